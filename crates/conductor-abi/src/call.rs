@@ -1,0 +1,137 @@
+//! Operations of the `conductor.call` import and the packed value it returns.
+
+/// What a guest asks the host to do. The numbers are part of the ABI and never change their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u32)]
+pub enum Op {
+    /// Copy the answer of the previous operation into the given buffer; the result's length is the bytes copied.
+    Fetch = 0,
+    /// Set the reply of the running action to the given bytes. A later reply replaces an earlier one.
+    Reply = 1,
+    /// Append a [`LogRecord`](crate::LogRecord) to the plugin's log.
+    Log = 2,
+    /// Send an [`HttpRequest`](crate::HttpRequest), answered by an [`HttpResponse`](crate::HttpResponse).
+    HttpRequest = 0x100,
+    /// List MIDI output ports, answered by a [`MidiPortList`](crate::MidiPortList).
+    MidiPorts = 0x200,
+    /// Send a [`MidiSend`](crate::MidiSend); the answer is empty.
+    MidiSend = 0x201,
+}
+
+impl Op {
+    /// The operation with this number, if this version of the ABI has one.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            0 => Some(Self::Fetch),
+            1 => Some(Self::Reply),
+            2 => Some(Self::Log),
+            0x100 => Some(Self::HttpRequest),
+            0x200 => Some(Self::MidiPorts),
+            0x201 => Some(Self::MidiSend),
+            _ => None,
+        }
+    }
+
+    /// The number that stands for the operation on the wire.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
+}
+
+/// How an operation ended. Everything but [`Status::Ok`] is answered with a UTF-8 message that says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u32)]
+pub enum Status {
+    /// Done.
+    Ok = 0,
+    /// The plugin lacks the capability, or its scope does not cover this request.
+    Denied = 1,
+    /// The request could not be decoded or breaks a rule of its operation.
+    Invalid = 2,
+    /// The request or the answer is larger than the host allows.
+    TooLarge = 3,
+    /// A part that the operation needs is missing on this machine.
+    Unavailable = 4,
+    /// The operation was tried and failed.
+    Failed = 5,
+    /// The operation took longer than it may.
+    TimedOut = 6,
+    /// The plugin makes more calls per second than it may.
+    RateLimited = 7,
+    /// This host does not know the operation.
+    UnknownOp = 8,
+}
+
+impl Status {
+    /// The status with this number, if this version of the ABI has one.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            0 => Some(Self::Ok),
+            1 => Some(Self::Denied),
+            2 => Some(Self::Invalid),
+            3 => Some(Self::TooLarge),
+            4 => Some(Self::Unavailable),
+            5 => Some(Self::Failed),
+            6 => Some(Self::TimedOut),
+            7 => Some(Self::RateLimited),
+            8 => Some(Self::UnknownOp),
+            _ => None,
+        }
+    }
+}
+
+/// The value of one `conductor.call`: status in the upper 32 bits, length of the waiting answer in the lower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallResult {
+    /// How the operation ended.
+    pub status: Status,
+    /// Bytes that [`Op::Fetch`] will copy.
+    pub len: u32,
+}
+
+impl CallResult {
+    /// Packs the result into the import's return value.
+    #[must_use]
+    pub const fn pack(self) -> u64 {
+        ((self.status as u64) << 32) | self.len as u64
+    }
+
+    /// Unpacks the import's return value; `None` for a status that this version does not know.
+    #[must_use]
+    pub const fn unpack(packed: u64) -> Option<Self> {
+        match Status::from_number((packed >> 32) as u32) {
+            Some(status) => Some(Self { status, len: packed as u32 }),
+            None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_survive_packing() {
+        for number in 0..=8 {
+            let status = Status::from_number(number).expect("a known status");
+            for len in [0, 1, u32::MAX] {
+                let result = CallResult { status, len };
+                assert_eq!(CallResult::unpack(result.pack()), Some(result));
+            }
+        }
+        assert_eq!(CallResult::unpack(9 << 32), None);
+    }
+
+    #[test]
+    fn operation_numbers_are_stable() {
+        for op in [Op::Fetch, Op::Reply, Op::Log, Op::HttpRequest, Op::MidiPorts, Op::MidiSend] {
+            assert_eq!(Op::from_number(op.number()), Some(op));
+        }
+        assert_eq!(Op::from_number(3), None);
+    }
+}

@@ -1,0 +1,35 @@
+//! Wire types between a plugin, the process that runs it and the broker.
+//!
+//! A plugin reaches the host through one import, `conductor.call(op: u32, ptr: u32, len: u32) -> u64`. `op` is an
+//! [`Op`], the bytes at `ptr..ptr + len` are that operation's request, and the result is a [`CallResult`]: a status and
+//! the length of the answer, which the guest copies into a buffer of its own with [`Op::Fetch`]. The host therefore
+//! never calls back into the guest while the guest is calling the host.
+//!
+//! Requests and answers are encoded with [postcard](https://postcard.jamesmunns.com/wire-format), the request of an
+//! action ([`Request`]) and the manifest ([`Manifest`]) are JSON, because plugins of every language read those.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod call;
+mod capability;
+mod manifest;
+mod operation;
+mod request;
+
+pub use call::{CallResult, Op, Status};
+pub use capability::{Capability, Risk, UnknownCapability, UnknownRisk};
+pub use manifest::{ActionSpec, CapabilityRequest, MANIFEST_SECTION, MAX_MANIFEST_BYTES, Manifest, ManifestError};
+pub use operation::{HttpRequest, HttpResponse, LogLevel, LogRecord, MidiPortList, MidiSend};
+pub use request::{Context, Request};
+
+/// Version of the plugin ABI described by this crate; a manifest's `abi` names the version a plugin was built for.
+pub const ABI_VERSION: u32 = 1;
+
+/// Name of the import module through which plugins call the host.
+pub const IMPORT_MODULE: &str = "conductor";
+
+/// Name of the only function in [`IMPORT_MODULE`].
+pub const IMPORT_CALL: &str = "call";
