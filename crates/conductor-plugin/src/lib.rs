@@ -1,1 +1,86 @@
-//! Placeholder.
+//! SDK for Conductor plugins written in Rust.
+//!
+//! A plugin is a `cdylib` for `wasm32-wasip1` with one function per action. [`plugin!`] names the functions, puts the
+//! manifest into the module and writes the exports that the host calls; the author needs no `unsafe`:
+//!
+//! ```
+//! #![forbid(unsafe_code)]
+//!
+//! use conductor_plugin::{Call, HostError, midi, plugin};
+//!
+//! plugin! {
+//!     name: "beep",
+//!     version: "1.0.0",
+//!     description: "Plays middle C",
+//!     capabilities: { Midi: "plays the note" },
+//!     actions: {
+//!         /// Plays middle C as loud as the note that triggered it.
+//!         beep { port: "MIDI output" },
+//!     },
+//! }
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Parameters {
+//!     port: String,
+//! }
+//!
+//! fn beep(call: Call<Parameters>) -> Result<(), HostError> {
+//!     let velocity = call.context.velocity.unwrap_or(64);
+//!     midi::send(&call.parameters.port, &midi::note_on(0, 60, velocity))
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! # Actions
+//!
+//! An action takes a [`Call`] and returns `Result<R, E>`. `R` is anything that serialises; unless it serialises to
+//! `null`, as `()` and `None` do, it is sent as the reply. `E` is anything that displays; its text goes to the log.
+//! `execute` returns 0 for `Ok`, and otherwise one of the codes in [`exit`].
+//!
+//! An instance lives across calls, so statics and thread locals keep their values from one call to the next, until a
+//! panic or a limit ends the instance. A panic ends the call as a trap, with its message on the plugin's stderr.
+//!
+//! # Files
+//!
+//! A plugin with the Filesystem capability finds its own data directory at `/`, through [`std::fs`].
+//!
+//! # Tests
+//!
+//! On other targets than WebAssembly the crate compiles, `plugin!` checks the manifest and exports nothing, and every
+//! call to the host fails with [`Status::Unavailable`]. Actions are plain functions: build a [`Call`] and test them.
+
+mod call;
+mod error;
+mod host;
+pub mod http;
+pub mod log;
+pub mod midi;
+#[doc(hidden)]
+pub mod runtime;
+
+pub use call::{Call, NoteEvent};
+pub use conductor_abi::{Context, Status};
+/// Turns functions into a plugin: see the [crate's documentation](crate) for an example.
+///
+/// The fields may come in any order, and each may be left out:
+///
+/// - `name`, `version`, `description`, `author`, `license`: string literals; name, version, description and licence
+///   are taken from `Cargo.toml` where they are absent
+/// - `capabilities: { Name: "reason", Name("scope"): "reason" }`: what the plugin asks for and why
+/// - `actions: { function, function as "name", function { parameter: "what it is" } }`: the functions, each with a
+///   doc comment that describes the action
+/// - `init: function`: called once before the first action; its `Err` keeps the plugin from loading
+///
+/// The manifest is checked with the parser that the host uses; an error points at the literal that breaks a rule.
+pub use conductor_plugin_macros::plugin;
+pub use error::HostError;
+
+/// What `execute` returns when an action did not succeed.
+pub mod exit {
+    /// The action returned an error, or its reply could not be sent.
+    pub const FAILED: i32 = 1;
+    /// The plugin has no action with the requested name.
+    pub const UNKNOWN_ACTION: i32 = 2;
+    /// The request is not the JSON of a request, or its parameters do not fit the action.
+    pub const MALFORMED_REQUEST: i32 = 3;
+}

@@ -1,0 +1,76 @@
+//! The code that `plugin! { … }` stands for.
+
+use conductor_abi::MANIFEST_SECTION;
+use proc_macro2::{Literal, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::definition::Definition;
+
+/// The dispatch by action name on every target, the manifest section and the exports on WebAssembly.
+///
+/// The exports only call safe functions; what makes them `unsafe` attributes is that a linker name could clash.
+pub(crate) fn expand(definition: &Definition, manifest: &str) -> TokenStream {
+    let arms = definition.actions.iter().map(|action| {
+        let (name, function) = (&action.name, &action.function);
+        // The call carries the function's span, so an action of the wrong type is reported where it is named.
+        let run = quote_spanned! { function.span() => ::conductor_plugin::runtime::run(request, #function) };
+        quote! { #name => #run, }
+    });
+    let set_up = definition.init.as_ref().map(|function| {
+        quote_spanned! { function.span() => ::conductor_plugin::runtime::set_up(#function); }
+    });
+    let len = manifest.len();
+    let bytes = Literal::byte_string(manifest.as_bytes());
+    quote! {
+        const _: () = {
+            fn dispatch(request: ::conductor_plugin::runtime::Request) -> i32 {
+                match request.action.as_str() {
+                    #(#arms)*
+                    _ => ::conductor_plugin::runtime::unknown_action(&request),
+                }
+            }
+
+            fn set_up() {
+                #set_up
+            }
+
+            #[cfg(not(target_family = "wasm"))]
+            const _: (fn(::conductor_plugin::runtime::Request) -> i32, fn()) = (dispatch, set_up);
+
+            #[cfg(target_family = "wasm")]
+            #[used]
+            #[unsafe(link_section = #MANIFEST_SECTION)]
+            static SECTION: [u8; #len] = *#bytes;
+
+            #[cfg(target_family = "wasm")]
+            #[unsafe(export_name = "_initialize")]
+            extern "C" fn export_initialize() {
+                ::conductor_plugin::runtime::initialize();
+            }
+
+            #[cfg(target_family = "wasm")]
+            #[unsafe(export_name = "alloc")]
+            extern "C" fn export_alloc(size: u32) -> u32 {
+                ::conductor_plugin::runtime::alloc(size)
+            }
+
+            #[cfg(target_family = "wasm")]
+            #[unsafe(export_name = "dealloc")]
+            extern "C" fn export_dealloc(_pointer: u32, _size: u32) {}
+
+            #[cfg(target_family = "wasm")]
+            #[unsafe(export_name = "init")]
+            extern "C" fn export_init() -> u64 {
+                set_up();
+                ::conductor_plugin::runtime::init(#manifest)
+            }
+
+            #[cfg(target_family = "wasm")]
+            #[unsafe(export_name = "execute")]
+            extern "C" fn export_execute(pointer: u32, len: u32) -> i32 {
+                ::conductor_plugin::runtime::execute(pointer, len, dispatch)
+            }
+        };
+    }
+}

@@ -1,0 +1,186 @@
+//! What the exports written by [`plugin!`](crate::plugin) do. Not part of the public interface.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use conductor_abi::Op;
+pub use conductor_abi::Request;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Call, exit, host, log};
+
+/// The buffer that `alloc` hands out. There is one, because the host calls `alloc` and `execute` in turn, and it is
+/// used again for every request.
+static REQUEST: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// The export `_initialize`: runs the constructors of the C library. Were nothing to call them, the linker would wrap
+/// every export in a program's start and end.
+#[cfg(target_family = "wasm")]
+#[expect(unsafe_code, reason = "the constructors are a symbol that the linker makes")]
+pub fn initialize() {
+    unsafe extern "C" {
+        fn __wasm_call_ctors();
+    }
+    // SAFETY: the function exists in every module and takes nothing; the host calls `_initialize` once and first.
+    unsafe { __wasm_call_ctors() };
+}
+
+/// The export `alloc`: address of a buffer for a request of `size` bytes, 0 if memory is used up. The address is valid
+/// until `alloc` is called again.
+#[must_use]
+pub fn alloc(size: u32) -> u32 {
+    let mut buffer = REQUEST.lock().unwrap_or_else(PoisonError::into_inner);
+    let missing = (size as usize).saturating_sub(buffer.len());
+    if buffer.try_reserve_exact(missing).is_err() {
+        return 0;
+    }
+    if missing > 0 {
+        buffer.resize(size as usize, 0);
+    }
+    address(&buffer)
+}
+
+/// The export `init`: address and length of the manifest, packed.
+#[must_use]
+pub fn init(manifest: &'static str) -> u64 {
+    (u64::from(address(manifest.as_bytes())) << 32) | manifest.len() as u64
+}
+
+/// Runs the author's initialisation, whose error ends the instance.
+#[expect(clippy::panic, reason = "a trap is the way in which `init` can fail")]
+pub fn set_up<E: fmt::Display>(set_up: impl FnOnce() -> Result<(), E>) {
+    if let Err(error) = set_up() {
+        log::error(&error);
+        panic!("plugin could not start: {error}");
+    }
+}
+
+/// The export `execute`: reads the request that the host wrote into the buffer and hands it to `dispatch`.
+#[must_use]
+pub fn execute(pointer: u32, len: u32, dispatch: fn(Request) -> i32) -> i32 {
+    let request = {
+        let buffer = REQUEST.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = if pointer == address(&buffer) { buffer.get(..len as usize) } else { None };
+        let Some(json) = written else {
+            log::error("request is not in the buffer that alloc handed out");
+            return exit::MALFORMED_REQUEST;
+        };
+        serde_json::from_slice(json)
+    };
+    match request {
+        Ok(request) => dispatch(request),
+        Err(error) => {
+            log::error(format_args!("request is not valid: {error}"));
+            exit::MALFORMED_REQUEST
+        }
+    }
+}
+
+/// Runs one action and sends its reply.
+#[must_use]
+pub fn run<P, R, E>(request: Request, action: impl FnOnce(Call<P>) -> Result<R, E>) -> i32
+where
+    P: DeserializeOwned,
+    R: Serialize,
+    E: fmt::Display,
+{
+    let call = match Call::from_request(request) {
+        Ok(call) => call,
+        Err(error) => {
+            log::error(format_args!("parameters are not valid: {error}"));
+            return exit::MALFORMED_REQUEST;
+        }
+    };
+    match action(call) {
+        Ok(reply) => send_reply(&reply),
+        Err(error) => {
+            log::error(error);
+            exit::FAILED
+        }
+    }
+}
+
+/// Answers a request for an action that the plugin does not have.
+#[must_use]
+pub fn unknown_action(request: &Request) -> i32 {
+    log::error(format_args!("unknown action `{}`", request.action));
+    exit::UNKNOWN_ACTION
+}
+
+fn send_reply(reply: &impl Serialize) -> i32 {
+    let json = match serde_json::to_vec(reply) {
+        Ok(json) => json,
+        Err(error) => {
+            log::error(format_args!("reply cannot be written as JSON: {error}"));
+            return exit::FAILED;
+        }
+    };
+    if json == b"null" {
+        return 0;
+    }
+    match host::call(Op::Reply, &json) {
+        Ok(_) => 0,
+        Err(error) => {
+            log::error(format_args!("reply was not taken: {error}"));
+            exit::FAILED
+        }
+    }
+}
+
+/// The address of the bytes in the plugin's memory, where pointers have 32 bits.
+fn address(bytes: &[u8]) -> u32 {
+    bytes.as_ptr().expose_provenance() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(action: &str) -> Request {
+        Request { action: action.into(), ..Request::default() }
+    }
+
+    fn fails(_: Call<()>) -> Result<(), String> {
+        Err("no".into())
+    }
+
+    fn succeeds(_: Call<()>) -> Result<Option<u8>, String> {
+        Ok(None)
+    }
+
+    fn wants_text(call: Call<String>) -> Result<(), String> {
+        Err(call.parameters)
+    }
+
+    fn dispatch(request: Request) -> i32 {
+        match request.action.as_str() {
+            "fails" => run(request, fails),
+            "succeeds" => run(request, succeeds),
+            "wants-text" => run(request, wants_text),
+            _ => unknown_action(&request),
+        }
+    }
+
+    #[test]
+    fn every_outcome_has_its_code() {
+        assert_eq!(dispatch(request("succeeds")), 0);
+        assert_eq!(dispatch(request("fails")), exit::FAILED);
+        assert_eq!(dispatch(request("absent")), exit::UNKNOWN_ACTION);
+        assert_eq!(dispatch(request("wants-text")), exit::MALFORMED_REQUEST);
+    }
+
+    #[test]
+    fn requests_are_read_from_the_buffer_only() {
+        let first = alloc(64);
+        assert_ne!(first, 0);
+        assert_eq!(alloc(16), first, "a smaller request uses the same buffer");
+        let json = br#"{"action":"succeeds"}"#;
+        REQUEST.lock().expect("buffer")[..json.len()].copy_from_slice(json);
+        assert_eq!(execute(first, json.len() as u32, dispatch), 0);
+        assert_eq!(execute(first, json.len() as u32 - 1, dispatch), exit::MALFORMED_REQUEST);
+        assert_eq!(execute(first + 1, 4, dispatch), exit::MALFORMED_REQUEST);
+        assert_eq!(execute(first, 65, dispatch), exit::MALFORMED_REQUEST);
+        assert_eq!(execute(first, u32::MAX, dispatch), exit::MALFORMED_REQUEST);
+    }
+}
