@@ -1,0 +1,167 @@
+//! Scopes: which part of a capability is asked for or granted.
+//!
+//! One grammar serves the manifest, the configuration and `--grant`:
+//!
+//! ```text
+//! SCOPE = PART (";" PART)*
+//! PART  = VALUE ("," VALUE)*             values of the capability's first key
+//!       | KEY "=" VALUE ("," VALUE)*
+//! ```
+//!
+//! Inside a value, `%`, `,`, `;` and `=` are written `%25`, `%2C`, `%3B` and `%3D`. A key that is left out does not
+//! narrow the capability.
+
+mod address;
+mod audio;
+mod error;
+mod excerpt;
+mod filesystem;
+mod grammar;
+mod host;
+mod midi;
+mod network;
+mod number;
+mod pattern;
+mod subprocess;
+mod system_control;
+
+use std::fmt;
+
+use conductor_abi::{Capability, Risk};
+
+pub use address::AddressKind;
+pub use audio::AudioScope;
+pub use error::ScopeError;
+pub use excerpt::Excerpt;
+pub use filesystem::{FileAccess, FilesystemScope};
+pub use grammar::{MAX_SCOPE_BYTES, MAX_VALUE_BYTES, MAX_VALUES};
+pub use host::HostPattern;
+pub use midi::MidiScope;
+pub use network::{HttpMethod, NetworkScope};
+pub use pattern::NamePattern;
+pub use subprocess::SubprocessScope;
+pub use system_control::{SystemControlScope, SystemOperation};
+
+use grammar::Fields;
+
+/// A part of one capability, read from the scope grammar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Hosts and methods.
+    Network(NetworkScope),
+    /// Output devices, gain and time.
+    Audio(AudioScope),
+    /// Output ports and System Exclusive.
+    Midi(MidiScope),
+    /// Access to the data directory and its quota.
+    Filesystem(FilesystemScope),
+    /// Programs and arguments, time and output.
+    Subprocess(SubprocessScope),
+    /// Operations.
+    SystemControl(SystemControlScope),
+}
+
+impl Scope {
+    /// Reads a scope of a capability.
+    ///
+    /// # Errors
+    ///
+    /// Names the part that is not understood and says what is allowed there.
+    pub fn parse(capability: Capability, text: &str) -> Result<Self, ScopeError> {
+        Ok(match capability {
+            Capability::Network => Self::Network(NetworkScope::from_fields(Fields::parse(
+                capability,
+                NetworkScope::KEYS,
+                text,
+            )?)?),
+            Capability::Audio => {
+                Self::Audio(AudioScope::from_fields(Fields::parse(capability, AudioScope::KEYS, text)?)?)
+            }
+            Capability::Midi => {
+                Self::Midi(MidiScope::from_fields(Fields::parse(capability, MidiScope::KEYS, text)?)?)
+            }
+            Capability::Filesystem => Self::Filesystem(FilesystemScope::from_fields(Fields::parse(
+                capability,
+                FilesystemScope::KEYS,
+                text,
+            )?)?),
+            Capability::Subprocess => Self::Subprocess(SubprocessScope::from_fields(Fields::parse(
+                capability,
+                SubprocessScope::KEYS,
+                text,
+            )?)?),
+            Capability::SystemControl => Self::SystemControl(SystemControlScope::from_fields(Fields::parse(
+                capability,
+                SystemControlScope::KEYS,
+                text,
+            )?)?),
+        })
+    }
+
+    /// What a bare capability name stands for: all of a low or medium risk capability that needs no naming (so plain
+    /// MIDI, public hosts), and nothing of a high risk one.
+    #[must_use]
+    pub fn unnamed(capability: Capability) -> Self {
+        match capability {
+            Capability::Network => Self::Network(NetworkScope::default()),
+            Capability::Audio => Self::Audio(AudioScope::default()),
+            Capability::Midi => Self::Midi(MidiScope::default()),
+            Capability::Filesystem => Self::Filesystem(FilesystemScope::default()),
+            Capability::Subprocess => Self::Subprocess(SubprocessScope::default()),
+            Capability::SystemControl => Self::SystemControl(SystemControlScope::default()),
+        }
+    }
+
+    /// The capability that this is a part of.
+    #[must_use]
+    pub const fn capability(&self) -> Capability {
+        match self {
+            Self::Network(_) => Capability::Network,
+            Self::Audio(_) => Capability::Audio,
+            Self::Midi(_) => Capability::Midi,
+            Self::Filesystem(_) => Capability::Filesystem,
+            Self::Subprocess(_) => Capability::Subprocess,
+            Self::SystemControl(_) => Capability::SystemControl,
+        }
+    }
+
+    /// The risk of granting this: that of the capability, raised to medium by a host on the user's own network and by
+    /// System Exclusive messages.
+    #[must_use]
+    pub fn risk(&self) -> Risk {
+        let raised = match self {
+            Self::Network(scope) => scope.reaches_inside(),
+            Self::Midi(scope) => scope.sysex(),
+            Self::Audio(_) | Self::Filesystem(_) | Self::Subprocess(_) | Self::SystemControl(_) => false,
+        };
+        let own = self.capability().risk();
+        if raised { own.max(Risk::Medium) } else { own }
+    }
+
+    /// Whether nothing could be done with this scope: a high risk capability that names no program or operation.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        match self {
+            Self::Subprocess(scope) => scope.programs().is_empty(),
+            Self::SystemControl(scope) => scope.operations().is_empty(),
+            Self::Network(_) | Self::Audio(_) | Self::Midi(_) | Self::Filesystem(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    /// Writes the scope so that [`Scope::parse`] reads the same scope; a scope that names nothing is written as nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(scope) => scope.fmt(f),
+            Self::Audio(scope) => scope.fmt(f),
+            Self::Midi(scope) => scope.fmt(f),
+            Self::Filesystem(scope) => scope.fmt(f),
+            Self::Subprocess(scope) => scope.fmt(f),
+            Self::SystemControl(scope) => scope.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

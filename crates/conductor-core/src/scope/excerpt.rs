@@ -1,0 +1,48 @@
+//! Untrusted text made fit for a terminal, a log and an error message.
+
+use std::fmt;
+
+/// Most characters of untrusted text that are shown; keeps a hostile file from filling a screen.
+const MAX_EXCERPT_CHARS: usize = 80;
+
+/// A bounded piece of untrusted text, quoted, with control, bidirectional and other unprintable characters escaped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt(String);
+
+impl Excerpt {
+    /// Takes the beginning of a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut shown = String::from("`");
+        let mut chars = text.chars();
+        for c in chars.by_ref().take(MAX_EXCERPT_CHARS) {
+            match c {
+                '\'' | '"' => shown.push(c),
+                _ => shown.extend(c.escape_debug()),
+            }
+        }
+        shown.push('`');
+        if chars.next().is_some() {
+            shown.push('…');
+        }
+        Self(shown)
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_a_terminal_unescaped() {
+        let shown = Excerpt::new("a\u{1b}[31m\u{202e}\n\u{200b}\u{7}é'").to_string();
+        assert_eq!(shown, "`a\\u{1b}[31m\\u{202e}\\n\\u{200b}\\u{7}é'`");
+        assert!(Excerpt::new(&"x".repeat(1000)).to_string().chars().count() < 90);
+    }
+}

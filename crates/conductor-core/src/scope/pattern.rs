@@ -1,0 +1,36 @@
+//! Patterns for names that are not host names.
+
+use std::fmt;
+
+/// Names of ports or devices, or arguments: one text, or all that begin alike (`Synth*`). The case matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamePattern {
+    start: String,
+    open: bool,
+}
+
+impl NamePattern {
+    /// Reads a pattern; a `*` may only stand at the end.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (start, open) = match text.strip_suffix('*') {
+            Some(start) => (start, true),
+            None => (text, false),
+        };
+        let names_something = open || !start.is_empty();
+        (names_something && !start.contains('*')).then(|| Self { start: start.to_owned(), open })
+    }
+
+    /// Whether the name is covered.
+    #[must_use]
+    pub fn covers(&self, name: &str) -> bool {
+        if self.open { name.starts_with(&self.start) } else { name == self.start }
+    }
+}
+
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.start)?;
+        if self.open { f.write_str("*") } else { Ok(()) }
+    }
+}

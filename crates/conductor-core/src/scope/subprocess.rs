@@ -1,0 +1,77 @@
+//! Scope of Subprocess: programs, arguments, time and output.
+
+use std::fmt;
+
+use super::error::ScopeError;
+use super::grammar::{Fields, Parts};
+use super::number::{Bytes, whole_number};
+use super::pattern::NamePattern;
+
+/// Longest run in seconds that a scope can name: one hour.
+const MAX_SECONDS: u32 = 3600;
+
+/// Programs that may be run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubprocessScope {
+    programs: Vec<String>,
+    args: Vec<NamePattern>,
+    seconds: Option<u32>,
+    bytes: Option<Bytes>,
+}
+
+impl SubprocessScope {
+    pub(super) const KEYS: &'static [&'static str] = &["programs", "args", "seconds", "bytes"];
+
+    pub(super) fn from_fields(fields: Fields) -> Result<Self, ScopeError> {
+        let programs = "write the absolute path of a program, without `.` and `..`";
+        let args = "write an argument, a beginning followed by `*`, or `*`";
+        Ok(Self {
+            programs: fields.list("programs", programs, absolute_path)?,
+            args: fields.list("args", args, NamePattern::parse)?,
+            seconds: fields.one("seconds", "write a whole number from 1 to 3600", |text| {
+                whole_number(text, MAX_SECONDS)
+            })?,
+            bytes: fields.one("bytes", "write a whole number of bytes, KiB, MiB or GiB", Bytes::parse)?,
+        })
+    }
+
+    /// Absolute paths of the programs; none means that nothing may be run.
+    #[must_use]
+    pub fn programs(&self) -> &[String] {
+        &self.programs
+    }
+
+    /// Whether an argument is covered.
+    #[must_use]
+    pub fn allows_argument(&self, argument: &str) -> bool {
+        self.args.iter().any(|pattern| pattern.covers(argument))
+    }
+
+    /// Longest run in seconds, if the scope says so.
+    #[must_use]
+    pub const fn seconds(&self) -> Option<u32> {
+        self.seconds
+    }
+
+    /// Most bytes of output, if the scope says so.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        self.bytes.map(|bytes| bytes.0)
+    }
+}
+
+impl fmt::Display for SubprocessScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Parts::new(f);
+        parts.first(&self.programs)?;
+        parts.key("args", &self.args)?;
+        parts.key("seconds", self.seconds.as_slice())?;
+        parts.key("bytes", self.bytes.as_slice())
+    }
+}
+
+fn absolute_path(text: &str) -> Option<String> {
+    let rest = text.strip_prefix('/')?;
+    let plain = rest.split('/').all(|name| !matches!(name, "" | "." | ".."));
+    plain.then(|| text.to_owned())
+}
