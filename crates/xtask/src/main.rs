@@ -1,1 +1,73 @@
-fn main() {}
+//! Set-up, demo, tests and checks of the workspace: `cargo xtask <task>`.
+//!
+//! A task is one file. Tasks start real programs, show what they start, and end with a status that says whether all of
+//! it went well; none of them needs more than a stable Rust toolchain, because `setup` brings the rest.
+
+#![forbid(unsafe_code)]
+
+mod deny;
+mod error;
+mod places;
+mod program;
+mod setup;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::TaskError;
+use crate::places::Places;
+use crate::setup::Purpose;
+
+/// Tasks of the Conductor workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what building and testing need and the machine does not have
+    Setup,
+    /// Run every check and every test
+    Test(test::Options),
+    /// Check layers, file headers, the root's contents and other rules of the code base
+    Tidy,
+    /// Check licences, bans, sources and advisories of the dependencies
+    Deny,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            if let Some(hint) = error.hint() {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> Result<(), TaskError> {
+    let places = Places::find()?;
+    match task {
+        Task::Setup => {
+            if setup::run(&places, Purpose::Test)? == setup::Changed::Nothing {
+                println!("Nothing to install: everything that building and testing need is here.");
+            }
+            Ok(())
+        }
+        Task::Test(options) => test::run(&places, options),
+        Task::Tidy => tidy::run(&places.root),
+        Task::Deny => {
+            setup::run(&places, Purpose::Test)?;
+            deny::run(&places)
+        }
+    }
+}

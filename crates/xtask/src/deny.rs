@@ -1,0 +1,47 @@
+//! `cargo xtask deny`: licences, bans, sources and advisories of the dependencies, with the rules of `deny.toml`.
+
+use std::time::Duration;
+
+use crate::error::TaskError;
+use crate::places::Places;
+use crate::program::Program;
+use crate::setup;
+
+/// How long the database of advisories may take to arrive. It is a few megabytes; a machine without a way to it must
+/// not hang a test run.
+const FETCH_LIMIT: Duration = Duration::from_secs(120);
+
+/// Workspaces whose trees are checked.
+const WORKSPACES: [&str; 2] = ["Cargo.toml", "plugins/Cargo.toml"];
+
+/// Checks both workspaces. The database of advisories may be out of reach; that is said, and is not a failure.
+pub(crate) fn run(places: &Places) -> Result<(), TaskError> {
+    let advisories = fetch_advisories(places);
+    for manifest in WORKSPACES {
+        cargo_deny(places, manifest).args(["check", "licenses", "bans", "sources"]).show_and_run()?;
+        if advisories {
+            cargo_deny(places, manifest).args(["check", "--disable-fetch", "advisories"]).show_and_run()?;
+        }
+    }
+    Ok(())
+}
+
+fn fetch_advisories(places: &Places) -> bool {
+    let mut fetch = cargo_deny(places, "Cargo.toml").args(["fetch", "db"]).env("GIT_TERMINAL_PROMPT", "0");
+    let reason = match fetch.capture(FETCH_LIMIT) {
+        Ok(captured) if captured.status.success() => return true,
+        Ok(captured) => captured.stderr.lines().last().unwrap_or("no reason given").to_owned(),
+        Err(error) => error.to_string(),
+    };
+    println!("Advisories are NOT checked in this run, their database could not be fetched: {reason}");
+    false
+}
+
+fn cargo_deny(places: &Places, manifest: &str) -> Program {
+    Program::new(setup::cargo_deny_path(places), &places.root).args([
+        "--log-level",
+        "error",
+        "--manifest-path",
+        manifest,
+    ])
+}

@@ -1,0 +1,118 @@
+//! Why a task ended early.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a task ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum TaskError {
+    /// Neither a cache directory nor a home directory is named by the environment.
+    #[error("no cache directory: neither XDG_CACHE_HOME nor HOME is set")]
+    NoHome,
+    /// A program could not be started.
+    #[error("cannot start `{command}`: {source}")]
+    Start {
+        /// The command line.
+        command: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program ended with something else than success.
+    #[error("`{command}` ended with {status}")]
+    Status {
+        /// The command line.
+        command: String,
+        /// Exit status or signal in words.
+        status: String,
+    },
+    /// A program printed something that is not what it should print.
+    #[error("`{command}` printed something unexpected: {found}")]
+    Output {
+        /// The command line.
+        command: String,
+        /// What was found in it.
+        found: String,
+    },
+    /// A program went on for too long and was ended.
+    #[error("`{command}` was still running after {seconds} s")]
+    TimedOut {
+        /// The command line.
+        command: String,
+        /// How long it ran.
+        seconds: u64,
+    },
+    /// A file or directory could not be used.
+    #[error("{path}: {source}")]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is not what its name says.
+    #[error("{path}: {cause}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Packages are missing and cannot be installed from here.
+    #[error("these are missing and cannot be installed from here: {missing}")]
+    Missing {
+        /// What is missing, one per line with the reason.
+        missing: String,
+        /// The command or the advice that brings them.
+        advice: String,
+    },
+    /// Something was installed and is still not found.
+    #[error("still missing after the installation: {missing}")]
+    StillMissing {
+        /// What is missing.
+        missing: String,
+    },
+    /// The tree breaks rules of the code base.
+    #[error("{count} rules of the code base are broken")]
+    Tidy {
+        /// How many places.
+        count: usize,
+    },
+    /// A step of the test command failed.
+    #[error("step `{step}` failed: {cause}")]
+    Step {
+        /// Name of the step.
+        step: &'static str,
+        /// What went wrong in it.
+        cause: Box<TaskError>,
+    },
+    /// A step that does not exist was asked for.
+    #[error("there is no step `{name}`; the steps are {known}")]
+    UnknownStep {
+        /// The name given.
+        name: String,
+        /// Names of the steps.
+        known: String,
+    },
+    /// Something in the demo came out differently from what it should.
+    #[error("{count} of {total} things shown did not come out as they should")]
+    Demo {
+        /// How many.
+        count: usize,
+        /// Of how many.
+        total: usize,
+    },
+}
+
+impl TaskError {
+    /// What the person can do next, where there is something better than reading the error.
+    pub(crate) fn hint(&self) -> Option<String> {
+        if let Self::Missing { advice, .. } = self {
+            return Some(advice.clone());
+        }
+        if let Self::Step { step, .. } = self {
+            return Some(format!("run this step alone with: cargo xtask test --only {step}"));
+        }
+        None
+    }
+}

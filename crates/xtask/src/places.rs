@@ -1,0 +1,55 @@
+//! Where the workspace and the caches are. The only file that reads the environment.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::error::TaskError;
+use crate::program::Program;
+
+/// Directories that tasks work in.
+pub(crate) struct Places {
+    /// Root of the workspace.
+    pub(crate) root: PathBuf,
+    /// Where tools that only tests need are kept, outside of the workspace.
+    pub(crate) tools: PathBuf,
+    /// Directories in which programs are looked for.
+    pub(crate) path: OsString,
+}
+
+impl Places {
+    /// Finds the directories from where this program was built and from the environment.
+    pub(crate) fn find() -> Result<Self, TaskError> {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = manifest.ancestors().nth(2).unwrap_or(manifest).to_path_buf();
+        let cache = match variable("XDG_CACHE_HOME") {
+            Some(cache) => PathBuf::from(cache),
+            None => PathBuf::from(variable("HOME").ok_or(TaskError::NoHome)?).join(".cache"),
+        };
+        let path = variable("PATH").unwrap_or_default();
+        Ok(Self { root, tools: cache.join("conductor/tools"), path })
+    }
+
+    /// The target directory of the workspace, as cargo sees it.
+    pub(crate) fn target(&self) -> Result<PathBuf, TaskError> {
+        let mut program = Program::cargo(&self.root).args(["metadata", "--no-deps", "--format-version", "1"]);
+        let output = program.stdout()?;
+        serde_json::from_str::<serde_json::Value>(&output)
+            .ok()
+            .and_then(|metadata| Some(PathBuf::from(metadata.get("target_directory")?.as_str()?)))
+            .ok_or_else(|| TaskError::Output {
+                command: program.line(),
+                found: "no target directory".to_owned(),
+            })
+    }
+
+    /// Whether a program of this name is in one of the directories of `PATH`.
+    pub(crate) fn has_program(&self, name: &str) -> bool {
+        env::split_paths(&self.path).any(|directory| directory.join(name).is_file())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place of this program that reads the environment")]
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}

@@ -1,0 +1,236 @@
+//! Running other programs: shown as typed, without stdin, with a clean environment for cargo.
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::TaskError;
+
+/// Variables that `cargo run` sets for this program. Build scripts that watch them would run again if they reached a
+/// cargo started from here, and everything that depends on those crates would be built twice.
+const SET_BY_CARGO_RUN: [&str; 17] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PKG_AUTHORS",
+    "CARGO_PKG_DESCRIPTION",
+    "CARGO_PKG_HOMEPAGE",
+    "CARGO_PKG_LICENSE",
+    "CARGO_PKG_LICENSE_FILE",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_README",
+    "CARGO_PKG_REPOSITORY",
+    "CARGO_PKG_RUST_VERSION",
+    "CARGO_PKG_VERSION",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+    "OUT_DIR",
+];
+
+/// How often a child with a deadline is looked at.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A program with its arguments, not yet started.
+pub(crate) struct Program {
+    command: Command,
+}
+
+impl Program {
+    /// A program that runs in `directory`.
+    pub(crate) fn new(program: impl AsRef<OsStr>, directory: &Path) -> Self {
+        let mut command = Command::new(program);
+        command.current_dir(directory).stdin(Stdio::null());
+        for name in SET_BY_CARGO_RUN {
+            command.env_remove(name);
+        }
+        Self { command }
+    }
+
+    /// Cargo of the active toolchain.
+    pub(crate) fn cargo(directory: &Path) -> Self {
+        Self::new("cargo", directory)
+    }
+
+    /// Adds arguments.
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sets a variable of the environment.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// The command line as a person would type it.
+    pub(crate) fn line(&self) -> String {
+        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        words.map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Shows the command line, runs it with this program's stdout and stderr, and demands success.
+    pub(crate) fn show_and_run(mut self) -> Result<(), TaskError> {
+        println!("$ {}", self.line());
+        let status = self.command.status().map_err(|source| self.start_error(source))?;
+        self.demand(status)
+    }
+
+    /// Runs it, demands success and returns what it printed on stdout; stderr is this program's.
+    pub(crate) fn stdout(&mut self) -> Result<String, TaskError> {
+        let output =
+            self.command.stderr(Stdio::inherit()).output().map_err(|source| self.start_error(source))?;
+        self.demand(output.status)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// What it prints on stdout, or nothing if it fails or does not exist. For questions whose "no" is not an error.
+    pub(crate) fn answer(&mut self) -> Option<String> {
+        let output = self.command.stderr(Stdio::null()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs it to its end and returns all that it said, whatever its status; ends it when `limit` has passed.
+    pub(crate) fn capture(&mut self, limit: Duration) -> Result<Captured, TaskError> {
+        self.follow(limit, |_| ())
+    }
+
+    /// Like [`Program::capture`], and hands every line of stdout to `each` as soon as it was printed.
+    pub(crate) fn follow(
+        &mut self,
+        limit: Duration,
+        mut each: impl FnMut(&str) + Send,
+    ) -> Result<Captured, TaskError> {
+        let started = Instant::now();
+        let command = self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().map_err(|source| self.start_error(source))?;
+        let mut child = EndedOnDrop(child);
+        let (out, err) = (child.0.stdout.take(), child.0.stderr.take());
+        let (status, stdout, stderr) = thread::scope(|scope| {
+            let stdout = scope.spawn(|| lines(out, &mut each));
+            let stderr = scope.spawn(|| lines(err, |_| ()));
+            let status = child.wait_until(started + limit);
+            // A child of the child may hold the pipes open; the child itself is gone and its output is complete.
+            (status, stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
+        });
+        match status.map_err(|source| self.start_error(source))? {
+            Some(status) => Ok(Captured { status, stdout, stderr, took: started.elapsed() }),
+            None => Err(TaskError::TimedOut { command: self.line(), seconds: limit.as_secs() }),
+        }
+    }
+
+    fn start_error(&self, source: io::Error) -> TaskError {
+        TaskError::Start { command: self.line(), source }
+    }
+
+    fn demand(&self, status: ExitStatus) -> Result<(), TaskError> {
+        if status.success() {
+            return Ok(());
+        }
+        Err(TaskError::Status { command: self.line(), status: in_words(status) })
+    }
+}
+
+/// What a program said and how it ended.
+pub(crate) struct Captured {
+    /// How it ended.
+    pub(crate) status: ExitStatus,
+    /// All of its stdout.
+    pub(crate) stdout: String,
+    /// All of its stderr.
+    pub(crate) stderr: String,
+    /// How long it ran.
+    pub(crate) took: Duration,
+}
+
+/// A child that does not outlive the function that started it.
+struct EndedOnDrop(Child);
+
+impl EndedOnDrop {
+    /// Waits for the end; `None` when the deadline came first, and then the child was ended.
+    fn wait_until(&mut self, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(Some(status));
+            }
+            if Instant::now() >= deadline {
+                self.0.kill()?;
+                self.0.wait()?;
+                return Ok(None);
+            }
+            thread::sleep(POLL);
+        }
+    }
+}
+
+impl Drop for EndedOnDrop {
+    fn drop(&mut self) {
+        // Both fail only when the child is gone already, which is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Reads lines to the end of a pipe.
+fn lines(pipe: Option<impl Read>, mut each: impl FnMut(&str)) -> String {
+    let mut all = String::new();
+    let Some(pipe) = pipe else { return all };
+    let mut reader = BufReader::new(pipe);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        let text = String::from_utf8_lossy(&line);
+        each(text.trim_end_matches('\n'));
+        all.push_str(&text);
+        line.clear();
+    }
+    all
+}
+
+/// Exit status or signal, in words.
+pub(crate) fn in_words(status: ExitStatus) -> String {
+    status.code().map_or_else(|| status.to_string(), |code| format!("exit status {code}"))
+}
+
+/// A word of a command line, in quotes where a shell would need them.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%~".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_can_be_typed_into_a_shell() {
+        let program =
+            Program::new("echo", Path::new("/")).args(["plain", "two words", "it's", "", "{\"a\":1}"]);
+        assert_eq!(program.line(), r#"echo plain 'two words' 'it'\''s' '' '{"a":1}'"#);
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended() {
+        let limit = Duration::from_millis(100);
+        let started = Instant::now();
+        let ended = Program::new("sleep", Path::new("/")).args(["30"]).capture(limit);
+        assert!(matches!(ended, Err(TaskError::TimedOut { .. })));
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn output_and_status_are_kept_apart() {
+        let script = "echo out; echo err >&2; exit 3";
+        let captured =
+            Program::new("sh", Path::new("/")).args(["-c", script]).capture(Duration::from_secs(10));
+        let captured = captured.expect("runs");
+        assert_eq!((captured.stdout.as_str(), captured.stderr.as_str()), ("out\n", "err\n"));
+        assert_eq!(in_words(captured.status), "exit status 3");
+    }
+}

@@ -1,0 +1,248 @@
+//! `cargo xtask setup`: brings what building and testing need, and says what and why before it does.
+//!
+//! Everything is looked for by what it does (a program, a library, a file), not by package, so that a machine that has
+//! it from elsewhere is left alone. Where all is there, nothing is printed.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::TaskError;
+use crate::places::Places;
+use crate::program::Program;
+
+/// Version of cargo-deny that the checks are written for.
+const CARGO_DENY: &str = "0.20.2";
+
+/// The target that plugins are compiled to.
+pub(crate) const PLUGIN_TARGET: &str = "wasm32-wasip1";
+
+/// What the set-up is for; tests need more than building does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Purpose {
+    /// Building the workspace and the plugins.
+    Build,
+    /// Running every test and check.
+    Test,
+}
+
+/// Whether the machine was changed.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// All was there.
+    Nothing,
+    /// Something was installed.
+    Something,
+}
+
+/// A package of the operating system.
+struct Package {
+    /// Name in Debian and its relatives.
+    debian: &'static str,
+    /// How to see that it is there.
+    found_by: FoundBy,
+    /// Since when it is needed.
+    purpose: Purpose,
+    /// What for.
+    reason: &'static str,
+}
+
+/// How the presence of something is seen.
+enum FoundBy {
+    /// A program in `PATH`.
+    Program(&'static str),
+    /// A library that pkg-config knows.
+    Library(&'static str),
+    /// A file.
+    File(&'static str),
+    /// The compiler runtime of clang for WebAssembly, wherever the installed version keeps it.
+    ClangRuntime,
+}
+
+/// Every package of the operating system that is needed. To add one is to add a line.
+const PACKAGES: [Package; 8] = [
+    Package {
+        debian: "pkg-config",
+        found_by: FoundBy::Program("pkg-config"),
+        purpose: Purpose::Build,
+        reason: "finds ALSA while the daemon is built",
+    },
+    Package {
+        debian: "libasound2-dev",
+        found_by: FoundBy::Library("alsa"),
+        purpose: Purpose::Build,
+        reason: "ALSA, through which the daemon reaches MIDI ports",
+    },
+    Package {
+        debian: "clang",
+        found_by: FoundBy::Program("clang"),
+        purpose: Purpose::Test,
+        reason: "compiles the test plugin that is written in C",
+    },
+    Package {
+        debian: "lld",
+        found_by: FoundBy::Program("wasm-ld"),
+        purpose: Purpose::Test,
+        reason: "links the test plugin that is written in C",
+    },
+    Package {
+        debian: "wasi-libc",
+        found_by: FoundBy::File("/usr/lib/wasm32-wasi/libc.a"),
+        purpose: Purpose::Test,
+        reason: "C library of the test plugin that is written in C",
+    },
+    Package {
+        debian: "libclang-rt-dev-wasm32",
+        found_by: FoundBy::ClangRuntime,
+        purpose: Purpose::Test,
+        reason: "compiler runtime of the test plugin that is written in C",
+    },
+    Package {
+        debian: "jackd2",
+        found_by: FoundBy::Program("jackd"),
+        purpose: Purpose::Test,
+        reason: "JACK server whose dummy driver carries MIDI in a test",
+    },
+    Package {
+        debian: "liblo-tools",
+        found_by: FoundBy::Program("oscsend"),
+        purpose: Purpose::Test,
+        reason: "oscsend, which a test plays an OSC controller with",
+    },
+];
+
+/// Installs what is missing for the purpose.
+///
+/// # Errors
+///
+/// Fails if something is missing that cannot be installed from here, naming the command or package that brings it.
+pub(crate) fn run(places: &Places, purpose: Purpose) -> Result<Changed, TaskError> {
+    let packages = packages(places, purpose)?;
+    let rust = rust(places, purpose)?;
+    let tools = if purpose == Purpose::Test { cargo_deny(places)? } else { Changed::Nothing };
+    let all = [packages, rust, tools];
+    Ok(if all.contains(&Changed::Something) { Changed::Something } else { Changed::Nothing })
+}
+
+/// Where cargo-deny is kept: outside of the workspace and of the user's own programs, one directory per version.
+pub(crate) fn cargo_deny_path(places: &Places) -> PathBuf {
+    cargo_deny_home(places).join("bin/cargo-deny")
+}
+
+fn packages(places: &Places, purpose: Purpose) -> Result<Changed, TaskError> {
+    let missing = missing_packages(places, purpose);
+    if missing.is_empty() {
+        return Ok(Changed::Nothing);
+    }
+    let names: Vec<&str> = missing.iter().map(|package| package.debian).collect();
+    let list: String =
+        missing.iter().map(|package| format!("\n  {:<24}{}", package.debian, package.reason)).collect();
+    if !places.has_program("apt-get") {
+        let advice =
+            "install the packages of these names, or what your system calls them, and run this again";
+        return Err(TaskError::Missing { missing: list, advice: advice.to_owned() });
+    }
+    let Some(prefix) = as_root(places) else {
+        let advice = format!("run: sudo apt-get install --no-install-recommends {}", names.join(" "));
+        return Err(TaskError::Missing { missing: list, advice });
+    };
+    println!("Installing packages of the operating system:{list}");
+    apt_get(places, &prefix, &["update", "-qq"])?;
+    let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    arguments.extend(&names);
+    apt_get(places, &prefix, &arguments)?;
+    let left = missing_packages(places, purpose);
+    if left.is_empty() {
+        return Ok(Changed::Something);
+    }
+    let names: Vec<&str> = left.iter().map(|package| package.debian).collect();
+    Err(TaskError::StillMissing { missing: names.join(", ") })
+}
+
+fn missing_packages(places: &Places, purpose: Purpose) -> Vec<&'static Package> {
+    let needed = PACKAGES.iter().filter(|package| package.purpose <= purpose);
+    needed.filter(|package| !is_found(places, &package.found_by)).collect()
+}
+
+fn is_found(places: &Places, found_by: &FoundBy) -> bool {
+    match found_by {
+        FoundBy::Program(name) => places.has_program(name),
+        FoundBy::File(path) => Path::new(path).is_file(),
+        FoundBy::Library(name) => {
+            Program::new("pkg-config", &places.root).args(["--exists", name]).answer().is_some()
+        }
+        FoundBy::ClangRuntime => {
+            let question = ["--target=wasm32-wasi", "-print-libgcc-file-name"];
+            let answer = Program::new("clang", &places.root).args(question).answer();
+            answer.is_some_and(|path| Path::new(path.trim()).is_file())
+        }
+    }
+}
+
+/// How to run a program as root without being asked for a password: nothing to prefix, `sudo -n`, or not at all.
+fn as_root(places: &Places) -> Option<Vec<&'static str>> {
+    if Program::new("id", &places.root).args(["-u"]).answer().is_some_and(|uid| uid.trim() == "0") {
+        return Some(vec![]);
+    }
+    Program::new("sudo", &places.root).args(["-n", "true"]).answer().map(|_| vec!["sudo", "-n"])
+}
+
+fn apt_get(places: &Places, prefix: &[&str], arguments: &[&str]) -> Result<(), TaskError> {
+    // `env` carries the variable through sudo. The lock may be held by the system's own updates for a while.
+    let fixed = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"];
+    let mut words = prefix.iter().chain(&fixed).chain(arguments);
+    let Some(program) = words.next() else { return Ok(()) };
+    Program::new(program, &places.root).args(words).show_and_run()
+}
+
+/// The target of plugins, and for tests the formatter and the linter. The toolchain itself is never changed.
+fn rust(places: &Places, purpose: Purpose) -> Result<Changed, TaskError> {
+    let mut rustc = Program::new("rustc", &places.root).args(["--print", "sysroot"]);
+    let sysroot = PathBuf::from(rustc.stdout()?.trim());
+    let mut missing: Vec<(&[&str], &str)> = Vec::new();
+    if !sysroot.join("lib/rustlib").join(PLUGIN_TARGET).is_dir() {
+        missing.push((&["target", "add", PLUGIN_TARGET], "standard library of plugins"));
+    }
+    if purpose == Purpose::Test && !sysroot.join("bin/rustfmt").is_file() {
+        missing.push((&["component", "add", "rustfmt"], "checks the format of the sources"));
+    }
+    if purpose == Purpose::Test && !sysroot.join("bin/cargo-clippy").is_file() {
+        missing.push((&["component", "add", "clippy"], "checks the sources"));
+    }
+    if missing.is_empty() {
+        return Ok(Changed::Nothing);
+    }
+    if !places.has_program("rustup") {
+        let list =
+            missing.iter().map(|(words, reason)| format!("\n  {}: {reason}", words.join(" "))).collect();
+        let advice = "this toolchain has no rustup; add what is named with the packages of your system";
+        return Err(TaskError::Missing { missing: list, advice: advice.to_owned() });
+    }
+    for (words, reason) in missing {
+        println!("Adding to the Rust toolchain: {} ({reason})", words.join(" "));
+        Program::new("rustup", &places.root).args(words).show_and_run()?;
+    }
+    Ok(Changed::Something)
+}
+
+fn cargo_deny_home(places: &Places) -> PathBuf {
+    places.tools.join(format!("cargo-deny-{CARGO_DENY}"))
+}
+
+fn cargo_deny(places: &Places) -> Result<Changed, TaskError> {
+    if cargo_deny_path(places).is_file() {
+        return Ok(Changed::Nothing);
+    }
+    let home = cargo_deny_home(places);
+    println!("Building cargo-deny {CARGO_DENY} into {}: it checks the dependencies", home.display());
+    let scratch = tempfile::tempdir()
+        .map_err(|source| TaskError::File { path: "temporary directory".into(), source })?;
+    Program::cargo(&places.root)
+        .args(["install", "--quiet", "cargo-deny", "--locked", "--version"])
+        .args([format!("={CARGO_DENY}").as_str()])
+        .args([Path::new("--root"), &home, Path::new("--target-dir"), scratch.path()])
+        // It runs for a second: the time to optimise it is not won back.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .show_and_run()?;
+    Ok(Changed::Something)
+}

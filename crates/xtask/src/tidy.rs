@@ -1,0 +1,123 @@
+//! `cargo xtask tidy`: rules of the code base that the compiler does not know.
+//!
+//! Each rule is a function from the tree to violations and has a test that shows it failing. The whole check also runs
+//! as a test of this crate, so that no change lands without it.
+
+mod files;
+mod layers;
+mod root;
+mod source;
+mod words;
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use crate::error::TaskError;
+use crate::tidy::source::Source;
+
+/// Directories that hold what tools made, at any depth.
+const GENERATED: [&str; 3] = ["target", "node_modules", "book"];
+
+/// File names that are read: whatever is written by a person and can break a rule.
+const READ: [&str; 14] =
+    ["rs", "toml", "md", "c", "h", "sh", "js", "mjs", "ts", "css", "html", "yml", "yaml", "wat"];
+
+/// One broken rule.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Violation {
+    /// The file, from the root.
+    pub(crate) path: PathBuf,
+    /// The line, from 1; 0 where the rule is about the file as a whole.
+    pub(crate) line: usize,
+    /// What the rule says.
+    pub(crate) rule: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.path.display(), self.rule),
+            line => write!(f, "{}:{line}: {}", self.path.display(), self.rule),
+        }
+    }
+}
+
+/// Checks the tree and prints what breaks a rule.
+pub(crate) fn run(root: &Path) -> Result<(), TaskError> {
+    let violations = check(root)?;
+    for violation in &violations {
+        println!("{violation}");
+    }
+    if !violations.is_empty() {
+        return Err(TaskError::Tidy { count: violations.len() });
+    }
+    println!("tidy: every rule holds");
+    Ok(())
+}
+
+/// All violations in the tree below `root`, in the order of their paths.
+pub(crate) fn check(root: &Path) -> Result<Vec<Violation>, TaskError> {
+    let sources = read_tree(root)?;
+    let mut violations = root::check(root)?;
+    violations.extend(layers::check(&sources));
+    violations.extend(files::check(&sources));
+    violations.extend(words::check(&sources));
+    violations.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
+    Ok(violations)
+}
+
+fn read_tree(root: &Path) -> Result<Vec<Source>, TaskError> {
+    let mut sources = Vec::new();
+    let walk = WalkDir::new(root).sort_by_file_name().into_iter();
+    for entry in
+        walk.filter_entry(|entry| entry.depth() == 0 || !is_passed_over(&entry.file_name().to_string_lossy()))
+    {
+        let entry = entry.map_err(|error| TaskError::File { path: root.to_owned(), source: error.into() })?;
+        let extension = entry.path().extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if !entry.file_type().is_file() || !READ.contains(&extension) {
+            continue;
+        }
+        let file_error = |source| TaskError::File { path: entry.path().to_owned(), source };
+        let text = fs::read_to_string(entry.path()).map_err(file_error)?;
+        let path = entry.path().strip_prefix(root).unwrap_or(entry.path());
+        sources.push(Source::new(path, text));
+    }
+    Ok(sources)
+}
+
+/// Hidden directories belong to tools and editors; generated ones to builds.
+fn is_passed_over(name: &str) -> bool {
+    GENERATED.contains(&name) || (name.starts_with('.') && name != ".cargo" && name != ".ci")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_code_base_is_tidy() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("two levels up");
+        let violations = check(root).expect("readable");
+        let list: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        assert!(list.is_empty(), "{}", list.join("\n"));
+    }
+
+    #[test]
+    fn a_violation_can_be_jumped_to() {
+        let violation = Violation { path: "a/b.rs".into(), line: 7, rule: "no".to_owned() };
+        assert_eq!(violation.to_string(), "a/b.rs:7: no");
+        assert_eq!(Violation { line: 0, ..violation }.to_string(), "a/b.rs: no");
+    }
+
+    #[test]
+    fn a_tree_with_one_broken_rule_fails() {
+        let tree = tempfile::tempdir().expect("directory");
+        fs::create_dir_all(tree.path().join("crates/conductor-abi/src")).expect("directory");
+        fs::write(tree.path().join("NOTES.md"), "# Notes\n").expect("file");
+        fs::write(tree.path().join("crates/conductor-abi/src/lib.rs"), "fn main() {}\n").expect("file");
+        assert!(matches!(run(tree.path()), Err(TaskError::Tidy { count: 3 })));
+    }
+}
