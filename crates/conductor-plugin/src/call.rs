@@ -4,6 +4,9 @@ use conductor_abi::{Context, Request};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// Velocity of a note whose event has none, as keyboards without touch send it.
+const DEFAULT_VELOCITY: u8 = 64;
+
 /// One call of an action, with parameters of the author's own type.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Call<P> {
@@ -33,16 +36,19 @@ pub enum NoteEvent {
 }
 
 impl<P> Call<P> {
-    /// The note that begins or ends in the triggering event, if it is about a note at all.
+    /// The note that begins or ends in the triggering event, if the event is about that at all.
     ///
-    /// A note ends with the trigger kind `note-off`, which the host writes into the context's metadata as `kind`, and
-    /// with velocity 0, which means the same on the wire.
+    /// The host writes the kind of an event into the context's metadata as `event`. A note ends with `note-off`, and
+    /// with a `note-on` of velocity 0, which means the same on the wire.
     #[must_use]
     pub fn note_event(&self) -> Option<NoteEvent> {
         let note = self.context.note?;
-        let velocity = self.context.velocity.unwrap_or(64);
-        let off = velocity == 0 || self.context.metadata.get("kind").is_some_and(|kind| kind == "note-off");
-        Some(if off { NoteEvent::Off { note } } else { NoteEvent::On { note, velocity } })
+        let velocity = self.context.velocity.unwrap_or(DEFAULT_VELOCITY);
+        match self.context.metadata.get("event").map_or("note-on", String::as_str) {
+            "note-on" if velocity > 0 => Some(NoteEvent::On { note, velocity }),
+            "note-on" | "note-off" => Some(NoteEvent::Off { note }),
+            _ => None,
+        }
     }
 }
 
@@ -103,19 +109,19 @@ mod tests {
 
     #[test]
     fn notes_end_by_kind_or_by_velocity() {
-        let call = |velocity, kind: &str| Call {
-            context: Context {
-                note: Some(60),
-                velocity,
-                metadata: [("kind".to_owned(), kind.to_owned())].into(),
-                ..Context::default()
-            },
-            ..Call::<()>::default()
+        let event = |velocity, kind: Option<&str>| {
+            let metadata = kind.map(|kind| ("event".to_owned(), kind.to_owned())).into_iter().collect();
+            let context = Context { note: Some(60), velocity, metadata, ..Context::default() };
+            Call { context, ..Call::<()>::default() }.note_event()
         };
-        assert_eq!(call(Some(9), "note-on").note_event(), Some(NoteEvent::On { note: 60, velocity: 9 }));
-        assert_eq!(call(Some(0), "note-on").note_event(), Some(NoteEvent::Off { note: 60 }));
-        assert_eq!(call(Some(9), "note-off").note_event(), Some(NoteEvent::Off { note: 60 }));
-        assert_eq!(call(None, "").note_event(), Some(NoteEvent::On { note: 60, velocity: 64 }));
+        let (on, off) =
+            (|velocity| Some(NoteEvent::On { note: 60, velocity }), Some(NoteEvent::Off { note: 60 }));
+        assert_eq!(event(Some(9), Some("note-on")), on(9));
+        assert_eq!(event(Some(9), None), on(9));
+        assert_eq!(event(None, None), on(64));
+        assert_eq!(event(Some(0), Some("note-on")), off);
+        assert_eq!(event(Some(9), Some("note-off")), off);
+        assert_eq!(event(Some(9), Some("key-pressure")), None);
         assert_eq!(Call::<()>::default().note_event(), None);
     }
 }

@@ -55,6 +55,7 @@ mod host;
 pub mod http;
 pub mod log;
 pub mod midi;
+mod reply;
 #[doc(hidden)]
 pub mod runtime;
 
@@ -74,6 +75,7 @@ pub use conductor_abi::{Context, Status};
 /// The manifest is checked with the parser that the host uses; an error points at the literal that breaks a rule.
 pub use conductor_plugin_macros::plugin;
 pub use error::HostError;
+pub use reply::reply;
 
 /// What `execute` returns when an action did not succeed.
 pub mod exit {

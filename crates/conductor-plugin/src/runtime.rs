@@ -3,12 +3,11 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use conductor_abi::Op;
 pub use conductor_abi::Request;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Call, exit, host, log};
+use crate::{Call, exit, log};
 
 /// The buffer that `alloc` hands out. There is one, because the host calls `alloc` and `execute` in turn, and it is
 /// used again for every request.
@@ -93,7 +92,13 @@ where
         }
     };
     match action(call) {
-        Ok(reply) => send_reply(&reply),
+        Ok(reply) => match crate::reply(&reply) {
+            Ok(()) => 0,
+            Err(error) => {
+                log::error(format_args!("reply was not sent: {error}"));
+                exit::FAILED
+            }
+        },
         Err(error) => {
             log::error(error);
             exit::FAILED
@@ -106,26 +111,6 @@ where
 pub fn unknown_action(request: &Request) -> i32 {
     log::error(format_args!("unknown action `{}`", request.action));
     exit::UNKNOWN_ACTION
-}
-
-fn send_reply(reply: &impl Serialize) -> i32 {
-    let json = match serde_json::to_vec(reply) {
-        Ok(json) => json,
-        Err(error) => {
-            log::error(format_args!("reply cannot be written as JSON: {error}"));
-            return exit::FAILED;
-        }
-    };
-    if json == b"null" {
-        return 0;
-    }
-    match host::call(Op::Reply, &json) {
-        Ok(_) => 0,
-        Err(error) => {
-            log::error(format_args!("reply was not taken: {error}"));
-            exit::FAILED
-        }
-    }
 }
 
 /// The address of the bytes in the plugin's memory, where pointers have 32 bits.

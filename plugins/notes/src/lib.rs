@@ -47,7 +47,8 @@ fn default_lines() -> usize {
 
 fn append(call: Call<Append>) -> io::Result<()> {
     let text = call.parameters.text.unwrap_or_else(|| facts(&call.context));
-    let line = format!("{} {}\n", call.context.timestamp, text.replace(char::is_control, " "));
+    let time = jiff::Timestamp::from_millisecond(call.context.timestamp as i64).unwrap_or_default();
+    let line = format!("{time:.3} {}\n", text.replace(char::is_control, " "));
     append_to(DIRECTORY.as_ref(), &line, call.parameters.max_bytes)
 }
 
