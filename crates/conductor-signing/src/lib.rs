@@ -1,1 +1,76 @@
-//! Placeholder.
+//! Signature documents, keys, statements and trust: everything that decides whether a plugin may be loaded.
+//!
+//! A plugin file is read once into an [`UnverifiedPlugin`]. [`UnverifiedPlugin::verify`] holds it against a
+//! [`SignaturePolicy`] and a [`TrustStore`] and gives back a [`VerifiedPlugin`], which has no other constructor:
+//!
+//! ```no_run
+//! use conductor_signing::{SignaturePolicy, TrustStore, UnverifiedPlugin};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let trust = TrustStore::load("/home/me/.config/conductor".as_ref())?;
+//! let plugin = UnverifiedPlugin::read("chord.wasm".as_ref(), 64 * 1024 * 1024)?;
+//! let plugin = plugin.verify(SignaturePolicy::TrustedSigner, &trust)?;
+//! println!("{} {}", plugin.name(), plugin.digest());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Bytes that nobody verified cannot take that form:
+//!
+//! ```compile_fail,E0451
+//! use conductor_signing::VerifiedPlugin;
+//! let bytes = std::fs::read("chord.wasm").unwrap();
+//! let plugin = VerifiedPlugin { bytes };
+//! ```
+//!
+//! The tools that sign and inspect go through [`PluginFile`], which hashes a file of any size in pieces and never holds
+//! it whole; it gives no bytes out, so nothing can be loaded from it.
+
+#![forbid(unsafe_code)]
+
+pub mod atomic_file;
+mod developer;
+mod digest;
+mod document;
+pub mod escape;
+mod file_error;
+mod guarded;
+mod json;
+mod key;
+mod key_file;
+mod manifest_edit;
+mod module_scan;
+mod name;
+mod plugin_file;
+mod policy;
+mod revocation;
+mod sign;
+mod statement;
+mod time;
+mod trust;
+mod verified;
+mod verify;
+mod version;
+
+pub use developer::{Developer, DeveloperError};
+pub use digest::{Digest, DigestError};
+pub use document::{
+    ALGORITHM, Cosignature, DOCUMENT_VERSION, DocumentError, MAX_COSIGNATURES, MAX_DOCUMENT_BYTES,
+    SignatureDocument, SignedStatement, signature_path,
+};
+pub use file_error::FileError;
+pub use json::{FormatError, ValueError};
+pub use key::{KeyError, PublicKey, Signature};
+pub use key_file::{KeyFileError, KeyPaths, SigningKey};
+pub use manifest_edit::{ManifestEditError, add_manifest, manifest_from_toml};
+pub use module_scan::{FileKind, ModuleError, manifest_section};
+pub use name::{NameError, PluginName};
+pub use plugin_file::{PluginFile, ReadError};
+pub use policy::{SignaturePolicy, TrustLevel};
+pub use revocation::{Revocation, Revoked};
+pub use sign::{SignError, SigningRequest};
+pub use statement::{PAYLOAD_TYPE, Statement};
+pub use time::{TimeError, UtcTime};
+pub use trust::{KeySelector, MIN_KEY_PREFIX, NewKey, TrustError, TrustStore, TrustedKey};
+pub use verified::{Signer, UnverifiedPlugin, VerifiedPlugin};
+pub use verify::{CheckedSignature, Standing, VerifyError};
+pub use version::{HostVersion, VersionError};

@@ -1,0 +1,137 @@
+//! Writes that leave the old content or the new, never half of either, and a lock between writers.
+//!
+//! The bytes go into a temporary file of the same directory, which is synchronised, renamed over the target, and the
+//! directory synchronised after it. A crash at any point leaves at worst a file whose name starts with
+//! [`TEMPORARY_PREFIX`].
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// How the names of temporary files start.
+pub const TEMPORARY_PREFIX: &str = ".conductor-tmp-";
+
+/// Mode of files that only their owner may read.
+pub const PRIVATE: u32 = 0o600;
+
+/// Mode of files that everyone may read.
+pub const PUBLIC: u32 = 0o644;
+
+/// Puts `bytes` at `path`, replacing what is there; `mode` is narrowed by the umask.
+///
+/// # Errors
+///
+/// Passes on what the operating system says; the old content is then still there.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    staged(path, bytes, mode)?.persist(path)?;
+    sync_directory(path)
+}
+
+/// Puts `bytes` at `path`, where nothing may be; `mode` is narrowed by the umask.
+///
+/// # Errors
+///
+/// Fails with [`io::ErrorKind::AlreadyExists`] if the path is taken, or with what the operating system says.
+pub fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    staged(path, bytes, mode)?.persist_noclobber(path)?;
+    sync_directory(path)
+}
+
+/// Creates a directory and its missing parents, for their owner only. Directories that exist keep their mode.
+///
+/// # Errors
+///
+/// Passes on what the operating system says.
+pub fn create_private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Holds other writers off until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Waits for the lock that the file at `path` stands for; the file is created where it is missing and stays.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the operating system says.
+    pub fn acquire(path: &Path) -> io::Result<Self> {
+        let nofollow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(PRIVATE)
+            .custom_flags(nofollow)
+            .open(path)?;
+        file.lock()?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// A synchronised temporary file beside `path`.
+fn staged(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(directory_of(path))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(directory_of(path))?.sync_all()
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn contents_are_replaced_whole_and_created_once() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        create(&path, b"old", PRIVATE).expect("created");
+        assert_eq!(create(&path, b"other", PRIVATE).expect_err("taken").kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).expect("read"), b"old");
+        replace(&path, b"new", PRIVATE).expect("replaced");
+        assert_eq!(fs::read(&path).expect("read"), b"new");
+        assert_eq!(fs::metadata(&path).expect("metadata").permissions().mode() & 0o7777, PRIVATE);
+        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_content() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        fs::create_dir(&path).expect("a directory in the way");
+        assert!(replace(&path, b"new", PRIVATE).is_err());
+        assert!(path.is_dir());
+        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn directories_are_private() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let inner = dir.path().join("a/b");
+        create_private_directory(&inner).expect("created");
+        for path in [dir.path().join("a"), inner] {
+            assert_eq!(fs::metadata(&path).expect("metadata").permissions().mode() & 0o7777, 0o700);
+        }
+    }
+}

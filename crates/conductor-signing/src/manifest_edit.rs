@@ -1,0 +1,129 @@
+//! Puts a manifest into a module that was built without the Rust SDK.
+
+use conductor_abi::{MANIFEST_SECTION, Manifest, ManifestError};
+
+use crate::escape;
+use crate::module_scan::{self, ModuleError};
+
+/// Reads a manifest that is written as TOML, with the names of the JSON manifest.
+///
+/// # Errors
+///
+/// Fails if the text is not TOML or breaks a rule of manifests.
+pub fn manifest_from_toml(text: &str) -> Result<Manifest, ManifestEditError> {
+    let manifest: Manifest = toml::from_str(text).map_err(|error| {
+        let before = text.bytes().take(error.span().map_or(0, |span| span.start));
+        let line = 1 + before.filter(|byte| *byte == b'\n').count();
+        ManifestEditError::Toml { line, cause: error.message().to_owned() }
+    })?;
+    manifest.check()?;
+    Ok(manifest)
+}
+
+/// Appends the custom section `conductor:manifest` to a module, in place of an earlier one if `replace` is set.
+///
+/// # Errors
+///
+/// Fails if the bytes are no module, the manifest breaks a rule, or there is one already and `replace` is not set.
+pub fn add_manifest(wasm: &[u8], manifest: &Manifest, replace: bool) -> Result<Vec<u8>, ManifestEditError> {
+    let (before, after) = match module_scan::scan(wasm)? {
+        Some(_) if !replace => return Err(ManifestEditError::Exists),
+        Some(section) => {
+            let cut = |offset: u64| wasm.split_at_checked(offset as usize).unwrap_or((wasm, &[]));
+            (cut(section.start).0, cut(section.end).1)
+        }
+        None => (wasm, &[][..]),
+    };
+    let json = serde_json::to_vec(manifest).map_err(|source| ManifestEditError::Encode { source })?;
+    // What will be read back is what the rules are checked on.
+    module_scan::parse_manifest(&json)?;
+    let name = MANIFEST_SECTION.as_bytes();
+    let mut content = leb128(name.len());
+    content.extend_from_slice(name);
+    content.extend_from_slice(&json);
+    Ok([before, after, &[0], &leb128(content.len()), &content].concat())
+}
+
+/// An unsigned number in LEB128 (WebAssembly Core Specification, section 5.2.2).
+fn leb128(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(5);
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// Why a manifest was not put into a module.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestEditError {
+    /// The text is not the TOML of a manifest.
+    #[error("line {line}: {}", escape::terminal(cause))]
+    Toml {
+        /// Line, from 1.
+        line: usize,
+        /// What the parser said.
+        cause: String,
+    },
+    /// The manifest breaks a rule.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The file is no module, or has a manifest that breaks a rule.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    /// The module has a manifest.
+    #[error("the module has a manifest already")]
+    Exists,
+    /// The manifest could not be written as JSON.
+    #[error("cannot write the manifest as JSON: {source}")]
+    Encode {
+        /// The cause.
+        source: serde_json::Error,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOML: &str = r#"
+        name = "chord"
+        version = "1.0.0"
+        [[actions]]
+        name = "play"
+        parameters = { notes = "how many" }
+        [[capabilities]]
+        name = "Midi"
+        scope = "synth"
+        reason = "plays"
+    "#;
+
+    #[test]
+    fn a_manifest_is_added_once_and_replaced_on_demand() {
+        let module = [&b"\0asm\x01\0\0\0"[..], &[1, 1, 0]].concat();
+        let manifest = manifest_from_toml(TOML).expect("a manifest");
+        let once = add_manifest(&module, &manifest, false).expect("added");
+        let read = |wasm: &[u8]| {
+            let content = module_scan::manifest_section(wasm).expect("a module").expect("a section");
+            module_scan::parse_manifest(&content).expect("a manifest")
+        };
+        assert_eq!(read(&once), manifest);
+        assert!(matches!(add_manifest(&once, &manifest, false), Err(ManifestEditError::Exists)));
+        let other = Manifest { version: "2".into(), ..manifest.clone() };
+        let twice = add_manifest(&[&once[..], &[11, 1, 0]].concat(), &other, true).expect("replaced");
+        assert_eq!(read(&twice), other);
+        assert!(twice.starts_with(&[&module[..], &[11, 1, 0]].concat()));
+    }
+
+    #[test]
+    fn errors_name_the_line_or_the_rule() {
+        let error = manifest_from_toml("name = \"a\"\nversoin = \"1\"\n").expect_err("a misspelt key");
+        assert!(matches!(error, ManifestEditError::Toml { line: 2, .. }), "{error}");
+        let error = manifest_from_toml("name = \"../a\"\nversion = \"1\"\n").expect_err("a bad name");
+        assert!(matches!(error, ManifestEditError::Manifest(ManifestError::Name { .. })), "{error}");
+        let manifest = manifest_from_toml(TOML).expect("a manifest");
+        assert!(matches!(add_manifest(b"(module)", &manifest, false), Err(ManifestEditError::Module(_))));
+    }
+}

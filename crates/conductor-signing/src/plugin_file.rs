@@ -1,0 +1,216 @@
+//! What is known about a plugin file and its signature document once both were read, without the bytes themselves.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use conductor_abi::Manifest;
+use rustix::fs::{Mode, OFlags};
+
+use crate::digest::Hasher;
+use crate::document::{MAX_DOCUMENT_BYTES, SignatureDocument, signature_path};
+use crate::module_scan::{self, ManifestSection, ModuleScan};
+use crate::verify::{self, CheckedSignature};
+use crate::{Digest, DocumentError, ModuleError, TrustStore, UtcTime, VerifyError, escape};
+
+/// Bytes of a file that are in memory at a time while it is hashed.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Digest, size, manifest and signature document of a plugin file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginFile {
+    pub(crate) file_name: String,
+    pub(crate) size: u64,
+    pub(crate) digest: Digest,
+    pub(crate) section: Result<Option<ManifestSection>, ModuleError>,
+    pub(crate) document: DocumentFile,
+}
+
+/// The document beside a plugin file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DocumentFile {
+    Absent,
+    TooLarge,
+    Bytes(Vec<u8>),
+}
+
+impl PluginFile {
+    /// Reads a file of any size in pieces of 64 KiB, and the document at [`signature_path`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of the files cannot be read; a missing document is none.
+    pub fn scan(path: &Path) -> Result<Self, ReadError> {
+        let mut file = open(path)?;
+        let (mut hasher, mut scan, mut size) = (Hasher::default(), ModuleScan::default(), 0);
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let count = match file.read(&mut piece) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(ReadError::Unreadable { path: path.into(), source }),
+            };
+            let bytes = piece.get(..count).unwrap_or_default();
+            hasher.update(bytes);
+            scan.update(bytes);
+            size += count as u64;
+        }
+        Ok(Self {
+            file_name: file_name(path),
+            size,
+            digest: hasher.finish(),
+            section: scan.finish(),
+            document: read_document(path)?,
+        })
+    }
+
+    /// Describes bytes that are in memory.
+    pub(crate) fn of_bytes(file_name: String, wasm: &[u8], document: DocumentFile) -> Self {
+        Self {
+            file_name,
+            size: wasm.len() as u64,
+            digest: Digest::from_bytes(wasm),
+            section: module_scan::scan(wasm),
+            document,
+        }
+    }
+
+    /// The name of the file without its directories; escape it before showing it.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
+    /// Bytes of the file.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Digest of the file.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The manifest in the file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file is not a module or its manifest breaks a rule.
+    pub fn manifest(&self) -> Result<Option<Manifest>, ModuleError> {
+        match &self.section {
+            Ok(Some(section)) => module_scan::parse_manifest(&section.content).map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// The document beside the file, parsed and not verified.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not a signature document.
+    pub fn document(&self) -> Result<Option<SignatureDocument>, DocumentError> {
+        match &self.document {
+            DocumentFile::Absent => Ok(None),
+            DocumentFile::TooLarge => Err(DocumentError::TooLarge),
+            DocumentFile::Bytes(json) => SignatureDocument::parse(json).map(Some),
+        }
+    }
+
+    /// Verifies the document against the file and says where its signer stands.
+    ///
+    /// # Errors
+    ///
+    /// Names the first cause for which the signature does not hold. That a signer is not trusted is no error here; see
+    /// [`CheckedSignature::standing`].
+    pub fn check(&self, trust: &TrustStore) -> Result<CheckedSignature, VerifyError> {
+        verify::check(self, trust, UtcTime::now().timestamp())
+    }
+}
+
+/// Opens a plugin or document without waiting for a FIFO's writer.
+pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let unreadable = |source: io::Error| {
+        if source.kind() == io::ErrorKind::NotFound {
+            ReadError::Missing { path: path.into() }
+        } else {
+            ReadError::Unreadable { path: path.into(), source }
+        }
+    };
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| unreadable(errno.into()))?;
+    let file = File::from(file);
+    if file.metadata().map_err(unreadable)?.is_file() {
+        Ok(file)
+    } else {
+        Err(ReadError::NotRegular { path: path.into() })
+    }
+}
+
+/// Reads the document of a plugin file, once.
+pub(crate) fn read_document(plugin: &Path) -> Result<DocumentFile, ReadError> {
+    let path = signature_path(plugin);
+    let file = match open(&path) {
+        Ok(file) => file,
+        Err(ReadError::Missing { .. }) => return Ok(DocumentFile::Absent),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_DOCUMENT_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| ReadError::Unreadable { path, source })?;
+    Ok(if bytes.len() > MAX_DOCUMENT_BYTES { DocumentFile::TooLarge } else { DocumentFile::Bytes(bytes) })
+}
+
+/// The last part of a path.
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Why a plugin or its signature document could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// There is no such file.
+    #[error("{} does not exist", escape::path(path))]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A directory, device, FIFO or socket.
+    #[error("{} is not a regular file", escape::path(path))]
+    NotRegular {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Larger than a plugin may be.
+    #[error("{} is larger than {max} bytes", escape::path(path))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Most bytes.
+        max: u64,
+    },
+    /// The operating system refused.
+    #[error("cannot read {}: {source}", escape::path(path))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+impl ReadError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::TooLarge { .. } => Some("a larger plugin needs a higher `max_module_bytes`".to_owned()),
+            Self::Missing { .. } | Self::NotRegular { .. } | Self::Unreadable { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Points in time as documents and trust files write them: RFC 3339 in UTC.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+/// A point in time with the very text it was written as, so that it can be compared and shown unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UtcTime {
+    text: String,
+    timestamp: Timestamp,
+}
+
+impl UtcTime {
+    /// The current time, in whole seconds.
+    #[must_use]
+    pub fn now() -> Self {
+        let now = Timestamp::now();
+        let timestamp = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        Self { text: timestamp.to_string(), timestamp }
+    }
+
+    /// The point in time.
+    #[must_use]
+    pub const fn timestamp(&self) -> Timestamp {
+        self.timestamp
+    }
+
+    /// Whether this point lies at or before `now`.
+    #[must_use]
+    pub fn is_past(&self, now: Timestamp) -> bool {
+        self.timestamp <= now
+    }
+}
+
+impl FromStr for UtcTime {
+    type Err = TimeError;
+
+    /// Reads `YYYY-MM-DDThh:mm:ss`, up to nine decimals of a second, and `Z` or `+00:00` (RFC 3339, section 5.6).
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let local = text.strip_suffix('Z').or_else(|| text.strip_suffix("+00:00")).ok_or(TimeError)?;
+        let (seconds, decimals) = local.split_once('.').unwrap_or((local, "0"));
+        let is_digit = |byte: u8| byte.is_ascii_digit();
+        let shape = seconds.len() == SHAPE.len()
+            && seconds.bytes().zip(SHAPE.bytes()).all(|(byte, kind)| match kind {
+                b'0' => is_digit(byte),
+                separator => byte == separator,
+            });
+        if !shape || !(1..=9).contains(&decimals.len()) || !decimals.bytes().all(is_digit) {
+            return Err(TimeError);
+        }
+        let timestamp = format!("{local}Z").parse().map_err(|_| TimeError)?;
+        Ok(Self { text: text.to_owned(), timestamp })
+    }
+}
+
+/// Digits and separators of a date and time; `0` stands for any digit.
+const SHAPE: &str = "0000-00-00T00:00:00";
+
+impl fmt::Display for UtcTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+/// A text that is not a point in time in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a time is written as in 2025-11-19T08:59:12Z (RFC 3339, UTC)")]
+pub struct TimeError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utc_in_both_spellings_is_read() {
+        let z: UtcTime = "2025-11-19T08:59:12Z".parse().expect("a time");
+        let offset: UtcTime = "2025-11-19T08:59:12+00:00".parse().expect("a time");
+        let fine: UtcTime = "2025-11-19T08:59:12.123456789+00:00".parse().expect("a time");
+        assert_eq!(z.timestamp(), offset.timestamp());
+        assert_eq!(fine.to_string(), "2025-11-19T08:59:12.123456789+00:00");
+        assert_eq!(UtcTime::now().to_string().parse(), Ok(UtcTime::now()));
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for text in [
+            "",
+            "2025-11-19",
+            "2025-11-19T08:59:12",
+            "2025-11-19t08:59:12z",
+            "2025-11-19 08:59:12Z",
+            "2025-11-19T08:59:12+01:00",
+            "2025-11-19T08:59:12Z[UTC]",
+            "2025-13-19T08:59:12Z",
+            "2025-11-19T25:59:12Z",
+            "2025-11-19T08:59:12.Z",
+            "2025-11-19T08:59:12.1234567890Z",
+            "-002025-11-19T08:59:12Z",
+            "2025-11-19T08:59:12Z\n",
+        ] {
+            assert_eq!(text.parse::<UtcTime>(), Err(TimeError), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Patterns of plugin names.
+
+use crate::PluginName;
+
+/// Longest pattern in bytes, as long as a name; matching costs at most the product of both lengths.
+const MAX_PATTERN_BYTES: usize = 64;
+
+/// A plugin name in which `*` stands for any number of characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NamePattern(String);
+
+impl NamePattern {
+    /// Checks a pattern; `None` if no name could match it.
+    pub(super) fn new(text: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte);
+        let sound = (1..=MAX_PATTERN_BYTES).contains(&text.len()) && text.bytes().all(allowed);
+        sound.then(|| Self(text.to_owned()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the name fits: its start the text before the first star, its end the text after the last, and what
+    /// stands between stars occurs in order.
+    pub(super) fn matches(&self, name: &PluginName) -> bool {
+        let Some((first, rest)) = self.0.split_once('*') else { return self.0 == name.as_str() };
+        let Some(mut left) = name.as_str().strip_prefix(first) else { return false };
+        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+        for part in middle.split('*') {
+            match left.split_once(part) {
+                Some((_, after)) => left = after,
+                None => return false,
+            }
+        }
+        left.ends_with(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_number_of_characters() {
+        for (pattern, name, fits) in [
+            ("chord", "chord", true),
+            ("chord", "chord2", false),
+            ("chord", "Chord", false),
+            ("*", "chord", true),
+            ("acme-*", "acme-chord", true),
+            ("acme-*", "acme-", true),
+            ("acme-*", "notacme-chord", false),
+            ("*-fx", "acme-fx", true),
+            ("*-fx", "acme-fx2", false),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "ac", false),
+            ("a*a", "a", false),
+            ("**a**", "bab", true),
+        ] {
+            let pattern = NamePattern::new(pattern).expect("a pattern");
+            assert_eq!(pattern.matches(&name.parse().expect("a name")), fits, "{pattern:?} {name}");
+        }
+        for text in ["", "a b", "a/*", "[a]", "é", &"x".repeat(65)] {
+            assert_eq!(NamePattern::new(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Plugin bytes before and after verification.
+
+use std::io::Read;
+use std::path::Path;
+
+use conductor_abi::{Manifest, Risk};
+use jiff::Timestamp;
+
+use crate::plugin_file::{self, DocumentFile, PluginFile, ReadError};
+use crate::verify::{self, Standing, VerifyError};
+use crate::{
+    Developer, Digest, PluginName, PublicKey, SignaturePolicy, Statement, TrustLevel, TrustStore, UtcTime,
+};
+
+/// A plugin and its signature document as they were read, once, with nothing known about them.
+#[derive(Clone)]
+pub struct UnverifiedPlugin {
+    bytes: Vec<u8>,
+    file: PluginFile,
+}
+
+impl UnverifiedPlugin {
+    /// Reads a plugin of at most `max_bytes` and the document beside it. Both are opened and read once.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of the files cannot be read or the plugin is too large; a missing document is none.
+    pub fn read(path: &Path, max_bytes: u64) -> Result<Self, ReadError> {
+        let too_large = || ReadError::TooLarge { path: path.into(), max: max_bytes };
+        let unreadable = |source| ReadError::Unreadable { path: path.into(), source };
+        let file = plugin_file::open(path)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        if size > max_bytes {
+            return Err(too_large());
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).map_err(|_| too_large())?);
+        file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > max_bytes {
+            return Err(too_large());
+        }
+        let document = plugin_file::read_document(path)?;
+        Ok(Self { file: PluginFile::of_bytes(plugin_file::file_name(path), &bytes, document), bytes })
+    }
+
+    /// Takes a plugin that is in memory, with its document if it has one. `file_name` names it in errors and where
+    /// neither manifest nor statement does.
+    #[must_use]
+    pub fn from_parts(file_name: &str, wasm: Vec<u8>, signature: Option<Vec<u8>>) -> Self {
+        let document = signature.map_or(DocumentFile::Absent, DocumentFile::Bytes);
+        Self { file: PluginFile::of_bytes(file_name.to_owned(), &wasm, document), bytes: wasm }
+    }
+
+    /// Digest of the plugin.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.file.digest()
+    }
+
+    /// Bytes of the plugin.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether the plugin is an empty file.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// What can be said about the plugin without loading it.
+    #[must_use]
+    pub const fn file(&self) -> &PluginFile {
+        &self.file
+    }
+
+    /// Holds the plugin against the policy. What comes back holds the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// Names the first cause for which the plugin is refused. Revoked plugins and keys are refused under every policy,
+    /// as is a file that is no module or whose manifest breaks a rule.
+    pub fn verify(self, policy: SignaturePolicy, trust: &TrustStore) -> Result<VerifiedPlugin, VerifyError> {
+        self.verify_at(policy, trust, Timestamp::now())
+    }
+
+    fn verify_at(
+        self,
+        policy: SignaturePolicy,
+        trust: &TrustStore,
+        now: Timestamp,
+    ) -> Result<VerifiedPlugin, VerifyError> {
+        let (signature, ignored_signature) = match (verify::check(&self.file, trust, now), policy) {
+            (Ok(checked), SignaturePolicy::TrustedSigner) => {
+                match checked.standing().refusal(&checked.document().signer) {
+                    Some(refusal) => return Err(refusal),
+                    None => (Some(checked), None),
+                }
+            }
+            (Ok(checked), SignaturePolicy::AnySigner | SignaturePolicy::AcceptUnsigned) => {
+                (Some(checked), None)
+            }
+            (Err(VerifyError::NoSignature { .. }), SignaturePolicy::AcceptUnsigned) => (None, None),
+            (Err(error), SignaturePolicy::AcceptUnsigned) if !error.is_revocation() => (None, Some(error)),
+            (
+                Err(error),
+                SignaturePolicy::AcceptUnsigned | SignaturePolicy::AnySigner | SignaturePolicy::TrustedSigner,
+            ) => return Err(error),
+        };
+        let manifest = self.file.manifest()?;
+        let (mut trust, mut max_risk, mut signer, mut statement) = (TrustLevel::Unsigned, None, None, None);
+        if let Some(checked) = signature {
+            let (document, stated, standing) = checked.into_parts();
+            (trust, max_risk) = match standing {
+                Standing::Trusted { key_name, max_risk } => (TrustLevel::Trusted { key_name }, max_risk),
+                Standing::Untrusted | Standing::TrustExpired { .. } | Standing::OtherPlugins { .. } => {
+                    (TrustLevel::SelfSigned, None)
+                }
+            };
+            signer = Some(Signer {
+                key: document.signer.public_key,
+                developer: document.signer.developer,
+                signed_at: document.signer.signed_at,
+                authenticated: stated.is_some(),
+            });
+            statement = stated;
+        }
+        let name = match verify::signed_name(manifest.as_ref(), statement.as_ref()) {
+            Some(name) => name,
+            None => PluginName::from_file_name(self.file.file_name())
+                .map_err(|cause| VerifyError::Name { file_name: self.file.file_name().to_owned(), cause })?,
+        };
+        let digest = self.file.digest();
+        let bytes = self.bytes;
+        Ok(VerifiedPlugin {
+            bytes,
+            digest,
+            name,
+            manifest,
+            statement,
+            signer,
+            trust,
+            max_risk,
+            ignored_signature,
+        })
+    }
+}
+
+/// A plugin that the policy lets in. Only [`UnverifiedPlugin::verify`] makes one, from the bytes that it verified.
+#[derive(Clone)]
+pub struct VerifiedPlugin {
+    bytes: Vec<u8>,
+    digest: Digest,
+    name: PluginName,
+    manifest: Option<Manifest>,
+    statement: Option<Statement>,
+    signer: Option<Signer>,
+    trust: TrustLevel,
+    max_risk: Option<Risk>,
+    ignored_signature: Option<VerifyError>,
+}
+
+impl VerifiedPlugin {
+    /// The module.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Digest of the module.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The plugin's name: the manifest's, else the statement's, else the stem of the file name.
+    #[must_use]
+    pub const fn name(&self) -> &PluginName {
+        &self.name
+    }
+
+    /// The manifest in the module.
+    #[must_use]
+    pub const fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
+    /// The signer's statement. A module without a manifest is held against it once it was asked for its metadata.
+    #[must_use]
+    pub const fn statement(&self) -> Option<&Statement> {
+        self.statement.as_ref()
+    }
+
+    /// What is known about who made the plugin.
+    #[must_use]
+    pub const fn trust(&self) -> &TrustLevel {
+        &self.trust
+    }
+
+    /// Who signed; `None` if nobody did or the signature was ignored.
+    #[must_use]
+    pub const fn signer(&self) -> Option<&Signer> {
+        self.signer.as_ref()
+    }
+
+    /// Highest risk of a capability that the user lets plugins of this trusted key have; `None` sets no limit.
+    #[must_use]
+    pub const fn max_risk(&self) -> Option<Risk> {
+        self.max_risk
+    }
+
+    /// Why a signature that is there does not hold, where the policy accepts unsigned plugins and it was ignored.
+    #[must_use]
+    pub const fn ignored_signature(&self) -> Option<&VerifyError> {
+        self.ignored_signature.as_ref()
+    }
+}
+
+/// Who signed a plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// The key.
+    pub key: PublicKey,
+    /// Who the document says holds the key.
+    pub developer: Developer,
+    /// When the document says it was made.
+    pub signed_at: UtcTime,
+    /// Whether developer and date are signed too. Without a statement only the bytes of the plugin are.
+    pub authenticated: bool,
+}
+
+#[cfg(test)]
+mod tests;
