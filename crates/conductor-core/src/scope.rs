@@ -90,16 +90,14 @@ impl Scope {
                 SubprocessScope::KEYS,
                 text,
             )?)?),
-            Capability::SystemControl => Self::SystemControl(SystemControlScope::from_fields(Fields::parse(
-                capability,
-                SystemControlScope::KEYS,
-                text,
-            )?)?),
+            Capability::SystemControl => Self::SystemControl(SystemControlScope::from_fields(
+                Fields::parse(capability, SystemControlScope::KEYS, text)?,
+            )?),
         })
     }
 
-    /// What a bare capability name stands for: all of a low or medium risk capability that needs no naming (so plain
-    /// MIDI, public hosts), and nothing of a high risk one.
+    /// What a bare capability name stands for: all of it that need not be named (public hosts, plain MIDI), and nothing of
+    /// a high risk capability.
     #[must_use]
     pub fn unnamed(capability: Capability) -> Self {
         match capability {
@@ -123,6 +121,24 @@ impl Scope {
             Self::Subprocess(_) => Capability::Subprocess,
             Self::SystemControl(_) => Capability::SystemControl,
         }
+    }
+
+    /// The scope, if it is one of Network.
+    #[must_use]
+    pub const fn as_network(&self) -> Option<&NetworkScope> {
+        if let Self::Network(scope) = self { Some(scope) } else { None }
+    }
+
+    /// The scope, if it is one of Midi.
+    #[must_use]
+    pub const fn as_midi(&self) -> Option<&MidiScope> {
+        if let Self::Midi(scope) = self { Some(scope) } else { None }
+    }
+
+    /// The scope, if it is one of Filesystem.
+    #[must_use]
+    pub const fn as_filesystem(&self) -> Option<&FilesystemScope> {
+        if let Self::Filesystem(scope) = self { Some(scope) } else { None }
     }
 
     /// The risk of granting this: that of the capability, raised to medium by a host on the user's own network and by

@@ -79,7 +79,9 @@ fn of_v4(address: Ipv4Addr) -> AddressKind {
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => AddressKind::Private,
         [169, 254, ..] => AddressKind::LinkLocal,
         [100, 64..=127, ..] => AddressKind::Shared,
-        [192, 0, 2, _] | [198, 18..=19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => AddressKind::Documentation,
+        [192, 0, 2, _] | [198, 18..=19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => {
+            AddressKind::Documentation
+        }
         [192, 88, 99, _] => AddressKind::Tunnel,
         [224..=239, ..] | [255, 255, 255, 255] => AddressKind::Multicast,
         [192, 0, 0, _] | [240..=255, ..] => AddressKind::Reserved,
@@ -96,10 +98,9 @@ fn of_v6(address: Ipv6Addr) -> AddressKind {
         // IPv4-mapped (RFC 4291, section 2.5.5.2) and NAT64 (RFC 6052, section 2.1).
         [0, 0, 0, 0, 0, 0xffff, _, _] | [0x64, 0xff9b, 0, 0, 0, 0, _, _] => of_v4(inner),
         // IPv4-compatible (RFC 4291), ISATAP (RFC 5214), 6to4 (RFC 3056) and Teredo (RFC 4380).
-        [0, 0, 0, 0, 0, 0, _, _]
-        | [_, _, _, _, 0 | 0x200, 0x5efe, _, _]
-        | [0x2002, ..]
-        | [0x2001, 0, ..] => AddressKind::Tunnel,
+        [0, 0, 0, 0, 0, 0, _, _] | [_, _, _, _, 0 | 0x200, 0x5efe, _, _] | [0x2002, ..] | [0x2001, 0, ..] => {
+            AddressKind::Tunnel
+        }
         [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => AddressKind::Private,
         [0xfe80..=0xfebf, ..] => AddressKind::LinkLocal,
         [0xff00..=0xffff, ..] => AddressKind::Multicast,
@@ -120,7 +121,9 @@ mod tests {
 
     #[test]
     fn ordinary_addresses_are_public() {
-        for text in ["1.1.1.1", "93.184.215.14", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::5"] {
+        for text in
+            ["1.1.1.1", "93.184.215.14", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::5"]
+        {
             assert_eq!(kind(text), AddressKind::Public, "{text}");
         }
     }

@@ -32,7 +32,11 @@ impl AudioScope {
         let devices = "write the name of a device, a beginning followed by `*`, or `*`";
         Ok(Self {
             devices: fields.list("devices", devices, NamePattern::parse)?,
-            gain: fields.one("gain", "write a number from 0.001 to 1 with at most three decimals", Gain::parse)?,
+            gain: fields.one(
+                "gain",
+                "write a number from 0.001 to 1 with at most three decimals",
+                Gain::parse,
+            )?,
             seconds: fields.one("seconds", "write a whole number from 1 to 3600", |text| {
                 whole_number(text, MAX_SECONDS)
             })?,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use conductor_signing::escape;
+
 /// Most characters of untrusted text that are shown; keeps a hostile file from filling a screen.
 const MAX_EXCERPT_CHARS: usize = 80;
 
@@ -13,19 +15,10 @@ impl Excerpt {
     /// Takes the beginning of a text.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let mut shown = String::from("`");
-        let mut chars = text.chars();
-        for c in chars.by_ref().take(MAX_EXCERPT_CHARS) {
-            match c {
-                '\'' | '"' => shown.push(c),
-                _ => shown.extend(c.escape_debug()),
-            }
-        }
-        shown.push('`');
-        if chars.next().is_some() {
-            shown.push('…');
-        }
-        Self(shown)
+        let cut = text.char_indices().nth(MAX_EXCERPT_CHARS).map(|(index, _)| index);
+        let start = cut.and_then(|index| text.get(..index)).unwrap_or(text);
+        let ellipsis = if cut.is_some() { "…" } else { "" };
+        Self(format!("`{}`{ellipsis}", escape::terminal(start)))
     }
 }
 

@@ -75,11 +75,8 @@ impl Fields {
         if raw.is_empty() {
             return Err(ScopeError::EmptyValue { capability, key });
         }
-        let value = decode(raw).ok_or_else(|| ScopeError::Character {
-            capability,
-            key,
-            value: Excerpt::new(raw),
-        })?;
+        let value =
+            decode(raw).ok_or_else(|| ScopeError::Character { capability, key, value: Excerpt::new(raw) })?;
         if value.len() > MAX_VALUE_BYTES {
             return Err(ScopeError::ValueTooLong { capability, key });
         }

@@ -240,9 +240,17 @@ mod tests {
 
     #[test]
     fn names_of_inner_networks_are_known() {
-        for text in
-            ["localhost", "a.localhost", "nas.local", "*.local", "router", "10.0.0.1", "x.internal", "[fe80::1]", "0"]
-        {
+        for text in [
+            "localhost",
+            "a.localhost",
+            "nas.local",
+            "*.local",
+            "router",
+            "10.0.0.1",
+            "x.internal",
+            "[fe80::1]",
+            "0",
+        ] {
             assert!(HostPattern::parse(text).expect("a pattern").is_inside(), "{text}");
         }
         for text in ["example.com", "*", "*.com", "1.1.1.1", "local.example.com", "notlocal.example"] {

@@ -29,8 +29,14 @@ impl NetworkScope {
 
     /// What is granted without asking where a plugin names no host: every host on the ports of the web.
     #[must_use]
-    pub fn web() -> Self {
-        Self { hosts: vec![HostPattern::WEB], ..Self::default() }
+    pub fn web(methods: &[HttpMethod]) -> Self {
+        Self { hosts: vec![HostPattern::WEB], methods: methods.to_vec(), private: false }
+    }
+
+    /// Methods that were named; none means every method.
+    #[must_use]
+    pub fn methods(&self) -> &[HttpMethod] {
+        &self.methods
     }
 
     /// Whether a host was named at all.

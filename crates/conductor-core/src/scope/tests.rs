@@ -33,7 +33,11 @@ fn scopes_are_written_as_they_are_read() {
 #[test]
 fn other_spellings_are_normalised() {
     let cases = [
-        (Capability::Network, " API.example.com , api.example.com. ; methods = GET ", "api.example.com;methods=GET"),
+        (
+            Capability::Network,
+            " API.example.com , api.example.com. ; methods = GET ",
+            "api.example.com;methods=GET",
+        ),
         (Capability::Network, "hosts=0x7f.1:80", "127.0.0.1:80"),
         (Capability::Network, "bücher.example", "xn--bcher-kva.example"),
         (Capability::Audio, "gain=0.50", "gain=0.5"),
@@ -92,7 +96,10 @@ fn sizes_are_bounded() {
     let many = (0..=MAX_VALUES).map(|n| format!("p{n}")).collect::<Vec<_>>().join(",");
     assert!(matches!(parse(Capability::Midi, &many), Err(ScopeError::TooManyValues { .. })));
     assert!(matches!(parse(Capability::Midi, &"x".repeat(256)), Err(ScopeError::ValueTooLong { .. })));
-    assert!(matches!(parse(Capability::Midi, &"x".repeat(1025)), Err(ScopeError::TooLong { bytes: 1025, .. })));
+    assert!(matches!(
+        parse(Capability::Midi, &"x".repeat(1025)),
+        Err(ScopeError::TooLong { bytes: 1025, .. })
+    ));
     assert!(parse(Capability::Filesystem, "bytes=18446744073709551616").is_err());
     assert!(parse(Capability::Filesystem, "bytes=17179869184GiB").is_err());
     assert!(parse(Capability::Audio, "gain=1.001").is_err());
@@ -104,7 +111,9 @@ fn naming_the_own_network_or_sysex_raises_the_risk() {
     let risk = |capability, text| parse(capability, text).expect("a scope").risk();
     assert_eq!(risk(Capability::Network, "api.example.com"), Risk::Low);
     assert_eq!(risk(Capability::Network, "*"), Risk::Low);
-    for text in ["localhost:4455", "api.example.com,10.0.0.1", "*.local", "nas.internal", "a.example;private=yes"] {
+    for text in
+        ["localhost:4455", "api.example.com,10.0.0.1", "*.local", "nas.internal", "a.example;private=yes"]
+    {
         assert_eq!(risk(Capability::Network, text), Risk::Medium, "{text}");
     }
     assert_eq!(risk(Capability::Midi, "synth"), Risk::Low);
@@ -130,9 +139,44 @@ fn capability() -> impl Strategy<Value = Capability> {
 /// Text that is close enough to the grammar to get far.
 fn near_scope() -> impl Strategy<Value = String> {
     let word = proptest::sample::select(vec![
-        "hosts", "methods", "private", "ports", "sysex", "devices", "gain", "seconds", "access", "bytes", "files",
-        "programs", "args", "operations", "yes", "GET", "POST", "read-only", "volume", "*", "*.", "a.example", "localhost",
-        "127.0.0.1", "[::1]", ":80", ":*", "/bin/x", "0.5", "12", "MiB", "%2C", "%25", "%", " ", "é", ".", "x",
+        "hosts",
+        "methods",
+        "private",
+        "ports",
+        "sysex",
+        "devices",
+        "gain",
+        "seconds",
+        "access",
+        "bytes",
+        "files",
+        "programs",
+        "args",
+        "operations",
+        "yes",
+        "GET",
+        "POST",
+        "read-only",
+        "volume",
+        "*",
+        "*.",
+        "a.example",
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+        ":80",
+        ":*",
+        "/bin/x",
+        "0.5",
+        "12",
+        "MiB",
+        "%2C",
+        "%25",
+        "%",
+        " ",
+        "é",
+        ".",
+        "x",
     ]);
     let separator = proptest::sample::select(vec!["", "", ";", ",", "="]);
     proptest::collection::vec((word, separator), 0..12)

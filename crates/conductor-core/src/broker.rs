@@ -1,0 +1,181 @@
+//! The broker: the single place where a capability is exercised.
+//!
+//! Every operation goes the same way, and each step can only refuse: rate, size, whether the capability is granted at all,
+//! the request's own rules, the scope, the deed, the size of the answer. A refusal is an answer to the plugin, never a
+//! trap.
+
+mod audit;
+mod rate;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use conductor_abi::{Capability, Op, Status};
+
+use crate::capability::{Call, Operation, Refusal, midi};
+use crate::devices::Devices;
+use crate::grant::{Decision, Grants};
+
+pub use rate::MAX_CALLS_PER_SECOND;
+
+/// Fuel of every operation beside that of its bytes: decoding, checking and recording it.
+const OPERATION_FUEL: u64 = 2_000;
+
+/// Fuel of each byte of request and answer, which the host copies and inspects at least once.
+const BYTE_FUEL: u64 = 1;
+
+/// Carries out what plugins ask for, for all plugins of one host.
+pub struct Broker {
+    services: Arc<Services>,
+}
+
+/// What sessions share.
+struct Services {
+    devices: Devices,
+}
+
+impl Broker {
+    /// A broker over the given devices.
+    #[must_use]
+    pub fn new(devices: Devices) -> Self {
+        Self { services: Arc::new(Services { devices }) }
+    }
+
+    /// A session for one plugin. `max_message_bytes` bounds every request and every answer.
+    #[must_use]
+    pub fn session(&self, plugin: &str, grants: Grants, max_message_bytes: u32) -> Arc<Session> {
+        Arc::new(Session {
+            plugin: plugin.to_owned(),
+            services: Arc::clone(&self.services),
+            grants: RwLock::new(Arc::new(grants)),
+            max_message_bytes: max_message_bytes as usize,
+            rate: rate::Window::default(),
+            denials: AtomicU64::new(0),
+        })
+    }
+}
+
+/// What one plugin may do, and doing it.
+pub struct Session {
+    plugin: String,
+    services: Arc<Services>,
+    grants: RwLock<Arc<Grants>>,
+    max_message_bytes: usize,
+    rate: rate::Window,
+    denials: AtomicU64,
+}
+
+/// The answer to one operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// How the operation ended.
+    pub status: Status,
+    /// The answer's bytes; a UTF-8 message where the status is not [`Status::Ok`].
+    pub bytes: Vec<u8>,
+    /// Fuel to charge the plugin for.
+    pub fuel: u64,
+}
+
+impl Session {
+    /// Carries out one operation, or says why not. It returns by `deadline`, whatever the operation waits for.
+    pub fn call(&self, op: u32, request: &[u8], deadline: Instant) -> Answer {
+        let result = self.within_limits(request).and_then(|()| self.dispatch(op, request, deadline));
+        let (status, bytes) = match result {
+            Ok(bytes) if bytes.len() > self.max_message_bytes => {
+                let (found, max) = (bytes.len(), self.max_message_bytes);
+                (
+                    Status::TooLarge,
+                    format!("the answer of {found} bytes is larger than {max} bytes").into_bytes(),
+                )
+            }
+            Ok(bytes) => (Status::Ok, bytes),
+            Err(Refusal { status, reason }) => (status, reason.into_bytes()),
+        };
+        let size = (request.len() as u64).saturating_add(bytes.len() as u64);
+        Answer { status, bytes, fuel: OPERATION_FUEL.saturating_add(BYTE_FUEL.saturating_mul(size)) }
+    }
+
+    /// What the plugin may do now.
+    #[must_use]
+    pub fn grants(&self) -> Arc<Grants> {
+        Arc::clone(&self.grants.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes what the plugin may do, from its next operation on.
+    pub fn set_grants(&self, grants: Grants) {
+        *self.grants.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(grants);
+    }
+
+    /// Takes a capability away, from the next operation on.
+    pub fn revoke(&self, capability: Capability) {
+        let mut grants = (*self.grants()).clone();
+        grants.revoke(capability);
+        self.set_grants(grants);
+    }
+
+    /// Operations that were denied so far.
+    #[must_use]
+    pub fn denials(&self) -> u64 {
+        self.denials.load(Ordering::Relaxed)
+    }
+
+    /// The devices of the host.
+    pub(crate) fn devices(&self) -> &Devices {
+        &self.services.devices
+    }
+
+    fn within_limits(&self, request: &[u8]) -> Result<(), Refusal> {
+        self.rate.admit(Instant::now()).inspect_err(|_| self.count_denial())?;
+        let (found, max) = (request.len(), self.max_message_bytes);
+        if found > max {
+            return Err(Refusal::too_large(format!(
+                "the request of {found} bytes is larger than {max} bytes"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The list of all operations.
+    fn dispatch(&self, op: u32, request: &[u8], deadline: Instant) -> Result<Vec<u8>, Refusal> {
+        match Op::from_number(op) {
+            Some(Op::MidiPorts) => self.perform::<midi::Ports>(request, deadline),
+            Some(Op::MidiSend) => self.perform::<midi::Send>(request, deadline),
+            Some(_) | None => {
+                Err(Refusal::new(Status::UnknownOp, format!("this host has no operation {op:#x}")))
+            }
+        }
+    }
+
+    fn perform<O: Operation>(&self, request: &[u8], deadline: Instant) -> Result<Vec<u8>, Refusal> {
+        let grants = self.grants();
+        let grant = match grants.decision(O::CAPABILITY) {
+            Decision::Granted(grant) => grant,
+            refused @ (Decision::NotDeclared
+            | Decision::NotGranted { .. }
+            | Decision::Denied
+            | Decision::AboveCeiling { .. }
+            | Decision::NothingToGrant) => {
+                let refusal = Refusal::denied(format!("{} is {refused}", O::CAPABILITY));
+                self.record::<O>(&"", Err(&refusal));
+                return Err(refusal);
+            }
+        };
+        let request = O::parse(request)?;
+        let call = Call { session: self, deadline };
+        let result = O::check(&request, grant).and_then(|permit| O::act(&request, permit, &call));
+        self.record::<O>(&request, result.as_ref().map(Vec::len));
+        result
+    }
+
+    fn record<O: Operation>(&self, request: &dyn std::fmt::Display, result: Result<usize, &Refusal>) {
+        if result.is_err_and(|refusal| refusal.status == Status::Denied) {
+            self.count_denial();
+        }
+        audit::record(&self.plugin, O::CAPABILITY, O::NAME, request, result);
+    }
+
+    fn count_denial(&self) {
+        self.denials.fetch_add(1, Ordering::Relaxed);
+    }
+}

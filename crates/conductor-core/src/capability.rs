@@ -1,0 +1,96 @@
+//! The shape that all capabilities share: an operation is parsed, checked and only then acted on.
+//!
+//! A capability is one file here. Adding an operation adds a type that implements [`Operation`] in that file and one line
+//! in the broker's list.
+
+pub mod filesystem;
+pub(crate) mod midi;
+
+use std::fmt;
+use std::time::Instant;
+
+use conductor_abi::{Capability, Status};
+use serde::Deserialize;
+
+use crate::broker::Session;
+use crate::grant::Grant;
+
+/// One operation of one capability.
+pub(crate) trait Operation {
+    /// The capability that the operation belongs to.
+    const CAPABILITY: Capability;
+
+    /// Name of the operation in the audit.
+    const NAME: &'static str;
+
+    /// The request, decoded and held against the rules of the operation; it may borrow from the guest's bytes.
+    type Request<'a>: fmt::Display;
+
+    /// Proof that a request was checked.
+    type Permit;
+
+    /// Decodes a request and refuses what is malformed or too large, whoever asks.
+    fn parse(request: &[u8]) -> Result<Self::Request<'_>, Refusal>;
+
+    /// Holds a request against what was declared and granted.
+    fn check(request: &Self::Request<'_>, grant: &Grant) -> Result<Self::Permit, Refusal>;
+
+    /// Does what was asked for.
+    fn act(request: &Self::Request<'_>, permit: Self::Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal>;
+}
+
+/// The call that an operation is part of.
+pub(crate) struct Call<'a> {
+    /// The session of the plugin that calls.
+    pub(crate) session: &'a Session,
+    /// When the plugin's time is over.
+    pub(crate) deadline: Instant,
+}
+
+/// Why an operation was not done: a status for the plugin's code and a reason for its author.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: Status,
+    pub(crate) reason: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: Status, reason: impl Into<String>) -> Self {
+        Self { status, reason: reason.into() }
+    }
+
+    pub(crate) fn denied(reason: impl Into<String>) -> Self {
+        Self::new(Status::Denied, reason)
+    }
+
+    pub(crate) fn invalid(reason: impl Into<String>) -> Self {
+        Self::new(Status::Invalid, reason)
+    }
+
+    pub(crate) fn too_large(reason: impl Into<String>) -> Self {
+        Self::new(Status::TooLarge, reason)
+    }
+
+    pub(crate) fn failed(reason: impl Into<String>) -> Self {
+        Self::new(Status::Failed, reason)
+    }
+
+    pub(crate) fn timed_out(reason: impl Into<String>) -> Self {
+        Self::new(Status::TimedOut, reason)
+    }
+}
+
+/// Decodes a request; bytes left over are refused, so that one request has one encoding.
+pub(crate) fn decode<'a, T: Deserialize<'a>>(request: &'a [u8]) -> Result<T, Refusal> {
+    match postcard::take_from_bytes(request) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(Refusal::invalid(format!("the request has {} bytes too many", rest.len()))),
+        Err(error) => Err(Refusal::invalid(format!("the request cannot be decoded: {error}"))),
+    }
+}
+
+/// Encodes an answer.
+pub(crate) fn encode<T: serde::Serialize>(answer: &T) -> Result<Vec<u8>, Refusal> {
+    postcard::to_allocvec(answer)
+        .map_err(|error| Refusal::failed(format!("the answer cannot be encoded: {error}")))
+}

@@ -1,0 +1,231 @@
+//! Midi: listing output ports and sending messages to them.
+
+use std::fmt;
+use std::time::Instant;
+
+use conductor_abi::{Capability, MidiPortList, MidiSend, Status};
+
+use super::{Call, Operation, Refusal, decode, encode};
+use crate::devices::MidiError;
+use crate::grant::Grant;
+use crate::scope::{Excerpt, Scope};
+
+/// Most messages in one call; stops a plugin from holding a port for long with one cheap call.
+const MAX_MESSAGES: usize = 1024;
+
+/// Longest System Exclusive message in bytes; larger ones are firmware, and synthesizers buffer less.
+const MAX_SYSEX_BYTES: usize = 64 * 1024;
+
+/// Longest port name in bytes.
+const MAX_PORT_BYTES: usize = 255;
+
+/// Lists the ports that a plugin may send to.
+pub(crate) struct Ports;
+
+/// Sends messages to one port.
+pub(crate) struct Send;
+
+/// A request that carries nothing.
+pub(crate) struct Nothing;
+
+/// Messages for a port.
+pub(crate) struct Messages<'a> {
+    port: &'a str,
+    messages: Vec<&'a [u8]>,
+    sysex: bool,
+}
+
+/// The grant that a list of ports is filtered by.
+pub(crate) struct ListPermit(Grant);
+
+/// Proof that port and messages are covered.
+pub(crate) struct SendPermit(());
+
+impl Operation for Ports {
+    const CAPABILITY: Capability = Capability::Midi;
+    const NAME: &'static str = "midi-ports";
+    type Request<'a> = Nothing;
+    type Permit = ListPermit;
+
+    fn parse(request: &[u8]) -> Result<Nothing, Refusal> {
+        if request.is_empty() { Ok(Nothing) } else { Err(Refusal::invalid("the request must be empty")) }
+    }
+
+    fn check(_request: &Nothing, grant: &Grant) -> Result<ListPermit, Refusal> {
+        Ok(ListPermit(grant.clone()))
+    }
+
+    fn act(_request: &Nothing, permit: ListPermit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+        let ports = call.session.devices().midi.ports();
+        let covered = |port: &String| permit.0.covering(|scope| covers(scope, port, false)).is_ok();
+        encode(&MidiPortList { ports: ports.into_iter().filter(covered).collect() })
+    }
+}
+
+impl Operation for Send {
+    const CAPABILITY: Capability = Capability::Midi;
+    const NAME: &'static str = "midi-send";
+    type Request<'a> = Messages<'a>;
+    type Permit = SendPermit;
+
+    fn parse(request: &[u8]) -> Result<Messages<'_>, Refusal> {
+        let MidiSend { port, bytes } = decode(request)?;
+        if port.len() > MAX_PORT_BYTES {
+            return Err(Refusal::invalid(format!("a port name has at most {MAX_PORT_BYTES} bytes")));
+        }
+        let messages = split(bytes)?;
+        let sysex = messages.iter().any(|message| message.first() == Some(&SYSEX));
+        Ok(Messages { port, messages, sysex })
+    }
+
+    fn check(request: &Messages<'_>, grant: &Grant) -> Result<SendPermit, Refusal> {
+        let port = request.port;
+        let outside = |what: &str, outside| Refusal::denied(format!("Midi: {what} is {outside}"));
+        grant
+            .covering(|scope| covers(scope, port, false))
+            .map_err(|side| outside(&format!("port {}", Excerpt::new(port)), side))?;
+        if request.sysex {
+            grant
+                .covering(|scope| covers(scope, port, true))
+                .map_err(|side| outside("System Exclusive (`sysex=yes`)", side))?;
+        }
+        Ok(SendPermit(()))
+    }
+
+    fn act(request: &Messages<'_>, _permit: SendPermit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+        for message in &request.messages {
+            if Instant::now() >= call.deadline {
+                return Err(Refusal::timed_out(
+                    "the plugin's time is over; the remaining messages were not sent",
+                ));
+            }
+            call.session.devices().midi.send(request.port, message).map_err(refusal)?;
+        }
+        Ok(Vec::new())
+    }
+}
+
+impl fmt::Display for Nothing {
+    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+impl fmt::Display for Messages<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} messages to {}", self.messages.len(), Excerpt::new(self.port))
+    }
+}
+
+fn covers(scope: &Scope, port: &str, sysex: bool) -> bool {
+    scope.as_midi().is_some_and(|scope| scope.allows(port) && (!sysex || scope.sysex()))
+}
+
+fn refusal(error: MidiError) -> Refusal {
+    let status = match &error {
+        MidiError::UnknownPort { .. } | MidiError::Unavailable { .. } => Status::Unavailable,
+        MidiError::Failed { .. } => Status::Failed,
+    };
+    Refusal::new(status, error.to_string())
+}
+
+/// First byte of a System Exclusive message.
+const SYSEX: u8 = 0xf0;
+
+/// Last byte of a System Exclusive message.
+const END_OF_SYSEX: u8 = 0xf7;
+
+/// Splits bytes into complete messages by the status bytes of MIDI 1.0 (Detailed Specification 4.2, table 1). Running
+/// status, undefined status bytes and incomplete messages are refused: what a device would make of them is unknown.
+fn split(mut bytes: &[u8]) -> Result<Vec<&[u8]>, Refusal> {
+    let mut messages = Vec::new();
+    while let [status, rest @ ..] = bytes {
+        if messages.len() == MAX_MESSAGES {
+            return Err(Refusal::invalid(format!("more than {MAX_MESSAGES} MIDI messages in one call")));
+        }
+        let data = data_length(*status, rest)?;
+        let complete = rest.get(..data).is_some_and(|data| {
+            data.iter().enumerate().all(|(index, byte)| {
+                *byte < 0x80 || (*status == SYSEX && *byte == END_OF_SYSEX && index + 1 == data.len())
+            })
+        });
+        let (true, Some((message, next))) = (complete, bytes.split_at_checked(1 + data)) else {
+            return Err(Refusal::invalid(format!(
+                "the MIDI message with status {status:#04x} is incomplete"
+            )));
+        };
+        messages.push(message);
+        bytes = next;
+    }
+    if messages.is_empty() { Err(Refusal::invalid("no MIDI message to send")) } else { Ok(messages) }
+}
+
+/// Bytes that follow a status byte.
+fn data_length(status: u8, rest: &[u8]) -> Result<usize, Refusal> {
+    match status {
+        0x00..=0x7f => {
+            Err(Refusal::invalid("a MIDI message starts with a status byte; running status is not allowed"))
+        }
+        0xc0..=0xdf | 0xf1 | 0xf3 => Ok(1),
+        0x80..=0xbf | 0xe0..=0xef | 0xf2 => Ok(2),
+        0xf6 | 0xf8 | 0xfa..=0xfc | 0xfe | 0xff => Ok(0),
+        SYSEX => {
+            let end = rest.iter().take(MAX_SYSEX_BYTES).position(|byte| *byte == END_OF_SYSEX);
+            end.map(|index| index + 1).ok_or_else(|| {
+                Refusal::invalid(format!(
+                    "a System Exclusive message does not end within {MAX_SYSEX_BYTES} bytes"
+                ))
+            })
+        }
+        0xf4 | 0xf5 | 0xf7 | 0xf9 | 0xfd => {
+            Err(Refusal::invalid(format!("{status:#04x} does not start a MIDI message")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complete_messages_are_told_apart() {
+        let bytes = [0x90, 60, 100, 0xc0, 5, 0xf8, 0xf0, 1, 2, 0xf7, 0xe0, 0, 64];
+        let expected: [&[u8]; 5] =
+            [&[0x90, 60, 100], &[0xc0, 5], &[0xf8], &[0xf0, 1, 2, 0xf7], &[0xe0, 0, 64]];
+        assert_eq!(split(&bytes).expect("complete messages"), expected);
+    }
+
+    #[test]
+    fn what_no_device_understands_is_refused() {
+        let cases: [&[u8]; 12] = [
+            &[],
+            &[60, 100],
+            &[0x90],
+            &[0x90, 60],
+            &[0x90, 60, 0x80],
+            &[0x90, 60, 100, 61, 100],
+            &[0xf0, 1, 2],
+            &[0xf0, 1, 0xf8, 0xf7],
+            &[0xf4],
+            &[0xf7],
+            &[0xf9],
+            &[0xfd],
+        ];
+        for bytes in cases {
+            assert_eq!(split(bytes).expect_err("malformed").status, Status::Invalid, "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn messages_are_bounded() {
+        assert_eq!(split(&[0xf8; MAX_MESSAGES]).expect("at the limit").len(), MAX_MESSAGES);
+        assert!(split(&[0xf8; MAX_MESSAGES + 1]).is_err());
+        let mut sysex = vec![0; MAX_SYSEX_BYTES + 2];
+        sysex[0] = SYSEX;
+        sysex[MAX_SYSEX_BYTES + 1] = END_OF_SYSEX;
+        assert!(split(&sysex).is_err());
+        sysex.truncate(MAX_SYSEX_BYTES);
+        sysex.push(END_OF_SYSEX);
+        assert!(split(&sysex).is_ok());
+    }
+}

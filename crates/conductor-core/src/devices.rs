@@ -1,0 +1,165 @@
+//! What the machine offers to plugins; whoever embeds the host decides.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use thiserror::Error;
+
+/// Most additional root certificates; each is compared with every certificate chain that a server presents.
+const MAX_ROOTS: usize = 256;
+
+/// Devices and services of the machine that granted plugins reach through the broker.
+#[derive(Clone)]
+pub struct Devices {
+    /// Where MIDI messages go.
+    pub midi: Arc<dyn MidiOutputs>,
+    /// Certificate authorities that HTTPS trusts beside the public ones.
+    pub http_roots: RootCertificates,
+    /// How host names become addresses.
+    pub names: Arc<dyn NameResolver>,
+}
+
+impl Default for Devices {
+    /// No MIDI outputs, no additional certificate authorities, the system's resolver.
+    fn default() -> Self {
+        Self {
+            midi: Arc::new(NoMidiOutputs),
+            http_roots: RootCertificates::default(),
+            names: Arc::new(SystemResolver),
+        }
+    }
+}
+
+impl fmt::Debug for Devices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Devices").field("http_roots", &self.http_roots.0.len()).finish_non_exhaustive()
+    }
+}
+
+/// MIDI output ports. Plugins call at the same time; a slow port must not hold up the others.
+pub trait MidiOutputs: Send + Sync {
+    /// Names of the ports.
+    fn ports(&self) -> Vec<String>;
+
+    /// Sends one complete MIDI message to a port.
+    ///
+    /// # Errors
+    ///
+    /// Says whether the port is unknown, cannot be used now, or failed.
+    fn send(&self, port: &str, message: &[u8]) -> Result<(), MidiError>;
+}
+
+/// Why a MIDI message was not sent.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MidiError {
+    /// No port has this name.
+    #[error("there is no MIDI output named `{port}`")]
+    UnknownPort {
+        /// The name.
+        port: String,
+    },
+    /// MIDI output is not possible here and now.
+    #[error("{reason}")]
+    Unavailable {
+        /// Why.
+        reason: String,
+    },
+    /// The port was there and failed.
+    #[error("MIDI output `{port}` failed: {reason}")]
+    Failed {
+        /// The port.
+        port: String,
+        /// What the device said.
+        reason: String,
+    },
+}
+
+/// A machine without MIDI outputs.
+struct NoMidiOutputs;
+
+impl MidiOutputs for NoMidiOutputs {
+    fn ports(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn send(&self, _port: &str, _message: &[u8]) -> Result<(), MidiError> {
+        Err(MidiError::Unavailable { reason: "no MIDI outputs are configured".to_owned() })
+    }
+}
+
+/// Turns host names into addresses. It may block; the broker calls it on a thread of its own and checks every address.
+pub trait NameResolver: Send + Sync {
+    /// The addresses of a host name.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the name has no address or cannot be looked up.
+    fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The operating system's resolver, with its hosts file and search domains.
+struct SystemResolver;
+
+impl NameResolver for SystemResolver {
+    fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+    }
+}
+
+/// Certificates of private authorities.
+#[derive(Clone, Default)]
+pub struct RootCertificates(Vec<CertificateDer<'static>>);
+
+impl RootCertificates {
+    /// Reads every certificate of a PEM file (RFC 7468).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file holds no certificate, too many of them, or one that is not an X.509 certificate.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, RootsError> {
+        let mut roots = Vec::new();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let index = roots.len();
+            if index == MAX_ROOTS {
+                return Err(RootsError::TooMany);
+            }
+            let certificate =
+                certificate.map_err(|error| RootsError::Malformed { index, cause: error.to_string() })?;
+            rustls::RootCertStore::empty()
+                .add(certificate.clone())
+                .map_err(|error| RootsError::Malformed { index, cause: error.to_string() })?;
+            roots.push(certificate);
+        }
+        if roots.is_empty() { Err(RootsError::Empty) } else { Ok(Self(roots)) }
+    }
+
+    /// The certificates.
+    pub(crate) fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.0
+    }
+}
+
+/// Why additional root certificates were refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RootsError {
+    /// The file holds no certificate.
+    #[error("no PEM certificate found")]
+    Empty,
+    /// The file holds more than 256 certificates.
+    #[error("more than {MAX_ROOTS} certificates")]
+    TooMany,
+    /// A certificate cannot be read.
+    #[error("certificate {index} (counted from 0) cannot be read: {cause}")]
+    Malformed {
+        /// Position in the file, from 0.
+        index: usize,
+        /// What is wrong with it.
+        cause: String,
+    },
+}

@@ -1,0 +1,200 @@
+//! Grants: what a plugin asks for ∩ what it is allowed, decided before anything is handed out.
+
+mod decision;
+mod spec;
+
+use conductor_abi::{Capability, CapabilityRequest, Risk};
+use conductor_signing::TrustLevel;
+use thiserror::Error;
+
+use crate::scope::{Excerpt, NetworkScope, Scope, ScopeError};
+
+pub use decision::{Allowance, CapabilityDecision, Decision, Grant, GrantSource};
+pub use spec::GrantSpec;
+
+/// The highest risk that may be granted to plugins that no trusted key vouches for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ceilings {
+    /// For plugins without a valid signature.
+    pub unsigned: Risk,
+    /// For plugins whose signer is not trusted.
+    pub self_signed: Risk,
+}
+
+impl Ceilings {
+    /// The ceiling of a plugin; `None` where a trusted key vouches for it.
+    #[must_use]
+    pub const fn of(self, trust: &TrustLevel) -> Option<Risk> {
+        match trust {
+            TrustLevel::Unsigned => Some(self.unsigned),
+            TrustLevel::SelfSigned => Some(self.self_signed),
+            TrustLevel::Trusted { .. } => None,
+        }
+    }
+}
+
+/// What was decided about every capability of one plugin.
+#[derive(Clone, Debug, Default)]
+pub struct Grants {
+    decisions: Vec<CapabilityDecision>,
+}
+
+impl Grants {
+    /// No capability at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Decides about every capability that the plugin requests or the user names.
+    ///
+    /// A capability that the plugin does not request is never granted. `denied` outranks `granted`. Without an entry in
+    /// `granted`, what is requested at low risk is granted; with one, exactly what the entries say is. A bare name in
+    /// `granted` stands for the requested scope. Nothing above the ceiling of the plugin's trust is granted, unless it
+    /// is in `granted` and `lift_ceiling` is set.
+    ///
+    /// # Errors
+    ///
+    /// Names a requested capability that does not exist, or a requested scope that is not understood.
+    pub fn resolve(
+        requests: &[CapabilityRequest],
+        granted: &[GrantSpec],
+        denied: &[Capability],
+        trust: &TrustLevel,
+        ceilings: Ceilings,
+        lift_ceiling: bool,
+    ) -> Result<Self, GrantError> {
+        let declared = requests.iter().map(declared_scope).collect::<Result<Vec<_>, _>>()?;
+        let ceiling = ceilings.of(trust);
+        let mut grants = Self::none();
+        for capability in Capability::ALL {
+            let declared: Vec<_> =
+                declared.iter().filter(|scope| scope.capability() == capability).cloned().collect();
+            let granted: Vec<_> = granted.iter().filter(|spec| spec.capability() == capability).collect();
+            let denied = denied.contains(&capability);
+            if declared.is_empty() && granted.is_empty() && !denied {
+                continue;
+            }
+            let decision = if declared.is_empty() {
+                Decision::NotDeclared
+            } else if denied {
+                Decision::Denied
+            } else {
+                below_ceiling(capability, declared, &granted, ceiling, lift_ceiling)
+            };
+            grants.decisions.push(CapabilityDecision { capability, decision });
+        }
+        Ok(grants)
+    }
+
+    /// What was decided about each capability that the plugin requests or the user named.
+    #[must_use]
+    pub fn decisions(&self) -> &[CapabilityDecision] {
+        &self.decisions
+    }
+
+    /// What was decided about a capability.
+    #[must_use]
+    pub fn decision(&self, capability: Capability) -> &Decision {
+        let decided = self.decisions.iter().find(|decided| decided.capability == capability);
+        decided.map_or(&Decision::NotDeclared, |decided| &decided.decision)
+    }
+
+    /// Takes a capability away.
+    pub fn revoke(&mut self, capability: Capability) {
+        for decided in self.decisions.iter_mut().filter(|decided| decided.capability == capability) {
+            decided.decision = Decision::Denied;
+        }
+    }
+}
+
+/// Why a grant or a request for one was not understood.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum GrantError {
+    /// A name that is no capability.
+    #[error(
+        "unknown capability {name}; known are Network, Audio, Midi, Filesystem, Subprocess and SystemControl"
+    )]
+    UnknownCapability {
+        /// The name as written.
+        name: Excerpt,
+    },
+    /// A scope that is not understood.
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
+}
+
+fn capability(name: &str) -> Result<Capability, GrantError> {
+    name.parse().map_err(|_| GrantError::UnknownCapability { name: Excerpt::new(name) })
+}
+
+fn declared_scope(request: &CapabilityRequest) -> Result<Scope, GrantError> {
+    let capability = capability(&request.name)?;
+    Ok(match &request.scope {
+        Some(text) => Scope::parse(capability, text)?,
+        None => Scope::unnamed(capability),
+    })
+}
+
+/// Decides about a capability that is declared and not denied.
+fn below_ceiling(
+    capability: Capability,
+    declared: Vec<Scope>,
+    granted: &[&GrantSpec],
+    ceiling: Option<Risk>,
+    lift_ceiling: bool,
+) -> Decision {
+    let mut allowed = if granted.is_empty() { automatic(&declared) } else { explicit(&declared, granted) };
+    let Some(lowest) = allowed.iter().map(|allowance| allowance.scope().risk()).min() else {
+        return if granted.is_empty() {
+            let risk = declared.iter().map(Scope::risk).max().unwrap_or(capability.risk());
+            Decision::NotGranted { risk }
+        } else {
+            Decision::NothingToGrant
+        };
+    };
+    if let Some(ceiling) = ceiling {
+        allowed.retain(|allowance| {
+            allowance.scope().risk() <= ceiling || (lift_ceiling && allowance.source().is_explicit())
+        });
+        if allowed.is_empty() {
+            return Decision::AboveCeiling { risk: lowest, ceiling };
+        }
+    }
+    Decision::Granted(Grant::new(declared, allowed))
+}
+
+/// What is granted without asking: requests of low risk, and of hosts nobody named only those on the ports of the web.
+fn automatic(declared: &[Scope]) -> Vec<Allowance> {
+    let low = declared.iter().filter(|scope| scope.risk() == Risk::Low);
+    low.map(|scope| {
+        let scope = match scope {
+            Scope::Network(network) if !network.names_hosts() => {
+                Scope::Network(NetworkScope::web(network.methods()))
+            }
+            Scope::Network(_)
+            | Scope::Audio(_)
+            | Scope::Midi(_)
+            | Scope::Filesystem(_)
+            | Scope::Subprocess(_)
+            | Scope::SystemControl(_) => scope.clone(),
+        };
+        Allowance::new(scope, GrantSource::Automatic)
+    })
+    .collect()
+}
+
+/// What the user's own entries say.
+fn explicit(declared: &[Scope], granted: &[&GrantSpec]) -> Vec<Allowance> {
+    let mut allowed = Vec::new();
+    for spec in granted {
+        match spec.scope() {
+            Some(scope) => allowed.push(Allowance::new(scope.clone(), GrantSource::Named)),
+            None => allowed
+                .extend(declared.iter().map(|scope| Allowance::new(scope.clone(), GrantSource::AsDeclared))),
+        }
+    }
+    allowed.retain(|allowance| !allowance.scope().is_nothing());
+    allowed
+}
