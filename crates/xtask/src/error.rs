@@ -50,14 +50,6 @@ pub(crate) enum TaskError {
         /// What the system said.
         source: io::Error,
     },
-    /// A file is not what its name says.
-    #[error("{path}: {cause}")]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        cause: String,
-    },
     /// Packages are missing and cannot be installed from here.
     #[error("these are missing and cannot be installed from here: {missing}")]
     Missing {

@@ -5,8 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+mod demo;
 mod deny;
 mod error;
+mod guests;
 mod places;
 mod program;
 mod setup;
@@ -33,6 +35,8 @@ struct Arguments {
 enum Task {
     /// Install what building and testing need and the machine does not have
     Setup,
+    /// Build everything, then sign, trust, play and attack example plugins in a scratch home
+    Demo(demo::Options),
     /// Run every check and every test
     Test(test::Options),
     /// Check layers, file headers, the root's contents and other rules of the code base
@@ -63,6 +67,7 @@ fn run(task: &Task) -> Result<(), TaskError> {
             }
             Ok(())
         }
+        Task::Demo(options) => demo::run(&places, options),
         Task::Test(options) => test::run(&places, options),
         Task::Tidy => tidy::run(&places.root),
         Task::Deny => {

@@ -43,6 +43,16 @@ impl Places {
             })
     }
 
+    /// `PATH` with a directory in front.
+    pub(crate) fn path_with(&self, directory: &Path) -> OsString {
+        let mut path = directory.as_os_str().to_owned();
+        if !self.path.is_empty() {
+            path.push(":");
+            path.push(&self.path);
+        }
+        path
+    }
+
     /// Whether a program of this name is in one of the directories of `PATH`.
     pub(crate) fn has_program(&self, name: &str) -> bool {
         env::split_paths(&self.path).any(|directory| directory.join(name).is_file())

@@ -67,6 +67,15 @@ impl Program {
         self
     }
 
+    /// Replaces the whole environment.
+    pub(crate) fn only_env<N: AsRef<OsStr>, V: AsRef<OsStr>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.command.env_clear().envs(variables);
+        self
+    }
+
     /// The command line as a person would type it.
     pub(crate) fn line(&self) -> String {
         let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());

@@ -6,14 +6,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::TaskError;
+use crate::guests;
 use crate::places::Places;
 use crate::program::Program;
 
 /// Version of cargo-deny that the checks are written for.
 const CARGO_DENY: &str = "0.20.2";
-
-/// The target that plugins are compiled to.
-pub(crate) const PLUGIN_TARGET: &str = "wasm32-wasip1";
 
 /// What the set-up is for; tests need more than building does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -198,8 +196,8 @@ fn rust(places: &Places, purpose: Purpose) -> Result<Changed, TaskError> {
     let mut rustc = Program::new("rustc", &places.root).args(["--print", "sysroot"]);
     let sysroot = PathBuf::from(rustc.stdout()?.trim());
     let mut missing: Vec<(&[&str], &str)> = Vec::new();
-    if !sysroot.join("lib/rustlib").join(PLUGIN_TARGET).is_dir() {
-        missing.push((&["target", "add", PLUGIN_TARGET], "standard library of plugins"));
+    if !sysroot.join("lib/rustlib").join(guests::TARGET).is_dir() {
+        missing.push((&["target", "add", guests::TARGET], "standard library of plugins"));
     }
     if purpose == Purpose::Test && !sysroot.join("bin/rustfmt").is_file() {
         missing.push((&["component", "add", "rustfmt"], "checks the format of the sources"));

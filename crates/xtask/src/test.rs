@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::error::TaskError;
 use crate::places::Places;
 use crate::program::Program;
-use crate::setup::{self, PLUGIN_TARGET, Purpose};
-use crate::{deny, tidy};
+use crate::setup::{self, Purpose};
+use crate::{deny, guests, tidy};
 
 /// Which steps to run.
 #[derive(clap::Args)]
@@ -38,9 +38,6 @@ const STEPS: [Step; 9] = [
     Step { name: "conductor-sign", about: "the signing tool's own build command", run: conductor_sign },
     Step { name: "deny", about: "licences, bans, sources, advisories", run: deny::run },
 ];
-
-/// Workspaces of WebAssembly crates: examples for users, and programs that tests attack the host with.
-const GUEST_WORKSPACES: [&str; 2] = ["plugins", "tests/fixtures"];
 
 /// Runs all steps, or the one that was asked for; the first that fails ends it.
 pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
@@ -77,28 +74,22 @@ fn chosen(only: Option<&str>) -> Result<Vec<&'static Step>, TaskError> {
 
 fn format(places: &Places) -> Result<(), TaskError> {
     cargo(places, &["fmt", "--all", "--check"])?;
-    for workspace in GUEST_WORKSPACES {
-        cargo_in(places, workspace, &["fmt", "--all", "--check"])?;
-    }
-    Ok(())
+    guests::ALL
+        .iter()
+        .try_for_each(|guests| guests.cargo(places, "fmt").args(["--all", "--check"]).show_and_run())
 }
 
 fn clippy(places: &Places) -> Result<(), TaskError> {
     cargo(places, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
-    for workspace in GUEST_WORKSPACES {
-        let target = ["--target", PLUGIN_TARGET];
-        cargo_in(
-            places,
-            workspace,
-            &[&["clippy", "--locked"], &target[..], &["--", "-D", "warnings"]].concat(),
-        )?;
-    }
-    Ok(())
+    guests::ALL.iter().try_for_each(|guests| {
+        let clippy = guests.cargo_building(places, "clippy")?.args(["--target", guests::TARGET]);
+        clippy.args(["--", "-D", "warnings"]).show_and_run()
+    })
 }
 
 fn plugins(places: &Places) -> Result<(), TaskError> {
-    cargo_in(places, "plugins", &["build", "--locked", "--release", "--target", PLUGIN_TARGET])?;
-    cargo_in(places, "plugins", &["test", "--locked"])
+    guests::ALL.iter().try_for_each(|guests| guests.build(places))?;
+    guests::PLUGINS.cargo_building(places, "test")?.show_and_run()
 }
 
 fn tests(places: &Places) -> Result<(), TaskError> {
@@ -122,13 +113,6 @@ fn conductor_sign(places: &Places) -> Result<(), TaskError> {
 
 fn cargo(places: &Places, arguments: &[&str]) -> Result<(), TaskError> {
     Program::cargo(&places.root).args(arguments).show_and_run()
-}
-
-/// Runs cargo in another workspace of the repository, and shows it as typed from the root.
-fn cargo_in(places: &Places, workspace: &str, arguments: &[&str]) -> Result<(), TaskError> {
-    let manifest = format!("{workspace}/Cargo.toml");
-    let (command, options) = arguments.split_first().unwrap_or((&"", &[]));
-    Program::cargo(&places.root).args([command, "--manifest-path", &manifest]).args(options).show_and_run()
 }
 
 #[cfg(test)]

@@ -1,0 +1,147 @@
+//! The scratch home, the programs on its `PATH`, and the list of what came out how.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::error::TaskError;
+use crate::guests::{FIXTURES, Guests, PLUGINS};
+use crate::places::Places;
+use crate::program::{Captured, Program};
+
+/// Longest time that one program of the demo may run.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Plugins that the demo copies into the scratch home.
+const MODULES: [(Guests, &str); 4] =
+    [(PLUGINS, "chord"), (PLUGINS, "notes"), (PLUGINS, "webhook"), (FIXTURES, "hostile")];
+
+/// Where the demo takes place.
+pub(crate) struct Stage {
+    home: TempDir,
+    path: OsString,
+    results: Vec<ShownResult>,
+}
+
+/// One thing that was shown and how it came out.
+struct ShownResult {
+    what: String,
+    outcome: String,
+    as_it_should: bool,
+}
+
+impl Stage {
+    /// Makes the scratch home and copies the plugins into it.
+    pub(crate) fn set(places: &Places) -> Result<Self, TaskError> {
+        let temporary = |source| TaskError::File { path: "temporary directory".into(), source };
+        let home = TempDir::with_prefix("conductor-demo-").map_err(temporary)?;
+        let programs = places.target()?.join("debug");
+        let path = places.path_with(&programs);
+        let stage = Self { home, path, results: Vec::new() };
+        stage.make_directory("plugins")?;
+        for (guests, name) in MODULES {
+            let module = guests.module(places, name)?;
+            let copy = stage.at(&format!("plugins/{name}.wasm"));
+            fs::copy(&module, &copy).map_err(|source| TaskError::File { path: module, source })?;
+        }
+        println!("\nScratch home: {}, current directory of all that follows", stage.home().display());
+        Ok(stage)
+    }
+
+    /// The scratch home.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// A path in the scratch home.
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
+        self.home.path().join(path)
+    }
+
+    /// Reads a file of the scratch home.
+    pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>, TaskError> {
+        let mut bytes = Vec::new();
+        let path = self.at(path);
+        let read =
+            fs::File::open(&path).and_then(|mut file| std::io::Read::read_to_end(&mut file, &mut bytes));
+        read.map_err(|source| TaskError::File { path, source })?;
+        Ok(bytes)
+    }
+
+    /// Writes a file of the scratch home.
+    pub(crate) fn write(&self, path: &str, bytes: &[u8]) -> Result<(), TaskError> {
+        let path = self.at(path);
+        fs::write(&path, bytes).map_err(|source| TaskError::File { path, source })
+    }
+
+    /// Makes a directory in the scratch home.
+    pub(crate) fn make_directory(&self, path: &str) -> Result<(), TaskError> {
+        let path = self.at(path);
+        fs::create_dir_all(&path).map_err(|source| TaskError::File { path, source })
+    }
+
+    /// Prints the heading of an act.
+    pub(crate) fn act(&self, heading: &str) {
+        println!("\n=== {heading}\n");
+    }
+
+    /// Runs a program in the scratch home with nothing of the caller's environment, and shows it as typed with its
+    /// output, line by line as it comes.
+    pub(crate) fn show(&self, program: &str, arguments: &[&str]) -> Result<Captured, TaskError> {
+        let mut program = self.program(program, arguments);
+        println!("$ {}", program.line());
+        let captured = program.follow(LIMIT, |line| println!("  {line}"))?;
+        captured.stderr.lines().for_each(|line| println!("  {line}"));
+        println!();
+        Ok(captured)
+    }
+
+    /// Runs a program as [`Stage::show`] does and shows nothing.
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Result<Captured, TaskError> {
+        self.program(program, arguments).capture(LIMIT)
+    }
+
+    /// The program as it will be run.
+    pub(crate) fn program(&self, program: &str, arguments: &[&str]) -> Program {
+        let environment = [("PATH", self.path.as_os_str()), ("HOME", self.home().as_os_str())];
+        Program::new(program, self.home()).only_env(environment).args(arguments)
+    }
+
+    /// Records how something came out.
+    pub(crate) fn record(&mut self, what: impl Into<String>, outcome: impl Into<String>, as_it_should: bool) {
+        self.results.push(ShownResult { what: what.into(), outcome: outcome.into(), as_it_should });
+    }
+
+    /// Records a command by its exit status.
+    pub(crate) fn record_status(&mut self, what: &str, captured: &Captured, expected: i32) {
+        let status = crate::program::in_words(captured.status);
+        self.record(
+            what,
+            format!("{status}, should be {expected}"),
+            captured.status.code() == Some(expected),
+        );
+    }
+
+    /// Leaves the scratch home on the disk.
+    pub(crate) fn keep(&mut self) -> PathBuf {
+        self.home.disable_cleanup(true);
+        self.home().to_owned()
+    }
+
+    /// Prints what came out how.
+    pub(crate) fn close(self, took: Duration) -> Result<(), TaskError> {
+        println!("\n=== What came out\n");
+        let width = self.results.iter().map(|result| result.what.chars().count()).max().unwrap_or_default();
+        for ShownResult { what, outcome, as_it_should } in &self.results {
+            let mark = if *as_it_should { "ok   " } else { "WRONG" };
+            println!("{mark}  {what:width$}  {outcome}");
+        }
+        let total = self.results.len();
+        let count = self.results.iter().filter(|result| !result.as_it_should).count();
+        println!("\n{} of {total} as they should be, in {:.1} s", total - count, took.as_secs_f64());
+        if count == 0 { Ok(()) } else { Err(TaskError::Demo { count, total }) }
+    }
+}
