@@ -30,7 +30,7 @@ fn fetch_advisories(places: &Places) -> bool {
     let mut fetch = cargo_deny(places, "Cargo.toml").args(["fetch", "db"]).env("GIT_TERMINAL_PROMPT", "0");
     let reason = match fetch.capture(FETCH_LIMIT) {
         Ok(captured) if captured.status.success() => return true,
-        Ok(captured) => captured.stderr.lines().last().unwrap_or("no reason given").to_owned(),
+        Ok(captured) => last_words(&captured.stderr),
         Err(error) => error.to_string(),
     };
     println!("Advisories are NOT checked in this run, their database could not be fetched: {reason}");
@@ -44,4 +44,9 @@ fn cargo_deny(places: &Places, manifest: &str) -> Program {
         "--manifest-path",
         manifest,
     ])
+}
+
+fn last_words(text: &str) -> String {
+    let last = text.lines().rev().find(|line| !line.trim().is_empty());
+    last.unwrap_or("no reason was given").to_owned()
 }

@@ -5,6 +5,7 @@
 
 mod files;
 mod layers;
+mod links;
 mod root;
 mod source;
 mod words;
@@ -65,6 +66,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Violation>, TaskError> {
     violations.extend(layers::check(&sources));
     violations.extend(files::check(&sources));
     violations.extend(words::check(&sources));
+    violations.extend(links::check(root, &sources));
     violations.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     Ok(violations)
 }
