@@ -1,0 +1,157 @@
+//! `config.toml`: what it may say and how it is checked.
+//!
+//! The file is read key by key, so that every fault (syntax, unknown key, wrong type, a mapping to a plugin that does not
+//! exist, a scope that cannot be read) is reported at once, with its line and column.
+
+mod inputs;
+mod limits;
+mod mappings;
+mod outputs;
+mod plugins;
+mod problem;
+mod reader;
+mod unit;
+mod wasm;
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+pub use inputs::{InputConfig, InputKind, MidiSource};
+pub use limits::LimitOverrides;
+pub use outputs::{OutputConfig, OutputTarget};
+pub use plugins::PluginConfig;
+pub use problem::{ConfigError, Problem};
+
+use conductor_core::WasmConfig;
+
+use crate::mapping::Mappings;
+use crate::paths::Paths;
+use reader::{Located, Source, Table};
+
+/// Largest configuration file in bytes; a file put in its place by mistake must not be read into memory.
+pub const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
+
+/// Version of the file format; `version = 1` may be left out.
+const CONFIG_VERSION: u64 = 1;
+
+/// Longest name of an input, output, plugin or mode in bytes; names become table columns and port names.
+const MAX_NAME_BYTES: usize = 64;
+
+/// A configuration that was checked as a whole.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Policy and limits of `[wasm]`, with this program's strict defaults where it says nothing.
+    pub wasm: WasmConfig,
+    /// Plugins by alias.
+    pub plugins: Vec<PluginConfig>,
+    /// Inputs in the order of the file.
+    pub inputs: Vec<InputConfig>,
+    /// MIDI outputs that plugins may be granted.
+    pub outputs: Vec<OutputConfig>,
+    /// What is done when.
+    pub mappings: Mappings,
+}
+
+impl Config {
+    /// Reads and checks the file at `path`; relative paths in it are taken from its directory.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read, is larger than [`MAX_CONFIG_BYTES`], or has faults, all of which are in the
+    /// error.
+    pub fn load(path: &Path, paths: &Paths) -> Result<Self, ConfigError> {
+        let text = read(path)?;
+        Self::parse(&text, path, paths)
+    }
+
+    /// Like [`Config::load`], but a missing file reads as an empty one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Config::load`], save for a file that does not exist.
+    pub fn load_or_default(path: &Path, paths: &Paths) -> Result<Self, ConfigError> {
+        match Self::load(path, paths) {
+            Err(ConfigError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Self::parse("", path, paths)
+            }
+            loaded => loaded,
+        }
+    }
+
+    /// Checks the text of a configuration that stands, or would stand, at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Fails with every fault found.
+    pub fn parse(text: &str, path: &Path, paths: &Paths) -> Result<Self, ConfigError> {
+        let source = Source::new(text);
+        let root = source.parse();
+        let root = Table::root(&source, &root);
+        check_version(&root);
+        let base = path.parent().unwrap_or(Path::new(""));
+        let resolve = |path: &Path| paths.resolve(base, path);
+
+        let wasm = wasm::read(&root, paths);
+        let plugins = plugins::read(&root, paths, &resolve);
+        let inputs = inputs::read(&root, &resolve);
+        let outputs = outputs::read(&root, &resolve);
+        let mappings = mappings::read(&root, &plugins, &inputs);
+        root.finish();
+
+        let problems = source.into_problems();
+        if problems.is_empty() {
+            let plugins = plugins.into_iter().filter_map(|plugin| plugin.config).collect();
+            let inputs = inputs.into_iter().filter_map(|input| input.config).collect();
+            Ok(Self { wasm, plugins, inputs, outputs, mappings })
+        } else {
+            Err(ConfigError::Invalid { path: path.to_owned(), problems })
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let fail = |source| ConfigError::Read { path: path.to_owned(), source };
+    let mut text = String::new();
+    let file = File::open(path).map_err(fail)?;
+    file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text).map_err(fail)?;
+    if text.len() as u64 > MAX_CONFIG_BYTES {
+        return Err(ConfigError::TooLarge { path: path.to_owned() });
+    }
+    Ok(text)
+}
+
+fn check_version(root: &Table<'_, '_>) {
+    if let Some(version) = root.get::<u64>("version")
+        && version.value != CONFIG_VERSION
+    {
+        let hint = format!("this program reads version {CONFIG_VERSION}");
+        root.fault(&version.place, format!("unknown version {}", version.value), Some(hint));
+    }
+}
+
+/// Checks a name that the user chose for an input, output, plugin or mode.
+fn check_name(name: &str) -> Result<(), String> {
+    let mut bytes = name.bytes();
+    let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if starts && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
+        if name.len() <= MAX_NAME_BYTES {
+            return Ok(());
+        }
+        return Err(format!("name is longer than {MAX_NAME_BYTES} bytes"));
+    }
+    Err("a name starts with a letter or digit and holds only letters, digits, `-`, `_` and `.`".into())
+}
+
+/// Records a fault for every name that was used before.
+fn check_unique<'n>(table: &Table<'_, '_>, names: impl Iterator<Item = &'n Located<String>>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for name in names {
+        if seen.contains(&name.value.as_str()) {
+            table.fault(&name.place, format!("name `{}` is used twice", name.value), None);
+        }
+        seen.push(&name.value);
+    }
+}
+
+type Resolve<'a> = &'a dyn Fn(&Path) -> PathBuf;

@@ -1,0 +1,88 @@
+//! Limits as `[wasm]` and `[plugins.NAME]` name them: by the field names of `WasmConfig`.
+
+use std::time::Duration;
+
+use conductor_core::{Isolation, Limits};
+
+use super::reader::{FromToml, Located, Table};
+
+/// The limits that a table names; the others keep their outer value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitOverrides {
+    /// `max_fuel`.
+    pub max_fuel: Option<u64>,
+    /// `max_memory_bytes`.
+    pub max_memory_bytes: Option<u64>,
+    /// `max_table_elements`.
+    pub max_table_elements: Option<u64>,
+    /// `max_execution_time`.
+    pub max_execution_time: Option<Duration>,
+    /// `max_open_files`.
+    pub max_open_files: Option<u32>,
+    /// `max_message_bytes`.
+    pub max_message_bytes: Option<u32>,
+    /// `max_reply_bytes`.
+    pub max_reply_bytes: Option<u32>,
+    /// `max_log_bytes`.
+    pub max_log_bytes: Option<u32>,
+    /// `max_module_bytes`.
+    pub max_module_bytes: Option<u64>,
+    /// `isolation`.
+    pub isolation: Option<Isolation>,
+}
+
+impl LimitOverrides {
+    /// `outer` with the limits that are named here.
+    #[must_use]
+    pub fn apply(&self, outer: Limits) -> Limits {
+        Limits {
+            max_fuel: self.max_fuel.unwrap_or(outer.max_fuel),
+            max_memory_bytes: self.max_memory_bytes.unwrap_or(outer.max_memory_bytes),
+            max_table_elements: self.max_table_elements.unwrap_or(outer.max_table_elements),
+            max_execution_time: self.max_execution_time.unwrap_or(outer.max_execution_time),
+            max_open_files: self.max_open_files.unwrap_or(outer.max_open_files),
+            max_message_bytes: self.max_message_bytes.unwrap_or(outer.max_message_bytes),
+            max_reply_bytes: self.max_reply_bytes.unwrap_or(outer.max_reply_bytes),
+            max_log_bytes: self.max_log_bytes.unwrap_or(outer.max_log_bytes),
+            max_module_bytes: self.max_module_bytes.unwrap_or(outer.max_module_bytes),
+            isolation: self.isolation.unwrap_or(outer.isolation),
+        }
+    }
+}
+
+pub(super) fn read(table: &Table<'_, '_>) -> LimitOverrides {
+    LimitOverrides {
+        max_fuel: positive(table, "max_fuel"),
+        max_memory_bytes: positive(table, "max_memory_bytes"),
+        max_table_elements: positive(table, "max_table_elements"),
+        max_execution_time: positive(table, "max_execution_time"),
+        max_open_files: positive(table, "max_open_files"),
+        max_message_bytes: positive(table, "max_message_bytes"),
+        max_reply_bytes: positive(table, "max_reply_bytes"),
+        max_log_bytes: positive(table, "max_log_bytes"),
+        max_module_bytes: positive(table, "max_module_bytes"),
+        isolation: isolation(table),
+    }
+}
+
+/// A limit of nothing stops every call, so it is taken for a mistake.
+pub(super) fn positive<T: FromToml + Default + PartialEq>(
+    table: &Table<'_, '_>,
+    key: &'static str,
+) -> Option<T> {
+    let Located { value, place } = table.get::<T>(key)?;
+    if value == T::default() {
+        table.fault(&place, "a limit of nothing", Some("leave the key out for the default".into()));
+        return None;
+    }
+    Some(value)
+}
+
+fn isolation(table: &Table<'_, '_>) -> Option<Isolation> {
+    let isolation = table.parse("isolation", |word: String| match word.as_str() {
+        "persistent" => Ok(Isolation::Persistent),
+        "fresh" => Ok(Isolation::Fresh),
+        other => Err(format!("unknown isolation `{other}`; known are persistent and fresh")),
+    });
+    isolation.map(|isolation| isolation.value)
+}

@@ -1,0 +1,88 @@
+//! `[plugins.NAME]`: which plugins run, and what each may do.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use conductor_abi::Capability;
+use conductor_core::GrantSpec;
+
+use super::limits::{self, LimitOverrides};
+use super::reader::{Located, Table};
+use super::{Resolve, check_name};
+use crate::paths::Paths;
+
+/// Most plugins; each costs a thread and an instance.
+const MAX_PLUGINS: usize = 256;
+
+/// A plugin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginConfig {
+    /// The user's name for the plugin: mappings use it.
+    pub alias: Arc<str>,
+    /// The module.
+    pub path: PathBuf,
+    /// What it is granted beyond what is granted automatically.
+    pub granted: Vec<GrantSpec>,
+    /// What it is denied even though it would be granted automatically.
+    pub denied: Vec<Capability>,
+    /// Limits that differ from those of `[wasm]`.
+    pub limits: LimitOverrides,
+}
+
+/// A plugin as written, valid or not, so that mappings to it are not reported as well.
+pub(super) struct ReadPlugin {
+    pub(super) alias: String,
+    pub(super) config: Option<PluginConfig>,
+}
+
+pub(super) fn read(root: &Table<'_, '_>, paths: &Paths, resolve: Resolve<'_>) -> Vec<ReadPlugin> {
+    let tables = root.named_tables("plugins");
+    if let Some((name, _)) = tables.get(MAX_PLUGINS) {
+        root.fault(&name.place, format!("more than {MAX_PLUGINS} plugins"), None);
+        return Vec::new();
+    }
+    let plugins = tables.into_iter().map(|(name, table)| {
+        let alias = name.value.clone();
+        ReadPlugin { alias, config: plugin(table, name, paths, resolve) }
+    });
+    plugins.collect()
+}
+
+fn plugin(
+    table: Table<'_, '_>,
+    name: Located<String>,
+    paths: &Paths,
+    resolve: Resolve<'_>,
+) -> Option<PluginConfig> {
+    if let Err(why) = check_name(&name.value) {
+        table.fault(&name.place, why, None);
+    }
+    let path = match table.get::<PathBuf>("path") {
+        Some(path) => resolve(&path.value),
+        None => paths.plugins_dir().join(format!("{}.wasm", name.value)),
+    };
+    let granted = list::<GrantSpec>(&table, "granted_capabilities");
+    let denied = list::<Capability>(&table, "denied_capabilities");
+    let limits = limits::read(&table);
+    table.finish().then(|| PluginConfig { alias: name.value.into(), path, granted, denied, limits })
+}
+
+/// The strings at `key`, each parsed; every one that cannot be read is a fault of its own.
+fn list<T: FromStr<Err: ToString>>(table: &Table<'_, '_>, key: &'static str) -> Vec<T> {
+    let Some(Located { value: entries, place: list }) = table.get::<Vec<Located<String>>>(key) else {
+        return Vec::new();
+    };
+    let parsed = entries.iter().filter_map(|entry| match entry.value.parse::<T>() {
+        Ok(parsed) => Some(parsed),
+        Err(error) => {
+            table.fault(
+                &entry.place.within(&list),
+                format!("`{}`: {}", entry.value, error.to_string()),
+                None,
+            );
+            None
+        }
+    });
+    parsed.collect()
+}

@@ -1,0 +1,397 @@
+//! Reading TOML tables key by key, collecting every fault with its place instead of stopping at the first.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use conductor_signing::escape::terminal;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::Problem;
+use super::unit::parse_duration;
+
+/// Most faults that are reported at once; the rest of a wholly broken file says nothing new.
+const MAX_PROBLEMS: usize = 100;
+
+/// The text being read and the faults found in it so far.
+pub(super) struct Source<'i> {
+    text: &'i str,
+    problems: RefCell<Vec<(usize, Problem)>>,
+}
+
+/// A place in the text: where a fault is shown.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    key: String,
+    offset: usize,
+}
+
+/// A value together with its place.
+#[derive(Clone, Debug)]
+pub(super) struct Located<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}
+
+impl<'i> Source<'i> {
+    pub(super) fn new(text: &'i str) -> Self {
+        Self { text, problems: RefCell::default() }
+    }
+
+    /// The root table. Syntax errors are collected; what could be read around them is in the table.
+    pub(super) fn parse(&self) -> DeTable<'i> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in errors {
+            let place = Place { key: String::new(), offset: error.span().map_or(0, |span| span.start) };
+            self.fault(&place, error.message().replace('\n', ", "), None);
+        }
+        table.into_inner()
+    }
+
+    /// Records a fault.
+    pub(super) fn fault(&self, place: &Place, message: impl Into<String>, hint: Option<String>) {
+        let mut problems = self.problems.borrow_mut();
+        if problems.len() < MAX_PROBLEMS {
+            let (line, column) = self.line_and_column(place.offset);
+            let key = terminal(&place.key).to_string();
+            let message = terminal(&message.into()).to_string();
+            let hint = hint.map(|hint| terminal(&hint).to_string());
+            problems.push((place.offset, Problem { line, column, key, message, hint }));
+        }
+    }
+
+    /// Every fault, in the order of the text.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|(offset, _)| *offset);
+        problems.into_iter().map(|(_, problem)| problem).collect()
+    }
+
+    fn line_and_column(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        (line, before.get(line_start..).unwrap_or_default().chars().count() + 1)
+    }
+}
+
+/// A table whose keys are asked for one by one; [`Table::finish`] then reports the keys nobody asked for.
+pub(super) struct Table<'s, 'i> {
+    source: &'s Source<'i>,
+    table: &'s DeTable<'i>,
+    place: Place,
+    asked: RefCell<Vec<&'static str>>,
+    faulty: Cell<bool>,
+}
+
+impl<'s, 'i> Table<'s, 'i> {
+    pub(super) fn root(source: &'s Source<'i>, table: &'s DeTable<'i>) -> Self {
+        Self::at(source, table, Place { key: String::new(), offset: 0 })
+    }
+
+    fn at(source: &'s Source<'i>, table: &'s DeTable<'i>, place: Place) -> Self {
+        Self { source, table, place, asked: RefCell::default(), faulty: Cell::new(false) }
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Records a fault of this table.
+    pub(super) fn fault(&self, place: &Place, message: impl Into<String>, hint: Option<String>) {
+        self.faulty.set(true);
+        self.source.fault(place, message, hint);
+    }
+
+    /// The value of `key`, or `None` if it is absent or of the wrong type; the latter is recorded.
+    pub(super) fn get<T: FromToml>(&self, key: &'static str) -> Option<Located<T>> {
+        let (place, value) = self.look_up(key)?;
+        match T::from_toml(value.get_ref()) {
+            Ok(value) => Some(Located { value, place }),
+            Err(why) => {
+                let found = value.get_ref().type_str();
+                let message = match why {
+                    Unfit::Type => format!("expected {}, found {found}", T::EXPECTED),
+                    Unfit::Value(why) => why,
+                };
+                self.fault(&place, message, None);
+                None
+            }
+        }
+    }
+
+    /// The value of `key`, which must be there.
+    pub(super) fn require<T: FromToml>(&self, key: &'static str) -> Option<Located<T>> {
+        if self.look_up(key).is_none() {
+            let place = self.place.clone();
+            self.fault(
+                &place,
+                format!("key `{key}` is missing"),
+                Some(format!("add `{key}` = {}", T::EXPECTED)),
+            );
+        }
+        self.get(key)
+    }
+
+    /// The value of `key` put through `parse`, whose error becomes a fault.
+    pub(super) fn parse<T: FromToml, U, E: ToString>(
+        &self,
+        key: &'static str,
+        parse: impl FnOnce(T) -> Result<U, E>,
+    ) -> Option<Located<U>> {
+        let Located { value, place } = self.get::<T>(key)?;
+        match parse(value) {
+            Ok(value) => Some(Located { value, place }),
+            Err(error) => {
+                self.fault(&place, error.to_string(), None);
+                None
+            }
+        }
+    }
+
+    /// The value of `key` as it stands, with its place.
+    pub(super) fn raw(&self, key: &'static str) -> Option<(Place, &'s DeValue<'i>)> {
+        self.look_up(key).map(|(place, value)| (place, value.get_ref()))
+    }
+
+    /// The table at `key`.
+    pub(super) fn table(&self, key: &'static str) -> Option<Table<'s, 'i>> {
+        let (place, value) = self.look_up(key)?;
+        self.as_table(place, value.get_ref())
+    }
+
+    /// The tables below `key`, by name: `[plugins.NAME]`.
+    pub(super) fn named_tables(&self, key: &'static str) -> Vec<(Located<String>, Table<'s, 'i>)> {
+        let Some(outer) = self.table(key) else { return Vec::new() };
+        let mut found = Vec::new();
+        for (name, value) in outer.table.iter() {
+            let place = Place { key: format!("{key}.{}", name.get_ref()), offset: name.span().start };
+            if let Some(table) = self.as_table(place.clone(), value.get_ref()) {
+                found.push((Located { value: name.get_ref().to_string(), place }, table));
+            }
+        }
+        found
+    }
+
+    /// The tables of the array at `key`: `[[inputs]]`.
+    pub(super) fn tables(&self, key: &'static str) -> Vec<Table<'s, 'i>> {
+        let Some((place, value)) = self.look_up(key) else { return Vec::new() };
+        let Some(array) = value.get_ref().as_array() else {
+            let hint = format!("write `[[{key}]]` above each entry");
+            self.fault(
+                &place,
+                format!("expected an array of tables, found {}", value.get_ref().type_str()),
+                Some(hint),
+            );
+            return Vec::new();
+        };
+        let entries = array.iter().enumerate();
+        entries
+            .filter_map(|(index, entry)| {
+                let place = Place { key: format!("{}[{index}]", place.key), offset: entry.span().start };
+                self.as_table(place, entry.get_ref())
+            })
+            .collect()
+    }
+
+    /// Reports the keys that nobody asked for. Returns whether this table had no fault.
+    pub(super) fn finish(self) -> bool {
+        let asked = self.asked.take();
+        for key in self.table.keys() {
+            let name: &str = key.get_ref();
+            if !asked.contains(&name) {
+                let place = self.child_place(name, key.span());
+                let hint = nearest(name, &asked)
+                    .map(|near| format!("did you mean `{near}`?"))
+                    .unwrap_or_else(|| format!("known here are {}", asked.join(", ")));
+                self.fault(&place, "unknown key", Some(hint));
+            }
+        }
+        !self.faulty.get()
+    }
+
+    fn look_up(&self, key: &'static str) -> Option<(Place, &'s Spanned<DeValue<'i>>)> {
+        if !self.asked.borrow().contains(&key) {
+            self.asked.borrow_mut().push(key);
+        }
+        let (name, value) = self.table.get_key_value(key)?;
+        // Headers such as `[wasm]` span the value as a whole, so the key is the better place for a table.
+        let span = if value.get_ref().is_table() { name.span() } else { value.span() };
+        Some((self.child_place(key, span), value))
+    }
+
+    fn child_place(&self, key: &str, span: Range<usize>) -> Place {
+        let key =
+            if self.place.key.is_empty() { key.to_owned() } else { format!("{}.{key}", self.place.key) };
+        Place { key, offset: span.start }
+    }
+
+    fn as_table(&self, place: Place, value: &'s DeValue<'i>) -> Option<Table<'s, 'i>> {
+        match value.as_table() {
+            Some(table) => Some(Table::at(self.source, table, place)),
+            None => {
+                self.fault(&place, format!("expected a table, found {}", value.type_str()), None);
+                None
+            }
+        }
+    }
+}
+
+/// Why a value is not what was asked for.
+pub(super) enum Unfit {
+    /// It has another type.
+    Type,
+    /// It has the right type and cannot be used for the reason given.
+    Value(String),
+}
+
+/// A type that a TOML value can be read as.
+pub(super) trait FromToml: Sized {
+    /// What is expected, for the message.
+    const EXPECTED: &'static str;
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit>;
+}
+
+impl FromToml for String {
+    const EXPECTED: &'static str = "a string";
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        value.as_str().map(str::to_owned).ok_or(Unfit::Type)
+    }
+}
+
+impl FromToml for PathBuf {
+    const EXPECTED: &'static str = "a path";
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        match value.as_str() {
+            Some("") => Err(Unfit::Value("the path is empty".into())),
+            Some(path) => Ok(Self::from(path)),
+            None => Err(Unfit::Type),
+        }
+    }
+}
+
+impl FromToml for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        value.as_bool().ok_or(Unfit::Type)
+    }
+}
+
+impl FromToml for u64 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        let integer = value.as_integer().ok_or(Unfit::Type)?;
+        Self::from_str_radix(integer.as_str(), integer.radix())
+            .map_err(|_| Unfit::Value(format!("expected a whole number from 0 to {}", Self::MAX)))
+    }
+}
+
+impl FromToml for u32 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        Self::try_from(u64::from_toml(value)?)
+            .map_err(|_| Unfit::Value(format!("expected a whole number from 0 to {}", Self::MAX)))
+    }
+}
+
+impl FromToml for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        let text = match (value.as_integer(), value.as_float()) {
+            (Some(integer), _) => {
+                i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(|n| n as Self)
+            }
+            (None, Some(float)) => float.as_str().parse().ok(),
+            (None, None) => return Err(Unfit::Type),
+        };
+        text.filter(|number: &Self| number.is_finite())
+            .ok_or_else(|| Unfit::Value("expected a finite number".into()))
+    }
+}
+
+impl FromToml for Duration {
+    const EXPECTED: &'static str = "seconds as a number, or a string such as \"5s\" or \"500ms\"";
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        let parsed = match value.as_str() {
+            Some(text) => parse_duration(text),
+            None => Self::try_from_secs_f64(f64::from_toml(value)?).ok(),
+        };
+        parsed.ok_or_else(|| Unfit::Value(format!("expected {}", Self::EXPECTED)))
+    }
+}
+
+impl FromToml for Vec<Located<String>> {
+    const EXPECTED: &'static str = "an array of strings";
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
+        let array = value.as_array().ok_or(Unfit::Type)?;
+        let strings = array.iter().map(|entry| {
+            let value = entry.get_ref().as_str()?.to_owned();
+            Some(Located { value, place: Place { key: String::new(), offset: entry.span().start } })
+        });
+        strings.collect::<Option<_>>().ok_or(Unfit::Type)
+    }
+}
+
+impl Place {
+    /// This place within the list at `list`, named after the list's key.
+    pub(super) fn within(&self, list: &Self) -> Self {
+        Self { key: list.key.clone(), offset: self.offset }
+    }
+}
+
+/// The known word that `word` is a slip of the finger away from.
+pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let limit = (word.chars().count() / 3).clamp(1, 3);
+    let distances = known.iter().map(|candidate| (distance(word, candidate), *candidate));
+    distances
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, near)| near)
+}
+
+/// Levenshtein distance in characters.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (index, l) in left.chars().enumerate() {
+        let mut diagonal = index;
+        let mut before = index + 1;
+        for (r, cell) in right.iter().zip(row.iter_mut().skip(1)) {
+            let replaced = diagonal + usize::from(l != *r);
+            diagonal = *cell;
+            before = replaced.min(diagonal + 1).min(before + 1);
+            *cell = before;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = index + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_those_of_levenshtein() {
+        for (left, right, expected) in
+            [("", "", 0), ("a", "", 1), ("", "abc", 3), ("kitten", "sitting", 3), ("max_fule", "max_fuel", 2)]
+        {
+            assert_eq!(distance(left, right), expected, "{left} {right}");
+        }
+        assert_eq!(nearest("max_fule", &["max_fuel", "max_memory_bytes"]), Some("max_fuel"));
+        assert_eq!(nearest("colour", &["max_fuel", "path"]), None);
+    }
+}

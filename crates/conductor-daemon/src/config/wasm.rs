@@ -1,0 +1,53 @@
+//! `[wasm]`: which plugins load, and within which limits.
+
+use conductor_abi::Risk;
+use conductor_core::WasmConfig;
+
+use super::limits::{self, positive};
+use super::reader::Table;
+use crate::paths::Paths;
+
+/// Reads `[wasm]`. The library accepts unsigned plugins unless told otherwise; the daemon requires a trusted signature
+/// unless told otherwise.
+pub(super) fn read(root: &Table<'_, '_>, paths: &Paths) -> WasmConfig {
+    let mut config = WasmConfig {
+        require_signature: true,
+        allow_self_signed: false,
+        trust_dir: Some(paths.config_dir().to_owned()),
+        data_dir: Some(paths.plugin_data_dir()),
+        ..WasmConfig::default()
+    };
+    let Some(table) = root.table("wasm") else { return config };
+    if let Some(require) = table.get::<bool>("require_signature") {
+        config.require_signature = require.value;
+    }
+    if let Some(allow) = table.get::<bool>("allow_self_signed") {
+        config.allow_self_signed = allow.value;
+    }
+    if let Some(risk) = risk(&table, "unsigned_max_risk") {
+        config.unsigned_max_risk = risk;
+    }
+    if let Some(risk) = risk(&table, "self_signed_max_risk") {
+        config.self_signed_max_risk = risk;
+    }
+    if let Some(bytes) = positive(&table, "max_stack_bytes") {
+        config.max_stack_bytes = bytes;
+    }
+    let limits = limits::read(&table).apply(config.limits());
+    config.max_fuel = limits.max_fuel;
+    config.max_memory_bytes = limits.max_memory_bytes;
+    config.max_table_elements = limits.max_table_elements;
+    config.max_execution_time = limits.max_execution_time;
+    config.max_open_files = limits.max_open_files;
+    config.max_message_bytes = limits.max_message_bytes;
+    config.max_reply_bytes = limits.max_reply_bytes;
+    config.max_log_bytes = limits.max_log_bytes;
+    config.max_module_bytes = limits.max_module_bytes;
+    config.isolation = limits.isolation;
+    table.finish();
+    config
+}
+
+fn risk(table: &Table<'_, '_>, key: &'static str) -> Option<Risk> {
+    table.parse(key, |word: String| word.parse::<Risk>()).map(|risk| risk.value)
+}

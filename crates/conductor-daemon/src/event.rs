@@ -1,0 +1,308 @@
+//! What inputs deliver, in one form for all of them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use conductor_abi::Context;
+use conductor_signing::escape::terminal;
+use serde_json::Value as Json;
+
+use crate::midi::Message;
+
+/// Longest piece of an event that is handed to a plugin as text (an OSC address, OSC arguments, system exclusive
+/// bytes); a datagram must not become a request many times its size.
+const MAX_METADATA_BYTES: usize = 16 * 1024;
+
+/// Something that happened at an input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Name of the input.
+    pub input: Arc<str>,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp: u64,
+    /// What happened.
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// A MIDI message came.
+    Midi(Message),
+    /// An OSC message came.
+    Osc {
+        /// Its address.
+        address: String,
+        /// Its arguments, as a JSON array.
+        arguments: Json,
+    },
+    /// An interval passed.
+    Tick {
+        /// How many have passed before it.
+        count: u64,
+    },
+}
+
+/// The kinds of event that a trigger can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// [`Message::NoteOn`]
+    NoteOn,
+    /// [`Message::NoteOff`]
+    NoteOff,
+    /// [`Message::KeyPressure`]
+    KeyPressure,
+    /// [`Message::ControlChange`]
+    ControlChange,
+    /// [`Message::ProgramChange`]
+    ProgramChange,
+    /// [`Message::ChannelPressure`]
+    ChannelPressure,
+    /// [`Message::PitchBend`]
+    PitchBend,
+    /// [`Message::SystemExclusive`]
+    SystemExclusive,
+    /// [`Message::Clock`]
+    Clock,
+    /// [`Message::Start`]
+    Start,
+    /// [`Message::Continue`]
+    Continue,
+    /// [`Message::Stop`]
+    Stop,
+    /// [`Body::Osc`]
+    Osc,
+    /// [`Body::Tick`]
+    Interval,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 14] = [
+        Self::NoteOn,
+        Self::NoteOff,
+        Self::KeyPressure,
+        Self::ControlChange,
+        Self::ProgramChange,
+        Self::ChannelPressure,
+        Self::PitchBend,
+        Self::SystemExclusive,
+        Self::Clock,
+        Self::Start,
+        Self::Continue,
+        Self::Stop,
+        Self::Osc,
+        Self::Interval,
+    ];
+
+    /// The word that triggers use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoteOn => "note-on",
+            Self::NoteOff => "note-off",
+            Self::KeyPressure => "key-pressure",
+            Self::ControlChange => "control-change",
+            Self::ProgramChange => "program-change",
+            Self::ChannelPressure => "channel-pressure",
+            Self::PitchBend => "pitch-bend",
+            Self::SystemExclusive => "sysex",
+            Self::Clock => "clock",
+            Self::Start => "start",
+            Self::Continue => "continue",
+            Self::Stop => "stop",
+            Self::Osc => "osc",
+            Self::Interval => "interval",
+        }
+    }
+}
+
+/// A controller whose later value makes an earlier one meaningless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Controller {
+    kind: EventKind,
+    channel: u8,
+    number: u8,
+}
+
+impl Event {
+    /// An event that happens now.
+    #[must_use]
+    pub fn now(input: Arc<str>, body: Body) -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { input, timestamp: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX), body }
+    }
+
+    /// The event as plugins see it.
+    #[must_use]
+    pub fn context(&self, mode: &str) -> Context {
+        let mut context = Context {
+            current_mode: Some(mode.to_owned()),
+            timestamp: self.timestamp,
+            value: self.body.value(),
+            ..Context::default()
+        };
+        let mut metadata = |key: &str, value: String| context.metadata.insert(key.to_owned(), value);
+        metadata("input", self.input.to_string());
+        metadata("event", self.body.kind().name().to_owned());
+        match &self.body {
+            Body::Midi(Message::SystemExclusive(bytes)) => {
+                metadata("bytes", hex(bytes.get(..MAX_METADATA_BYTES / 2).unwrap_or(bytes)));
+            }
+            Body::Midi(message) => {
+                (context.channel, context.note, context.velocity, context.cc) = fields(message)
+            }
+            Body::Osc { address, arguments } => {
+                let arguments = arguments.to_string();
+                if address.len() <= MAX_METADATA_BYTES && arguments.len() <= MAX_METADATA_BYTES {
+                    metadata("address", address.clone());
+                    metadata("arguments", arguments);
+                }
+            }
+            Body::Tick { count } => {
+                metadata("count", count.to_string());
+            }
+        }
+        context
+    }
+}
+
+impl Body {
+    /// The kind that triggers name.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Midi(message) => match message {
+                Message::NoteOff { .. } => EventKind::NoteOff,
+                Message::NoteOn { .. } => EventKind::NoteOn,
+                Message::KeyPressure { .. } => EventKind::KeyPressure,
+                Message::ControlChange { .. } => EventKind::ControlChange,
+                Message::ProgramChange { .. } => EventKind::ProgramChange,
+                Message::ChannelPressure { .. } => EventKind::ChannelPressure,
+                Message::PitchBend { .. } => EventKind::PitchBend,
+                Message::SystemExclusive(_) => EventKind::SystemExclusive,
+                Message::Clock => EventKind::Clock,
+                Message::Start => EventKind::Start,
+                Message::Continue => EventKind::Continue,
+                Message::Stop => EventKind::Stop,
+            },
+            Self::Osc { .. } => EventKind::Osc,
+            Self::Tick { .. } => EventKind::Interval,
+        }
+    }
+
+    /// The number that the event carries beside note, velocity and controller: a controller's value, a program, a
+    /// pressure, a bend, or the first number of an OSC message.
+    #[must_use]
+    pub fn value(&self) -> Option<f64> {
+        match self {
+            Self::Midi(message) => match message {
+                Message::KeyPressure { value, .. }
+                | Message::ControlChange { value, .. }
+                | Message::ProgramChange { program: value, .. }
+                | Message::ChannelPressure { value, .. } => Some(f64::from(*value)),
+                Message::PitchBend { value, .. } => Some(f64::from(*value)),
+                Message::NoteOff { .. }
+                | Message::NoteOn { .. }
+                | Message::SystemExclusive(_)
+                | Message::Clock
+                | Message::Start
+                | Message::Continue
+                | Message::Stop => None,
+            },
+            Self::Osc { arguments, .. } => arguments.as_array()?.iter().find_map(Json::as_f64),
+            Self::Tick { .. } => None,
+        }
+    }
+
+    /// The continuous controller that the event is a value of, if it is one.
+    #[must_use]
+    pub const fn controller(&self) -> Option<Controller> {
+        let kind = self.kind();
+        match self {
+            Self::Midi(message) => match message {
+                Message::KeyPressure { channel, note: number, .. }
+                | Message::ControlChange { channel, cc: number, .. } => {
+                    Some(Controller { kind, channel: *channel, number: *number })
+                }
+                Message::ChannelPressure { channel, .. } | Message::PitchBend { channel, .. } => {
+                    Some(Controller { kind, channel: *channel, number: 0 })
+                }
+                Message::NoteOff { .. }
+                | Message::NoteOn { .. }
+                | Message::ProgramChange { .. }
+                | Message::SystemExclusive(_)
+                | Message::Clock
+                | Message::Start
+                | Message::Continue
+                | Message::Stop => None,
+            },
+            Self::Osc { .. } | Self::Tick { .. } => None,
+        }
+    }
+}
+
+/// Channel, note, velocity and controller of a message.
+pub(crate) const fn fields(message: &Message) -> (Option<u8>, Option<u8>, Option<u8>, Option<u8>) {
+    match message {
+        Message::NoteOff { channel, note, velocity } | Message::NoteOn { channel, note, velocity } => {
+            (Some(*channel), Some(*note), Some(*velocity), None)
+        }
+        Message::KeyPressure { channel, note, .. } => (Some(*channel), Some(*note), None, None),
+        Message::ControlChange { channel, cc, .. } => (Some(*channel), None, None, Some(*cc)),
+        Message::ProgramChange { channel, .. }
+        | Message::ChannelPressure { channel, .. }
+        | Message::PitchBend { channel, .. } => (Some(*channel), None, None, None),
+        Message::SystemExclusive(_) | Message::Clock | Message::Start | Message::Continue | Message::Stop => {
+            (None, None, None, None)
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+impl fmt::Display for Event {
+    /// One line for people, with everything that came from outside escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.body {
+            Body::Midi(message) => write!(f, "{}: {message}", self.input),
+            Body::Osc { address, arguments } => {
+                write!(f, "{}: {} {}", self.input, terminal(address), terminal(&arguments.to_string()))
+            }
+            Body::Tick { count } => write!(f, "{}: tick {count}", self.input),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plugins_see_the_fields_that_apply() {
+        let body = Body::Midi(Message::ControlChange { channel: 2, cc: 7, value: 64 });
+        let context = Event { input: "keys".into(), timestamp: 5, body }.context("live");
+        assert_eq!((context.channel, context.cc, context.value), (Some(2), Some(7), Some(64.0)));
+        assert_eq!((context.note, context.velocity, context.timestamp), (None, None, 5));
+        assert_eq!(context.current_mode.as_deref(), Some("live"));
+        assert_eq!(context.metadata.get("event").map(String::as_str), Some("control-change"));
+        assert_eq!(context.metadata.get("input").map(String::as_str), Some("keys"));
+    }
+
+    #[test]
+    fn the_first_number_of_an_osc_message_is_its_value() {
+        let body = Body::Osc { address: "/fader".into(), arguments: serde_json::json!(["a", 0.5, 3]) };
+        assert_eq!(body.value(), Some(0.5));
+        let context = Event { input: "osc".into(), timestamp: 0, body }.context("default");
+        assert_eq!(context.metadata.get("arguments").map(String::as_str), Some(r#"["a",0.5,3]"#));
+    }
+}

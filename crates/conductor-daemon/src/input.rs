@@ -1,0 +1,157 @@
+//! Where events come from: one file per kind of input.
+
+mod alsa;
+mod interval;
+mod midi_file;
+mod osc;
+mod raw;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{InputConfig, InputKind, MidiSource};
+use crate::event::{Body, Event};
+use crate::stop::Stop;
+
+/// How long an input waits before it looks again for a device or file that is gone.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Takes the events of one input.
+#[derive(Clone)]
+pub struct Emitter {
+    input: Arc<str>,
+    sink: Arc<dyn Fn(Event) + Send + Sync>,
+}
+
+impl Emitter {
+    /// An emitter whose events carry the name `input` and go to `sink`, which must not block.
+    pub fn new(input: Arc<str>, sink: Arc<dyn Fn(Event) + Send + Sync>) -> Self {
+        Self { input, sink }
+    }
+
+    /// Name of the input.
+    #[must_use]
+    pub fn input(&self) -> &str {
+        &self.input
+    }
+
+    /// Hands on what happened just now.
+    pub fn emit(&self, body: Body) {
+        (self.sink)(Event::now(Arc::clone(&self.input), body));
+    }
+}
+
+/// An input that has what it needs and waits to be run on a thread of its own.
+pub struct OpenInput {
+    run: Run,
+    ends: bool,
+}
+
+type Run = Box<dyn FnOnce(&Emitter, &Stop) -> Result<(), InputError> + Send>;
+
+impl OpenInput {
+    /// An input that goes on until it is told to stop.
+    fn endless(run: impl FnOnce(&Emitter, &Stop) -> Result<(), InputError> + Send + 'static) -> Self {
+        Self { run: Box::new(run), ends: false }
+    }
+
+    /// An input that ends of itself if `ends` says so.
+    fn new(ends: bool, run: impl FnOnce(&Emitter, &Stop) -> Result<(), InputError> + Send + 'static) -> Self {
+        Self { run: Box::new(run), ends }
+    }
+
+    /// Whether the input ends of itself.
+    #[must_use]
+    pub const fn ends(&self) -> bool {
+        self.ends
+    }
+
+    /// Delivers events until the input ends of itself or `stop` is given.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the input breaks while it runs.
+    pub fn run(self, emitter: &Emitter, stop: &Stop) -> Result<(), InputError> {
+        (self.run)(emitter, stop)
+    }
+}
+
+/// Opens an input. `None` for a port of the JACK client, which serves all its ports together.
+///
+/// # Errors
+///
+/// Fails if something that the input needs is missing or unusable here.
+pub fn open(config: &InputConfig) -> Result<Option<OpenInput>, InputError> {
+    match &config.kind {
+        InputKind::MidiFile { path, speed, repeat } => midi_file::open(path, *speed, *repeat).map(Some),
+        InputKind::MidiPort { source: MidiSource::Alsa { port } } => alsa::open(port).map(Some),
+        InputKind::MidiPort { source: MidiSource::Jack { .. } } => Ok(None),
+        InputKind::MidiRaw { path } => raw::open(path).map(Some),
+        InputKind::Osc { listen } => osc::open(*listen).map(Some),
+        InputKind::Interval { every, count } => Ok(Some(interval::open(*every, *count))),
+    }
+}
+
+/// Why an input cannot deliver.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// A file cannot be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A MIDI file is larger than the host reads.
+    #[error("{} is larger than {max} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Most bytes.
+        max: u64,
+    },
+    /// A file is not a Standard MIDI File.
+    #[error("{} is not a MIDI file: {cause}", path.display())]
+    NotMidi {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        cause: String,
+    },
+    /// A directory was named where a FIFO or device file is read.
+    #[error("{} is a directory", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A UDP port cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address and port.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Receiving failed for good.
+    #[error("cannot receive on {address}: {source}")]
+    Receive {
+        /// The address and port.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no ALSA sequencer.
+    #[error("the ALSA sequencer cannot be opened (no /dev/snd/seq, or no permission for it)")]
+    NoSequencer,
+    /// There is no JACK server.
+    #[error("no JACK client can be opened: {cause}")]
+    NoJack {
+        /// What the JACK library said.
+        cause: String,
+    },
+}

@@ -1,0 +1,80 @@
+//! A port of the ALSA sequencer.
+
+use midir::{MidiInput, MidiInputConnection};
+
+use super::{Emitter, InputError, OpenInput, RETRY_AFTER};
+use crate::event::Body;
+use crate::midi::Message;
+use crate::stop::{Stop, Wake};
+
+/// Name of this program's client in the sequencer.
+const CLIENT: &str = "conductor";
+
+/// Reads the first port whose name contains `port`. The sequencer must be there; the port is waited for and connected
+/// again whenever it comes back.
+pub(super) fn open(port: &str) -> Result<OpenInput, InputError> {
+    MidiInput::new(CLIENT).map_err(|_| InputError::NoSequencer)?;
+    let port = port.to_owned();
+    Ok(OpenInput::endless(move |emitter, stop| {
+        let mut connection: Option<(String, MidiInputConnection<()>)> = None;
+        let mut said_missing = false;
+        loop {
+            if let Some((id, _)) = &connection
+                && !is_present(id)?
+            {
+                tracing::warn!(input = emitter.input(), "the MIDI port is gone");
+                connection = None;
+            }
+            if connection.is_none() {
+                connection = connect(&port, emitter)?;
+                if connection.is_none() && !said_missing {
+                    tracing::warn!(
+                        input = emitter.input(),
+                        port,
+                        "no such MIDI port yet; present are {}",
+                        names()?
+                    );
+                    said_missing = true;
+                }
+            }
+            if wait(stop) == Wake::Stopped {
+                return Ok(());
+            }
+        }
+    }))
+}
+
+fn wait(stop: &Stop) -> Wake {
+    stop.wait_for(RETRY_AFTER)
+}
+
+fn is_present(id: &str) -> Result<bool, InputError> {
+    let client = MidiInput::new(CLIENT).map_err(|_| InputError::NoSequencer)?;
+    Ok(client.find_port_by_id(id).is_some())
+}
+
+fn names() -> Result<String, InputError> {
+    let client = MidiInput::new(CLIENT).map_err(|_| InputError::NoSequencer)?;
+    let names: Vec<String> = client.ports().iter().filter_map(|port| client.port_name(port).ok()).collect();
+    Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })
+}
+
+fn connect(port: &str, emitter: &Emitter) -> Result<Option<(String, MidiInputConnection<()>)>, InputError> {
+    let client = MidiInput::new(CLIENT).map_err(|_| InputError::NoSequencer)?;
+    let wanted = client.ports().into_iter().find(|candidate| {
+        client.port_name(candidate).is_ok_and(|name| name.contains(port) && !name.starts_with(CLIENT))
+    });
+    let Some(wanted) = wanted else { return Ok(None) };
+    let target = emitter.clone();
+    let deliver = move |_: u64, bytes: &[u8], (): &mut ()| {
+        if let Some(message) = Message::from_bytes(bytes) {
+            target.emit(Body::Midi(message));
+        }
+    };
+    // The port may vanish between the look-up and the connection; then it is looked for again.
+    let connection = client.connect(&wanted, emitter.input(), deliver, ()).ok();
+    if connection.is_some() {
+        tracing::info!(input = emitter.input(), port, "connected to the MIDI port");
+    }
+    Ok(connection.map(|connection| (wanted.id(), connection)))
+}

@@ -1,0 +1,184 @@
+//! MIDI 1.0 messages (The Complete MIDI 1.0 Detailed Specification, MMA 1996).
+
+mod parser;
+
+use std::fmt;
+
+pub use parser::{MAX_SYSEX_BYTES, Parser};
+
+/// A message that mappings can react to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A key was released. A note-on with velocity 0 is one of these.
+    NoteOff {
+        /// 0 to 15.
+        channel: u8,
+        /// 0 to 127.
+        note: u8,
+        /// Release velocity, 0 to 127.
+        velocity: u8,
+    },
+    /// A key was pressed.
+    NoteOn {
+        /// 0 to 15.
+        channel: u8,
+        /// 0 to 127.
+        note: u8,
+        /// 1 to 127.
+        velocity: u8,
+    },
+    /// The pressure on one key changed.
+    KeyPressure {
+        /// 0 to 15.
+        channel: u8,
+        /// 0 to 127.
+        note: u8,
+        /// 0 to 127.
+        value: u8,
+    },
+    /// A controller moved.
+    ControlChange {
+        /// 0 to 15.
+        channel: u8,
+        /// Controller number, 0 to 127.
+        cc: u8,
+        /// 0 to 127.
+        value: u8,
+    },
+    /// Another sound was chosen.
+    ProgramChange {
+        /// 0 to 15.
+        channel: u8,
+        /// 0 to 127.
+        program: u8,
+    },
+    /// The pressure on all keys changed.
+    ChannelPressure {
+        /// 0 to 15.
+        channel: u8,
+        /// 0 to 127.
+        value: u8,
+    },
+    /// The bender moved.
+    PitchBend {
+        /// 0 to 15.
+        channel: u8,
+        /// -8192 to 8191; 0 is the centre.
+        value: i16,
+    },
+    /// A system exclusive message without its framing bytes `F0` and `F7`.
+    SystemExclusive(Box<[u8]>),
+    /// One 24th of a quarter note has passed.
+    Clock,
+    /// The sequence starts at its beginning.
+    Start,
+    /// The sequence goes on.
+    Continue,
+    /// The sequence stops.
+    Stop,
+}
+
+impl Message {
+    /// Reads one complete message without running status. `None` if the bytes are something else, or a message that no
+    /// mapping can react to (time code, song position, tuning, active sensing, reset).
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut parser = Parser::new();
+        let (last, rest) = bytes.split_last()?;
+        if rest.iter().any(|byte| parser.push(*byte).is_some()) {
+            return None;
+        }
+        parser.push(*last)
+    }
+
+    /// A channel message from its status byte and data bytes, which must be below 128.
+    fn channel_message(status: u8, first: u8, second: u8) -> Option<Self> {
+        let channel = status & 0x0f;
+        match status & 0xf0 {
+            0x80 => Some(Self::NoteOff { channel, note: first, velocity: second }),
+            0x90 if second == 0 => Some(Self::NoteOff { channel, note: first, velocity: 0 }),
+            0x90 => Some(Self::NoteOn { channel, note: first, velocity: second }),
+            0xa0 => Some(Self::KeyPressure { channel, note: first, value: second }),
+            0xb0 => Some(Self::ControlChange { channel, cc: first, value: second }),
+            0xc0 => Some(Self::ProgramChange { channel, program: first }),
+            0xd0 => Some(Self::ChannelPressure { channel, value: first }),
+            0xe0 => {
+                let value = (i16::from(second) << 7 | i16::from(first)) - 8192;
+                Some(Self::PitchBend { channel, value })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Number of data bytes that follow a status byte; `None` for the start of a system exclusive message.
+pub(crate) const fn data_bytes(status: u8) -> Option<usize> {
+    match status {
+        0x80..=0xbf | 0xe0..=0xef | 0xf2 => Some(2),
+        0xc0..=0xdf | 0xf1 | 0xf3 => Some(1),
+        0xf0 => None,
+        _ => Some(0),
+    }
+}
+
+/// Writes a note as a name, where 60 is `C4`.
+pub(crate) struct NoteName(pub(crate) u8);
+
+impl fmt::Display for NoteName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [&str; 12] = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
+        let name = NAMES.get(usize::from(self.0) % 12).copied().unwrap_or_default();
+        write!(f, "{name}{}", i16::from(self.0) / 12 - 1)
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoteOff { channel, note, .. } => write!(f, "note-off {} ch {channel}", NoteName(*note)),
+            Self::NoteOn { channel, note, velocity } => {
+                write!(f, "note-on {} vel {velocity} ch {channel}", NoteName(*note))
+            }
+            Self::KeyPressure { channel, note, value } => {
+                write!(f, "key-pressure {} {value} ch {channel}", NoteName(*note))
+            }
+            Self::ControlChange { channel, cc, value } => {
+                write!(f, "control-change {cc} = {value} ch {channel}")
+            }
+            Self::ProgramChange { channel, program } => write!(f, "program-change {program} ch {channel}"),
+            Self::ChannelPressure { channel, value } => write!(f, "channel-pressure {value} ch {channel}"),
+            Self::PitchBend { channel, value } => write!(f, "pitch-bend {value} ch {channel}"),
+            Self::SystemExclusive(bytes) => write!(f, "sysex of {} bytes", bytes.len()),
+            Self::Clock => f.write_str("clock"),
+            Self::Start => f.write_str("start"),
+            Self::Continue => f.write_str("continue"),
+            Self::Stop => f.write_str("stop"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complete_messages_are_read() {
+        for (bytes, shown) in [
+            (&[0x90, 60, 100][..], "note-on C4 vel 100 ch 0"),
+            (&[0x9f, 60, 0], "note-off C4 ch 15"),
+            (&[0xe0, 0, 0x40], "pitch-bend 0 ch 0"),
+            (&[0xe0, 0, 0], "pitch-bend -8192 ch 0"),
+            (&[0xe0, 0x7f, 0x7f], "pitch-bend 8191 ch 0"),
+            (&[0xc3, 5], "program-change 5 ch 3"),
+            (&[0xf0, 1, 2, 0xf7], "sysex of 2 bytes"),
+            (&[0xf8], "clock"),
+        ] {
+            assert_eq!(Message::from_bytes(bytes).map(|message| message.to_string()).as_deref(), Some(shown));
+        }
+        for bytes in
+            [&[][..], &[60, 100], &[0x90, 60], &[0x90, 60, 100, 64, 0], &[0xfe], &[0xf0, 1], &[0xf2, 0, 0]]
+        {
+            assert_eq!(Message::from_bytes(bytes), None, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Raw MIDI bytes appended to a file, FIFO or device file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use super::SendError;
+
+/// A file that is opened when it is first used and again when its reader comes back. It is never waited for: the pipe's
+/// own buffer is the queue, and when that is full messages are refused.
+pub(super) struct FileOutput {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    file: Option<File>,
+    /// The end of a message whose beginning was already taken; it must be the next to go out, or the reader would see a
+    /// torn message. At most one request long.
+    rest: Vec<u8>,
+}
+
+impl FileOutput {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), state: Mutex::default() }
+    }
+
+    pub(super) fn open(&self) -> Result<(), SendError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.opened(&mut state).map(drop)
+    }
+
+    pub(super) fn send(&self, bytes: &[u8]) -> Result<(), SendError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.try_send(&mut state, bytes) {
+            // The reader left; another one may have come since.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                *state = State::default();
+                self.opened(&mut state)?;
+                self.try_send(&mut state, bytes).map_err(|error| self.failed(&error))
+            }
+            sent => sent.map_err(|error| self.failed(&error)),
+        }
+    }
+
+    fn try_send(&self, state: &mut State, bytes: &[u8]) -> io::Result<()> {
+        self.opened(state).map_err(|error| io::Error::other(error.to_string()))?;
+        let State { file: Some(file), rest } = state else { return Ok(()) };
+        let taken = write(file, rest)?;
+        rest.drain(..taken);
+        if !rest.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        match write(file, bytes)? {
+            0 if !bytes.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
+            taken => {
+                rest.extend_from_slice(bytes.get(taken..).unwrap_or_default());
+                Ok(())
+            }
+        }
+    }
+
+    fn opened<'s>(&self, state: &'s mut State) -> Result<&'s File, SendError> {
+        if state.file.is_none() {
+            let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+            let file = OpenOptions::new().append(true).create(true).custom_flags(flags).open(&self.path);
+            state.file = Some(file.map_err(|error| SendError::Unavailable(self.unavailable(&error)))?);
+        }
+        state.file.as_ref().ok_or_else(|| SendError::Failed(format!("{} is closed", self.path.display())))
+    }
+
+    fn unavailable(&self, error: &io::Error) -> String {
+        let path = self.path.display();
+        if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) {
+            format!("nobody reads {path}")
+        } else {
+            format!("cannot open {path}: {error}")
+        }
+    }
+
+    fn failed(&self, error: &io::Error) -> SendError {
+        let path = self.path.display();
+        SendError::Failed(if error.kind() == io::ErrorKind::WouldBlock {
+            format!("the reader of {path} does not keep up")
+        } else {
+            format!("cannot write to {path}: {error}")
+        })
+    }
+}
+
+/// Writes as much as is taken without waiting; returns how much that was.
+fn write(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+    let mut taken = 0;
+    while let Some(left) = bytes.get(taken..).filter(|left| !left.is_empty()) {
+        match file.write(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(wrote) => taken += wrote,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    fn fifo(directory: &Path) -> PathBuf {
+        let path = directory.join("midi");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("fifo");
+        path
+    }
+
+    #[test]
+    fn a_plain_file_is_appended_to() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("out.mid.raw");
+        FileOutput::new(&path).send(&[0x90, 60, 1]).expect("sends");
+        FileOutput::new(&path).send(&[0x80, 60, 0]).expect("sends");
+        let mut bytes = Vec::new();
+        File::open(&path).expect("opens").read_to_end(&mut bytes).expect("reads");
+        assert_eq!(bytes, [0x90, 60, 1, 0x80, 60, 0]);
+    }
+
+    #[test]
+    fn a_fifo_without_reader_says_so_and_one_that_is_full_never_blocks() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = fifo(directory.path());
+        let output = FileOutput::new(&path);
+        let error = output.send(&[0xf8]).expect_err("refused");
+        assert!(error.to_string().contains("nobody reads"), "{error}");
+
+        let open_reader = || {
+            let flags = OFlags::NONBLOCK.bits().cast_signed();
+            OpenOptions::new().read(true).custom_flags(flags).open(&path).expect("reader")
+        };
+        let reader = open_reader();
+        let mut sent = 0;
+        let refused = loop {
+            match output.send(&[0x90, 60, 1]) {
+                Ok(()) => sent += 1,
+                Err(error) => break error,
+            }
+            assert!(sent < 1_000_000, "the pipe never fills");
+        };
+        assert!(refused.to_string().contains("does not keep up"), "{refused}");
+
+        drop(reader);
+        let error = output.send(&[0xf8]).expect_err("refused");
+        assert!(error.to_string().contains("nobody reads"), "{error}");
+        let mut reader = open_reader();
+        output.send(&[0x80, 60, 0]).expect("sends to the next reader");
+        let mut bytes = [0; 3];
+        reader.read_exact(&mut bytes).expect("reads");
+        assert_eq!(bytes, [0x80, 60, 0]);
+    }
+
+    #[test]
+    fn a_long_message_is_never_torn() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = fifo(directory.path());
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let mut reader = OpenOptions::new().read(true).custom_flags(flags).open(&path).expect("reader");
+        let output = FileOutput::new(&path);
+        let mut long = vec![1; 200_000];
+        long[0] = 0xf0;
+        *long.last_mut().expect("end") = 0xf7;
+        output.send(&long).expect("its beginning is taken");
+        assert!(output.send(&[0xf8]).is_err(), "its end must go first");
+        let mut seen = Vec::new();
+        while seen.len() < long.len() + 1 {
+            let mut buffer = [0; 65_536];
+            if let Ok(read) = reader.read(&mut buffer) {
+                seen.extend(&buffer[..read]);
+            }
+            if seen.len() < long.len() || seen.last() == Some(&0xf7) {
+                let _ = output.send(&[0xf8]);
+            }
+        }
+        assert_eq!(seen[..long.len()], long);
+        assert_eq!(seen[long.len()], 0xf8);
+    }
+}
