@@ -108,9 +108,9 @@ mod tests {
         let path = dir.path().join("file");
         create(&path, b"old", PRIVATE).expect("created");
         assert_eq!(create(&path, b"other", PRIVATE).expect_err("taken").kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!(fs::read(&path).expect("read"), b"old");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "old");
         replace(&path, b"new", PRIVATE).expect("replaced");
-        assert_eq!(fs::read(&path).expect("read"), b"new");
+        assert_eq!(fs::read_to_string(&path).expect("read"), "new");
         assert_eq!(fs::metadata(&path).expect("metadata").permissions().mode() & 0o7777, PRIVATE);
         assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1, "no temporary file is left");
     }

@@ -228,6 +228,3 @@ pub struct Signer {
     /// Whether developer and date are signed too. Without a statement only the bytes of the plugin are.
     pub authenticated: bool,
 }
-
-#[cfg(test)]
-mod tests;

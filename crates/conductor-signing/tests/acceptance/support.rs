@@ -1,0 +1,95 @@
+//! A scratch directory with a signed plugin.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use conductor_signing::{
+    Developer, NewKey, PluginFile, PublicKey, SignatureDocument, SigningKey, SigningRequest, TrustStore,
+    UnverifiedPlugin, add_manifest, manifest_from_toml, signature_path,
+};
+
+/// Folder of attacks with their verdicts.
+pub(super) const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors");
+
+/// A small module that holds a manifest.
+pub(super) fn module() -> Vec<u8> {
+    let text =
+        "name = \"chord\"\nversion = \"1.0.0\"\n[[capabilities]]\nname = \"Midi\"\nscope = \"synth\"\n";
+    let manifest = manifest_from_toml(text).expect("a manifest");
+    add_manifest(&bare_module(), &manifest, false).expect("added")
+}
+
+/// A small module without a manifest: magic number, version and one empty type section.
+pub(super) fn bare_module() -> Vec<u8> {
+    b"\0asm\x01\0\0\0\x01\x01\0".to_vec()
+}
+
+/// A scratch directory and a key.
+pub(super) struct Scratch {
+    pub(super) dir: tempfile::TempDir,
+    pub(super) key: SigningKey,
+}
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        Self { dir: tempfile::tempdir().expect("a directory"), key: SigningKey::generate().expect("a key") }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a plugin and signs it.
+    pub(super) fn signed(&self, wasm: &[u8]) -> PathBuf {
+        self.signed_as(wasm, request())
+    }
+
+    pub(super) fn signed_as(&self, wasm: &[u8], request: SigningRequest) -> PathBuf {
+        let path = self.path("plugin.wasm");
+        fs::write(&path, wasm).expect("written");
+        let document = PluginFile::scan(&path).expect("read").sign(&self.key, request).expect("signed");
+        fs::write(signature_path(&path), document.to_json()).expect("written");
+        path
+    }
+
+    /// A trust store that holds the keys.
+    pub(super) fn trusting(&self, keys: &[PublicKey]) -> TrustStore {
+        let config = self.path("config");
+        for key in keys {
+            let new = NewKey { name: "friend".into(), public_key: *key, email: None };
+            TrustStore::add(&config, new).expect("added");
+        }
+        TrustStore::load(&config).expect("loads")
+    }
+}
+
+/// What is signed where a test does not care.
+pub(super) fn request() -> SigningRequest {
+    SigningRequest {
+        developer: Developer::new("Ada", "ada@example.org").expect("a developer"),
+        plugin_name: None,
+        plugin_version: None,
+        expires_at: None,
+        min_host_version: None,
+    }
+}
+
+/// The JSON beside a plugin.
+pub(super) fn document_json(plugin: &Path) -> String {
+    fs::read_to_string(signature_path(plugin)).expect("read")
+}
+
+/// The document beside a plugin.
+pub(super) fn document(plugin: &Path) -> SignatureDocument {
+    SignatureDocument::parse(document_json(plugin).as_bytes()).expect("a document")
+}
+
+/// A plugin as it is read for loading.
+pub(super) fn read(plugin: &Path) -> UnverifiedPlugin {
+    UnverifiedPlugin::read(plugin, 1024 * 1024).expect("read")
+}
+
+/// A plugin from memory.
+pub(super) fn parts(wasm: &[u8], json: &str) -> UnverifiedPlugin {
+    UnverifiedPlugin::from_parts("plugin.wasm", wasm.to_vec(), Some(json.as_bytes().to_vec()))
+}
