@@ -9,7 +9,8 @@ use crate::definition::Definition;
 
 /// The dispatch by action name on every target, the manifest section and the exports on WebAssembly.
 ///
-/// The exports only call safe functions; what makes them `unsafe` attributes is that a linker name could clash.
+/// Names begin with `__conductor`, so that they hide no function of the author's. The exports only call safe functions;
+/// their attributes are `unsafe` because names could clash in the linker.
 pub(crate) fn expand(definition: &Definition, manifest: &str) -> TokenStream {
     let arms = definition.actions.iter().map(|action| {
         let (name, function) = (&action.name, &action.function);
@@ -24,52 +25,53 @@ pub(crate) fn expand(definition: &Definition, manifest: &str) -> TokenStream {
     let bytes = Literal::byte_string(manifest.as_bytes());
     quote! {
         const _: () = {
-            fn dispatch(request: ::conductor_plugin::runtime::Request) -> i32 {
+            fn __conductor_dispatch(request: ::conductor_plugin::runtime::Request) -> i32 {
                 match request.action.as_str() {
                     #(#arms)*
                     _ => ::conductor_plugin::runtime::unknown_action(&request),
                 }
             }
 
-            fn set_up() {
+            fn __conductor_set_up() {
                 #set_up
             }
 
             #[cfg(not(target_family = "wasm"))]
-            const _: (fn(::conductor_plugin::runtime::Request) -> i32, fn()) = (dispatch, set_up);
+            const _: (fn(::conductor_plugin::runtime::Request) -> i32, fn()) =
+                (__conductor_dispatch, __conductor_set_up);
 
             #[cfg(target_family = "wasm")]
             #[used]
             #[unsafe(link_section = #MANIFEST_SECTION)]
-            static SECTION: [u8; #len] = *#bytes;
+            static __CONDUCTOR_MANIFEST: [u8; #len] = *#bytes;
 
             #[cfg(target_family = "wasm")]
             #[unsafe(export_name = "_initialize")]
-            extern "C" fn export_initialize() {
+            extern "C" fn __conductor_initialize() {
                 ::conductor_plugin::runtime::initialize();
             }
 
             #[cfg(target_family = "wasm")]
             #[unsafe(export_name = "alloc")]
-            extern "C" fn export_alloc(size: u32) -> u32 {
+            extern "C" fn __conductor_alloc(size: u32) -> u32 {
                 ::conductor_plugin::runtime::alloc(size)
             }
 
             #[cfg(target_family = "wasm")]
             #[unsafe(export_name = "dealloc")]
-            extern "C" fn export_dealloc(_pointer: u32, _size: u32) {}
+            extern "C" fn __conductor_dealloc(_pointer: u32, _size: u32) {}
 
             #[cfg(target_family = "wasm")]
             #[unsafe(export_name = "init")]
-            extern "C" fn export_init() -> u64 {
-                set_up();
+            extern "C" fn __conductor_init() -> u64 {
+                __conductor_set_up();
                 ::conductor_plugin::runtime::init(#manifest)
             }
 
             #[cfg(target_family = "wasm")]
             #[unsafe(export_name = "execute")]
-            extern "C" fn export_execute(pointer: u32, len: u32) -> i32 {
-                ::conductor_plugin::runtime::execute(pointer, len, dispatch)
+            extern "C" fn __conductor_execute(pointer: u32, len: u32) -> i32 {
+                ::conductor_plugin::runtime::execute(pointer, len, __conductor_dispatch)
             }
         };
     }

@@ -168,4 +168,12 @@ mod tests {
         assert_eq!(execute(first, 65, dispatch), exit::MALFORMED_REQUEST);
         assert_eq!(execute(first, u32::MAX, dispatch), exit::MALFORMED_REQUEST);
     }
+
+    #[test]
+    fn a_plugin_that_cannot_start_traps() {
+        set_up(|| Ok::<(), String>(()));
+        let trap = std::panic::catch_unwind(|| set_up(|| Err("no tuning table"))).expect_err("a panic");
+        let message = trap.downcast_ref::<String>().expect("a message");
+        assert_eq!(message, "plugin could not start: no tuning table");
+    }
 }

@@ -10,9 +10,9 @@ use serde::Deserialize;
 plugin! {
     capabilities: { Midi: "plays the notes on the output port of your choice" },
     actions: {
-        /// Plays a chord with every note and ends it with the note.
+        /// Plays a chord with a note and ends it with the note: map it to note-on and note-off.
         chord { port: "MIDI output", channel: "0 to 15", intervals: "semitones above the note, [0, 4, 7] if absent" },
-        /// Holds the chord of a note silently, for `step` to play.
+        /// Holds the chord of a note silently, for `step` to play: map it to note-on and note-off.
         hold { port: "as for step", channel: "as for step", intervals: "as for chord" },
         /// Plays the next note of the chords on hold: map it to an interval or a clock.
         step { port: "MIDI output", channel: "0 to 15" },

@@ -48,8 +48,8 @@ fn default_lines() -> usize {
 fn append(call: Call<Append>) -> io::Result<()> {
     let text = call.parameters.text.unwrap_or_else(|| facts(&call.context));
     let time = jiff::Timestamp::from_millisecond(call.context.timestamp as i64).unwrap_or_default();
-    let line = format!("{time:.3} {}\n", text.replace(char::is_control, " "));
-    append_to(DIRECTORY.as_ref(), &line, call.parameters.max_bytes)
+    let line = format!("{time:.3} {}", text.replace(char::is_control, " "));
+    append_to(DIRECTORY.as_ref(), line.trim_end(), call.parameters.max_bytes)
 }
 
 fn read(call: Call<Read>) -> io::Result<Vec<String>> {
@@ -60,11 +60,11 @@ fn append_to(directory: &Path, line: &str, max_bytes: u64) -> io::Result<()> {
     let notes = directory.join("notes.txt");
     let mut file = File::options().append(true).create(true).open(&notes)?;
     let size = file.metadata()?.len();
-    if size > 0 && size + line.len() as u64 > max_bytes {
+    if size > 0 && size + line.len() as u64 >= max_bytes {
         fs::rename(&notes, directory.join("notes.old.txt"))?;
         file = File::options().append(true).create(true).open(&notes)?;
     }
-    file.write_all(line.as_bytes())
+    file.write_all(format!("{line}\n").as_bytes())
 }
 
 fn read_from(directory: &Path, lines: usize) -> io::Result<Vec<String>> {

@@ -8,7 +8,7 @@ fn the_last_lines_come_back_in_order_over_both_files() {
     let directory = directory.path();
     assert_eq!(read_from(directory, 3).expect("reads"), Vec::<String>::new());
     for number in 0..10 {
-        append_to(directory, &format!("line {number}\n"), 40).expect("appends");
+        append_to(directory, &format!("line {number}"), 40).expect("appends");
     }
     assert_eq!(read_from(directory, 3).expect("reads"), ["line 7", "line 8", "line 9"]);
     assert_eq!(fs::read_to_string(directory.join("notes.old.txt")).expect("old").lines().count(), 5);
