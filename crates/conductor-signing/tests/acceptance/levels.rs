@@ -120,13 +120,12 @@ fn limits_that_the_signer_set_are_kept() {
     let plugin = conductor_signing::PluginFile::scan(&path).expect("read");
     let past = Some("2020-01-01T00:00:00Z".parse().expect("a time"));
     let error =
-        plugin.sign(&scratch.key, SigningRequest { expires_at: past, ..request() }).err().expect("refused");
+        plugin.sign(&scratch.key, SigningRequest { expires_at: past, ..request() }).expect_err("refused");
     assert!(matches!(error, SignError::SelfCheck { .. }) && error.hint().is_some(), "{error}");
     let newer = Some("999.0.0".parse().expect("a version"));
     let error = plugin
         .sign(&scratch.key, SigningRequest { min_host_version: newer, ..request() })
-        .err()
-        .expect("refused");
+        .expect_err("refused");
     assert!(matches!(error, SignError::SelfCheck { .. }), "{error}");
 }
 
