@@ -15,7 +15,8 @@ const TARGET_TMP: &str = env!("CARGO_TARGET_TMPDIR");
 const RUST_HINT: &str = "rustup target add wasm32-wasip1";
 
 /// What Debian needs for guests in C.
-const C_HINT: &str = "apt-get install -y --no-install-recommends clang lld wasi-libc libclang-rt-14-dev-wasm32";
+const C_HINT: &str =
+    "apt-get install -y --no-install-recommends clang lld wasi-libc libclang-rt-14-dev-wasm32";
 
 /// The module of an example plugin: `chord`, `notes` or `webhook`.
 #[allow(dead_code, reason = "each test program uses the guests that it needs")]
