@@ -1,10 +1,11 @@
 //! The broker: the single place where a capability is exercised.
 //!
-//! Every operation goes the same way, and each step can only refuse: rate, size, whether the capability is granted at all,
-//! the request's own rules, the scope, the deed, the size of the answer. A refusal is an answer to the plugin, never a
-//! trap.
+//! Every operation goes the same way, and each step can only refuse: rate, size, whether the capability is granted at
+//! all, the request's own rules, the scope, the deed, the size of the answer. A refusal is an answer to the plugin,
+//! never a trap.
 
 mod audit;
+mod changes;
 mod rate;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,9 +14,11 @@ use std::time::Instant;
 
 use conductor_abi::{Capability, Op, Status};
 
-use crate::capability::{Call, Operation, Refusal, midi};
+use crate::capability::{Call, Operation, Refusal, granted, midi, network};
 use crate::devices::Devices;
-use crate::grant::{Decision, Grants};
+use crate::grant::Grants;
+
+use changes::Changes;
 
 pub use rate::MAX_CALLS_PER_SECOND;
 
@@ -33,13 +36,14 @@ pub struct Broker {
 /// What sessions share.
 struct Services {
     devices: Devices,
+    http: network::Service,
 }
 
 impl Broker {
     /// A broker over the given devices.
     #[must_use]
     pub fn new(devices: Devices) -> Self {
-        Self { services: Arc::new(Services { devices }) }
+        Self { services: Arc::new(Services { devices, http: network::Service::default() }) }
     }
 
     /// A session for one plugin. `max_message_bytes` bounds every request and every answer.
@@ -52,6 +56,8 @@ impl Broker {
             max_message_bytes: max_message_bytes as usize,
             rate: rate::Window::default(),
             denials: AtomicU64::new(0),
+            changes: Changes::default(),
+            connections: network::Connections::default(),
         })
     }
 }
@@ -64,6 +70,8 @@ pub struct Session {
     max_message_bytes: usize,
     rate: rate::Window,
     denials: AtomicU64,
+    changes: Changes,
+    connections: network::Connections,
 }
 
 /// The answer to one operation.
@@ -102,12 +110,13 @@ impl Session {
         Arc::clone(&self.grants.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes what the plugin may do, from its next operation on.
+    /// Changes what the plugin may do, from its next operation on and for operations under way.
     pub fn set_grants(&self, grants: Grants) {
         *self.grants.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(grants);
+        self.changes.announce();
     }
 
-    /// Takes a capability away, from the next operation on.
+    /// Takes a capability away, from the next operation on and from operations under way.
     pub fn revoke(&self, capability: Capability) {
         let mut grants = (*self.grants()).clone();
         grants.revoke(capability);
@@ -125,6 +134,26 @@ impl Session {
         &self.services.devices
     }
 
+    /// The HTTP service of the host.
+    pub(crate) fn http(&self) -> &network::Service {
+        &self.services.http
+    }
+
+    /// The HTTP connections of the plugin.
+    pub(crate) const fn connections(&self) -> &network::Connections {
+        &self.connections
+    }
+
+    /// Changes of the grants.
+    pub(crate) const fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Largest request and largest answer in bytes.
+    pub(crate) const fn max_message_bytes(&self) -> usize {
+        self.max_message_bytes
+    }
+
     fn within_limits(&self, request: &[u8]) -> Result<(), Refusal> {
         self.rate.admit(Instant::now()).inspect_err(|_| self.count_denial())?;
         let (found, max) = (request.len(), self.max_message_bytes);
@@ -139,6 +168,7 @@ impl Session {
     /// The list of all operations.
     fn dispatch(&self, op: u32, request: &[u8], deadline: Instant) -> Result<Vec<u8>, Refusal> {
         match Op::from_number(op) {
+            Some(Op::HttpRequest) => self.perform::<network::Http>(request, deadline),
             Some(Op::MidiPorts) => self.perform::<midi::Ports>(request, deadline),
             Some(Op::MidiSend) => self.perform::<midi::Send>(request, deadline),
             Some(_) | None => {
@@ -149,18 +179,8 @@ impl Session {
 
     fn perform<O: Operation>(&self, request: &[u8], deadline: Instant) -> Result<Vec<u8>, Refusal> {
         let grants = self.grants();
-        let grant = match grants.decision(O::CAPABILITY) {
-            Decision::Granted(grant) => grant,
-            refused @ (Decision::NotDeclared
-            | Decision::NotGranted { .. }
-            | Decision::Denied
-            | Decision::AboveCeiling { .. }
-            | Decision::NothingToGrant) => {
-                let refusal = Refusal::denied(format!("{} is {refused}", O::CAPABILITY));
-                self.record::<O>(&"", Err(&refusal));
-                return Err(refusal);
-            }
-        };
+        let grant =
+            granted(&grants, O::CAPABILITY).inspect_err(|refusal| self.record::<O>(&"", Err(refusal)))?;
         let request = O::parse(request)?;
         let call = Call { session: self, deadline };
         let result = O::check(&request, grant).and_then(|permit| O::act(&request, permit, &call));

@@ -1,10 +1,11 @@
 //! The shape that all capabilities share: an operation is parsed, checked and only then acted on.
 //!
-//! A capability is one file here. Adding an operation adds a type that implements [`Operation`] in that file and one line
-//! in the broker's list.
+//! A capability is one file here. Adding an operation adds a type that implements [`Operation`] in that file and one
+//! line in the broker's list.
 
 pub mod filesystem;
 pub(crate) mod midi;
+pub(crate) mod network;
 
 use std::fmt;
 use std::time::Instant;
@@ -13,7 +14,7 @@ use conductor_abi::{Capability, Status};
 use serde::Deserialize;
 
 use crate::broker::Session;
-use crate::grant::Grant;
+use crate::grant::{Decision, Grant, Grants};
 
 /// One operation of one capability.
 pub(crate) trait Operation {
@@ -77,6 +78,18 @@ impl Refusal {
 
     pub(crate) fn timed_out(reason: impl Into<String>) -> Self {
         Self::new(Status::TimedOut, reason)
+    }
+}
+
+/// The grant of a capability, or why there is none.
+pub(crate) fn granted(grants: &Grants, capability: Capability) -> Result<&Grant, Refusal> {
+    match grants.decision(capability) {
+        Decision::Granted(grant) => Ok(grant),
+        refused @ (Decision::NotDeclared
+        | Decision::NotGranted { .. }
+        | Decision::Denied
+        | Decision::AboveCeiling { .. }
+        | Decision::NothingToGrant) => Err(Refusal::denied(format!("{capability} is {refused}"))),
     }
 }
 

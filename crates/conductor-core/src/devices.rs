@@ -9,6 +9,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 
+use crate::scope::Excerpt;
+
 /// Most additional root certificates; each is compared with every certificate chain that a server presents.
 const MAX_ROOTS: usize = 256;
 
@@ -58,7 +60,7 @@ pub trait MidiOutputs: Send + Sync {
 #[non_exhaustive]
 pub enum MidiError {
     /// No port has this name.
-    #[error("there is no MIDI output named `{port}`")]
+    #[error("there is no MIDI output named {}", Excerpt::new(port))]
     UnknownPort {
         /// The name.
         port: String,
@@ -70,7 +72,7 @@ pub enum MidiError {
         reason: String,
     },
     /// The port was there and failed.
-    #[error("MIDI output `{port}` failed: {reason}")]
+    #[error("MIDI output {} failed: {}", Excerpt::new(port), Excerpt::new(reason))]
     Failed {
         /// The port.
         port: String,
@@ -92,7 +94,8 @@ impl MidiOutputs for NoMidiOutputs {
     }
 }
 
-/// Turns host names into addresses. It may block; the broker calls it on a thread of its own and checks every address.
+/// Turns host names into addresses. It may block; the broker calls it on a thread of its own and checks every
+/// address.
 pub trait NameResolver: Send + Sync {
     /// The addresses of a host name.
     ///

@@ -48,10 +48,10 @@ impl Grants {
 
     /// Decides about every capability that the plugin requests or the user names.
     ///
-    /// A capability that the plugin does not request is never granted. `denied` outranks `granted`. Without an entry in
-    /// `granted`, what is requested at low risk is granted; with one, exactly what the entries say is. A bare name in
-    /// `granted` stands for the requested scope. Nothing above the ceiling of the plugin's trust is granted, unless it
-    /// is in `granted` and `lift_ceiling` is set.
+    /// A capability that the plugin does not request is never granted. `denied` outranks `granted`. Without an entry
+    /// in `granted`, what is requested at low risk is granted; with one, exactly what the entries say is. A bare name
+    /// in `granted` stands for the requested scope. Nothing above the ceiling of the plugin's trust is granted,
+    /// unless it is in `granted` and `lift_ceiling` is set.
     ///
     /// # Errors
     ///
@@ -165,7 +165,8 @@ fn below_ceiling(
     Decision::Granted(Grant::new(declared, allowed))
 }
 
-/// What is granted without asking: requests of low risk, and of hosts nobody named only those on the ports of the web.
+/// What is granted without asking: requests of low risk, and of hosts nobody named only those on the ports of the
+/// web.
 fn automatic(declared: &[Scope]) -> Vec<Allowance> {
     let low = declared.iter().filter(|scope| scope.risk() == Risk::Low);
     low.map(|scope| {

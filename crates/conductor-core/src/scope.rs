@@ -36,6 +36,7 @@ pub use excerpt::Excerpt;
 pub use filesystem::{FileAccess, FilesystemScope};
 pub use grammar::{MAX_SCOPE_BYTES, MAX_VALUE_BYTES, MAX_VALUES};
 pub use host::HostPattern;
+pub(crate) use host::{is_inside_host, literal, normal_host};
 pub use midi::MidiScope;
 pub use network::{HttpMethod, NetworkScope};
 pub use pattern::NamePattern;
@@ -96,8 +97,8 @@ impl Scope {
         })
     }
 
-    /// What a bare capability name stands for: all of it that need not be named (public hosts, plain MIDI), and nothing of
-    /// a high risk capability.
+    /// What a bare capability name stands for: all of it that need not be named (public hosts, plain MIDI), and
+    /// nothing of a high risk capability.
     #[must_use]
     pub fn unnamed(capability: Capability) -> Self {
         match capability {
@@ -166,7 +167,8 @@ impl Scope {
 }
 
 impl fmt::Display for Scope {
-    /// Writes the scope so that [`Scope::parse`] reads the same scope; a scope that names nothing is written as nothing.
+    /// Writes the scope so that [`Scope::parse`] reads the same scope; a scope that names nothing is written as
+    /// nothing.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Network(scope) => scope.fmt(f),

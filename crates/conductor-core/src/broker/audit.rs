@@ -7,8 +7,8 @@ use tracing::{info, warn};
 
 use crate::capability::Refusal;
 
-/// Writes one event to the `tracing` target `conductor::audit`: a warning for a denial, information for everything else.
-/// `result` is the length of the answer, or why there is none.
+/// Writes one event to the `tracing` target `conductor::audit`: a warning for a denial, information for everything
+/// else. `result` is the length of the answer, or why there is none.
 pub(super) fn record(
     plugin: &str,
     capability: Capability,

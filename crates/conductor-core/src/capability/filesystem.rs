@@ -4,7 +4,8 @@
 
 use conductor_abi::Capability;
 
-use crate::grant::{Decision, Grant, Grants};
+use super::granted;
+use crate::grant::{Grant, Grants};
 use crate::scope::{FileAccess, FilesystemScope, Scope};
 
 /// Most bytes that a plugin may keep on disk where no scope says less; stops a plugin from filling the disk.
@@ -28,7 +29,7 @@ impl DataAccess {
     /// The access that was both declared and granted.
     #[must_use]
     pub fn of(grants: &Grants) -> Self {
-        let access = granted(grants).and_then(|grant| {
+        let access = granted(grants, Capability::Filesystem).ok().and_then(|grant| {
             let declared = declared_scopes(grant).map(FilesystemScope::access).max()?;
             let granted = granted_scopes(grant).map(FilesystemScope::access).max()?;
             Some(declared.min(granted))
@@ -58,18 +59,7 @@ impl DataQuota {
             bytes: quota(grant, FilesystemScope::bytes, DEFAULT_QUOTA_BYTES),
             files: quota(grant, FilesystemScope::files, DEFAULT_QUOTA_FILES),
         };
-        granted(grants).map_or(Self { bytes: 0, files: 0 }, quota)
-    }
-}
-
-fn granted(grants: &Grants) -> Option<&Grant> {
-    match grants.decision(Capability::Filesystem) {
-        Decision::Granted(grant) => Some(grant),
-        Decision::NotDeclared
-        | Decision::NotGranted { .. }
-        | Decision::Denied
-        | Decision::AboveCeiling { .. }
-        | Decision::NothingToGrant => None,
+        granted(grants, Capability::Filesystem).map_or(Self { bytes: 0, files: 0 }, quota)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use conductor_signing::escape;
 
 /// Most characters of untrusted text that are shown; keeps a hostile file from filling a screen.
-const MAX_EXCERPT_CHARS: usize = 80;
+const MAX_EXCERPT_CHARS: usize = 160;
 
 /// A bounded piece of untrusted text, quoted, with control, bidirectional and other unprintable characters escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,6 @@ mod tests {
     fn nothing_reaches_a_terminal_unescaped() {
         let shown = Excerpt::new("a\u{1b}[31m\u{202e}\n\u{200b}\u{7}é'").to_string();
         assert_eq!(shown, "`a\\u{1b}[31m\\u{202e}\\n\\u{200b}\\u{7}é'`");
-        assert!(Excerpt::new(&"x".repeat(1000)).to_string().chars().count() < 90);
+        assert!(Excerpt::new(&"x".repeat(1000)).to_string().chars().count() < 170);
     }
 }

@@ -53,6 +53,9 @@ impl Fields {
             key: Excerpt::new(name),
             known: keys,
         })?;
+        if part.trim().is_empty() {
+            return Err(ScopeError::EmptyValue { capability, key });
+        }
         if self.values.iter().any(|(earlier, _)| *earlier == key) {
             return Err(ScopeError::DuplicateKey { capability, key });
         }

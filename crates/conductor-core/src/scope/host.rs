@@ -38,8 +38,8 @@ enum Ports {
 
 impl HostPattern {
     /// What a pattern may look like, for error messages.
-    pub(super) const ALLOWED: &'static str = "write a host such as `api.example.com`, `*.example.org`, `localhost:4455`, `[::1]:8080`, or `*`; \
-         without a port it stands for ports 80 and 443, with `:*` for every port";
+    pub(super) const ALLOWED: &'static str = "write a host such as `api.example.com`, `*.example.org`, `localhost:4455`, \
+         `[::1]:8080`, or `*`; without a port it stands for ports 80 and 443, with `:*` for every port";
 
     /// Every host on the ports of the web.
     pub(super) const WEB: Self = Self { host: Hosts::Any, port: Ports::Web };
@@ -92,7 +92,7 @@ impl HostPattern {
     pub fn is_inside(&self) -> bool {
         match &self.host {
             Hosts::Any => false,
-            Hosts::Under(suffix) => is_inside_name(suffix),
+            Hosts::Under(suffix) => is_inside_name(&format!("any.{suffix}")),
             Hosts::Exactly(host) => is_inside_host(host),
         }
     }
@@ -164,7 +164,8 @@ fn plain_host(text: &str) -> Option<Host<String>> {
     }
 }
 
-fn is_inside_host(host: &Host<String>) -> bool {
+/// Whether a host is on the user's own machine or network, as far as its name or address tells.
+pub(crate) fn is_inside_host(host: &Host<String>) -> bool {
     match (literal(host), host) {
         (Some(address), _) => AddressKind::of(address) != AddressKind::Public,
         (None, Host::Domain(domain)) => is_inside_name(domain),

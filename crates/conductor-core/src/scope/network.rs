@@ -53,8 +53,8 @@ impl NetworkScope {
         host_fits && method_fits
     }
 
-    /// Whether this scope names the host itself, as one that may be on the user's own machine or network: by a name or
-    /// an address that can be nowhere else, or by `private=yes`.
+    /// Whether this scope names the host itself, as one that may be on the user's own machine or network: by a name
+    /// or an address that can be nowhere else, or by `private=yes`.
     #[must_use]
     pub fn names_private(&self, host: &Host<String>, port: u16) -> bool {
         self.hosts.iter().any(|pattern| {
