@@ -20,19 +20,19 @@ const C_HINT: &str =
 
 /// The module of an example plugin: `chord`, `notes` or `webhook`.
 #[allow(dead_code, reason = "each test program uses the guests that it needs")]
-pub fn plugin(name: &str) -> PathBuf {
+pub(crate) fn plugin(name: &str) -> PathBuf {
     rust_module("plugins", "plugins", name)
 }
 
 /// The module of a guest in Rust below `tests/fixtures`: `hostile` or `legacy`.
 #[allow(dead_code, reason = "each test program uses the guests that it needs")]
-pub fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     rust_module("tests/fixtures", "fixtures", name)
 }
 
 /// The module of a guest in C below `tests/fixtures`: `command`.
 #[allow(dead_code, reason = "each test program uses the guests that it needs")]
-pub fn c_fixture(name: &str) -> PathBuf {
+pub(crate) fn c_fixture(name: &str) -> PathBuf {
     let source = root().join("tests/fixtures").join(format!("{name}.c"));
     let directory = target().join("fixtures/c");
     once(&source.clone(), || {
