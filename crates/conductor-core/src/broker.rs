@@ -155,7 +155,7 @@ impl Session {
     }
 
     fn within_limits(&self, request: &[u8]) -> Result<(), Refusal> {
-        self.rate.admit(Instant::now()).inspect_err(|_| self.count_denial())?;
+        self.rate.admit(Instant::now())?;
         let (found, max) = (request.len(), self.max_message_bytes);
         if found > max {
             return Err(Refusal::too_large(format!(
@@ -190,12 +190,8 @@ impl Session {
 
     fn record<O: Operation>(&self, request: &dyn std::fmt::Display, result: Result<usize, &Refusal>) {
         if result.is_err_and(|refusal| refusal.status == Status::Denied) {
-            self.count_denial();
+            self.denials.fetch_add(1, Ordering::Relaxed);
         }
         audit::record(&self.plugin, O::CAPABILITY, O::NAME, request, result);
-    }
-
-    fn count_denial(&self) {
-        self.denials.fetch_add(1, Ordering::Relaxed);
     }
 }
