@@ -86,9 +86,9 @@ fn attempts() -> Vec<Attempt> {
         says: vec![("error", says)],
     };
     vec![
-        refused("a tampered plugin", "plugins/tampered.wasm", "changed"),
+        refused("a tampered plugin", "plugins/tampered.wasm", "was signed"),
         refused("an unsigned plugin", "plugins/unsigned.wasm", "no signature"),
-        refused("a plugin signed with an untrusted key", "plugins/stranger.wasm", "trusted"),
+        refused("a plugin signed with an untrusted key", "plugins/stranger.wasm", "is not trusted"),
         hostile("an infinite loop", "loop", &[], 3, &[("limit", "fuel"), ("error", "fuel exhausted")]),
         hostile("a loop that sleeps", "sleep", &[], 3, &[("limit", "fuel"), ("error", "fuel exhausted")]),
         hostile("an allocation of 200 MB", "allocate", &[], 3, &[("limit", "memory")]),

@@ -39,6 +39,11 @@ pub(crate) fn show(stage: &mut Stage) -> Result<(), TaskError> {
     let played = stage.show("conductor", &["run", "--events", "--exit-at-end"])?;
     stage.record_status("the daemon plays the file to its end", &played, 0);
 
+    let expected = 2 * tune.notes(BASS, 0) + tune.notes(TENOR, 0) + tune.notes(UPPER, HIGH);
+    let (calls, well) = count_calls(&played.stdout);
+    let outcome = format!("{well} of {calls} calls ended well, should be {expected}");
+    stage.record("the live table shows every call", outcome, calls == expected && well == expected);
+
     let sent = stage.read(SYNTH)?;
     let expected = INTERVALS.len() * tune.notes(BASS, 0);
     let (begun, ended) = count_notes(&sent);
@@ -114,6 +119,13 @@ parameters = {{ url = "http://{server}/note" }}
     )
 }
 
+/// Rows of the live table below its heading, and how many of them have the outcome `ok`. Fuel and microseconds follow
+/// the outcome, so it is looked for from the end.
+fn count_calls(table: &str) -> (usize, usize) {
+    let rows = || table.lines().skip(1);
+    (rows().count(), rows().filter(|row| row.split_whitespace().rev().nth(2) == Some("ok")).count())
+}
+
 /// Notes that begin and notes that end among messages of three bytes.
 fn count_notes(bytes: &[u8]) -> (usize, usize) {
     let kinds =
@@ -138,6 +150,12 @@ mod tests {
     #[test]
     fn notes_are_counted_by_beginning_and_end() {
         assert_eq!(count_notes(&[0x90, 60, 80, 0x90, 60, 0, 0x80, 60, 0, 0xb0, 7, 1]), (1, 2));
+    }
+
+    #[test]
+    fn calls_are_counted_by_outcome() {
+        let table = "EVENT PLUGIN ACTION OUTCOME FUEL MICROS\na: b chord chord ok 12 3\na: b chord chord fuel exhausted 9 9\n";
+        assert_eq!(count_calls(table), (2, 1));
     }
 
     #[test]
