@@ -1,0 +1,113 @@
+//! Every failure of the program, and the one place that gives it an exit status and a hint.
+
+use std::io;
+use std::path::PathBuf;
+
+use conductor_daemon::paths::PathsError;
+use conductor_signing::{
+    DeveloperError, FileError, KeyFileError, ManifestEditError, ModuleError, ReadError, SignError,
+    TrustError, VerifyError, escape,
+};
+
+/// Any failure without a status of its own.
+pub(crate) const OTHER: u8 = 1;
+/// The command line is wrong.
+pub(crate) const USAGE: u8 = 2;
+const TRUST_UNUSABLE: u8 = 7;
+const UNREADABLE: u8 = 8;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Paths(PathsError),
+    #[error(transparent)]
+    Developer(#[from] DeveloperError),
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    #[error("manifest not added: {0}")]
+    ManifestEdit(#[from] ManifestEditError),
+    #[error("{} holds {what}", escape::path(path))]
+    DocumentInUse { path: PathBuf, what: &'static str },
+    #[error("{} has no manifest", escape::path(path))]
+    NoManifest { path: PathBuf },
+    #[error("cannot read {}: {source}", escape::path(path))]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{} is larger than {max} bytes", escape::path(path))]
+    TooLarge { path: PathBuf, max: u64 },
+    #[error("cannot write {}: {source}", escape::path(path))]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot print the report: {0}")]
+    Output(io::Error),
+}
+
+impl CliError {
+    /// The exit status.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Verify(error) => error.exit_code(),
+            Self::Developer(_) => USAGE,
+            Self::Read(_) | Self::Unreadable { .. } => UNREADABLE,
+            Self::Key(KeyFileError::File(FileError::Missing { .. } | FileError::Unreadable { .. })) => {
+                UNREADABLE
+            }
+            Self::Key(_) => OTHER,
+            Self::Trust(error) if error.is_about_request() => OTHER,
+            Self::Trust(_) => TRUST_UNUSABLE,
+            Self::Paths(_)
+            | Self::Sign(_)
+            | Self::Module(_)
+            | Self::ManifestEdit(_)
+            | Self::DocumentInUse { .. }
+            | Self::NoManifest { .. }
+            | Self::TooLarge { .. }
+            | Self::Write { .. }
+            | Self::Output(_) => OTHER,
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Key(error) => error.hint(),
+            Self::Read(error) => error.hint(),
+            Self::Sign(error) => error.hint(),
+            Self::Verify(error) => error.hint(),
+            Self::Trust(error) => error.hint(),
+            Self::DocumentInUse { .. } => Some("to replace it: --force".to_owned()),
+            Self::NoManifest { .. } => {
+                Some("add one with: conductor-sign manifest add PLUGIN plugin.toml".to_owned())
+            }
+            Self::ManifestEdit(ManifestEditError::Exists) => Some("to replace it: --replace".to_owned()),
+            Self::Paths(_)
+            | Self::Developer(_)
+            | Self::Module(_)
+            | Self::ManifestEdit(_)
+            | Self::Unreadable { .. }
+            | Self::TooLarge { .. }
+            | Self::Write { .. }
+            | Self::Output(_) => None,
+        }
+    }
+
+    /// Prints error and hint to stderr, each on one line.
+    pub(crate) fn print(&self) {
+        if matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            return;
+        }
+        eprintln!("error: {}", escape::terminal(&self.to_string()));
+        if let Some(hint) = self.hint() {
+            eprintln!("hint: {}", escape::terminal(&hint));
+        }
+    }
+}

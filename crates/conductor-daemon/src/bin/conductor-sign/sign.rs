@@ -1,0 +1,108 @@
+//! `sign`: writes the signature document of a plugin.
+
+use std::path::{Path, PathBuf};
+
+use conductor_signing::{
+    Developer, HostVersion, KeyPaths, PluginFile, PluginName, SigningKey, SigningRequest, UtcTime,
+    atomic_file, escape, signature_path,
+};
+use serde_json::json;
+
+use crate::error::CliError;
+use crate::output::Output;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The plugin, a .wasm file
+    plugin: PathBuf,
+
+    /// The private key, with or without `.private`
+    key: PathBuf,
+
+    /// Your name
+    #[arg(long)]
+    name: String,
+
+    /// Your address
+    #[arg(long)]
+    email: String,
+
+    /// Name of a plugin without a manifest [default: the file name without extension]
+    #[arg(long, value_name = "NAME")]
+    plugin_name: Option<PluginName>,
+
+    /// Version of a plugin without a manifest
+    #[arg(long, value_name = "VERSION")]
+    plugin_version: Option<String>,
+
+    /// When the signature ends, as in 2027-01-31T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<UtcTime>,
+
+    /// Oldest version of Conductor that may load the plugin, as in 1.2.0
+    #[arg(long, value_name = "VERSION")]
+    min_host_version: Option<HostVersion>,
+
+    /// Replace a document that others cosigned, or that cannot be read
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<(), CliError> {
+    let developer = Developer::new(&arguments.name, &arguments.email)?;
+    let key = SigningKey::read(&KeyPaths::from_argument(&arguments.key)?.private)?;
+    let plugin = PluginFile::scan(&arguments.plugin)?;
+    let path = signature_path(&arguments.plugin);
+    if !arguments.force {
+        check_replaceable(&plugin, &path)?;
+    }
+    if let Err(error) = plugin.manifest()
+        && error.is_about_module()
+    {
+        eprintln!("warning: {error}; it is signed, but no Conductor will load it");
+    }
+    let request = SigningRequest {
+        developer,
+        plugin_name: arguments.plugin_name,
+        plugin_version: arguments.plugin_version,
+        expires_at: arguments.expires_at,
+        min_host_version: arguments.min_host_version,
+    };
+    let document = plugin.sign(&key, request)?;
+    atomic_file::replace(&path, document.to_json().as_bytes(), atomic_file::PUBLIC)
+        .map_err(|source| CliError::Write { path: path.clone(), source })?;
+
+    let signer = &document.signer;
+    output.line(format!("Signing plugin: {}", escape::path(&arguments.plugin)));
+    output.line("✓ Plugin signed successfully!");
+    output.line("");
+    output.line(format!("Signature file: \"{}\"", escape::path(&path)));
+    output.line(format!("  Plugin hash: {}", document.plugin_hash));
+    output.line(format!("  Plugin size: {} bytes", document.plugin_size));
+    output.line(format!("  Signed at:   {}", signer.signed_at));
+    output.line(format!("  Developer:   {}", signer.developer));
+    output.line(format!("  Public key:  {}", signer.public_key));
+    output.json(|| {
+        json!({
+            "signature_file": path.to_string_lossy(),
+            "plugin_hash": document.plugin_hash.to_string(),
+            "plugin_size": document.plugin_size,
+            "signed_at": signer.signed_at.to_string(),
+            "developer": signer.developer,
+            "public_key": signer.public_key.to_string(),
+        })
+    });
+    Ok(())
+}
+
+/// Refuses to throw away the work of cosigners, or a document that may be theirs.
+fn check_replaceable(plugin: &PluginFile, path: &Path) -> Result<(), CliError> {
+    let in_use = |what| Err(CliError::DocumentInUse { path: path.to_owned(), what });
+    match plugin.document() {
+        Ok(Some(document)) if !document.cosignatures.is_empty() => {
+            in_use("cosignatures, which would be lost")
+        }
+        Ok(Some(_) | None) => Ok(()),
+        Err(_) => in_use("a signature document that cannot be read"),
+    }
+}
