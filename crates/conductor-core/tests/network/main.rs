@@ -7,6 +7,7 @@ mod server;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -459,6 +460,21 @@ fn taking_the_capability_away_ends_a_transfer() {
     let answer = transfer.join().expect("the transfer ended");
     assert!(revoked.elapsed() < Duration::from_secs(1), "{:?}", revoked.elapsed());
     assert_denied(&answer, "Network is denied by the user");
+}
+
+#[test]
+fn no_proxy_is_taken_from_the_environment() {
+    let proxy = hello();
+    let url = format!("http://127.0.0.1:{}", proxy.port());
+    let mut child = Command::new(std::env::current_exe().expect("this program"));
+    child.args(["--exact", "a_named_loopback_host_is_reached"]);
+    for variable in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        child.env(variable, &url);
+    }
+    let output = child.output().expect("the test runs");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
+    assert_eq!(proxy.connections(), 0);
 }
 
 #[test]
