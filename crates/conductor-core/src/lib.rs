@@ -1,1 +1,35 @@
-//! Placeholder.
+//! Embeddable host that runs verified WebAssembly plugins within limits and capabilities.
+//!
+//! Bytes become a running plugin only along one way, and every step returns the proof that the next one asks for:
+//! [`UnverifiedPlugin`](conductor_signing::UnverifiedPlugin) →
+//! [`VerifiedPlugin`](conductor_signing::VerifiedPlugin) → [`CompiledPlugin`] → a [`Plugin`] that executes.
+
+#![forbid(unsafe_code)]
+
+pub mod broker;
+pub mod capability;
+mod config;
+pub mod devices;
+mod engine;
+pub mod grant;
+mod host;
+pub mod imports;
+mod in_process;
+mod instance;
+mod outcome;
+pub mod scope;
+pub mod shape;
+mod wasi;
+
+pub use config::{
+    DEFAULT_MAX_EXECUTION_TIME, DEFAULT_MAX_FUEL, DEFAULT_MAX_LOG_BYTES, DEFAULT_MAX_MEMORY_BYTES,
+    DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_MAX_MODULE_BYTES, DEFAULT_MAX_OPEN_FILES, DEFAULT_MAX_REPLY_BYTES,
+    DEFAULT_MAX_STACK_BYTES, DEFAULT_MAX_TABLE_ELEMENTS, Isolation, Limits, WasmConfig,
+};
+pub use devices::{Devices, MidiError, MidiOutputs};
+pub use engine::{CompileError, CompiledPlugin, Engine, EngineError};
+pub use grant::{CapabilityDecision, Decision, GrantSpec};
+pub use host::{Flavour, Host, HostError, LoadError, Plugin, PluginInfo, PluginOptions};
+pub use outcome::{CallReport, Limit, LogLine, LogSource, Outcome};
+
+pub use wasi::SetupError;

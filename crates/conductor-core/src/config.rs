@@ -1,0 +1,169 @@
+//! What an embedder configures: trust, limits and places.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use conductor_abi::Risk;
+
+/// Default of [`Limits::max_fuel`]; about 100 ms of computing.
+pub const DEFAULT_MAX_FUEL: u64 = 100_000_000;
+/// Default of [`Limits::max_execution_time`].
+pub const DEFAULT_MAX_EXECUTION_TIME: Duration = Duration::from_secs(5);
+/// Default of [`Limits::max_memory_bytes`].
+pub const DEFAULT_MAX_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
+/// Default of [`Limits::max_table_elements`].
+pub const DEFAULT_MAX_TABLE_ELEMENTS: u64 = 10_000;
+/// Default of [`Limits::max_stack_bytes`].
+pub const DEFAULT_MAX_STACK_BYTES: u32 = 512 * 1024;
+/// Default of [`Limits::max_open_files`].
+pub const DEFAULT_MAX_OPEN_FILES: u32 = 64;
+/// Default of [`Limits::max_message_bytes`].
+pub const DEFAULT_MAX_MESSAGE_BYTES: u32 = 1024 * 1024;
+/// Default of [`Limits::max_reply_bytes`].
+pub const DEFAULT_MAX_REPLY_BYTES: u32 = 1024 * 1024;
+/// Default of [`Limits::max_log_bytes`].
+pub const DEFAULT_MAX_LOG_BYTES: u32 = 64 * 1024;
+/// Default of [`Limits::max_module_bytes`].
+pub const DEFAULT_MAX_MODULE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What a host is configured with. Fields are public so that a program sets just those it cares about:
+///
+/// ```
+/// let mut config = conductor_core::WasmConfig::default();
+/// config.require_signature = true;
+/// config.max_fuel = 200_000_000;
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct WasmConfig {
+    /// Refuse plugins without a valid signature. Default `false`: development.
+    pub require_signature: bool,
+    /// Where a signature is required, accept any valid one instead of trusted keys only. Default `false`.
+    pub allow_self_signed: bool,
+    /// Highest risk that may be granted to a plugin that nobody vouched for. Default low.
+    pub unsigned_max_risk: Risk,
+    /// Highest risk that may be granted to a plugin that is signed by an untrusted key. Default medium.
+    pub self_signed_max_risk: Risk,
+    /// Fuel of loading, and again of every call. Default [`DEFAULT_MAX_FUEL`].
+    pub max_fuel: u64,
+    /// Bytes of all linear memories of a plugin together. Default [`DEFAULT_MAX_MEMORY_BYTES`].
+    pub max_memory_bytes: u64,
+    /// Elements of all tables of a plugin together. Default [`DEFAULT_MAX_TABLE_ELEMENTS`].
+    pub max_table_elements: u64,
+    /// Wall clock of loading, and again of every call. Default [`DEFAULT_MAX_EXECUTION_TIME`].
+    pub max_execution_time: Duration,
+    /// Stack of the plugin's own code in bytes; one value for all plugins of a host. Default
+    /// [`DEFAULT_MAX_STACK_BYTES`].
+    pub max_stack_bytes: u32,
+    /// Files and directories that a plugin has open at once. Default [`DEFAULT_MAX_OPEN_FILES`].
+    pub max_open_files: u32,
+    /// Bytes of one host call's request and of its answer. Default [`DEFAULT_MAX_MESSAGE_BYTES`].
+    pub max_message_bytes: u32,
+    /// Bytes of the reply of one call. Default [`DEFAULT_MAX_REPLY_BYTES`].
+    pub max_reply_bytes: u32,
+    /// Bytes of log that one call keeps; the rest is counted and dropped. Default [`DEFAULT_MAX_LOG_BYTES`].
+    pub max_log_bytes: u32,
+    /// Bytes of a plugin's file. Default [`DEFAULT_MAX_MODULE_BYTES`].
+    pub max_module_bytes: u64,
+    /// Whether an instance lives across calls. Default [`Isolation::Persistent`].
+    pub isolation: Isolation,
+    /// Directory that holds `trusted_keys.toml` and `revoked_keys.toml`; without one no key is trusted.
+    pub trust_dir: Option<PathBuf>,
+    /// Directory that holds one data directory per plugin; without one Filesystem is not available.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Default for WasmConfig {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            require_signature: false,
+            allow_self_signed: false,
+            unsigned_max_risk: Risk::Low,
+            self_signed_max_risk: Risk::Medium,
+            max_fuel: limits.max_fuel,
+            max_memory_bytes: limits.max_memory_bytes,
+            max_table_elements: limits.max_table_elements,
+            max_execution_time: limits.max_execution_time,
+            max_stack_bytes: DEFAULT_MAX_STACK_BYTES,
+            max_open_files: limits.max_open_files,
+            max_message_bytes: limits.max_message_bytes,
+            max_reply_bytes: limits.max_reply_bytes,
+            max_log_bytes: limits.max_log_bytes,
+            max_module_bytes: limits.max_module_bytes,
+            isolation: limits.isolation,
+            trust_dir: None,
+            data_dir: None,
+        }
+    }
+}
+
+impl WasmConfig {
+    /// The limits that a plugin gets unless its options say otherwise.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        Limits {
+            max_fuel: self.max_fuel,
+            max_memory_bytes: self.max_memory_bytes,
+            max_table_elements: self.max_table_elements,
+            max_execution_time: self.max_execution_time,
+            max_open_files: self.max_open_files,
+            max_message_bytes: self.max_message_bytes,
+            max_reply_bytes: self.max_reply_bytes,
+            max_log_bytes: self.max_log_bytes,
+            max_module_bytes: self.max_module_bytes,
+            isolation: self.isolation,
+        }
+    }
+}
+
+/// The limits of one plugin; the fields mean what they mean in [`WasmConfig`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Fuel of loading, and again of every call.
+    pub max_fuel: u64,
+    /// Bytes of all linear memories together.
+    pub max_memory_bytes: u64,
+    /// Elements of all tables together.
+    pub max_table_elements: u64,
+    /// Wall clock of loading, and again of every call.
+    pub max_execution_time: Duration,
+    /// Files and directories open at once.
+    pub max_open_files: u32,
+    /// Bytes of one host call's request and of its answer.
+    pub max_message_bytes: u32,
+    /// Bytes of the reply of one call.
+    pub max_reply_bytes: u32,
+    /// Bytes of log that one call keeps.
+    pub max_log_bytes: u32,
+    /// Bytes of the plugin's file.
+    pub max_module_bytes: u64,
+    /// Whether an instance lives across calls.
+    pub isolation: Isolation,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_fuel: DEFAULT_MAX_FUEL,
+            max_memory_bytes: DEFAULT_MAX_MEMORY_BYTES,
+            max_table_elements: DEFAULT_MAX_TABLE_ELEMENTS,
+            max_execution_time: DEFAULT_MAX_EXECUTION_TIME,
+            max_open_files: DEFAULT_MAX_OPEN_FILES,
+            max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
+            max_reply_bytes: DEFAULT_MAX_REPLY_BYTES,
+            max_log_bytes: DEFAULT_MAX_LOG_BYTES,
+            max_module_bytes: DEFAULT_MAX_MODULE_BYTES,
+            isolation: Isolation::Persistent,
+        }
+    }
+}
+
+/// Whether an instance lives across calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// `init` once, `execute` many times.
+    #[default]
+    Persistent,
+    /// Every call gets an instance of its own.
+    Fresh,
+}

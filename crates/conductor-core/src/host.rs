@@ -1,0 +1,250 @@
+//! What an embedder holds: a host that loads plugins, and plugins that execute.
+
+use std::path::{Path, PathBuf};
+
+use conductor_abi::{Capability, Manifest, ManifestError};
+use conductor_signing::{
+    Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustError, TrustLevel, TrustStore,
+    UnverifiedPlugin, VerifyError,
+};
+
+use crate::broker::Broker;
+use crate::config::{Limits, WasmConfig};
+use crate::devices::Devices;
+use crate::engine::{CompileError, Engine, EngineError};
+use crate::grant::{CapabilityDecision, GrantError, GrantSpec};
+use crate::in_process;
+use crate::outcome::{CallReport, Outcome};
+use crate::wasi::SetupError;
+
+/// Loads plugins under one configuration. Plugins share its engine and its broker and nothing else.
+///
+/// ```no_run
+/// use conductor_core::{Host, Outcome, PluginOptions, WasmConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut config = WasmConfig::default();
+/// config.require_signature = true;
+/// config.trust_dir = Some("/home/me/.config/conductor".into());
+/// let host = Host::new(config)?;
+///
+/// let mut plugin = host.load("my_plugin.wasm".as_ref(), &PluginOptions::default())?;
+/// let report = plugin.execute(br#"{"action": "play", "context": {"timestamp": 0}, "parameters": null}"#);
+/// assert_eq!(report.outcome, Outcome::Ok);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Host {
+    config: WasmConfig,
+    engine: Engine,
+    broker: Broker,
+}
+
+impl Host {
+    /// A host without devices: plugins have Network and Filesystem at most.
+    ///
+    /// # Errors
+    ///
+    /// Fails if this machine cannot run the engine or the broker.
+    pub fn new(config: WasmConfig) -> Result<Self, HostError> {
+        Self::with_devices(config, Devices::default())
+    }
+
+    /// A host whose plugins reach the given devices, as far as they are granted.
+    ///
+    /// # Errors
+    ///
+    /// Fails if this machine cannot run the engine or the broker.
+    pub fn with_devices(config: WasmConfig, devices: Devices) -> Result<Self, HostError> {
+        let engine = Engine::new(config.max_stack_bytes).map_err(|source| HostError::Engine { source })?;
+        Ok(Self { config, engine, broker: Broker::new(devices) })
+    }
+
+    /// What the host was configured with.
+    #[must_use]
+    pub const fn config(&self) -> &WasmConfig {
+        &self.config
+    }
+
+    /// Reads a plugin and its signature once, verifies, compiles and starts it.
+    ///
+    /// # Errors
+    ///
+    /// Each variant of [`LoadError`] is one step that refused.
+    pub fn load(&self, path: &Path, options: &PluginOptions) -> Result<Box<dyn Plugin>, LoadError> {
+        let max = options.limits.unwrap_or_else(|| self.config.limits()).max_module_bytes;
+        let plugin = UnverifiedPlugin::read(path, max).map_err(|source| LoadError::Read { source })?;
+        self.load_unverified(plugin, options)
+    }
+
+    /// As [`Host::load`], for bytes that the caller already has.
+    ///
+    /// # Errors
+    ///
+    /// Each variant of [`LoadError`] is one step that refused.
+    pub fn load_unverified(
+        &self,
+        plugin: UnverifiedPlugin,
+        options: &PluginOptions,
+    ) -> Result<Box<dyn Plugin>, LoadError> {
+        let policy = if options.accept_unsigned {
+            SignaturePolicy::AcceptUnsigned
+        } else {
+            SignaturePolicy::from_flags(self.config.require_signature, self.config.allow_self_signed)
+        };
+        let trust = match &self.config.trust_dir {
+            Some(directory) => TrustStore::load(directory).map_err(|source| LoadError::Trust { source })?,
+            None => TrustStore::default(),
+        };
+        let verified = plugin.verify(policy, &trust).map_err(|source| LoadError::Verify { source })?;
+        in_process::load(&self.engine, &self.broker, &self.config, verified, options)
+    }
+}
+
+/// How one plugin is to be loaded, beyond what the host's configuration says.
+#[derive(Clone, Debug, Default)]
+pub struct PluginOptions {
+    /// Limits of this plugin; `None` takes the host's.
+    pub limits: Option<Limits>,
+    /// Capabilities that the user granted.
+    pub granted: Vec<GrantSpec>,
+    /// Capabilities that the user denied; outranks `granted`.
+    pub denied: Vec<Capability>,
+    /// Accept this plugin without a signature, and let `granted` exceed the ceiling for unsigned plugins: for the one
+    /// who is developing it. The decision is logged.
+    pub accept_unsigned: bool,
+    /// Arguments of a command-flavour plugin, after its name.
+    pub arguments: Vec<String>,
+    /// Environment variables that the plugin sees.
+    pub environment: Vec<(String, String)>,
+    /// Directories of the host with the path at which the plugin sees them, read and write: for development.
+    pub directories: Vec<(PathBuf, String)>,
+}
+
+/// A loaded plugin. In process it is an instance in this address space; the trait leaves room for others.
+pub trait Plugin: Send {
+    /// What is known about the plugin.
+    fn info(&self) -> &PluginInfo;
+
+    /// Executes one request: the JSON of a [`Request`](conductor_abi::Request), or for a command-flavour plugin
+    /// whatever it reads from standard input.
+    fn execute(&mut self, request: &[u8]) -> CallReport;
+}
+
+/// What is known about a loaded plugin. Text in it comes from the plugin or its signature: escape it when showing it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PluginInfo {
+    /// Name that policy and the data directory go by.
+    pub name: PluginName,
+    /// Version, if the plugin says one.
+    pub version: Option<String>,
+    /// Flavour of the ABI.
+    pub flavour: Flavour,
+    /// SHA-256 of the file.
+    pub digest: Digest,
+    /// How far the plugin is vouched for.
+    pub trust: TrustLevel,
+    /// Who signed it.
+    pub signer: Option<Signer>,
+    /// What the plugin declares: its manifest, or what it answered when it was asked.
+    pub manifest: Option<Manifest>,
+    /// What was decided about each capability that the plugin declared or the user named.
+    pub capabilities: Vec<CapabilityDecision>,
+}
+
+impl PluginInfo {
+    /// Whether the plugin takes this action; one without a list of actions takes any.
+    #[must_use]
+    pub fn accepts(&self, action: &str) -> bool {
+        let actions = self.manifest.as_ref().and_then(|manifest| manifest.actions.as_ref());
+        actions.is_none_or(|actions| actions.iter().any(|known| known.name == action))
+    }
+}
+
+/// Flavour of the plugin ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// Exports `execute`; the instance lives across calls.
+    Reactor,
+    /// Exports `_start`; request on standard input, reply on standard output, a fresh instance for every call.
+    Command,
+}
+
+impl std::fmt::Display for Flavour {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Reactor => "reactor",
+            Self::Command => "command",
+        })
+    }
+}
+
+/// Why a host could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// The engine cannot run here.
+    #[error("{source}")]
+    Engine {
+        /// Why.
+        source: EngineError,
+    },
+}
+
+/// Why a plugin was not loaded: the step that refused, in the order in which they are taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The plugin or its signature cannot be read.
+    #[error("{source}")]
+    Read {
+        /// Which file and why.
+        source: ReadError,
+    },
+    /// The trust store cannot be used; it is never taken for an empty one.
+    #[error("{source}")]
+    Trust {
+        /// Which file and why.
+        source: TrustError,
+    },
+    /// The signature does not satisfy the policy.
+    #[error("{source}")]
+    Verify {
+        /// Which check and why.
+        source: VerifyError,
+    },
+    /// The bytes are not a module that a plugin may be.
+    #[error("{source}")]
+    Compile {
+        /// What is wrong with them.
+        source: CompileError,
+    },
+    /// The module exports neither `execute` nor `_start`.
+    #[error("module exports neither `execute` nor `_start`, so it is not a plugin")]
+    NotAPlugin,
+    /// What the plugin declares about itself when asked is not a valid manifest.
+    #[error("what the plugin declares about itself is not valid: {source}")]
+    Metadata {
+        /// What is wrong with it.
+        source: ManifestError,
+    },
+    /// A capability is declared or granted in a form that does not exist.
+    #[error("{source}")]
+    Grant {
+        /// Which one and why.
+        source: GrantError,
+    },
+    /// The plugin's surroundings cannot be set up.
+    #[error("{source}")]
+    Setup {
+        /// What and why.
+        source: SetupError,
+    },
+    /// The plugin did not get through its start.
+    #[error("plugin failed while starting: {outcome}")]
+    Start {
+        /// How the start ended.
+        outcome: Outcome,
+    },
+}

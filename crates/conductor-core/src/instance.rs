@@ -1,0 +1,176 @@
+//! A running plugin: its store, its exports, its budgets and the one import through which it asks the host.
+
+mod abi;
+mod classify;
+mod host_call;
+mod limiter;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::{Memory, Store, UpdateDeadline};
+use wasmtime_wasi::p1::WasiP1Ctx;
+
+use crate::broker::Session;
+use crate::config::Limits;
+use crate::engine::{CompiledPlugin, Engine, TICK};
+use crate::outcome::{Limit, LogLine, LogSource, Outcome};
+use crate::wasi::{Capture, OpenFiles, Setup};
+use abi::Exports;
+pub(crate) use abi::{Metadata, flavour};
+pub(crate) use classify::Stopped;
+use classify::classify;
+pub(crate) use host_call::{charge, define as define_host_call};
+use limiter::Limiter;
+
+/// What a store holds beside the plugin's own memory.
+pub(crate) struct State {
+    pub(crate) wasi: WasiP1Ctx,
+    pub(crate) open_files: OpenFiles,
+    pub(crate) limits: Limits,
+    pub(crate) deadline: Instant,
+    limiter: Limiter,
+    memory: Option<Memory>,
+    session: Arc<Session>,
+    /// Answer of the last host call, waiting to be fetched.
+    answer: Vec<u8>,
+    reply: Option<Vec<u8>>,
+    log: Vec<LogLine>,
+    log_bytes: u64,
+    stdout: Capture,
+    stderr: Capture,
+}
+
+impl State {
+    /// The plugin's exported memory, if it has one.
+    pub(crate) const fn memory(&self) -> Option<Memory> {
+        self.memory
+    }
+}
+
+/// What a call cost and left behind.
+#[derive(Default)]
+pub(crate) struct Cost {
+    pub(crate) fuel_used: u64,
+    pub(crate) peak_memory_bytes: u64,
+    pub(crate) reply: Option<Vec<u8>>,
+    pub(crate) log: Vec<LogLine>,
+    pub(crate) dropped_log_bytes: u64,
+}
+
+/// One instance of a plugin. After an outcome for which [`Outcome::keeps_instance`] is false it must be dropped.
+pub(crate) struct Instance {
+    engine: Engine,
+    store: Store<State>,
+    exports: Exports,
+}
+
+impl Instance {
+    /// Makes an instance and runs what runs before the first call: the start function, `_initialize` and `init`,
+    /// all on one budget.
+    pub(crate) fn start(
+        engine: &Engine,
+        compiled: &CompiledPlugin,
+        limits: Limits,
+        session: Arc<Session>,
+        setup: Setup,
+    ) -> Result<(Self, Metadata), Outcome> {
+        let (stdout, stderr) = (setup.stdout.clone(), setup.stderr.clone());
+        let state = State {
+            wasi: setup.context,
+            open_files: OpenFiles::new(limits.max_open_files),
+            limits,
+            deadline: Instant::now(),
+            limiter: Limiter::new(limits.max_memory_bytes, limits.max_table_elements),
+            memory: None,
+            session,
+            answer: Vec::new(),
+            reply: None,
+            log: Vec::new(),
+            log_bytes: 0,
+            stdout,
+            stderr,
+        };
+        let mut store = Store::new(engine.inner(), state);
+        store.limiter(|state| &mut state.limiter);
+        store.epoch_deadline_callback(|context| {
+            match context.data().deadline.checked_duration_since(Instant::now()) {
+                Some(left) if !left.is_zero() => Ok(UpdateDeadline::Continue(ticks(left))),
+                Some(_) | None => Err(Stopped(Limit::WallClock).into()),
+            }
+        });
+        let _ticking = engine.ticking();
+        begin(&mut store);
+        let instance =
+            compiled.pre().instantiate(&mut store).map_err(|error| classify(&error, store.data()))?;
+        let exports = Exports::find(&mut store, &instance)?;
+        store.data_mut().memory = instance.get_memory(&mut store, "memory");
+        let mut instance = Self { engine: engine.clone(), store, exports };
+        let metadata = instance.initialize()?;
+        Ok((instance, metadata))
+    }
+
+    /// Executes one request: JSON for a reactor, standard input for a command.
+    pub(crate) fn execute(&mut self, request: &[u8]) -> Outcome {
+        let engine = self.engine.clone();
+        let _ticking = engine.ticking();
+        begin(&mut self.store);
+        self.call(request)
+    }
+
+    /// Takes what the call left behind.
+    pub(crate) fn take_cost(&mut self) -> Cost {
+        let left = self.store.get_fuel().unwrap_or(0);
+        let state = self.store.data_mut();
+        let mut dropped = state.log_bytes.saturating_sub(u64::from(state.limits.max_log_bytes));
+        let mut reply = state.reply.take();
+        let mut log = std::mem::take(&mut state.log);
+        state.log_bytes = 0;
+        if let Some(output) = state.stdout.take() {
+            if self.exports.stdout_is_reply() {
+                reply = Some(output.bytes);
+            } else {
+                append_lines(&mut log, LogSource::Stdout, &output.bytes);
+                dropped += output.dropped;
+            }
+        }
+        if let Some(output) = state.stderr.take() {
+            append_lines(&mut log, LogSource::Stderr, &output.bytes);
+            dropped += output.dropped;
+        }
+        Cost {
+            fuel_used: state.limits.max_fuel.saturating_sub(left),
+            peak_memory_bytes: state.limiter.peak_memory_bytes(),
+            reply,
+            log,
+            dropped_log_bytes: dropped,
+        }
+    }
+}
+
+/// Gives the store the budget of one load or one call.
+fn begin(store: &mut Store<State>) {
+    let state = store.data_mut();
+    let time = state.limits.max_execution_time;
+    state.deadline = Instant::now() + time;
+    state.limiter.begin_call();
+    state.answer.clear();
+    state.reply = None;
+    let fuel = state.limits.max_fuel;
+    store.set_epoch_deadline(ticks(time));
+    if store.set_fuel(fuel).is_err() {
+        // Fuel is always configured by `Engine`; without it a store starts and stays at zero and every call ends.
+        tracing::error!("the engine was built without fuel");
+    }
+}
+
+/// Ticks that surely cover `time`, so that a deadline is looked at when it has passed and not before.
+fn ticks(time: Duration) -> u64 {
+    let ticks = time.as_nanos().div_ceil(TICK.as_nanos());
+    u64::try_from(ticks).unwrap_or(u64::MAX / 2).clamp(1, u64::MAX / 2)
+}
+
+fn append_lines(log: &mut Vec<LogLine>, source: LogSource, bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    log.extend(text.lines().map(|line| LogLine { source, text: line.to_owned() }));
+}

@@ -1,0 +1,234 @@
+//! The two flavours of plugin ABI version 1.
+
+use conductor_abi::MAX_MANIFEST_BYTES;
+use wasmtime::{Store, TypedFunc};
+
+use super::classify::classify;
+use super::{Instance, State};
+use crate::host::Flavour;
+use crate::outcome::{Limit, Outcome};
+
+/// What a plugin says about itself when it is asked, as JSON that nobody has checked yet.
+#[derive(Debug, Default)]
+pub(crate) struct Metadata {
+    /// Answer of `init()`.
+    pub(crate) init: Option<Vec<u8>>,
+    /// Answer of `capabilities()`.
+    pub(crate) capabilities: Option<Vec<u8>>,
+}
+
+/// The exports that the host calls, looked up once.
+pub(super) enum Exports {
+    Reactor(Reactor),
+    Command { start: TypedFunc<(), ()> },
+}
+
+pub(super) struct Reactor {
+    alloc: TypedFunc<u32, u32>,
+    dealloc: Option<TypedFunc<(u32, u32), ()>>,
+    execute: TypedFunc<(u32, u32), i32>,
+    initialize: Option<TypedFunc<(), ()>>,
+    init: Option<TypedFunc<(), u64>>,
+    capabilities: Option<Capabilities>,
+}
+
+/// Conductor 1.0 plugins answer `capabilities()` with a pointer to NUL-terminated text, later ones with a packed
+/// pointer and length.
+#[derive(Clone)]
+enum Capabilities {
+    Packed(TypedFunc<(), u64>),
+    Terminated(TypedFunc<(), u32>),
+}
+
+/// The flavour that a module's exports make it, if they make it one.
+pub(crate) fn flavour(module: &wasmtime::Module) -> Option<Flavour> {
+    let has = |name| module.get_export(name).is_some_and(|export| export.func().is_some());
+    if has("execute") {
+        Some(Flavour::Reactor)
+    } else if has("_start") {
+        Some(Flavour::Command)
+    } else {
+        None
+    }
+}
+
+impl Exports {
+    pub(super) fn find(store: &mut Store<State>, instance: &wasmtime::Instance) -> Result<Self, Outcome> {
+        if instance.get_func(&mut *store, "execute").is_none() {
+            let start = required(store, instance, "_start", "() -> ()")?;
+            return Ok(Self::Command { start });
+        }
+        if instance.get_memory(&mut *store, "memory").is_none() {
+            return Err(protocol("does not export its memory as `memory`"));
+        }
+        Ok(Self::Reactor(Reactor {
+            alloc: required(store, instance, "alloc", "(i32) -> i32")?,
+            dealloc: optional(store, instance, "dealloc", "(i32, i32) -> ()")?,
+            execute: required(store, instance, "execute", "(i32, i32) -> i32")?,
+            initialize: optional(store, instance, "_initialize", "() -> ()")?,
+            init: optional(store, instance, "init", "() -> i64")?,
+            capabilities: Capabilities::find(store, instance)?,
+        }))
+    }
+
+    /// Whether standard output is the reply rather than log.
+    pub(super) const fn stdout_is_reply(&self) -> bool {
+        matches!(self, Self::Command { .. })
+    }
+}
+
+impl Capabilities {
+    fn find(store: &mut Store<State>, instance: &wasmtime::Instance) -> Result<Option<Self>, Outcome> {
+        if instance.get_func(&mut *store, "capabilities").is_none() {
+            return Ok(None);
+        }
+        if let Ok(packed) = instance.get_typed_func(&mut *store, "capabilities") {
+            return Ok(Some(Self::Packed(packed)));
+        }
+        required(store, instance, "capabilities", "() -> i64 or () -> i32").map(Self::Terminated).map(Some)
+    }
+}
+
+fn required<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
+    store: &mut Store<State>,
+    instance: &wasmtime::Instance,
+    name: &str,
+    signature: &str,
+) -> Result<TypedFunc<P, R>, Outcome> {
+    optional(store, instance, name, signature)?.ok_or_else(|| protocol(&format!("does not export `{name}`")))
+}
+
+fn optional<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
+    store: &mut Store<State>,
+    instance: &wasmtime::Instance,
+    name: &str,
+    signature: &str,
+) -> Result<Option<TypedFunc<P, R>>, Outcome> {
+    match instance.get_func(&mut *store, name) {
+        None => Ok(None),
+        Some(function) => function
+            .typed(&*store)
+            .map(Some)
+            .map_err(|_| protocol(&format!("exports `{name}` with another type than {signature}"))),
+    }
+}
+
+fn protocol(reason: &str) -> Outcome {
+    Outcome::Protocol { reason: reason.to_owned() }
+}
+
+impl Instance {
+    /// Runs `_initialize`, `init` and `capabilities`, as far as the plugin has them.
+    pub(super) fn initialize(&mut self) -> Result<Metadata, Outcome> {
+        let Exports::Reactor(reactor) = &self.exports else { return Ok(Metadata::default()) };
+        let (initialize, init) = (reactor.initialize.clone(), reactor.init.clone());
+        let capabilities = reactor.capabilities.clone();
+        if let Some(initialize) = initialize {
+            self.run(&initialize, ())?;
+        }
+        let init = match init {
+            Some(init) => {
+                let packed = self.run(&init, ())?;
+                Some(self.read_packed(packed, "init")?)
+            }
+            None => None,
+        };
+        let capabilities = match capabilities {
+            Some(Capabilities::Packed(function)) => {
+                let packed = self.run(&function, ())?;
+                Some(self.read_packed(packed, "capabilities")?)
+            }
+            Some(Capabilities::Terminated(function)) => {
+                let pointer = self.run(&function, ())?;
+                Some(self.read_terminated(pointer)?)
+            }
+            None => None,
+        };
+        Ok(Metadata { init, capabilities })
+    }
+
+    pub(super) fn call(&mut self, request: &[u8]) -> Outcome {
+        match self.try_call(request) {
+            Ok(0) => self.check_reply(),
+            Ok(code) => Outcome::Failed { code },
+            Err(Outcome::Ok) => self.check_reply(),
+            Err(outcome) => outcome,
+        }
+    }
+
+    fn try_call(&mut self, request: &[u8]) -> Result<i32, Outcome> {
+        match &self.exports {
+            Exports::Command { start } => {
+                let start = start.clone();
+                self.run(&start, ()).map(|()| 0)
+            }
+            Exports::Reactor(reactor) => {
+                let (alloc, execute) = (reactor.alloc.clone(), reactor.execute.clone());
+                let dealloc = reactor.dealloc.clone();
+                let len = u32::try_from(request.len())
+                    .map_err(|_| Outcome::Limit { limit: Limit::MessageBytes })?;
+                let pointer = self.run(&alloc, len)?;
+                self.write(pointer, request)?;
+                let code = self.run(&execute, (pointer, len))?;
+                if let Some(dealloc) = dealloc {
+                    self.run(&dealloc, (pointer, len))?;
+                }
+                Ok(code)
+            }
+        }
+    }
+
+    fn check_reply(&self) -> Outcome {
+        let overflowed = self.exports.stdout_is_reply() && self.store.data().stdout.overflowed();
+        if overflowed { Outcome::Limit { limit: Limit::ReplyBytes } } else { Outcome::Ok }
+    }
+
+    fn run<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
+        &mut self,
+        function: &TypedFunc<P, R>,
+        params: P,
+    ) -> Result<R, Outcome> {
+        function.call(&mut self.store, params).map_err(|error| classify(&error, self.store.data()))
+    }
+
+    fn memory(&self) -> &[u8] {
+        self.store.data().memory.map_or(&[], |memory| memory.data(&self.store))
+    }
+
+    fn write(&mut self, pointer: u32, bytes: &[u8]) -> Result<(), Outcome> {
+        let start = pointer as usize;
+        let memory = self.store.data().memory;
+        memory
+            .map(|memory| memory.data_mut(&mut self.store))
+            .and_then(|memory| memory.get_mut(start..start.checked_add(bytes.len())?))
+            .ok_or_else(|| protocol("`alloc` returned a pointer outside the plugin's memory"))?
+            .copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn read_packed(&self, packed: u64, export: &str) -> Result<Vec<u8>, Outcome> {
+        let (start, len) = ((packed >> 32) as usize, (packed & 0xffff_ffff) as usize);
+        if len > MAX_MANIFEST_BYTES {
+            return Err(protocol(&format!("`{export}` returned more than {MAX_MANIFEST_BYTES} bytes")));
+        }
+        start
+            .checked_add(len)
+            .and_then(|end| self.memory().get(start..end))
+            .map(<[u8]>::to_vec)
+            .ok_or_else(|| protocol(&format!("`{export}` returned a pointer outside the plugin's memory")))
+    }
+
+    fn read_terminated(&self, pointer: u32) -> Result<Vec<u8>, Outcome> {
+        let memory = self.memory();
+        let start = pointer as usize;
+        let end = memory.len().min(start.saturating_add(MAX_MANIFEST_BYTES));
+        let bytes = memory
+            .get(start..end)
+            .ok_or_else(|| protocol("`capabilities` returned a pointer outside the plugin's memory"))?;
+        let len = bytes
+            .iter()
+            .position(|byte| *byte == 0)
+            .ok_or_else(|| protocol("`capabilities` returned text without an end"))?;
+        Ok(bytes.get(..len).unwrap_or_default().to_vec())
+    }
+}

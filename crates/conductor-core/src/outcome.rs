@@ -1,0 +1,172 @@
+//! How a call ended, and what it cost.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A budget that the host enforces on a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// `max_fuel`: instructions, bytes moved for the plugin and nanoseconds waited.
+    Fuel,
+    /// `max_execution_time`: wall clock of one call.
+    WallClock,
+    /// `max_memory_bytes`: total over all linear memories.
+    Memory,
+    /// `max_table_elements`: total over all tables.
+    TableElements,
+    /// `max_stack_bytes`: stack of the plugin's own code.
+    Stack,
+    /// `max_open_files`: files and directories open at once.
+    OpenFiles,
+    /// `max_reply_bytes`: reply of one call.
+    ReplyBytes,
+    /// `max_log_bytes`: log of one call.
+    LogBytes,
+    /// `max_message_bytes`: one host call's request or answer.
+    MessageBytes,
+}
+
+impl Limit {
+    /// The configuration key that sets the limit.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Fuel => "max_fuel",
+            Self::WallClock => "max_execution_time",
+            Self::Memory => "max_memory_bytes",
+            Self::TableElements => "max_table_elements",
+            Self::Stack => "max_stack_bytes",
+            Self::OpenFiles => "max_open_files",
+            Self::ReplyBytes => "max_reply_bytes",
+            Self::LogBytes => "max_log_bytes",
+            Self::MessageBytes => "max_message_bytes",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fuel => "fuel exhausted",
+            Self::WallClock => "time limit exceeded",
+            Self::Memory => "memory limit exceeded",
+            Self::TableElements => "table limit exceeded",
+            Self::Stack => "stack exhausted",
+            Self::OpenFiles => "too many open files",
+            Self::ReplyBytes => "reply too large",
+            Self::LogBytes => "log limit exceeded",
+            Self::MessageBytes => "message too large",
+        })
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The plugin returned 0.
+    Ok,
+    /// The plugin returned or exited with another number.
+    Failed {
+        /// What it returned.
+        code: i32,
+    },
+    /// The host ended the call because a limit was reached. The instance is gone; the next call gets a fresh one.
+    Limit {
+        /// Which limit.
+        limit: Limit,
+    },
+    /// The plugin's code trapped. The instance is gone; the next call gets a fresh one.
+    Trap {
+        /// What WebAssembly calls the trap, such as "integer divide by zero".
+        reason: String,
+    },
+    /// The plugin broke a rule of the ABI, such as an `alloc` that points outside its memory.
+    Protocol {
+        /// Which rule.
+        reason: String,
+    },
+}
+
+impl Outcome {
+    /// A word that scripts can match on.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed { .. } => "failed",
+            Self::Limit { .. } => "limit",
+            Self::Trap { .. } => "trap",
+            Self::Protocol { .. } => "protocol",
+        }
+    }
+
+    /// The limit that ended the call, if one did.
+    #[must_use]
+    pub const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Limit { limit } => Some(*limit),
+            Self::Ok | Self::Failed { .. } | Self::Trap { .. } | Self::Protocol { .. } => None,
+        }
+    }
+
+    /// Whether the instance may be called again.
+    pub(crate) const fn keeps_instance(&self) -> bool {
+        match self {
+            Self::Ok | Self::Failed { .. } => true,
+            Self::Limit { .. } | Self::Trap { .. } | Self::Protocol { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ok => f.write_str("ok"),
+            Self::Failed { code } => write!(f, "failed with code {code}"),
+            Self::Limit { limit } => write!(f, "{limit}"),
+            Self::Trap { reason } => write!(f, "trapped: {reason}"),
+            Self::Protocol { reason } => write!(f, "broke the plugin ABI: {reason}"),
+        }
+    }
+}
+
+/// One line that a plugin logged or printed. The text is as the plugin wrote it: escape it wherever it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Where the line came from.
+    pub source: LogSource,
+    /// The line without its line break.
+    pub text: String,
+}
+
+/// Where a log line came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogSource {
+    /// Standard output of a reactor plugin.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// The host call `log`.
+    Host(conductor_abi::LogLevel),
+}
+
+/// What one call did and cost.
+#[derive(Clone, Debug)]
+pub struct CallReport {
+    /// How the call ended.
+    pub outcome: Outcome,
+    /// What the plugin replied, if it did.
+    pub reply: Option<Vec<u8>>,
+    /// Fuel that the call used: instructions, bytes moved for it and nanoseconds waited.
+    pub fuel_used: u64,
+    /// Largest total size of the plugin's memories so far, in bytes.
+    pub peak_memory_bytes: u64,
+    /// Wall clock from request to outcome.
+    pub elapsed: Duration,
+    /// What the plugin logged and printed, at most `max_log_bytes`.
+    pub log: Vec<LogLine>,
+    /// Bytes of log that were dropped because `max_log_bytes` was reached.
+    pub dropped_log_bytes: u64,
+}

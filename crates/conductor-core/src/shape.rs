@@ -1,0 +1,311 @@
+//! Static checks on a module's bytes before they reach the compiler.
+//!
+//! A compiler's cost is not linear in the size of its input: a module of 68 KB can take 19 seconds and 820 MB. What can
+//! be counted is therefore counted first, in one pass and without allocating for what the module claims about itself.
+
+use wasmparser::{
+    BinaryReaderError, FunctionBody, Operator, Parser, Payload, TypeRef, Validator, WasmFeatures,
+};
+
+use crate::wasi;
+
+/// Most functions, imported ones included; stops hundreds of thousands of empty functions.
+pub const MAX_FUNCTIONS: u32 = 50_000;
+/// Longest body of one function in bytes; register allocation is superlinear in it.
+pub const MAX_FUNCTION_BYTES: usize = 512 * 1024;
+/// Most blocks, loops and conditionals in one function; stops the million-block function.
+pub const MAX_FUNCTION_BLOCKS: u32 = 50_000;
+/// Deepest nesting of blocks; a large `switch` nests one block a case.
+pub const MAX_NESTING: u32 = 8_192;
+/// Most branch targets in all tables of one function; stops the million-target `br_table`.
+pub const MAX_FUNCTION_BRANCH_TARGETS: u32 = 65_536;
+/// Most locals of one function; each costs the compiler a variable.
+pub const MAX_FUNCTION_LOCALS: u32 = 5_000;
+/// Most locals of all functions together.
+pub const MAX_TOTAL_LOCALS: u64 = 2_000_000;
+/// Most imports; the host offers fewer than a hundred functions.
+pub const MAX_IMPORTS: u32 = 1_000;
+/// Most exports.
+pub const MAX_EXPORTS: u32 = 10_000;
+/// Most types.
+pub const MAX_TYPES: u32 = 20_000;
+/// Most globals.
+pub const MAX_GLOBALS: u32 = 10_000;
+/// Most tables; each costs the instance an allocation of its own.
+pub const MAX_TABLES: u32 = 100;
+/// Most element and data segments together.
+pub const MAX_SEGMENTS: u32 = 100_000;
+
+/// The proposals that plugins may use: the first release and what Rust and C toolchains emit by default.
+pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::BULK_MEMORY_OPT)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::CALL_INDIRECT_OVERLONG)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::GC_TYPES);
+
+/// Proposals that are off, each with the name that a refusal gives it.
+const REFUSED_FEATURES: [(&str, WasmFeatures); 8] = [
+    ("threads", WasmFeatures::THREADS),
+    ("memory64", WasmFeatures::MEMORY64),
+    ("multi-memory", WasmFeatures::MULTI_MEMORY),
+    ("exceptions", WasmFeatures::EXCEPTIONS.union(WasmFeatures::LEGACY_EXCEPTIONS)),
+    ("tail calls", WasmFeatures::TAIL_CALL),
+    ("relaxed SIMD", WasmFeatures::RELAXED_SIMD),
+    ("function references", WasmFeatures::FUNCTION_REFERENCES),
+    ("garbage collection", WasmFeatures::FUNCTION_REFERENCES.union(WasmFeatures::GC)),
+];
+
+/// What a file is when it is not a WebAssembly module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotWasm {
+    /// No bytes at all.
+    Empty,
+    /// Shorter than the eight bytes that every module starts with.
+    TooShort,
+    /// WebAssembly in the text format.
+    Text,
+    /// A WebAssembly component instead of a core module.
+    Component,
+    /// Code that was compiled ahead of time; the host compiles what it runs itself.
+    Precompiled,
+    /// An ELF program or library.
+    Elf,
+    /// Only zero bytes where the header should be.
+    Zeros,
+    /// A module of another version of the binary format.
+    OtherVersion,
+    /// Something else.
+    Unknown,
+}
+
+impl std::fmt::Display for NotWasm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "an empty file",
+            Self::TooShort => "a file that is too short to be a module",
+            Self::Text => "WebAssembly text format; convert it with `wat2wasm` or `wasm-tools parse`",
+            Self::Component => "a WebAssembly component; build a core module for wasm32-wasip1",
+            Self::Precompiled => "a precompiled artifact; ship the .wasm module it was made from",
+            Self::Elf => "an ELF program or library",
+            Self::Zeros => "a file that starts with zero bytes",
+            Self::OtherVersion => "a module of an unknown version of the binary format",
+            Self::Unknown => "not WebAssembly",
+        })
+    }
+}
+
+/// Why a module was refused before compilation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShapeError {
+    /// The bytes are something else.
+    #[error("this is {found}")]
+    NotWasm {
+        /// What they are.
+        found: NotWasm,
+    },
+    /// The module uses a proposal that is off.
+    #[error("module uses the WebAssembly feature \"{feature}\", which plugins may not use")]
+    Feature {
+        /// Name of the proposal.
+        feature: &'static str,
+    },
+    /// The module is malformed or invalid.
+    #[error("module is not valid WebAssembly: {source}")]
+    Invalid {
+        /// What is wrong and at which offset.
+        source: BinaryReaderError,
+    },
+    /// The module has more of something than it may have.
+    #[error("module has {found} {what}, more than {max}")]
+    TooMany {
+        /// What was counted.
+        what: &'static str,
+        /// How many there are, or the count at which counting stopped.
+        found: u64,
+        /// How many there may be.
+        max: u64,
+    },
+    /// The module imports something that the host does not offer.
+    #[error("module imports `{module}.{name}`, which this host does not offer")]
+    UnknownImport {
+        /// Name of the import's module, shortened and escaped.
+        module: String,
+        /// Name of the import, shortened and escaped.
+        name: String,
+    },
+}
+
+/// Checks everything that can be checked without compiling.
+pub(crate) fn check(bytes: &[u8]) -> Result<(), ShapeError> {
+    identify(bytes)?;
+    let mut counts = Counts::default();
+    for payload in Parser::new(0).parse_all(bytes) {
+        counts.payload(payload.map_err(|source| refuse(bytes, source))?)?;
+    }
+    Validator::new_with_features(FEATURES).validate_all(bytes).map_err(|source| refuse(bytes, source))?;
+    Ok(())
+}
+
+fn identify(bytes: &[u8]) -> Result<(), ShapeError> {
+    const MAGIC: &[u8] = b"\0asm";
+    let found = if bytes.is_empty() {
+        NotWasm::Empty
+    } else if bytes.starts_with(b"\x7fELF") {
+        match wasmtime::Engine::detect_precompiled(bytes) {
+            Some(_) => NotWasm::Precompiled,
+            None => NotWasm::Elf,
+        }
+    } else if bytes.starts_with(MAGIC) {
+        match bytes.get(4..8) {
+            Some([1, 0, 0, 0]) => return Ok(()),
+            Some([_, 0, 1, 0]) => NotWasm::Component,
+            Some(_) => NotWasm::OtherVersion,
+            None => NotWasm::TooShort,
+        }
+    } else if bytes.trim_ascii_start().starts_with(b"(") || bytes.trim_ascii_start().starts_with(b";;") {
+        NotWasm::Text
+    } else if bytes.len() < 8 {
+        NotWasm::TooShort
+    } else if bytes.starts_with(&[0; 8]) {
+        NotWasm::Zeros
+    } else {
+        NotWasm::Unknown
+    };
+    Err(ShapeError::NotWasm { found })
+}
+
+/// Names the feature that would make an invalid module valid, if there is one.
+fn refuse(bytes: &[u8], source: BinaryReaderError) -> ShapeError {
+    /// Largest module for which the feature is looked for; validating nine times must stay well under a second.
+    const MAX_DIAGNOSED_BYTES: usize = 4 * 1024 * 1024;
+    if bytes.len() <= MAX_DIAGNOSED_BYTES {
+        let valid_with =
+            |extra| Validator::new_with_features(FEATURES.union(extra)).validate_all(bytes).is_ok();
+        let needed = REFUSED_FEATURES.into_iter().find(|(_, extra)| valid_with(*extra));
+        if let Some((feature, _)) = needed {
+            return ShapeError::Feature { feature };
+        }
+        if valid_with(WasmFeatures::all()) {
+            return ShapeError::Feature { feature: "several proposals that are off" };
+        }
+    }
+    ShapeError::Invalid { source }
+}
+
+#[derive(Default)]
+struct Counts {
+    functions: u32,
+    segments: u32,
+    total_locals: u64,
+}
+
+impl Counts {
+    fn payload(&mut self, payload: Payload<'_>) -> Result<(), ShapeError> {
+        let invalid = |source| ShapeError::Invalid { source };
+        match payload {
+            Payload::TypeSection(section) => at_most("types", section.count(), MAX_TYPES),
+            Payload::ImportSection(section) => {
+                at_most("imports", section.count(), MAX_IMPORTS)?;
+                for import in section.into_imports() {
+                    let import = import.map_err(invalid)?;
+                    if !offered(import.module, import.name, import.ty) {
+                        return Err(ShapeError::UnknownImport {
+                            module: shorten(import.module),
+                            name: shorten(import.name),
+                        });
+                    }
+                    self.functions += 1;
+                }
+                Ok(())
+            }
+            Payload::FunctionSection(section) => {
+                self.functions = self.functions.saturating_add(section.count());
+                at_most("functions", self.functions, MAX_FUNCTIONS)
+            }
+            Payload::TableSection(section) => at_most("tables", section.count(), MAX_TABLES),
+            Payload::GlobalSection(section) => at_most("globals", section.count(), MAX_GLOBALS),
+            Payload::ExportSection(section) => at_most("exports", section.count(), MAX_EXPORTS),
+            Payload::ElementSection(section) => self.segments(section.count()),
+            Payload::DataSection(section) => self.segments(section.count()),
+            Payload::CodeSectionEntry(body) => self.function(&body),
+            // Sections without a cost of their own; the validator decides whether they may be there at all.
+            _ => Ok(()),
+        }
+    }
+
+    fn segments(&mut self, count: u32) -> Result<(), ShapeError> {
+        self.segments = self.segments.saturating_add(count);
+        at_most("segments", self.segments, MAX_SEGMENTS)
+    }
+
+    fn function(&mut self, body: &FunctionBody<'_>) -> Result<(), ShapeError> {
+        let invalid = |source| ShapeError::Invalid { source };
+        let bytes = body.range().len();
+        if bytes > MAX_FUNCTION_BYTES {
+            return Err(too_many("bytes in one function", bytes as u64, MAX_FUNCTION_BYTES as u64));
+        }
+        let mut locals = 0u32;
+        for group in body.get_locals_reader().map_err(invalid)? {
+            let (count, _) = group.map_err(invalid)?;
+            locals = locals.saturating_add(count);
+            at_most("locals in one function", locals, MAX_FUNCTION_LOCALS)?;
+        }
+        self.total_locals += u64::from(locals);
+        if self.total_locals > MAX_TOTAL_LOCALS {
+            return Err(too_many("locals", self.total_locals, MAX_TOTAL_LOCALS));
+        }
+        let (mut blocks, mut depth, mut targets) = (0u32, 0u32, 0u32);
+        let mut operators = body.get_operators_reader().map_err(invalid)?;
+        while !operators.eof() {
+            match operators.read().map_err(invalid)? {
+                Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                    blocks += 1;
+                    depth += 1;
+                    at_most("blocks in one function", blocks, MAX_FUNCTION_BLOCKS)?;
+                    at_most("nested blocks", depth, MAX_NESTING)?;
+                }
+                Operator::End => depth = depth.saturating_sub(1),
+                Operator::BrTable { targets: table } => {
+                    targets = targets.saturating_add(table.len());
+                    at_most("branch targets in one function", targets, MAX_FUNCTION_BRANCH_TARGETS)?;
+                }
+                // Straight code costs the compiler in proportion to its bytes, which are bounded above.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the host defines this import; only functions are ever imported.
+fn offered(module: &str, name: &str, ty: TypeRef) -> bool {
+    let function = matches!(ty, TypeRef::Func(_) | TypeRef::FuncExact(_));
+    let known = match module {
+        conductor_abi::IMPORT_MODULE => name == conductor_abi::IMPORT_CALL,
+        wasi::MODULE => wasi::offers(name),
+        _ => false,
+    };
+    function && known
+}
+
+/// At most 64 characters of a name from the module, escaped, so that an error stays one readable line.
+fn shorten(name: &str) -> String {
+    name.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+fn at_most(what: &'static str, found: u32, max: u32) -> Result<(), ShapeError> {
+    if found > max { Err(too_many(what, u64::from(found), u64::from(max))) } else { Ok(()) }
+}
+
+const fn too_many(what: &'static str, found: u64, max: u64) -> ShapeError {
+    ShapeError::TooMany { what, found, max }
+}

@@ -1,0 +1,214 @@
+//! WASI preview 1, filtered: every function is charged, bounded and, where it waits, waits under the call's deadline.
+//!
+//! The functions themselves are wasmtime's. This module decides what they can reach: no inherited standard streams,
+//! arguments or environment, no sockets, coarse clocks, one directory at most, a bounded number of open files. Calls
+//! are synchronous: file operations run on the calling thread and sleeping is done by [`poll`], so nothing here needs an
+//! executor.
+
+mod capture;
+mod clocks;
+mod context;
+mod files;
+mod poll;
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use rustix::time::{ClockId, clock_gettime};
+use wasmtime::{Caller, Linker};
+use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1};
+use wiggle::GuestMemory;
+
+use crate::instance::{State, charge};
+pub(crate) use capture::Capture;
+pub use context::SetupError;
+pub(crate) use context::{Access, Setup, data_directory};
+pub(crate) use files::OpenFiles;
+
+/// Name of the import module.
+pub(crate) const MODULE: &str = "wasi_snapshot_preview1";
+
+/// Fuel of a function that touches no file, about what crossing the boundary costs.
+const BASE_FUEL: u64 = 200;
+
+/// Fuel of a function that touches a file, beside its bytes and the processor time that it takes.
+const FILE_FUEL: u64 = 1_000;
+
+/// WASI's error numbers that this module returns itself.
+mod errno {
+    pub(super) const FAULT: i32 = 21;
+    pub(super) const INVAL: i32 = 28;
+    pub(super) const MFILE: i32 = 33;
+    pub(super) const SUCCESS: i32 = 0;
+}
+
+/// Declares every function once: its name, its parameters and what it costs.
+///
+/// - `plain`: synchronous, touches no file.
+/// - `file`: may touch a file; charged for the given bytes before and for processor time after.
+/// - `own`: implemented here.
+macro_rules! functions {
+    (
+        plain { $($plain:ident($($pa:ident: $pt:ty),*);)* }
+        file { $($file:ident($($fa:ident: $ft:ty),*) [$bytes:expr];)* }
+        own { $($own:ident = $function:path;)* }
+    ) => {
+        /// Whether the host offers a function of this name.
+        pub(crate) fn offers(name: &str) -> bool {
+            matches!(name, $(stringify!($plain))|* | $(stringify!($file))|* | $(stringify!($own))|* | "proc_exit")
+        }
+
+        /// Defines every function.
+        pub(crate) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+            $(linker.func_wrap(
+                MODULE,
+                stringify!($plain),
+                |mut caller: Caller<'_, State>, $($pa: $pt),*| -> wasmtime::Result<i32> {
+                    charge(&mut caller, BASE_FUEL)?;
+                    with_memory(&mut caller, |state, memory| {
+                        preview1::$plain(&mut state.wasi, memory, $($pa),*)
+                    })
+                },
+            )?;)*
+            $(linker.func_wrap(
+                MODULE,
+                stringify!($file),
+                |mut caller: Caller<'_, State>, $($fa: $ft),*| -> wasmtime::Result<i32> {
+                    let bytes: u64 = $bytes(&mut caller, $($fa),*);
+                    charge(&mut caller, FILE_FUEL.saturating_add(bytes))?;
+                    timed(&mut caller, |state, memory| {
+                        now_or_trap(preview1::$file(&mut state.wasi, memory, $($fa),*))
+                    })
+                },
+            )?;)*
+            $(linker.func_wrap(MODULE, stringify!($own), $function)?;)*
+            linker.func_wrap(
+                MODULE,
+                "proc_exit",
+                |mut caller: Caller<'_, State>, code: i32| -> wasmtime::Result<()> {
+                    with_memory(&mut caller, |state, memory| preview1::proc_exit(&mut state.wasi, memory, code))
+                },
+            )?;
+            Ok(())
+        }
+    };
+}
+
+functions! {
+    plain {
+        args_get(argv: i32, buffer: i32);
+        args_sizes_get(count: i32, size: i32);
+        environ_get(environ: i32, buffer: i32);
+        environ_sizes_get(count: i32, size: i32);
+        clock_res_get(id: i32, out: i32);
+        clock_time_get(id: i32, precision: i64, out: i32);
+        fd_allocate(fd: i32, offset: i64, len: i64);
+        fd_fdstat_set_flags(fd: i32, flags: i32);
+        fd_fdstat_set_rights(fd: i32, base: i64, inheriting: i64);
+        fd_prestat_get(fd: i32, out: i32);
+        fd_prestat_dir_name(fd: i32, path: i32, len: i32);
+        fd_tell(fd: i32, out: i32);
+        proc_raise(signal: i32);
+        sched_yield();
+        sock_accept(fd: i32, flags: i32, out: i32);
+        sock_recv(fd: i32, data: i32, count: i32, flags: i32, size: i32, out: i32);
+        sock_send(fd: i32, data: i32, count: i32, flags: i32, size: i32);
+        sock_shutdown(fd: i32, how: i32);
+    }
+    file {
+        fd_advise(fd: i32, offset: i64, len: i64, advice: i32) [|_: &mut Caller<'_, State>, _, _, _, _| 0];
+        fd_datasync(fd: i32) [|_: &mut Caller<'_, State>, _| 0];
+        fd_fdstat_get(fd: i32, out: i32) [|_: &mut Caller<'_, State>, _, _| 0];
+        fd_filestat_get(fd: i32, out: i32) [|_: &mut Caller<'_, State>, _, _| 0];
+        fd_filestat_set_size(fd: i32, size: i64) [|_: &mut Caller<'_, State>, _, _| 0];
+        fd_filestat_set_times(fd: i32, atim: i64, mtim: i64, flags: i32) [|_: &mut Caller<'_, State>, _, _, _, _| 0];
+        fd_pread(fd: i32, iovs: i32, count: i32, offset: i64, out: i32)
+            [|caller: &mut Caller<'_, State>, _, iovs, count, _, _| files::vector_bytes(caller, iovs, count)];
+        fd_pwrite(fd: i32, iovs: i32, count: i32, offset: i64, out: i32)
+            [|caller: &mut Caller<'_, State>, _, iovs, count, _, _| files::vector_bytes(caller, iovs, count)];
+        fd_read(fd: i32, iovs: i32, count: i32, out: i32)
+            [|caller: &mut Caller<'_, State>, _, iovs, count, _| files::vector_bytes(caller, iovs, count)];
+        fd_readdir(fd: i32, buffer: i32, len: i32, cookie: i64, out: i32)
+            [|_: &mut Caller<'_, State>, _, _, len: i32, _, _| u64::from(len as u32)];
+        fd_seek(fd: i32, offset: i64, whence: i32, out: i32) [|_: &mut Caller<'_, State>, _, _, _, _| 0];
+        fd_sync(fd: i32) [|_: &mut Caller<'_, State>, _| 0];
+        fd_write(fd: i32, iovs: i32, count: i32, out: i32)
+            [|caller: &mut Caller<'_, State>, _, iovs, count, _| files::vector_bytes(caller, iovs, count)];
+        path_create_directory(fd: i32, path: i32, len: i32) [|_: &mut Caller<'_, State>, _, _, _| 0];
+        path_filestat_get(fd: i32, flags: i32, path: i32, len: i32, out: i32) [|_: &mut Caller<'_, State>, _, _, _, _, _| 0];
+        path_filestat_set_times(fd: i32, flags: i32, path: i32, len: i32, atim: i64, mtim: i64, set: i32)
+            [|_: &mut Caller<'_, State>, _, _, _, _, _, _, _| 0];
+        path_link(old_fd: i32, flags: i32, old: i32, old_len: i32, new_fd: i32, new: i32, new_len: i32)
+            [|_: &mut Caller<'_, State>, _, _, _, _, _, _, _| 0];
+        path_readlink(fd: i32, path: i32, len: i32, buffer: i32, buffer_len: i32, out: i32)
+            [|_: &mut Caller<'_, State>, _, _, _, _, len: i32, _| u64::from(len as u32)];
+        path_remove_directory(fd: i32, path: i32, len: i32) [|_: &mut Caller<'_, State>, _, _, _| 0];
+        path_rename(fd: i32, old: i32, old_len: i32, new_fd: i32, new: i32, new_len: i32)
+            [|_: &mut Caller<'_, State>, _, _, _, _, _, _| 0];
+        path_symlink(old: i32, old_len: i32, fd: i32, new: i32, new_len: i32) [|_: &mut Caller<'_, State>, _, _, _, _, _| 0];
+        path_unlink_file(fd: i32, path: i32, len: i32) [|_: &mut Caller<'_, State>, _, _, _| 0];
+    }
+    own {
+        fd_close = files::close;
+        fd_renumber = files::renumber;
+        path_open = files::open;
+        poll_oneoff = poll::poll_oneoff;
+        random_get = random_get;
+    }
+}
+
+/// Random bytes cost fuel before they are made: a gigabyte of them would take the host more than a second.
+fn random_get(mut caller: Caller<'_, State>, buffer: i32, len: i32) -> wasmtime::Result<i32> {
+    charge(&mut caller, BASE_FUEL + u64::from(len as u32))?;
+    with_memory(&mut caller, |state, memory| preview1::random_get(&mut state.wasi, memory, buffer, len))
+}
+
+/// Runs `work` with the plugin's memory and state, if it exports a memory.
+fn with_memory<T>(
+    caller: &mut Caller<'_, State>,
+    work: impl FnOnce(&mut State, &mut GuestMemory<'_>) -> wasmtime::Result<T>,
+) -> wasmtime::Result<T> {
+    // Before the start function has returned, the memory is not looked up yet.
+    let memory = match caller.data().memory() {
+        Some(memory) => Some(memory),
+        None => caller.get_export("memory").and_then(wasmtime::Extern::into_memory),
+    };
+    // What one call may make the host copy: never more than the plugin could hold itself.
+    let state = caller.data_mut();
+    state.wasi.set_hostcall_fuel(usize::try_from(state.limits.max_memory_bytes).unwrap_or(usize::MAX));
+    match memory {
+        Some(memory) => {
+            let (bytes, state) = memory.data_and_store_mut(caller);
+            work(state, &mut GuestMemory::Unshared(bytes))
+        }
+        None => work(caller.data_mut(), &mut GuestMemory::Unshared(&mut [])),
+    }
+}
+
+/// As [`with_memory`], and charges a unit of fuel for each nanosecond of processor time that the work took: reading a
+/// directory of ten thousand files costs the host more than its arguments tell.
+fn timed<T>(
+    caller: &mut Caller<'_, State>,
+    work: impl FnOnce(&mut State, &mut GuestMemory<'_>) -> wasmtime::Result<T>,
+) -> wasmtime::Result<T> {
+    let before = processor_nanoseconds();
+    let result = with_memory(caller, work);
+    charge(caller, processor_nanoseconds().saturating_sub(before))?;
+    result
+}
+
+/// Processor time of the calling thread in nanoseconds.
+fn processor_nanoseconds() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The value of a future that is ready at once, as all file operations are on a thread that may block.
+fn now_or_trap<T>(future: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => wasmtime::bail!("a file operation would have to wait"),
+    }
+}

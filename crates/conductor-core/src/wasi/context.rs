@@ -1,0 +1,103 @@
+//! What one instance's WASI can reach, decided before any of its code runs.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+
+use super::Capture;
+use super::clocks::Coarse;
+use crate::config::Limits;
+
+/// A directory of the host that a plugin sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Access {
+    pub(crate) host: PathBuf,
+    pub(crate) guest: String,
+    pub(crate) writable: bool,
+}
+
+/// Everything that an instance is started with.
+pub(crate) struct Setup {
+    pub(crate) context: WasiP1Ctx,
+    pub(crate) stdout: Capture,
+    pub(crate) stderr: Capture,
+}
+
+impl Setup {
+    /// Builds a context with the given directories, arguments, environment and input, and nothing else.
+    pub(crate) fn new(
+        limits: &Limits,
+        directories: &[Access],
+        arguments: &[String],
+        environment: &[(String, String)],
+        input: Option<&[u8]>,
+    ) -> Result<Self, SetupError> {
+        let stdout =
+            Capture::new(if input.is_some() { limits.max_reply_bytes } else { limits.max_log_bytes });
+        let stderr = Capture::new(limits.max_log_bytes);
+        let mut builder = WasiCtxBuilder::new();
+        builder
+            .args(arguments)
+            .envs(environment)
+            .stdout(stdout.clone())
+            .stderr(stderr.clone())
+            .wall_clock(Coarse)
+            .monotonic_clock(Coarse)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .allow_blocking_current_thread(true);
+        if let Some(input) = input {
+            builder.stdin(MemoryInputPipe::new(bytes::Bytes::copy_from_slice(input)));
+        }
+        for directory in directories {
+            let permissions = if directory.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+            builder.preopened_dir(&directory.host, &directory.guest, permissions).map_err(|source| {
+                SetupError::Directory { path: directory.host.clone(), source: io::Error::other(source) }
+            })?;
+        }
+        Ok(Self { context: builder.build_p1(), stdout, stderr })
+    }
+}
+
+/// Makes the plugin's own directory below `parent` if it is not there, readable by the user alone.
+pub(crate) fn data_directory(parent: &Path, name: &str) -> Result<PathBuf, SetupError> {
+    use std::os::unix::fs::DirBuilderExt;
+
+    let path = parent.join(name);
+    let failed = |source| SetupError::Directory { path: path.clone(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(SetupError::NotADirectory { path }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::DirBuilder::new().mode(0o700).create(&path).map_err(failed)?;
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    Ok(path)
+}
+
+/// Why an instance's surroundings could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// A directory cannot be made or opened.
+    #[error("cannot open directory {} for the plugin", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Something else stands where the plugin's directory should be, perhaps a planted link.
+    #[error("{} is not a directory; remove it to let the plugin have its data there", path.display())]
+    NotADirectory {
+        /// The path.
+        path: PathBuf,
+    },
+}

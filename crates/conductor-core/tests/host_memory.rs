@@ -1,0 +1,42 @@
+//! A plugin's memory limit is the host's too: a program of its own, because it measures the whole process.
+
+#[path = "support/plugins.rs"]
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
+mod support;
+
+use conductor_core::{Host, Outcome, PluginOptions, WasmConfig};
+use support::{REQUEST, load};
+
+/// What the host may use beyond the plugin's own 128 MiB.
+const ALLOWANCE_KIB: u64 = 16 * 1024;
+
+#[test]
+fn the_host_grows_by_no_more_than_the_plugin_may() {
+    let host = Host::new(WasmConfig::default()).expect("host");
+    // Grows a page at a time, touches every page, and asks for 200 MB on top.
+    let text = r#"(module
+        (memory (export "memory") 1)
+        (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+        (func (export "execute") (param i32 i32) (result i32)
+            (local $page i32)
+            (block $full
+                (loop $again
+                    (local.set $page (memory.grow (i32.const 1)))
+                    (br_if $full (i32.eq (local.get $page) (i32.const -1)))
+                    (memory.fill (i32.shl (local.get $page) (i32.const 16)) (i32.const 1) (i32.const 4096))
+                    (br $again)))
+            (i32.ne (memory.grow (i32.const 3200)) (i32.const -1))))"#;
+    let wasm = wat::parse_str(text).expect("valid text");
+    let mut plugin = load(&host, "grower.wasm", wasm, &PluginOptions::default()).expect("loads");
+    let before = peak_kib();
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
+    let grown = peak_kib() - before;
+    assert!(grown <= 128 * 1024 + ALLOWANCE_KIB, "the process grew by {grown} KiB");
+}
+
+/// The most memory that this process has had resident.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("readable");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("there");
+    line.trim().trim_end_matches(" kB").trim().parse().expect("a number")
+}

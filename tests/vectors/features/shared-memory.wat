@@ -1,0 +1,6 @@
+;; what: a shared memory
+;; expect-load: module uses the WebAssembly feature "threads", which plugins may not use
+(module
+  (memory (export "memory") 1 1 shared)
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "execute") (param i32 i32) (result i32) (i32.const 0)))

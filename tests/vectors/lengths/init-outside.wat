@@ -1,0 +1,7 @@
+;; what: an init whose answer lies outside the memory
+;; expect-load: plugin failed while starting: broke the plugin ABI: `init` returned a pointer outside the plugin's memory
+(module
+  (memory (export "memory") 1)
+  (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "execute") (param i32 i32) (result i32) (i32.const 0))
+  (func (export "init") (result i64) (i64.const 0xffffffff00000010)))
