@@ -1,0 +1,27 @@
+//! The help of every command, held by a file: what people and scripts rely on changes only on purpose.
+
+use super::shell::Shell;
+
+const COMMANDS: [&[&str]; 10] = [
+    &[],
+    &["generate-key"],
+    &["sign"],
+    &["verify"],
+    &["trust"],
+    &["trust", "add"],
+    &["trust", "list"],
+    &["trust", "remove"],
+    &["manifest", "show"],
+    &["manifest", "add"],
+];
+
+#[test]
+fn help_is_as_written_down() {
+    let shell = Shell::new();
+    let mut found = String::new();
+    for command in COMMANDS {
+        let words = [command, &["--help"]].concat();
+        found.push_str(&format!("$ conductor-sign {}\n{}\n", words.join(" "), shell.ok(&words).stdout));
+    }
+    assert_eq!(found, include_str!("help.txt"), "the new help, if it is meant to be so:\n{found}");
+}

@@ -1,0 +1,111 @@
+//! A scratch home directory in which commands are typed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The program under test.
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_conductor-sign");
+
+/// What a command left behind.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) code: i32,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Ended {
+    /// The value of a report line `label value`.
+    pub(super) fn field(&self, label: &str) -> &str {
+        let line = self.stdout.lines().find_map(|line| line.strip_prefix(label));
+        line.unwrap_or_else(|| panic!("no line {label:?} in {self:?}")).trim()
+    }
+
+    /// The report as JSON.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Asserts the exit status and that stderr holds the error and, where one is due, a hint.
+    pub(super) fn refused(&self, code: i32, error: &str, hint: &str) {
+        assert_eq!(self.code, code, "{self:?}");
+        let mut lines = self.stderr.lines();
+        let first = lines.next().unwrap_or_default();
+        assert!(first.starts_with("error: ") && first.contains(error), "{self:?}");
+        let second = lines.next().unwrap_or_default();
+        assert!(hint.is_empty() || second.starts_with("hint: ") && second.contains(hint), "{self:?}");
+    }
+}
+
+/// A home directory with a plugin in it; commands run there and see no other environment.
+pub(super) struct Shell {
+    home: tempfile::TempDir,
+}
+
+impl Shell {
+    pub(super) fn new() -> Self {
+        let shell = Self { home: tempfile::tempdir().expect("a directory") };
+        fs::write(shell.path("my_plugin.wasm"), module()).expect("written");
+        shell
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    pub(super) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Types a command; a `~` that starts a word is the home directory, as a shell has it.
+    pub(super) fn run(&self, words: &[&str]) -> Ended {
+        let expanded = words.iter().map(|word| match word.strip_prefix('~') {
+            Some(rest) => format!("{}{rest}", self.home().display()),
+            None => (*word).to_owned(),
+        });
+        end(Command::new(PROGRAM)
+            .args(expanded)
+            .current_dir(self.home())
+            .env_clear()
+            .env("HOME", self.home()))
+    }
+
+    /// Types a command that must succeed.
+    pub(super) fn ok(&self, words: &[&str]) -> Ended {
+        let ended = self.run(words);
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{words:?}: {ended:?}");
+        ended
+    }
+
+    /// Makes a key called `key`, signs the plugin with it and gives back the public key.
+    pub(super) fn signed(&self) -> String {
+        let key = self.ok(&["generate-key", "key"]).field("Public key (hex):").to_owned();
+        self.ok(&["sign", "my_plugin.wasm", "key", "--name", "Your Name", "--email", "you@example.com"]);
+        key
+    }
+
+    /// Writes a file of the configuration directory.
+    pub(super) fn config(&self, file: &str, text: &str) -> PathBuf {
+        let path = self.path(".config/conductor").join(file);
+        conductor_signing::atomic_file::create_private_directory(path.parent().expect("a parent"))
+            .expect("created");
+        conductor_signing::atomic_file::replace(&path, text.as_bytes(), 0o600).expect("written");
+        path
+    }
+}
+
+/// Runs a command to its end.
+pub(super) fn end(command: &mut Command) -> Ended {
+    let output = command.output().expect("the program runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    let code = output.status.code().unwrap_or_else(|| panic!("{command:?} was killed: {:?}", output.status));
+    Ended { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A small module without a manifest: magic number, version and one empty type section.
+pub(super) fn module() -> Vec<u8> {
+    b"\0asm\x01\0\0\0\x01\x01\0".to_vec()
+}
