@@ -8,4 +8,5 @@ mod sign_session {
     mod manifest;
     mod session;
     mod shell;
+    mod torn;
 }

@@ -25,6 +25,11 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
     output.line(format!("Signature file: \"{}\"", escape::path(&signature_file)));
     output.line(format!("Trusted keys: {}", trust.keys().len()));
 
+    if let Err(error) = plugin.manifest()
+        && error.is_about_module()
+    {
+        eprintln!("warning: {error}; no Conductor will load it");
+    }
     let checked = plugin.check(&trust);
     // A document that does not hold is shown all the same, so that it can be told apart from another.
     let document = plugin.document().ok().flatten();

@@ -1,0 +1,96 @@
+//! Row torn: the program is killed, or the disk is full, in the middle of a write.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use conductor_signing::{SigningKey, TrustStore, atomic_file};
+
+use super::shell::{PROGRAM, Shell, end};
+
+const ROUNDS: u64 = 200;
+
+/// Starts a command and kills it after some microseconds.
+fn kill_after(shell: &Shell, words: &[&str], delay: Duration) {
+    let mut command = Command::new(PROGRAM);
+    command.args(words).current_dir(shell.home()).env_clear().env("HOME", shell.home());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program runs");
+    std::thread::sleep(delay);
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+}
+
+/// Delays that cover the run of a short command, from its start to behind its end.
+fn delays() -> impl Iterator<Item = Duration> {
+    (0..ROUNDS).map(|round| Duration::from_micros(round * 50))
+}
+
+#[test]
+fn a_killed_change_of_trust_leaves_the_old_list_or_the_new() {
+    let shell = Shell::new();
+    let config = shell.path(".config/conductor");
+    let mut before = BTreeSet::new();
+    let mut changed = 0;
+    for delay in delays() {
+        let key = SigningKey::generate().expect("a key").public_key().to_string();
+        kill_after(&shell, &["trust", "add", &key, "K"], delay);
+        let store = TrustStore::load(&config).expect("old or new, never neither");
+        let after: BTreeSet<String> = store.keys().iter().map(|key| key.public_key.to_string()).collect();
+        if after != before {
+            before.insert(key);
+            changed += 1;
+        }
+        assert_eq!(after, before);
+    }
+    let next = SigningKey::generate().expect("a key").public_key().to_string();
+    shell.ok(&["trust", "add", &next, "a dead writer holds no lock"]);
+    assert!(changed > 0, "no command was given time to finish");
+}
+
+#[test]
+fn a_killed_signer_leaves_no_half_key_and_no_half_document() {
+    let shell = Shell::new();
+    let first = shell.signed();
+    for (round, delay) in delays().enumerate() {
+        let name = format!("killed{round}");
+        kill_after(&shell, &["generate-key", &name], delay);
+        let length = fs::metadata(shell.path(&format!("{name}.private"))).map(|metadata| metadata.len());
+        assert!(matches!(length, Ok(32) | Err(_)), "{length:?}");
+        let sign = ["sign", "my_plugin.wasm", "key", "--name", "Your Name", "--email", "you@example.com"];
+        kill_after(&shell, &sign, delay);
+        let report = shell.run(&["verify", "my_plugin.wasm"]);
+        assert_eq!((report.code, report.field("  Public key:")), (3, first.as_str()), "{report:?}");
+    }
+}
+
+/// A limit on the size of files stands in for a full disk: every write fails after the file was created.
+#[test]
+fn a_write_that_fails_leaves_the_old_content_and_nothing_else() {
+    let shell = Shell::new();
+    let key = shell.signed();
+    shell.ok(&["trust", "add", &key, "K"]);
+    let path = TrustStore::trusted_keys_path(&shell.path(".config/conductor"));
+    let old = fs::read_to_string(&path).expect("a trust file");
+    let document = fs::read_to_string(shell.path("my_plugin.wasm.sig")).expect("a document");
+    for (words, code) in [
+        (&["trust", "remove", &key][..], 7),
+        (&["generate-key", "other"], 1),
+        (&["sign", "my_plugin.wasm", "key", "--name", "N", "--email", "n@example.org"], 1),
+    ] {
+        let mut full = Command::new("sh");
+        full.args(["-c", "trap '' XFSZ && ulimit -f 0 && exec \"$@\"", "sh", PROGRAM]).args(words);
+        let ended = end(full.current_dir(shell.home()).env_clear().env("HOME", shell.home()));
+        ended.refused(code, "cannot write", "");
+    }
+    assert_eq!(fs::read_to_string(&path).expect("a trust file"), old);
+    assert_eq!(fs::read_to_string(shell.path("my_plugin.wasm.sig")).expect("a document"), document);
+    assert!(!shell.path("other.private").exists());
+    for directory in [shell.home().to_owned(), shell.path(".config/conductor")] {
+        let names =
+            fs::read_dir(directory).expect("listed").map(|entry| entry.expect("an entry").file_name());
+        let left = names.filter(|name| name.to_string_lossy().starts_with(atomic_file::TEMPORARY_PREFIX));
+        assert_eq!(left.count(), 0);
+    }
+    shell.ok(&["verify", "my_plugin.wasm"]);
+}
