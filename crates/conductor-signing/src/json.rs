@@ -9,6 +9,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::escape;
 use crate::key::KeyError;
 use crate::name::NameError;
 use crate::time::TimeError;
@@ -160,7 +161,7 @@ pub enum FormatError {
         cause: String,
     },
     /// An object holds a member twice.
-    #[error("member `{member}` occurs twice")]
+    #[error("member `{}` occurs twice", escape::terminal(member))]
     Duplicate {
         /// The member's name.
         member: String,
@@ -180,7 +181,7 @@ pub enum FormatError {
         expected: &'static str,
     },
     /// A member that this version does not know; it could be a restriction, so it is not ignored.
-    #[error("member `{field}` is not known")]
+    #[error("member `{}` is not known", escape::terminal(field))]
     Unknown {
         /// Path of the member.
         field: String,
@@ -332,6 +333,14 @@ mod tests {
             assert!(matches!(parse(json.as_bytes()), Err(FormatError::Syntax { .. })), "{json:?}");
         }
         assert!(matches!(parse(b"\"\xff\""), Err(FormatError::Syntax { .. })));
+    }
+
+    #[test]
+    fn names_of_members_cannot_draw_on_the_terminal() {
+        let twice = parse(b"{\"a\\u001b[2J\":1,\"a\\u001b[2J\":1}").expect_err("twice").to_string();
+        assert_eq!(twice, r"member `a\u{1b}[2J` occurs twice");
+        let unknown = Members::parse(b"{\"\\u202e\":1}").expect("an object").finish().expect_err("unknown");
+        assert_eq!(unknown.to_string(), r"member `\u{202e}` is not known");
     }
 
     #[test]

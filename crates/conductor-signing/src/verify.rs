@@ -315,7 +315,7 @@ pub enum VerifyError {
         key: PublicKey,
     },
     /// A signed statement is not of the format.
-    #[error("statement of key {key} is malformed: {}", escape::terminal(&cause.to_string()))]
+    #[error("statement of key {key} is malformed: {cause}")]
     Statement {
         /// The key.
         key: PublicKey,

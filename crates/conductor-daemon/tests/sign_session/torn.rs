@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use conductor_signing::{SigningKey, TrustStore, atomic_file};
 
 use super::shell::{PROGRAM, Shell, end};
 
-const ROUNDS: u64 = 200;
+const ROUNDS: u32 = 200;
 
 /// Starts a command and kills it after some microseconds.
 fn kill_after(shell: &Shell, words: &[&str], delay: Duration) {
@@ -21,18 +21,22 @@ fn kill_after(shell: &Shell, words: &[&str], delay: Duration) {
     child.wait().expect("ended");
 }
 
-/// Delays that cover the run of a short command, from its start to behind its end.
-fn delays() -> impl Iterator<Item = Duration> {
-    (0..ROUNDS).map(|round| Duration::from_micros(round * 50))
+/// Delays from nothing to twice the time that an undisturbed command takes here and now.
+fn delays(undisturbed: Duration) -> impl Iterator<Item = Duration> {
+    (0..ROUNDS).map(move |round| undisturbed * 2 * round / ROUNDS)
 }
 
 #[test]
 fn a_killed_change_of_trust_leaves_the_old_list_or_the_new() {
     let shell = Shell::new();
     let config = shell.path(".config/conductor");
-    let mut before = BTreeSet::new();
+    let start = Instant::now();
+    let first = SigningKey::generate().expect("a key").public_key().to_string();
+    shell.ok(&["trust", "add", &first, "K"]);
+    let undisturbed = start.elapsed();
+    let mut before = BTreeSet::from([first]);
     let mut changed = 0;
-    for delay in delays() {
+    for delay in delays(undisturbed) {
         let key = SigningKey::generate().expect("a key").public_key().to_string();
         kill_after(&shell, &["trust", "add", &key, "K"], delay);
         let store = TrustStore::load(&config).expect("old or new, never neither");
@@ -52,7 +56,9 @@ fn a_killed_change_of_trust_leaves_the_old_list_or_the_new() {
 fn a_killed_signer_leaves_no_half_key_and_no_half_document() {
     let shell = Shell::new();
     let first = shell.signed();
-    for (round, delay) in delays().enumerate() {
+    let start = Instant::now();
+    shell.ok(&["generate-key", "undisturbed"]);
+    for (round, delay) in delays(start.elapsed()).enumerate() {
         let name = format!("killed{round}");
         kill_after(&shell, &["generate-key", &name], delay);
         let length = fs::metadata(shell.path(&format!("{name}.private"))).map(|metadata| metadata.len());
