@@ -83,7 +83,7 @@ pub enum EngineError {
 /// A verified plugin as machine code, not yet running. There is no other way to get one than from a
 /// [`VerifiedPlugin`], so what was not verified cannot be compiled:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0308
 /// # fn example(engine: &conductor_core::Engine, bytes: Vec<u8>) {
 /// let unverified = conductor_signing::UnverifiedPlugin::from_parts("x.wasm", bytes, None);
 /// let compiled = conductor_core::CompiledPlugin::compile(engine, unverified); // expects a VerifiedPlugin

@@ -12,23 +12,25 @@ use crate::scope::{Excerpt, NetworkScope, Scope, ScopeError};
 pub use decision::{Allowance, CapabilityDecision, Decision, Grant, GrantSource};
 pub use spec::GrantSpec;
 
-/// The highest risk that may be granted to plugins that no trusted key vouches for.
+/// The highest risk that may be granted, by how far a plugin is vouched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ceilings {
     /// For plugins without a valid signature.
     pub unsigned: Risk,
     /// For plugins whose signer is not trusted.
     pub self_signed: Risk,
+    /// For plugins whose signer is trusted; `None` where the user set no ceiling for the key.
+    pub trusted: Option<Risk>,
 }
 
 impl Ceilings {
-    /// The ceiling of a plugin; `None` where a trusted key vouches for it.
+    /// The ceiling of a plugin; `None` where there is none.
     #[must_use]
     pub const fn of(self, trust: &TrustLevel) -> Option<Risk> {
         match trust {
             TrustLevel::Unsigned => Some(self.unsigned),
             TrustLevel::SelfSigned => Some(self.self_signed),
-            TrustLevel::Trusted { .. } => None,
+            TrustLevel::Trusted { .. } => self.trusted,
         }
     }
 }

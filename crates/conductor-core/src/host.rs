@@ -229,6 +229,12 @@ pub enum LoadError {
         /// What is wrong with it.
         source: ManifestError,
     },
+    /// What the plugin declares about itself when asked is not what its signer states.
+    #[error("plugin disagrees with its signer's statement about `{field}`")]
+    StatementDisagrees {
+        /// The member of the statement.
+        field: &'static str,
+    },
     /// A capability is declared or granted in a form that does not exist.
     #[error("{source}")]
     Grant {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use conductor_abi::{CapabilityRequest, Manifest};
-use conductor_signing::VerifiedPlugin;
+use conductor_signing::{Statement, VerifiedPlugin};
 
 use crate::broker::{Broker, Session};
 use crate::capability::filesystem::DataAccess;
@@ -98,14 +98,18 @@ fn ask(
     let setup = Setup::new(&limits, &[], &[], &[], None).map_err(|source| LoadError::Setup { source })?;
     let (_, metadata) = Instance::start(engine, compiled, limits, session, setup)
         .map_err(|outcome| LoadError::Start { outcome })?;
-    declared(name, metadata)
+    let manifest = declared(name, metadata)?;
+    if let (Some(manifest), Some(statement)) = (&manifest, compiled.plugin().statement()) {
+        check_statement(manifest, statement)?;
+    }
+    Ok(manifest)
 }
 
-/// Turns the answers of `init()` and `capabilities()` into a manifest. Fields that Conductor 1.0 had and this version
-/// does not are left out; capabilities are those of both answers.
+/// Turns the answers of `init()` and `capabilities()` into a manifest. The name is the one that the plugin was verified
+/// under; fields that Conductor 1.0 had and this version does not are left out; capabilities are those of both answers.
 fn declared(name: &str, metadata: Metadata) -> Result<Option<Manifest>, LoadError> {
-    const FIELDS: [&str; 8] =
-        ["name", "version", "description", "author", "license", "actions", "capabilities", "abi"];
+    const FIELDS: [&str; 7] =
+        ["version", "description", "author", "license", "actions", "capabilities", "abi"];
     let Metadata { init, capabilities } = metadata;
     if init.is_none() && capabilities.is_none() {
         return Ok(None);
@@ -118,7 +122,7 @@ fn declared(name: &str, metadata: Metadata) -> Result<Option<Manifest>, LoadErro
         None => serde_json::Map::new(),
     };
     fields.retain(|field, value| FIELDS.contains(&field.as_str()) && !value.is_null());
-    fields.entry("name").or_insert_with(|| name.into());
+    fields.insert("name".to_owned(), name.into());
     fields.entry("version").or_insert_with(|| "0.0.0".into());
     let mut manifest = Manifest::from_json(&serde_json::to_vec(&fields).map_err(json)?)
         .map_err(|source| LoadError::Metadata { source })?;
@@ -134,13 +138,31 @@ fn declared(name: &str, metadata: Metadata) -> Result<Option<Manifest>, LoadErro
     Ok(Some(manifest))
 }
 
+/// Holds what the plugin says about itself against what its signer states; what the signer left open is not compared.
+fn check_statement(manifest: &Manifest, statement: &Statement) -> Result<(), LoadError> {
+    let version = statement.plugin_version.as_ref();
+    let capabilities = statement.capabilities.as_ref();
+    let field = if version.is_some_and(|version| *version != manifest.version) {
+        "plugin_version"
+    } else if capabilities.is_some_and(|capabilities| *capabilities != manifest.capabilities) {
+        "capabilities"
+    } else {
+        return Ok(());
+    };
+    Err(LoadError::StatementDisagrees { field })
+}
+
 fn decide(
     config: &WasmConfig,
     compiled: &CompiledPlugin,
     requests: &[CapabilityRequest],
     options: &PluginOptions,
 ) -> Result<Grants, LoadError> {
-    let ceilings = Ceilings { unsigned: config.unsigned_max_risk, self_signed: config.self_signed_max_risk };
+    let ceilings = Ceilings {
+        unsigned: config.unsigned_max_risk,
+        self_signed: config.self_signed_max_risk,
+        trusted: compiled.plugin().max_risk(),
+    };
     Grants::resolve(
         requests,
         &options.granted,

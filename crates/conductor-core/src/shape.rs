@@ -62,56 +62,10 @@ const REFUSED_FEATURES: [(&str, WasmFeatures); 8] = [
     ("garbage collection", WasmFeatures::FUNCTION_REFERENCES.union(WasmFeatures::GC)),
 ];
 
-/// What a file is when it is not a WebAssembly module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NotWasm {
-    /// No bytes at all.
-    Empty,
-    /// Shorter than the eight bytes that every module starts with.
-    TooShort,
-    /// WebAssembly in the text format.
-    Text,
-    /// A WebAssembly component instead of a core module.
-    Component,
-    /// Code that was compiled ahead of time; the host compiles what it runs itself.
-    Precompiled,
-    /// An ELF program or library.
-    Elf,
-    /// Only zero bytes where the header should be.
-    Zeros,
-    /// A module of another version of the binary format.
-    OtherVersion,
-    /// Something else.
-    Unknown,
-}
-
-impl std::fmt::Display for NotWasm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "an empty file",
-            Self::TooShort => "a file that is too short to be a module",
-            Self::Text => "WebAssembly text format; convert it with `wat2wasm` or `wasm-tools parse`",
-            Self::Component => "a WebAssembly component; build a core module for wasm32-wasip1",
-            Self::Precompiled => "a precompiled artifact; ship the .wasm module it was made from",
-            Self::Elf => "an ELF program or library",
-            Self::Zeros => "a file that starts with zero bytes",
-            Self::OtherVersion => "a module of an unknown version of the binary format",
-            Self::Unknown => "not WebAssembly",
-        })
-    }
-}
-
 /// Why a module was refused before compilation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShapeError {
-    /// The bytes are something else.
-    #[error("this is {found}")]
-    NotWasm {
-        /// What they are.
-        found: NotWasm,
-    },
     /// The module uses a proposal that is off.
     #[error("module uses the WebAssembly feature \"{feature}\", which plugins may not use")]
     Feature {
@@ -146,41 +100,12 @@ pub enum ShapeError {
 
 /// Checks everything that can be checked without compiling.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), ShapeError> {
-    identify(bytes)?;
     let mut counts = Counts::default();
     for payload in Parser::new(0).parse_all(bytes) {
         counts.payload(payload.map_err(|source| refuse(bytes, source))?)?;
     }
     Validator::new_with_features(FEATURES).validate_all(bytes).map_err(|source| refuse(bytes, source))?;
     Ok(())
-}
-
-fn identify(bytes: &[u8]) -> Result<(), ShapeError> {
-    const MAGIC: &[u8] = b"\0asm";
-    let found = if bytes.is_empty() {
-        NotWasm::Empty
-    } else if bytes.starts_with(b"\x7fELF") {
-        match wasmtime::Engine::detect_precompiled(bytes) {
-            Some(_) => NotWasm::Precompiled,
-            None => NotWasm::Elf,
-        }
-    } else if bytes.starts_with(MAGIC) {
-        match bytes.get(4..8) {
-            Some([1, 0, 0, 0]) => return Ok(()),
-            Some([_, 0, 1, 0]) => NotWasm::Component,
-            Some(_) => NotWasm::OtherVersion,
-            None => NotWasm::TooShort,
-        }
-    } else if bytes.trim_ascii_start().starts_with(b"(") || bytes.trim_ascii_start().starts_with(b";;") {
-        NotWasm::Text
-    } else if bytes.len() < 8 {
-        NotWasm::TooShort
-    } else if bytes.starts_with(&[0; 8]) {
-        NotWasm::Zeros
-    } else {
-        NotWasm::Unknown
-    };
-    Err(ShapeError::NotWasm { found })
 }
 
 /// Names the feature that would make an invalid module valid, if there is one.

@@ -9,7 +9,7 @@ use conductor_core::capability::filesystem::{
 use conductor_core::grant::{Ceilings, Decision, GrantError, GrantSource, GrantSpec, Grants};
 use conductor_signing::TrustLevel;
 
-const CEILINGS: Ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium };
+const CEILINGS: Ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium, trusted: None };
 
 fn trusted() -> TrustLevel {
     TrustLevel::Trusted { key_name: "k".into() }
@@ -161,9 +161,11 @@ fn ceilings_hold_unless_they_are_lifted_by_hand() {
     let Decision::Granted(grant) = part.decision(Capability::Network) else { panic!("granted in part") };
     assert_eq!(grant.allowed().len(), 1);
     assert_eq!(grant.allowed()[0].source(), GrantSource::Named);
-    let none = Ceilings { unsigned: Risk::Low, self_signed: Risk::Low };
+    let none = Ceilings { unsigned: Risk::Low, self_signed: Risk::Low, trusted: None };
     assert_eq!(none.of(&TrustLevel::SelfSigned), Some(Risk::Low));
     assert_eq!(none.of(&trusted()), None);
+    let capped = Ceilings { trusted: Some(Risk::Medium), ..none };
+    assert_eq!(capped.of(&trusted()), Some(Risk::Medium), "a trusted key may carry a ceiling of its own");
 }
 
 #[test]

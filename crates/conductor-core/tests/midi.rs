@@ -43,7 +43,7 @@ fn session(declared: &[Option<&str>], granted: &[&str], denied: &[Capability]) -
         .map(|scope| CapabilityRequest { name: "midi".into(), scope: scope.map(Into::into), reason: None })
         .collect();
     let granted: Vec<_> = granted.iter().map(|text| text.parse().expect("a grant")).collect();
-    let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium };
+    let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium, trusted: None };
     let trust = TrustLevel::Trusted { key_name: "k".into() };
     let grants = Grants::resolve(&requests, &granted, denied, &trust, ceilings, false).expect("grants");
     let ports = Arc::new(Ports::default());
@@ -145,7 +145,7 @@ fn devices_that_fail_or_are_missing_are_told_apart() {
     assert_refused(&send(&session, "other", &NOTE), Status::Unavailable, "no MIDI output named `other`");
 
     let request = CapabilityRequest { name: "Midi".into(), scope: None, reason: None };
-    let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium };
+    let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium, trusted: None };
     let grants =
         Grants::resolve(&[request], &[], &[], &TrustLevel::Unsigned, ceilings, false).expect("grants");
     let bare = Broker::new(Devices::default()).session("test", grants, MAX_MESSAGE);

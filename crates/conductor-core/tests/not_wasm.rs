@@ -29,20 +29,17 @@ fn what_is_not_a_module_is_called_what_it_is() {
     let engine = wasmtime::Engine::default();
     let artifact = engine.precompile_module(&module).expect("compiles");
     let cases: [(&[u8], &str); 11] = [
-        (b"", "this is an empty file"),
-        (b"x", "this is a file that is too short to be a module"),
-        (b"\0asm", "this is a file that is too short to be a module"),
-        (b"(module)", "this is WebAssembly text format; convert it with `wat2wasm` or `wasm-tools parse`"),
-        (
-            b"  ;; hello\n(module)",
-            "this is WebAssembly text format; convert it with `wat2wasm` or `wasm-tools parse`",
-        ),
-        (elf.get(..4096).expect("long enough"), "this is an ELF program or library"),
-        (&artifact, "this is a precompiled artifact; ship the .wasm module it was made from"),
-        (b"\0asm\x0d\0\x01\0", "this is a WebAssembly component; build a core module for wasm32-wasip1"),
-        (b"\0asm\x02\0\0\0", "this is a module of an unknown version of the binary format"),
-        (&[0; 64], "this is a file that starts with zero bytes"),
-        (b"#!/bin/sh\necho hello", "this is not WebAssembly"),
+        (b"", "the file is an empty file"),
+        (b"x", "the file is not a WebAssembly module"),
+        (b"\0asm", "the file is WebAssembly of an unknown version"),
+        (b"(module)", "the file is WebAssembly text, not a compiled module"),
+        (b"  ;; hello\n(module)", "the file is WebAssembly text, not a compiled module"),
+        (elf.get(..4096).expect("long enough"), "the file is an ELF program or library, not a module"),
+        (&artifact, "the file is machine code compiled ahead of time, not a module"),
+        (b"\0asm\x0d\0\x01\0", "the file is a WebAssembly component, not a core module"),
+        (b"\0asm\x02\0\0\0", "the file is WebAssembly of an unknown version"),
+        (&[0; 64], "the file is not a WebAssembly module"),
+        (b"#!/bin/sh\necho hello", "the file is not a WebAssembly module"),
     ];
     for (bytes, expected) in cases {
         assert_eq!(refusal(&host, bytes), expected);
@@ -108,11 +105,15 @@ fn truncation_at_every_offset_is_refused() {
     let text = include_str!("../../../tests/vectors/imports/undeclared-capability.wat");
     let wasm = wat::parse_str(text).expect("valid text");
     let host = Host::new(WasmConfig::default()).expect("host");
-    for len in 0..wasm.len() {
-        let part = wasm.get(..len).expect("in range").to_vec();
-        // A cut right after a section can leave a smaller valid module, which then lacks what a plugin exports.
-        let _ = refusal(&host, &part);
-    }
+    // A cut right after a section leaves a smaller module, and one that lost only its names, or its data too, is
+    // still a plugin.
+    let loaded = (0..wasm.len())
+        .filter(|len| {
+            let part = wasm.get(..*len).expect("in range").to_vec();
+            load(&host, "part.wasm", part, &PluginOptions::default()).is_ok()
+        })
+        .count();
+    assert!(loaded <= 2, "{loaded} of {} truncated modules were loaded", wasm.len());
 }
 
 #[test]

@@ -1,3 +1,3 @@
 ;; what: a component instead of a module
-;; expect-load: this is a WebAssembly component; build a core module for wasm32-wasip1
+;; expect-load: the file is a WebAssembly component, not a core module
 (component)

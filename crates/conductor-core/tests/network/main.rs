@@ -51,7 +51,7 @@ fn names(entries: &[(&str, &[&str])]) -> Arc<Names> {
 fn grants(declared: Option<&str>, granted: &[&str]) -> Grants {
     let request = CapabilityRequest { name: "Network".into(), scope: declared.map(Into::into), reason: None };
     let granted: Vec<_> = granted.iter().map(|text| text.parse().expect("a grant")).collect();
-    let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium };
+    let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium, trusted: None };
     Grants::resolve(&[request], &granted, &[], &TrustLevel::Trusted { key_name: "k".into() }, ceilings, false)
         .expect("grants")
 }
