@@ -105,29 +105,29 @@ impl Program {
 
     /// Runs it to its end and returns all that it said, whatever its status; ends it when `limit` has passed.
     pub(crate) fn capture(&mut self, limit: Duration) -> Result<Captured, TaskError> {
-        self.follow(limit, |_| ())
+        self.follow(limit, |_, _| ())
     }
 
-    /// Like [`Program::capture`], and hands every line of stdout to `each` as soon as it was printed.
+    /// Like [`Program::capture`], and hands every line to `each` as soon as it was printed.
     pub(crate) fn follow(
         &mut self,
         limit: Duration,
-        mut each: impl FnMut(&str) + Send,
+        each: impl Fn(Stream, &str) + Sync,
     ) -> Result<Captured, TaskError> {
-        let started = Instant::now();
+        let deadline = Instant::now() + limit;
         let command = self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|source| self.start_error(source))?;
         let mut child = EndedOnDrop(child);
         let (out, err) = (child.0.stdout.take(), child.0.stderr.take());
         let (status, stdout, stderr) = thread::scope(|scope| {
-            let stdout = scope.spawn(|| lines(out, &mut each));
-            let stderr = scope.spawn(|| lines(err, |_| ()));
-            let status = child.wait_until(started + limit);
+            let stdout = scope.spawn(|| lines(out, |line| each(Stream::Out, line)));
+            let stderr = scope.spawn(|| lines(err, |line| each(Stream::Err, line)));
+            let status = child.wait_until(deadline);
             // A child of the child may hold the pipes open; the child itself is gone and its output is complete.
             (status, stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
         });
         match status.map_err(|source| self.start_error(source))? {
-            Some(status) => Ok(Captured { status, stdout, stderr, took: started.elapsed() }),
+            Some(status) => Ok(Captured { status, stdout, stderr }),
             None => Err(TaskError::TimedOut { command: self.line(), seconds: limit.as_secs() }),
         }
     }
@@ -144,6 +144,15 @@ impl Program {
     }
 }
 
+/// Where a program wrote a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// stdout.
+    Out,
+    /// stderr.
+    Err,
+}
+
 /// What a program said and how it ended.
 pub(crate) struct Captured {
     /// How it ended.
@@ -152,8 +161,6 @@ pub(crate) struct Captured {
     pub(crate) stdout: String,
     /// All of its stderr.
     pub(crate) stderr: String,
-    /// How long it ran.
-    pub(crate) took: Duration,
 }
 
 /// A child that does not outlive the function that started it.

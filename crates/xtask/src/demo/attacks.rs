@@ -19,7 +19,7 @@ struct Attempt {
     arguments: Vec<&'static str>,
     /// Exit status of `conductor exec`.
     status: i32,
-    /// Fields of its JSON report and a text that each must contain, in any case.
+    /// Fields of its JSON report and a text that each must contain. The last one says what stopped the attempt.
     says: Vec<(&'static str, &'static str)>,
 }
 
@@ -28,21 +28,29 @@ pub(crate) fn show(stage: &mut Stage) -> Result<(), TaskError> {
     stage.act("Attack: what is refused, and by what");
     prepare(stage)?;
     for attempt in attempts() {
-        let arguments = [&["exec"], &attempt.arguments[..], &["--json"]].concat();
-        println!("Tried: {}", attempt.tried);
-        let mut program = stage.program("conductor", &arguments);
-        println!("$ {}", program.line());
-        let captured = program.capture(std::time::Duration::from_secs(60))?;
-        let report: Value = serde_json::from_str(&captured.stdout).unwrap_or(Value::Null);
-        let stopped_by = stopped_by(&report, &captured.stderr);
-        let millis = captured.took.as_millis();
-        println!("Stopped by: {stopped_by} (exit status {}, {millis} ms)\n", status(captured.status.code()));
-        let as_it_should = captured.status.code() == Some(attempt.status)
-            && attempt.says.iter().all(|(field, text)| contains(&report, field, text));
-        stage.record(attempt.tried, stopped_by, as_it_should);
+        make(stage, &attempt)?;
     }
     let outside = stage.read(OUTSIDE)? == OUTSIDE_TEXT.as_bytes();
-    stage.record("a file outside of the plugins' directories is as before", OUTSIDE, outside);
+    let outcome = format!("{OUTSIDE} {}", if outside { "was not touched" } else { "was changed" });
+    stage.record("a file outside of the plugins' directories", outcome, outside);
+    Ok(())
+}
+
+/// Shows the command as a person sees it, then runs it again with `--json` and compares.
+fn make(stage: &mut Stage, attempt: &Attempt) -> Result<(), TaskError> {
+    println!("Tried: {}", attempt.tried);
+    let arguments = [&["exec"], &attempt.arguments[..]].concat();
+    let shown = stage.show("conductor", &arguments)?;
+    let checked = stage.run("conductor", &[&arguments[..], &["--json"]].concat())?;
+    let report: Value = serde_json::from_str(&checked.stdout).unwrap_or(Value::Null);
+    let stopped_by = stopped_by(attempt, &report);
+    println!("Stopped by: {stopped_by} (exit status {})\n", attempt.status);
+    let status = [&shown, &checked].iter().all(|run| run.status.code() == Some(attempt.status));
+    let says = attempt
+        .says
+        .iter()
+        .all(|(field, text)| texts(&report, field).iter().any(|found| found.contains(text)));
+    stage.record(attempt.tried, short(&stopped_by), status && says);
     Ok(())
 }
 
@@ -67,7 +75,10 @@ fn prepare(stage: &mut Stage) -> Result<(), TaskError> {
         "tampered.wasm is chord.wasm with one bit changed, unsigned.wasm lacks its signature, stranger.wasm is"
     );
     println!("signed with a key that is not trusted. hostile.wasm is signed with the trusted key {KEY}:");
-    println!("it gets to run, and tries what plugins must not be able to do.\n");
+    println!(
+        "it gets to run, and tries what plugins must not be able to do. Every command is run a second time with"
+    );
+    println!("--json, and status, outcome, limit and error are compared with what they should be.\n");
     Ok(())
 }
 
@@ -89,50 +100,106 @@ fn attempts() -> Vec<Attempt> {
         refused("a tampered plugin", "plugins/tampered.wasm", "was signed"),
         refused("an unsigned plugin", "plugins/unsigned.wasm", "no signature"),
         refused("a plugin signed with an untrusted key", "plugins/stranger.wasm", "is not trusted"),
-        hostile("an infinite loop", "loop", &[], 3, &[("limit", "fuel"), ("error", "fuel exhausted")]),
-        hostile("a loop that sleeps", "sleep", &[], 3, &[("limit", "fuel"), ("error", "fuel exhausted")]),
-        hostile("an allocation of 200 MB", "allocate", &[], 3, &[("limit", "memory")]),
+        hostile("an infinite loop", "loop", &[], 3, &[("limit", "max_fuel"), ("error", "fuel exhausted")]),
+        hostile("a loop that sleeps", "sleep", &[], 3, &[("limit", "max_fuel"), ("error", "fuel exhausted")]),
+        hostile(
+            "an allocation of 200 MB",
+            "allocate",
+            &[],
+            3,
+            &[("limit", "max_memory_bytes"), ("error", "memory limit exceeded")],
+        ),
         hostile(
             "an escape from the data directory",
             "escape",
             &["--grant", "Filesystem"],
             0,
-            &[("outcome", "ok")],
+            &[("outcome", "ok"), ("reply", "write /../../../etc/passwd: Operation not permitted")],
         ),
         hostile(
             "a file, without the capability Filesystem",
             "write",
             &["--params", r#"{"path": "/mine.txt", "text": "hello"}"#],
             1,
-            &[("outcome", "fail")],
+            &[("outcome", "failed"), ("withheld", "Filesystem is not granted")],
         ),
         hostile(
             "an address of this machine that no grant names",
             "fetch",
-            &["--params", r#"{"url": "http://127.0.0.1:22/"}"#],
+            &["--params", r#"{"url": "http://127.0.0.1/"}"#],
             1,
-            &[("error", "no grant names")],
+            &[("outcome", "failed"), ("error", "no grant names it")],
         ),
     ]
 }
 
-/// What the report names as the reason, with the most precise first.
-fn stopped_by(report: &Value, stderr: &str) -> String {
-    if let Some(attempts) = report.get("reply").and_then(Value::as_array) {
-        let refused = attempts
-            .iter()
-            .filter(|attempt| contains(attempt, "result", "") && !contains(attempt, "result", "succeeded"));
-        return format!("{} of {} attempts refused", refused.count(), attempts.len());
+/// What the report names as the reason.
+fn stopped_by(attempt: &Attempt, report: &Value) -> String {
+    let Some((field, text)) = attempt.says.last() else { return String::new() };
+    let found = texts(report, field);
+    if *field == "reply" {
+        let refused = found.iter().filter(|attempt| !attempt.ends_with(": succeeded")).count();
+        return format!("the directory: {refused} of {} attempts were refused", found.len());
     }
-    let field = |name: &str| report.get(name).and_then(Value::as_str).map(str::to_owned);
-    let last_words = || stderr.lines().next().unwrap_or("nothing").to_owned();
-    field("error").or_else(|| field("outcome")).unwrap_or_else(last_words)
+    let said = found.iter().find(|found| found.contains(text)).or(found.first());
+    said.cloned().unwrap_or_else(|| "nothing".to_owned())
 }
 
-fn contains(report: &Value, field: &str, text: &str) -> bool {
-    report.get(field).and_then(Value::as_str).is_some_and(|found| found.to_lowercase().contains(text))
+/// The texts in a field of the report: its own, those of a list, or the attempts of a reply with their results.
+fn texts(report: &Value, field: &str) -> Vec<String> {
+    let text = |value: &Value| match (value.get("attempt"), value.get("result")) {
+        (Some(attempt), Some(result)) => Some(format!("{}: {}", attempt.as_str()?, result.as_str()?)),
+        (_, _) => value.as_str().map(str::to_owned),
+    };
+    match report.get(field) {
+        Some(Value::Array(values)) => values.iter().filter_map(text).collect(),
+        Some(value) => text(value).into_iter().collect(),
+        None => Vec::new(),
+    }
 }
 
-fn status(code: Option<i32>) -> String {
-    code.map_or_else(|| "none".to_owned(), |code| code.to_string())
+/// The text with every digest and key cut to its first digits, for the closing table.
+fn short(text: &str) -> String {
+    let cut = |word: &str| {
+        let (hex, rest) = word.split_at_checked(64)?;
+        let is_hex =
+            hex.chars().all(|c| c.is_ascii_hexdigit()) && !rest.starts_with(|c: char| c.is_alphanumeric());
+        is_hex.then(|| format!("{}…{rest}", hex.get(..8).unwrap_or_default()))
+    };
+    text.split(' ').map(|word| cut(word).unwrap_or_else(|| word.to_owned())).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Value {
+        serde_json::json!({
+            "error": "fuel exhausted",
+            "withheld": ["Network is denied", "Filesystem is not granted"],
+            "reply": [{"attempt": "a", "result": "refused"}, {"attempt": "b", "result": "succeeded"}],
+        })
+    }
+
+    fn attempt(field: &'static str, text: &'static str) -> Attempt {
+        Attempt { tried: "", arguments: vec![], status: 0, says: vec![("outcome", "ok"), (field, text)] }
+    }
+
+    #[test]
+    fn the_reason_is_taken_from_the_field_that_holds_it() {
+        assert_eq!(stopped_by(&attempt("error", "fuel"), &report()), "fuel exhausted");
+        assert_eq!(stopped_by(&attempt("withheld", "Filesystem"), &report()), "Filesystem is not granted");
+        let refused = "the directory: 1 of 2 attempts were refused";
+        assert_eq!(stopped_by(&attempt("reply", "a: refused"), &report()), refused);
+        assert_eq!(stopped_by(&attempt("limit", "fuel"), &report()), "nothing");
+    }
+
+    #[test]
+    fn digests_are_cut_short() {
+        let key = "a1".repeat(32);
+        assert_eq!(
+            short(&format!("key {key}, not {key}0 nor a1")),
+            format!("key a1a1a1a1…, not {key}0 nor a1")
+        );
+    }
 }

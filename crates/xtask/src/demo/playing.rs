@@ -36,7 +36,7 @@ pub(crate) fn show(stage: &mut Stage) -> Result<(), TaskError> {
     config.lines().for_each(|line| println!("  {line}"));
     println!();
 
-    let played = stage.show("conductor", &["run", "--events", "--exit-at-end"])?;
+    let played = stage.show_live("conductor", &["run", "--events", "--exit-at-end"])?;
     stage.record_status("the daemon plays the file to its end", &played, 0);
 
     let expected = 2 * tune.notes(BASS, 0) + tune.notes(TENOR, 0) + tune.notes(UPPER, HIGH);

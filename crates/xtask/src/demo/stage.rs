@@ -10,7 +10,10 @@ use tempfile::TempDir;
 use crate::error::TaskError;
 use crate::guests::{FIXTURES, Guests, PLUGINS};
 use crate::places::Places;
-use crate::program::{Captured, Program};
+use crate::program::{Captured, Program, Stream};
+
+/// Longest line that is shown whole, in characters; one reply fills pages otherwise.
+const LINE: usize = 200;
 
 /// Longest time that one program of the demo may run.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -88,13 +91,26 @@ impl Stage {
         println!("\n=== {heading}\n");
     }
 
-    /// Runs a program in the scratch home with nothing of the caller's environment, and shows it as typed with its
-    /// output, line by line as it comes.
+    /// Runs a program in the scratch home with nothing of the caller's environment, and shows it as typed with what
+    /// it printed, words after data.
     pub(crate) fn show(&self, program: &str, arguments: &[&str]) -> Result<Captured, TaskError> {
         let mut program = self.program(program, arguments);
         println!("$ {}", program.line());
-        let captured = program.follow(LIMIT, |line| println!("  {line}"))?;
-        captured.stderr.lines().for_each(|line| println!("  {line}"));
+        let captured = program.follow(LIMIT, |stream, line| {
+            if stream == Stream::Out {
+                print_line(line);
+            }
+        })?;
+        captured.stderr.lines().for_each(print_line);
+        println!();
+        Ok(captured)
+    }
+
+    /// Like [`Stage::show`], with every line as it comes.
+    pub(crate) fn show_live(&self, program: &str, arguments: &[&str]) -> Result<Captured, TaskError> {
+        let mut program = self.program(program, arguments);
+        println!("$ {}", program.line());
+        let captured = program.follow(LIMIT, |_, line| print_line(line))?;
         println!();
         Ok(captured)
     }
@@ -105,7 +121,7 @@ impl Stage {
     }
 
     /// The program as it will be run.
-    pub(crate) fn program(&self, program: &str, arguments: &[&str]) -> Program {
+    fn program(&self, program: &str, arguments: &[&str]) -> Program {
         let environment = [("PATH", self.path.as_os_str()), ("HOME", self.home().as_os_str())];
         Program::new(program, self.home()).only_env(environment).args(arguments)
     }
@@ -143,5 +159,13 @@ impl Stage {
         let count = self.results.iter().filter(|result| !result.as_it_should).count();
         println!("\n{} of {total} as they should be, in {:.1} s", total - count, took.as_secs_f64());
         if count == 0 { Ok(()) } else { Err(TaskError::Demo { count, total }) }
+    }
+}
+
+/// Prints a line of a program's output, indented, and cut if it is long.
+fn print_line(line: &str) {
+    match line.char_indices().nth(LINE) {
+        Some((end, _)) => println!("  {}…", line.get(..end).unwrap_or_default()),
+        None => println!("  {line}"),
     }
 }
