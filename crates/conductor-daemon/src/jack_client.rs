@@ -34,6 +34,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Longest sleep of the delivering thread; bounds how late it notices that it shall end.
 const SLEEP: Duration = Duration::from_millis(100);
 
+/// Longest wait for messages that are still on their way when the client ends.
+const FLUSH: Duration = Duration::from_millis(500);
+
 /// A server whose process cycle has not run for this long is taken for dead.
 const SILENCE: Duration = Duration::from_secs(3);
 
@@ -67,7 +70,7 @@ impl JackClient {
         Ok(())
     }
 
-    /// Delivers what comes in until `stopped` says so. Ports are connected when their counterparts appear, and the
+    /// Delivers what comes in until `stopped` says so, then waits a moment for what is on its way out. Ports are connected when their counterparts appear, and the
     /// server is looked for again when it goes away.
     pub fn run(mut self, stopped: impl Fn() -> bool) {
         let mut next_look = Instant::now();
@@ -83,11 +86,12 @@ impl JackClient {
             }
             thread::park_timeout(SLEEP);
         }
+        self.flush();
     }
 
-    /// Waits, at most for `timeout`, until everything that was sent is on its way.
-    pub fn flush(&self, timeout: Duration) {
-        let deadline = Instant::now() + timeout;
+    /// Waits a moment until everything that was sent is on its way.
+    pub fn flush(&self) {
+        let deadline = Instant::now() + FLUSH;
         let Some(session) = &self.session else { return };
         let is_pending = || self.outputs.iter().any(|(output, _)| output.is_pending());
         while is_pending() && Instant::now() < deadline {

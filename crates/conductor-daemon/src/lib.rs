@@ -2,7 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod calls;
 pub mod config;
+pub mod daemon;
+pub mod dispatch;
 pub mod event;
 pub mod input;
 pub mod jack_client;
@@ -10,4 +13,5 @@ pub mod mapping;
 pub mod midi;
 pub mod output;
 pub mod paths;
+pub mod refusal;
 pub mod stop;

@@ -7,7 +7,6 @@ mod alsa;
 mod file;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use conductor_core::{MidiError, MidiOutputs};
 
@@ -16,9 +15,6 @@ use crate::input::{Emitter, InputError};
 use crate::jack_client::{JackClient, JackOutput, JackSendError};
 use alsa::AlsaOutput;
 use file::FileOutput;
-
-/// Longest wait for messages that are still on their way when the program ends.
-const FLUSH: Duration = Duration::from_millis(500);
 
 /// The outputs of the configuration. Each is opened when it is first sent to, or by [`MidiPorts::open`].
 pub struct MidiPorts {
@@ -102,7 +98,7 @@ impl MidiPorts {
     /// Waits a moment for what is still on its way.
     pub fn flush(&self) {
         if let Some(jack) = self.jack.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            jack.flush(FLUSH);
+            jack.flush();
         }
     }
 

@@ -13,6 +13,12 @@ pub struct Paths {
 }
 
 impl Paths {
+    /// Directories that the caller chose; there is no home directory, so `~` stands for nothing.
+    #[must_use]
+    pub fn new(config_dir: PathBuf, data_dir: PathBuf, state_dir: PathBuf) -> Self {
+        Self { config_dir, data_dir, state_dir, home: None }
+    }
+
     /// Finds the directories.
     ///
     /// `CONDUCTOR_CONFIG_DIR`, `CONDUCTOR_DATA_DIR` and `CONDUCTOR_STATE_DIR` name them outright. Otherwise they are

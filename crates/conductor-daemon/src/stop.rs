@@ -17,7 +17,7 @@ pub struct Stop(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    stopped: AtomicBool,
+    stopped: Arc<AtomicBool>,
     reader: OwnedFd,
     writer: OwnedFd,
 }
@@ -41,7 +41,7 @@ impl Stop {
     /// Fails if no pipe can be made.
     pub fn new() -> io::Result<Self> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        Ok(Self(Arc::new(Inner { stopped: AtomicBool::new(false), reader, writer })))
+        Ok(Self(Arc::new(Inner { stopped: Arc::default(), reader, writer })))
     }
 
     /// Gives the signal. It stays given.
@@ -49,6 +49,22 @@ impl Stop {
         self.0.stopped.store(true, Ordering::SeqCst);
         // A full pipe is as readable as one byte; nothing ever reads it empty.
         let _ = rustix::io::write(&self.0.writer, &[1]);
+    }
+
+    /// Gives the signal when the process receives one of `signals`. The second of them ends the process at once, with
+    /// `status`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a signal cannot be caught.
+    pub fn on_signals(&self, signals: &[i32], status: i32) -> io::Result<()> {
+        for signal in signals {
+            // In this order: only a signal that finds the flag already set ends the process.
+            signal_hook::flag::register_conditional_shutdown(*signal, status, Arc::clone(&self.0.stopped))?;
+            signal_hook::flag::register(*signal, Arc::clone(&self.0.stopped))?;
+            signal_hook::low_level::pipe::register(*signal, self.0.writer.try_clone()?)?;
+        }
+        Ok(())
     }
 
     /// Whether the signal was given.

@@ -1,1 +1,56 @@
-fn main() {}
+//! `conductor`: runs plugins on real input, runs one of them once, or says what one is.
+
+mod exec;
+mod exit;
+mod inspect;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use conductor_daemon::paths::{Paths, colour_allowed, log_filter};
+use tracing_subscriber::EnvFilter;
+
+use exit::Failure;
+
+/// Runs signed WebAssembly plugins on MIDI, OSC and other input.
+#[derive(Debug, Parser)]
+#[command(name = "conductor", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon in the foreground.
+    Run(run::Arguments),
+    /// Run one call of one plugin and report what it did.
+    Exec(Box<exec::Arguments>),
+    /// Show what a plugin file is, who signed it and what it asks for. Runs nothing.
+    Inspect(inspect::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let default_filter = match &arguments.command {
+        Command::Run(_) => "info,conductor::audit=warn",
+        Command::Exec(_) | Command::Inspect(_) => "warn,conductor::audit=off",
+    };
+    start_logging(default_filter);
+    let paths = Paths::from_environment().map_err(Failure::usage);
+    let outcome = paths.and_then(|paths| match arguments.command {
+        Command::Run(arguments) => run::run(&arguments, &paths),
+        Command::Exec(arguments) => exec::exec(&arguments, &paths),
+        Command::Inspect(arguments) => inspect::inspect(&arguments, &paths),
+    });
+    outcome.unwrap_or_else(|failure| failure.report())
+}
+
+/// Logs go to standard error, as `CONDUCTOR_LOG` or `default` says.
+fn start_logging(default: &str) {
+    let filter = log_filter().and_then(|filter| EnvFilter::try_new(filter).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
+    let colour = colour_allowed() && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+}

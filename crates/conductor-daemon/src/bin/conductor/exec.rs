@@ -1,0 +1,186 @@
+//! `conductor exec`: one call of one plugin under the daemon's policy, for the one who writes it.
+
+mod report;
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use conductor_abi::{Capability, Context, Manifest, Request};
+use conductor_core::{Devices, Flavour, GrantSpec, Host, Plugin, PluginOptions};
+use conductor_daemon::config::Config;
+use conductor_daemon::output::MidiPorts;
+use conductor_daemon::paths::Paths;
+use conductor_signing::escape::terminal;
+use serde_json::Value as Json;
+
+use crate::exit::Failure;
+use report::Report;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Plugin to run
+    #[arg(value_name = "PLUGIN.wasm")]
+    plugin: PathBuf,
+    /// Action to execute; without one, a command-flavour plugin gets standard input as it is
+    #[arg(long)]
+    action: Option<String>,
+    /// Parameters of the action
+    #[arg(long, value_name = "JSON", value_parser = parse_json, requires = "action")]
+    params: Option<Json>,
+    /// Event that the plugin sees, such as {"note": 60, "velocity": 100}
+    #[arg(long, value_name = "JSON", value_parser = parse_context, requires = "action")]
+    context: Option<Context>,
+    /// Grant a capability, all that the plugin declares or the scope named here
+    #[arg(long, value_name = "CAP[=SCOPE]")]
+    grant: Vec<GrantSpec>,
+    /// Deny a capability that would be granted automatically
+    #[arg(long, value_name = "CAP")]
+    deny: Vec<Capability>,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Accept a plugin without a valid signature, and let --grant exceed the ceiling for such plugins
+    #[arg(long)]
+    unsigned_ok: bool,
+    /// Set an environment variable for the plugin
+    #[arg(long, value_name = "K=V", value_parser = parse_variable)]
+    env: Vec<(String, String)>,
+    /// Let the plugin read and write a directory of this machine
+    #[arg(long, value_name = "HOST::GUEST", value_parser = parse_directory)]
+    dir: Vec<(PathBuf, String)>,
+    /// Configuration file for [wasm] and [midi] [default: config.toml in the configuration directory, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Arguments of a command-flavour plugin
+    #[arg(last = true, value_name = "ARGS")]
+    arguments: Vec<String>,
+}
+
+pub(crate) fn exec(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    let config = match &arguments.config {
+        Some(file) => Config::load(file, paths)?,
+        None => Config::load_or_default(&paths.config_file(), paths)?,
+    };
+    if arguments.unsigned_ok {
+        eprintln!(
+            "warning: --unsigned-ok: {} may run although nobody vouches for it",
+            terminal(&arguments.plugin.to_string_lossy())
+        );
+    }
+    let ports = Arc::new(MidiPorts::new(&config.outputs, Vec::new()));
+    let devices = Devices { midi: Arc::clone(&ports) as _, ..Devices::default() };
+    let max_input = u64::from(config.wasm.max_message_bytes);
+    let host = Host::with_devices(config.wasm, devices).map_err(Failure::refused)?;
+    let report = call(&host, arguments, max_input)?;
+    ports.flush();
+    report.write(arguments.json, arguments.action.is_none()).map_err(Failure::failed)?;
+    Ok(report.status().into())
+}
+
+fn call(host: &Host, arguments: &Arguments, max_input: u64) -> Result<Report, Failure> {
+    let options = PluginOptions {
+        granted: arguments.grant.clone(),
+        denied: arguments.deny.clone(),
+        accept_unsigned: arguments.unsigned_ok,
+        arguments: arguments.arguments.clone(),
+        environment: arguments.env.clone(),
+        directories: arguments.dir.clone(),
+        ..PluginOptions::default()
+    };
+    let mut plugin = match host.load(&arguments.plugin, &options) {
+        Ok(plugin) => plugin,
+        Err(error) => return Ok(Report::refused(&error)),
+    };
+    let request = request(arguments, plugin.as_ref(), max_input)?;
+    let call = plugin.execute(&request);
+    Ok(Report::called(plugin.info(), call))
+}
+
+/// What the plugin is executed with: the JSON of a request, or standard input as it is.
+fn request(arguments: &Arguments, plugin: &dyn Plugin, max_input: u64) -> Result<Vec<u8>, Failure> {
+    let info = plugin.info();
+    let Some(action) = &arguments.action else {
+        return match info.flavour {
+            Flavour::Command => read_input(max_input).map_err(Failure::failed),
+            Flavour::Reactor => {
+                let message = "this plugin needs an action: name one with --action";
+                Err(no_action(message, info.manifest.as_ref()))
+            }
+        };
+    };
+    if !info.accepts(action) {
+        return Err(no_action(
+            &format!("this plugin has no action `{}`", terminal(action)),
+            info.manifest.as_ref(),
+        ));
+    }
+    let mut context = arguments.context.clone().unwrap_or_default();
+    if context.timestamp == 0 {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        context.timestamp = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+    }
+    let parameters = arguments.params.clone().unwrap_or_default();
+    let request = Request { action: action.clone(), context, parameters };
+    serde_json::to_vec(&request).map_err(Failure::usage)
+}
+
+fn no_action(message: &str, manifest: Option<&Manifest>) -> Failure {
+    let actions = manifest.and_then(|manifest| manifest.actions.as_deref()).unwrap_or_default();
+    let names: Vec<String> = actions.iter().map(|action| terminal(&action.name).to_string()).collect();
+    let hint = (!names.is_empty()).then(|| format!("its actions are {}", names.join(", ")));
+    Failure::usage(message).with_hint(hint)
+}
+
+/// Standard input, at most as long as a message to a plugin may be.
+fn read_input(max: u64) -> io::Result<Vec<u8>> {
+    let mut input = Vec::new();
+    io::stdin().lock().take(max + 1).read_to_end(&mut input)?;
+    if input.len() as u64 > max {
+        return Err(io::Error::other(format!("standard input is longer than {max} bytes")));
+    }
+    Ok(input)
+}
+
+fn parse_json(text: &str) -> Result<Json, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+fn parse_context(text: &str) -> Result<Context, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn parse_directory(text: &str) -> Result<(PathBuf, String), String> {
+    match text.split_once("::") {
+        Some((host, guest)) if Path::new(host).is_dir() && guest.starts_with('/') => {
+            Ok((PathBuf::from(host), guest.to_owned()))
+        }
+        Some((host, guest)) if guest.starts_with('/') => Err(format!("{host} is not a directory")),
+        Some(_) | None => Err("expected HOST::GUEST, where GUEST begins with /".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_and_directories_are_pairs() {
+        assert_eq!(parse_variable("A=b=c"), Ok(("A".into(), "b=c".into())));
+        assert!(parse_variable("=b").is_err());
+        assert!(parse_variable("A").is_err());
+        assert_eq!(parse_directory("/::/data"), Ok((PathBuf::from("/"), "/data".into())));
+        assert!(parse_directory("/:/data").is_err());
+        assert!(parse_directory("/::data").is_err());
+        assert!(parse_directory("/no/such/directory::/data").is_err());
+    }
+}

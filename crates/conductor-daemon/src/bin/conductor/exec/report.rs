@@ -1,0 +1,191 @@
+//! What `conductor exec` says about a call.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use conductor_abi::LogLevel;
+use conductor_core::{CallReport, Decision, LoadError, LogLine, LogSource, Outcome, PluginInfo};
+use conductor_daemon::refusal;
+use conductor_signing::escape::{json, terminal};
+use data_encoding::BASE64;
+use serde_json::Value as Json;
+
+use crate::exit::Status;
+
+/// A call, or the refusal that came before it.
+pub(crate) struct Report {
+    status: Status,
+    outcome: &'static str,
+    limit: Option<&'static str>,
+    error: Option<String>,
+    hint: Option<String>,
+    reply: Option<Vec<u8>>,
+    fuel_used: u64,
+    peak_memory_bytes: u64,
+    elapsed: Duration,
+    log: Vec<LogLine>,
+    withheld: Vec<String>,
+}
+
+impl Report {
+    /// A plugin that was not loaded. One that did not get through its start did run.
+    pub(crate) fn refused(error: &LoadError) -> Self {
+        let start = if let LoadError::Start { outcome } = error { Some(outcome) } else { None };
+        let stopped = start.filter(|outcome| status(outcome) == Status::Stopped);
+        let outcome = stopped.map_or("refused", Outcome::kind);
+        let limit = stopped.and_then(limit);
+        Self {
+            status: if stopped.is_some() { Status::Stopped } else { Status::Refused },
+            outcome,
+            limit,
+            error: Some(error.to_string()),
+            hint: refusal::hint(error),
+            reply: None,
+            fuel_used: 0,
+            peak_memory_bytes: 0,
+            elapsed: Duration::ZERO,
+            log: Vec::new(),
+            withheld: Vec::new(),
+        }
+    }
+
+    /// A call that was made.
+    pub(crate) fn called(info: &PluginInfo, call: CallReport) -> Self {
+        let withheld =
+            info.capabilities.iter().filter(|decided| !matches!(decided.decision, Decision::Granted(_)));
+        Self {
+            status: status(&call.outcome),
+            outcome: call.outcome.kind(),
+            limit: limit(&call.outcome),
+            error: error(&call),
+            hint: None,
+            reply: call.reply,
+            fuel_used: call.fuel_used,
+            peak_memory_bytes: call.peak_memory_bytes,
+            elapsed: call.elapsed,
+            log: call.log,
+            withheld: withheld.map(ToString::to_string).collect(),
+        }
+    }
+
+    /// The exit status that stands for the outcome.
+    pub(crate) const fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Writes the reply to standard output and the rest to standard error, or everything as JSON to standard output. A
+    /// reply that is `passed_through` is written as it is.
+    pub(crate) fn write(&self, as_json: bool, passed_through: bool) -> io::Result<()> {
+        if as_json {
+            let text = serde_json::to_string_pretty(&self.to_json())?;
+            return writeln!(io::stdout().lock(), "{}", json(&text));
+        }
+        let mut words = io::stderr().lock();
+        for line in &self.log {
+            writeln!(words, "{}: {}", source(line.source), terminal(&line.text))?;
+        }
+        for decision in &self.withheld {
+            writeln!(words, "note: {}", terminal(decision))?;
+        }
+        if let Some(reply) = &self.reply {
+            write_reply(reply, passed_through)?;
+        }
+        match &self.error {
+            Some(error) => writeln!(words, "error: {}", terminal(error))?,
+            None => writeln!(words, "ok")?,
+        }
+        if let Some(hint) = &self.hint {
+            writeln!(words, "hint: {}", terminal(hint))?;
+        }
+        if self.status != Status::Refused {
+            let (fuel, memory, micros) =
+                (self.fuel_used, self.peak_memory_bytes / 1024, self.elapsed.as_micros());
+            writeln!(words, "fuel {fuel}, peak memory {memory} KiB, {micros} microseconds")?;
+        }
+        Ok(())
+    }
+
+    fn to_json(&self) -> Json {
+        serde_json::json!({
+            "outcome": self.outcome,
+            "limit": self.limit,
+            "error": self.error,
+            "hint": self.hint,
+            "reply": self.reply.as_deref().map(reply_json),
+            "fuel_used": self.fuel_used,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "micros": u64::try_from(self.elapsed.as_micros()).unwrap_or(u64::MAX),
+            "withheld": self.withheld,
+            "log": self.log.iter().map(|line| {
+                serde_json::json!({ "source": source(line.source), "text": line.text })
+            }).collect::<Json>(),
+        })
+    }
+}
+
+/// A kind of outcome that a later host adds counts as one that the host ended.
+fn status(outcome: &Outcome) -> Status {
+    if *outcome == Outcome::Ok {
+        Status::Ok
+    } else if matches!(outcome, Outcome::Failed { .. }) {
+        Status::Failed
+    } else {
+        Status::Stopped
+    }
+}
+
+fn limit(outcome: &Outcome) -> Option<&'static str> {
+    outcome.limit().map(|limit| limit.key())
+}
+
+/// Why the call did not succeed: the outcome, and for one that the plugin itself reported the last error it logged.
+fn error(call: &CallReport) -> Option<String> {
+    let own = || {
+        let errors = call.log.iter().rev().filter(|line| line.source == LogSource::Host(LogLevel::Error));
+        errors.map(|line| line.text.as_str()).next()
+    };
+    let own = if status(&call.outcome) == Status::Failed { own() } else { None };
+    match (&call.outcome, own) {
+        (Outcome::Ok, _) => None,
+        (outcome, Some(own)) => Some(format!("{outcome}: {own}")),
+        (outcome, None) => Some(outcome.to_string()),
+    }
+}
+
+/// JSON if the reply is JSON, else text, else an object with the bytes in base64.
+fn reply_json(reply: &[u8]) -> Json {
+    match (serde_json::from_slice(reply), std::str::from_utf8(reply)) {
+        (Ok(json), _) => json,
+        (Err(_), Ok(text)) => Json::from(text),
+        (Err(_), Err(_)) => serde_json::json!({ "base64": BASE64.encode(reply) }),
+    }
+}
+
+/// A terminal gets the reply line by line with everything escaped that it would obey; anything else gets the bytes.
+fn write_reply(reply: &[u8], passed_through: bool) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    if stdout.is_terminal() {
+        for line in String::from_utf8_lossy(reply).lines() {
+            writeln!(stdout, "{}", terminal(line))?;
+        }
+    } else {
+        stdout.write_all(reply)?;
+        if !passed_through && !reply.ends_with(b"\n") {
+            stdout.write_all(b"\n")?;
+        }
+    }
+    stdout.flush()
+}
+
+const fn source(source: LogSource) -> &'static str {
+    match source {
+        LogSource::Stdout => "stdout",
+        LogSource::Stderr => "stderr",
+        LogSource::Host(level) => match level {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+        },
+    }
+}

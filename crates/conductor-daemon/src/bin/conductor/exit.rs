@@ -1,0 +1,81 @@
+//! Errors to exit statuses and words, once for all subcommands.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use conductor_daemon::config::ConfigError;
+
+/// Exit statuses of `conductor`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Done; for `exec`, the plugin returned 0.
+    Ok = 0,
+    /// It was tried and failed; for `exec`, the plugin returned another number.
+    Failed = 1,
+    /// The command line or the configuration cannot be used.
+    Usage = 2,
+    /// A limit or a trap ended the plugin.
+    Stopped = 3,
+    /// The plugin was refused before it ran.
+    Refused = 4,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status as u8)
+    }
+}
+
+/// An error on its way to standard error.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    status: Status,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// Something was tried and failed.
+    pub(crate) fn failed(error: impl Display) -> Self {
+        Self { status: Status::Failed, message: error.to_string(), hint: None }
+    }
+
+    /// The command line or the configuration cannot be used.
+    pub(crate) fn usage(error: impl Display) -> Self {
+        Self { status: Status::Usage, message: error.to_string(), hint: None }
+    }
+
+    /// A plugin was refused before it ran.
+    pub(crate) fn refused(error: impl Display) -> Self {
+        Self { status: Status::Refused, message: error.to_string(), hint: None }
+    }
+
+    /// With what to do about it.
+    pub(crate) fn with_hint(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
+    }
+
+    /// Writes the words; returns the status.
+    pub(crate) fn report(&self) -> ExitCode {
+        eprintln!("error: {}", self.message);
+        if let Some(hint) = &self.hint {
+            eprintln!("hint: {hint}");
+        }
+        self.status.into()
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let failure = Self::usage(if let ConfigError::Invalid { problems, .. } = &error {
+            let faults = if problems.len() == 1 { "fault" } else { "faults" };
+            format!("the configuration has {} {faults}\n{error}", problems.len())
+        } else {
+            error.to_string()
+        });
+        let is_missing = matches!(&error, ConfigError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+        let hint =
+            "write one (the manual's page on configuration has an example), or name another with --config";
+        failure.with_hint(is_missing.then(|| hint.to_owned()))
+    }
+}

@@ -1,0 +1,47 @@
+//! `conductor run`: the daemon in the foreground.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use conductor_daemon::calls::CallFormat;
+use conductor_daemon::config::Config;
+use conductor_daemon::daemon::{self, RunOptions};
+use conductor_daemon::paths::Paths;
+use conductor_daemon::stop::Stop;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::exit::{Failure, Status};
+
+/// Status of a process that a second signal ended at once: 128 and the number of SIGINT.
+const INTERRUPTED: i32 = 130;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Configuration file [default: config.toml in the configuration directory]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print each call as it ends: event, plugin, action, outcome, fuel, microseconds
+    #[arg(long)]
+    events: bool,
+    /// With --events, print JSON lines instead of a table
+    #[arg(long, requires = "events")]
+    json: bool,
+    /// End when the inputs that have an end (files, counted intervals) have reached it
+    #[arg(long)]
+    exit_at_end: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    let file = arguments.config.clone().unwrap_or_else(|| paths.config_file());
+    let config = Config::load(&file, paths)?;
+    let stop = Stop::new().map_err(Failure::failed)?;
+    stop.on_signals(&[SIGINT, SIGTERM], INTERRUPTED).map_err(Failure::failed)?;
+    let calls = match (arguments.events, arguments.json) {
+        (false, _) => None,
+        (true, false) => Some(CallFormat::Table),
+        (true, true) => Some(CallFormat::JsonLines),
+    };
+    let options = RunOptions { calls, exit_at_end: arguments.exit_at_end };
+    daemon::run(&config, options, &stop).map_err(Failure::failed)?;
+    Ok(Status::Ok.into())
+}

@@ -1,0 +1,165 @@
+//! One run of the daemon: plugins, inputs and outputs from start to a graceful stop.
+
+mod inputs;
+mod plugins;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use conductor_core::{Devices, Host, HostError};
+
+use crate::calls::{CallFormat, CallLog};
+use crate::config::{Config, OutputConfig};
+use crate::dispatch::{PluginTotals, Router};
+use crate::input::{Emitter, InputError};
+use crate::output::MidiPorts;
+use crate::stop::{Stop, Wake};
+use inputs::Inputs;
+use plugins::Plugins;
+
+/// Longest wait at the end for calls that are under way or queued; a call is ended by its own limits before that.
+const DRAIN_WAIT: Duration = Duration::from_secs(10);
+
+/// How often the end of all inputs and calls is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How the daemon is to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Print every call to standard output in this form.
+    pub calls: Option<CallFormat>,
+    /// End when the inputs that end of themselves have ended and their events were worked on.
+    pub exit_at_end: bool,
+}
+
+/// Runs until `stop` is given or, if so asked, the inputs have ended. Returns what each plugin did.
+///
+/// A plugin that is refused, an input or an output that is not available here is logged, and the rest goes on.
+///
+/// # Errors
+///
+/// Fails if nothing could start at all, or something that is marked as required could not.
+pub fn run(config: &Config, options: RunOptions, stop: &Stop) -> Result<Vec<PluginTotals>, RunError> {
+    let calls = options.calls.map(CallLog::to_stdout);
+    let mut plugins = Plugins::new(config);
+    let router = Router::new(config.mappings.clone(), plugins.queues());
+    let mut inputs = Inputs::new(config, Arc::new(move |event| router.dispatch(event)));
+    let ports = Arc::new(MidiPorts::new(&config.outputs, inputs.jack_ports()));
+
+    let result = start(config, &mut plugins, &mut inputs, &ports, calls.as_ref().map(|(log, _)| log), stop);
+    let result = result.and_then(|()| match options.exit_at_end && !inputs.any_ends() {
+        true => Err(RunError::NothingEnds),
+        false => Ok(()),
+    });
+    if result.is_ok() {
+        let is_over = || options.exit_at_end && inputs.have_ended() && plugins.are_idle();
+        while !is_over() && stop.wait_for(LOOK_EVERY) == Wake::Elapsed {}
+        tracing::info!("stopping");
+    }
+    stop.stop();
+    let deadline = Instant::now() + DRAIN_WAIT;
+    inputs.join(deadline);
+    let totals = plugins.finish(deadline);
+    inputs.join_jack(deadline);
+    if let Some((log, writer)) = calls {
+        drop(log);
+        join(writer, deadline, "the table of calls");
+    }
+    result.map(|()| totals)
+}
+
+fn start(
+    config: &Config,
+    plugins: &mut Plugins,
+    inputs: &mut Inputs,
+    ports: &Arc<MidiPorts>,
+    calls: Option<&CallLog>,
+    stop: &Stop,
+) -> Result<(), RunError> {
+    let devices = Devices { midi: Arc::clone(ports) as _, ..Devices::default() };
+    let host =
+        Host::with_devices(config.wasm.clone(), devices).map_err(|source| RunError::Host { source })?;
+    plugins.start(&Arc::new(host), config, calls, stop)?;
+    open_outputs(&config.outputs, ports)?;
+    inputs.start(ports, stop)
+}
+
+fn open_outputs(outputs: &[OutputConfig], ports: &MidiPorts) -> Result<(), RunError> {
+    for output in outputs {
+        match ports.open(&output.name) {
+            Ok(()) => tracing::info!(output = output.name, "MIDI output open"),
+            Err(reason) if output.required => {
+                return Err(RunError::RequiredOutput { name: output.name.clone(), reason });
+            }
+            Err(reason) => tracing::warn!(output = output.name, "unavailable here, because {reason}"),
+        }
+    }
+    Ok(())
+}
+
+/// Waits for a thread, at most until `deadline`; a thread that is late is left behind.
+fn join<T>(thread: JoinHandle<T>, deadline: Instant, what: &str) -> Option<T> {
+    while !thread.is_finished() {
+        if Instant::now() >= deadline {
+            tracing::error!("{what} did not end in time");
+            return None;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    let ended = thread.join();
+    if ended.is_err() {
+        tracing::error!("{what} ended with a bug in this program");
+    }
+    ended.ok()
+}
+
+/// Takes an event of an input.
+type Sink = Arc<dyn Fn(crate::event::Event) + Send + Sync>;
+
+/// The ports of the JACK client that events come from.
+type JackPorts = Vec<(Emitter, Option<String>)>;
+
+/// Why the daemon did not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The host cannot work on this machine.
+    #[error("{source}")]
+    Host {
+        /// Why.
+        source: HostError,
+    },
+    /// A thread could not be started.
+    #[error("cannot start a thread: {source}")]
+    Thread {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Every plugin of the configuration was refused.
+    #[error("none of the plugins could be loaded")]
+    NoPlugin,
+    /// Every input of the configuration is unavailable.
+    #[error("none of the inputs is available")]
+    NoInput,
+    /// An input that is marked as required is unavailable.
+    #[error("the required input `{name}` is unavailable here, because {source}")]
+    RequiredInput {
+        /// Name of the input.
+        name: Arc<str>,
+        /// Why.
+        source: InputError,
+    },
+    /// An output that is marked as required is unavailable.
+    #[error("the required MIDI output `{name}` is unavailable here, because {reason}")]
+    RequiredOutput {
+        /// Name of the output.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The daemon was to run until its inputs end, and none of them ends.
+    #[error("no available input ends of itself, so there is no end to wait for")]
+    NothingEnds,
+}

@@ -1,0 +1,228 @@
+//! The events that wait for one plugin.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::event::{Controller, Event};
+
+/// Most events that wait for one plugin; a plugin that is slower than its input must not fill memory.
+pub const MAX_QUEUED_EVENTS: usize = 1024;
+
+/// A call to make.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    /// Index of the mapping.
+    pub(crate) mapping: usize,
+    /// What triggered it.
+    pub(crate) event: Arc<Event>,
+    /// Mode in which the event came.
+    pub(crate) mode: Arc<str>,
+}
+
+/// Events that were not handed to a plugin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Values of a continuous controller that a later value of it replaced.
+    pub coalesced: u64,
+    /// Events that came when the queue was full.
+    pub refused: u64,
+}
+
+/// A queue of at most [`MAX_QUEUED_EVENTS`].
+///
+/// When it is full, values of a continuous controller that later ones of the same controller make meaningless are
+/// dropped; if there are none, the newest event is refused.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    /// Whether a job was taken and is still being worked on.
+    is_busy: bool,
+    is_closed: bool,
+    tally: Tally,
+}
+
+impl Queue {
+    /// Adds a job, or counts it as refused. Never waits for the plugin.
+    pub(crate) fn push(&self, job: Job) {
+        let mut state = self.state();
+        if state.jobs.len() >= MAX_QUEUED_EVENTS {
+            state.coalesce(&job);
+        }
+        if state.is_closed || state.jobs.len() >= MAX_QUEUED_EVENTS {
+            state.tally.refused += 1;
+            return;
+        }
+        state.jobs.push_back(job);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next job. `None` once the queue is closed and empty. The job before counts as done.
+    pub(crate) fn pop(&self) -> Option<Job> {
+        let mut state = self.state();
+        state.is_busy = false;
+        self.changed.notify_all();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                state.is_busy = true;
+                return Some(job);
+            }
+            if state.is_closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Refuses further jobs; those that wait are still handed out.
+    pub(crate) fn close(&self) {
+        self.state().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Refuses further jobs and counts those that wait as refused: nobody will take them.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        state.is_busy = false;
+        state.tally.refused += state.jobs.len() as u64;
+        state.jobs.clear();
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Waits until nothing waits and nothing is being worked on; `false` if `deadline` comes first.
+    pub(crate) fn wait_idle(&self, deadline: Instant) -> bool {
+        let mut state = self.state();
+        while state.is_busy || !state.jobs.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            (state, _) = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+        }
+        true
+    }
+
+    /// What was not handed out so far.
+    pub(crate) fn tally(&self) -> Tally {
+        self.state().tally
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Drops every value that a later one, or `newest`, replaces. One pass, from new to old.
+    fn coalesce(&mut self, newest: &Job) {
+        let mut later = HashSet::new();
+        later.extend(key(newest));
+        let mut kept = VecDeque::with_capacity(self.jobs.len());
+        for job in self.jobs.drain(..).rev() {
+            if key(&job).is_none_or(|key| later.insert(key)) {
+                kept.push_front(job);
+            } else {
+                self.tally.coalesced += 1;
+            }
+        }
+        self.jobs = kept;
+    }
+}
+
+/// What a later job must have in common with a value to replace it.
+fn key(job: &Job) -> Option<(usize, Arc<str>, Arc<str>, Controller)> {
+    let controller = job.event.body.controller()?;
+    Some((job.mapping, Arc::clone(&job.event.input), Arc::clone(&job.mode), controller))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::event::Body;
+    use crate::midi::Message;
+
+    fn job(message: Message) -> Job {
+        let event = Event { input: "keys".into(), timestamp: 0, body: Body::Midi(message) };
+        Job { mapping: 0, event: Arc::new(event), mode: "default".into() }
+    }
+
+    fn cc(cc: u8, value: u8) -> Job {
+        job(Message::ControlChange { channel: 0, cc, value })
+    }
+
+    fn note(note: u8) -> Job {
+        job(Message::NoteOn { channel: 0, note, velocity: 1 })
+    }
+
+    fn shown(queue: &Queue) -> Vec<String> {
+        queue.close();
+        std::iter::from_fn(|| queue.pop()).map(|job| job.event.to_string()).collect()
+    }
+
+    #[test]
+    fn a_full_queue_keeps_only_the_last_value_of_each_controller() {
+        let queue = Queue::default();
+        queue.push(note(60));
+        for value in 0..511 {
+            queue.push(cc(1, value.min(127).try_into().expect("value")));
+            queue.push(cc(2, value.min(127).try_into().expect("value")));
+        }
+        queue.push(note(61));
+        assert_eq!(queue.tally(), Tally::default(), "nothing is dropped before it is full");
+        queue.push(cc(2, 5));
+        assert_eq!(queue.tally(), Tally { coalesced: 1021, refused: 0 });
+        let expected = [
+            "keys: note-on C4 vel 1 ch 0",
+            "keys: control-change 1 = 127 ch 0",
+            "keys: note-on C#4 vel 1 ch 0",
+        ];
+        let shown = shown(&queue);
+        assert_eq!(shown[..3], expected);
+        assert_eq!(shown[3..], ["keys: control-change 2 = 5 ch 0"]);
+    }
+
+    #[test]
+    fn without_values_to_drop_the_newest_event_is_refused() {
+        let queue = Queue::default();
+        (0..MAX_QUEUED_EVENTS).for_each(|_| queue.push(note(60)));
+        queue.push(note(61));
+        queue.push(cc(1, 1));
+        assert_eq!(queue.tally(), Tally { coalesced: 0, refused: 2 });
+        assert_eq!(shown(&queue).len(), MAX_QUEUED_EVENTS);
+    }
+
+    #[test]
+    fn a_queue_is_idle_when_its_last_job_is_done() {
+        let queue = Queue::default();
+        let soon = || Instant::now() + Duration::from_millis(20);
+        assert!(queue.wait_idle(soon()));
+        queue.push(note(60));
+        assert!(!queue.wait_idle(soon()));
+        let _job = queue.pop();
+        assert!(!queue.wait_idle(soon()), "it is being worked on");
+        queue.close();
+        assert!(queue.pop().is_none());
+        assert!(queue.wait_idle(soon()));
+    }
+
+    #[test]
+    fn an_abandoned_queue_refuses() {
+        let queue = Queue::default();
+        queue.push(note(60));
+        queue.abandon();
+        queue.push(note(61));
+        assert_eq!(queue.tally(), Tally { coalesced: 0, refused: 2 });
+        assert!(queue.wait_idle(Instant::now()));
+    }
+}

@@ -1,0 +1,193 @@
+//! The thread of one plugin: loads it, then makes the calls that wait in its queue, one after the other.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use conductor_abi::LogLevel;
+use conductor_core::{CallReport, Host, LoadError, LogSource, Outcome, Plugin, PluginInfo, PluginOptions};
+use conductor_signing::escape::terminal;
+
+use super::{Job, Queue, Tally};
+use crate::calls::{Call, CallLog};
+use crate::config::PluginConfig;
+use crate::mapping::{Effect, Mappings};
+
+/// What a plugin did in one run of the daemon.
+#[derive(Clone, Debug)]
+pub struct PluginTotals {
+    /// The user's name for the plugin.
+    pub alias: Arc<str>,
+    /// Calls made.
+    pub calls: u64,
+    /// Calls that did not end with [`Outcome::Ok`].
+    pub failures: u64,
+    /// Time spent in calls.
+    pub busy: Duration,
+    /// Events that were not handed to it.
+    pub tally: Tally,
+}
+
+/// A plugin that was loaded, or the reason why it was not.
+pub(crate) struct StartedPlugin {
+    pub(crate) alias: Arc<str>,
+    pub(crate) loaded: Result<PluginInfo, LoadError>,
+}
+
+/// Everything that the thread needs.
+pub(crate) struct Runner {
+    pub(crate) host: Arc<Host>,
+    pub(crate) config: PluginConfig,
+    pub(crate) mappings: Mappings,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) calls: Option<CallLog>,
+}
+
+impl Runner {
+    /// Loads the plugin, says so to `started`, and makes its calls until the queue is closed and empty.
+    pub(crate) fn run(self, started: &Sender<StartedPlugin>) -> PluginTotals {
+        // However this thread ends, nothing may wait for its queue any longer.
+        let _abandon = Abandon(&self.queue);
+        let alias = Arc::clone(&self.config.alias);
+        let mut totals = PluginTotals {
+            alias: Arc::clone(&alias),
+            calls: 0,
+            failures: 0,
+            busy: Duration::ZERO,
+            tally: Tally::default(),
+        };
+        let say = |loaded| {
+            // The receiver is gone only when the daemon no longer waits for plugins.
+            let _ = started.send(StartedPlugin { alias: Arc::clone(&alias), loaded });
+        };
+        let options = PluginOptions {
+            limits: Some(self.config.limits.apply(self.host.config().limits())),
+            granted: self.config.granted.clone(),
+            denied: self.config.denied.clone(),
+            ..PluginOptions::default()
+        };
+        match self.host.load(&self.config.path, &options) {
+            Ok(mut plugin) => {
+                say(Ok(plugin.info().clone()));
+                self.check_actions(plugin.info());
+                self.work(plugin.as_mut(), &mut totals);
+            }
+            Err(error) => {
+                say(Err(error));
+                self.queue.abandon();
+            }
+        }
+        totals.tally = self.queue.tally();
+        totals
+    }
+
+    fn work(&self, plugin: &mut dyn Plugin, totals: &mut PluginTotals) {
+        let mut said = Tally::default();
+        let mut failures_in_a_row: u64 = 0;
+        while let Some(job) = self.queue.pop() {
+            let tally = self.queue.tally();
+            if tally.refused > said.refused {
+                let plugin = &*self.config.alias;
+                tracing::warn!(
+                    plugin,
+                    refused = tally.refused,
+                    "the plugin does not keep up with its events"
+                );
+            }
+            said = tally;
+            let Some(report) = self.call(plugin, &job) else { continue };
+            totals.calls += 1;
+            totals.busy += report.elapsed;
+            if report.outcome == Outcome::Ok {
+                failures_in_a_row = 0;
+            } else {
+                totals.failures += 1;
+                failures_in_a_row += 1;
+                self.complain(&report.outcome, failures_in_a_row);
+            }
+        }
+    }
+
+    /// Says which mappings name actions that the plugin does not have; their events are not handed to it.
+    fn check_actions(&self, info: &PluginInfo) {
+        for mapping in self.mappings.all() {
+            if let Effect::Call { plugin, action, .. } = &mapping.effect
+                && *plugin == self.config.alias
+                && !info.accepts(action)
+            {
+                tracing::error!(
+                    plugin = &**plugin,
+                    "a mapping names the action `{}`, which the plugin lacks",
+                    terminal(action)
+                );
+            }
+        }
+    }
+
+    fn call(&self, plugin: &mut dyn Plugin, job: &Job) -> Option<CallReport> {
+        let request = self.mappings.request(job.mapping, &job.event, &job.mode)?;
+        if !plugin.info().accepts(&request.action) {
+            return None;
+        }
+        let json = match serde_json::to_vec(&request) {
+            Ok(json) => json,
+            Err(error) => {
+                tracing::error!(plugin = &*self.config.alias, %error, "the request cannot be written as JSON");
+                return None;
+            }
+        };
+        let report = plugin.execute(&json);
+        self.pass_on_log(&report);
+        if let Some(calls) = &self.calls {
+            calls.record(Call {
+                event: Arc::clone(&job.event),
+                plugin: Arc::clone(&self.config.alias),
+                action: request.action,
+                outcome: report.outcome.clone(),
+                fuel_used: report.fuel_used,
+                elapsed: report.elapsed,
+            });
+        }
+        Some(report)
+    }
+
+    fn pass_on_log(&self, report: &CallReport) {
+        let plugin = &*self.config.alias;
+        for line in &report.log {
+            let text = terminal(&line.text);
+            match line.source {
+                LogSource::Host(LogLevel::Error) => {
+                    tracing::error!(target: "conductor::plugin", plugin, "{text}")
+                }
+                LogSource::Host(LogLevel::Warn) => {
+                    tracing::warn!(target: "conductor::plugin", plugin, "{text}")
+                }
+                LogSource::Host(LogLevel::Info) | LogSource::Stdout | LogSource::Stderr => {
+                    tracing::info!(target: "conductor::plugin", plugin, "{text}");
+                }
+                LogSource::Host(LogLevel::Debug) => {
+                    tracing::debug!(target: "conductor::plugin", plugin, "{text}")
+                }
+            }
+        }
+        if report.dropped_log_bytes > 0 {
+            tracing::warn!(target: "conductor::plugin", plugin, "{} bytes of log were dropped", report.dropped_log_bytes);
+        }
+    }
+
+    /// Says so at the first failure and then at every doubling, so that a plugin that always fails does not fill the log.
+    fn complain(&self, outcome: &Outcome, in_a_row: u64) {
+        if in_a_row.is_power_of_two() {
+            let plugin = &*self.config.alias;
+            tracing::warn!(plugin, failures_in_a_row = in_a_row, "call {}", terminal(&outcome.to_string()));
+        }
+    }
+}
+
+struct Abandon<'q>(&'q Queue);
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
