@@ -62,7 +62,7 @@ impl fmt::Display for Decision {
             Self::Denied => f.write_str("denied by the user"),
             Self::AboveCeiling { risk, ceiling } => write!(
                 f,
-                "not granted; its {risk} risk is above {ceiling}, the highest for a plugin that no trusted key signed"
+                "not granted; its {risk} risk is above {ceiling}, the highest that the trust in its signature allows"
             ),
             Self::NothingToGrant => {
                 f.write_str("not granted; the plugin declares no scope, so the grant must name one")
