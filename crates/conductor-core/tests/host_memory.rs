@@ -1,5 +1,7 @@
 //! A plugin's memory limit is the host's too: a program of its own, because it measures the whole process.
 
+#![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
+
 #[path = "support/plugins.rs"]
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;

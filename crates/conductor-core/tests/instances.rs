@@ -1,7 +1,8 @@
 //! What one call leaves for the next: nothing after a trap, everything after success, and never another plugin's bytes.
 
+#![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
+
 #[path = "support/plugins.rs"]
-#[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 
 use conductor_core::{Host, Isolation, Limits, Outcome, PluginOptions, WasmConfig};

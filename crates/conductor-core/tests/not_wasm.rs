@@ -1,10 +1,18 @@
 //! Files that are not plugins, and modules that claim more than they have: refused by name, without a panic and without
 //! reaching the compiler.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot be set up fails, outside its test function too"
+)]
+
 #[path = "support/plugins.rs"]
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::time::{Duration, Instant};
 
 use conductor_core::{Host, PluginOptions, WasmConfig};
@@ -24,9 +32,11 @@ fn refusal(host: &Host, bytes: &[u8]) -> String {
 #[test]
 fn what_is_not_a_module_is_called_what_it_is() {
     let host = Host::new(WasmConfig::default()).expect("host");
-    let elf = std::fs::read("/proc/self/exe").expect("readable");
+    let mut elf = [0; 4096];
+    File::open("/proc/self/exe").and_then(|mut file| file.read_exact(&mut elf)).expect("readable");
     let module = wat::parse_str("(module)").expect("valid text");
     let engine = wasmtime::Engine::default();
+    #[expect(clippy::disallowed_methods, reason = "the artifact is what is to be refused")]
     let artifact = engine.precompile_module(&module).expect("compiles");
     let cases: [(&[u8], &str); 11] = [
         (b"", "the file is an empty file"),
@@ -34,7 +44,7 @@ fn what_is_not_a_module_is_called_what_it_is() {
         (b"\0asm", "the file is WebAssembly of an unknown version"),
         (b"(module)", "the file is WebAssembly text, not a compiled module"),
         (b"  ;; hello\n(module)", "the file is WebAssembly text, not a compiled module"),
-        (elf.get(..4096).expect("long enough"), "the file is an ELF program or library, not a module"),
+        (&elf, "the file is an ELF program or library, not a module"),
         (&artifact, "the file is machine code compiled ahead of time, not a module"),
         (b"\0asm\x0d\0\x01\0", "the file is a WebAssembly component, not a core module"),
         (b"\0asm\x02\0\0\0", "the file is WebAssembly of an unknown version"),
@@ -54,7 +64,7 @@ fn what_is_not_a_module_is_called_what_it_is() {
 fn a_gigabyte_of_zeros_is_refused_by_its_size() {
     let directory = tempfile::tempdir().expect("directory");
     let path = directory.path().join("zeros.wasm");
-    let file = std::fs::File::create(&path).expect("created");
+    let file = File::create(&path).expect("created");
     file.set_len(1 << 30).expect("a sparse file");
     let host = Host::new(WasmConfig::default()).expect("host");
     let Err(error) = host.load(&path, &PluginOptions::default()) else { panic!("it was loaded") };
@@ -138,7 +148,7 @@ fn mutated_and_generated_modules_never_panic() {
             *byte ^= 1 << (number % 8);
         }
         let _ = load(&host, "flipped.wasm", flipped, &PluginOptions::default());
-        let noise: Vec<u8> = (0..2048u64).map(|i| (i * (number + 1) * 2_654_435_761 >> 13) as u8).collect();
+        let noise: Vec<u8> = (0..2048u64).map(|i| ((i * (number + 1) * 2_654_435_761) >> 13) as u8).collect();
         let mut source = arbitrary::Unstructured::new(&noise);
         if let Ok(module) = wasm_smith::Module::new(wasm_smith::Config::default(), &mut source) {
             let _ = load(&host, "generated.wasm", module.to_bytes(), &PluginOptions::default());

@@ -14,6 +14,12 @@
 //! | `limit` | `max_fuel=N` or `max_execution_time_ms=N`, in place of the default |
 //! | `within-ms` | a watchdog on the time of the call |
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot be set up fails, outside its test function too"
+)]
+
 #[path = "support/plugins.rs"]
 mod support;
 

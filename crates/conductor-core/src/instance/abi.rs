@@ -19,7 +19,7 @@ pub(crate) struct Metadata {
 
 /// The exports that the host calls, looked up once.
 pub(super) enum Exports {
-    Reactor(Reactor),
+    Reactor(Box<Reactor>),
     Command { start: TypedFunc<(), ()> },
 }
 
@@ -61,14 +61,14 @@ impl Exports {
         if instance.get_memory(&mut *store, "memory").is_none() {
             return Err(protocol("does not export its memory as `memory`"));
         }
-        Ok(Self::Reactor(Reactor {
+        Ok(Self::Reactor(Box::new(Reactor {
             alloc: required(store, instance, "alloc", "(i32) -> i32")?,
             dealloc: optional(store, instance, "dealloc", "(i32, i32) -> ()")?,
             execute: required(store, instance, "execute", "(i32, i32) -> i32")?,
             initialize: optional(store, instance, "_initialize", "() -> ()")?,
             init: optional(store, instance, "init", "() -> i64")?,
             capabilities: Capabilities::find(store, instance)?,
-        }))
+        })))
     }
 
     /// Whether standard output is the reply rather than log.

@@ -18,19 +18,20 @@ pub(super) fn classify(error: &wasmtime::Error, state: &State) -> Outcome {
     if let Some(I32Exit(code)) = error.downcast_ref() {
         return if *code == 0 { Outcome::Ok } else { Outcome::Failed { code: *code } };
     }
-    if let Some(trap) = error.downcast_ref::<Trap>() {
-        match trap {
-            Trap::OutOfFuel => return Outcome::Limit { limit: Limit::Fuel },
-            Trap::Interrupt => return Outcome::Limit { limit: Limit::WallClock },
-            Trap::StackOverflow => return Outcome::Limit { limit: Limit::Stack },
-            _ => {}
-        }
+    let trap = error.downcast_ref::<Trap>();
+    let limits = [
+        (Trap::OutOfFuel, Limit::Fuel),
+        (Trap::Interrupt, Limit::WallClock),
+        (Trap::StackOverflow, Limit::Stack),
+    ];
+    if let Some((_, limit)) = limits.into_iter().find(|(ends, _)| trap == Some(ends)) {
+        return Outcome::Limit { limit };
     }
     // A growth that was refused makes an allocator abort, or instantiation fail.
     if let Some(limit) = state.limiter.refused() {
         return Outcome::Limit { limit };
     }
-    match error.downcast_ref::<Trap>() {
+    match trap {
         Some(trap) => {
             let text = trap.to_string();
             Outcome::Trap { reason: text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned() }

@@ -8,10 +8,10 @@ use conductor_core::{Host, LoadError, Outcome, Plugin, PluginOptions};
 use conductor_signing::UnverifiedPlugin;
 
 /// A request that any plugin takes.
-pub const REQUEST: &[u8] = br#"{"action":"go","context":{"timestamp":0},"parameters":null}"#;
+pub(crate) const REQUEST: &[u8] = br#"{"action":"go","context":{"timestamp":0},"parameters":null}"#;
 
 /// Loads a plugin from bytes under the host's own policy.
-pub fn load(
+pub(crate) fn load(
     host: &Host,
     file_name: &str,
     wasm: Vec<u8>,
@@ -21,14 +21,14 @@ pub fn load(
 }
 
 /// A well-behaved plugin that is called over and over while an attack runs.
-pub struct Bystander {
+pub(crate) struct Bystander {
     answered: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 impl Bystander {
-    pub fn start(host: &Host) -> Self {
+    pub(crate) fn start(host: &Host) -> Self {
         let wasm = wat::parse_str(
             r#"(module
                 (memory (export "memory") 1)
@@ -52,12 +52,12 @@ impl Bystander {
     }
 
     /// Calls answered so far.
-    pub fn answered(&self) -> u64 {
+    pub(crate) fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
     }
 
     /// Ends the background calls; every one of them was answered.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the other plugin answered every call");
     }
