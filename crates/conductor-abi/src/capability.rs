@@ -96,7 +96,9 @@ pub struct UnknownCapability;
 
 impl fmt::Display for UnknownCapability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown capability; known are Network, Audio, Midi, Filesystem, Subprocess and SystemControl")
+        f.write_str(
+            "unknown capability; known are Network, Audio, Midi, Filesystem, Subprocess and SystemControl",
+        )
     }
 }
 

@@ -21,7 +21,9 @@ mod request;
 
 pub use call::{CallResult, Op, Status};
 pub use capability::{Capability, Risk, UnknownCapability, UnknownRisk};
-pub use manifest::{ActionSpec, CapabilityRequest, MANIFEST_SECTION, MAX_MANIFEST_BYTES, Manifest, ManifestError};
+pub use manifest::{
+    ActionSpec, CapabilityRequest, MANIFEST_SECTION, MAX_MANIFEST_BYTES, Manifest, ManifestError,
+};
 pub use operation::{HttpRequest, HttpResponse, LogLevel, LogRecord, MidiPortList, MidiSend};
 pub use request::{Context, Request};
 
