@@ -53,18 +53,18 @@ impl<P> Call<P> {
 }
 
 impl<P: DeserializeOwned> Call<P> {
-    /// Reads the parameters of a request. Absent parameters are read as an empty object where `P` has no use for
-    /// `null`, so a structure whose fields all have defaults needs none.
+    /// Reads the parameters of a request. Hosts write "none" as `null` or as an empty object: each is read as the other
+    /// where `P` has no use for it, so an action without parameters takes both, and so does a structure whose fields
+    /// all have defaults.
     pub(crate) fn from_request(request: Request) -> Result<Self, serde_json::Error> {
         let Request { action, context, parameters } = request;
-        let parameters = match parameters {
-            Value::Null => P::deserialize(Value::Null)
-                .or_else(|_| P::deserialize(Value::Object(serde_json::Map::new())))?,
-            given @ (Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Array(_)
-            | Value::Object(_)) => P::deserialize(given)?,
+        let empty = || Value::Object(serde_json::Map::new());
+        let parameters = if parameters.is_null() {
+            P::deserialize(parameters).or_else(|_| P::deserialize(empty()))?
+        } else if parameters == empty() {
+            P::deserialize(parameters).or_else(|error| P::deserialize(Value::Null).map_err(|_| error))?
+        } else {
+            P::deserialize(parameters)?
         };
         Ok(Self { action, context, parameters })
     }
@@ -92,13 +92,16 @@ mod tests {
 
     #[test]
     fn absent_parameters_fit_every_type_that_needs_none() {
-        for json in [r#"{"action":"a"}"#, r#"{"action":"a","parameters":null}"#] {
+        let none =
+            [r#"{"action":"a"}"#, r#"{"action":"a","parameters":null}"#, r#"{"action":"a","parameters":{}}"#];
+        for json in none {
             assert_eq!(read::<()>(json), Ok(()));
             assert_eq!(read::<Option<u8>>(json), Ok(None));
-            assert_eq!(read::<Value>(json), Ok(Value::Null));
             assert_eq!(read::<Parameters>(json), Ok(Parameters { port: String::new() }));
             assert_eq!(read::<Strict>(json), Err("missing field `port`".into()));
         }
+        assert_eq!(read::<Value>(none[1]), Ok(Value::Null));
+        assert_eq!(read::<Value>(none[2]), Ok(Value::Object(serde_json::Map::new())));
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! Row escape: with `openat2` and without it, on links that the guest makes and links that the host plants.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use conductor_core::{Limits, Outcome};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+use serde_json::json;
+
+use super::guest::{Guests, call, reply};
+
+/// Attempts that the guest makes at least; fewer would mean that it gave up early.
+const LEAST_ATTEMPTS: usize = 100;
+
+#[test]
+fn no_attempt_leaves_the_data_directory() {
+    try_everything();
+    // A thread that the kernel refuses `openat2`, as old kernels and some containers do; the call runs on this thread.
+    std::thread::spawn(|| {
+        refuse_openat2();
+        try_everything();
+    })
+    .join()
+    .expect("the attempts without openat2 were refused too");
+}
+
+fn try_everything() {
+    let guests = Guests::new();
+    let data = guests.data("hostile");
+    fs::create_dir_all(&data).expect("data directory");
+    fs::write(guests.home().join("secret"), "secret").expect("a file beside the data");
+    symlink("/etc", data.join("planted")).expect("planted");
+    symlink(guests.home().join("secret"), data.join("planted-file")).expect("planted");
+    symlink("../../secret", data.join("planted-relative")).expect("planted");
+    let before = snapshot(guests.home());
+
+    let mut plugin = guests.hostile(&["Filesystem"], Limits::default());
+    let report = call(plugin.as_mut(), "escape", json!({}));
+    let attempts = reply(&report);
+    assert_eq!(report.outcome, Outcome::Ok, "{attempts:#}");
+    assert!(attempts.as_array().expect("a list").len() >= LEAST_ATTEMPTS);
+
+    for path in ["/planted/hostname", "/planted-file", "/planted-relative", "planted/../secret"] {
+        let report = call(plugin.as_mut(), "read", json!({"path": path}));
+        assert!(matches!(report.outcome, Outcome::Failed { .. }), "{path}: {report:?}");
+    }
+    for path in ["/planted-file", "/planted-relative", "/planted/new"] {
+        let report = call(plugin.as_mut(), "write", json!({"path": path, "text": "overwritten"}));
+        assert!(matches!(report.outcome, Outcome::Failed { .. }), "{path}: {report:?}");
+    }
+    // Everything outside the data directory is as it was.
+    let outside = |path: &str| !path.starts_with("plugin-data/hostile/");
+    let after: BTreeMap<_, _> =
+        snapshot(guests.home()).into_iter().filter(|(path, _)| outside(path)).collect();
+    let before: BTreeMap<_, _> = before.into_iter().filter(|(path, _)| outside(path)).collect();
+    assert_eq!(after, before);
+}
+
+#[test]
+fn what_the_manual_allows_works() {
+    let guests = Guests::new();
+    let mut plugin = guests.hostile(&["Filesystem"], Limits::default());
+    let report = call(plugin.as_mut(), "write", json!({"path": "/my-data.json", "text": "{}"}));
+    assert_eq!(report.outcome, Outcome::Ok, "{report:?}");
+    assert_eq!(fs::read_to_string(guests.data("hostile").join("my-data.json")).expect("written"), "{}");
+}
+
+#[test]
+fn without_the_grant_there_is_no_directory() {
+    let guests = Guests::new();
+    let mut plugin = guests.hostile(&[], Limits::default());
+    let report = call(plugin.as_mut(), "write", json!({"path": "/my-data.json", "text": "{}"}));
+    assert!(matches!(report.outcome, Outcome::Failed { .. }), "{report:?}");
+    assert!(!guests.data("hostile").exists());
+}
+
+#[test]
+fn read_only_means_read_only() {
+    let guests = Guests::new();
+    fs::create_dir_all(guests.data("hostile")).expect("data directory");
+    fs::write(guests.data("hostile").join("kept.txt"), "kept").expect("written");
+    let mut plugin = guests.hostile(&["Filesystem=read-only"], Limits::default());
+    let report = call(plugin.as_mut(), "read", json!({"path": "/kept.txt"}));
+    assert_eq!((&report.outcome, reply(&report)), (&Outcome::Ok, json!("kept")));
+    for path in ["/kept.txt", "/new.txt"] {
+        let report = call(plugin.as_mut(), "write", json!({"path": path, "text": "changed"}));
+        assert!(matches!(report.outcome, Outcome::Failed { .. }), "{path}: {report:?}");
+    }
+    assert_eq!(fs::read_to_string(guests.data("hostile").join("kept.txt")).expect("there"), "kept");
+}
+
+#[test]
+fn a_planted_data_directory_is_refused() {
+    let guests = Guests::new();
+    fs::create_dir_all(guests.home().join("plugin-data")).expect("parent");
+    symlink("/etc", guests.data("hostile")).expect("planted");
+    let Err(error) = guests.try_hostile(&["Filesystem"], Limits::default()) else {
+        panic!("a link in place of the data directory was followed")
+    };
+    assert!(error.to_string().contains("is not a directory; remove it"), "{error}");
+}
+
+fn refuse_openat2() {
+    const ENOSYS: u32 = 38;
+    let rules = BTreeMap::from([(OPENAT2, Vec::new())]);
+    let architecture = std::env::consts::ARCH.try_into().expect("a known architecture");
+    let refuse = SeccompAction::Errno(ENOSYS);
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, architecture).expect("a filter");
+    apply_filter(&BpfProgram::try_from(filter).expect("a program")).expect("the kernel takes the filter");
+}
+
+/// Number of the system call, the same on all architectures that have it.
+const OPENAT2: i64 = 437;
+
+/// Every path below `root` with its kind and contents.
+fn snapshot(root: &std::path::Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).expect("readable") {
+            let path = entry.expect("readable").path();
+            let kind = fs::symlink_metadata(&path).expect("there").file_type();
+            let shown = if kind.is_dir() {
+                directories.push(path.clone());
+                "directory".to_owned()
+            } else if kind.is_symlink() {
+                format!("link to {}", fs::read_link(&path).expect("there").display())
+            } else {
+                fs::read_to_string(&path).unwrap_or_else(|_| "bytes".to_owned())
+            };
+            let path = path.strip_prefix(root).expect("below the root");
+            found.insert(path.to_string_lossy().into_owned(), shown);
+        }
+    }
+    found
+}

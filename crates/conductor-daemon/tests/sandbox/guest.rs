@@ -1,0 +1,91 @@
+//! The hostile guest, loaded through the library with a data directory that the test can look into.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use conductor_abi::Request;
+use conductor_core::{CallReport, Host, Limits, LoadError, Plugin, PluginOptions, WasmConfig};
+use conductor_signing::UnverifiedPlugin;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A host with a data directory of its own.
+pub(crate) struct Guests {
+    home: TempDir,
+    host: Host,
+}
+
+impl Guests {
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().expect("scratch home");
+        let config = WasmConfig { data_dir: Some(home.path().join("plugin-data")), ..WasmConfig::default() };
+        Self { home, host: Host::new(config).expect("host") }
+    }
+
+    /// Everything that the test made, the data directories among it.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The data directory of the guest that goes by this name.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.home.path().join("plugin-data").join(name)
+    }
+
+    /// The hostile guest with these grants.
+    pub(crate) fn hostile(&self, grants: &[&str], limits: Limits) -> Box<dyn Plugin> {
+        self.try_hostile(grants, limits).expect("the hostile guest loads")
+    }
+
+    /// As [`Self::hostile`], where loading may be what is refused.
+    pub(crate) fn try_hostile(&self, grants: &[&str], limits: Limits) -> Result<Box<dyn Plugin>, LoadError> {
+        let grants = grants.iter().map(|text| text.parse().expect("a grant")).collect();
+        let options = PluginOptions {
+            limits: Some(limits),
+            granted: grants,
+            accept_unsigned: true,
+            ..PluginOptions::default()
+        };
+        self.host.load(&crate::wasm::fixture("hostile"), &options)
+    }
+
+    /// The hostile guest under another name, which makes it another plugin.
+    pub(crate) fn renamed(&self, name: &str) -> Box<dyn Plugin> {
+        assert_eq!(name.len(), "hostile".len(), "a name of the same length keeps the module valid");
+        let mut module = Vec::new();
+        let file = File::open(crate::wasm::fixture("hostile"));
+        file.and_then(|mut file| file.read_to_end(&mut module)).expect("built and readable");
+        // The manifest is in the module twice: as the section, and as what `init` answers.
+        let (old, new) = (br#""name":"hostile""#, format!(r#""name":"{name}""#).into_bytes());
+        let mut found = 0;
+        for at in 0..module.len() {
+            if module[at..].starts_with(old) {
+                module.splice(at..at + old.len(), new.iter().copied());
+                found += 1;
+            }
+        }
+        assert!(found > 0, "the manifest names it");
+        let options = PluginOptions {
+            granted: vec!["Filesystem".parse().expect("a grant")],
+            accept_unsigned: true,
+            ..PluginOptions::default()
+        };
+        let plugin = UnverifiedPlugin::from_parts("renamed.wasm", module, None);
+        let plugin = self.host.load_unverified(plugin, &options).expect("the renamed guest loads");
+        assert_eq!(plugin.info().name.as_str(), name);
+        plugin
+    }
+}
+
+/// One call of an action.
+pub(crate) fn call(plugin: &mut dyn Plugin, action: &str, parameters: Value) -> CallReport {
+    let request = Request { action: action.into(), parameters, ..Request::default() };
+    plugin.execute(&serde_json::to_vec(&request).expect("a request"))
+}
+
+/// The reply as JSON.
+pub(crate) fn reply(report: &CallReport) -> Value {
+    let reply = report.reply.as_deref().unwrap_or_else(|| panic!("no reply: {report:?}"));
+    serde_json::from_slice(reply).expect("a reply in JSON")
+}

@@ -1,0 +1,74 @@
+//! Row host-work and the manual's own examples: what the guest makes the host do is charged and bounded.
+
+use std::time::{Duration, Instant};
+
+use conductor_core::{Limit, Limits, Outcome};
+use serde_json::json;
+
+use super::guest::{Guests, call};
+
+/// Longest that any of these may take: ten times the promise.
+const WATCHDOG: Duration = Duration::from_secs(50);
+
+#[test]
+fn a_large_directory_costs_fuel() {
+    let guests = Guests::new();
+    let directory = guests.data("hostile").join("many");
+    std::fs::create_dir_all(&directory).expect("data directory");
+    for number in 0..10_000 {
+        std::fs::File::create(directory.join(format!("f{number}"))).expect("created");
+    }
+    let mut plugin = guests.hostile(&["Filesystem"], Limits::default());
+    let started = Instant::now();
+    // No new files: only the listing of those that are there, over and over in pieces.
+    let report = call(plugin.as_mut(), "list", json!({"count": 0}));
+    assert_eq!(report.outcome, Outcome::Limit { limit: Limit::Fuel }, "{report:?}");
+    assert!(started.elapsed() < WATCHDOG, "{:?}", started.elapsed());
+}
+
+#[test]
+fn open_files_are_bounded() {
+    let guests = Guests::new();
+    let limits = Limits { max_fuel: 10_000_000_000, ..Limits::default() };
+    let mut plugin = guests.hostile(&["Filesystem"], limits);
+    let report = call(plugin.as_mut(), "files", json!({}));
+    let reply = super::guest::reply(&report).to_string();
+    assert!(reply.contains("64") || reply.contains("63"), "{reply}");
+    let descriptors = std::fs::read_dir("/proc/self/fd").expect("readable").count();
+    assert!(descriptors < 200, "{descriptors} descriptors are open in the host");
+}
+
+#[test]
+fn the_manuals_sleeping_loop_ends_on_fuel() {
+    let guests = Guests::new();
+    let mut plugin = guests.hostile(&[], Limits::default());
+    let report = call(plugin.as_mut(), "sleep", json!({}));
+    assert_eq!(report.outcome.to_string(), "fuel exhausted");
+    assert!(report.elapsed >= Duration::from_millis(20), "slept for only {:?}", report.elapsed);
+    assert!(report.elapsed < WATCHDOG);
+}
+
+#[test]
+fn the_manuals_allocation_is_stopped_at_the_second_vector() {
+    let guests = Guests::new();
+    let mut plugin = guests.hostile(&[], Limits::default());
+    let report = call(plugin.as_mut(), "allocate", json!({}));
+    assert_eq!(report.outcome.to_string(), "memory limit exceeded");
+    let after = call(plugin.as_mut(), "count", json!({}));
+    assert_eq!(after.outcome, Outcome::Ok, "the next call gets a fresh instance");
+}
+
+#[test]
+fn random_bytes_and_log_lines_are_charged() {
+    let guests = Guests::new();
+    let mut plugin = guests.hostile(&[], Limits::default());
+    let random = call(plugin.as_mut(), "random", json!({}));
+    assert!(
+        matches!(random.outcome, Outcome::Limit { limit: Limit::Fuel | Limit::Memory }),
+        "{:?}",
+        random.outcome
+    );
+    let log = call(plugin.as_mut(), "log", json!({}));
+    let kept: usize = log.log.iter().map(|line| line.text.len()).sum();
+    assert!(kept <= 64 * 1024 && log.dropped_log_bytes > 0, "{kept} kept, {} dropped", log.dropped_log_bytes);
+}

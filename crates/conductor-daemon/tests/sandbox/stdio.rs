@@ -1,0 +1,32 @@
+//! Row stdio: nothing of the host's standard streams, arguments and environment is readable; what is printed is kept,
+//! bounded, as it was written.
+
+use conductor_core::{Limits, LogSource};
+use serde_json::json;
+
+use super::guest::{Guests, call, reply};
+
+#[test]
+fn nothing_of_the_hosts_is_readable() {
+    let guests = Guests::new();
+    let mut plugin = guests.hostile(&[], Limits::default());
+    let report = call(plugin.as_mut(), "stdio", json!({"bytes": 1024}));
+    let seen = reply(&report).to_string();
+    for (name, value) in std::env::vars() {
+        assert!(value.len() < 4 || !seen.contains(&value), "{name} was readable: {seen}");
+    }
+    for argument in std::env::args() {
+        assert!(!seen.contains(&argument), "an argument was readable: {seen}");
+    }
+}
+
+#[test]
+fn output_is_captured_and_bounded() {
+    let guests = Guests::new();
+    let mut plugin = guests.hostile(&[], Limits::default());
+    let report = call(plugin.as_mut(), "stdio", json!({"bytes": 1_048_576}));
+    let printed: usize =
+        report.log.iter().filter(|line| line.source == LogSource::Stdout).map(|line| line.text.len()).sum();
+    assert!(printed > 0 && printed <= 64 * 1024, "{printed} bytes were kept");
+    assert!(report.dropped_log_bytes > 900_000, "{} bytes were dropped", report.dropped_log_bytes);
+}
