@@ -101,8 +101,10 @@ fn doc_tests(places: &Places) -> Result<(), TaskError> {
 }
 
 fn docs(places: &Places) -> Result<(), TaskError> {
-    let program = Program::cargo(&places.root).args(["doc", "--workspace", "--locked", "--no-deps"]);
-    program.env("RUSTDOCFLAGS", "-D warnings").show_and_run()
+    let program = Program::cargo(&places.root)
+        .args(["doc", "--workspace", "--locked", "--no-deps"])
+        .args(["--document-private-items"]);
+    program.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links").show_and_run()
 }
 
 /// The command line that the manual gives people for building the tool by itself.
