@@ -43,26 +43,13 @@ pub struct RunOptions {
 /// Fails if nothing could start at all, or something that is marked as required could not.
 pub fn run(config: &Config, options: RunOptions, stop: &Stop) -> Result<Vec<PluginTotals>, RunError> {
     let calls = options.calls.map(CallLog::to_stdout);
-    let mut plugins = Plugins::new(config);
-    let router = Router::new(config.mappings.clone(), plugins.queues());
-    let mut inputs = Inputs::new(config, Arc::new(move |event| router.dispatch(event)));
-    let ports = Arc::new(MidiPorts::new(&config.outputs, inputs.jack_ports()));
-
-    let result = start(config, &mut plugins, &mut inputs, &ports, calls.as_ref().map(|(log, _)| log), stop);
-    let result = result.and_then(|()| match options.exit_at_end && !inputs.any_ends() {
-        true => Err(RunError::NothingEnds),
-        false => Ok(()),
-    });
+    let mut daemon = Daemon::new(config, options, stop);
+    let result = daemon.start(calls.as_ref().map(|(log, _)| log));
     if result.is_ok() {
-        let is_over = || options.exit_at_end && inputs.have_ended() && plugins.are_idle();
-        while !is_over() && stop.wait_for(LOOK_EVERY) == Wake::Elapsed {}
-        tracing::info!("stopping");
+        daemon.wait();
     }
-    stop.stop();
     let deadline = Instant::now() + DRAIN_WAIT;
-    inputs.join(deadline);
-    let totals = plugins.finish(deadline);
-    inputs.join_jack(deadline);
+    let totals = daemon.finish(deadline);
     if let Some((log, writer)) = calls {
         drop(log);
         join(writer, deadline, "the table of calls");
@@ -70,20 +57,52 @@ pub fn run(config: &Config, options: RunOptions, stop: &Stop) -> Result<Vec<Plug
     result.map(|()| totals)
 }
 
-fn start(
-    config: &Config,
-    plugins: &mut Plugins,
-    inputs: &mut Inputs,
-    ports: &Arc<MidiPorts>,
-    calls: Option<&CallLog>,
-    stop: &Stop,
-) -> Result<(), RunError> {
-    let devices = Devices { midi: Arc::clone(ports) as _, ..Devices::default() };
-    let host =
-        Host::with_devices(config.wasm.clone(), devices).map_err(|source| RunError::Host { source })?;
-    plugins.start(&Arc::new(host), config, calls, stop)?;
-    open_outputs(&config.outputs, ports)?;
-    inputs.start(ports, stop)
+struct Daemon<'r> {
+    config: &'r Config,
+    options: RunOptions,
+    stop: &'r Stop,
+    plugins: Plugins,
+    inputs: Inputs,
+    ports: Arc<MidiPorts>,
+}
+
+impl<'r> Daemon<'r> {
+    fn new(config: &'r Config, options: RunOptions, stop: &'r Stop) -> Self {
+        let plugins = Plugins::new(config);
+        let router = Router::new(config.mappings.clone(), plugins.queues());
+        let inputs = Inputs::new(config, Arc::new(move |event| router.dispatch(event)));
+        let ports = Arc::new(MidiPorts::new(&config.outputs, inputs.jack_ports()));
+        Self { config, options, stop, plugins, inputs, ports }
+    }
+
+    fn start(&mut self, calls: Option<&CallLog>) -> Result<(), RunError> {
+        let devices = Devices { midi: Arc::clone(&self.ports) as _, ..Devices::default() };
+        let host = Host::with_devices(self.config.wasm.clone(), devices);
+        let host = host.map_err(|source| RunError::Host { source })?;
+        self.plugins.start(&Arc::new(host), self.config, calls, self.stop)?;
+        open_outputs(&self.config.outputs, &self.ports)?;
+        self.inputs.open(&self.ports)?;
+        if self.options.exit_at_end && !self.inputs.any_ends() {
+            return Err(RunError::NothingEnds);
+        }
+        self.inputs.start(&self.ports, self.stop)
+    }
+
+    /// Waits until the daemon is told to stop or, if so asked, has nothing left to do.
+    fn wait(&self) {
+        let is_over = || self.options.exit_at_end && self.inputs.have_ended() && self.plugins.are_idle();
+        while !is_over() && self.stop.wait_for(LOOK_EVERY) == Wake::Elapsed {}
+        tracing::info!("stopping");
+    }
+
+    /// Ends everything: inputs first, then plugins, then the ports that plugins send through.
+    fn finish(mut self, deadline: Instant) -> Vec<PluginTotals> {
+        self.stop.stop();
+        self.inputs.join(deadline);
+        let totals = self.plugins.finish(deadline);
+        self.inputs.join_jack(deadline);
+        totals
+    }
 }
 
 fn open_outputs(outputs: &[OutputConfig], ports: &MidiPorts) -> Result<(), RunError> {

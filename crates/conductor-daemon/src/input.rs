@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::config::{InputConfig, InputKind, MidiSource};
 use crate::event::{Body, Event};
+use crate::sequencer;
 use crate::stop::Stop;
 
 /// How long an input waits before it looks again for a device or file that is gone.
@@ -146,7 +147,7 @@ pub enum InputError {
         source: io::Error,
     },
     /// There is no ALSA sequencer.
-    #[error("the ALSA sequencer cannot be opened (no /dev/snd/seq, or no permission for it)")]
+    #[error("{}", sequencer::MISSING)]
     NoSequencer,
     /// There is no JACK server.
     #[error("no JACK client can be opened: {cause}")]

@@ -14,4 +14,5 @@ pub mod midi;
 pub mod output;
 pub mod paths;
 pub mod refusal;
+mod sequencer;
 pub mod stop;

@@ -112,10 +112,10 @@ fn read_effect(
     let action = table.require::<String>("action");
     let parameters = match table.raw("parameters") {
         None => Some(Json::Null),
-        Some((place, value)) => match to_json(value) {
+        Some((place, value)) => match to_json(value, place.offset()) {
             Ok(json) => Some(json),
-            Err(why) => {
-                table.fault(&place, why, None);
+            Err((offset, why)) => {
+                table.fault(&place.at_offset(offset), why, None);
                 None
             }
         },
@@ -143,7 +143,7 @@ fn read_trigger(table: Table<'_, '_>, inputs: &[ReadInput]) -> Option<Trigger> {
         }
     }
     let events = read_events(&table);
-    if input.is_none() && table.raw("event").is_none() {
+    if table.is_empty() {
         let hint = "name an `event`, an `input`, or both";
         table.fault(&table.place().clone(), "the trigger would match every event", Some(hint.into()));
     }
@@ -251,27 +251,30 @@ impl FromToml for RangeText {
     }
 }
 
-/// A TOML value as JSON. Dates become strings; what JSON cannot hold is an error.
-fn to_json(value: &DeValue<'_>) -> Result<Json, String> {
+/// A TOML value as JSON. Dates become strings; what JSON cannot hold is an error at the offset returned with it.
+fn to_json(value: &DeValue<'_>, offset: usize) -> Result<Json, (usize, String)> {
     match value {
         DeValue::String(text) => Ok(Json::from(text.as_ref())),
         DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
             .map(Json::from)
-            .map_err(|_| format!("the number {integer} is too large")),
+            .map_err(|_| (offset, format!("the number {integer} is too large"))),
         DeValue::Float(float) => float
             .as_str()
             .parse()
             .ok()
             .and_then(serde_json::Number::from_f64)
             .map(Json::Number)
-            .ok_or_else(|| format!("JSON has no number {}", float.as_str())),
+            .ok_or_else(|| (offset, format!("JSON has no number {}", float.as_str()))),
         DeValue::Boolean(boolean) => Ok(Json::from(*boolean)),
         DeValue::Datetime(date) => Ok(Json::from(date.to_string())),
-        DeValue::Array(array) => array.iter().map(|entry| to_json(entry.get_ref())).collect(),
-        DeValue::Table(table) => table
-            .iter()
-            .map(|(key, value)| Ok((key.get_ref().to_string(), to_json(value.get_ref())?)))
-            .collect::<Result<_, String>>()
-            .map(Json::Object),
+        DeValue::Array(array) => {
+            array.iter().map(|entry| to_json(entry.get_ref(), entry.span().start)).collect()
+        }
+        DeValue::Table(table) => {
+            let entries = table.iter().map(|(key, value)| {
+                Ok((key.get_ref().to_string(), to_json(value.get_ref(), value.span().start)?))
+            });
+            entries.collect::<Result<_, _>>().map(Json::Object)
+        }
     }
 }

@@ -99,6 +99,10 @@ impl<'s, 'i> Table<'s, 'i> {
         &self.place
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// Records a fault of this table.
     pub(super) fn fault(&self, place: &Place, message: impl Into<String>, hint: Option<String>) {
         self.faulty.set(true);
@@ -167,7 +171,7 @@ impl<'s, 'i> Table<'s, 'i> {
         let Some(outer) = self.table(key) else { return Vec::new() };
         let mut found = Vec::new();
         for (name, value) in outer.table.iter() {
-            let place = Place { key: format!("{key}.{}", name.get_ref()), offset: name.span().start };
+            let place = outer.child_place(name.get_ref(), name.span());
             if let Some(table) = self.as_table(place.clone(), value.get_ref()) {
                 found.push((Located { value: name.get_ref().to_string(), place }, table));
             }
@@ -344,6 +348,15 @@ impl FromToml for Vec<Located<String>> {
 }
 
 impl Place {
+    pub(super) const fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// A place inside of the value of the same key.
+    pub(super) fn at_offset(&self, offset: usize) -> Self {
+        Self { key: self.key.clone(), offset }
+    }
+
     /// This place within the list at `list`, named after the list's key.
     pub(super) fn within(&self, list: &Self) -> Self {
         Self { key: list.key.clone(), offset: self.offset }

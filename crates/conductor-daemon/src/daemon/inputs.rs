@@ -16,10 +16,10 @@ use crate::stop::Stop;
 pub(super) struct Inputs {
     configs: Vec<InputConfig>,
     sink: Sink,
+    opened: Vec<(Emitter, OpenInput)>,
     threads: Vec<(Arc<str>, JoinHandle<()>)>,
     jack: Option<(JoinHandle<()>, Stop)>,
-    /// Inputs that end of themselves, and how many of them have not ended yet.
-    finite: usize,
+    /// Inputs that end of themselves and have not ended yet.
     left: Arc<AtomicUsize>,
 }
 
@@ -28,9 +28,9 @@ impl Inputs {
         Self {
             configs: config.inputs.clone(),
             sink,
+            opened: Vec::new(),
             threads: Vec::new(),
             jack: None,
-            finite: 0,
             left: Arc::default(),
         }
     }
@@ -50,8 +50,8 @@ impl Inputs {
         ports.collect()
     }
 
-    /// Opens every input, then lets all of them run.
-    pub(super) fn start(&mut self, ports: &MidiPorts, stop: &Stop) -> Result<(), RunError> {
+    /// Opens every input.
+    pub(super) fn open(&mut self, ports: &MidiPorts) -> Result<(), RunError> {
         let mut opened = Vec::new();
         let mut available = 0;
         for config in &self.configs {
@@ -69,8 +69,19 @@ impl Inputs {
         if available == 0 && !self.configs.is_empty() {
             return Err(RunError::NoInput);
         }
-        self.finite = opened.iter().filter(|(_, input)| input.ends()).count();
-        self.left.store(self.finite, Ordering::SeqCst);
+        self.opened = opened;
+        Ok(())
+    }
+
+    /// Whether any input ends of itself.
+    pub(super) fn any_ends(&self) -> bool {
+        self.opened.iter().any(|(_, input)| input.ends())
+    }
+
+    /// Lets all inputs run that were opened.
+    pub(super) fn start(&mut self, ports: &MidiPorts, stop: &Stop) -> Result<(), RunError> {
+        let opened = std::mem::take(&mut self.opened);
+        self.left.store(opened.iter().filter(|(_, input)| input.ends()).count(), Ordering::SeqCst);
         if let Some(jack) = ports.take_jack() {
             self.start_jack(jack)?;
         }
@@ -78,11 +89,6 @@ impl Inputs {
             self.start_one(emitter, input, stop)?;
         }
         Ok(())
-    }
-
-    /// Whether any input ends of itself.
-    pub(super) const fn any_ends(&self) -> bool {
-        self.finite > 0
     }
 
     /// Whether all inputs that end of themselves have ended.

@@ -5,15 +5,13 @@ use midir::{MidiInput, MidiInputConnection};
 use super::{Emitter, InputError, OpenInput, RETRY_AFTER};
 use crate::event::Body;
 use crate::midi::Message;
-use crate::stop::{Stop, Wake};
-
-/// Name of this program's client in the sequencer.
-const CLIENT: &str = "conductor";
+use crate::sequencer::{self, CLIENT};
+use crate::stop::Wake;
 
 /// Reads the first port whose name contains `port`. The sequencer must be there; the port is waited for and connected
 /// again whenever it comes back.
 pub(super) fn open(port: &str) -> Result<OpenInput, InputError> {
-    MidiInput::new(CLIENT).map_err(|_| InputError::NoSequencer)?;
+    client()?;
     let port = port.to_owned();
     Ok(OpenInput::endless(move |emitter, stop| {
         let mut connection: Option<(String, MidiInputConnection<()>)> = None;
@@ -37,30 +35,33 @@ pub(super) fn open(port: &str) -> Result<OpenInput, InputError> {
                     said_missing = true;
                 }
             }
-            if wait(stop) == Wake::Stopped {
+            if stop.wait_for(RETRY_AFTER) == Wake::Stopped {
                 return Ok(());
             }
         }
     }))
 }
 
-fn wait(stop: &Stop) -> Wake {
-    stop.wait_for(RETRY_AFTER)
+fn client() -> Result<MidiInput, InputError> {
+    if !sequencer::is_present() {
+        return Err(InputError::NoSequencer);
+    }
+    MidiInput::new(CLIENT).map_err(|_| InputError::NoSequencer)
 }
 
 fn is_present(id: &str) -> Result<bool, InputError> {
-    let client = MidiInput::new(CLIENT).map_err(|_| InputError::NoSequencer)?;
+    let client = client()?;
     Ok(client.find_port_by_id(id).is_some())
 }
 
 fn names() -> Result<String, InputError> {
-    let client = MidiInput::new(CLIENT).map_err(|_| InputError::NoSequencer)?;
+    let client = client()?;
     let names: Vec<String> = client.ports().iter().filter_map(|port| client.port_name(port).ok()).collect();
     Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })
 }
 
 fn connect(port: &str, emitter: &Emitter) -> Result<Option<(String, MidiInputConnection<()>)>, InputError> {
-    let client = MidiInput::new(CLIENT).map_err(|_| InputError::NoSequencer)?;
+    let client = client()?;
     let wanted = client.ports().into_iter().find(|candidate| {
         client.port_name(candidate).is_ok_and(|name| name.contains(port) && !name.starts_with(CLIENT))
     });

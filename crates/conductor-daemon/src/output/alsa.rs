@@ -5,9 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use midir::{MidiOutput, MidiOutputConnection};
 
 use super::SendError;
-
-/// Name of this program's client in the sequencer.
-const CLIENT: &str = "conductor";
+use crate::sequencer::{self, CLIENT};
 
 /// The first port whose name contains a text; connected when it is first used and again after it failed.
 pub(super) struct AlsaOutput {
@@ -42,11 +40,11 @@ impl AlsaOutput {
     }
 
     fn connect(&self) -> Result<MidiOutputConnection, SendError> {
-        let client = MidiOutput::new(CLIENT).map_err(|_| {
-            SendError::Unavailable(
-                "the ALSA sequencer cannot be opened (no /dev/snd/seq, or no permission for it)".into(),
-            )
-        })?;
+        let missing = || SendError::Unavailable(sequencer::MISSING.into());
+        if !sequencer::is_present() {
+            return Err(missing());
+        }
+        let client = MidiOutput::new(CLIENT).map_err(|_| missing())?;
         let is_wanted = |name: String| name.contains(&self.port) && !name.starts_with(CLIENT);
         let port = client.ports().into_iter().find(|port| client.port_name(port).is_ok_and(is_wanted));
         let port = port

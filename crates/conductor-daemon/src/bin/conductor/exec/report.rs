@@ -8,6 +8,7 @@ use conductor_core::{CallReport, Decision, LoadError, LogLine, LogSource, Outcom
 use conductor_daemon::refusal;
 use conductor_signing::escape::{json, terminal};
 use data_encoding::BASE64;
+use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::exit::Status;
@@ -105,22 +106,45 @@ impl Report {
         Ok(())
     }
 
-    fn to_json(&self) -> Json {
-        serde_json::json!({
-            "outcome": self.outcome,
-            "limit": self.limit,
-            "error": self.error,
-            "hint": self.hint,
-            "reply": self.reply.as_deref().map(reply_json),
-            "fuel_used": self.fuel_used,
-            "peak_memory_bytes": self.peak_memory_bytes,
-            "micros": u64::try_from(self.elapsed.as_micros()).unwrap_or(u64::MAX),
-            "withheld": self.withheld,
-            "log": self.log.iter().map(|line| {
-                serde_json::json!({ "source": source(line.source), "text": line.text })
-            }).collect::<Json>(),
-        })
+    fn to_json(&self) -> JsonReport<'_> {
+        JsonReport {
+            outcome: self.outcome,
+            limit: self.limit,
+            error: self.error.as_deref(),
+            hint: self.hint.as_deref(),
+            reply: self.reply.as_deref().map(reply_json),
+            fuel_used: self.fuel_used,
+            peak_memory_bytes: self.peak_memory_bytes,
+            micros: u64::try_from(self.elapsed.as_micros()).unwrap_or(u64::MAX),
+            withheld: &self.withheld,
+            log: self
+                .log
+                .iter()
+                .map(|line| JsonLine { source: source(line.source), text: &line.text })
+                .collect(),
+        }
     }
+}
+
+/// The report as scripts read it.
+#[derive(Serialize)]
+struct JsonReport<'r> {
+    outcome: &'static str,
+    limit: Option<&'static str>,
+    error: Option<&'r str>,
+    hint: Option<&'r str>,
+    reply: Option<Json>,
+    fuel_used: u64,
+    peak_memory_bytes: u64,
+    micros: u64,
+    withheld: &'r [String],
+    log: Vec<JsonLine<'r>>,
+}
+
+#[derive(Serialize)]
+struct JsonLine<'r> {
+    source: &'static str,
+    text: &'r str,
 }
 
 /// A kind of outcome that a later host adds counts as one that the host ended.

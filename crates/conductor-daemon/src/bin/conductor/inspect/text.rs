@@ -40,7 +40,8 @@ struct Lines(String);
 impl Lines {
     fn put(&mut self, label: &str, text: &str) {
         // Writing to a string does not fail.
-        let _ = writeln!(self.0, "{:<13} {}", format!("{label}:"), terminal(text));
+        let label = if label.is_empty() { String::new() } else { format!("{label}:") };
+        let _ = writeln!(self.0, "{label:<13} {}", terminal(text));
     }
 }
 

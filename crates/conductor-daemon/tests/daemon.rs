@@ -1,0 +1,23 @@
+//! `conductor` from the outside: configuration, every input, dispatch, signals, `exec` and `inspect`.
+
+#[cfg(test)]
+#[path = "support/wasm.rs"]
+mod wasm;
+
+#[cfg(test)]
+mod daemon {
+    mod config;
+    mod exec;
+    mod help;
+    mod inspect;
+    mod interval;
+    mod midi_file;
+    mod midi_parser;
+    mod osc;
+    mod outputs;
+    mod raw;
+    mod refused;
+    mod scratch;
+    mod signals;
+    mod slow;
+}

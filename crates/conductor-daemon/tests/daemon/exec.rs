@@ -1,0 +1,197 @@
+//! `conductor exec`: every exit status, the report, and what reaches the plugin.
+
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use super::scratch::{Ended, Scratch};
+use crate::wasm;
+
+fn exec(scratch: &Scratch, module: &Path, arguments: &[&str]) -> Ended {
+    let module = module.to_str().expect("path");
+    scratch.conductor(&[&["exec", module, "--unsigned-ok"], arguments].concat())
+}
+
+fn report(scratch: &Scratch, module: &Path, arguments: &[&str]) -> (i32, Json) {
+    let ended = exec(scratch, module, &[&["--json"], arguments].concat());
+    let report = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    (ended.code, report)
+}
+
+#[test]
+fn zero_when_the_plugin_returned_zero() {
+    let scratch = Scratch::new();
+    let (code, report) = report(&scratch, &wasm::fixture("hostile"), &["--action", "count"]);
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(report["outcome"], "ok");
+    assert_eq!((&report["limit"], &report["error"]), (&Json::Null, &Json::Null));
+    assert!(report["fuel_used"].as_u64() > Some(0), "{report}");
+    assert!(report["peak_memory_bytes"].as_u64() >= Some(65_536), "{report}");
+    assert!(report["micros"].as_u64().is_some(), "{report}");
+    assert_ne!(report["reply"], Json::Null, "{report}");
+}
+
+#[test]
+fn one_when_the_plugin_failed() {
+    let scratch = Scratch::new();
+    let arguments = ["--action", "fetch", "--params", r#"{"url": "http://127.0.0.1:1/"}"#];
+    let (code, report) = report(&scratch, &wasm::fixture("hostile"), &arguments);
+    assert_eq!((code, &report["outcome"]), (1, &Json::from("failed")), "{report}");
+    let error = report["error"].as_str().expect("error");
+    assert!(error.starts_with("failed with code 1: Network: GET ") && error.contains("grant"), "{error}");
+}
+
+#[test]
+fn two_for_usage() {
+    let scratch = Scratch::new();
+    let module = wasm::fixture("hostile");
+    for (arguments, words) in [
+        (&["--action", "nothing"][..], "its actions are loop, "),
+        (&[], "needs an action"),
+        (&["--action", "count", "--params", "{"], "--params"),
+        (&["--action", "count", "--context", "{\"note\": 1000}"], "--context"),
+        (&["--params", "{}"], "--action"),
+        (&["--action", "count", "--grant", "Net"], "unknown capability"),
+        (&["--action", "count", "--deny", "Net"], "unknown capability"),
+        (&["--action", "count", "--env", "X"], "NAME=VALUE"),
+        (&["--action", "count", "--dir", "/tmp"], "HOST::GUEST"),
+        (&["--action", "count", "--config", "missing.toml"], "cannot read missing.toml"),
+        (&["--frobnicate"], "--frobnicate"),
+    ] {
+        let ended = exec(&scratch, &module, arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{arguments:?}: {ended:?}");
+        assert!(ended.stderr.contains(words), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn three_for_a_limit_or_a_trap() {
+    let scratch = Scratch::new();
+    let module = wasm::fixture("hostile");
+    for (action, outcome, limit, error) in [
+        ("loop", "limit", Some("max_fuel"), "fuel exhausted"),
+        ("sleep", "limit", Some("max_fuel"), "fuel exhausted"),
+        ("allocate", "limit", Some("max_memory_bytes"), "memory"),
+        ("panic", "trap", None, "trapped"),
+    ] {
+        let (code, report) = report(&scratch, &module, &["--action", action]);
+        assert_eq!(code, 3, "{action}: {report}");
+        assert_eq!(
+            (&report["outcome"], &report["limit"]),
+            (&Json::from(outcome), &Json::from(limit)),
+            "{action}"
+        );
+        assert!(report["error"].as_str().is_some_and(|found| found.contains(error)), "{action}: {report}");
+    }
+    let ended = exec(&scratch, &module, &["--action", "loop"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (3, ""), "{ended:?}");
+    assert!(ended.stderr.contains("error: fuel exhausted"), "{ended:?}");
+}
+
+#[test]
+fn four_when_refused_before_running() {
+    let scratch = Scratch::new();
+    let module = wasm::fixture("hostile");
+    let module = module.to_str().expect("path");
+    let ended = scratch.conductor(&["exec", module, "--action", "count", "--json"]);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    let report: Json = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!((&report["outcome"], &report["limit"]), (&Json::from("refused"), &Json::Null));
+    assert!(report["error"].as_str().is_some_and(|error| error.contains("signature")), "{report}");
+    assert_eq!((&report["reply"], &report["fuel_used"]), (&Json::Null, &Json::from(0)));
+
+    let ended = scratch.conductor(&["exec", module, "--action", "count"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (4, ""), "{ended:?}");
+    assert!(ended.stderr.starts_with("error: "), "{ended:?}");
+    std::fs::write(scratch.path("not.wasm"), "(module)").expect("written");
+    assert_eq!(exec(&scratch, Path::new("not.wasm"), &["--action", "x"]).code, 4);
+    assert_eq!(exec(&scratch, Path::new("missing.wasm"), &["--action", "x"]).code, 4);
+}
+
+#[test]
+fn accepting_an_unsigned_plugin_is_said_in_words() {
+    let scratch = Scratch::new();
+    let ended = exec(&scratch, &wasm::fixture("hostile"), &["--action", "count"]);
+    assert!(ended.stderr.contains("--unsigned-ok") && ended.stderr.contains("nobody vouches"), "{ended:?}");
+}
+
+#[test]
+fn a_program_in_c_gets_a_request_or_the_callers_input() {
+    let scratch = Scratch::new();
+    let module = wasm::c_fixture("command");
+    let (code, report) = report(&scratch, &module, &["--action", "shout", "--params", "[1]"]);
+    assert_eq!((code, &report["reply"]["language"]), (0, &Json::from("C")), "{report}");
+    assert_eq!(report["reply"]["request"]["action"], "shout");
+    assert_eq!(report["reply"]["request"]["parameters"], serde_json::json!([1]));
+
+    let module = module.to_str().expect("path");
+    let arguments = ["exec", module, "--unsigned-ok", "--", "first", "second"];
+    let ended = scratch.conductor_with_input(&arguments, "hello\n");
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "first\nsecond\nHELLO\n"), "{ended:?}");
+    let arguments = ["exec", module, "--unsigned-ok", "--action", "x", "--params", r#"{"exit":7}"#];
+    assert_eq!(scratch.conductor(&arguments).code, 1);
+}
+
+#[test]
+fn a_context_reaches_the_plugin_and_what_it_sends_the_output() {
+    let scratch = Scratch::new();
+    scratch.config("[midi.outputs.synth]\nto = \"file:../synth.raw\"\n");
+    let arguments = [
+        "--action",
+        "chord",
+        "--params",
+        r#"{"port": "synth"}"#,
+        "--context",
+        r#"{"note": 60, "velocity": 9}"#,
+    ];
+    let (code, report) = report(&scratch, &wasm::plugin("chord"), &arguments);
+    assert_eq!(code, 0, "{report}");
+    let sent = std::fs::metadata(scratch.path("synth.raw")).expect("file");
+    assert_eq!(sent.len(), 9);
+}
+
+#[test]
+fn capabilities_are_granted_and_denied_for_one_call() {
+    let scratch = Scratch::new();
+    let write = ["--action", "write", "--params", r#"{"path": "/mine.txt", "text": "hello"}"#];
+    let (code, refused) = report(&scratch, &wasm::fixture("hostile"), &write);
+    assert_eq!(code, 1, "{refused}");
+    assert!(refused["withheld"].to_string().contains("Filesystem is not granted"), "{refused}");
+    let granted = [&write[..], &["--grant", "Filesystem"]].concat();
+    let (code, report_granted) = report(&scratch, &wasm::fixture("hostile"), &granted);
+    assert_eq!(code, 0, "{report_granted}");
+    let denied = [&granted[..], &["--deny", "Filesystem"]].concat();
+    let (code, report_denied) = report(&scratch, &wasm::fixture("hostile"), &denied);
+    assert_eq!(code, 1, "{report_denied}");
+    assert!(report_denied["withheld"].to_string().contains("denied by the user"), "{report_denied}");
+}
+
+#[test]
+fn development_options_reach_the_plugin() {
+    let scratch = Scratch::new();
+    std::fs::create_dir(scratch.path("shared")).expect("directory");
+    let directory = format!("{}::/shared", scratch.path("shared").display());
+    let arguments = [
+        "--action",
+        "write",
+        "--params",
+        r#"{"path": "/shared/a.txt", "text": "hello"}"#,
+        "--dir",
+        &directory,
+    ];
+    let (code, written) = report(&scratch, &wasm::fixture("hostile"), &arguments);
+    assert_eq!(code, 0, "{written}");
+    assert_eq!(std::fs::read_to_string(scratch.path("shared/a.txt")).expect("file"), "hello");
+    let (code, seen) =
+        report(&scratch, &wasm::fixture("hostile"), &["--action", "stdio", "--env", "GREETING=hello"]);
+    assert_eq!(code, 0, "{seen}");
+    assert!(seen["reply"].to_string().contains("GREETING"), "{seen}");
+}
+
+#[test]
+fn escape_sequences_of_a_plugin_do_not_reach_standard_error() {
+    let scratch = Scratch::new();
+    let ended = exec(&scratch, &wasm::fixture("hostile"), &["--action", "stdio"]);
+    assert!(!ended.stderr.contains('\u{1b}'), "{}", ended.stderr.escape_debug());
+    assert!(ended.stderr.contains("\\u{1b}"), "{}", ended.stderr);
+}

@@ -1,0 +1,16 @@
+//! The help of every command, held by a file: what people and scripts rely on changes only on purpose.
+
+use super::scratch::Scratch;
+
+#[test]
+fn help_is_as_written_down() {
+    let scratch = Scratch::new();
+    let mut found = String::new();
+    for command in [&[][..], &["run"], &["exec"], &["inspect"]] {
+        let words = [command, &["--help"]].concat();
+        let ended = scratch.conductor(&words);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        found.push_str(&format!("$ conductor {}\n{}\n", words.join(" "), ended.stdout));
+    }
+    assert_eq!(found, include_str!("help.txt"), "the new help, if it is meant to be so:\n{found}");
+}

@@ -1,0 +1,42 @@
+//! A clock that ticks so many times, and modes that mappings switch.
+
+use super::scratch::{LENIENT, Scratch, plugin};
+use crate::wasm;
+
+#[test]
+fn a_counted_interval_ends() {
+    let scratch = Scratch::new();
+    let notes = plugin("notes", &wasm::plugin("notes"), "granted_capabilities = [\"Filesystem\"]");
+    scratch.config(&format!(
+        "initial_mode = \"first\"
+        {LENIENT}{notes}
+        [[inputs]]
+        name = \"clock\"
+        type = \"interval\"
+        every = \"20ms\"
+        count = 4
+        [[mappings]]
+        trigger = {{ event = \"interval\" }}
+        mode = \"first\"
+        plugin = \"notes\"
+        action = \"append\"
+        parameters = {{ text = \"only once\" }}
+        [[mappings]]
+        trigger = {{ input = \"clock\" }}
+        mode = \"first\"
+        switch_mode = \"then\"
+        [[mappings]]
+        trigger = {{ input = \"clock\" }}
+        mode = \"then\"
+        plugin = \"notes\"
+        action = \"append\""
+    ));
+    let (code, rows, log) = scratch.start(&["--exit-at-end"]).wait();
+    assert_eq!(code, 0, "{log}");
+    let events: Vec<&str> = rows.iter().filter_map(|row| row["event"].as_str()).collect();
+    assert_eq!(events, ["clock: tick 0", "clock: tick 1", "clock: tick 2", "clock: tick 3"]);
+    let notes = scratch.notes();
+    let lines: Vec<&str> = notes.lines().collect();
+    assert!(lines[0].ends_with(" only once"), "{notes}");
+    assert!(lines[1].contains("current_mode=\"then\"") && lines[1].contains("count=1"), "{notes}");
+}

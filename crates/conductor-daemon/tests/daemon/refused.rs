@@ -1,0 +1,81 @@
+//! What is refused or missing at the start, and what goes on all the same.
+
+use super::scratch::{LENIENT, Scratch, plugin};
+use crate::wasm;
+
+const CLOCK: &str = "[[inputs]]\nname = \"clock\"\ntype = \"interval\"\nevery = \"5ms\"\ncount = 3\n";
+
+fn call(plugin: &str, action: &str) -> String {
+    format!("[[mappings]]\ntrigger = {{ input = \"clock\" }}\nplugin = \"{plugin}\"\naction = \"{action}\"\n")
+}
+
+#[test]
+fn an_unsigned_plugin_is_refused_unless_told_otherwise() {
+    let scratch = Scratch::new();
+    let hostile = plugin("hostile", &wasm::fixture("hostile"), "");
+    scratch.config(&format!("{hostile}{CLOCK}{}", call("hostile", "count")));
+    let (code, rows, log) = scratch.start(&["--exit-at-end"]).wait();
+    assert_eq!((code, rows.len()), (1, 0), "{log}");
+    assert!(log.contains("refused: ") && log.contains("signature"), "{log}");
+    assert!(log.contains("none of the plugins could be loaded"), "{log}");
+}
+
+#[test]
+fn one_refused_plugin_leaves_the_others_running() {
+    let scratch = Scratch::new();
+    std::fs::write(scratch.path("broken.wasm"), "not a module").expect("written");
+    let hostile = plugin("hostile", &wasm::fixture("hostile"), "");
+    let broken = plugin("broken", &scratch.path("broken.wasm"), "");
+    let calls = call("broken", "x") + &call("hostile", "count") + &call("hostile", "missing");
+    scratch.config(&format!("{LENIENT}{hostile}{broken}{CLOCK}{calls}"));
+    let (code, rows, log) = scratch.start(&["--exit-at-end"]).wait();
+    assert_eq!((code, rows.len()), (0, 3), "{log}");
+    assert!(rows.iter().all(|row| row["plugin"] == "hostile" && row["outcome"] == "ok"), "{rows:?}");
+    assert!(log.contains("refused: "), "{log}");
+    assert!(log.contains("a mapping names the action `missing`, which the plugin lacks"), "{log}");
+}
+
+#[test]
+fn a_missing_input_is_said_and_the_others_go_on_unless_it_is_required() {
+    let scratch = Scratch::new();
+    let hostile = plugin("hostile", &wasm::fixture("hostile"), "");
+    let missing = "[[inputs]]\nname = \"keys\"\ntype = \"midi-raw\"\npath = \"/no/such/device\"\n";
+    let calls = call("hostile", "count");
+    scratch.config(&format!("{LENIENT}{hostile}{CLOCK}{missing}{calls}"));
+    let (code, rows, log) = scratch.start(&["--exit-at-end"]).wait();
+    assert_eq!((code, rows.len()), (0, 3), "{log}");
+    assert!(log.contains("unavailable here, because cannot read /no/such/device"), "{log}");
+
+    scratch.config(&format!("{LENIENT}{hostile}{CLOCK}{missing}required = true\n{calls}"));
+    let (code, rows, log) = scratch.start(&["--exit-at-end"]).wait();
+    assert_eq!((code, rows.len()), (1, 0), "{log}");
+    assert!(log.contains("the required input `keys` is unavailable here"), "{log}");
+
+    scratch.config(&format!("{LENIENT}{hostile}{missing}"));
+    let (code, _, log) = scratch.start(&[]).wait();
+    assert_eq!(code, 1, "{log}");
+    assert!(log.contains("none of the inputs is available"), "{log}");
+}
+
+#[test]
+fn waiting_for_an_end_that_never_comes_is_an_error() {
+    let scratch = Scratch::new();
+    scratch.config("[[inputs]]\nname = \"osc\"\ntype = \"osc\"\nlisten = \":0\"\n");
+    let (code, _, log) = scratch.start(&["--exit-at-end"]).wait();
+    assert_eq!(code, 1, "{log}");
+    assert!(log.contains("no available input ends of itself"), "{log}");
+}
+
+#[test]
+fn a_required_output_must_be_there() {
+    let scratch = Scratch::new();
+    let output = "[midi.outputs.synth]\nto = \"file:/no/such/directory/synth\"\n";
+    scratch.config(&format!("{output}{CLOCK}"));
+    let (code, _, log) = scratch.start(&["--exit-at-end"]).wait();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("unavailable here, because cannot open /no/such/directory/synth"), "{log}");
+    scratch.config(&format!("{output}required = true\n{CLOCK}"));
+    let (code, _, log) = scratch.start(&["--exit-at-end"]).wait();
+    assert_eq!(code, 1, "{log}");
+    assert!(log.contains("the required MIDI output `synth` is unavailable here"), "{log}");
+}

@@ -1,0 +1,60 @@
+//! One slow plugin and one broken plugin beside one that works.
+
+use std::time::{Duration, Instant};
+
+use super::scratch::{LENIENT, Scratch, plugin};
+use crate::wasm;
+
+#[test]
+fn a_slow_and_a_broken_plugin_delay_nobody() {
+    let scratch = Scratch::new();
+    let notes = plugin("notes", &wasm::plugin("notes"), "granted_capabilities = [\"Filesystem\"]");
+    // Sleeping costs fuel, so this one is slow for as long as the clock allows.
+    let slow = plugin(
+        "slow",
+        &wasm::fixture("hostile"),
+        "max_fuel = 1_000_000_000_000\nmax_execution_time = \"400ms\"",
+    );
+    let broken = plugin("broken", &wasm::fixture("hostile"), "");
+    scratch.config(&format!(
+        "{LENIENT}{notes}{slow}{broken}
+        [[inputs]]
+        name = \"clock\"
+        type = \"interval\"
+        every = \"10ms\"
+        count = 100
+        [[mappings]]
+        trigger = {{ event = \"interval\" }}
+        plugin = \"slow\"
+        action = \"sleep\"
+        [[mappings]]
+        trigger = {{ event = \"interval\" }}
+        plugin = \"broken\"
+        action = \"panic\"
+        [[mappings]]
+        trigger = {{ event = \"interval\" }}
+        plugin = \"notes\"
+        action = \"append\""
+    ));
+    let mut daemon = scratch.start(&[]);
+    let (first, row) = daemon.next_call();
+    let (mut last, mut rows) = (first, vec![row]);
+    while rows.iter().filter(|row| row["plugin"] == "notes").count() < 100 {
+        let (at, row) = daemon.next_call();
+        last = at;
+        rows.push(row);
+    }
+    let slow: Vec<_> = rows.iter().filter(|row| row["plugin"] == "slow").collect();
+    // One second of ticks; behind the slow plugin it would have been forty.
+    assert!(last - first < Duration::from_secs(15), "took {:?}", last - first);
+    assert!(slow.len() < 60, "{} slow calls in {:?}", slow.len(), last - first);
+    assert!(slow.iter().all(|row| row["limit"] == "max_execution_time"), "{slow:?}");
+    let mut broken = rows.iter().filter(|row| row["plugin"] == "broken");
+    assert!(broken.all(|row| row["outcome"] == "trap"), "{rows:?}");
+    assert!(rows.iter().filter(|row| row["plugin"] == "notes").all(|row| row["outcome"] == "ok"));
+
+    let asked = Instant::now();
+    let (_, log) = daemon.stop();
+    assert!(asked.elapsed() < Duration::from_secs(20), "stopping took {:?}", asked.elapsed());
+    assert!(log.contains("failures_in_a_row=64") && !log.contains("failures_in_a_row=63"), "{log}");
+}
