@@ -20,7 +20,7 @@ use crate::grant::Grants;
 
 use changes::Changes;
 
-pub use rate::MAX_CALLS_PER_SECOND;
+pub use rate::{MAX_CALLS_PER_SECOND, MAX_RECORDS_PER_SECOND};
 
 /// Fuel of every operation beside that of its bytes: decoding, checking and recording it.
 const OPERATION_FUEL: u64 = 2_000;
@@ -54,7 +54,9 @@ impl Broker {
             services: Arc::clone(&self.services),
             grants: RwLock::new(Arc::new(grants)),
             max_message_bytes: max_message_bytes as usize,
-            rate: rate::Window::default(),
+            rate: rate::Window::new(MAX_CALLS_PER_SECOND),
+            records: rate::Window::new(MAX_RECORDS_PER_SECOND),
+            unrecorded: AtomicU64::new(0),
             denials: AtomicU64::new(0),
             changes: Changes::default(),
             connections: network::Connections::default(),
@@ -69,6 +71,9 @@ pub struct Session {
     grants: RwLock<Arc<Grants>>,
     max_message_bytes: usize,
     rate: rate::Window,
+    records: rate::Window,
+    /// Uses and denials since the last one that was recorded.
+    unrecorded: AtomicU64,
     denials: AtomicU64,
     changes: Changes,
     connections: network::Connections,
@@ -118,9 +123,11 @@ impl Session {
 
     /// Takes a capability away, from the next operation on and from operations under way.
     pub fn revoke(&self, capability: Capability) {
-        let mut grants = (*self.grants()).clone();
-        grants.revoke(capability);
-        self.set_grants(grants);
+        {
+            let mut held = self.grants.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::make_mut(&mut held).revoke(capability);
+        }
+        self.changes.announce();
     }
 
     /// Operations that were denied so far.
@@ -155,7 +162,10 @@ impl Session {
     }
 
     fn within_limits(&self, request: &[u8]) -> Result<(), Refusal> {
-        self.rate.admit(Instant::now())?;
+        if !self.rate.admit(Instant::now()) {
+            let reason = format!("more than {MAX_CALLS_PER_SECOND} operations in a second");
+            return Err(Refusal::new(Status::RateLimited, reason));
+        }
         let (found, max) = (request.len(), self.max_message_bytes);
         if found > max {
             return Err(Refusal::too_large(format!(
@@ -192,6 +202,11 @@ impl Session {
         if result.is_err_and(|refusal| refusal.status == Status::Denied) {
             self.denials.fetch_add(1, Ordering::Relaxed);
         }
-        audit::record(&self.plugin, O::CAPABILITY, O::NAME, request, result);
+        if self.records.admit(Instant::now()) {
+            let unrecorded = self.unrecorded.swap(0, Ordering::Relaxed);
+            audit::record(&self.plugin, O::CAPABILITY, O::NAME, request, result, unrecorded);
+        } else {
+            self.unrecorded.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }

@@ -15,6 +15,9 @@ pub const DEFAULT_MAX_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
 pub const DEFAULT_MAX_TABLE_ELEMENTS: u64 = 10_000;
 /// Default of [`Limits::max_stack_bytes`].
 pub const DEFAULT_MAX_STACK_BYTES: u32 = 512 * 1024;
+/// Most that [`WasmConfig::max_stack_bytes`] may be: the plugin's stack is part of the calling thread's, which has
+/// 2 MiB by Rust's default, and the host's own functions need the rest.
+pub const MAX_STACK_BYTES: u32 = 1024 * 1024;
 /// Default of [`Limits::max_open_files`].
 pub const DEFAULT_MAX_OPEN_FILES: u32 = 64;
 /// Default of [`Limits::max_message_bytes`].
@@ -51,7 +54,7 @@ pub struct WasmConfig {
     pub max_table_elements: u64,
     /// Wall clock of loading, and again of every call. Default [`DEFAULT_MAX_EXECUTION_TIME`].
     pub max_execution_time: Duration,
-    /// Stack of the plugin's own code in bytes; one value for all plugins of a host. Default
+    /// Stack of the plugin's own code in bytes; one value for all plugins of a host, at most [`MAX_STACK_BYTES`]. Default
     /// [`DEFAULT_MAX_STACK_BYTES`].
     pub max_stack_bytes: u32,
     /// Files and directories that a plugin has open at once. Default [`DEFAULT_MAX_OPEN_FILES`].

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use conductor_signing::VerifiedPlugin;
 use wasmtime::{Config, InstancePre, Linker, OptLevel};
 
+use crate::config::MAX_STACK_BYTES;
 use crate::host::Flavour;
 use crate::instance::State;
 use crate::shape::{self, ShapeError};
@@ -32,8 +33,12 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Fails if wasmtime does not support this machine, or the ticker's thread cannot be started.
+    /// Fails if the stack is larger than [`MAX_STACK_BYTES`], if wasmtime does not support this machine, or if the
+    /// ticker's thread cannot be started.
     pub fn new(max_stack_bytes: u32) -> Result<Self, EngineError> {
+        if max_stack_bytes > MAX_STACK_BYTES {
+            return Err(EngineError::Stack { asked: max_stack_bytes });
+        }
         let mut config = Config::new();
         config
             .wasm_features(wasmparser::WasmFeatures::all().difference(shape::FEATURES), false)
@@ -66,6 +71,12 @@ impl Engine {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
+    /// A stack that the calling thread does not have.
+    #[error("max_stack_bytes is {asked}, more than {MAX_STACK_BYTES}")]
+    Stack {
+        /// What was asked for.
+        asked: u32,
+    },
     /// wasmtime refuses the configuration on this machine.
     #[error("this machine cannot run the WebAssembly engine")]
     Unsupported {

@@ -86,6 +86,10 @@ pub(crate) fn load(
     Ok(Box::new(plugin))
 }
 
+/// Most names that `capabilities()` is read for: there are six, and comparing thousands costs the host time that nobody
+/// is charged for.
+const MAX_NAMES: usize = 64;
+
 /// Asks a plugin without a manifest what it is, in an instance that has no capability at all.
 fn ask(
     engine: &Engine,
@@ -128,7 +132,7 @@ fn declared(name: &str, metadata: Metadata) -> Result<Option<Manifest>, LoadErro
         .map_err(|source| LoadError::Metadata { source })?;
     if let Some(capabilities) = capabilities {
         let names: Vec<String> = serde_json::from_slice(&capabilities).map_err(json)?;
-        for name in names {
+        for name in names.into_iter().take(MAX_NAMES) {
             if !manifest.capabilities.iter().any(|request| request.name == name) {
                 manifest.capabilities.push(CapabilityRequest { name, scope: None, reason: None });
             }

@@ -23,6 +23,12 @@ use classify::classify;
 pub(crate) use host_call::{charge, define as define_host_call};
 use limiter::Limiter;
 
+/// Deadline of a call whose time limit is longer than the clock can tell.
+const LONGEST_CALL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Most lines of one stream that one call keeps; stops a page of line breaks from becoming as many log records.
+const MAX_PRINTED_LINES: usize = 1_000;
+
 /// What a store holds beside the plugin's own memory.
 pub(crate) struct State {
     pub(crate) wasi: WasiP1Ctx,
@@ -130,13 +136,11 @@ impl Instance {
             if self.exports.stdout_is_reply() {
                 reply = Some(output.bytes);
             } else {
-                append_lines(&mut log, LogSource::Stdout, &output.bytes);
-                dropped += output.dropped;
+                dropped += output.dropped + append_lines(&mut log, LogSource::Stdout, &output.bytes);
             }
         }
         if let Some(output) = state.stderr.take() {
-            append_lines(&mut log, LogSource::Stderr, &output.bytes);
-            dropped += output.dropped;
+            dropped += output.dropped + append_lines(&mut log, LogSource::Stderr, &output.bytes);
         }
         Cost {
             fuel_used: state.limits.max_fuel.saturating_sub(left),
@@ -152,7 +156,8 @@ impl Instance {
 fn begin(store: &mut Store<State>) {
     let state = store.data_mut();
     let time = state.limits.max_execution_time;
-    state.deadline = Instant::now() + time;
+    let now = Instant::now();
+    state.deadline = now.checked_add(time).unwrap_or(now + LONGEST_CALL);
     state.limiter.begin_call();
     state.answer.clear();
     state.reply = None;
@@ -164,13 +169,19 @@ fn begin(store: &mut Store<State>) {
     }
 }
 
-/// Ticks that surely cover `time`, so that a deadline is looked at when it has passed and not before.
+/// Ticks after which a running call's deadline is next held against the clock. Ticks come late, never early, so the
+/// whole of `time` in ticks would be too long; and looking at the clock at every tick would be for nothing.
 fn ticks(time: Duration) -> u64 {
+    const MOST: u64 = 4;
     let ticks = time.as_nanos().div_ceil(TICK.as_nanos());
-    u64::try_from(ticks).unwrap_or(u64::MAX / 2).clamp(1, u64::MAX / 2)
+    u64::try_from(ticks).unwrap_or(MOST).clamp(1, MOST)
 }
 
-fn append_lines(log: &mut Vec<LogLine>, source: LogSource, bytes: &[u8]) {
+/// Splits what was printed into lines; returns the bytes of those beyond the most that a call may log.
+fn append_lines(log: &mut Vec<LogLine>, source: LogSource, bytes: &[u8]) -> u64 {
     let text = String::from_utf8_lossy(bytes);
-    log.extend(text.lines().map(|line| LogLine { source, text: line.to_owned() }));
+    let mut lines = text.lines();
+    let kept = lines.by_ref().take(MAX_PRINTED_LINES);
+    log.extend(kept.map(|line| LogLine { source, text: line.to_owned() }));
+    lines.map(|line| line.len() as u64 + 1).sum()
 }

@@ -24,7 +24,7 @@ mod wasi;
 pub use config::{
     DEFAULT_MAX_EXECUTION_TIME, DEFAULT_MAX_FUEL, DEFAULT_MAX_LOG_BYTES, DEFAULT_MAX_MEMORY_BYTES,
     DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_MAX_MODULE_BYTES, DEFAULT_MAX_OPEN_FILES, DEFAULT_MAX_REPLY_BYTES,
-    DEFAULT_MAX_STACK_BYTES, DEFAULT_MAX_TABLE_ELEMENTS, Isolation, Limits, WasmConfig,
+    DEFAULT_MAX_STACK_BYTES, DEFAULT_MAX_TABLE_ELEMENTS, Isolation, Limits, MAX_STACK_BYTES, WasmConfig,
 };
 pub use devices::{Devices, MidiError, MidiOutputs};
 pub use engine::{CompileError, CompiledPlugin, Engine, EngineError};

@@ -21,6 +21,11 @@ pub const MAX_NESTING: u32 = 8_192;
 pub const MAX_FUNCTION_BRANCH_TARGETS: u32 = 65_536;
 /// Most locals of one function; each costs the compiler a variable.
 pub const MAX_FUNCTION_LOCALS: u32 = 5_000;
+/// Most of (loops × locals) of one function: every loop may carry every local, and the compiler's time and memory grow
+/// faster than that product. A function of 6 KB with 400 of each takes five seconds.
+pub const MAX_LOOP_LOCALS: u64 = 50_000;
+/// Most of (blocks × locals) of one function, for the merges that blocks and conditionals make of locals.
+pub const MAX_BLOCK_LOCALS: u64 = 2_000_000;
 /// Most locals of all functions together.
 pub const MAX_TOTAL_LOCALS: u64 = 2_000_000;
 /// Most imports; the host offers fewer than a hundred functions.
@@ -189,11 +194,13 @@ impl Counts {
         if self.total_locals > MAX_TOTAL_LOCALS {
             return Err(too_many("locals", self.total_locals, MAX_TOTAL_LOCALS));
         }
-        let (mut blocks, mut depth, mut targets) = (0u32, 0u32, 0u32);
+        let (mut blocks, mut loops, mut depth, mut targets) = (0u32, 0u32, 0u32, 0u32);
         let mut operators = body.get_operators_reader().map_err(invalid)?;
         while !operators.eof() {
-            match operators.read().map_err(invalid)? {
+            let operator = operators.read().map_err(invalid)?;
+            match operator {
                 Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                    loops += u32::from(matches!(operator, Operator::Loop { .. }));
                     blocks += 1;
                     depth += 1;
                     at_most("blocks in one function", blocks, MAX_FUNCTION_BLOCKS)?;
@@ -207,7 +214,8 @@ impl Counts {
                 _ => {}
             }
         }
-        Ok(())
+        product("loops × locals in one function", loops, locals, MAX_LOOP_LOCALS)?;
+        product("blocks × locals in one function", blocks, locals, MAX_BLOCK_LOCALS)
     }
 }
 
@@ -225,6 +233,11 @@ fn offered(module: &str, name: &str, ty: TypeRef) -> bool {
 /// At most 64 characters of a name from the module, escaped, so that an error stays one readable line.
 fn shorten(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+fn product(what: &'static str, a: u32, b: u32, max: u64) -> Result<(), ShapeError> {
+    let found = u64::from(a) * u64::from(b);
+    if found > max { Err(too_many(what, found, max)) } else { Ok(()) }
 }
 
 fn at_most(what: &'static str, found: u32, max: u32) -> Result<(), ShapeError> {

@@ -14,13 +14,15 @@ mod poll;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{Caller, Linker};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1};
 use wiggle::GuestMemory;
 
-use crate::instance::{State, charge};
+use crate::instance::{State, Stopped, charge};
+use crate::outcome::Limit;
 pub(crate) use capture::Capture;
 pub use context::SetupError;
 pub(crate) use context::{Access, Setup, data_directory};
@@ -35,8 +37,15 @@ const BASE_FUEL: u64 = 200;
 /// Fuel of a function that touches a file, beside its bytes and the processor time that it takes.
 const FILE_FUEL: u64 = 1_000;
 
+/// Bytes of arguments that one function may make the host copy, such as a path; what is read and written is not copied.
+const MAX_COPIED_BYTES: usize = 64 * 1024;
+
+/// Random bytes that are made at once; stops a guest from making the host hold them all.
+const RANDOM_PIECE_BYTES: u32 = 64 * 1024;
+
 /// WASI's error numbers that this module returns itself.
 mod errno {
+    pub(super) const ACCES: i32 = 2;
     pub(super) const FAULT: i32 = 21;
     pub(super) const INVAL: i32 = 28;
     pub(super) const MFILE: i32 = 33;
@@ -77,7 +86,7 @@ macro_rules! functions {
                 |mut caller: Caller<'_, State>, $($fa: $ft),*| -> wasmtime::Result<i32> {
                     let bytes: u64 = $bytes(&mut caller, $($fa),*);
                     charge(&mut caller, FILE_FUEL.saturating_add(bytes))?;
-                    timed(&mut caller, |state, memory| {
+                    timed(&mut caller, bytes, |state, memory| {
                         now_or_trap(preview1::$file(&mut state.wasi, memory, $($fa),*))
                     })
                 },
@@ -160,8 +169,22 @@ functions! {
 
 /// Random bytes cost fuel before they are made: a gigabyte of them would take the host more than a second.
 fn random_get(mut caller: Caller<'_, State>, buffer: i32, len: i32) -> wasmtime::Result<i32> {
-    charge(&mut caller, BASE_FUEL + u64::from(len as u32))?;
-    with_memory(&mut caller, |state, memory| preview1::random_get(&mut state.wasi, memory, buffer, len))
+    let (mut at, mut left) = (buffer as u32, len as u32);
+    charge(&mut caller, BASE_FUEL + u64::from(left))?;
+    loop {
+        let piece = left.min(RANDOM_PIECE_BYTES);
+        let result = with_memory(&mut caller, |state, memory| {
+            preview1::random_get(&mut state.wasi, memory, at as i32, piece as i32)
+        })?;
+        left -= piece;
+        if result != errno::SUCCESS || left == 0 {
+            return Ok(result);
+        }
+        match at.checked_add(piece) {
+            Some(next) => at = next,
+            None => return Ok(errno::FAULT),
+        }
+    }
 }
 
 /// Runs `work` with the plugin's memory and state, if it exports a memory.
@@ -169,14 +192,22 @@ fn with_memory<T>(
     caller: &mut Caller<'_, State>,
     work: impl FnOnce(&mut State, &mut GuestMemory<'_>) -> wasmtime::Result<T>,
 ) -> wasmtime::Result<T> {
+    with_memory_moving(caller, 0, work)
+}
+
+/// As [`with_memory`], for work that moves `bytes` between the plugin's memory and a file, which are not copied.
+fn with_memory_moving<T>(
+    caller: &mut Caller<'_, State>,
+    bytes: u64,
+    work: impl FnOnce(&mut State, &mut GuestMemory<'_>) -> wasmtime::Result<T>,
+) -> wasmtime::Result<T> {
     // Before the start function has returned, the memory is not looked up yet.
     let memory = match caller.data().memory() {
         Some(memory) => Some(memory),
         None => caller.get_export("memory").and_then(wasmtime::Extern::into_memory),
     };
-    // What one call may make the host copy: never more than the plugin could hold itself.
-    let state = caller.data_mut();
-    state.wasi.set_hostcall_fuel(usize::try_from(state.limits.max_memory_bytes).unwrap_or(usize::MAX));
+    let moved = usize::try_from(bytes).unwrap_or(usize::MAX);
+    caller.data_mut().wasi.set_hostcall_fuel(MAX_COPIED_BYTES.saturating_add(moved));
     match memory {
         Some(memory) => {
             let (bytes, state) = memory.data_and_store_mut(caller);
@@ -186,15 +217,20 @@ fn with_memory<T>(
     }
 }
 
-/// As [`with_memory`], and charges a unit of fuel for each nanosecond of processor time that the work took: reading a
-/// directory of ten thousand files costs the host more than its arguments tell.
+/// As [`with_memory_moving`], and charges a unit of fuel for each nanosecond of processor time that the work took: reading a
+/// directory of ten thousand files costs the host more than its arguments tell. A file operation that outlasts the call's
+/// deadline ends the call.
 fn timed<T>(
     caller: &mut Caller<'_, State>,
+    bytes: u64,
     work: impl FnOnce(&mut State, &mut GuestMemory<'_>) -> wasmtime::Result<T>,
 ) -> wasmtime::Result<T> {
     let before = processor_nanoseconds();
-    let result = with_memory(caller, work);
+    let result = with_memory_moving(caller, bytes, work);
     charge(caller, processor_nanoseconds().saturating_sub(before))?;
+    if Instant::now() >= caller.data().deadline {
+        return Err(Stopped(Limit::WallClock).into());
+    }
     result
 }
 

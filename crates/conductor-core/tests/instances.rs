@@ -69,6 +69,25 @@ fn every_call_has_the_whole_budget() {
 }
 
 #[test]
+fn a_stack_that_threads_do_not_have_is_refused() {
+    let config = |max_stack_bytes| WasmConfig { max_stack_bytes, ..WasmConfig::default() };
+    let Err(error) = Host::new(config(conductor_core::MAX_STACK_BYTES + 1)) else {
+        panic!("it was accepted")
+    };
+    assert_eq!(error.to_string(), "max_stack_bytes is 1048577, more than 1048576");
+    // The largest that is accepted is survived on a thread of the usual size.
+    std::thread::spawn(move || {
+        let host = Host::new(config(conductor_core::MAX_STACK_BYTES)).expect("host");
+        let text = include_str!("../../../tests/vectors/stack/recursion.wat");
+        let wasm = wat::parse_str(text).expect("valid text");
+        let mut plugin = load(&host, "deep.wasm", wasm, &PluginOptions::default()).expect("loads");
+        assert_eq!(plugin.execute(REQUEST).outcome.to_string(), "stack exhausted");
+    })
+    .join()
+    .expect("the thread lives");
+}
+
+#[test]
 fn memory_of_a_new_instance_is_zero() {
     let host = Host::new(WasmConfig::default()).expect("host");
     let filler = r#"(module

@@ -1,35 +1,36 @@
-//! How many operations a plugin may call for in a second.
+//! How many operations a plugin may call for in a second, and how many of them are written to the record one by one.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use conductor_abi::Status;
-
-use crate::capability::Refusal;
-
 /// Most operations per second and plugin; stops a plugin from keeping the host busy with calls that cost it little.
 pub const MAX_CALLS_PER_SECOND: u32 = 10_000;
 
-/// Counts calls in windows of one second, each starting with the first call after the last window.
-#[derive(Default)]
+/// Most uses and denials per second and plugin that are recorded one by one; the rest are counted. Stops a plugin from
+/// drowning the record in requests that it knows will be denied.
+pub const MAX_RECORDS_PER_SECOND: u32 = 100;
+
+/// Counts in windows of one second, each starting with the first after the last window.
 pub(super) struct Window {
+    max: u32,
     current: Mutex<Option<(Instant, u32)>>,
 }
 
 impl Window {
-    /// Counts a call, or refuses it.
-    pub(super) fn admit(&self, now: Instant) -> Result<(), Refusal> {
+    pub(super) const fn new(max: u32) -> Self {
+        Self { max, current: Mutex::new(None) }
+    }
+
+    /// Counts one; says whether it is within the limit.
+    pub(super) fn admit(&self, now: Instant) -> bool {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, count) = match &mut *current {
             Some(window) if now.saturating_duration_since(window.0) < Duration::from_secs(1) => window,
             window => window.insert((now, 0)),
         };
-        if *count >= MAX_CALLS_PER_SECOND {
-            let reason = format!("more than {MAX_CALLS_PER_SECOND} operations in a second");
-            return Err(Refusal::new(Status::RateLimited, reason));
-        }
-        *count += 1;
-        Ok(())
+        let admitted = *count < self.max;
+        *count += u32::from(admitted);
+        admitted
     }
 }
 
@@ -38,14 +39,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_has_ten_thousand_calls() {
-        let window = Window::default();
+    fn a_second_has_as_many_as_the_limit() {
+        let window = Window::new(MAX_CALLS_PER_SECOND);
         let start = Instant::now();
-        for _ in 0..MAX_CALLS_PER_SECOND {
-            window.admit(start).expect("within the limit");
-        }
-        let refusal = window.admit(start + Duration::from_millis(999)).expect_err("over the limit");
-        assert_eq!(refusal.status, Status::RateLimited);
-        window.admit(start + Duration::from_secs(1)).expect("a new second");
+        assert!((0..MAX_CALLS_PER_SECOND).all(|_| window.admit(start)));
+        assert!(!window.admit(start + Duration::from_millis(999)), "over the limit");
+        assert!(window.admit(start + Duration::from_secs(1)), "a new second");
     }
 }

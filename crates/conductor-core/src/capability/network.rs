@@ -10,6 +10,7 @@ mod service;
 mod target;
 
 use std::fmt;
+use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, HttpRequest, HttpResponse};
@@ -131,12 +132,23 @@ fn check_target(target: &Target, grant: &Grant) -> Result<Permit, Refusal> {
     if target.is_inside() && !named {
         return Err(private(target, "is on the user's own machine or network"));
     }
-    if let Some(kind) = target.address().map(AddressKind::of)
+    if let Some(kind) = target.address().map(kind_here)
         && !may_connect(kind, named)
     {
         return Err(private(target, &format!("is {kind}")));
     }
     Ok(Permit { reach: if named { Reach::Inside } else { Reach::Public } })
+}
+
+/// What an address is on this machine: its own public address leads to services that are meant for itself.
+fn kind_here(address: IpAddr) -> AddressKind {
+    let kind = AddressKind::of(address);
+    if kind == AddressKind::Public && is_own(address) { AddressKind::Loopback } else { kind }
+}
+
+/// Whether the address is one of this machine's: only to those can a socket be bound.
+fn is_own(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
 }
 
 /// Whether a connection may go to an address of this kind.

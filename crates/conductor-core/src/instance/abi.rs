@@ -3,7 +3,7 @@
 use conductor_abi::MAX_MANIFEST_BYTES;
 use wasmtime::{Store, TypedFunc};
 
-use super::classify::classify;
+use super::classify::{classify, exit_code};
 use super::{Instance, State};
 use crate::host::Flavour;
 use crate::outcome::{Limit, Outcome};
@@ -151,7 +151,6 @@ impl Instance {
         match self.try_call(request) {
             Ok(0) => self.check_reply(),
             Ok(code) => Outcome::Failed { code },
-            Err(Outcome::Ok) => self.check_reply(),
             Err(outcome) => outcome,
         }
     }
@@ -160,7 +159,13 @@ impl Instance {
         match &self.exports {
             Exports::Command { start } => {
                 let start = start.clone();
-                self.run(&start, ()).map(|()| 0)
+                match start.call(&mut self.store, ()) {
+                    Ok(()) => Ok(0),
+                    Err(error) => match exit_code(&error) {
+                        Some(code) => Ok(code),
+                        None => Err(classify(&error, self.store.data())),
+                    },
+                }
             }
             Exports::Reactor(reactor) => {
                 let (alloc, execute) = (reactor.alloc.clone(), reactor.execute.clone());

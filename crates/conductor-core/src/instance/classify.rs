@@ -11,12 +11,17 @@ use crate::outcome::{Limit, Outcome};
 #[error("{0}")]
 pub(crate) struct Stopped(pub(crate) Limit);
 
+/// The status that a plugin exited with; a command's way of returning, and nobody else's.
+pub(super) fn exit_code(error: &wasmtime::Error) -> Option<i32> {
+    error.downcast_ref().map(|I32Exit(code)| *code)
+}
+
 pub(super) fn classify(error: &wasmtime::Error, state: &State) -> Outcome {
     if let Some(Stopped(limit)) = error.downcast_ref() {
         return Outcome::Limit { limit: *limit };
     }
-    if let Some(I32Exit(code)) = error.downcast_ref() {
-        return if *code == 0 { Outcome::Ok } else { Outcome::Failed { code: *code } };
+    if let Some(code) = exit_code(error) {
+        return Outcome::Protocol { reason: format!("exited with status {code} instead of returning") };
     }
     let trap = error.downcast_ref::<Trap>();
     let limits = [

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use wasmtime::Caller;
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
+use wiggle::GuestMemory;
 
 use super::{FILE_FUEL, charge, errno, now_or_trap, timed};
 use crate::instance::State;
@@ -11,6 +12,9 @@ use crate::instance::State;
 /// Most entries of a scatter-gather list that are looked at to find its cost; wasmtime reads no further than the first
 /// that is not empty.
 const MAX_VECTORS: u32 = 1_024;
+
+/// Longest path that is looked at before it is opened; `PATH_MAX` of Linux.
+const MAX_PATH_BYTES: u32 = 4096;
 
 /// The files and directories that a plugin has opened itself.
 pub(crate) struct OpenFiles {
@@ -42,7 +46,10 @@ pub(super) fn open(
     if files.open.len() >= files.max {
         return Ok(errno::MFILE);
     }
-    timed(&mut caller, |state, memory| {
+    if !may_be_opened(&mut caller, fd, lookup, path, len)? {
+        return Ok(errno::ACCES);
+    }
+    timed(&mut caller, 0, |state, memory| {
         let result = now_or_trap(preview1::path_open(
             &mut state.wasi,
             memory,
@@ -64,9 +71,57 @@ pub(super) fn open(
     })
 }
 
+/// Whether the path leads to a file, a directory or nothing yet. Opening a named pipe waits for its other end, past
+/// every limit of the call, and a device does what it pleases; a plugin can make neither, but somebody else may have.
+fn may_be_opened(
+    caller: &mut Caller<'_, State>,
+    fd: i32,
+    lookup: i32,
+    path: i32,
+    len: i32,
+) -> wasmtime::Result<bool> {
+    /// Layout of `filestat` in WASI preview 1, and the values of its `filetype`.
+    const FILESTAT_BYTES: usize = 64;
+    const FILETYPE: usize = 16;
+    const DIRECTORY: u8 = 3;
+    const REGULAR_FILE: u8 = 4;
+    const SYMBOLIC_LINK: u8 = 7;
+
+    if len as u32 > MAX_PATH_BYTES {
+        // The opening itself refuses it, as it does a path that is not in the plugin's memory.
+        return Ok(true);
+    }
+    let (start, len) = (path as u32 as usize, len as u32 as usize);
+    timed(caller, 0, |state, memory| {
+        let bytes = match memory {
+            GuestMemory::Unshared(bytes) => bytes.get(start..start.saturating_add(len)),
+            GuestMemory::Shared(_) => None,
+        };
+        let Some(path) = bytes else { return Ok(true) };
+        // A memory of the host's own, so that the plugin's is not written to: the path, then room for the answer.
+        let answer = len.next_multiple_of(8);
+        let mut scratch = path.to_vec();
+        scratch.resize(answer + FILESTAT_BYTES, 0);
+        let (path, answer_at) = (0, answer as i32);
+        let mut memory = GuestMemory::Unshared(&mut scratch);
+        let stat = preview1::path_filestat_get(
+            &mut state.wasi,
+            &mut memory,
+            fd,
+            lookup,
+            path,
+            len as i32,
+            answer_at,
+        );
+        let found = now_or_trap(stat)? == errno::SUCCESS;
+        let kind = scratch.get(answer + FILETYPE).copied().unwrap_or_default();
+        Ok(!found || matches!(kind, DIRECTORY | REGULAR_FILE | SYMBOLIC_LINK))
+    })
+}
+
 pub(super) fn close(mut caller: Caller<'_, State>, fd: i32) -> wasmtime::Result<i32> {
     charge(&mut caller, FILE_FUEL)?;
-    timed(&mut caller, |state, memory| {
+    timed(&mut caller, 0, |state, memory| {
         let result = now_or_trap(preview1::fd_close(&mut state.wasi, memory, fd))?;
         if result == errno::SUCCESS {
             state.open_files.open.remove(&fd);
@@ -77,7 +132,7 @@ pub(super) fn close(mut caller: Caller<'_, State>, fd: i32) -> wasmtime::Result<
 
 pub(super) fn renumber(mut caller: Caller<'_, State>, from: i32, to: i32) -> wasmtime::Result<i32> {
     charge(&mut caller, FILE_FUEL)?;
-    timed(&mut caller, |state, memory| {
+    timed(&mut caller, 0, |state, memory| {
         let result = now_or_trap(preview1::fd_renumber(&mut state.wasi, memory, from, to))?;
         if result == errno::SUCCESS && from != to {
             let moved = state.open_files.open.remove(&from);
@@ -103,5 +158,5 @@ pub(super) fn vector_bytes(caller: &mut Caller<'_, State>, vectors: i32, count: 
         field.try_into().ok().map(u32::from_le_bytes)
     };
     let first = (0..count.min(MAX_VECTORS)).filter_map(length_of).find(|length| *length > 0).unwrap_or(0);
-    u64::from(first) + u64::from(count)
+    u64::from(first) + (VECTOR_BYTES as u64) * u64::from(count)
 }

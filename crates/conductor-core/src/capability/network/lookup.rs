@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::devices::NameResolver;
 use crate::scope::AddressKind;
 
-use super::{Reach, may_connect};
+use super::{Reach, kind_here, may_connect};
 
 /// Most look-ups of one plugin at the same time. The system's resolver cannot be interrupted; without this a plugin
 /// could keep all threads for look-ups busy with names whose servers never answer.
@@ -86,7 +86,7 @@ fn within_reach(addresses: Vec<IpAddr>, reach: Reach) -> Result<Addrs, LookupErr
     let mut refused = None;
     let mut kept = Vec::new();
     for address in addresses.into_iter().take(MAX_ADDRESSES) {
-        let kind = AddressKind::of(address);
+        let kind = kind_here(address);
         if may_connect(kind, reach == Reach::Inside) {
             kept.push(SocketAddr::new(address, 0));
         } else {
