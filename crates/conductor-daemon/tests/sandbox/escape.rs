@@ -91,6 +91,24 @@ fn read_only_means_read_only() {
 }
 
 #[test]
+fn a_pipe_or_a_device_in_the_directory_is_not_opened() {
+    let guests = Guests::new();
+    let data = guests.data("hostile");
+    fs::create_dir_all(&data).expect("data directory");
+    let made =
+        std::process::Command::new("mkfifo").arg(data.join("pipe")).status().expect("mkfifo is installed");
+    assert!(made.success());
+    symlink("pipe", data.join("to-pipe")).expect("planted");
+    let mut plugin = guests.hostile(&["Filesystem"], Limits::default());
+    for path in ["/pipe", "/to-pipe"] {
+        let read = call(plugin.as_mut(), "read", json!({"path": path}));
+        assert!(matches!(read.outcome, Outcome::Failed { .. }), "{path}: {read:?}");
+        let write = call(plugin.as_mut(), "write", json!({"path": path, "text": "x"}));
+        assert!(matches!(write.outcome, Outcome::Failed { .. }), "{path}: {write:?}");
+    }
+}
+
+#[test]
 fn a_planted_data_directory_is_refused() {
     let guests = Guests::new();
     fs::create_dir_all(guests.home().join("plugin-data")).expect("parent");
