@@ -20,4 +20,5 @@ mod daemon {
     mod scratch;
     mod signals;
     mod slow;
+    mod trusted;
 }

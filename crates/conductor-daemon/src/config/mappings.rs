@@ -206,7 +206,7 @@ fn check_fields(table: &Table<'_, '_>, events: &[EventKind]) {
         {
             let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
             let hint = format!("`{field}` goes with {}", names.join(", "));
-            table.fault(&place, format!("a {} event has no `{field}`", event.name()), Some(hint));
+            table.fault(&place, format!("events of kind {} have no `{field}`", event.name()), Some(hint));
         }
     }
 }

@@ -138,7 +138,7 @@ const ONE_FAULT_IN_A_MAPPING: &[(&str, &str)] = &[
     ),
     (
         "trigger = { event = \"osc\", note = 60 }\nplugin = \"chord\"\naction = \"a\"",
-        "7:35: mappings[0].trigger.note: a osc event has no `note`; `note` goes with note-on, note-off, key-pressure",
+        "7:35: mappings[0].trigger.note: events of kind osc have no `note`; `note` goes with note-on, note-off, key-pressure",
     ),
     (
         "trigger = { event = \"note-on\", note = \"H4\" }\nplugin = \"chord\"\naction = \"a\"",

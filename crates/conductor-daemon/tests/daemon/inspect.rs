@@ -9,16 +9,6 @@ fn inspect(scratch: &Scratch, file: &str, arguments: &[&str]) -> Ended {
     scratch.conductor(&[&["inspect", file], arguments].concat())
 }
 
-fn sign(scratch: &Scratch, arguments: &[&str]) {
-    let mut command = scratch.command(&[]);
-    let program =
-        std::mem::replace(&mut command, std::process::Command::new(env!("CARGO_BIN_EXE_conductor-sign")));
-    command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output =
-        command.args(arguments).current_dir(scratch.path("")).output().expect("conductor-sign starts");
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-}
-
 #[test]
 fn an_unsigned_plugin_is_described_and_nothing_of_it_runs() {
     let scratch = Scratch::new();
@@ -54,14 +44,14 @@ fn the_state_of_a_signature_is_told_apart() {
         assert_eq!(ended.code, 0, "{ended:?}");
         serde_json::from_str::<Json>(&ended.stdout).expect("JSON")["signature"].clone()
     };
-    sign(&scratch, &["generate-key", "key"]);
-    sign(&scratch, &["sign", "chord.wasm", "key", "--name", "Ada", "--email", "ada@example.org"]);
+    scratch.conductor_sign(&["generate-key", "key"]);
+    scratch.conductor_sign(&["sign", "chord.wasm", "key", "--name", "Ada", "--email", "ada@example.org"]);
     let untrusted = state();
     assert_eq!(untrusted["state"], "untrusted", "{untrusted}");
     assert_eq!(untrusted["developer"], "Ada <ada@example.org>");
     assert_eq!(untrusted["authenticated"], true);
     let key = std::fs::read_to_string(scratch.path("key.public")).expect("key");
-    sign(&scratch, &["trust", "add", key.trim(), "Official"]);
+    scratch.conductor_sign(&["trust", "add", key.trim(), "Official"]);
     let trusted = state();
     assert_eq!((&trusted["state"], &trusted["key_name"]), (&Json::from("trusted"), &Json::from("Official")));
 

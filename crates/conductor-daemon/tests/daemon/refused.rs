@@ -1,5 +1,7 @@
 //! What is refused or missing at the start, and what goes on all the same.
 
+use std::path::Path;
+
 use super::scratch::{LENIENT, Scratch, plugin};
 use crate::wasm;
 
@@ -78,4 +80,35 @@ fn a_required_output_must_be_there() {
     let (code, _, log) = scratch.start(&["--exit-at-end"]).wait();
     assert_eq!(code, 1, "{log}");
     assert!(log.contains("the required MIDI output `synth` is unavailable here"), "{log}");
+}
+
+#[test]
+fn a_machine_without_midi_says_what_it_lacks() {
+    let scratch = Scratch::new();
+    let port = |name: &str, address: &str| {
+        format!("[[inputs]]\nname = \"{name}\"\ntype = \"midi-port\"\nport = \"{address}\"\n")
+    };
+    let output = |name: &str, address: &str| format!("[midi.outputs.{name}]\nto = \"{address}\"\n");
+    let outputs = output("a", "alsa:no such port") + &output("b", "jack:");
+    let inputs = port("c", "alsa:no such port") + &port("d", "jack:");
+    scratch.config(&format!("{outputs}{CLOCK}{inputs}"));
+    // Ports of the sequencer are waited for; without a sequencer there is nothing to wait for.
+    let no_alsa_input =
+        if Path::new("/dev/snd/seq").exists() { "no such MIDI port yet" } else { "no /dev/snd/seq" };
+    let variables = [("JACK_DEFAULT_SERVER", "conductor-test-no-such-server")];
+    let (code, _, log) = scratch.start_with(&["--exit-at-end"], &variables).wait();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains(no_alsa_input), "{log}");
+    let unavailable = |what: &str| {
+        log.lines().any(|line| line.contains("unavailable here, because") && line.ends_with(what))
+    };
+    assert!(
+        unavailable("output=\"a\"") && unavailable("output=\"b\"") && unavailable("input=\"d\""),
+        "{log}"
+    );
+    assert!(log.contains("no JACK server is running"), "{log}");
+    assert!(
+        log.lines().all(|line| line.contains("INFO") || line.contains("WARN")),
+        "nothing else speaks: {log}"
+    );
 }

@@ -65,7 +65,18 @@ impl Scratch {
 
     /// `conductor` with these arguments and nothing of the tester's own environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_conductor"));
+        self.program(env!("CARGO_BIN_EXE_conductor"), arguments)
+    }
+
+    /// Runs `conductor-sign`, which must succeed.
+    pub(crate) fn conductor_sign(&self, arguments: &[&str]) {
+        let output = self.program(env!("CARGO_BIN_EXE_conductor-sign"), arguments).output();
+        let output = output.expect("conductor-sign starts");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
+
+    fn program(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.directory.path()).env_clear();
         command.env("HOME", self.directory.path()).env("NO_COLOR", "1");
         for (variable, name) in [

@@ -1,5 +1,7 @@
 //! `conductor`: runs plugins on real input, runs one of them once, or says what one is.
 
+#![forbid(unsafe_code)]
+
 mod exec;
 mod exit;
 mod inspect;
