@@ -13,7 +13,7 @@ fn a_slow_and_a_broken_plugin_delay_nobody() {
     let slow = plugin(
         "slow",
         &wasm::fixture("hostile"),
-        "max_fuel = 1_000_000_000_000\nmax_execution_time = \"100ms\"",
+        "max_fuel = 1_000_000_000_000\nmax_execution_time = \"150ms\"",
     );
     let broken = plugin("broken", &wasm::fixture("hostile"), "");
     scratch.config(&format!(
@@ -45,8 +45,8 @@ fn a_slow_and_a_broken_plugin_delay_nobody() {
         rows.push(row);
     }
     let slow: Vec<_> = rows.iter().filter(|row| row["plugin"] == "slow").collect();
-    // Half a second of ticks; behind the slow plugin it would have been five.
-    assert!(last - first < Duration::from_secs(4), "took {:?}", last - first);
+    // Half a second of ticks; behind the slow plugin it would have been more than seven.
+    assert!(last - first < Duration::from_secs(6), "took {:?}", last - first);
     assert!(slow.len() < 45, "{} slow calls in {:?}", slow.len(), last - first);
     assert!(slow.iter().all(|row| row["limit"] == "max_execution_time"), "{slow:?}");
     let mut broken = rows.iter().filter(|row| row["plugin"] == "broken");
