@@ -25,7 +25,7 @@ pub const MAX_FUNCTION_LOCALS: u32 = 5_000;
 /// faster than that product. A function of 6 KB with 400 of each takes five seconds.
 pub const MAX_LOOP_LOCALS: u64 = 50_000;
 /// Most of (blocks × locals) of one function, for the merges that blocks and conditionals make of locals.
-pub const MAX_BLOCK_LOCALS: u64 = 2_000_000;
+pub const MAX_BLOCK_LOCALS: u64 = 250_000;
 /// Most locals of all functions together.
 pub const MAX_TOTAL_LOCALS: u64 = 2_000_000;
 /// Most imports; the host offers fewer than a hundred functions.
