@@ -114,7 +114,7 @@ pub(crate) fn quoted(path: &Path) -> String {
 }
 
 /// A text as one word of a POSIX shell.
-pub(crate) fn quoted_text(text: &str) -> String {
+fn quoted_text(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(&byte);
     if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
         text.to_owned()

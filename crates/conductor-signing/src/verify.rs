@@ -15,7 +15,7 @@ use conductor_abi::{Manifest, Risk};
 use jiff::Timestamp;
 
 use crate::document::{Cosignature, DocumentError, SignatureDocument};
-use crate::file_error::{quoted, quoted_text};
+use crate::file_error::quoted;
 use crate::json::FormatError;
 use crate::plugin_file::PluginFile;
 use crate::statement::pre_authentication_encoding;
@@ -431,10 +431,10 @@ impl VerifyError {
             Self::Expired { .. } => "get a newer release from the developer".to_owned(),
             Self::HostTooOld { .. } => "update Conductor".to_owned(),
             Self::Name { .. } => "rename the file to letters, digits, `-`, `_` and `.`".to_owned(),
-            Self::Untrusted { key, developer } => format!(
-                "compare the key with what the developer publishes, then: conductor-sign trust add {key} {}",
-                quoted_text(&escape::terminal(developer).to_string())
-            ),
+            // Not the command with this key in it: pasting it would trust whoever wrote the file.
+            Self::Untrusted { .. } => "get the publisher's key from the publisher, not from this file; if it is the \
+                                       same, trust it: conductor-sign trust add <key> <name>"
+                .to_owned(),
             Self::TrustExpired { .. } => {
                 "if you still trust the key, change its `expires_at` in trusted_keys.toml".to_owned()
             }

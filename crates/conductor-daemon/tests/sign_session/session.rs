@@ -80,7 +80,7 @@ fn the_manuals_session_gives_the_manuals_output_and_files() {
     untrusted.refused(
         3,
         &format!("key {key} is not trusted"),
-        &format!("conductor-sign trust add {key} 'Your Name'"),
+        "get the publisher's key from the publisher",
     );
 
     shell.ok(&["trust", "add", &key, "Official Plugin"]);
