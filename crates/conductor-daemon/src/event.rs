@@ -6,13 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use conductor_abi::Context;
 use conductor_signing::escape::terminal;
-use serde_json::Value as Json;
 
 use crate::midi::Message;
 
-/// Longest piece of an event that is handed to a plugin as text (an OSC address, OSC arguments, system exclusive
-/// bytes); a datagram must not become a request many times its size.
-const MAX_METADATA_BYTES: usize = 16 * 1024;
+/// Longest piece of an event that is handed to a plugin as text (OSC arguments, system exclusive bytes); a datagram must
+/// not become an event in a queue, or a request, many times its size.
+pub(crate) const MAX_METADATA_BYTES: usize = 16 * 1024;
 
 /// Something that happened at an input.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +33,10 @@ pub enum Body {
     Osc {
         /// Its address.
         address: String,
-        /// Its arguments, as a JSON array.
-        arguments: Json,
+        /// The text of a JSON array of its arguments, as plugins get it; `None` if that is too long to be handed on.
+        arguments: Option<Box<str>>,
+        /// The first number among its arguments.
+        value: Option<f64>,
     },
     /// An interval passed.
     Tick {
@@ -153,12 +154,12 @@ impl Event {
             Body::Midi(message) => {
                 (context.channel, context.note, context.velocity, context.cc) = fields(message)
             }
-            Body::Osc { address, arguments } => {
-                let arguments = arguments.to_string();
-                if address.len() <= MAX_METADATA_BYTES && arguments.len() <= MAX_METADATA_BYTES {
-                    metadata("address", address.clone());
-                    metadata("arguments", arguments);
-                }
+            Body::Osc { address, arguments, .. } => {
+                metadata("address", address.clone());
+                match arguments {
+                    Some(arguments) => metadata("arguments", arguments.to_string()),
+                    None => metadata("arguments_too_long", "true".to_owned()),
+                };
             }
             Body::Tick { count } => {
                 metadata("count", count.to_string());
@@ -211,7 +212,7 @@ impl Body {
                 | Message::Continue
                 | Message::Stop => None,
             },
-            Self::Osc { arguments, .. } => arguments.as_array()?.iter().find_map(Json::as_f64),
+            Self::Osc { value, .. } => *value,
             Self::Tick { .. } => None,
         }
     }
@@ -275,8 +276,9 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.body {
             Body::Midi(message) => write!(f, "{}: {message}", self.input),
-            Body::Osc { address, arguments } => {
-                write!(f, "{}: {} {}", self.input, terminal(address), terminal(&arguments.to_string()))
+            Body::Osc { address, arguments, .. } => {
+                let arguments = arguments.as_deref().unwrap_or("[too long]");
+                write!(f, "{}: {} {}", self.input, terminal(address), terminal(arguments))
             }
             Body::Tick { count } => write!(f, "{}: tick {count}", self.input),
         }
@@ -299,10 +301,22 @@ mod tests {
     }
 
     #[test]
-    fn the_first_number_of_an_osc_message_is_its_value() {
-        let body = Body::Osc { address: "/fader".into(), arguments: serde_json::json!(["a", 0.5, 3]) };
-        assert_eq!(body.value(), Some(0.5));
-        let context = Event { input: "osc".into(), timestamp: 0, body }.context("default");
-        assert_eq!(context.metadata.get("arguments").map(String::as_str), Some(r#"["a",0.5,3]"#));
+    fn plugins_see_the_arguments_of_an_osc_message_or_that_they_are_too_long() {
+        let context = |arguments: Option<&str>| {
+            let body = Body::Osc {
+                address: "/fader".into(),
+                arguments: arguments.map(Into::into),
+                value: Some(0.5),
+            };
+            Event { input: "osc".into(), timestamp: 0, body }.context("default")
+        };
+        let whole = context(Some(r#"["a",0.5]"#));
+        assert_eq!(whole.value, Some(0.5));
+        assert_eq!(whole.metadata.get("address").map(String::as_str), Some("/fader"));
+        assert_eq!(whole.metadata.get("arguments").map(String::as_str), Some(r#"["a",0.5]"#));
+        assert_eq!(whole.metadata.get("arguments_too_long"), None);
+        let flagged = context(None);
+        assert_eq!(flagged.metadata.get("arguments"), None);
+        assert_eq!(flagged.metadata.get("arguments_too_long").map(String::as_str), Some("true"));
     }
 }

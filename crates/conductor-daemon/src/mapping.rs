@@ -206,7 +206,7 @@ mod tests {
             ..Trigger::default()
         };
         let osc = |address: &str, value: f64| {
-            event(Body::Osc { address: address.into(), arguments: serde_json::json!([value]) })
+            event(Body::Osc { address: address.into(), arguments: Some("[]".into()), value: Some(value) })
         };
         assert!(trigger.matches(&osc("/mixer/3/fader", 0.75)));
         assert!(!trigger.matches(&osc("/mixer/3/fader", 0.25)));

@@ -1,13 +1,14 @@
 //! Open Sound Control 1.0 over UDP.
 
+mod arguments;
+
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
-use rosc::{OscPacket, OscType};
-use serde_json::Value as Json;
+use rosc::OscPacket;
 
 use super::{Emitter, InputError, OpenInput};
-use crate::event::Body;
+use crate::event::{Body, MAX_METADATA_BYTES};
 use crate::stop::{Stop, Wake};
 
 /// Largest datagram in bytes; what UDP over IPv4 can carry.
@@ -16,6 +17,13 @@ const MAX_DATAGRAM_BYTES: usize = 65_507;
 /// Deepest nesting of bundles in bundles, and of arrays in arrays. The decoder, and freeing what it returns, recurse once
 /// per level, and one datagram has room for enough levels to exhaust a stack.
 const MAX_DEPTH: usize = 8;
+
+/// Most messages in one datagram, however they are bundled. One datagram has room for 5,000, each of them an event, which
+/// would fill the queue of every plugin that they are mapped to; real bundles hold a few dozen.
+const MAX_MESSAGES: usize = 256;
+
+/// Longest address of a message in bytes; each is kept with its event and matched against every mapping.
+const MAX_ADDRESS_BYTES: usize = 1024;
 
 /// Listens on `address`. Bundles are taken apart and their messages delivered in order, at once: time tags are not
 /// waited for.
@@ -53,10 +61,10 @@ const fn is_passing(kind: io::ErrorKind) -> bool {
 }
 
 fn deliver(datagram: &[u8], emitter: &Emitter) {
-    if !is_sound(datagram, MAX_DEPTH) {
+    if !is_sound(datagram, MAX_DEPTH, &mut 0) {
         tracing::debug!(
             input = emitter.input(),
-            "an OSC packet is unaligned or nests deeper than {MAX_DEPTH} levels"
+            "an OSC packet is unaligned, nests deeper than {MAX_DEPTH} levels or holds more than {MAX_MESSAGES} messages"
         );
         return;
     }
@@ -69,8 +77,16 @@ fn deliver(datagram: &[u8], emitter: &Emitter) {
 fn deliver_packet(packet: OscPacket, emitter: &Emitter) {
     match packet {
         OscPacket::Message(message) => {
-            let arguments = message.args.iter().map(to_json).collect();
-            emitter.emit(Body::Osc { address: message.addr, arguments });
+            if message.addr.len() > MAX_ADDRESS_BYTES {
+                tracing::debug!(
+                    input = emitter.input(),
+                    "an OSC address is longer than {MAX_ADDRESS_BYTES} bytes"
+                );
+                return;
+            }
+            let arguments = arguments::to_text(&message.args, MAX_METADATA_BYTES);
+            let value = arguments::first_number(&message.args);
+            emitter.emit(Body::Osc { address: message.addr, arguments, value });
         }
         OscPacket::Bundle(bundle) => {
             bundle.content.into_iter().for_each(|packet| deliver_packet(packet, emitter))
@@ -78,9 +94,10 @@ fn deliver_packet(packet: OscPacket, emitter: &Emitter) {
     }
 }
 
-/// Whether neither bundles nor arrays nest deeper than `depth`, and every element is aligned to four bytes, so that the
-/// decoder finds type tags where this does. Packets that are malformed in other ways are left to the decoder.
-fn is_sound(packet: &[u8], depth: usize) -> bool {
+/// Whether neither bundles nor arrays nest deeper than `depth`, every element is aligned to four bytes, so that the
+/// decoder finds type tags where this does, and there are at most [`MAX_MESSAGES`], `messages` of which were counted
+/// before. Packets that are malformed in other ways are left to the decoder.
+fn is_sound(packet: &[u8], depth: usize, messages: &mut usize) -> bool {
     match packet.strip_prefix(b"#bundle\0") {
         Some(_) if depth == 0 => false,
         Some(bundle) => {
@@ -88,14 +105,17 @@ fn is_sound(packet: &[u8], depth: usize) -> bool {
             while let Some((size, after)) = rest.split_first_chunk() {
                 let size = usize::try_from(u32::from_be_bytes(*size)).unwrap_or(usize::MAX);
                 let Some((element, after)) = after.split_at_checked(size) else { return true };
-                if size % 4 != 0 || !is_sound(element, depth - 1) {
+                if size % 4 != 0 || !is_sound(element, depth - 1, messages) {
                     return false;
                 }
                 rest = after;
             }
             true
         }
-        None => array_depth(packet) <= depth,
+        None => {
+            *messages += 1;
+            *messages <= MAX_MESSAGES && array_depth(packet) <= depth
+        }
     }
 }
 
@@ -116,30 +136,11 @@ fn array_depth(message: &[u8]) -> usize {
     deepest
 }
 
-fn to_json(argument: &OscType) -> Json {
-    match argument {
-        OscType::Int(number) => Json::from(*number),
-        OscType::Long(number) => Json::from(*number),
-        OscType::Float(number) => Json::from(*number),
-        OscType::Double(number) => Json::from(*number),
-        OscType::String(text) => Json::from(text.as_str()),
-        OscType::Char(character) => Json::from(character.to_string()),
-        OscType::Bool(boolean) => Json::from(*boolean),
-        OscType::Blob(bytes) => bytes.iter().copied().collect(),
-        OscType::Midi(midi) => [midi.port, midi.status, midi.data1, midi.data2].into_iter().collect(),
-        OscType::Color(colour) => [colour.red, colour.green, colour.blue, colour.alpha].into_iter().collect(),
-        OscType::Time(time) => Json::from((u64::from(time.seconds) << 32) | u64::from(time.fractional)),
-        OscType::Array(array) => array.content.iter().map(to_json).collect(),
-        OscType::Nil => Json::Null,
-        OscType::Inf => Json::from("infinitum"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use rosc::{OscBundle, OscMessage, OscTime};
+    use rosc::{OscBundle, OscMessage, OscTime, OscType};
 
     use super::*;
 
@@ -165,15 +166,38 @@ mod tests {
         let inner = bundle(vec![message("/b", vec![OscType::Float(0.5)]), message("/c", vec![])]);
         let packet = bundle(vec![message("/a", vec![OscType::Int(1), OscType::String("x".into())]), inner]);
         let bodies = delivered(&rosc::encoder::encode(&packet).expect("encodes"));
-        let osc = |address: &str, arguments| Body::Osc { address: address.into(), arguments };
+        let osc = |address: &str, arguments: &str, value| Body::Osc {
+            address: address.into(),
+            arguments: Some(arguments.into()),
+            value,
+        };
         assert_eq!(
             bodies,
-            [
-                osc("/a", serde_json::json!([1, "x"])),
-                osc("/b", serde_json::json!([0.5])),
-                osc("/c", serde_json::json!([])),
-            ]
+            [osc("/a", r#"[1,"x"]"#, Some(1.0)), osc("/b", "[0.5]", Some(0.5)), osc("/c", "[]", None),]
         );
+    }
+
+    #[test]
+    fn a_datagram_does_not_grow_when_it_becomes_an_event() {
+        let blob = vec![OscType::Int(7), OscType::Blob(vec![200; 60_000])];
+        let tags = vec![OscType::Bool(true); 60_000];
+        for (arguments, value) in [(blob, Some(7.0)), (tags, None)] {
+            let datagram = rosc::encoder::encode(&message("/a", arguments)).expect("encodes");
+            let flagged = Body::Osc { address: "/a".into(), arguments: None, value };
+            assert_eq!(delivered(&datagram), [flagged]);
+        }
+        let long = format!("/{}", "a".repeat(MAX_ADDRESS_BYTES));
+        assert_eq!(delivered(&rosc::encoder::encode(&message(&long, vec![])).expect("encodes")), []);
+    }
+
+    #[test]
+    fn a_datagram_holds_only_so_many_messages() {
+        let many = |count| bundle(vec![message("/a", vec![]); count]);
+        let encoded = |packet| rosc::encoder::encode(&packet).expect("encodes");
+        assert_eq!(delivered(&encoded(many(MAX_MESSAGES))).len(), MAX_MESSAGES);
+        assert_eq!(delivered(&encoded(many(MAX_MESSAGES + 1))), []);
+        let nested = bundle(vec![many(MAX_MESSAGES / 2), many(MAX_MESSAGES / 2), message("/a", vec![])]);
+        assert_eq!(delivered(&encoded(nested)), []);
     }
 
     #[test]
