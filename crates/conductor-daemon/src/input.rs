@@ -116,6 +116,12 @@ pub enum InputError {
         /// Most bytes.
         max: u64,
     },
+    /// A FIFO, a device or a directory was named where a file is read as a whole.
+    #[error("{} is not a plain file", path.display())]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
+    },
     /// A file is not a Standard MIDI File.
     #[error("{} is not a MIDI file: {cause}", path.display())]
     NotMidi {

@@ -1,11 +1,13 @@
 //! A Standard MIDI File, played at its own tempo.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use midly::{Format, MetaMessage, MidiMessage, Smf, Timing, Track, TrackEventKind};
+use rustix::fs::OFlags;
 
 use super::{InputError, OpenInput};
 use crate::event::Body;
@@ -47,10 +49,16 @@ pub(super) fn open(path: &Path, speed: f64, repeat: bool) -> Result<OpenInput, I
     }))
 }
 
+/// Reads a plain file; opening never waits, as that of a FIFO without writer would.
 fn read(path: &Path) -> Result<Vec<u8>, InputError> {
     let fail = |source| InputError::Read { path: path.to_owned(), source };
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(fail)?;
+    if !file.metadata().map_err(fail)?.is_file() {
+        return Err(InputError::NotAFile { path: path.to_owned() });
+    }
     let mut bytes = Vec::new();
-    File::open(path).map_err(fail)?.take(MAX_MIDI_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
+    file.take(MAX_MIDI_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > MAX_MIDI_FILE_BYTES {
         return Err(InputError::TooLarge { path: path.to_owned(), max: MAX_MIDI_FILE_BYTES });
     }
@@ -176,6 +184,7 @@ fn message_of(channel: u8, message: MidiMessage) -> Message {
 mod tests {
     use midly::num::{u4, u7, u15, u24, u28};
     use midly::{Fps, Header, TrackEvent};
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
 
@@ -238,5 +247,16 @@ mod tests {
         assert!(matches!(error, InputError::NotMidi { .. }), "{error}");
         std::fs::File::create(&path).expect("file").set_len(MAX_MIDI_FILE_BYTES + 1).expect("length");
         assert!(matches!(open(&path, 1.0, false), Err(InputError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_fifo_or_a_directory_is_refused_without_waiting() {
+        let directory = tempfile::tempdir().expect("directory");
+        let fifo = directory.path().join("tune.mid");
+        mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("FIFO made");
+        for path in [&fifo, directory.path()] {
+            let error = open(path, 1.0, false).err().expect("refused");
+            assert_eq!(error.to_string(), format!("{} is not a plain file", path.display()));
+        }
     }
 }
