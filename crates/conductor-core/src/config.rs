@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use conductor_abi::Risk;
+use conductor_signing::RequireStatement;
 
 /// Default of [`Limits::max_fuel`]; about 100 ms of computing.
 pub const DEFAULT_MAX_FUEL: u64 = 100_000_000;
@@ -42,6 +43,9 @@ pub struct WasmConfig {
     pub require_signature: bool,
     /// Where a signature is required, accept any valid one instead of trusted keys only. Default `false`.
     pub allow_self_signed: bool,
+    /// Whether a signature must carry a signed statement. Default [`RequireStatement::OnceSeen`], which needs
+    /// `trust_dir` to remember what was seen.
+    pub require_statement: RequireStatement,
     /// Highest risk that may be granted to a plugin that nobody vouched for. Default low.
     pub unsigned_max_risk: Risk,
     /// Highest risk that may be granted to a plugin that is signed by an untrusted key. Default medium.
@@ -69,7 +73,8 @@ pub struct WasmConfig {
     pub max_module_bytes: u64,
     /// Whether an instance lives across calls. Default [`Isolation::Persistent`].
     pub isolation: Isolation,
-    /// Directory that holds `trusted_keys.toml` and `revoked_keys.toml`; without one no key is trusted.
+    /// Directory that holds `trusted_keys.toml`, `revoked_keys.toml` and `pins.toml`; without one no key is trusted and
+    /// no plugin remembered. A plugin that is loaded with a statement for the first time is recorded in `pins.toml`.
     pub trust_dir: Option<PathBuf>,
     /// Directory that holds one data directory per plugin; without one Filesystem is not available.
     pub data_dir: Option<PathBuf>,
@@ -81,6 +86,7 @@ impl Default for WasmConfig {
         Self {
             require_signature: false,
             allow_self_signed: false,
+            require_statement: RequireStatement::default(),
             unsigned_max_risk: Risk::Low,
             self_signed_max_risk: Risk::Medium,
             max_fuel: limits.max_fuel,

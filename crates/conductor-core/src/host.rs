@@ -96,8 +96,15 @@ impl Host {
             Some(directory) => TrustStore::load(directory).map_err(|source| LoadError::Trust { source })?,
             None => TrustStore::default(),
         };
-        let verified = plugin.verify(policy, &trust).map_err(|source| LoadError::Verify { source })?;
-        in_process::load(&self.engine, &self.broker, &self.config, verified, options)
+        let verified = plugin
+            .verify(policy, self.config.require_statement, &trust)
+            .map_err(|source| LoadError::Verify { source })?;
+        let new_pin = trust.new_pin(&verified);
+        let plugin = in_process::load(&self.engine, &self.broker, &self.config, verified, options)?;
+        if let (Some(directory), Some(pin)) = (&self.config.trust_dir, new_pin) {
+            pin.record(directory).map_err(|source| LoadError::Pin { source })?;
+        }
+        Ok(plugin)
     }
 }
 
@@ -252,5 +259,11 @@ pub enum LoadError {
     Start {
         /// How the start ended.
         outcome: Outcome,
+    },
+    /// That the plugin has a signed statement cannot be recorded, so a later document could lack it unnoticed.
+    #[error("signed statement of the plugin cannot be recorded: {source}")]
+    Pin {
+        /// Which file and why.
+        source: TrustError,
     },
 }

@@ -7,7 +7,7 @@ use conductor_core::LoadError;
 pub fn hint(error: &LoadError) -> Option<String> {
     if let LoadError::Read { source } = error {
         source.hint()
-    } else if let LoadError::Trust { source } = error {
+    } else if let LoadError::Trust { source } | LoadError::Pin { source } = error {
         source.hint()
     } else if let LoadError::Verify { source } = error {
         source.hint()

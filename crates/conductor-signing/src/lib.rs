@@ -1,15 +1,20 @@
 //! Signature documents, keys, statements and trust: everything that decides whether a plugin may be loaded.
 //!
 //! A plugin file is read once into an [`UnverifiedPlugin`]. [`UnverifiedPlugin::verify`] holds it against a
-//! [`SignaturePolicy`] and a [`TrustStore`] and gives back a [`VerifiedPlugin`], which has no other constructor:
+//! [`SignaturePolicy`], a [`RequireStatement`] and a [`TrustStore`] and gives back a [`VerifiedPlugin`], which has no other constructor:
 //!
 //! ```no_run
-//! use conductor_signing::{SignaturePolicy, TrustStore, UnverifiedPlugin};
+//! use conductor_signing::{RequireStatement, SignaturePolicy, TrustStore, UnverifiedPlugin};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let trust = TrustStore::load("/home/me/.config/conductor".as_ref())?;
+//! let config_dir = "/home/me/.config/conductor".as_ref();
+//! let trust = TrustStore::load(config_dir)?;
 //! let plugin = UnverifiedPlugin::read("chord.wasm".as_ref(), 64 * 1024 * 1024)?;
-//! let plugin = plugin.verify(SignaturePolicy::TrustedSigner, &trust)?;
+//! let plugin = plugin.verify(SignaturePolicy::TrustedSigner, RequireStatement::OnceSeen, &trust)?;
 //! println!("{} {}", plugin.name(), plugin.digest());
+//! // ... and once it was loaded, so that its statement cannot be dropped later:
+//! if let Some(pin) = trust.new_pin(&plugin) {
+//!     pin.record(config_dir)?;
+//! }
 //! # Ok(())
 //! # }
 //! ```
@@ -65,12 +70,12 @@ pub use manifest_edit::{ManifestEditError, add_manifest, manifest_from_toml};
 pub use module_scan::{FileKind, ModuleError, manifest_section};
 pub use name::{NameError, PluginName};
 pub use plugin_file::{PluginFile, ReadError};
-pub use policy::{SignaturePolicy, TrustLevel};
+pub use policy::{RequireStatement, SignaturePolicy, TrustLevel, UnknownRequirement};
 pub use revocation::{Revocation, Revoked};
 pub use sign::{SignError, SigningRequest};
 pub use statement::{PAYLOAD_TYPE, Statement};
 pub use time::{TimeError, UtcTime};
-pub use trust::{KeySelector, MIN_KEY_PREFIX, NewKey, TrustError, TrustStore, TrustedKey};
+pub use trust::{KeySelector, MIN_KEY_PREFIX, NewKey, NewPin, TrustError, TrustStore, TrustedKey};
 pub use verified::{Signer, UnverifiedPlugin, VerifiedPlugin};
 pub use verify::{CheckedSignature, Standing, VerifyError};
 pub use version::{HostVersion, VersionError};

@@ -11,7 +11,7 @@ use crate::digest::Hasher;
 use crate::document::{MAX_DOCUMENT_BYTES, SignatureDocument, signature_path};
 use crate::module_scan::{self, ManifestSection, ModuleScan};
 use crate::verify::{self, CheckedSignature};
-use crate::{Digest, DocumentError, ModuleError, TrustStore, UtcTime, VerifyError, escape};
+use crate::{Digest, DocumentError, ModuleError, RequireStatement, TrustStore, UtcTime, VerifyError, escape};
 
 /// Bytes of a file that are in memory at a time while it is hashed.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -126,8 +126,12 @@ impl PluginFile {
     ///
     /// Names the first cause for which the signature does not hold. That a signer is not trusted is no error here; see
     /// [`CheckedSignature::standing`].
-    pub fn check(&self, trust: &TrustStore) -> Result<CheckedSignature, VerifyError> {
-        verify::check(self, trust, UtcTime::now().timestamp())
+    pub fn check(
+        &self,
+        requirement: RequireStatement,
+        trust: &TrustStore,
+    ) -> Result<CheckedSignature, VerifyError> {
+        verify::check(self, requirement, trust, UtcTime::now().timestamp())
     }
 }
 

@@ -1,5 +1,8 @@
 //! How much a signature must prove before a plugin is loaded, and what it proved.
 
+use std::fmt;
+use std::str::FromStr;
+
 /// The three trust models of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SignaturePolicy {
@@ -23,6 +26,50 @@ impl SignaturePolicy {
     }
 }
 
+/// Whether a signature must carry a signed statement. Without one it vouches for the bytes alone: what the signer said
+/// about expiry and host version is not there, and nobody can tell whether it ever was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RequireStatement {
+    /// Once a plugin of this name was loaded with one: whoever drops it from the document is refused.
+    #[default]
+    OnceSeen,
+    /// Of every signature.
+    Always,
+    /// Of none.
+    Never,
+}
+
+impl RequireStatement {
+    const ALL: [Self; 3] = [Self::OnceSeen, Self::Always, Self::Never];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::OnceSeen => "once-seen",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+}
+
+impl fmt::Display for RequireStatement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl FromStr for RequireStatement {
+    type Err = UnknownRequirement;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|requirement| requirement.word() == text).ok_or(UnknownRequirement)
+    }
+}
+
+/// A word that is none of those of [`RequireStatement`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown requirement; known are once-seen, always and never")]
+pub struct UnknownRequirement;
+
 /// What is known about who made a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrustLevel {
@@ -40,6 +87,22 @@ pub enum TrustLevel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requirements_are_read_as_they_are_shown() {
+        for (word, requirement) in [
+            ("once-seen", RequireStatement::OnceSeen),
+            ("always", RequireStatement::Always),
+            ("never", RequireStatement::Never),
+        ] {
+            assert_eq!(word.parse(), Ok(requirement));
+            assert_eq!(requirement.to_string(), word);
+        }
+        for word in ["", "Always", "once_seen", "never "] {
+            assert_eq!(word.parse::<RequireStatement>(), Err(UnknownRequirement));
+        }
+        assert_eq!(RequireStatement::default(), RequireStatement::OnceSeen);
+    }
 
     #[test]
     fn self_signed_counts_only_where_signatures_are_required() {

@@ -7,8 +7,8 @@ use crate::json::ValueError;
 use crate::plugin_file::{DocumentFile, PluginFile};
 use crate::statement::{plugin_version, pre_authentication_encoding};
 use crate::{
-    Developer, HostVersion, ModuleError, NameError, PluginName, SigningKey, Statement, TrustStore, UtcTime,
-    VerifyError, escape,
+    Developer, HostVersion, ModuleError, NameError, PluginName, RequireStatement, SigningKey, Statement,
+    TrustStore, UtcTime, VerifyError, escape,
 };
 
 /// What a signer states beyond what the file says itself.
@@ -52,7 +52,7 @@ impl PluginFile {
         };
         let written = Self { document: DocumentFile::Bytes(document.to_json().into_bytes()), ..self.clone() };
         written
-            .check(&TrustStore::default())
+            .check(RequireStatement::Always, &TrustStore::default())
             .map_err(|cause| SignError::SelfCheck { cause: Box::new(cause) })?;
         Ok(document)
     }

@@ -1,12 +1,15 @@
-//! The keys that the user trusts and the keys and plugins that were revoked.
+//! The keys that the user trusts, the keys and plugins that were revoked, and what was seen of each plugin before.
 //!
-//! Both files are believed only if nobody else could have written them. A missing file is an empty list; one that cannot
+//! The files are believed only if nobody else could have written them. A missing file is an empty list; one that cannot
 //! be read or understood is an error, so that damage never reads as "nothing was revoked".
 
 mod error;
 mod pattern;
+mod pins;
+mod source;
 mod trust_file;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -15,13 +18,15 @@ use jiff::Timestamp;
 
 pub use error::TrustError;
 use pattern::NamePattern;
+pub use pins::NewPin;
+use pins::Pins;
 
 use crate::atomic_file::{self, Lock, PRIVATE};
 use crate::guarded::{self, Guard};
 use crate::verify::Standing;
 use crate::{Digest, FileError, PluginName, PublicKey, Revocation, Revoked, UtcTime};
 
-/// Largest trust file in bytes, some thousands of keys; it is read whole before any plugin is loaded.
+/// Largest file of the trust store in bytes, some thousands of keys or pins; it is read whole before any plugin is loaded.
 const MAX_TRUST_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Fewest digits of a key that may stand for the whole key.
@@ -29,13 +34,15 @@ pub const MIN_KEY_PREFIX: usize = 8;
 
 const TRUSTED_FILE: &str = "trusted_keys.toml";
 const REVOKED_FILE: &str = "revoked_keys.toml";
+const PINS_FILE: &str = "pins.toml";
 const LOCK_FILE: &str = ".trust.lock";
 
-/// Trusted keys and revocations as they were when they were loaded.
+/// Trusted keys, revocations and pins as they were when they were loaded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustStore {
     keys: Vec<TrustedKey>,
     revocations: Vec<Revocation>,
+    pins: Pins,
 }
 
 /// A key that the user trusts.
@@ -86,7 +93,7 @@ pub struct NewKey {
 }
 
 impl TrustStore {
-    /// Loads `trusted_keys.toml` and `revoked_keys.toml` of a configuration directory.
+    /// Loads `trusted_keys.toml`, `revoked_keys.toml` and `pins.toml` of a configuration directory.
     ///
     /// # Errors
     ///
@@ -100,11 +107,13 @@ impl TrustStore {
         }
         let trusted = config_dir.join(TRUSTED_FILE);
         let revoked = config_dir.join(REVOKED_FILE);
+        let pins = config_dir.join(PINS_FILE);
         Ok(Self {
             keys: read(&trusted)?
                 .map_or(Ok(Vec::new()), |text| trust_file::parse_trusted(&trusted, &text))?,
             revocations: read(&revoked)?
                 .map_or(Ok(Vec::new()), |text| trust_file::parse_revoked(&revoked, &text))?,
+            pins: read(&pins)?.map_or(Ok(Pins::default()), |text| Pins::parse(&pins, &text))?,
         })
     }
 
@@ -205,24 +214,47 @@ impl TrustStore {
         config_dir: &Path,
         change: impl FnOnce(&mut Self) -> Result<T, TrustError>,
     ) -> Result<T, TrustError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| TrustError::Write { path, source }
-        };
-        atomic_file::create_private_directory(config_dir).map_err(failed(config_dir))?;
+        Self::locked(config_dir, |mut store| {
+            let result = change(&mut store)?;
+            write(config_dir.join(TRUSTED_FILE), &trust_file::write_trusted(&store.keys)?)?;
+            Ok(result)
+        })
+    }
+
+    /// Loads and changes the pins while no other writer can, and writes them if `change` says that it changed them.
+    fn change_pins(config_dir: &Path, change: impl FnOnce(&mut Pins) -> bool) -> Result<(), TrustError> {
+        Self::locked(config_dir, |mut store| {
+            if change(&mut store.pins) {
+                write(config_dir.join(PINS_FILE), &store.pins.to_toml()?)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Loads the store under the lock, which is held until `action` ends.
+    fn locked<T>(
+        config_dir: &Path,
+        action: impl FnOnce(Self) -> Result<T, TrustError>,
+    ) -> Result<T, TrustError> {
+        atomic_file::create_private_directory(config_dir).map_err(write_failed(config_dir))?;
         guarded::check_directory(config_dir)?;
         let lock = config_dir.join(LOCK_FILE);
-        let _lock = Lock::acquire(&lock).map_err(failed(&lock))?;
-        let mut store = Self::load(config_dir)?;
-        let result = change(&mut store)?;
-        let path = config_dir.join(TRUSTED_FILE);
-        let text = trust_file::write_trusted(&store.keys)?;
-        if text.len() as u64 > MAX_TRUST_FILE_BYTES {
-            return Err(FileError::TooLarge { path, max: MAX_TRUST_FILE_BYTES }.into());
-        }
-        atomic_file::replace(&path, text.as_bytes(), PRIVATE).map_err(failed(&path))?;
-        Ok(result)
+        let _lock = Lock::acquire(&lock).map_err(write_failed(&lock))?;
+        action(Self::load(config_dir)?)
     }
+}
+
+/// Replaces a file of the store; one that could not be read again is not written.
+fn write(path: PathBuf, text: &str) -> Result<(), TrustError> {
+    if text.len() as u64 > MAX_TRUST_FILE_BYTES {
+        return Err(FileError::TooLarge { path, max: MAX_TRUST_FILE_BYTES }.into());
+    }
+    atomic_file::replace(&path, text.as_bytes(), PRIVATE).map_err(write_failed(&path))
+}
+
+fn write_failed(path: &Path) -> impl FnOnce(io::Error) -> TrustError {
+    let path = path.to_owned();
+    move |source| TrustError::Write { path, source }
 }
 
 fn read(path: &Path) -> Result<Option<String>, TrustError> {

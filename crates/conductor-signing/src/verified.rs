@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use crate::plugin_file::{self, DocumentFile, PluginFile, ReadError};
 use crate::verify::{self, Standing, VerifyError};
 use crate::{
-    Developer, Digest, PluginName, PublicKey, SignaturePolicy, Statement, TrustLevel, TrustStore, UtcTime,
+    Developer, Digest, PluginName, PublicKey, RequireStatement, SignaturePolicy, Statement, TrustLevel,
+    TrustStore, UtcTime,
 };
 
 /// A plugin and its signature document as they were read, once, with nothing known about them.
@@ -74,39 +75,51 @@ impl UnverifiedPlugin {
         &self.file
     }
 
-    /// Holds the plugin against the policy. What comes back holds the same bytes.
+    /// Holds the plugin against the policy. What comes back holds the same bytes; once it was loaded, what
+    /// [`TrustStore::new_pin`] says of it is to be recorded.
     ///
     /// # Errors
     ///
     /// Names the first cause for which the plugin is refused. Revoked plugins and keys are refused under every policy,
     /// as is a file that is no module or whose manifest breaks a rule.
-    pub fn verify(self, policy: SignaturePolicy, trust: &TrustStore) -> Result<VerifiedPlugin, VerifyError> {
-        self.verify_at(policy, trust, Timestamp::now())
+    pub fn verify(
+        self,
+        policy: SignaturePolicy,
+        requirement: RequireStatement,
+        trust: &TrustStore,
+    ) -> Result<VerifiedPlugin, VerifyError> {
+        self.verify_at(policy, requirement, trust, Timestamp::now())
     }
 
     fn verify_at(
         self,
         policy: SignaturePolicy,
+        requirement: RequireStatement,
         trust: &TrustStore,
         now: Timestamp,
     ) -> Result<VerifiedPlugin, VerifyError> {
-        let (signature, ignored_signature) = match (verify::check(&self.file, trust, now), policy) {
-            (Ok(checked), SignaturePolicy::TrustedSigner) => {
-                match checked.standing().refusal(&checked.document().signer) {
-                    Some(refusal) => return Err(refusal),
-                    None => (Some(checked), None),
+        let (signature, ignored_signature) =
+            match (verify::check(&self.file, requirement, trust, now), policy) {
+                (Ok(checked), SignaturePolicy::TrustedSigner) => {
+                    match checked.standing().refusal(&checked.document().signer) {
+                        Some(refusal) => return Err(refusal),
+                        None => (Some(checked), None),
+                    }
                 }
-            }
-            (Ok(checked), SignaturePolicy::AnySigner | SignaturePolicy::AcceptUnsigned) => {
-                (Some(checked), None)
-            }
-            (Err(VerifyError::NoSignature { .. }), SignaturePolicy::AcceptUnsigned) => (None, None),
-            (Err(error), SignaturePolicy::AcceptUnsigned) if !error.is_revocation() => (None, Some(error)),
-            (
-                Err(error),
-                SignaturePolicy::AcceptUnsigned | SignaturePolicy::AnySigner | SignaturePolicy::TrustedSigner,
-            ) => return Err(error),
-        };
+                (Ok(checked), SignaturePolicy::AnySigner | SignaturePolicy::AcceptUnsigned) => {
+                    (Some(checked), None)
+                }
+                (Err(VerifyError::NoSignature { .. }), SignaturePolicy::AcceptUnsigned) => (None, None),
+                (Err(error), SignaturePolicy::AcceptUnsigned) if !error.is_revocation() => {
+                    (None, Some(error))
+                }
+                (
+                    Err(error),
+                    SignaturePolicy::AcceptUnsigned
+                    | SignaturePolicy::AnySigner
+                    | SignaturePolicy::TrustedSigner,
+                ) => return Err(error),
+            };
         let manifest = self.file.manifest()?;
         let (mut trust, mut max_risk, mut signer, mut statement) = (TrustLevel::Unsigned, None, None, None);
         if let Some(checked) = signature {
@@ -125,9 +138,14 @@ impl UnverifiedPlugin {
             });
             statement = stated;
         }
+        let name_without_statement = match verify::signed_name(manifest.as_ref(), None) {
+            Some(name) => Ok(name),
+            None => PluginName::from_file_name(self.file.file_name()),
+        };
         let name = match verify::signed_name(manifest.as_ref(), statement.as_ref()) {
             Some(name) => name,
-            None => PluginName::from_file_name(self.file.file_name())
+            None => name_without_statement
+                .clone()
                 .map_err(|cause| VerifyError::Name { file_name: self.file.file_name().to_owned(), cause })?,
         };
         let digest = self.file.digest();
@@ -136,6 +154,7 @@ impl UnverifiedPlugin {
             bytes,
             digest,
             name,
+            name_without_statement: name_without_statement.ok(),
             manifest,
             statement,
             signer,
@@ -152,6 +171,7 @@ pub struct VerifiedPlugin {
     bytes: Vec<u8>,
     digest: Digest,
     name: PluginName,
+    name_without_statement: Option<PluginName>,
     manifest: Option<Manifest>,
     statement: Option<Statement>,
     signer: Option<Signer>,
@@ -177,6 +197,11 @@ impl VerifiedPlugin {
     #[must_use]
     pub const fn name(&self) -> &PluginName {
         &self.name
+    }
+
+    /// The name that the same file would go by if its document lost the statement, if that is a name.
+    pub(crate) const fn name_without_statement(&self) -> Option<&PluginName> {
+        self.name_without_statement.as_ref()
     }
 
     /// The manifest in the module.

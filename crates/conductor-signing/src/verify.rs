@@ -8,6 +8,7 @@
 //! 6. The manifest is sound and agrees.
 //! 7. No signing key is revoked.
 //! 8. No statement has expired or asks for a newer host.
+//! 9. The signer's statement is there if the requirement, or the pin of this plugin, demands one.
 //!
 //! Where the signer stands comes after all of these.
 
@@ -20,8 +21,8 @@ use crate::json::FormatError;
 use crate::plugin_file::PluginFile;
 use crate::statement::pre_authentication_encoding;
 use crate::{
-    Digest, HostVersion, ModuleError, NameError, PluginName, PublicKey, Revocation, Statement, TrustStore,
-    UtcTime, escape,
+    Digest, HostVersion, ModuleError, NameError, PluginName, PublicKey, RequireStatement, Revocation,
+    Statement, TrustStore, UtcTime, escape,
 };
 
 /// A signature document that holds for the file it was checked against.
@@ -106,6 +107,7 @@ impl Standing {
 /// Runs the checks on a file as of `now`.
 pub(crate) fn check(
     file: &PluginFile,
+    requirement: RequireStatement,
     trust: &TrustStore,
     now: Timestamp,
 ) -> Result<CheckedSignature, VerifyError> {
@@ -128,6 +130,9 @@ pub(crate) fn check(
     }
     statements.iter().flatten().try_for_each(|statement| check_validity(statement, now))?;
     let statement = statements.into_iter().next().flatten();
+    if statement.is_none() {
+        check_may_lack_statement(file, manifest.as_ref(), requirement, trust)?;
+    }
     let name = signed_name(manifest.as_ref(), statement.as_ref());
     let standing = trust.standing(&document.signer.public_key, name.as_ref(), now);
     Ok(CheckedSignature { document, statement, standing })
@@ -259,6 +264,28 @@ fn check_validity(statement: &Statement, now: Timestamp) -> Result<(), VerifyErr
     }
 }
 
+/// Whether a signature may come without a statement. The plugin is then called as it is when it is loaded: by its
+/// manifest, else by its file.
+fn check_may_lack_statement(
+    file: &PluginFile,
+    manifest: Option<&Manifest>,
+    requirement: RequireStatement,
+    trust: &TrustStore,
+) -> Result<(), VerifyError> {
+    match requirement {
+        RequireStatement::Never => Ok(()),
+        RequireStatement::Always => Err(VerifyError::StatementMissing { file_name: file.file_name.clone() }),
+        RequireStatement::OnceSeen => {
+            let name =
+                signed_name(manifest, None).or_else(|| PluginName::from_file_name(&file.file_name).ok());
+            match name.and_then(|name| Some((trust.statement_seen_at(&name)?.clone(), name))) {
+                Some((seen_at, name)) => Err(VerifyError::StatementStripped { name, seen_at }),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
 /// Why a plugin was refused, one variant for each cause.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -365,6 +392,22 @@ pub enum VerifyError {
         /// Oldest version that may load the plugin.
         needed: HostVersion,
     },
+    /// A plugin of this name was loaded with a signed statement before, and this signature has none.
+    #[error(
+        "statement stripped: plugin `{name}` had a signed statement on {seen_at}, this signature has none"
+    )]
+    StatementStripped {
+        /// Name of the plugin.
+        name: PluginName,
+        /// When it was first loaded with a statement.
+        seen_at: UtcTime,
+    },
+    /// Every signature must have a statement, and this one has none.
+    #[error("signature of {} has no signed statement", escape::terminal(file_name))]
+    StatementMissing {
+        /// Name of the plugin file.
+        file_name: String,
+    },
     /// Neither manifest nor statement nor file name gives a usable name.
     #[error("{} has no usable name: {cause}", escape::terminal(file_name))]
     Name {
@@ -430,11 +473,20 @@ impl VerifyError {
             | Self::ManifestDisagrees { .. } => again.to_owned(),
             Self::Expired { .. } => "get a newer release from the developer".to_owned(),
             Self::HostTooOld { .. } => "update Conductor".to_owned(),
+            Self::StatementStripped { name, .. } => format!(
+                "{again}; if the developer says that `{name}` has no statement any more, remove its entry from \
+                 pins.toml, or set `require_statement = \"never\"` to load any plugin without one"
+            ),
+            Self::StatementMissing { .. } => "get a signature with a statement from the developer, or set \
+                 `require_statement = \"once-seen\"` to demand one only of plugins that had one"
+                .to_owned(),
             Self::Name { .. } => "rename the file to letters, digits, `-`, `_` and `.`".to_owned(),
             // Not the command with this key in it: pasting it would trust whoever wrote the file.
-            Self::Untrusted { .. } => "get the publisher's key from the publisher, not from this file; if it is the \
+            Self::Untrusted { .. } => {
+                "get the publisher's key from the publisher, not from this file; if it is the \
                                        same, trust it: conductor-sign trust add <key> <name>"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::TrustExpired { .. } => {
                 "if you still trust the key, change its `expires_at` in trusted_keys.toml".to_owned()
             }
@@ -462,7 +514,9 @@ impl VerifyError {
             | Self::StatementDisagrees { .. }
             | Self::CosignerDisagrees { .. }
             | Self::Module(_)
-            | Self::ManifestDisagrees { .. } => 4,
+            | Self::ManifestDisagrees { .. }
+            | Self::StatementStripped { .. }
+            | Self::StatementMissing { .. } => 4,
             Self::NoSignature { .. } => 5,
             Self::DigestRevoked { .. }
             | Self::KeyRevoked { .. }

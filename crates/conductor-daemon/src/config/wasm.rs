@@ -2,6 +2,7 @@
 
 use conductor_abi::Risk;
 use conductor_core::WasmConfig;
+use conductor_signing::RequireStatement;
 
 use super::limits::{self, positive};
 use super::reader::Table;
@@ -23,6 +24,9 @@ pub(super) fn read(root: &Table<'_, '_>, paths: &Paths) -> WasmConfig {
     }
     if let Some(allow) = table.get::<bool>("allow_self_signed") {
         config.allow_self_signed = allow.value;
+    }
+    if let Some(require) = table.parse("require_statement", |word: String| word.parse::<RequireStatement>()) {
+        config.require_statement = require.value;
     }
     if let Some(risk) = risk(&table, "unsigned_max_risk") {
         config.unsigned_max_risk = risk;

@@ -7,6 +7,7 @@ use conductor_abi::{Capability, Risk};
 use conductor_core::Isolation;
 use conductor_daemon::config::{Config, ConfigError, InputKind, MidiSource, OutputTarget};
 use conductor_daemon::mapping::Effect;
+use conductor_signing::RequireStatement;
 
 use super::scratch::Scratch;
 
@@ -45,6 +46,10 @@ const ONE_FAULT: &[(&str, &str)] = &[
     ),
     ("[wasm]\nmax_execution_time = \"5\"", "2:22: wasm.max_execution_time: expected seconds as a number, or"),
     ("[wasm]\nmax_execution_time = nan", "2:22: wasm.max_execution_time: expected a finite number"),
+    (
+        "[wasm]\nrequire_statement = \"once\"",
+        "2:21: wasm.require_statement: unknown requirement; known are once-seen, always and never",
+    ),
     ("[wasm]\nrequire_signature = 1", "2:21: wasm.require_signature: expected true or false, found integer"),
     (
         "[wasm]\nunsigned_max_risk = \"none\"",
@@ -213,6 +218,7 @@ fn an_empty_file_is_strict() {
     let config = parse("").expect("valid");
     assert!(config.wasm.require_signature && !config.wasm.allow_self_signed);
     assert_eq!((config.wasm.unsigned_max_risk, config.wasm.self_signed_max_risk), (Risk::Low, Risk::Medium));
+    assert_eq!(config.wasm.require_statement, RequireStatement::OnceSeen);
     assert_eq!(config.wasm.max_fuel, 100_000_000);
 }
 
@@ -240,6 +246,7 @@ fn values_end_where_they_belong() {
         initial_mode = "live"
         [wasm]
         require_signature = false
+        require_statement = "always"
         max_execution_time = "500ms"
         max_stack_bytes = 65_536
         [plugins.chord]
@@ -264,6 +271,7 @@ fn values_end_where_they_belong() {
     let config =
         Config::parse(text, Path::new("/etc/conductor/config.toml"), &scratch.paths()).expect("valid");
     assert!(!config.wasm.require_signature);
+    assert_eq!(config.wasm.require_statement, RequireStatement::Always);
     assert_eq!(config.wasm.max_execution_time, Duration::from_millis(500));
     assert_eq!(config.wasm.max_stack_bytes, 65_536);
     let plugin = |alias: &str| config.plugins.iter().find(|plugin| &*plugin.alias == alias).expect("plugin");

@@ -111,6 +111,30 @@ fn four_for_invalid() {
     shell.run(&VERIFY).refused(4, "larger than 65536 bytes", "");
 }
 
+/// Verifying reads what loading has recorded, and records nothing itself.
+#[test]
+fn four_for_a_statement_that_was_stripped() {
+    let shell = Shell::new();
+    let key = shell.signed();
+    shell.ok(&["trust", "add", &key, "K"]);
+    shell.ok(&VERIFY);
+    let document = fs::read_to_string(shell.path("my_plugin.wasm.sig")).expect("a document");
+    let mut stripped: serde_json::Value = serde_json::from_str(&document).expect("JSON");
+    let members = stripped.as_object_mut().expect("an object");
+    members.retain(|member, _| !member.starts_with("statement"));
+    fs::write(shell.path("my_plugin.wasm.sig"), stripped.to_string()).expect("written");
+    shell.ok(&VERIFY);
+    assert!(!shell.path(".config/conductor/pins.toml").exists());
+    let text = "version = 1\n[[pins]]\nname = \"my_plugin\"\nstatement_seen_at = \"2025-01-01T00:00:00Z\"\n";
+    let pins = shell.config("pins.toml", text);
+    let ended = shell.run(&VERIFY);
+    ended.refused(4, "statement stripped: plugin `my_plugin`", "pins.toml");
+    assert!(ended.stdout.ends_with("✗ Signature verification failed\n"), "{ended:?}");
+    fs::write(shell.path("my_plugin.wasm.sig"), document).expect("written");
+    shell.ok(&VERIFY);
+    assert_eq!(fs::read_to_string(pins).expect("still there"), text);
+}
+
 #[test]
 fn five_for_no_signature() {
     let ended = Shell::new().run(&VERIFY);
@@ -156,7 +180,7 @@ fn six_for_revoked_or_expired() {
 fn seven_for_unusable_trust_files() {
     let shell = Shell::new();
     let key = shell.signed();
-    for file in ["trusted_keys.toml", "revoked_keys.toml"] {
+    for file in ["trusted_keys.toml", "revoked_keys.toml", "pins.toml"] {
         for text in ["", "version = 9\n", "[[keys]\n"] {
             let path = shell.config(file, text);
             for words in

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::file_error::quoted;
-use crate::{FileError, PublicKey, escape};
+use crate::{FileError, PluginName, PublicKey, escape};
 
 use super::MIN_KEY_PREFIX;
 
@@ -63,6 +63,16 @@ pub enum TrustError {
         /// The key.
         key: PublicKey,
     },
+    /// A plugin is pinned in a file twice.
+    #[error("{}:{line}: plugin `{name}` stands here twice", escape::path(path))]
+    PinRepeated {
+        /// The file.
+        path: PathBuf,
+        /// Line of the second entry, from 1.
+        line: usize,
+        /// The plugin.
+        name: PluginName,
+    },
     /// The key is trusted already.
     #[error("key {key} is trusted already, as `{}`", escape::terminal(name))]
     AlreadyTrusted {
@@ -104,7 +114,7 @@ pub enum TrustError {
     #[error("the name of a key is 1 to 256 bytes of visible text")]
     Name,
     /// The file could not be put together.
-    #[error("cannot write trusted keys as TOML: {source}")]
+    #[error("cannot put the file together as TOML: {source}")]
     Encode {
         /// The cause.
         source: toml::ser::Error,
@@ -129,7 +139,8 @@ impl TrustError {
             | Self::Syntax { path, .. }
             | Self::Version { path, .. }
             | Self::Value { path, .. }
-            | Self::Repeated { path, .. } => Some(format!(
+            | Self::Repeated { path, .. }
+            | Self::PinRepeated { path, .. } => Some(format!(
                 "correct that line, or restore the file from a copy; no plugin loads until then: {}",
                 quoted(path)
             )),
@@ -161,6 +172,7 @@ impl TrustError {
             | Self::Version { .. }
             | Self::Value { .. }
             | Self::Repeated { .. }
+            | Self::PinRepeated { .. }
             | Self::Encode { .. }
             | Self::Write { .. } => false,
         }

@@ -1,21 +1,16 @@
 //! The TOML of `trusted_keys.toml` and `revoked_keys.toml`.
 
-use std::fmt::Display;
 use std::path::Path;
 
 use conductor_abi::Risk;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use super::source::{MAX_TEXT_BYTES, Source, VERSION, encode};
 use super::{NamePattern, TrustError, TrustedKey};
 use crate::{Revocation, Revoked, UtcTime, escape};
 
-/// The only version of both files.
-const VERSION: i64 = 1;
-
-/// Longest name, address or reason in bytes; they are shown in table columns.
-const MAX_TEXT_BYTES: usize = 256;
-
+/// Says to a person who opens the file what it is.
 const HEADER: &str =
     "# Keys whose plugins are trusted. Written by `conductor-sign trust`, which keeps no comments.\n\n";
 
@@ -119,36 +114,10 @@ pub(super) fn write_trusted(keys: &[TrustedKey]) -> Result<String, TrustError> {
         }
     }
     let file = File { version: VERSION, keys: keys.iter().map(Entry::of).collect() };
-    toml::to_string(&file)
-        .map(|text| format!("{HEADER}{text}"))
-        .map_err(|source| TrustError::Encode { source })
-}
-
-/// A file under the eyes of the parser, for errors that name path and line.
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    path: &'a Path,
-    text: &'a str,
+    encode(HEADER, &file)
 }
 
 impl Source<'_> {
-    fn parse<T: for<'de> Deserialize<'de>>(self) -> Result<T, TrustError> {
-        toml::from_str(self.text).map_err(|error| TrustError::Syntax {
-            path: self.path.into(),
-            line: error.span().map_or(1, |span| self.line_at(span.start)),
-            cause: error.message().to_owned(),
-        })
-    }
-
-    fn check_version(self, version: &Spanned<i64>) -> Result<(), TrustError> {
-        let found = *version.get_ref();
-        if found == VERSION {
-            Ok(())
-        } else {
-            Err(TrustError::Version { path: self.path.into(), line: self.line_of(version), found })
-        }
-    }
-
     fn trusted_key(self, entry: &KeyEntry) -> Result<TrustedKey, TrustError> {
         let patterns = |list: &Vec<Spanned<String>>| {
             let pattern = |text| {
@@ -185,43 +154,5 @@ impl Source<'_> {
         };
         let revoked_at = self.value("revoked_at", &entry.revoked_at, str::parse)?;
         Ok(Revocation { revoked, revoked_at, reason: self.text("reason", &entry.reason)? })
-    }
-
-    fn text(self, field: &'static str, text: &Spanned<String>) -> Result<String, TrustError> {
-        self.value(field, text, |text| match text.len() {
-            1..=MAX_TEXT_BYTES => Ok(text.to_owned()),
-            _ => Err("expected 1 to 256 bytes of text"),
-        })
-    }
-
-    fn optional<T, E: Display>(
-        self,
-        field: &'static str,
-        text: Option<&Spanned<String>>,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<Option<T>, TrustError> {
-        text.map(|text| self.value(field, text, parse)).transpose()
-    }
-
-    fn value<T, E: Display>(
-        self,
-        field: &'static str,
-        text: &Spanned<String>,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<T, TrustError> {
-        parse(text.get_ref()).map_err(|error| TrustError::Value {
-            path: self.path.into(),
-            line: self.line_of(text),
-            field,
-            cause: error.to_string(),
-        })
-    }
-
-    fn line_of<T>(self, value: &Spanned<T>) -> usize {
-        self.line_at(value.span().start)
-    }
-
-    fn line_at(self, offset: usize) -> usize {
-        1 + self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
     }
 }

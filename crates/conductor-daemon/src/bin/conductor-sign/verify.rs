@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use conductor_signing::{
-    ALGORITHM, CheckedSignature, DOCUMENT_VERSION, PluginFile, SignatureDocument, Standing, TrustStore,
-    UtcTime, VerifyError, escape, signature_path,
+    ALGORITHM, CheckedSignature, DOCUMENT_VERSION, PluginFile, RequireStatement, SignatureDocument, Standing,
+    TrustStore, UtcTime, VerifyError, escape, signature_path,
 };
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
     {
         eprintln!("warning: {error}; no Conductor will load it");
     }
-    let checked = plugin.check(&trust);
+    let checked = plugin.check(RequireStatement::default(), &trust);
     // A document that does not hold is shown all the same, so that it can be told apart from another.
     let document = plugin.document().ok().flatten();
     if let Some(document) = &document {

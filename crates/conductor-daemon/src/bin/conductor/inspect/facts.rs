@@ -8,7 +8,9 @@ use std::path::Path;
 use conductor_abi::{Capability, CapabilityRequest, Manifest, Risk};
 use conductor_core::scope::Scope;
 use conductor_core::{DEFAULT_MAX_MODULE_BYTES, imports};
-use conductor_signing::{CheckedSignature, Digest, PluginFile, SignatureDocument, Standing, TrustStore};
+use conductor_signing::{
+    CheckedSignature, Digest, PluginFile, RequireStatement, SignatureDocument, Standing, TrustStore,
+};
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -114,7 +116,7 @@ impl SignatureFacts {
                 return facts;
             }
         };
-        match file.check(&trust) {
+        match file.check(RequireStatement::default(), &trust) {
             Ok(checked) => facts.apply(&checked),
             Err(error) => {
                 facts.state = if matches!(document, Ok(None)) { "none" } else { "invalid" };

@@ -1,0 +1,86 @@
+//! What the TOML files of the trust store have in common: a version, and faults that name path and line.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::TrustError;
+
+/// The only version of every file.
+pub(super) const VERSION: i64 = 1;
+
+/// Longest name, address or reason in bytes; they are shown in table columns.
+pub(super) const MAX_TEXT_BYTES: usize = 256;
+
+/// Puts a file together, with a comment on top.
+pub(super) fn encode(header: &str, file: &impl Serialize) -> Result<String, TrustError> {
+    toml::to_string(file)
+        .map(|text| format!("{header}{text}"))
+        .map_err(|source| TrustError::Encode { source })
+}
+
+/// A file under the eyes of the parser, for errors that name path and line.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) path: &'a Path,
+    pub(super) text: &'a str,
+}
+
+impl Source<'_> {
+    pub(super) fn parse<T: for<'de> Deserialize<'de>>(self) -> Result<T, TrustError> {
+        toml::from_str(self.text).map_err(|error| TrustError::Syntax {
+            path: self.path.into(),
+            line: error.span().map_or(1, |span| self.line_at(span.start)),
+            cause: error.message().to_owned(),
+        })
+    }
+
+    pub(super) fn check_version(self, version: &Spanned<i64>) -> Result<(), TrustError> {
+        let found = *version.get_ref();
+        if found == VERSION {
+            Ok(())
+        } else {
+            Err(TrustError::Version { path: self.path.into(), line: self.line_of(version), found })
+        }
+    }
+
+    pub(super) fn text(self, field: &'static str, text: &Spanned<String>) -> Result<String, TrustError> {
+        self.value(field, text, |text| match text.len() {
+            1..=MAX_TEXT_BYTES => Ok(text.to_owned()),
+            _ => Err("expected 1 to 256 bytes of text"),
+        })
+    }
+
+    pub(super) fn optional<T, E: Display>(
+        self,
+        field: &'static str,
+        text: Option<&Spanned<String>>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, TrustError> {
+        text.map(|text| self.value(field, text, parse)).transpose()
+    }
+
+    pub(super) fn value<T, E: Display>(
+        self,
+        field: &'static str,
+        text: &Spanned<String>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, TrustError> {
+        parse(text.get_ref()).map_err(|error| TrustError::Value {
+            path: self.path.into(),
+            line: self.line_of(text),
+            field,
+            cause: error.to_string(),
+        })
+    }
+
+    pub(super) fn line_of<T>(self, value: &Spanned<T>) -> usize {
+        self.line_at(value.span().start)
+    }
+
+    fn line_at(self, offset: usize) -> usize {
+        1 + self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+    }
+}

@@ -1,0 +1,140 @@
+//! Row stripped: a document from which the statement was taken, so that nothing it limits is known any more.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use conductor_signing::RequireStatement::{Always, Never, OnceSeen};
+use conductor_signing::SignaturePolicy::{AcceptUnsigned, AnySigner, TrustedSigner};
+use conductor_signing::{
+    PluginFile, RequireStatement, SigningRequest, TrustError, TrustLevel, TrustStore, UnverifiedPlugin,
+    UtcTime, VerifiedPlugin, VerifyError, atomic_file, signature_path,
+};
+
+use super::support::{Scratch, bare_module, document_json, module, parts, read, request};
+
+/// The document as an attacker leaves it: sound, and silent.
+fn stripped(json: &str) -> String {
+    let mut document: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    let members = document.as_object_mut().expect("an object");
+    for member in ["statement", "statement_signature"] {
+        members.remove(member).expect("it was there");
+    }
+    document.to_string()
+}
+
+/// Records a load and gives back the store as the next load finds it.
+fn loaded(scratch: &Scratch, trust: &TrustStore, plugin: &VerifiedPlugin) -> TrustStore {
+    let config = scratch.path("config");
+    trust.new_pin(plugin).expect("something new").record(&config).expect("recorded");
+    TrustStore::load(&config).expect("loads")
+}
+
+fn refusal(plugin: UnverifiedPlugin, requirement: RequireStatement, trust: &TrustStore) -> VerifyError {
+    let of = |policy| plugin.clone().verify(policy, requirement, trust).err().expect("refused");
+    let error = of(AnySigner);
+    assert_eq!(of(TrustedSigner), error);
+    assert_eq!(error.exit_code(), 4);
+    // Without a policy that requires a signature it counts as none.
+    let plugin = plugin.verify(AcceptUnsigned, requirement, trust).expect("let in");
+    assert_eq!((plugin.trust(), plugin.ignored_signature()), (&TrustLevel::Unsigned, Some(&error)));
+    assert_eq!(trust.new_pin(&plugin), None);
+    error
+}
+
+#[test]
+fn a_statement_that_was_seen_cannot_be_dropped() {
+    let scratch = Scratch::new();
+    let path = scratch.signed(&module());
+    let trust = scratch.trusting(&[scratch.key.public_key()]);
+    let json = stripped(&document_json(&path));
+
+    // Never seen with one: that it was there once cannot be known.
+    let plugin = parts(&module(), &json).verify(TrustedSigner, OnceSeen, &trust).expect("let in");
+    assert!(!plugin.signer().expect("signed").authenticated);
+    assert_eq!(trust.new_pin(&plugin), None, "nothing was seen");
+
+    let whole = read(&path).verify(TrustedSigner, OnceSeen, &trust).expect("let in");
+    let trust = loaded(&scratch, &trust, &whole);
+    assert_eq!(trust.new_pin(&whole), None, "the second load changes nothing");
+    let error = refusal(parts(&module(), &json), OnceSeen, &trust);
+    let seen_at = trust.statement_seen_at(whole.name()).expect("pinned").clone();
+    assert_eq!(error, VerifyError::StatementStripped { name: whole.name().clone(), seen_at });
+    assert!(error.to_string().starts_with("statement stripped: plugin `chord`"), "{error}");
+    let hint = error.hint().expect("a hint");
+    assert!(hint.contains("pins.toml") && hint.contains("require_statement = \"never\""), "{hint}");
+    // Not even by another key, or by the tools.
+    let other = Scratch::new();
+    let json = stripped(&document_json(&other.signed(&module())));
+    assert_eq!(parts(&module(), &json).verify(AnySigner, OnceSeen, &trust).err(), Some(error.clone()));
+    fs::write(signature_path(&path), json).expect("written");
+    assert_eq!(PluginFile::scan(&path).expect("read").check(OnceSeen, &trust), Err(error));
+}
+
+#[test]
+fn always_and_never_ask_no_pin() {
+    let scratch = Scratch::new();
+    let path = scratch.signed(&module());
+    let trust = scratch.trusting(&[scratch.key.public_key()]);
+    let json = stripped(&document_json(&path));
+    let error = refusal(parts(&module(), &json), Always, &trust);
+    assert_eq!(error, VerifyError::StatementMissing { file_name: "plugin.wasm".into() });
+    assert!(error.hint().is_some_and(|hint| hint.contains("require_statement")));
+    let whole = read(&path).verify(TrustedSigner, Always, &trust).expect("let in");
+    let trust = loaded(&scratch, &trust, &whole);
+    for policy in [AcceptUnsigned, AnySigner, TrustedSigner] {
+        let plugin = parts(&module(), &json).verify(policy, Never, &trust).expect("let in");
+        assert!(!plugin.signer().expect("signed").authenticated);
+    }
+}
+
+/// What makes the requirement matter: the limit would go with the statement that sets it.
+#[test]
+fn an_expired_plugin_stays_refused_without_its_statement() {
+    let scratch = Scratch::new();
+    let soon: UtcTime =
+        format!("{}Z", &(UtcTime::now().timestamp() + Duration::from_secs(2)).to_string()[..19])
+            .parse()
+            .expect("a time");
+    let path = scratch.signed_as(&module(), SigningRequest { expires_at: Some(soon.clone()), ..request() });
+    let trust = scratch.trusting(&[scratch.key.public_key()]);
+    let plugin = read(&path).verify(TrustedSigner, OnceSeen, &trust).expect("let in");
+    let trust = loaded(&scratch, &trust, &plugin);
+    while !soon.is_past(UtcTime::now().timestamp()) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(
+        read(&path).verify(TrustedSigner, OnceSeen, &trust).err(),
+        Some(VerifyError::Expired { at: soon })
+    );
+    let error = refusal(parts(&module(), &stripped(&document_json(&path))), OnceSeen, &trust);
+    assert!(matches!(error, VerifyError::StatementStripped { .. }), "{error}");
+}
+
+/// Without a manifest the name goes with the statement, and the file name takes its place.
+#[test]
+fn a_name_from_the_statement_does_not_hide_the_plugin() {
+    let scratch = Scratch::new();
+    let named = SigningRequest { plugin_name: Some("chord".parse().expect("a name")), ..request() };
+    let path = scratch.signed_as(&bare_module(), named);
+    let trust = scratch.trusting(&[scratch.key.public_key()]);
+    let whole = read(&path).verify(TrustedSigner, OnceSeen, &trust).expect("let in");
+    assert_eq!(whole.name().as_str(), "chord");
+    let trust = loaded(&scratch, &trust, &whole);
+    let json = stripped(&document_json(&path));
+    for file in ["plugin.wasm", "chord.wasm"] {
+        let json = json.clone().into_bytes();
+        let error = refusal(UnverifiedPlugin::from_parts(file, bare_module(), Some(json)), OnceSeen, &trust);
+        assert!(matches!(error, VerifyError::StatementStripped { .. }), "{error}");
+    }
+}
+
+#[test]
+fn broken_pins_stop_loading() {
+    let scratch = Scratch::new();
+    scratch.trusting(&[scratch.key.public_key()]);
+    let pins = scratch.path("config/pins.toml");
+    atomic_file::replace(&pins, b"version = 1\n[[pins]]\n", atomic_file::PRIVATE).expect("written");
+    let error = TrustStore::load(&scratch.path("config")).expect_err("refused");
+    assert!(matches!(error, TrustError::Syntax { line: 2, .. }), "{error}");
+}
