@@ -42,6 +42,10 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     jobs: VecDeque<Job>,
+    /// How many of the jobs are values of a controller.
+    values: usize,
+    /// Whether a value was added since the last pass, so that one may replace another.
+    has_new_values: bool,
     /// Whether a job was taken and is still being worked on.
     is_busy: bool,
     is_closed: bool,
@@ -52,14 +56,14 @@ impl Queue {
     /// Adds a job, or counts it as refused. Never waits for the plugin.
     pub(crate) fn push(&self, job: Job) {
         let mut state = self.state();
-        if state.jobs.len() >= MAX_QUEUED_EVENTS {
+        if state.jobs.len() >= MAX_QUEUED_EVENTS && state.can_coalesce(&job) {
             state.coalesce(&job);
         }
         if state.is_closed || state.jobs.len() >= MAX_QUEUED_EVENTS {
             state.tally.refused += 1;
             return;
         }
-        state.jobs.push_back(job);
+        state.add(job);
         drop(state);
         self.changed.notify_all();
     }
@@ -70,7 +74,7 @@ impl Queue {
         state.is_busy = false;
         self.changed.notify_all();
         loop {
-            if let Some(job) = state.jobs.pop_front() {
+            if let Some(job) = state.take() {
                 state.is_busy = true;
                 return Some(job);
             }
@@ -94,6 +98,7 @@ impl Queue {
         state.is_busy = false;
         state.tally.refused += state.jobs.len() as u64;
         state.jobs.clear();
+        state.values = 0;
         drop(state);
         self.changed.notify_all();
     }
@@ -122,26 +127,47 @@ impl Queue {
 }
 
 impl State {
+    fn add(&mut self, job: Job) {
+        if key(&job).is_some() {
+            self.values += 1;
+            self.has_new_values = true;
+        }
+        self.jobs.push_back(job);
+    }
+
+    fn take(&mut self) -> Option<Job> {
+        let job = self.jobs.pop_front()?;
+        self.values -= usize::from(key(&job).is_some());
+        Some(job)
+    }
+
+    /// Whether a pass could drop anything. A full queue asks before each pass, because whoever floods it holds the lock
+    /// that the plugin's thread needs.
+    fn can_coalesce(&self, newest: &Job) -> bool {
+        let replaces = |newest| self.jobs.iter().any(|job| key(job) == Some(newest));
+        self.values > 0 && (self.has_new_values || key(newest).is_some_and(replaces))
+    }
+
     /// Drops every value that a later one, or `newest`, replaces. One pass, from new to old.
     fn coalesce(&mut self, newest: &Job) {
         let mut later = HashSet::new();
         later.extend(key(newest));
-        let mut kept = VecDeque::with_capacity(self.jobs.len());
-        for job in self.jobs.drain(..).rev() {
-            if key(&job).is_none_or(|key| later.insert(key)) {
-                kept.push_front(job);
-            } else {
-                self.tally.coalesced += 1;
-            }
-        }
-        self.jobs = kept;
+        let from_new_to_old = self.jobs.iter().rev();
+        let kept: Vec<bool> =
+            from_new_to_old.map(|job| key(job).is_none_or(|key| later.insert(key))).collect();
+        let dropped = kept.iter().filter(|kept| !**kept).count();
+        let mut kept = kept.into_iter().rev();
+        self.jobs.retain(|_| kept.next().unwrap_or(true));
+        self.values -= dropped;
+        self.tally.coalesced += dropped as u64;
+        self.has_new_values = false;
     }
 }
 
 /// What a later job must have in common with a value to replace it.
-fn key(job: &Job) -> Option<(usize, Arc<str>, Arc<str>, Controller)> {
+fn key(job: &Job) -> Option<(usize, Controller, &str, &str)> {
     let controller = job.event.body.controller()?;
-    Some((job.mapping, Arc::clone(&job.event.input), Arc::clone(&job.mode), controller))
+    Some((job.mapping, controller, &job.event.input, &job.mode))
 }
 
 #[cfg(test)]
@@ -200,6 +226,27 @@ mod tests {
         queue.push(cc(1, 1));
         assert_eq!(queue.tally(), Tally { coalesced: 0, refused: 2 });
         assert_eq!(shown(&queue).len(), MAX_QUEUED_EVENTS);
+    }
+
+    #[test]
+    fn a_pass_is_made_only_if_it_may_drop_something() {
+        let queue = Queue::default();
+        (0..MAX_QUEUED_EVENTS - 2).for_each(|_| queue.push(note(60)));
+        assert!(!queue.state().can_coalesce(&cc(1, 0)), "there are no values");
+        queue.push(cc(1, 0));
+        queue.push(cc(2, 0));
+        assert!(queue.state().can_coalesce(&note(61)), "the new values may be of one controller");
+        queue.push(note(61));
+        assert_eq!(queue.tally(), Tally { coalesced: 0, refused: 1 });
+        assert!(!queue.state().can_coalesce(&note(61)), "nothing has changed since the last pass");
+        assert!(!queue.state().can_coalesce(&cc(3, 0)), "no value of that controller waits");
+        assert!(queue.state().can_coalesce(&cc(1, 1)));
+        queue.push(cc(1, 1));
+        assert_eq!(queue.tally(), Tally { coalesced: 1, refused: 1 });
+        while queue.state().values > 0 {
+            queue.pop();
+        }
+        assert!(queue.state().jobs.is_empty(), "the last job is a value");
     }
 
     #[test]
