@@ -11,8 +11,11 @@ use rustix::io::Errno;
 
 use super::SendError;
 
-/// A file that is opened when it is first used and again when its reader comes back. It is never waited for: the pipe's
-/// own buffer is the queue, and when that is full messages are refused.
+/// Most bytes of a plain file that is an output; sending MIDI is granted without asking, and must not fill a disk.
+const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A file that is opened when it is first used and again when its reader or device comes back. It is never waited for:
+/// the pipe's own buffer is the queue, and when that is full messages are refused.
 pub(super) struct FileOutput {
     path: PathBuf,
     state: Mutex<State>,
@@ -21,9 +24,19 @@ pub(super) struct FileOutput {
 #[derive(Default)]
 struct State {
     file: Option<File>,
+    /// Bytes that still fit a plain file; `None` for a FIFO or device file.
+    room: Option<u64>,
     /// The end of a message whose beginning was already taken; it must be the next to go out, or the reader would see a
     /// torn message. At most one request long.
     rest: Vec<u8>,
+    /// Whether a FIFO or device file was here: when it is gone, no plain file takes its place.
+    is_special: bool,
+}
+
+impl State {
+    fn close(&mut self) {
+        *self = Self { is_special: self.is_special, ..Self::default() };
+    }
 }
 
 impl FileOutput {
@@ -41,18 +54,29 @@ impl FileOutput {
         match self.try_send(&mut state, bytes) {
             // The reader left; another one may have come since.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                *state = State::default();
+                state.close();
                 self.opened(&mut state)?;
                 self.try_send(&mut state, bytes).map_err(|error| self.failed(&error))
             }
-            sent => sent.map_err(|error| self.failed(&error)),
+            Err(error) => {
+                // A device that was unplugged, or a full file that is moved away, is another one when it is opened again.
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    state.close();
+                }
+                Err(self.failed(&error))
+            }
+            Ok(()) => Ok(()),
         }
     }
 
     fn try_send(&self, state: &mut State, bytes: &[u8]) -> io::Result<()> {
         self.opened(state).map_err(|error| io::Error::other(error.to_string()))?;
-        let State { file: Some(file), rest } = state else { return Ok(()) };
+        let State { file: Some(file), room, rest, .. } = state else { return Ok(()) };
+        if room.is_some_and(|room| room < (rest.len() + bytes.len()) as u64) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         let taken = write(file, rest)?;
+        use_up(room, taken);
         rest.drain(..taken);
         if !rest.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -60,6 +84,7 @@ impl FileOutput {
         match write(file, bytes)? {
             0 if !bytes.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
             taken => {
+                use_up(room, taken);
                 rest.extend_from_slice(bytes.get(taken..).unwrap_or_default());
                 Ok(())
             }
@@ -69,8 +94,15 @@ impl FileOutput {
     fn opened<'s>(&self, state: &'s mut State) -> Result<&'s File, SendError> {
         if state.file.is_none() {
             let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-            let file = OpenOptions::new().append(true).create(true).custom_flags(flags).open(&self.path);
-            state.file = Some(file.map_err(|error| SendError::Unavailable(self.unavailable(&error)))?);
+            // Where devices are, a plain file would be taken for one that is not plugged in.
+            let create = !(state.is_special || self.path.starts_with("/dev"));
+            let file = OpenOptions::new().append(true).create(create).custom_flags(flags).open(&self.path);
+            let unavailable = |error: io::Error| SendError::Unavailable(self.unavailable(&error));
+            let file = file.map_err(unavailable)?;
+            let metadata = file.metadata().map_err(unavailable)?;
+            state.room = metadata.is_file().then(|| MAX_FILE_BYTES.saturating_sub(metadata.len()));
+            state.is_special = !metadata.is_file();
+            state.file = Some(file);
         }
         state.file.as_ref().ok_or_else(|| SendError::Failed(format!("{} is closed", self.path.display())))
     }
@@ -86,11 +118,21 @@ impl FileOutput {
 
     fn failed(&self, error: &io::Error) -> SendError {
         let path = self.path.display();
-        SendError::Failed(if error.kind() == io::ErrorKind::WouldBlock {
-            format!("the reader of {path} does not keep up")
-        } else {
-            format!("cannot write to {path}: {error}")
+        SendError::Failed(match error.kind() {
+            io::ErrorKind::WouldBlock => format!("the reader of {path} does not keep up"),
+            io::ErrorKind::FileTooLarge => {
+                format!(
+                    "{path} is full: it may have {MAX_FILE_BYTES} bytes; move it away and a new one is begun"
+                )
+            }
+            _ => format!("cannot write to {path}: {error}"),
         })
+    }
+}
+
+fn use_up(room: &mut Option<u64>, taken: usize) {
+    if let Some(room) = room {
+        *room = room.saturating_sub(taken as u64);
     }
 }
 
@@ -165,6 +207,43 @@ mod tests {
         let mut bytes = [0; 3];
         reader.read_exact(&mut bytes).expect("reads");
         assert_eq!(bytes, [0x80, 60, 0]);
+    }
+
+    #[test]
+    fn a_plain_file_grows_only_so_far() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("out.raw");
+        File::create(&path).expect("file").set_len(MAX_FILE_BYTES - 4).expect("length");
+        let output = FileOutput::new(&path);
+        output.send(&[0x90, 60, 1]).expect("fits");
+        for _ in 0..2 {
+            let error = output.send(&[0x80, 60, 0]).expect_err("refused");
+            assert!(error.to_string().contains("is full: it may have 67108864 bytes"), "{error}");
+        }
+        output.send(&[0xf8]).expect("fits");
+        assert!(output.send(&[0xf8]).is_err());
+        assert_eq!(std::fs::metadata(&path).expect("file").len(), MAX_FILE_BYTES);
+        std::fs::rename(&path, directory.path().join("old.raw")).expect("moved away");
+        output.send(&[0x80, 60, 0]).expect("begins a new file");
+        assert_eq!(std::fs::metadata(&path).expect("file").len(), 3);
+    }
+
+    #[test]
+    fn a_device_that_fails_is_opened_again() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("midi");
+        // Writing to this device fails with ENOSPC, as writing to one that was unplugged does with ENODEV.
+        std::os::unix::fs::symlink("/dev/full", &path).expect("link");
+        let output = FileOutput::new(&path);
+        let error = output.send(&[0xf8]).expect_err("fails");
+        assert!(error.to_string().contains("cannot write to"), "{error}");
+        std::fs::remove_file(&path).expect("unplugged");
+        let error = output.send(&[0xf8]).expect_err("fails");
+        assert!(error.to_string().contains("cannot open"), "{error}");
+        assert!(!path.exists(), "a plain file took the place of the device");
+        File::create(&path).expect("plugged in again");
+        output.send(&[0x80, 60, 0]).expect("sends");
+        assert_eq!(std::fs::metadata(&path).expect("file").len(), 3);
     }
 
     #[test]
