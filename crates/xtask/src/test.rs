@@ -101,9 +101,8 @@ fn doc_tests(places: &Places) -> Result<(), TaskError> {
 }
 
 fn docs(places: &Places) -> Result<(), TaskError> {
-    let program = Program::cargo(&places.root)
-        .args(["doc", "--workspace", "--locked", "--no-deps"])
-        .args(["--document-private-items"]);
+    let program = Program::cargo(&places.root).args(["doc", "--workspace", "--locked", "--no-deps"]);
+    // A link from a public page to a private item helps whoever reads the source.
     program.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links").show_and_run()
 }
 
