@@ -8,14 +8,14 @@ use conductor_abi::{CapabilityRequest, Manifest};
 use conductor_signing::{Statement, VerifiedPlugin};
 
 use crate::broker::{Broker, Session};
-use crate::capability::filesystem::DataAccess;
+use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::{Isolation, Limits, WasmConfig};
 use crate::engine::{CompiledPlugin, Engine};
 use crate::grant::{Ceilings, Grants};
 use crate::host::{Flavour, LoadError, Plugin, PluginInfo, PluginOptions};
 use crate::instance::{Instance, Metadata};
 use crate::outcome::{CallReport, Outcome};
-use crate::wasi::{Access, Setup, SetupError, data_directory};
+use crate::wasi::{Access, Disk, Setup, SetupError, data_directory};
 
 /// Where a plugin sees its own data directory.
 const DATA_MOUNT: &str = "/";
@@ -40,6 +40,7 @@ pub(crate) fn load(
     let grants = decide(config, &compiled, requests, options)?;
 
     let mut directories = Vec::new();
+    let mut disk = None;
     let access = DataAccess::of(&grants);
     if access != DataAccess::None
         && let Some(parent) = &config.data_dir
@@ -47,6 +48,7 @@ pub(crate) fn load(
         let host = data_directory(parent, compiled.plugin().name().as_str())
             .map_err(|source| LoadError::Setup { source })?;
         let writable = access == DataAccess::ReadWrite;
+        disk = writable.then(|| Disk::measure(host.clone(), DataQuota::of(&grants)));
         directories.push(Access { host, guest: DATA_MOUNT.to_owned(), writable });
     }
     directories.extend(options.directories.iter().map(|(host, guest): &(PathBuf, String)| Access {
@@ -75,6 +77,7 @@ pub(crate) fn load(
         limits,
         session,
         directories,
+        disk,
         arguments,
         environment: options.environment.clone(),
         info,
@@ -184,6 +187,7 @@ struct InProcess {
     limits: Limits,
     session: Arc<Session>,
     directories: Vec<Access>,
+    disk: Option<Disk>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     info: PluginInfo,
@@ -201,7 +205,8 @@ impl InProcess {
     }
 
     fn setup(&self, input: Option<&[u8]>) -> Result<Setup, SetupError> {
-        Setup::new(&self.limits, &self.directories, &self.arguments, &self.environment, input)
+        let setup = Setup::new(&self.limits, &self.directories, &self.arguments, &self.environment, input)?;
+        Ok(Setup { disk: self.disk.clone(), ..setup })
     }
 
     /// The instance for the next call: the one that lived on, or a new one.

@@ -15,7 +15,7 @@ use crate::broker::Session;
 use crate::config::Limits;
 use crate::engine::{CompiledPlugin, Engine, TICK};
 use crate::outcome::{Limit, LogLine, LogSource, Outcome};
-use crate::wasi::{Capture, OpenFiles, Setup};
+use crate::wasi::{Capture, Disk, OpenFiles, Setup};
 use abi::Exports;
 pub(crate) use abi::{Metadata, flavour};
 pub(crate) use classify::Stopped;
@@ -33,6 +33,7 @@ const MAX_PRINTED_LINES: usize = 1_000;
 pub(crate) struct State {
     pub(crate) wasi: WasiP1Ctx,
     pub(crate) open_files: OpenFiles,
+    pub(crate) disk: Option<Disk>,
     pub(crate) limits: Limits,
     pub(crate) deadline: Instant,
     limiter: Limiter,
@@ -85,6 +86,7 @@ impl Instance {
         let state = State {
             wasi: setup.context,
             open_files: OpenFiles::new(limits.max_open_files),
+            disk: setup.disk,
             limits,
             deadline: Instant::now(),
             limiter: Limiter::new(limits.max_memory_bytes, limits.max_table_elements),

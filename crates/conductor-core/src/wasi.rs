@@ -8,6 +8,7 @@
 mod capture;
 mod clocks;
 mod context;
+mod disk;
 mod files;
 mod poll;
 
@@ -26,6 +27,7 @@ use crate::outcome::Limit;
 pub(crate) use capture::Capture;
 pub use context::SetupError;
 pub(crate) use context::{Access, Setup, data_directory};
+pub(crate) use disk::Disk;
 pub(crate) use files::OpenFiles;
 
 /// Name of the import module.
@@ -46,6 +48,7 @@ const RANDOM_PIECE_BYTES: u32 = 64 * 1024;
 /// WASI's error numbers that this module returns itself.
 mod errno {
     pub(super) const ACCES: i32 = 2;
+    pub(super) const DQUOT: i32 = 19;
     pub(super) const FAULT: i32 = 21;
     pub(super) const INVAL: i32 = 28;
     pub(super) const MFILE: i32 = 33;
@@ -130,11 +133,8 @@ functions! {
         fd_datasync(fd: i32) [|_: &mut Caller<'_, State>, _| 0];
         fd_fdstat_get(fd: i32, out: i32) [|_: &mut Caller<'_, State>, _, _| 0];
         fd_filestat_get(fd: i32, out: i32) [|_: &mut Caller<'_, State>, _, _| 0];
-        fd_filestat_set_size(fd: i32, size: i64) [|_: &mut Caller<'_, State>, _, _| 0];
         fd_filestat_set_times(fd: i32, atim: i64, mtim: i64, flags: i32) [|_: &mut Caller<'_, State>, _, _, _, _| 0];
         fd_pread(fd: i32, iovs: i32, count: i32, offset: i64, out: i32)
-            [|caller: &mut Caller<'_, State>, _, iovs, count, _, _| files::vector_bytes(caller, iovs, count)];
-        fd_pwrite(fd: i32, iovs: i32, count: i32, offset: i64, out: i32)
             [|caller: &mut Caller<'_, State>, _, iovs, count, _, _| files::vector_bytes(caller, iovs, count)];
         fd_read(fd: i32, iovs: i32, count: i32, out: i32)
             [|caller: &mut Caller<'_, State>, _, iovs, count, _| files::vector_bytes(caller, iovs, count)];
@@ -142,24 +142,24 @@ functions! {
             [|_: &mut Caller<'_, State>, _, _, len: i32, _, _| u64::from(len as u32)];
         fd_seek(fd: i32, offset: i64, whence: i32, out: i32) [|_: &mut Caller<'_, State>, _, _, _, _| 0];
         fd_sync(fd: i32) [|_: &mut Caller<'_, State>, _| 0];
-        fd_write(fd: i32, iovs: i32, count: i32, out: i32)
-            [|caller: &mut Caller<'_, State>, _, iovs, count, _| files::vector_bytes(caller, iovs, count)];
-        path_create_directory(fd: i32, path: i32, len: i32) [|_: &mut Caller<'_, State>, _, _, _| 0];
         path_filestat_get(fd: i32, flags: i32, path: i32, len: i32, out: i32) [|_: &mut Caller<'_, State>, _, _, _, _, _| 0];
         path_filestat_set_times(fd: i32, flags: i32, path: i32, len: i32, atim: i64, mtim: i64, set: i32)
-            [|_: &mut Caller<'_, State>, _, _, _, _, _, _, _| 0];
-        path_link(old_fd: i32, flags: i32, old: i32, old_len: i32, new_fd: i32, new: i32, new_len: i32)
             [|_: &mut Caller<'_, State>, _, _, _, _, _, _, _| 0];
         path_readlink(fd: i32, path: i32, len: i32, buffer: i32, buffer_len: i32, out: i32)
             [|_: &mut Caller<'_, State>, _, _, _, _, len: i32, _| u64::from(len as u32)];
         path_remove_directory(fd: i32, path: i32, len: i32) [|_: &mut Caller<'_, State>, _, _, _| 0];
         path_rename(fd: i32, old: i32, old_len: i32, new_fd: i32, new: i32, new_len: i32)
             [|_: &mut Caller<'_, State>, _, _, _, _, _, _| 0];
-        path_symlink(old: i32, old_len: i32, fd: i32, new: i32, new_len: i32) [|_: &mut Caller<'_, State>, _, _, _, _, _| 0];
         path_unlink_file(fd: i32, path: i32, len: i32) [|_: &mut Caller<'_, State>, _, _, _| 0];
     }
     own {
         fd_close = files::close;
+        fd_filestat_set_size = disk::set_size;
+        fd_pwrite = disk::write_at;
+        fd_write = disk::write;
+        path_create_directory = disk::create_directory;
+        path_link = disk::link;
+        path_symlink = disk::symlink;
         fd_renumber = files::renumber;
         path_open = files::open;
         poll_oneoff = poll::poll_oneoff;

@@ -7,6 +7,7 @@ mod wasm;
 
 #[cfg(test)]
 mod sandbox {
+    mod disk;
     mod escape;
     mod guest;
     mod host_work;

@@ -8,8 +8,8 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-use super::Capture;
 use super::clocks::Coarse;
+use super::{Capture, Disk};
 use crate::config::Limits;
 
 /// A directory of the host that a plugin sees.
@@ -25,6 +25,8 @@ pub(crate) struct Setup {
     pub(crate) context: WasiP1Ctx,
     pub(crate) stdout: Capture,
     pub(crate) stderr: Capture,
+    /// The usage of the plugin's data directory, if it may write there.
+    pub(crate) disk: Option<Disk>,
 }
 
 impl Setup {
@@ -60,7 +62,7 @@ impl Setup {
                 SetupError::Directory { path: directory.host.clone(), source: io::Error::other(source) }
             })?;
         }
-        Ok(Self { context: builder.build_p1(), stdout, stderr })
+        Ok(Self { context: builder.build_p1(), stdout, stderr, disk: None })
     }
 }
 

@@ -6,7 +6,7 @@ use wasmtime::Caller;
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
 use wiggle::GuestMemory;
 
-use super::{FILE_FUEL, charge, errno, now_or_trap, timed};
+use super::{FILE_FUEL, charge, disk, errno, now_or_trap, timed};
 use crate::instance::State;
 
 /// Most entries of a scatter-gather list that are looked at to find its cost; wasmtime reads no further than the first
@@ -25,6 +25,11 @@ pub(crate) struct OpenFiles {
 impl OpenFiles {
     pub(crate) const fn new(max: u32) -> Self {
         Self { max: max as usize, open: BTreeSet::new() }
+    }
+
+    /// Whether the plugin opened this one itself.
+    pub(super) fn has(&self, fd: i32) -> bool {
+        self.open.contains(&fd)
     }
 }
 
@@ -48,6 +53,9 @@ pub(super) fn open(
     }
     if !may_be_opened(&mut caller, fd, lookup, path, len)? {
         return Ok(errno::ACCES);
+    }
+    if !disk::may_create(&caller, flags) {
+        return Ok(errno::DQUOT);
     }
     timed(&mut caller, 0, |state, memory| {
         let result = now_or_trap(preview1::path_open(

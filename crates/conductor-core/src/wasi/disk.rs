@@ -1,0 +1,208 @@
+//! How much a plugin keeps in its data directory, held against its quota before it grows.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmtime::Caller;
+use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
+
+use super::files::vector_bytes;
+use super::{FILE_FUEL, charge, errno, now_or_trap, timed};
+use crate::capability::filesystem::DataQuota;
+use crate::instance::State;
+
+/// `O_CREAT` among the flags of `path_open`.
+const CREATE: i32 = 1;
+
+/// The usage of one data directory; shared by the instances of its plugin, of which one runs at a time.
+#[derive(Clone)]
+pub(crate) struct Disk {
+    usage: Arc<Mutex<Usage>>,
+}
+
+struct Usage {
+    directory: PathBuf,
+    quota: DataQuota,
+    bytes: u64,
+    files: u64,
+}
+
+impl Disk {
+    /// Measures a directory that may hold so much.
+    pub(crate) fn measure(directory: PathBuf, quota: DataQuota) -> Self {
+        let mut usage = Usage { directory, quota, bytes: 0, files: 0 };
+        usage.measure();
+        Self { usage: Arc::new(Mutex::new(usage)) }
+    }
+
+    /// Counts what is about to be added, if it fits.
+    fn admit(&self, bytes: u64, files: u64) -> bool {
+        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        if !usage.fits(bytes, files) {
+            // What was overwritten or deleted was counted all the same: look again before saying no.
+            usage.measure();
+        }
+        let fits = usage.fits(bytes, files);
+        if fits {
+            usage.bytes += bytes;
+            usage.files += files;
+        }
+        fits
+    }
+}
+
+impl Usage {
+    fn fits(&self, bytes: u64, files: u64) -> bool {
+        self.bytes.saturating_add(bytes) <= self.quota.bytes
+            && self.files.saturating_add(files) <= u64::from(self.quota.files)
+    }
+
+    /// Adds up sizes and entries without following a link. A directory that cannot be read counts as full: what is in
+    /// it is not known to fit.
+    fn measure(&mut self) {
+        (self.bytes, self.files) = (0, 0);
+        let mut directories = vec![self.directory.clone()];
+        while let Some(directory) = directories.pop() {
+            let Ok(entries) = fs::read_dir(&directory) else {
+                self.bytes = u64::MAX;
+                return;
+            };
+            for entry in entries.flatten() {
+                self.files += 1;
+                let Ok(found) = fs::symlink_metadata(entry.path()) else { continue };
+                if found.is_dir() {
+                    directories.push(entry.path());
+                } else {
+                    self.bytes = self.bytes.saturating_add(found.len());
+                }
+                if self.files > u64::from(self.quota.files).saturating_mul(2) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Whether the data directory may grow by so much; a plugin without one has nothing to fill.
+fn admit(caller: &Caller<'_, State>, bytes: u64, files: u64) -> bool {
+    caller.data().disk.as_ref().is_none_or(|disk| disk.admit(bytes, files))
+}
+
+/// Whether `fd` is a file of the plugin's own opening; its standard streams fill no disk.
+fn is_file(caller: &Caller<'_, State>, fd: i32) -> bool {
+    caller.data().open_files.has(fd)
+}
+
+pub(super) fn write(
+    mut caller: Caller<'_, State>,
+    fd: i32,
+    iovs: i32,
+    count: i32,
+    out: i32,
+) -> wasmtime::Result<i32> {
+    let bytes = vector_bytes(&mut caller, iovs, count);
+    charge(&mut caller, FILE_FUEL.saturating_add(bytes))?;
+    if is_file(&caller, fd) && !admit(&caller, bytes, 0) {
+        return Ok(errno::DQUOT);
+    }
+    timed(&mut caller, bytes, |state, memory| {
+        now_or_trap(preview1::fd_write(&mut state.wasi, memory, fd, iovs, count, out))
+    })
+}
+
+pub(super) fn write_at(
+    mut caller: Caller<'_, State>,
+    fd: i32,
+    iovs: i32,
+    count: i32,
+    offset: i64,
+    out: i32,
+) -> wasmtime::Result<i32> {
+    let bytes = vector_bytes(&mut caller, iovs, count);
+    charge(&mut caller, FILE_FUEL.saturating_add(bytes))?;
+    if !size_fits(&caller, (offset as u64).saturating_add(bytes)) || !admit(&caller, bytes, 0) {
+        return Ok(errno::DQUOT);
+    }
+    timed(&mut caller, bytes, |state, memory| {
+        now_or_trap(preview1::fd_pwrite(&mut state.wasi, memory, fd, iovs, count, offset, out))
+    })
+}
+
+pub(super) fn set_size(mut caller: Caller<'_, State>, fd: i32, size: i64) -> wasmtime::Result<i32> {
+    charge(&mut caller, FILE_FUEL)?;
+    // What a file has already is counted again, until the next measuring.
+    if !size_fits(&caller, size as u64) || !admit(&caller, size as u64, 0) {
+        return Ok(errno::DQUOT);
+    }
+    timed(&mut caller, 0, |state, memory| {
+        now_or_trap(preview1::fd_filestat_set_size(&mut state.wasi, memory, fd, size))
+    })
+}
+
+/// Whether one file may be this long, holes included.
+fn size_fits(caller: &Caller<'_, State>, size: u64) -> bool {
+    caller.data().disk.as_ref().is_none_or(|disk| {
+        let usage = disk.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        size <= usage.quota.bytes
+    })
+}
+
+/// Whether `path_open` with these flags may make a file.
+pub(super) fn may_create(caller: &Caller<'_, State>, flags: i32) -> bool {
+    flags & CREATE == 0 || admit(caller, 0, 1)
+}
+
+pub(super) fn create_directory(
+    mut caller: Caller<'_, State>,
+    fd: i32,
+    path: i32,
+    len: i32,
+) -> wasmtime::Result<i32> {
+    charge(&mut caller, FILE_FUEL)?;
+    if !admit(&caller, 0, 1) {
+        return Ok(errno::DQUOT);
+    }
+    timed(&mut caller, 0, |state, memory| {
+        now_or_trap(preview1::path_create_directory(&mut state.wasi, memory, fd, path, len))
+    })
+}
+
+#[expect(clippy::too_many_arguments, reason = "the signature is WASI's")]
+pub(super) fn link(
+    mut caller: Caller<'_, State>,
+    old_fd: i32,
+    flags: i32,
+    old: i32,
+    old_len: i32,
+    new_fd: i32,
+    new: i32,
+    new_len: i32,
+) -> wasmtime::Result<i32> {
+    charge(&mut caller, FILE_FUEL)?;
+    if !admit(&caller, 0, 1) {
+        return Ok(errno::DQUOT);
+    }
+    timed(&mut caller, 0, |state, memory| {
+        let linked =
+            preview1::path_link(&mut state.wasi, memory, old_fd, flags, old, old_len, new_fd, new, new_len);
+        now_or_trap(linked)
+    })
+}
+
+pub(super) fn symlink(
+    mut caller: Caller<'_, State>,
+    old: i32,
+    old_len: i32,
+    fd: i32,
+    new: i32,
+    new_len: i32,
+) -> wasmtime::Result<i32> {
+    charge(&mut caller, FILE_FUEL)?;
+    if !admit(&caller, 0, 1) {
+        return Ok(errno::DQUOT);
+    }
+    timed(&mut caller, 0, |state, memory| {
+        now_or_trap(preview1::path_symlink(&mut state.wasi, memory, old, old_len, fd, new, new_len))
+    })
+}

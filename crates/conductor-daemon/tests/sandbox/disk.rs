@@ -1,0 +1,64 @@
+//! Row disk: the data directory holds no more bytes and files than its quota, and the guest sees the refusal.
+
+use std::fs;
+use std::path::Path;
+
+use conductor_core::{Limits, Outcome};
+use serde_json::{Value, json};
+
+use super::guest::{Guests, call, reply};
+
+#[test]
+fn files_beyond_the_quota_are_refused_and_deleting_makes_room() {
+    let guests = Guests::new();
+    let mut plugin = guests.hostile(&["Filesystem=read-write;files=20"], Limits::default());
+    let report = call(plugin.as_mut(), "list", json!({"count": 1000}));
+    assert!(matches!(report.outcome, Outcome::Failed { .. }), "{report:?}");
+    let directory = guests.data("hostile");
+    assert_eq!(entries(&directory), 20);
+    for entry in fs::read_dir(directory.join("many")).expect("readable").take(5) {
+        fs::remove_file(entry.expect("readable").path()).expect("removed");
+    }
+    let report = call(plugin.as_mut(), "write", json!({"path": "/again.txt", "text": "room"}));
+    assert_eq!(report.outcome, Outcome::Ok, "{report:?}");
+}
+
+#[test]
+fn bytes_beyond_the_quota_are_refused() {
+    let guests = Guests::new();
+    let mut plugin = guests.hostile(&["Filesystem=read-write;bytes=100KiB"], Limits::default());
+    let text = "x".repeat(30 * 1024);
+    let outcomes: Vec<Outcome> = (0..5)
+        .map(|number| {
+            let path = format!("/file-{number}");
+            call(plugin.as_mut(), "write", json!({"path": path, "text": text})).outcome
+        })
+        .collect();
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Ok).count(), 3, "{outcomes:?}");
+    // Writing the same file again replaces its bytes: the quota is about what is there, not about what was written.
+    for _ in 0..10 {
+        let report = call(plugin.as_mut(), "write", json!({"path": "/file-0", "text": text}));
+        assert_eq!(report.outcome, Outcome::Ok, "{report:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_does_not_silence_the_plugin() {
+    let guests = Guests::new();
+    let mut plugin = guests.hostile(&["Filesystem=read-write;bytes=1"], Limits::default());
+    let refused = call(plugin.as_mut(), "write", json!({"path": "/file", "text": "too long"}));
+    assert!(matches!(refused.outcome, Outcome::Failed { .. }), "{refused:?}");
+    let report = call(plugin.as_mut(), "stdio", json!({"bytes": 1024}));
+    assert_eq!((&report.outcome, reply(&report)["stdin"].clone()), (&Outcome::Ok, Value::from("")));
+    assert!(!report.log.is_empty());
+}
+
+/// Files and directories below `directory`.
+fn entries(directory: &Path) -> usize {
+    let mut found = 0;
+    for entry in fs::read_dir(directory).expect("readable") {
+        let path = entry.expect("readable").path();
+        found += 1 + if path.is_dir() { entries(&path) } else { 0 };
+    }
+    found
+}
