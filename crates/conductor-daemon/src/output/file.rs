@@ -118,14 +118,12 @@ impl FileOutput {
 
     fn failed(&self, error: &io::Error) -> SendError {
         let path = self.path.display();
-        SendError::Failed(match error.kind() {
-            io::ErrorKind::WouldBlock => format!("the reader of {path} does not keep up"),
-            io::ErrorKind::FileTooLarge => {
-                format!(
-                    "{path} is full: it may have {MAX_FILE_BYTES} bytes; move it away and a new one is begun"
-                )
-            }
-            _ => format!("cannot write to {path}: {error}"),
+        SendError::Failed(if error.kind() == io::ErrorKind::WouldBlock {
+            format!("the reader of {path} does not keep up")
+        } else if error.kind() == io::ErrorKind::FileTooLarge {
+            format!("{path} is full: it may have {MAX_FILE_BYTES} bytes; move it away and a new one is begun")
+        } else {
+            format!("cannot write to {path}: {error}")
         })
     }
 }
