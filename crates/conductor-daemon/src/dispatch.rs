@@ -1,5 +1,6 @@
 //! From events to calls: a queue and a thread for every plugin, so that none of them waits for another.
 
+mod plugin_log;
 mod queue;
 mod runner;
 

@@ -11,6 +11,7 @@ mod daemon {
     mod help;
     mod inspect;
     mod interval;
+    mod log;
     mod midi_file;
     mod midi_parser;
     mod osc;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use conductor_abi::LogLevel;
-use conductor_core::{CallReport, Host, LoadError, LogSource, Outcome, Plugin, PluginInfo, PluginOptions};
+use conductor_core::{CallReport, Host, LoadError, Outcome, Plugin, PluginInfo, PluginOptions};
 use conductor_signing::escape::terminal;
 
+use super::plugin_log::PluginLog;
 use super::{Job, Queue, Tally};
 use crate::calls::{Call, CallLog};
 use crate::config::PluginConfig;
@@ -82,20 +82,19 @@ impl Runner {
     }
 
     fn work(&self, plugin: &mut dyn Plugin, totals: &mut PluginTotals) {
-        let mut said = Tally::default();
+        let mut log = PluginLog::new(Arc::clone(&self.config.alias));
+        let mut refusals_to_say: u64 = 1;
         let mut failures_in_a_row: u64 = 0;
         while let Some(job) = self.queue.pop() {
-            let tally = self.queue.tally();
-            if tally.refused > said.refused {
+            let refused = self.queue.tally().refused;
+            if refused >= refusals_to_say {
+                // Said again when there are twice as many.
+                refusals_to_say = refused.saturating_mul(2);
                 let plugin = &*self.config.alias;
-                tracing::warn!(
-                    plugin,
-                    refused = tally.refused,
-                    "the plugin does not keep up with its events"
-                );
+                tracing::warn!(plugin, refused, "the plugin does not keep up with its events");
             }
-            said = tally;
             let Some(report) = self.call(plugin, &job) else { continue };
+            log.pass_on(&report);
             totals.calls += 1;
             totals.busy += report.elapsed;
             if report.outcome == Outcome::Ok {
@@ -103,9 +102,10 @@ impl Runner {
             } else {
                 totals.failures += 1;
                 failures_in_a_row += 1;
-                self.complain(&report.outcome, failures_in_a_row);
+                log.complain(&report.outcome, failures_in_a_row);
             }
         }
+        log.finish();
     }
 
     /// Says which mappings name actions that the plugin does not have; their events are not handed to it.
@@ -137,7 +137,6 @@ impl Runner {
             }
         };
         let report = plugin.execute(&json);
-        self.pass_on_log(&report);
         if let Some(calls) = &self.calls {
             calls.record(Call {
                 event: Arc::clone(&job.event),
@@ -149,38 +148,6 @@ impl Runner {
             });
         }
         Some(report)
-    }
-
-    fn pass_on_log(&self, report: &CallReport) {
-        let plugin = &*self.config.alias;
-        for line in &report.log {
-            let text = terminal(&line.text);
-            match line.source {
-                LogSource::Host(LogLevel::Error) => {
-                    tracing::error!(target: "conductor::plugin", plugin, "{text}")
-                }
-                LogSource::Host(LogLevel::Warn) => {
-                    tracing::warn!(target: "conductor::plugin", plugin, "{text}")
-                }
-                LogSource::Host(LogLevel::Info) | LogSource::Stdout | LogSource::Stderr => {
-                    tracing::info!(target: "conductor::plugin", plugin, "{text}");
-                }
-                LogSource::Host(LogLevel::Debug) => {
-                    tracing::debug!(target: "conductor::plugin", plugin, "{text}")
-                }
-            }
-        }
-        if report.dropped_log_bytes > 0 {
-            tracing::warn!(target: "conductor::plugin", plugin, "{} bytes of log were dropped", report.dropped_log_bytes);
-        }
-    }
-
-    /// Says so at the first failure and then at every doubling, so that a plugin that always fails does not fill the log.
-    fn complain(&self, outcome: &Outcome, in_a_row: u64) {
-        if in_a_row.is_power_of_two() {
-            let plugin = &*self.config.alias;
-            tracing::warn!(plugin, failures_in_a_row = in_a_row, "call {}", terminal(&outcome.to_string()));
-        }
     }
 }
 

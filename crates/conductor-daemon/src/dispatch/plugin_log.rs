@@ -1,0 +1,112 @@
+//! What one plugin writes to the daemon's log, and what is written there because of it.
+
+mod budget;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use conductor_abi::LogLevel;
+use conductor_core::{CallReport, LogSource, Outcome};
+use conductor_signing::escape::terminal;
+use tracing::Level;
+
+use budget::Budget;
+
+/// The part of one plugin in the log: so many bytes a minute, with what was dropped said once a minute.
+pub(super) struct PluginLog {
+    plugin: Arc<str>,
+    budget: Budget,
+}
+
+impl PluginLog {
+    /// The log of the plugin with this alias.
+    pub(super) fn new(plugin: Arc<str>) -> Self {
+        Self { plugin, budget: Budget::new(Instant::now()) }
+    }
+
+    /// Writes what the plugin logged and printed in a call.
+    pub(super) fn pass_on(&mut self, report: &CallReport) {
+        self.advance();
+        for line in &report.log {
+            let level = level(line.source);
+            if is_enabled(level) {
+                self.write(level, &terminal(&line.text).to_string());
+            }
+        }
+        self.budget.drop_bytes(report.dropped_log_bytes);
+        self.announce();
+    }
+
+    /// Says that calls fail: at the first failure and then at every doubling of failures in a row.
+    pub(super) fn complain(&mut self, outcome: &Outcome, failures_in_a_row: u64) {
+        if failures_in_a_row.is_power_of_two() {
+            self.advance();
+            let text = terminal(&outcome.to_string()).to_string();
+            if self.budget.admit(text.len()) {
+                tracing::warn!(plugin = &*self.plugin, failures_in_a_row, "call {text}");
+            }
+            self.announce();
+        }
+    }
+
+    /// Says what the last minute dropped.
+    pub(super) fn finish(&self) {
+        if let Some(dropped) = self.budget.dropped() {
+            self.say_dropped(dropped);
+        }
+    }
+
+    fn write(&mut self, level: Level, text: &str) {
+        let plugin = &*self.plugin;
+        if !self.budget.admit(text.len()) {
+            return;
+        }
+        match level {
+            Level::ERROR => tracing::error!(target: "conductor::plugin", plugin, "{text}"),
+            Level::WARN => tracing::warn!(target: "conductor::plugin", plugin, "{text}"),
+            Level::INFO => tracing::info!(target: "conductor::plugin", plugin, "{text}"),
+            Level::DEBUG | Level::TRACE => tracing::debug!(target: "conductor::plugin", plugin, "{text}"),
+        }
+    }
+
+    fn advance(&mut self) {
+        if let Some(dropped) = self.budget.advance_to(Instant::now()) {
+            self.say_dropped(dropped);
+        }
+    }
+
+    fn announce(&mut self) {
+        if self.budget.announce() {
+            tracing::warn!(
+                plugin = &*self.plugin,
+                "the plugin logs too much, and what is too much is dropped"
+            );
+        }
+    }
+
+    fn say_dropped(&self, dropped: u64) {
+        tracing::warn!(
+            plugin = &*self.plugin,
+            "{dropped} bytes of the plugin's log were dropped in a minute"
+        );
+    }
+}
+
+const fn level(source: LogSource) -> Level {
+    match source {
+        LogSource::Host(LogLevel::Error) => Level::ERROR,
+        LogSource::Host(LogLevel::Warn) => Level::WARN,
+        LogSource::Host(LogLevel::Info) | LogSource::Stdout | LogSource::Stderr => Level::INFO,
+        LogSource::Host(LogLevel::Debug) => Level::DEBUG,
+    }
+}
+
+/// Whether plugins' lines of `level` are written at all; those that are not cost the plugin nothing.
+fn is_enabled(level: Level) -> bool {
+    match level {
+        Level::ERROR => tracing::enabled!(target: "conductor::plugin", Level::ERROR),
+        Level::WARN => tracing::enabled!(target: "conductor::plugin", Level::WARN),
+        Level::INFO => tracing::enabled!(target: "conductor::plugin", Level::INFO),
+        Level::DEBUG | Level::TRACE => tracing::enabled!(target: "conductor::plugin", Level::DEBUG),
+    }
+}
