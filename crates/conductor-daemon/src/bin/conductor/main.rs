@@ -5,13 +5,13 @@
 mod exec;
 mod exit;
 mod inspect;
+mod logging;
 mod run;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use conductor_daemon::paths::{Paths, colour_allowed, log_filter};
-use tracing_subscriber::EnvFilter;
+use conductor_daemon::paths::Paths;
 
 use exit::Failure;
 
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Command::Run(_) => "info,conductor::audit=warn",
         Command::Exec(_) | Command::Inspect(_) => "warn,conductor::audit=off",
     };
-    start_logging(default_filter);
+    logging::start(default_filter);
     let paths = Paths::from_environment().map_err(Failure::usage);
     let outcome = paths.and_then(|paths| match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &paths),
@@ -47,12 +47,4 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::inspect(&arguments, &paths),
     });
     outcome.unwrap_or_else(|failure| failure.report())
-}
-
-/// Logs go to standard error, as `CONDUCTOR_LOG` or `default` says.
-fn start_logging(default: &str) {
-    let filter = log_filter().and_then(|filter| EnvFilter::try_new(filter).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
-    let colour = colour_allowed() && std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
 }
