@@ -1,5 +1,6 @@
 //! Limits as `[wasm]` and `[plugins.NAME]` name them: by the field names of `WasmConfig`.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use conductor_core::{Isolation, Limits};
@@ -70,12 +71,33 @@ pub(super) fn positive<T: FromToml + Default + PartialEq>(
     table: &Table<'_, '_>,
     key: &'static str,
 ) -> Option<T> {
-    let Located { value, place } = table.get::<T>(key)?;
-    if value == T::default() {
-        table.fault(&place, "a limit of nothing", Some("leave the key out for the default".into()));
+    located(table, key).map(|limit| limit.value)
+}
+
+/// Like [`positive`], and at most `most`.
+pub(super) fn positive_up_to<T: FromToml + Default + PartialOrd + Display>(
+    table: &Table<'_, '_>,
+    key: &'static str,
+    most: T,
+) -> Option<T> {
+    let Located { value, place } = located::<T>(table, key)?;
+    if value > most {
+        table.fault(&place, format!("more than {most}"), None);
         return None;
     }
     Some(value)
+}
+
+fn located<T: FromToml + Default + PartialEq>(
+    table: &Table<'_, '_>,
+    key: &'static str,
+) -> Option<Located<T>> {
+    let limit = table.get::<T>(key)?;
+    if limit.value == T::default() {
+        table.fault(&limit.place, "a limit of nothing", Some("leave the key out for the default".into()));
+        return None;
+    }
+    Some(limit)
 }
 
 fn isolation(table: &Table<'_, '_>) -> Option<Isolation> {

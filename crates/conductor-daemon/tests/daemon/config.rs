@@ -39,6 +39,7 @@ const ONE_FAULT: &[(&str, &str)] = &[
     ("[wasm]\ncolour = 1", "2:1: wasm.colour: unknown key; known here are require_signature, "),
     ("[wasn]", "1:2: wasn: unknown key; did you mean `wasm`?"),
     ("[wasm]\nmax_fuel = 0", "2:12: wasm.max_fuel: a limit of nothing; leave the key out"),
+    ("[wasm]\nmax_stack_bytes = 1_048_577", "2:19: wasm.max_stack_bytes: more than 1048576"),
     ("[wasm]\nmax_fuel = -1", "2:12: wasm.max_fuel: expected a whole number from 0 to 18446744073709551615"),
     (
         "[wasm]\nmax_open_files = 4294967296",
