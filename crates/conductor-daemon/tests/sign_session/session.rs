@@ -77,11 +77,7 @@ fn the_manuals_session_gives_the_manuals_output_and_files() {
     };
     let untrusted = shell.run(&["verify", "my_plugin.wasm"]);
     assert_eq!(untrusted.stdout, report(0, "⚠️  Plugin signed by a key that is not trusted"));
-    untrusted.refused(
-        3,
-        &format!("key {key} is not trusted"),
-        "get the publisher's key from the publisher",
-    );
+    untrusted.refused(3, &format!("key {key} is not trusted"), "get the publisher's key from the publisher");
 
     shell.ok(&["trust", "add", &key, "Official Plugin"]);
     let trusted = shell.ok(&["verify", "my_plugin.wasm"]);
