@@ -9,8 +9,8 @@ use conductor_signing::escape::terminal;
 
 use crate::midi::Message;
 
-/// Longest piece of an event that is handed to a plugin as text (OSC arguments, system exclusive bytes); a datagram must
-/// not become an event in a queue, or a request, many times its size.
+/// Longest piece of an event that is handed to a plugin as text (OSC arguments, system exclusive bytes); a datagram
+/// must not become an event in a queue, or a request, many times its size.
 pub(crate) const MAX_METADATA_BYTES: usize = 16 * 1024;
 
 /// Something that happened at an input.

@@ -18,8 +18,8 @@ const MAX_DATAGRAM_BYTES: usize = 65_507;
 /// per level, and one datagram has room for enough levels to exhaust a stack.
 const MAX_DEPTH: usize = 8;
 
-/// Most messages in one datagram, however they are bundled. One datagram has room for 5,000, each of them an event, which
-/// would fill the queue of every plugin that they are mapped to; real bundles hold a few dozen.
+/// Most messages in one datagram, however they are bundled. One datagram has room for 5,000, each of them an event,
+/// which would fill the queue of every plugin that they are mapped to; real bundles hold a few dozen.
 const MAX_MESSAGES: usize = 256;
 
 /// Longest address of a message in bytes; each is kept with its event and matched against every mapping.

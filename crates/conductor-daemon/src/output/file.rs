@@ -59,7 +59,7 @@ impl FileOutput {
                 self.try_send(&mut state, bytes).map_err(|error| self.failed(&error))
             }
             Err(error) => {
-                // A device that was unplugged, or a full file that is moved away, is another one when it is opened again.
+                // A device that was unplugged, or a full file that is moved away, is another when it is opened again.
                 if error.kind() != io::ErrorKind::WouldBlock {
                     state.close();
                 }

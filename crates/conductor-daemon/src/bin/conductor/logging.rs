@@ -4,8 +4,8 @@ use conductor_daemon::paths::{colour_allowed, log_filter};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-/// Keeps the engine quiet: each of its functions that a plugin calls opens a span, which plugins would pay for with every
-/// call. A name stands for all that begin with it, so `wasmtime` is `wasmtime_wasi` too.
+/// Keeps the engine quiet: each of its functions that a plugin calls opens a span, which plugins would pay for with
+/// every call. A name stands for all that begin with it, so `wasmtime` is `wasmtime_wasi` too.
 const QUIET_ENGINE: &str = "wasmtime=off,wiggle=off,cranelift=off,regalloc2=off";
 
 /// Logs go to standard error, as `CONDUCTOR_LOG` or `default` says.

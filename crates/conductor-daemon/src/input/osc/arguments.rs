@@ -1,7 +1,7 @@
 //! The arguments of an OSC message as JSON text.
 //!
-//! They are written straight from what was decoded into a buffer that takes only so much: a tree of JSON values would be
-//! tens of times the size of the datagram.
+//! They are written straight from what was decoded into a buffer that takes only so much: a tree of JSON values would
+//! be tens of times the size of the datagram.
 
 use std::io;
 
