@@ -14,7 +14,7 @@ pub const DEFAULT_MAX_EXECUTION_TIME: Duration = Duration::from_secs(5);
 pub const DEFAULT_MAX_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
 /// Default of [`Limits::max_table_elements`].
 pub const DEFAULT_MAX_TABLE_ELEMENTS: u64 = 10_000;
-/// Default of [`Limits::max_stack_bytes`].
+/// Default of [`WasmConfig::max_stack_bytes`].
 pub const DEFAULT_MAX_STACK_BYTES: u32 = 512 * 1024;
 /// Most that [`WasmConfig::max_stack_bytes`] may be: the plugin's stack is part of the calling thread's, which has
 /// 2 MiB by Rust's default, and the host's own functions need the rest.
