@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod actions;
 pub mod calls;
 pub mod config;
 pub mod daemon;
@@ -11,6 +12,7 @@ pub mod input;
 pub mod jack_client;
 pub mod mapping;
 pub mod midi;
+mod nearest;
 pub mod output;
 pub mod paths;
 pub mod refusal;

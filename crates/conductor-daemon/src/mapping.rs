@@ -19,6 +19,8 @@ pub struct Mappings {
 /// One mapping.
 #[derive(Clone, Debug)]
 pub struct Mapping {
+    /// Line of the configuration on which it begins, counted from 1.
+    pub line: usize,
     /// Which events.
     pub trigger: Trigger,
     /// The mode in which the mapping is active; `None` for every mode.
@@ -217,6 +219,7 @@ mod tests {
     #[test]
     fn modes_choose_among_mappings() {
         let mapping = |mode: Option<&str>| Mapping {
+            line: 1,
             trigger: Trigger { events: vec![EventKind::NoteOn], ..Trigger::default() },
             mode: mode.map(Into::into),
             effect: Effect::SwitchMode("edit".into()),

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reader::{Located, Place, Table, nearest};
+use super::reader::{Located, Place, Table};
 use super::{Resolve, check_name, check_unique};
+use crate::nearest::nearest;
 
 /// Most inputs; each costs a thread.
 const MAX_INPUTS: usize = 64;

@@ -9,10 +9,11 @@ use toml::de::DeValue;
 use super::check_name;
 use super::inputs::ReadInput;
 use super::plugins::ReadPlugin;
-use super::reader::{FromToml, Located, Table, Unfit, nearest};
+use super::reader::{FromToml, Located, Table, Unfit};
 use super::unit::{parse_note, parse_range};
 use crate::event::EventKind;
 use crate::mapping::{Effect, Mapping, Mappings, Trigger};
+use crate::nearest::nearest;
 
 /// Most mappings; every event is compared with each of them.
 const MAX_MAPPINGS: usize = 1024;
@@ -78,9 +79,10 @@ pub(super) fn read(root: &Table<'_, '_>, plugins: &[ReadPlugin], inputs: &[ReadI
             table.fault(&table.place().clone(), "key `trigger` is missing", Some(hint.into()));
         }
         let effect = read_effect(&table, switch, plugins);
+        let line = table.line();
         table.finish();
         if let (Some(Some(trigger)), Some(effect)) = (trigger, effect) {
-            mappings.push(Mapping { trigger, mode: mode.map(|mode| mode.value.into()), effect });
+            mappings.push(Mapping { line, trigger, mode: mode.map(|mode| mode.value.into()), effect });
         }
     }
     for mode in modes.iter().filter(|mode| !switches.contains(&mode.value)) {
@@ -110,6 +112,9 @@ fn read_effect(
     }
     let plugin = table.require::<String>("plugin");
     let action = table.require::<String>("action");
+    if let Some(action) = action.as_ref().filter(|action| action.value.is_empty()) {
+        table.fault(&action.place, "the name of the action is empty", None);
+    }
     let parameters = match table.raw("parameters") {
         None => Some(Json::Null),
         Some((place, value)) => match to_json(value, place.offset()) {

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::Problem;
 use super::unit::parse_duration;
+use crate::nearest::nearest;
 
 /// Most faults that are reported at once; the rest of a wholly broken file says nothing new.
 const MAX_PROBLEMS: usize = 100;
@@ -97,6 +98,11 @@ impl<'s, 'i> Table<'s, 'i> {
 
     pub(super) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Line of the text on which this table begins, counted from 1.
+    pub(super) fn line(&self) -> usize {
+        self.source.line_and_column(self.place.offset).0
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -360,51 +366,5 @@ impl Place {
     /// This place within the list at `list`, named after the list's key.
     pub(super) fn within(&self, list: &Self) -> Self {
         Self { key: list.key.clone(), offset: self.offset }
-    }
-}
-
-/// The known word that `word` is a slip of the finger away from.
-pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let limit = (word.chars().count() / 3).clamp(1, 3);
-    let distances = known.iter().map(|candidate| (distance(word, candidate), *candidate));
-    distances
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, near)| near)
-}
-
-/// Levenshtein distance in characters.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, l) in left.chars().enumerate() {
-        let mut diagonal = index;
-        let mut before = index + 1;
-        for (r, cell) in right.iter().zip(row.iter_mut().skip(1)) {
-            let replaced = diagonal + usize::from(l != *r);
-            diagonal = *cell;
-            before = replaced.min(diagonal + 1).min(before + 1);
-            *cell = before;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = index + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances_are_those_of_levenshtein() {
-        for (left, right, expected) in
-            [("", "", 0), ("a", "", 1), ("", "abc", 3), ("kitten", "sitting", 3), ("max_fule", "max_fuel", 2)]
-        {
-            assert_eq!(distance(left, right), expected, "{left} {right}");
-        }
-        assert_eq!(nearest("max_fule", &["max_fuel", "max_memory_bytes"]), Some("max_fuel"));
-        assert_eq!(nearest("colour", &["max_fuel", "path"]), None);
     }
 }

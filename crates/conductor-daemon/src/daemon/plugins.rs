@@ -12,7 +12,7 @@ use conductor_signing::escape::terminal;
 use super::{RunError, join};
 use crate::calls::CallLog;
 use crate::config::Config;
-use crate::dispatch::{PluginTotals, Queue, Runner, StartedPlugin};
+use crate::dispatch::{PluginTotals, Queue, Runner, StartedPlugin, Tally};
 use crate::refusal;
 use crate::stop::Stop;
 
@@ -76,15 +76,28 @@ impl Plugins {
     pub(super) fn finish(self, deadline: Instant) -> Vec<PluginTotals> {
         self.queues.values().for_each(|queue| queue.close());
         let totals = self.threads.into_iter().filter_map(|(alias, thread)| {
-            let totals = join(thread, deadline, &format!("the plugin `{alias}`"))?;
-            let PluginTotals { calls, failures, busy, tally, .. } = &totals;
-            let busy_ms = u64::try_from(busy.as_millis()).unwrap_or(u64::MAX);
-            let (coalesced, refused) = (tally.coalesced, tally.refused);
-            tracing::info!(plugin = &*alias, calls, failures, busy_ms, coalesced, refused, "plugin done");
+            let mut totals = join(thread, deadline, &format!("the plugin `{alias}`"))?;
+            if let Some(queue) = self.queues.get(&alias) {
+                let Tally { coalesced, refused } = queue.tally();
+                totals.tally.coalesced += coalesced;
+                totals.tally.refused += refused;
+            }
+            summarize(&totals);
             Some(totals)
         });
         totals.collect()
     }
+}
+
+fn summarize(totals: &PluginTotals) {
+    let PluginTotals { alias, calls, failures, busy, tally: Tally { coalesced, refused }, .. } = totals;
+    let plugin = &**alias;
+    if totals.was_refused {
+        tracing::warn!(plugin, refused, "plugin was refused");
+        return;
+    }
+    let busy_ms = u64::try_from(busy.as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(plugin, calls, failures, busy_ms, coalesced, refused, "plugin done");
 }
 
 /// Says what became of each plugin; returns how many were refused.

@@ -25,7 +25,7 @@ pub(crate) struct Job {
 pub struct Tally {
     /// Values of a continuous controller that a later value of it replaced.
     pub coalesced: u64,
-    /// Events that came when the queue was full.
+    /// Events that came when the queue was full, that name an action the plugin lacks, or whose plugin does not run.
     pub refused: u64,
 }
 

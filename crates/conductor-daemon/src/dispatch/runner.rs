@@ -9,6 +9,7 @@ use conductor_signing::escape::terminal;
 
 use super::plugin_log::PluginLog;
 use super::{Job, Queue, Tally};
+use crate::actions;
 use crate::calls::{Call, CallLog};
 use crate::config::PluginConfig;
 use crate::mapping::{Effect, Mappings};
@@ -26,6 +27,10 @@ pub struct PluginTotals {
     pub busy: Duration,
     /// Events that were not handed to it.
     pub tally: Tally,
+    /// Whether it was refused, so that it never ran.
+    pub was_refused: bool,
+    /// Mappings that name an action which it lacks.
+    pub unfit_mappings: u64,
 }
 
 /// A plugin that was loaded, or the reason why it was not.
@@ -44,7 +49,8 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    /// Loads the plugin, says so to `started`, and makes its calls until the queue is closed and empty.
+    /// Loads the plugin, says so to `started`, and makes its calls until the queue is closed and empty. What the queue
+    /// itself dropped is not in the totals yet.
     pub(crate) fn run(self, started: &Sender<StartedPlugin>) -> PluginTotals {
         // However this thread ends, nothing may wait for its queue any longer.
         let _abandon = Abandon(&self.queue);
@@ -55,6 +61,8 @@ impl Runner {
             failures: 0,
             busy: Duration::ZERO,
             tally: Tally::default(),
+            was_refused: false,
+            unfit_mappings: 0,
         };
         let say = |loaded| {
             // The receiver is gone only when the daemon no longer waits for plugins.
@@ -69,15 +77,15 @@ impl Runner {
         match self.host.load(&self.config.path, &options) {
             Ok(mut plugin) => {
                 say(Ok(plugin.info().clone()));
-                self.check_actions(plugin.info());
+                totals.unfit_mappings = self.check_actions(plugin.info());
                 self.work(plugin.as_mut(), &mut totals);
             }
             Err(error) => {
                 say(Err(error));
                 self.queue.abandon();
+                totals.was_refused = true;
             }
         }
-        totals.tally = self.queue.tally();
         totals
     }
 
@@ -93,7 +101,10 @@ impl Runner {
                 let plugin = &*self.config.alias;
                 tracing::warn!(plugin, refused, "the plugin does not keep up with its events");
             }
-            let Some(report) = self.call(plugin, &job) else { continue };
+            let Some(report) = self.call(plugin, &job) else {
+                totals.tally.refused += 1;
+                continue;
+            };
             log.pass_on(&report);
             totals.calls += 1;
             totals.busy += report.elapsed;
@@ -108,20 +119,27 @@ impl Runner {
         log.finish();
     }
 
-    /// Says which mappings name actions that the plugin does not have; their events are not handed to it.
-    fn check_actions(&self, info: &PluginInfo) {
+    /// Says which mappings name actions that the plugin does not have, and returns their number; their events are
+    /// refused.
+    fn check_actions(&self, info: &PluginInfo) -> u64 {
+        let mut unfit = 0;
         for mapping in self.mappings.all() {
             if let Effect::Call { plugin, action, .. } = &mapping.effect
                 && *plugin == self.config.alias
                 && !info.accepts(action)
             {
+                unfit += 1;
+                let hint = actions::hint(action, info.manifest.as_ref());
+                let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
                 tracing::error!(
                     plugin = &**plugin,
-                    "a mapping names the action `{}`, which the plugin lacks",
+                    "the mapping at line {} of the configuration names the action `{}`, which the plugin lacks{hint}",
+                    mapping.line,
                     terminal(action)
                 );
             }
         }
+        unfit
     }
 
     fn call(&self, plugin: &mut dyn Plugin, job: &Job) -> Option<CallReport> {

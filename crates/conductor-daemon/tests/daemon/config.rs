@@ -116,6 +116,10 @@ const ONE_FAULT: &[(&str, &str)] = &[
 
 /// What stands in a mapping of [`BASE`], and the beginning of the only fault that it has.
 const ONE_FAULT_IN_A_MAPPING: &[(&str, &str)] = &[
+    (
+        "trigger = { event = \"note-on\" }\nplugin = \"chord\"\naction = \"\"",
+        "9:10: mappings[0].action: the name of the action is empty",
+    ),
     ("plugin = \"chord\"\naction = \"a\"", "6:1: mappings[0]: key `trigger` is missing; add `trigger = "),
     (
         "trigger = {}\nplugin = \"chord\"\naction = \"a\"",

@@ -28,13 +28,34 @@ fn one_refused_plugin_leaves_the_others_running() {
     std::fs::write(scratch.path("broken.wasm"), "not a module").expect("written");
     let hostile = plugin("hostile", &wasm::fixture("hostile"), "");
     let broken = plugin("broken", &scratch.path("broken.wasm"), "");
-    let calls = call("broken", "x") + &call("hostile", "count") + &call("hostile", "missing");
+    let calls = call("broken", "x") + &call("hostile", "count");
     scratch.config(&format!("{LENIENT}{hostile}{broken}{CLOCK}{calls}"));
     let (code, rows, log) = scratch.start(&["--exit-at-end"]).wait();
     assert_eq!((code, rows.len()), (0, 3), "{log}");
     assert!(rows.iter().all(|row| row["plugin"] == "hostile" && row["outcome"] == "ok"), "{rows:?}");
     assert!(log.contains("refused: "), "{log}");
-    assert!(log.contains("a mapping names the action `missing`, which the plugin lacks"), "{log}");
+    let line = |text: &str| log.lines().find(|line| line.contains(text)).unwrap_or_default();
+    assert!(
+        line("plugin was refused").contains("broken") && line("plugin was refused").contains("refused=3"),
+        "{log}"
+    );
+    assert!(line("plugin done").contains("hostile") && log.matches("plugin done").count() == 1, "{log}");
+}
+
+#[test]
+fn a_mapping_to_an_action_that_the_plugin_lacks_is_a_failure_at_the_end() {
+    let scratch = Scratch::new();
+    let hostile = plugin("hostile", &wasm::fixture("hostile"), "");
+    let calls = call("hostile", "count") + &call("hostile", "coumt");
+    let text = format!("{LENIENT}{hostile}{CLOCK}{calls}");
+    let line = text.lines().count() - 3;
+    scratch.config(&text);
+    let (code, rows, log) = scratch.start(&["--exit-at-end"]).wait();
+    assert_eq!((code, rows.len()), (1, 3), "{log}");
+    let place = format!("the mapping at line {line} of the configuration names the action `coumt`");
+    assert!(log.contains(&place) && log.contains("did you mean `count`? its actions are "), "{log}");
+    assert!(log.contains("refused=3"), "{log}");
+    assert!(log.contains("error: a mapping names an action that its plugin lacks"), "{log}");
 }
 
 #[test]

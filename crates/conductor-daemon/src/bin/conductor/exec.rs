@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use conductor_abi::{Capability, Context, Manifest, Request};
+use conductor_abi::{Capability, Context, Request};
 use conductor_core::{Devices, Flavour, GrantSpec, Host, Plugin, PluginOptions};
+use conductor_daemon::actions;
 use conductor_daemon::config::Config;
 use conductor_daemon::output::MidiPorts;
 use conductor_daemon::paths::Paths;
@@ -51,7 +52,7 @@ pub(crate) struct Arguments {
     /// Let the plugin read and write a directory of this machine
     #[arg(long, value_name = "HOST::GUEST", value_parser = parse_directory)]
     dir: Vec<(PathBuf, String)>,
-    /// Configuration file for [wasm] and [midi] [default: config.toml in the configuration directory, if there is one]
+    /// Configuration file, for limits and MIDI [default: config.toml in the configuration directory, if any]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Arguments of a command-flavour plugin
@@ -107,15 +108,13 @@ fn request(arguments: &Arguments, plugin: &dyn Plugin, max_input: u64) -> Result
             Flavour::Command => read_input(max_input).map_err(Failure::failed),
             Flavour::Reactor => {
                 let message = "this plugin needs an action: name one with --action";
-                Err(no_action(message, info.manifest.as_ref()))
+                Err(Failure::usage(message).with_hint(actions::hint("", info.manifest.as_ref())))
             }
         };
     };
     if !info.accepts(action) {
-        return Err(no_action(
-            &format!("this plugin has no action `{}`", terminal(action)),
-            info.manifest.as_ref(),
-        ));
+        let failure = Failure::usage(format!("this plugin has no action `{}`", terminal(action)));
+        return Err(failure.with_hint(actions::hint(action, info.manifest.as_ref())));
     }
     let mut context = arguments.context.clone().unwrap_or_default();
     if context.timestamp == 0 {
@@ -125,13 +124,6 @@ fn request(arguments: &Arguments, plugin: &dyn Plugin, max_input: u64) -> Result
     let parameters = arguments.params.clone().unwrap_or_default();
     let request = Request { action: action.clone(), context, parameters };
     serde_json::to_vec(&request).map_err(Failure::usage)
-}
-
-fn no_action(message: &str, manifest: Option<&Manifest>) -> Failure {
-    let actions = manifest.and_then(|manifest| manifest.actions.as_deref()).unwrap_or_default();
-    let names: Vec<String> = actions.iter().map(|action| terminal(&action.name).to_string()).collect();
-    let hint = (!names.is_empty()).then(|| format!("its actions are {}", names.join(", ")));
-    Failure::usage(message).with_hint(hint)
 }
 
 /// Standard input, at most as long as a message to a plugin may be.

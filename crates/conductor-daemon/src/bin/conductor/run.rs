@@ -42,6 +42,10 @@ pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         (true, true) => Some(CallFormat::JsonLines),
     };
     let options = RunOptions { calls, exit_at_end: arguments.exit_at_end };
-    daemon::run(&config, options, &stop).map_err(Failure::failed)?;
-    Ok(Status::Ok.into())
+    let totals = daemon::run(&config, options, &stop).map_err(Failure::failed)?;
+    match totals.iter().map(|totals| totals.unfit_mappings).sum() {
+        0_u64 => Ok(Status::Ok.into()),
+        1 => Err(Failure::failed("a mapping names an action that its plugin lacks")),
+        unfit => Err(Failure::failed(format!("{unfit} mappings name actions that their plugins lack"))),
+    }
 }
