@@ -87,6 +87,10 @@ impl Config {
     pub fn parse(text: &str, path: &Path, paths: &Paths) -> Result<Self, ConfigError> {
         let source = Source::new(text);
         let root = source.parse();
+        if source.has_problems() {
+            // What could be read around a syntax error is a guess; faults in it would be false.
+            return Err(ConfigError::Invalid { path: path.to_owned(), problems: source.into_problems() });
+        }
         let root = Table::root(&source, &root);
         check_version(&root);
         let base = path.parent().unwrap_or(Path::new(""));

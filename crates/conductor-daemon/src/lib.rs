@@ -6,6 +6,7 @@ pub mod actions;
 pub mod calls;
 pub mod config;
 pub mod daemon;
+pub mod denial;
 pub mod dispatch;
 pub mod event;
 pub mod input;

@@ -1,7 +1,6 @@
 //! `[plugins.NAME]`: which plugins run, and what each may do.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use conductor_abi::Capability;
@@ -10,6 +9,7 @@ use conductor_core::GrantSpec;
 use super::limits::{self, LimitOverrides};
 use super::reader::{Located, Table};
 use super::{Resolve, check_name};
+use crate::denial;
 use crate::paths::Paths;
 
 /// Most plugins; each costs a thread and an instance.
@@ -62,18 +62,22 @@ fn plugin(
         Some(path) => resolve(&path.value),
         None => paths.plugins_dir().join(format!("{}.wasm", name.value)),
     };
-    let granted = list::<GrantSpec>(&table, "granted_capabilities");
-    let denied = list::<Capability>(&table, "denied_capabilities");
+    let granted = list(&table, "granted_capabilities", str::parse::<GrantSpec>);
+    let denied = list(&table, "denied_capabilities", denial::parse);
     let limits = limits::read(&table);
     table.finish().then(|| PluginConfig { alias: name.value.into(), path, granted, denied, limits })
 }
 
 /// The strings at `key`, each parsed; every one that cannot be read is a fault of its own.
-fn list<T: FromStr<Err: ToString>>(table: &Table<'_, '_>, key: &'static str) -> Vec<T> {
+fn list<T, E: ToString>(
+    table: &Table<'_, '_>,
+    key: &'static str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Vec<T> {
     let Some(Located { value: entries, place: list }) = table.get::<Vec<Located<String>>>(key) else {
         return Vec::new();
     };
-    let parsed = entries.iter().filter_map(|entry| match entry.value.parse::<T>() {
+    let parsed = entries.iter().filter_map(|entry| match parse(&entry.value) {
         Ok(parsed) => Some(parsed),
         Err(error) => {
             table.fault(

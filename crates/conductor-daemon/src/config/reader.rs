@@ -63,6 +63,11 @@ impl<'i> Source<'i> {
         }
     }
 
+    /// Whether any fault was found so far.
+    pub(super) fn has_problems(&self) -> bool {
+        !self.problems.borrow().is_empty()
+    }
+
     /// Every fault, in the order of the text.
     pub(super) fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
@@ -329,7 +334,8 @@ impl FromToml for f64 {
 }
 
 impl FromToml for Duration {
-    const EXPECTED: &'static str = "seconds as a number, or a string such as \"5s\" or \"500ms\"";
+    const EXPECTED: &'static str =
+        "seconds as a number, or a string such as \"500ms\" with one of the units us, ms, s, m and h";
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
         let parsed = match value.as_str() {

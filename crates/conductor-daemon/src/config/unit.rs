@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Longest duration that a configuration can name: one day. Sums with a clock's reading then never overflow.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reads `5s`, `500ms`, `1.5s`, `250us` or `2m`.
+/// Reads `5s`, `500ms`, `1.5s`, `250us`, `2m` or `1h`.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -16,6 +16,7 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
         "ms" => 1e-3,
         "s" => 1.0,
         "m" => 60.0,
+        "h" => 3600.0,
         _ => return None,
     };
     let seconds = number.parse::<f64>().ok()? * scale;
@@ -72,6 +73,7 @@ mod tests {
             ("1.5 s", Some(Duration::from_millis(1500))),
             ("250us", Some(Duration::from_micros(250))),
             ("2m", Some(Duration::from_secs(120))),
+            ("1h", Some(Duration::from_secs(3600))),
             ("5", None),
             ("", None),
             ("-1s", None),

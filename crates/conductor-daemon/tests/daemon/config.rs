@@ -32,6 +32,7 @@ fn faults(text: &str) -> Vec<String> {
 /// Text of a configuration, and the beginning of the only fault that it has.
 const ONE_FAULT: &[(&str, &str)] = &[
     ("[wasm\n", "1:6: "),
+    ("[wasm]\nmax_fuel = \n[plugins.a]\npath = 1", "2:12: "),
     ("version = 2", "1:11: version: unknown version 2; this program reads version 1"),
     ("version = \"1\"", "1:11: version: expected a whole number, found string"),
     ("wasm = 1", "1:8: wasm: expected a table, found integer"),
@@ -76,7 +77,7 @@ const ONE_FAULT: &[(&str, &str)] = &[
     ),
     (
         "[plugins.a]\ndenied_capabilities = [\"Midi=synth\"]",
-        "2:24: plugins.a.denied_capabilities: `Midi=synth`: unknown",
+        "2:24: plugins.a.denied_capabilities: `Midi=synth`: a denial takes no scope: write `Midi`",
     ),
     (
         "[midi.outputs.synth]\nto = \"usb:1\"",

@@ -12,6 +12,7 @@ use conductor_abi::{Capability, Context, Request};
 use conductor_core::{Devices, Flavour, GrantSpec, Host, Plugin, PluginOptions};
 use conductor_daemon::actions;
 use conductor_daemon::config::Config;
+use conductor_daemon::denial;
 use conductor_daemon::output::MidiPorts;
 use conductor_daemon::paths::Paths;
 use conductor_signing::escape::terminal;
@@ -38,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "CAP[=SCOPE]")]
     grant: Vec<GrantSpec>,
     /// Deny a capability that would be granted automatically
-    #[arg(long, value_name = "CAP")]
+    #[arg(long, value_name = "CAP", value_parser = denial::parse)]
     deny: Vec<Capability>,
     /// Report as JSON
     #[arg(long)]
