@@ -1,6 +1,6 @@
 //! What to do about a plugin that was refused.
 
-use conductor_core::LoadError;
+use conductor_core::{LoadError, SetupError};
 
 /// The next step for the user, where there is one.
 #[must_use]
@@ -11,7 +11,19 @@ pub fn hint(error: &LoadError) -> Option<String> {
         source.hint()
     } else if let LoadError::Verify { source } = error {
         source.hint()
+    } else if let LoadError::Setup { source: SetupError::Directory { .. } } = error {
+        Some("see that the directory above it exists and that you may write there".to_owned())
     } else {
         None
+    }
+}
+
+/// The refusal and, where its words do not tell it yet, what the operating system said.
+#[must_use]
+pub fn describe(error: &LoadError) -> String {
+    if let LoadError::Setup { source: SetupError::Directory { source, .. } } = error {
+        format!("{error}: {source}")
+    } else {
+        error.to_string()
     }
 }

@@ -7,6 +7,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conductor_core::Host;
+use conductor_signing::TrustLevel;
 use conductor_signing::escape::terminal;
 
 use super::{RunError, join};
@@ -126,16 +127,31 @@ fn announce(plugin: &StartedPlugin) {
     let alias = &*plugin.alias;
     match &plugin.loaded {
         Ok(info) => {
-            let (name, trust) = (&info.name, &info.trust);
+            let name = &info.name;
+            let trust = trust(&info.trust);
             let version = terminal(info.version.as_deref().unwrap_or("-")).to_string();
-            tracing::info!(plugin = alias, %name, version, flavour = %info.flavour, ?trust, "plugin loaded");
+            tracing::info!(plugin = alias, %name, version, flavour = %info.flavour, trust, "plugin loaded");
             for decided in &info.capabilities {
                 tracing::info!(plugin = alias, "{}", terminal(&decided.to_string()));
             }
         }
         Err(error) => {
             let hint = refusal::hint(error).map(|hint| format!("; {hint}")).unwrap_or_default();
-            tracing::error!(plugin = alias, "refused: {}{}", terminal(&error.to_string()), terminal(&hint));
+            tracing::error!(
+                plugin = alias,
+                "refused: {}{}",
+                terminal(&refusal::describe(error)),
+                terminal(&hint)
+            );
         }
+    }
+}
+
+/// Who vouches for a plugin, in words. The name of a key is the user's own.
+fn trust(level: &TrustLevel) -> String {
+    match level {
+        TrustLevel::Unsigned => "unsigned".to_owned(),
+        TrustLevel::SelfSigned => "signed by an untrusted key".to_owned(),
+        TrustLevel::Trusted { key_name } => format!("signed by the trusted key {}", terminal(key_name)),
     }
 }

@@ -43,7 +43,7 @@ impl PluginLog {
             self.advance();
             let text = terminal(&outcome.to_string()).to_string();
             if self.budget.admit(text.len()) {
-                tracing::warn!(plugin = &*self.plugin, failures_in_a_row, "call {text}");
+                tracing::warn!(plugin = &*self.plugin, failures_in_a_row, "call ended: {text}");
             }
             self.announce();
         }

@@ -157,6 +157,14 @@ fn capabilities_are_granted_and_denied_for_one_call() {
     let (code, refused) = report(&scratch, &wasm::fixture("hostile"), &write);
     assert_eq!(code, 1, "{refused}");
     assert!(refused["withheld"].to_string().contains("Filesystem is not granted"), "{refused}");
+    let ended = exec(&scratch, &wasm::fixture("hostile"), &write);
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    let error = lines.iter().position(|line| line.starts_with("error: ")).expect("error");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("error: ")).count(), 1, "{ended:?}");
+    assert!(
+        lines[error + 1..].iter().any(|line| line.starts_with("note: Filesystem is not granted")),
+        "{ended:?}"
+    );
     let granted = [&write[..], &["--grant", "Filesystem"]].concat();
     let (code, report_granted) = report(&scratch, &wasm::fixture("hostile"), &granted);
     assert_eq!(code, 0, "{report_granted}");

@@ -19,6 +19,8 @@ pub(crate) struct Report {
     outcome: &'static str,
     limit: Option<&'static str>,
     error: Option<String>,
+    /// The line of the log that the error ends with.
+    told: Option<usize>,
     hint: Option<String>,
     reply: Option<Vec<u8>>,
     fuel_used: u64,
@@ -39,7 +41,8 @@ impl Report {
             status: if stopped.is_some() { Status::Stopped } else { Status::Refused },
             outcome,
             limit,
-            error: Some(error.to_string()),
+            error: Some(refusal::describe(error)),
+            told: None,
             hint: refusal::hint(error),
             reply: None,
             fuel_used: 0,
@@ -59,6 +62,7 @@ impl Report {
             outcome: call.outcome.kind(),
             limit: limit(&call.outcome),
             error: error(&call),
+            told: own_error(&call),
             hint: None,
             reply: call.reply,
             fuel_used: call.fuel_used,
@@ -82,11 +86,11 @@ impl Report {
             return writeln!(io::stdout().lock(), "{}", json(&text));
         }
         let mut words = io::stderr().lock();
-        for line in &self.log {
+        for (index, line) in self.log.iter().enumerate() {
+            if Some(index) == self.told {
+                continue;
+            }
             writeln!(words, "{}: {}", source(line.source), terminal(&line.text))?;
-        }
-        for decision in &self.withheld {
-            writeln!(words, "note: {}", terminal(decision))?;
         }
         if let Some(reply) = &self.reply {
             write_reply(reply, passed_through)?;
@@ -94,6 +98,9 @@ impl Report {
         match &self.error {
             Some(error) => writeln!(words, "error: {}", terminal(error))?,
             None => writeln!(words, "ok")?,
+        }
+        for decision in &self.withheld {
+            writeln!(words, "note: {}", terminal(decision))?;
         }
         if let Some(hint) = &self.hint {
             writeln!(words, "hint: {}", terminal(hint))?;
@@ -164,16 +171,18 @@ fn limit(outcome: &Outcome) -> Option<&'static str> {
 
 /// Why the call did not succeed: the outcome, and for one that the plugin itself reported the last error it logged.
 fn error(call: &CallReport) -> Option<String> {
-    let own = || {
-        let errors = call.log.iter().rev().filter(|line| line.source == LogSource::Host(LogLevel::Error));
-        errors.map(|line| line.text.as_str()).next()
-    };
-    let own = if status(&call.outcome) == Status::Failed { own() } else { None };
+    let own = own_error(call).and_then(|index| call.log.get(index));
     match (&call.outcome, own) {
         (Outcome::Ok, _) => None,
-        (outcome, Some(own)) => Some(format!("{outcome}: {own}")),
+        (outcome, Some(own)) => Some(format!("{outcome}: {}", own.text)),
         (outcome, None) => Some(outcome.to_string()),
     }
+}
+
+/// Index of the last error that a plugin logged which then reported failure.
+fn own_error(call: &CallReport) -> Option<usize> {
+    let is_error = |line: &LogLine| line.source == LogSource::Host(LogLevel::Error);
+    (status(&call.outcome) == Status::Failed).then(|| call.log.iter().rposition(is_error)).flatten()
 }
 
 /// JSON if the reply is JSON, else text, else an object with the bytes in base64.
