@@ -203,3 +203,16 @@ fn escape_sequences_of_a_plugin_do_not_reach_standard_error() {
     assert!(!ended.stderr.contains('\u{1b}'), "{}", ended.stderr.escape_debug());
     assert!(ended.stderr.contains("\\u{1b}"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_data_directory_that_cannot_be_made_is_told_with_its_cause() {
+    let scratch = Scratch::new();
+    let parent = scratch.paths().plugin_data_dir();
+    std::fs::create_dir_all(parent.parent().expect("parent")).expect("directory");
+    std::fs::write(&parent, "in the way").expect("written");
+    let ended = exec(&scratch, &wasm::fixture("hostile"), &["--action", "count", "--grant", "Filesystem"]);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    let error = ended.stderr.lines().find(|line| line.starts_with("error: ")).expect("error");
+    assert!(error.contains("for the plugin: ") && error.contains("os error"), "{ended:?}");
+    assert!(ended.stderr.contains("hint: see that the directory"), "{ended:?}");
+}

@@ -32,5 +32,5 @@ pub(crate) fn inspect(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
         text::render(&facts)
     };
     io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::failed)?;
-    Ok(Status::Ok.into())
+    Ok(if facts.are_sound() { Status::Ok } else { Status::Failed }.into())
 }

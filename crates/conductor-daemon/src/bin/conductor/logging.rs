@@ -1,16 +1,28 @@
 //! What is logged, and where to.
 
 use conductor_daemon::paths::{colour_allowed, log_filter};
+use conductor_signing::escape::terminal;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 
 /// Keeps the engine quiet: each of its functions that a plugin calls opens a span, which plugins would pay for with
 /// every call. A name stands for all that begin with it, so `wasmtime` is `wasmtime_wasi` too.
 const QUIET_ENGINE: &str = "wasmtime=off,wiggle=off,cranelift=off,regalloc2=off";
 
-/// Logs go to standard error, as `CONDUCTOR_LOG` or `default` says.
+/// Beginnings of the names that a filter can pick out: this program's own and the engine's.
+const KNOWN_TARGETS: [&str; 5] = ["conductor", "wasmtime", "wiggle", "cranelift", "regalloc2"];
+
+/// Logs go to standard error, as `CONDUCTOR_LOG` or `default` says. A filter that cannot be used is said to be none.
 pub(crate) fn start(default: &str) {
-    let chosen = log_filter().and_then(|chosen| filter(&chosen).ok());
+    let named = log_filter();
+    let chosen = named.as_deref().filter(|named| is_known(named)).and_then(|named| filter(named).ok());
+    if let (Some(named), None) = (&named, &chosen) {
+        eprintln!(
+            "warning: CONDUCTOR_LOG={}: not a filter of levels and known targets, such as debug or \
+             conductor_daemon=debug,warn; using {default}",
+            terminal(named)
+        );
+    }
     let filter = chosen.or_else(|| filter(default).ok()).unwrap_or_default();
     let colour = colour_allowed() && std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
@@ -19,6 +31,17 @@ pub(crate) fn start(default: &str) {
 /// The filter that `directives` describe, without the engine unless they name it.
 fn filter(directives: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::try_new(format!("{QUIET_ENGINE},{directives}"))
+}
+
+/// Whether every directive is a level or begins with a known target: `tracing` takes any other word, such as a
+/// misspelt level, for a target of which nothing is ever logged.
+fn is_known(directives: &str) -> bool {
+    directives.split(',').map(str::trim).all(|directive| {
+        let target = directive.split(['=', '[']).next().unwrap_or_default();
+        directive.parse::<LevelFilter>().is_ok()
+            || directive.starts_with('[')
+            || KNOWN_TARGETS.iter().any(|known| target.starts_with(known))
+    })
 }
 
 #[cfg(test)]
@@ -44,5 +67,15 @@ mod tests {
         assert_eq!(logged("warn"), (false, false));
         assert_eq!(logged("warn,wasmtime_wasi=info"), (true, false));
         assert_eq!(logged("info,wasmtime=info"), (true, true));
+    }
+
+    #[test]
+    fn a_misspelt_level_is_no_filter() {
+        for directives in ["debug", "conductor_daemon=debug,warn", "info,wasmtime_wasi=debug", "OFF"] {
+            assert!(is_known(directives) && filter(directives).is_ok(), "{directives}");
+        }
+        for directives in ["debgu", "conductor=debgu", "info,condcutor=debug"] {
+            assert!(!is_known(directives) || filter(directives).is_err(), "{directives}");
+        }
     }
 }

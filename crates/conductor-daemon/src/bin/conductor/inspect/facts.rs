@@ -79,6 +79,16 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// Whether the file is a module, and its signature, if there is one, could be held against it and the trust list.
+    /// That nobody signed it, or somebody who is not trusted, is no fault of either.
+    pub(super) fn are_sound(&self) -> bool {
+        self.manifest_error.is_none()
+            && self.imports_error.is_none()
+            && !matches!(self.signature.state, "invalid" | "unknown")
+    }
+}
+
 fn split<T, E: ToString>(result: Result<T, E>) -> (Option<T>, Option<String>) {
     match result {
         Ok(value) => (Some(value), None),

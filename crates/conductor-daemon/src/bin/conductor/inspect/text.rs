@@ -24,6 +24,8 @@ pub(super) fn render(facts: &Facts) -> String {
     }
     facts.capabilities.iter().for_each(|capability| lines.put("Capability", &ask(capability)));
     match &facts.imports_error {
+        // The line on the manifest says what the file is.
+        Some(_) if facts.manifest_error.is_some() => {}
         Some(error) => lines.put("Imports", &format!("unknown: {error}")),
         None if facts.imports.is_empty() => lines.put("Imports", "none"),
         None => {
