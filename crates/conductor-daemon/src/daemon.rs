@@ -42,6 +42,13 @@ pub struct RunOptions {
 ///
 /// Fails if nothing could start at all, or something that is marked as required could not.
 pub fn run(config: &Config, options: RunOptions, stop: &Stop) -> Result<Vec<PluginTotals>, RunError> {
+    if config.inputs.is_empty() || config.mappings.all().is_empty() {
+        tracing::warn!(
+            inputs = config.inputs.len(),
+            mappings = config.mappings.all().len(),
+            "nothing will happen: the configuration needs at least one input and one mapping"
+        );
+    }
     let calls = options.calls.map(CallLog::to_stdout);
     let mut daemon = Daemon::new(config, options, stop);
     let result = daemon.start(calls.as_ref().map(|(log, _)| log));

@@ -133,3 +133,11 @@ fn a_machine_without_midi_says_what_it_lacks() {
         "nothing else speaks: {log}"
     );
 }
+
+#[test]
+fn a_configuration_with_nothing_to_do_is_warned_of_once() {
+    let scratch = Scratch::new();
+    scratch.config(CLOCK);
+    let (code, _, log) = scratch.start(&["--exit-at-end"]).wait();
+    assert_eq!((code, log.matches("nothing will happen").count()), (0, 1), "{log}");
+}
