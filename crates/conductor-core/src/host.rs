@@ -19,16 +19,25 @@ use crate::wasi::SetupError;
 
 /// Loads plugins under one configuration. Plugins share its engine and its broker and nothing else.
 ///
-/// ```no_run
+/// ```
 /// use conductor_core::{Host, Outcome, PluginOptions, WasmConfig};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("my_plugin.wasm");
+/// # std::fs::write(&path, wat::parse_str(
+/// #     r#"(module
+/// #         (memory (export "memory") 1)
+/// #         (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+/// #         (func (export "execute") (param i32 i32) (result i32) (i32.const 0)))"#,
+/// # )?)?;
 /// let mut config = WasmConfig::default();
-/// config.require_signature = true;
-/// config.trust_dir = Some("/home/me/.config/conductor".into());
+/// config.require_signature = false; // For development; with `true`, `trust_dir` says where the trusted keys are.
+/// config.max_fuel = 200_000_000;
+/// config.max_memory_bytes = 256 * 1024 * 1024;
 /// let host = Host::new(config)?;
 ///
-/// let mut plugin = host.load("my_plugin.wasm".as_ref(), &PluginOptions::default())?;
+/// let mut plugin = host.load(&path, &PluginOptions::default())?;
 /// let report = plugin.execute(br#"{"action": "play", "context": {"timestamp": 0}, "parameters": null}"#);
 /// assert_eq!(report.outcome, Outcome::Ok);
 /// # Ok(())
