@@ -50,7 +50,8 @@ fn show(stage: &mut Stage) -> Result<(), TaskError> {
 /// Builds the programs and the plugins with the profiles that the tests use, so that neither builds twice.
 fn build(places: &Places) -> Result<(), TaskError> {
     println!("Building the programs, the example plugins and a hostile plugin");
-    let programs = ["build", "--locked", "--package", "conductor-daemon", "--bins"];
+    // The whole workspace, because a selection of packages is built with other features of the engine.
+    let programs = ["build", "--locked", "--workspace", "--exclude", "xtask", "--bins"];
     Program::cargo(&places.root).args(programs).show_and_run()?;
     guests::ALL.iter().try_for_each(|guests| guests.build(places))
 }
