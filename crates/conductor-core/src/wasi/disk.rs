@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::Caller;
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
+use wiggle::GuestMemory;
 
 use super::files::vector_bytes;
 use super::{FILE_FUEL, charge, errno, now_or_trap, timed};
@@ -84,14 +85,26 @@ impl Usage {
     }
 }
 
-/// Whether the data directory may grow by so much; a plugin without one has nothing to fill.
-fn admit(caller: &Caller<'_, State>, bytes: u64, files: u64) -> bool {
-    caller.data().disk.as_ref().is_none_or(|disk| disk.admit(bytes, files))
+/// Whether the data directory may grow by so much; a plugin without one has nothing to fill. Measuring is charged like
+/// any other file operation: a plugin at its quota must not make the host walk its directory for nothing.
+fn admit(caller: &mut Caller<'_, State>, bytes: u64, files: u64) -> wasmtime::Result<bool> {
+    match caller.data().disk.clone() {
+        Some(disk) => timed(caller, 0, |_, _| Ok(disk.admit(bytes, files))),
+        None => Ok(true),
+    }
 }
 
-/// Whether `fd` is a file of the plugin's own opening; its standard streams fill no disk.
-fn is_file(caller: &Caller<'_, State>, fd: i32) -> bool {
-    caller.data().open_files.has(fd)
+/// Whether one file may be this long, holes included.
+fn size_fits(caller: &Caller<'_, State>, size: u64) -> bool {
+    caller.data().disk.as_ref().is_none_or(|disk| {
+        let usage = disk.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        size <= usage.quota.bytes
+    })
+}
+
+/// Whether `path_open` with these flags may make a file, if it makes one.
+pub(super) fn may_create(caller: &mut Caller<'_, State>, flags: i32) -> wasmtime::Result<bool> {
+    if flags & CREATE == 0 { Ok(true) } else { admit(caller, 0, 1) }
 }
 
 pub(super) fn write(
@@ -103,7 +116,8 @@ pub(super) fn write(
 ) -> wasmtime::Result<i32> {
     let bytes = vector_bytes(&mut caller, iovs, count);
     charge(&mut caller, FILE_FUEL.saturating_add(bytes))?;
-    if is_file(&caller, fd) && !admit(&caller, bytes, 0) {
+    // Only what the plugin opened itself fills the disk; its standard streams do not.
+    if caller.data().open_files.has(fd) && !admit(&mut caller, bytes, 0)? {
         return Ok(errno::DQUOT);
     }
     timed(&mut caller, bytes, |state, memory| {
@@ -121,7 +135,7 @@ pub(super) fn write_at(
 ) -> wasmtime::Result<i32> {
     let bytes = vector_bytes(&mut caller, iovs, count);
     charge(&mut caller, FILE_FUEL.saturating_add(bytes))?;
-    if !size_fits(&caller, (offset as u64).saturating_add(bytes)) || !admit(&caller, bytes, 0) {
+    if !size_fits(&caller, (offset as u64).saturating_add(bytes)) || !admit(&mut caller, bytes, 0)? {
         return Ok(errno::DQUOT);
     }
     timed(&mut caller, bytes, |state, memory| {
@@ -132,7 +146,7 @@ pub(super) fn write_at(
 pub(super) fn set_size(mut caller: Caller<'_, State>, fd: i32, size: i64) -> wasmtime::Result<i32> {
     charge(&mut caller, FILE_FUEL)?;
     // What a file has already is counted again, until the next measuring.
-    if !size_fits(&caller, size as u64) || !admit(&caller, size as u64, 0) {
+    if !size_fits(&caller, size as u64) || !admit(&mut caller, size as u64, 0)? {
         return Ok(errno::DQUOT);
     }
     timed(&mut caller, 0, |state, memory| {
@@ -140,37 +154,32 @@ pub(super) fn set_size(mut caller: Caller<'_, State>, fd: i32, size: i64) -> was
     })
 }
 
-/// Whether one file may be this long, holes included.
-fn size_fits(caller: &Caller<'_, State>, size: u64) -> bool {
-    caller.data().disk.as_ref().is_none_or(|disk| {
-        let usage = disk.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        size <= usage.quota.bytes
-    })
-}
-
-/// Whether `path_open` with these flags may make a file.
-pub(super) fn may_create(caller: &Caller<'_, State>, flags: i32) -> bool {
-    flags & CREATE == 0 || admit(caller, 0, 1)
+/// Runs a function that makes one directory entry, if one more fits.
+fn with_new_entry(
+    mut caller: Caller<'_, State>,
+    work: impl AsyncFnOnce(&mut State, &mut GuestMemory<'_>) -> wasmtime::Result<i32>,
+) -> wasmtime::Result<i32> {
+    charge(&mut caller, FILE_FUEL)?;
+    if !admit(&mut caller, 0, 1)? {
+        return Ok(errno::DQUOT);
+    }
+    timed(&mut caller, 0, |state, memory| now_or_trap(work(state, memory)))
 }
 
 pub(super) fn create_directory(
-    mut caller: Caller<'_, State>,
+    caller: Caller<'_, State>,
     fd: i32,
     path: i32,
     len: i32,
 ) -> wasmtime::Result<i32> {
-    charge(&mut caller, FILE_FUEL)?;
-    if !admit(&caller, 0, 1) {
-        return Ok(errno::DQUOT);
-    }
-    timed(&mut caller, 0, |state, memory| {
-        now_or_trap(preview1::path_create_directory(&mut state.wasi, memory, fd, path, len))
+    with_new_entry(caller, async |state, memory| {
+        preview1::path_create_directory(&mut state.wasi, memory, fd, path, len).await
     })
 }
 
 #[expect(clippy::too_many_arguments, reason = "the signature is WASI's")]
 pub(super) fn link(
-    mut caller: Caller<'_, State>,
+    caller: Caller<'_, State>,
     old_fd: i32,
     flags: i32,
     old: i32,
@@ -179,30 +188,21 @@ pub(super) fn link(
     new: i32,
     new_len: i32,
 ) -> wasmtime::Result<i32> {
-    charge(&mut caller, FILE_FUEL)?;
-    if !admit(&caller, 0, 1) {
-        return Ok(errno::DQUOT);
-    }
-    timed(&mut caller, 0, |state, memory| {
-        let linked =
-            preview1::path_link(&mut state.wasi, memory, old_fd, flags, old, old_len, new_fd, new, new_len);
-        now_or_trap(linked)
+    with_new_entry(caller, async |state, memory| {
+        let wasi = &mut state.wasi;
+        preview1::path_link(wasi, memory, old_fd, flags, old, old_len, new_fd, new, new_len).await
     })
 }
 
 pub(super) fn symlink(
-    mut caller: Caller<'_, State>,
+    caller: Caller<'_, State>,
     old: i32,
     old_len: i32,
     fd: i32,
     new: i32,
     new_len: i32,
 ) -> wasmtime::Result<i32> {
-    charge(&mut caller, FILE_FUEL)?;
-    if !admit(&caller, 0, 1) {
-        return Ok(errno::DQUOT);
-    }
-    timed(&mut caller, 0, |state, memory| {
-        now_or_trap(preview1::path_symlink(&mut state.wasi, memory, old, old_len, fd, new, new_len))
+    with_new_entry(caller, async |state, memory| {
+        preview1::path_symlink(&mut state.wasi, memory, old, old_len, fd, new, new_len).await
     })
 }

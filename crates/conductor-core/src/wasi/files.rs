@@ -54,7 +54,7 @@ pub(super) fn open(
     if !may_be_opened(&mut caller, fd, lookup, path, len)? {
         return Ok(errno::ACCES);
     }
-    if !disk::may_create(&caller, flags) {
+    if !disk::may_create(&mut caller, flags)? {
         return Ok(errno::DQUOT);
     }
     timed(&mut caller, 0, |state, memory| {

@@ -43,6 +43,20 @@ fn bytes_beyond_the_quota_are_refused() {
 }
 
 #[test]
+fn measuring_a_full_directory_is_charged() {
+    let guests = Guests::new();
+    let directory = guests.data("hostile");
+    fs::create_dir_all(&directory).expect("data directory");
+    for number in 0..5000 {
+        fs::File::create(directory.join(format!("f{number}"))).expect("created");
+    }
+    let mut plugin = guests.hostile(&["Filesystem=read-write;files=5000"], Limits::default());
+    let first = call(plugin.as_mut(), "write", json!({"path": "/one-more", "text": "x"}));
+    assert!(matches!(first.outcome, Outcome::Failed { .. }), "{first:?}");
+    assert!(first.fuel_used > 1_000_000, "looking at 5,000 files cost {} fuel", first.fuel_used);
+}
+
+#[test]
 fn a_full_disk_does_not_silence_the_plugin() {
     let guests = Guests::new();
     let mut plugin = guests.hostile(&["Filesystem=read-write;bytes=1"], Limits::default());
