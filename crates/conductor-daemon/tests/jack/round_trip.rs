@@ -8,11 +8,10 @@ use crate::wasm;
 #[test]
 fn a_plugin_answers_through_jack() {
     let mut server = {
-        let name = format!("conductor-test-{}", std::process::id());
         // SAFETY: this is the only test of this program, and nothing has started a thread that reads the environment.
         #[expect(unsafe_code, reason = "libjack takes the name of the server from nowhere else")]
         unsafe {
-            std::env::set_var("JACK_DEFAULT_SERVER", name);
+            std::env::set_var("JACK_DEFAULT_SERVER", super::server::name());
         }
         jack::set_logger(jack::LoggerType::None);
         Server::start()

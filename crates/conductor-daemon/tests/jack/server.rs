@@ -1,8 +1,16 @@
 //! A JACK server without hardware, with a name of its own.
+//!
+//! All JACK servers of a machine share a register with eight places. A server that was killed keeps its place until one
+//! of the same name is started, so the name is the same in every run, and the last server is asked to end.
 
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{Read, Seek};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::scratch::PATIENCE;
 
@@ -10,13 +18,23 @@ use crate::scratch::PATIENCE;
 pub(super) struct Server {
     child: Child,
     name: String,
+    stderr: File,
+}
+
+/// Name of the server of this target directory; of two checkouts that are tested at once each has its own.
+pub(super) fn name() -> String {
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_TARGET_TMPDIR").hash(&mut hasher);
+    format!("conductor-test-{:08x}", hasher.finish() as u32)
 }
 
 impl Server {
     /// Starts a server and waits until clients can connect to it.
     pub(super) fn start() -> Self {
-        let name = format!("conductor-test-{}", std::process::id());
-        let server = Self { child: spawn(&name), name };
+        let name = name();
+        // A file, because a pipe that nobody reads would stop a server that complains much.
+        let stderr = tempfile::tempfile().expect("temporary file");
+        let mut server = Self { child: spawn(&name, &stderr), name, stderr };
         server.wait();
         server
     }
@@ -33,23 +51,47 @@ impl Server {
 
     /// Starts the server again under its name.
     pub(super) fn restart(&mut self) {
-        self.child = spawn(&self.name);
+        self.child = spawn(&self.name, &self.stderr);
         self.wait();
     }
 
-    fn wait(&self) {
+    fn wait(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         while jack::Client::new("probe", jack::ClientOptions::NO_START_SERVER).is_err() {
-            assert!(Instant::now() < deadline, "jackd does not accept clients");
+            let ended = self.child.try_wait().expect("jackd is a child");
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "jackd does not accept clients: {}",
+                self.end()
+            );
             thread::sleep(Duration::from_millis(50));
         }
     }
+
+    /// Asks the server to end, so that it gives back its place in the register; returns what it complained of.
+    fn end(&mut self) -> String {
+        if let Ok(None) = self.child.try_wait() {
+            // It fails only if the server has ended already.
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        let mut complaints = String::new();
+        self.stderr.rewind().expect("a file");
+        self.stderr.read_to_string(&mut complaints).expect("text");
+        complaints
+    }
 }
 
-fn spawn(name: &str) -> Child {
+fn spawn(name: &str, stderr: &File) -> Child {
     let mut jackd = Command::new("jackd");
     jackd.args(["--no-realtime", "--name", name, "-d", "dummy", "-r", "48000", "-p", "256"]);
-    jackd.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    jackd.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr.try_clone().expect("descriptor"));
     jackd.spawn().unwrap_or_else(|error| {
         panic!("jackd cannot be started: {error}; to install it: apt-get install -y --no-install-recommends jackd2")
     })
@@ -57,8 +99,6 @@ fn spawn(name: &str) -> Child {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail only if it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
