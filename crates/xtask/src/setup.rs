@@ -56,18 +56,24 @@ enum FoundBy {
 }
 
 /// Every package of the operating system that is needed. To add one is to add a line.
-const PACKAGES: [Package; 8] = [
+const PACKAGES: [Package; 9] = [
     Package {
         debian: "pkg-config",
         found_by: FoundBy::Program("pkg-config"),
         purpose: Purpose::Build,
-        reason: "finds ALSA while the daemon is built",
+        reason: "finds ALSA and JACK while the daemon is built",
     },
     Package {
         debian: "libasound2-dev",
         found_by: FoundBy::Library("alsa"),
         purpose: Purpose::Build,
         reason: "ALSA, through which the daemon reaches MIDI ports",
+    },
+    Package {
+        debian: "libjack-jackd2-dev",
+        found_by: FoundBy::Library("jack"),
+        purpose: Purpose::Build,
+        reason: "JACK, whose bindings look for it while they are built",
     },
     Package {
         debian: "clang",
