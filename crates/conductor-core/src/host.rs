@@ -13,8 +13,10 @@ use crate::config::{Limits, WasmConfig};
 use crate::devices::Devices;
 use crate::engine::{CompileError, Engine, EngineError};
 use crate::grant::{CapabilityDecision, GrantError, GrantSpec};
+use crate::health::PluginState;
 use crate::in_process;
 use crate::outcome::{CallReport, Outcome};
+use crate::walls::Walls;
 use crate::wasi::SetupError;
 
 /// Loads plugins under one configuration. Plugins share its engine and its broker and nothing else.
@@ -145,6 +147,18 @@ pub trait Plugin: Send {
     /// Executes one request: the JSON of a [`Request`](conductor_abi::Request), or for a command-flavour plugin
     /// whatever it reads from standard input.
     fn execute(&mut self, request: &[u8]) -> CallReport;
+
+    /// Which walls stand around the plugin.
+    fn walls(&self) -> Walls;
+
+    /// Whether the plugin may be called now.
+    fn state(&self) -> PluginState;
+
+    /// Lets a plugin that rests or is quarantined back in.
+    fn resume(&mut self);
+
+    /// Process identifier of the plugin's worker, while it has one.
+    fn worker_pid(&self) -> Option<u32>;
 }
 
 /// What is known about a loaded plugin. Text in it comes from the plugin or its signature: escape it when showing it.

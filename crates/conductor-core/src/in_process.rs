@@ -12,9 +12,11 @@ use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::{Isolation, Limits, WasmConfig};
 use crate::engine::{CompiledPlugin, Engine};
 use crate::grant::{Ceilings, Grants};
+use crate::health::PluginState;
 use crate::host::{Flavour, LoadError, Plugin, PluginInfo, PluginOptions};
 use crate::instance::{Instance, Metadata};
 use crate::outcome::{CallReport, Outcome};
+use crate::walls::Walls;
 use crate::wasi::{Access, Disk, Setup, SetupError, data_directory};
 
 /// Where a plugin sees its own data directory.
@@ -230,6 +232,20 @@ impl InProcess {
 impl Plugin for InProcess {
     fn info(&self) -> &PluginInfo {
         &self.info
+    }
+
+    fn walls(&self) -> Walls {
+        Walls::in_process()
+    }
+
+    fn state(&self) -> PluginState {
+        PluginState::Ready
+    }
+
+    fn resume(&mut self) {}
+
+    fn worker_pid(&self) -> Option<u32> {
+        None
     }
 
     fn execute(&mut self, request: &[u8]) -> CallReport {

@@ -12,6 +12,7 @@ mod config;
 pub mod devices;
 mod engine;
 pub mod grant;
+pub mod health;
 mod host;
 pub mod imports;
 mod in_process;
@@ -19,6 +20,7 @@ mod instance;
 mod outcome;
 pub mod scope;
 pub mod shape;
+mod walls;
 mod wasi;
 
 pub use config::{
@@ -29,7 +31,8 @@ pub use config::{
 pub use devices::{Devices, MidiError, MidiOutputs};
 pub use engine::{CompileError, CompiledPlugin, Engine, EngineError};
 pub use grant::{CapabilityDecision, Decision, GrantSpec};
+pub use health::PluginState;
 pub use host::{Flavour, Host, HostError, LoadError, Plugin, PluginInfo, PluginOptions};
-pub use outcome::{CallReport, Limit, LogLine, LogSource, Outcome};
-
+pub use outcome::{CallReport, Limit, LogLine, LogSource, Outcome, Suspension, WorkerFault};
+pub use walls::{ProcessWall, Walls};
 pub use wasi::SetupError;

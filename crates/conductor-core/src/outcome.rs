@@ -87,6 +87,84 @@ pub enum Outcome {
         /// Which rule.
         reason: String,
     },
+    /// The plugin's worker process ended, hung or broke the rules of its channel. The next call gets a new one.
+    Crashed {
+        /// What became of the worker.
+        fault: WorkerFault,
+    },
+    /// The plugin was not called, because it failed too often.
+    Suspended {
+        /// For how long.
+        suspension: Suspension,
+    },
+}
+
+/// What became of a worker process.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerFault {
+    /// The process ended although nobody told it to.
+    #[error("worker process ended: {how}")]
+    Ended {
+        /// Its exit status or the signal that ended it, in words.
+        how: String,
+    },
+    /// It was ended because the call had outlived its time limit.
+    #[error("worker process did not answer in time and was ended")]
+    Hung,
+    /// It announced a frame longer than any that it may send.
+    #[error("worker process announced a frame of {found} bytes, more than {max}, and was ended")]
+    FrameTooLarge {
+        /// Bytes announced.
+        found: u64,
+        /// Bytes allowed.
+        max: u64,
+    },
+    /// It sent bytes that are no frame, or a frame out of turn.
+    #[error("worker process sent what is no valid {expected} and was ended")]
+    Garbage {
+        /// What was to come.
+        expected: &'static str,
+    },
+    /// It computed while nobody had called it.
+    #[error("worker process computed without being called and was ended")]
+    Busy,
+    /// Its files had outgrown their quota, measured from outside.
+    #[error("worker process filled its directory beyond the quota and was ended")]
+    OverQuota,
+    /// It could not be started.
+    #[error("worker process cannot be started: {cause}")]
+    NotStarted {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// Why a plugin is not called for the time being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Suspension {
+    /// It failed a few times in a row and rests.
+    BackingOff {
+        /// When it may be called again, from now.
+        retry_in: Duration,
+    },
+    /// It failed many times in a row and is left alone until somebody lets it back in.
+    Quarantined {
+        /// Failures in a row.
+        failures: u32,
+    },
+}
+
+impl fmt::Display for Suspension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BackingOff { retry_in } => {
+                write!(f, "backing off after repeated failures, {} ms left", retry_in.as_millis())
+            }
+            Self::Quarantined { failures } => write!(f, "quarantined after {failures} failures in a row"),
+        }
+    }
 }
 
 impl Outcome {
@@ -99,6 +177,9 @@ impl Outcome {
             Self::Limit { .. } => "limit",
             Self::Trap { .. } => "trap",
             Self::Protocol { .. } => "protocol",
+            Self::Crashed { .. } => "crashed",
+            Self::Suspended { suspension: Suspension::BackingOff { .. } } => "suspended",
+            Self::Suspended { suspension: Suspension::Quarantined { .. } } => "quarantined",
         }
     }
 
@@ -107,7 +188,12 @@ impl Outcome {
     pub const fn limit(&self) -> Option<Limit> {
         match self {
             Self::Limit { limit } => Some(*limit),
-            Self::Ok | Self::Failed { .. } | Self::Trap { .. } | Self::Protocol { .. } => None,
+            Self::Ok
+            | Self::Failed { .. }
+            | Self::Trap { .. }
+            | Self::Protocol { .. }
+            | Self::Crashed { .. }
+            | Self::Suspended { .. } => None,
         }
     }
 
@@ -115,7 +201,11 @@ impl Outcome {
     pub(crate) const fn keeps_instance(&self) -> bool {
         match self {
             Self::Ok | Self::Failed { .. } => true,
-            Self::Limit { .. } | Self::Trap { .. } | Self::Protocol { .. } => false,
+            Self::Limit { .. }
+            | Self::Trap { .. }
+            | Self::Protocol { .. }
+            | Self::Crashed { .. }
+            | Self::Suspended { .. } => false,
         }
     }
 }
@@ -128,6 +218,8 @@ impl fmt::Display for Outcome {
             Self::Limit { limit } => write!(f, "{limit}"),
             Self::Trap { reason } => write!(f, "trapped: {reason}"),
             Self::Protocol { reason } => write!(f, "broke the plugin ABI: {reason}"),
+            Self::Crashed { fault } => fault.fmt(f),
+            Self::Suspended { suspension } => suspension.fmt(f),
         }
     }
 }
