@@ -15,12 +15,13 @@ use std::time::Instant;
 use conductor_abi::{Capability, Op, Status};
 
 use crate::capability::{Call, Operation, Refusal, granted, midi, network};
+use crate::config::Limits;
 use crate::devices::Devices;
 use crate::grant::Grants;
 
 use changes::Changes;
 
-pub use rate::{MAX_CALLS_PER_SECOND, MAX_RECORDS_PER_SECOND};
+pub use rate::MAX_RECORDS_PER_SECOND;
 
 /// Fuel of every operation beside that of its bytes: decoding, checking and recording it.
 const OPERATION_FUEL: u64 = 2_000;
@@ -46,15 +47,15 @@ impl Broker {
         Self { services: Arc::new(Services { devices, http: network::Service::default() }) }
     }
 
-    /// A session for one plugin. `max_message_bytes` bounds every request and every answer.
+    /// A session for one plugin. Of its limits, `max_message_bytes` and `max_calls_per_second` are kept here.
     #[must_use]
-    pub fn session(&self, plugin: &str, grants: Grants, max_message_bytes: u32) -> Arc<Session> {
+    pub fn session(&self, plugin: &str, grants: Grants, limits: &Limits) -> Arc<Session> {
         Arc::new(Session {
             plugin: plugin.to_owned(),
             services: Arc::clone(&self.services),
             grants: RwLock::new(Arc::new(grants)),
-            max_message_bytes: max_message_bytes as usize,
-            rate: rate::Window::new(MAX_CALLS_PER_SECOND),
+            max_message_bytes: limits.max_message_bytes as usize,
+            rate: rate::Window::new(limits.max_calls_per_second),
             records: rate::Window::new(MAX_RECORDS_PER_SECOND),
             unrecorded: AtomicU64::new(0),
             denials: AtomicU64::new(0),
@@ -163,7 +164,7 @@ impl Session {
 
     fn within_limits(&self, request: &[u8]) -> Result<(), Refusal> {
         if !self.rate.admit(Instant::now()) {
-            let reason = format!("more than {MAX_CALLS_PER_SECOND} operations in a second");
+            let reason = format!("more than {} operations in a second", self.rate.max());
             return Err(Refusal::new(Status::RateLimited, reason));
         }
         let (found, max) = (request.len(), self.max_message_bytes);

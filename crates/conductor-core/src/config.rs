@@ -5,29 +5,44 @@ use std::time::Duration;
 
 use conductor_abi::Risk;
 use conductor_signing::RequireStatement;
+use serde::{Deserialize, Serialize};
 
-/// Default of [`Limits::max_fuel`]; about 100 ms of computing.
+/// Default of [`Limits::max_fuel`], about 100 ms of computing; stops a loop or a sleep without end.
 pub const DEFAULT_MAX_FUEL: u64 = 100_000_000;
-/// Default of [`Limits::max_execution_time`].
+/// Default of [`Limits::max_execution_time`]; stops a call that waits for something slow from holding up those behind it.
 pub const DEFAULT_MAX_EXECUTION_TIME: Duration = Duration::from_secs(5);
-/// Default of [`Limits::max_memory_bytes`].
+/// Default of [`Limits::max_memory_bytes`]; stops a plugin from using up the machine's memory.
 pub const DEFAULT_MAX_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
-/// Default of [`Limits::max_table_elements`].
+/// Default of [`Limits::max_table_elements`]; stops a plugin from using up memory by way of tables, which are not part of
+/// its linear memory.
 pub const DEFAULT_MAX_TABLE_ELEMENTS: u64 = 10_000;
-/// Default of [`WasmConfig::max_stack_bytes`].
+/// Default of [`WasmConfig::max_stack_bytes`]; stops a recursion without end before the host's own stack is used up.
 pub const DEFAULT_MAX_STACK_BYTES: u32 = 512 * 1024;
 /// Most that [`WasmConfig::max_stack_bytes`] may be: the plugin's stack is part of the calling thread's, which has
 /// 2 MiB by Rust's default, and the host's own functions need the rest.
 pub const MAX_STACK_BYTES: u32 = 1024 * 1024;
-/// Default of [`Limits::max_open_files`].
+/// Default of [`Limits::max_open_files`]; stops a plugin from using up the process's file descriptors.
 pub const DEFAULT_MAX_OPEN_FILES: u32 = 64;
-/// Default of [`Limits::max_message_bytes`].
+/// Default of [`Limits::max_disk_bytes`]; stops a plugin from filling the disk.
+pub const DEFAULT_MAX_DISK_BYTES: u64 = 256 * 1024 * 1024;
+/// Default of [`Limits::max_disk_files`]; stops a plugin from using up the file system's inodes.
+pub const DEFAULT_MAX_DISK_FILES: u32 = 10_000;
+/// Default of [`Limits::max_message_bytes`]; stops a plugin, or a server that it talks to, from making the host hold more
+/// than that for it.
 pub const DEFAULT_MAX_MESSAGE_BYTES: u32 = 1024 * 1024;
-/// Default of [`Limits::max_reply_bytes`].
+/// Default of [`Limits::max_calls_per_second`]; stops a plugin from keeping the host busy with calls that cost it little.
+pub const DEFAULT_MAX_CALLS_PER_SECOND: u32 = 10_000;
+/// Default of [`Limits::max_reply_bytes`]; stops a reply that whoever asked would have to hold.
 pub const DEFAULT_MAX_REPLY_BYTES: u32 = 1024 * 1024;
-/// Default of [`Limits::max_log_bytes`].
+/// Default of [`Limits::max_log_bytes`]; stops a single call from flooding the log and the host's memory.
 pub const DEFAULT_MAX_LOG_BYTES: u32 = 64 * 1024;
-/// Default of [`Limits::max_module_bytes`].
+/// Default of [`Limits::max_log_bytes_per_minute`]; stops a plugin that prints in every call from filling the disk that the
+/// host's log is kept on.
+pub const DEFAULT_MAX_LOG_BYTES_PER_MINUTE: u64 = 1024 * 1024;
+/// Default of [`Limits::max_queued_events`]; stops a plugin that is slower than its input from filling memory with events.
+pub const DEFAULT_MAX_QUEUED_EVENTS: u32 = 1_024;
+/// Default of [`Limits::max_module_bytes`]; stops a file that would not fit into memory, or would keep the compiler busy
+/// for minutes, from being read.
 pub const DEFAULT_MAX_MODULE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a host is configured with. Fields are public so that a program sets just those it cares about:
@@ -63,12 +78,26 @@ pub struct WasmConfig {
     pub max_stack_bytes: u32,
     /// Files and directories that a plugin has open at once. Default [`DEFAULT_MAX_OPEN_FILES`].
     pub max_open_files: u32,
+    /// Bytes that a plugin keeps in its data directory; a granted scope may say less, never more. Default
+    /// [`DEFAULT_MAX_DISK_BYTES`].
+    pub max_disk_bytes: u64,
+    /// Files and directories that a plugin keeps in its data directory; a granted scope may say less, never more. Default
+    /// [`DEFAULT_MAX_DISK_FILES`].
+    pub max_disk_files: u32,
     /// Bytes of one host call's request and of its answer. Default [`DEFAULT_MAX_MESSAGE_BYTES`].
     pub max_message_bytes: u32,
+    /// Host calls in a second that ask for a capability. Default [`DEFAULT_MAX_CALLS_PER_SECOND`].
+    pub max_calls_per_second: u32,
     /// Bytes of the reply of one call. Default [`DEFAULT_MAX_REPLY_BYTES`].
     pub max_reply_bytes: u32,
     /// Bytes of log that one call keeps; the rest is counted and dropped. Default [`DEFAULT_MAX_LOG_BYTES`].
     pub max_log_bytes: u32,
+    /// Bytes that a plugin adds to the log of a program that keeps one, such as the daemon, in a minute. Default
+    /// [`DEFAULT_MAX_LOG_BYTES_PER_MINUTE`].
+    pub max_log_bytes_per_minute: u64,
+    /// Events that wait for a plugin in a program that queues them, such as the daemon. Default
+    /// [`DEFAULT_MAX_QUEUED_EVENTS`].
+    pub max_queued_events: u32,
     /// Bytes of a plugin's file. Default [`DEFAULT_MAX_MODULE_BYTES`].
     pub max_module_bytes: u64,
     /// Whether an instance lives across calls. Default [`Isolation::Persistent`].
@@ -95,9 +124,14 @@ impl Default for WasmConfig {
             max_execution_time: limits.max_execution_time,
             max_stack_bytes: DEFAULT_MAX_STACK_BYTES,
             max_open_files: limits.max_open_files,
+            max_disk_bytes: limits.max_disk_bytes,
+            max_disk_files: limits.max_disk_files,
             max_message_bytes: limits.max_message_bytes,
+            max_calls_per_second: limits.max_calls_per_second,
             max_reply_bytes: limits.max_reply_bytes,
             max_log_bytes: limits.max_log_bytes,
+            max_log_bytes_per_minute: limits.max_log_bytes_per_minute,
+            max_queued_events: limits.max_queued_events,
             max_module_bytes: limits.max_module_bytes,
             isolation: limits.isolation,
             trust_dir: None,
@@ -116,17 +150,59 @@ impl WasmConfig {
             max_table_elements: self.max_table_elements,
             max_execution_time: self.max_execution_time,
             max_open_files: self.max_open_files,
+            max_disk_bytes: self.max_disk_bytes,
+            max_disk_files: self.max_disk_files,
             max_message_bytes: self.max_message_bytes,
+            max_calls_per_second: self.max_calls_per_second,
             max_reply_bytes: self.max_reply_bytes,
             max_log_bytes: self.max_log_bytes,
+            max_log_bytes_per_minute: self.max_log_bytes_per_minute,
+            max_queued_events: self.max_queued_events,
             max_module_bytes: self.max_module_bytes,
             isolation: self.isolation,
         }
     }
+
+    /// Sets the limits that a plugin gets unless its options say otherwise.
+    pub const fn set_limits(&mut self, limits: Limits) {
+        // Taken apart, so that a limit that is added and not set here does not compile.
+        let Limits {
+            max_fuel,
+            max_memory_bytes,
+            max_table_elements,
+            max_execution_time,
+            max_open_files,
+            max_disk_bytes,
+            max_disk_files,
+            max_message_bytes,
+            max_calls_per_second,
+            max_reply_bytes,
+            max_log_bytes,
+            max_log_bytes_per_minute,
+            max_queued_events,
+            max_module_bytes,
+            isolation,
+        } = limits;
+        self.max_fuel = max_fuel;
+        self.max_memory_bytes = max_memory_bytes;
+        self.max_table_elements = max_table_elements;
+        self.max_execution_time = max_execution_time;
+        self.max_open_files = max_open_files;
+        self.max_disk_bytes = max_disk_bytes;
+        self.max_disk_files = max_disk_files;
+        self.max_message_bytes = max_message_bytes;
+        self.max_calls_per_second = max_calls_per_second;
+        self.max_reply_bytes = max_reply_bytes;
+        self.max_log_bytes = max_log_bytes;
+        self.max_log_bytes_per_minute = max_log_bytes_per_minute;
+        self.max_queued_events = max_queued_events;
+        self.max_module_bytes = max_module_bytes;
+        self.isolation = isolation;
+    }
 }
 
 /// The limits of one plugin; the fields mean what they mean in [`WasmConfig`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Fuel of loading, and again of every call.
     pub max_fuel: u64,
@@ -138,12 +214,22 @@ pub struct Limits {
     pub max_execution_time: Duration,
     /// Files and directories open at once.
     pub max_open_files: u32,
+    /// Bytes in the plugin's data directory.
+    pub max_disk_bytes: u64,
+    /// Files and directories in the plugin's data directory.
+    pub max_disk_files: u32,
     /// Bytes of one host call's request and of its answer.
     pub max_message_bytes: u32,
+    /// Host calls in a second that ask for a capability.
+    pub max_calls_per_second: u32,
     /// Bytes of the reply of one call.
     pub max_reply_bytes: u32,
     /// Bytes of log that one call keeps.
     pub max_log_bytes: u32,
+    /// Bytes of log in a minute.
+    pub max_log_bytes_per_minute: u64,
+    /// Events that wait for the plugin.
+    pub max_queued_events: u32,
     /// Bytes of the plugin's file.
     pub max_module_bytes: u64,
     /// Whether an instance lives across calls.
@@ -158,9 +244,14 @@ impl Default for Limits {
             max_table_elements: DEFAULT_MAX_TABLE_ELEMENTS,
             max_execution_time: DEFAULT_MAX_EXECUTION_TIME,
             max_open_files: DEFAULT_MAX_OPEN_FILES,
+            max_disk_bytes: DEFAULT_MAX_DISK_BYTES,
+            max_disk_files: DEFAULT_MAX_DISK_FILES,
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
+            max_calls_per_second: DEFAULT_MAX_CALLS_PER_SECOND,
             max_reply_bytes: DEFAULT_MAX_REPLY_BYTES,
             max_log_bytes: DEFAULT_MAX_LOG_BYTES,
+            max_log_bytes_per_minute: DEFAULT_MAX_LOG_BYTES_PER_MINUTE,
+            max_queued_events: DEFAULT_MAX_QUEUED_EVENTS,
             max_module_bytes: DEFAULT_MAX_MODULE_BYTES,
             isolation: Isolation::Persistent,
         }
@@ -168,7 +259,7 @@ impl Default for Limits {
 }
 
 /// Whether an instance lives across calls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Isolation {
     /// `init` once, `execute` many times.
     #[default]

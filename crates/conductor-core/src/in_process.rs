@@ -50,7 +50,7 @@ pub(crate) fn load(
         let host = data_directory(parent, compiled.plugin().name().as_str())
             .map_err(|source| LoadError::Setup { source })?;
         let writable = access == DataAccess::ReadWrite;
-        disk = writable.then(|| Disk::measure(host.clone(), DataQuota::of(&grants)));
+        disk = writable.then(|| Disk::measure(host.clone(), DataQuota::of(&grants, &limits)));
         directories.push(Access { host, guest: DATA_MOUNT.to_owned(), writable });
     }
     directories.extend(options.directories.iter().map(|(host, guest): &(PathBuf, String)| Access {
@@ -72,7 +72,7 @@ pub(crate) fn load(
     };
     let mut arguments = vec![info.name.as_str().to_owned()];
     arguments.extend(options.arguments.iter().cloned());
-    let session = broker.session(info.name.as_str(), grants, limits.max_message_bytes);
+    let session = broker.session(info.name.as_str(), grants, &limits);
     let mut plugin = InProcess {
         engine: engine.clone(),
         compiled,
@@ -103,7 +103,7 @@ fn ask(
     limits: Limits,
 ) -> Result<Option<Manifest>, LoadError> {
     let name = compiled.plugin().name().as_str();
-    let session = broker.session(name, Grants::none(), limits.max_message_bytes);
+    let session = broker.session(name, Grants::none(), &limits);
     let setup = Setup::new(&limits, &[], &[], &[], None).map_err(|source| LoadError::Setup { source })?;
     let (_, metadata) = Instance::start(engine, compiled, limits, session, setup)
         .map_err(|outcome| LoadError::Start { outcome })?;

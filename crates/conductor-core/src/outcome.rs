@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A budget that the host enforces on a plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Limit {
     /// `max_fuel`: instructions, bytes moved for the plugin and nanoseconds waited.
@@ -19,12 +21,24 @@ pub enum Limit {
     Stack,
     /// `max_open_files`: files and directories open at once.
     OpenFiles,
+    /// `max_disk_bytes`: bytes in the data directory.
+    DiskBytes,
+    /// `max_disk_files`: files and directories in the data directory.
+    DiskFiles,
+    /// `max_message_bytes`: one host call's request or answer.
+    MessageBytes,
+    /// `max_calls_per_second`: host calls that ask for a capability.
+    CallRate,
     /// `max_reply_bytes`: reply of one call.
     ReplyBytes,
     /// `max_log_bytes`: log of one call.
     LogBytes,
-    /// `max_message_bytes`: one host call's request or answer.
-    MessageBytes,
+    /// `max_log_bytes_per_minute`: log of all calls in a minute.
+    LogRate,
+    /// `max_queued_events`: events that wait for the plugin.
+    QueuedEvents,
+    /// `max_module_bytes`: the plugin's file.
+    ModuleBytes,
 }
 
 impl Limit {
@@ -38,9 +52,15 @@ impl Limit {
             Self::TableElements => "max_table_elements",
             Self::Stack => "max_stack_bytes",
             Self::OpenFiles => "max_open_files",
+            Self::DiskBytes => "max_disk_bytes",
+            Self::DiskFiles => "max_disk_files",
+            Self::MessageBytes => "max_message_bytes",
+            Self::CallRate => "max_calls_per_second",
             Self::ReplyBytes => "max_reply_bytes",
             Self::LogBytes => "max_log_bytes",
-            Self::MessageBytes => "max_message_bytes",
+            Self::LogRate => "max_log_bytes_per_minute",
+            Self::QueuedEvents => "max_queued_events",
+            Self::ModuleBytes => "max_module_bytes",
         }
     }
 }
@@ -54,9 +74,15 @@ impl fmt::Display for Limit {
             Self::TableElements => "table limit exceeded",
             Self::Stack => "stack exhausted",
             Self::OpenFiles => "too many open files",
+            Self::DiskBytes => "data directory full",
+            Self::DiskFiles => "too many files in the data directory",
+            Self::MessageBytes => "message too large",
+            Self::CallRate => "too many host calls in a second",
             Self::ReplyBytes => "reply too large",
             Self::LogBytes => "log limit exceeded",
-            Self::MessageBytes => "message too large",
+            Self::LogRate => "log limit of a minute exceeded",
+            Self::QueuedEvents => "too many events queued",
+            Self::ModuleBytes => "module too large",
         })
     }
 }

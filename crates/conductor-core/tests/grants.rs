@@ -3,9 +3,8 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
 
 use conductor_abi::{Capability, CapabilityRequest, Risk};
-use conductor_core::capability::filesystem::{
-    DEFAULT_QUOTA_BYTES, DEFAULT_QUOTA_FILES, DataAccess, DataQuota,
-};
+use conductor_core::Limits;
+use conductor_core::capability::filesystem::{DataAccess, DataQuota};
 use conductor_core::grant::{Ceilings, Decision, GrantError, GrantSource, GrantSpec, Grants};
 use conductor_signing::TrustLevel;
 
@@ -209,17 +208,27 @@ fn the_data_directory_is_opened_as_far_as_both_sides_say() {
         let grants = resolve(declared, granted, &[], &trusted(), false);
         assert_eq!(DataAccess::of(&grants), expected, "{declared:?} {granted:?}");
     }
+}
 
-    let quota = |declared: &[&str], granted: &[&str]| {
-        let DataQuota { bytes, files } = DataQuota::of(&resolve(declared, granted, &[], &trusted(), false));
+#[test]
+fn a_scope_lowers_the_quota_and_never_raises_it() {
+    const MAX_BYTES: u64 = 256 << 20;
+    const MAX_FILES: u32 = 10_000;
+    let limits = Limits::default();
+    let quota_within = |limits: &Limits, declared: &[&str], granted: &[&str]| {
+        let grants = resolve(declared, granted, &[], &trusted(), false);
+        let DataQuota { bytes, files } = DataQuota::of(&grants, limits);
         (bytes, files)
     };
+    let quota = |declared: &[&str], granted: &[&str]| quota_within(&limits, declared, granted);
     assert_eq!(quota(&["Filesystem"], &[]), (0, 0));
-    assert_eq!(quota(&["Filesystem"], &["Filesystem"]), (DEFAULT_QUOTA_BYTES, DEFAULT_QUOTA_FILES));
-    assert_eq!(quota(&["Filesystem=bytes=1GiB"], &["Filesystem"]), (1 << 30, DEFAULT_QUOTA_FILES));
-    assert_eq!(
-        quota(&["Filesystem=bytes=1GiB"], &["Filesystem=read-write"]),
-        (DEFAULT_QUOTA_BYTES, DEFAULT_QUOTA_FILES)
-    );
+    assert_eq!(quota(&["Filesystem"], &["Filesystem"]), (MAX_BYTES, MAX_FILES));
+    assert_eq!(quota(&["Filesystem=bytes=1GiB"], &["Filesystem"]), (MAX_BYTES, MAX_FILES));
+    assert_eq!(quota(&["Filesystem"], &["Filesystem=bytes=1GiB;files=20000"]), (MAX_BYTES, MAX_FILES));
+    assert_eq!(quota(&["Filesystem=bytes=1GiB"], &["Filesystem=read-write"]), (MAX_BYTES, MAX_FILES));
     assert_eq!(quota(&["Filesystem=bytes=1MiB"], &["Filesystem=bytes=2MiB;files=5"]), (1 << 20, 5));
+
+    let raised = Limits { max_disk_bytes: 1 << 31, max_disk_files: 7, ..limits };
+    assert_eq!(quota_within(&raised, &["Filesystem"], &["Filesystem"]), (1 << 31, 7));
+    assert_eq!(quota_within(&raised, &["Filesystem=bytes=1GiB"], &["Filesystem"]), (1 << 30, 7));
 }

@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::event::Event;
 use crate::mapping::{Effect, Mappings};
+pub use queue::Tally;
 pub(crate) use queue::{Job, Queue};
-pub use queue::{MAX_QUEUED_EVENTS, Tally};
 pub use runner::PluginTotals;
 pub(crate) use runner::{Runner, StartedPlugin};
 

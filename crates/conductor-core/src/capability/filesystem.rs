@@ -5,14 +5,9 @@
 use conductor_abi::Capability;
 
 use super::granted;
+use crate::config::Limits;
 use crate::grant::{Grant, Grants};
 use crate::scope::{FileAccess, FilesystemScope, Scope};
-
-/// Most bytes that a plugin may keep on disk where no scope says less; stops a plugin from filling the disk.
-pub const DEFAULT_QUOTA_BYTES: u64 = 256 * 1024 * 1024;
-
-/// Most files that a plugin may keep on disk where no scope says less; stops a plugin from using up the inodes.
-pub const DEFAULT_QUOTA_FILES: u32 = 10_000;
 
 /// What a plugin may do with its data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,25 +47,23 @@ pub struct DataQuota {
 }
 
 impl DataQuota {
-    /// What was granted, or the defaults where the grant does not say, and never more than what was declared.
+    /// What was granted, and never more than what was declared or what the limits say.
     #[must_use]
-    pub fn of(grants: &Grants) -> Self {
+    pub fn of(grants: &Grants, limits: &Limits) -> Self {
         let quota = |grant: &Grant| Self {
-            bytes: quota(grant, FilesystemScope::bytes, DEFAULT_QUOTA_BYTES),
-            files: quota(grant, FilesystemScope::files, DEFAULT_QUOTA_FILES),
+            bytes: quota(grant, FilesystemScope::bytes, limits.max_disk_bytes),
+            files: quota(grant, FilesystemScope::files, limits.max_disk_files),
         };
         granted(grants, Capability::Filesystem).map_or(Self { bytes: 0, files: 0 }, quota)
     }
 }
 
-/// The most that a granted scope gives, at most what a declared one asks for where all of them say.
-fn quota<T: Copy + Ord>(grant: &Grant, value: impl Fn(&FilesystemScope) -> Option<T>, default: T) -> T {
-    let granted = granted_scopes(grant).map(|scope| value(scope).unwrap_or(default)).max().unwrap_or(default);
+/// The most that a granted scope gives, at most what a declared one asks for where all of them say, and at most `limit`.
+fn quota<T: Copy + Ord>(grant: &Grant, value: impl Fn(&FilesystemScope) -> Option<T>, limit: T) -> T {
+    let granted = granted_scopes(grant).map(|scope| value(scope).unwrap_or(limit)).max().unwrap_or(limit);
     let declared: Option<Vec<T>> = declared_scopes(grant).map(value).collect();
-    match declared.and_then(|values| values.into_iter().max()) {
-        Some(declared) => granted.min(declared),
-        None => granted,
-    }
+    let declared = declared.and_then(|values| values.into_iter().max()).unwrap_or(limit);
+    granted.min(declared).min(limit)
 }
 
 fn declared_scopes(grant: &Grant) -> impl Iterator<Item = &FilesystemScope> {

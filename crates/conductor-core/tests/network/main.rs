@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, CapabilityRequest, HttpRequest, HttpResponse, Op, Risk, Status};
+use conductor_core::Limits;
 use conductor_core::broker::{Answer, Broker, Session};
 use conductor_core::devices::{Devices, NameResolver, RootCertificates};
 use conductor_core::grant::{Ceilings, Grants};
@@ -22,6 +23,10 @@ use conductor_signing::TrustLevel;
 use server::{Server, authority, respond};
 
 const MAX_MESSAGE: u32 = 64 * 1024;
+
+fn limits() -> Limits {
+    Limits { max_message_bytes: MAX_MESSAGE, ..Limits::default() }
+}
 
 /// Names with the answers that they have, one after the other; the last one stays.
 #[derive(Default)]
@@ -66,7 +71,7 @@ fn broker(names: Arc<Names>, roots: Option<&str>) -> Broker {
 fn session(granted: &[String]) -> Arc<Session> {
     let granted: Vec<_> = granted.iter().map(|scope| format!("Network={scope}")).collect();
     let granted: Vec<_> = granted.iter().map(String::as_str).collect();
-    broker(names(&[]), None).session("test", grants(None, &granted), MAX_MESSAGE)
+    broker(names(&[]), None).session("test", grants(None, &granted), &limits())
 }
 
 fn call(session: &Session, request: &HttpRequest<'_>) -> Answer {
@@ -208,27 +213,27 @@ fn the_declared_scope_bounds_the_grant() {
     let origin = format!("127.0.0.1:{}", server.port());
     let broker = broker(names(&[]), None);
     let named = format!("Network={origin}");
-    let elsewhere = broker.session("test", grants(Some("api.example.com"), &[&named]), MAX_MESSAGE);
+    let elsewhere = broker.session("test", grants(Some("api.example.com"), &[&named]), &limits());
     assert_denied(
         &get(&elsewhere, &format!("http://{origin}/")),
         "outside the scope that the plugin declares",
     );
 
     // What a manifest names is not named by the user.
-    let as_declared = broker.session("test", grants(Some(&origin), &["Network"]), MAX_MESSAGE);
+    let as_declared = broker.session("test", grants(Some(&origin), &["Network"]), &limits());
     assert_denied(
         &get(&as_declared, &format!("http://{origin}/")),
         "is a loopback address, and no grant names it",
     );
 
-    let unapproved = broker.session("test", grants(Some(&origin), &[]), MAX_MESSAGE);
+    let unapproved = broker.session("test", grants(Some(&origin), &[]), &limits());
     assert_denied(&get(&unapproved, &format!("http://{origin}/")), "at medium risk it needs approval");
 
-    let undeclared = broker.session("test", Grants::none(), MAX_MESSAGE);
+    let undeclared = broker.session("test", Grants::none(), &limits());
     assert_denied(&get(&undeclared, &format!("http://{origin}/")), "Network is not declared by the plugin");
 
     let only_post = format!("Network={origin};methods=POST");
-    let only_post = broker.session("test", grants(None, &[&only_post]), MAX_MESSAGE);
+    let only_post = broker.session("test", grants(None, &[&only_post]), &limits());
     assert_denied(&get(&only_post, &format!("http://{origin}/")), "outside the scope that was granted");
     assert_eq!(server.connections(), 0);
 }
@@ -240,7 +245,7 @@ fn a_public_name_with_a_private_address_is_refused_where_the_connection_is_made(
     let names = names(&[("rebind.example", &["127.0.0.1"]), ("metadata.example", &["169.254.169.254"])]);
     let broker = broker(Arc::clone(&names), None);
     let by_name = format!("Network=rebind.example:{port},metadata.example");
-    let session = broker.session("test", grants(None, &[&by_name]), MAX_MESSAGE);
+    let session = broker.session("test", grants(None, &[&by_name]), &limits());
     for (url, why) in [
         (format!("http://rebind.example:{port}/"), "has a loopback address, and no grant names it"),
         (
@@ -263,7 +268,7 @@ fn an_answer_that_changes_between_look_ups_changes_nothing() {
     let names = names(&[("nas.example", &["127.0.0.1", "0.0.0.0"])]);
     let broker = broker(Arc::clone(&names), None);
     let named = format!("Network=nas.example:{port};private=yes");
-    let session = broker.session("test", grants(None, &[&named]), MAX_MESSAGE);
+    let session = broker.session("test", grants(None, &[&named]), &limits());
     let url = format!("http://nas.example:{port}/");
     assert_eq!(response(&get(&session, &url)).status, 200);
     assert_eq!(names.lookups.load(Ordering::SeqCst), 1);
@@ -360,7 +365,7 @@ fn https_needs_a_certificate_of_a_trusted_authority_for_that_name() {
     let named = format!("Network=secure.example:{port},other.example:{port};private=yes");
     let ask = |roots: Option<&str>, host: &str| {
         let broker = broker(names(&entries), roots);
-        let session = broker.session("test", grants(None, &[&named]), MAX_MESSAGE);
+        let session = broker.session("test", grants(None, &[&named]), &limits());
         get(&session, &format!("https://{host}:{port}/"))
     };
     assert_eq!(response(&ask(Some(&pem), "secure.example")).body, b"hello");
@@ -415,9 +420,8 @@ fn a_slow_server_does_not_outlast_the_deadline_nor_delay_others() {
     });
     let quick = hello();
     let broker = broker(names(&[]), None);
-    let open = |port: u16| {
-        broker.session("test", grants(None, &[&format!("Network=127.0.0.1:{port}")]), MAX_MESSAGE)
-    };
+    let open =
+        |port: u16| broker.session("test", grants(None, &[&format!("Network=127.0.0.1:{port}")]), &limits());
     let waiting = open(slow.port());
     let port = slow.port();
     let waiter = thread::spawn(move || {
@@ -537,7 +541,7 @@ fn names_that_never_resolve_do_not_pile_up() {
     let stuck = Arc::new(Stuck(AtomicUsize::new(0)));
     let names: Arc<dyn NameResolver> = Arc::clone(&stuck) as Arc<dyn NameResolver>;
     let broker = Broker::new(Devices { names, ..Devices::default() });
-    let session = broker.session("test", grants(None, &[]), MAX_MESSAGE);
+    let session = broker.session("test", grants(None, &[]), &limits());
     for number in 0..8 {
         let url = format!("http://host{number}.example/");
         let request = HttpRequest { method: "GET", url: &url, headers: vec![], body: &[] };

@@ -20,12 +20,22 @@ pub struct LimitOverrides {
     pub max_execution_time: Option<Duration>,
     /// `max_open_files`.
     pub max_open_files: Option<u32>,
+    /// `max_disk_bytes`.
+    pub max_disk_bytes: Option<u64>,
+    /// `max_disk_files`.
+    pub max_disk_files: Option<u32>,
     /// `max_message_bytes`.
     pub max_message_bytes: Option<u32>,
+    /// `max_calls_per_second`.
+    pub max_calls_per_second: Option<u32>,
     /// `max_reply_bytes`.
     pub max_reply_bytes: Option<u32>,
     /// `max_log_bytes`.
     pub max_log_bytes: Option<u32>,
+    /// `max_log_bytes_per_minute`.
+    pub max_log_bytes_per_minute: Option<u64>,
+    /// `max_queued_events`.
+    pub max_queued_events: Option<u32>,
     /// `max_module_bytes`.
     pub max_module_bytes: Option<u64>,
     /// `isolation`.
@@ -42,9 +52,14 @@ impl LimitOverrides {
             max_table_elements: self.max_table_elements.unwrap_or(outer.max_table_elements),
             max_execution_time: self.max_execution_time.unwrap_or(outer.max_execution_time),
             max_open_files: self.max_open_files.unwrap_or(outer.max_open_files),
+            max_disk_bytes: self.max_disk_bytes.unwrap_or(outer.max_disk_bytes),
+            max_disk_files: self.max_disk_files.unwrap_or(outer.max_disk_files),
             max_message_bytes: self.max_message_bytes.unwrap_or(outer.max_message_bytes),
+            max_calls_per_second: self.max_calls_per_second.unwrap_or(outer.max_calls_per_second),
             max_reply_bytes: self.max_reply_bytes.unwrap_or(outer.max_reply_bytes),
             max_log_bytes: self.max_log_bytes.unwrap_or(outer.max_log_bytes),
+            max_log_bytes_per_minute: self.max_log_bytes_per_minute.unwrap_or(outer.max_log_bytes_per_minute),
+            max_queued_events: self.max_queued_events.unwrap_or(outer.max_queued_events),
             max_module_bytes: self.max_module_bytes.unwrap_or(outer.max_module_bytes),
             isolation: self.isolation.unwrap_or(outer.isolation),
         }
@@ -58,9 +73,14 @@ pub(super) fn read(table: &Table<'_, '_>) -> LimitOverrides {
         max_table_elements: positive(table, "max_table_elements"),
         max_execution_time: positive(table, "max_execution_time"),
         max_open_files: positive(table, "max_open_files"),
+        max_disk_bytes: positive(table, "max_disk_bytes"),
+        max_disk_files: positive(table, "max_disk_files"),
         max_message_bytes: positive(table, "max_message_bytes"),
+        max_calls_per_second: positive(table, "max_calls_per_second"),
         max_reply_bytes: positive(table, "max_reply_bytes"),
         max_log_bytes: positive(table, "max_log_bytes"),
+        max_log_bytes_per_minute: positive(table, "max_log_bytes_per_minute"),
+        max_queued_events: positive(table, "max_queued_events"),
         max_module_bytes: positive(table, "max_module_bytes"),
         isolation: isolation(table),
     }

@@ -37,17 +37,7 @@ pub(super) fn read(root: &Table<'_, '_>, paths: &Paths) -> WasmConfig {
     if let Some(bytes) = positive_up_to(&table, "max_stack_bytes", MAX_STACK_BYTES) {
         config.max_stack_bytes = bytes;
     }
-    let limits = limits::read(&table).apply(config.limits());
-    config.max_fuel = limits.max_fuel;
-    config.max_memory_bytes = limits.max_memory_bytes;
-    config.max_table_elements = limits.max_table_elements;
-    config.max_execution_time = limits.max_execution_time;
-    config.max_open_files = limits.max_open_files;
-    config.max_message_bytes = limits.max_message_bytes;
-    config.max_reply_bytes = limits.max_reply_bytes;
-    config.max_log_bytes = limits.max_log_bytes;
-    config.max_module_bytes = limits.max_module_bytes;
-    config.isolation = limits.isolation;
+    config.set_limits(limits::read(&table).apply(config.limits()));
     table.finish();
     config
 }

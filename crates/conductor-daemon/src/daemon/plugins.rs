@@ -31,7 +31,10 @@ pub(super) struct Plugins {
 
 impl Plugins {
     pub(super) fn new(config: &Config) -> Self {
-        let queues = config.plugins.iter().map(|plugin| (Arc::clone(&plugin.alias), Arc::default()));
+        let queues = config.plugins.iter().map(|plugin| {
+            let limits = plugin.limits.apply(config.wasm.limits());
+            (Arc::clone(&plugin.alias), Arc::new(Queue::new(limits.max_queued_events)))
+        });
         Self { queues: queues.collect(), threads: Vec::new() }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use conductor_abi::LogLevel;
-use conductor_core::{CallReport, LogSource, Outcome};
+use conductor_core::{CallReport, Limit, LogSource, Outcome};
 use conductor_signing::escape::terminal;
 use tracing::Level;
 
@@ -19,9 +19,9 @@ pub(super) struct PluginLog {
 }
 
 impl PluginLog {
-    /// The log of the plugin with this alias.
-    pub(super) fn new(plugin: Arc<str>) -> Self {
-        Self { plugin, budget: Budget::new(Instant::now()) }
+    /// The log of the plugin with this alias, which may have so many bytes a minute.
+    pub(super) fn new(plugin: Arc<str>, max_bytes_per_minute: u64) -> Self {
+        Self { plugin, budget: Budget::new(max_bytes_per_minute, Instant::now()) }
     }
 
     /// Writes what the plugin logged and printed in a call.
@@ -77,8 +77,10 @@ impl PluginLog {
 
     fn announce(&mut self) {
         if self.budget.announce() {
+            let limit = if self.budget.is_used_up() { Limit::LogRate } else { Limit::LogBytes };
             tracing::warn!(
                 plugin = &*self.plugin,
+                limit = limit.key(),
                 "the plugin logs too much, and what is too much is dropped"
             );
         }

@@ -6,9 +6,6 @@ use std::time::Instant;
 
 use crate::event::{Controller, Event};
 
-/// Most events that wait for one plugin; a plugin that is slower than its input must not fill memory.
-pub const MAX_QUEUED_EVENTS: usize = 1024;
-
 /// A call to make.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
@@ -29,12 +26,13 @@ pub struct Tally {
     pub refused: u64,
 }
 
-/// A queue of at most [`MAX_QUEUED_EVENTS`].
+/// A queue of at most `max_queued_events`.
 ///
 /// When it is full, values of a continuous controller that later ones of the same controller make meaningless are
 /// dropped; if there are none, the newest event is refused.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Queue {
+    max: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -53,13 +51,18 @@ struct State {
 }
 
 impl Queue {
+    /// An empty queue for at most `max` jobs.
+    pub(crate) fn new(max: u32) -> Self {
+        Self { max: max as usize, state: Mutex::default(), changed: Condvar::new() }
+    }
+
     /// Adds a job, or counts it as refused. Never waits for the plugin.
     pub(crate) fn push(&self, job: Job) {
         let mut state = self.state();
-        if state.jobs.len() >= MAX_QUEUED_EVENTS && state.can_coalesce(&job) {
+        if state.jobs.len() >= self.max && state.can_coalesce(&job) {
             state.coalesce(&job);
         }
-        if state.is_closed || state.jobs.len() >= MAX_QUEUED_EVENTS {
+        if state.is_closed || state.jobs.len() >= self.max {
             state.tally.refused += 1;
             return;
         }
@@ -178,6 +181,8 @@ mod tests {
     use crate::event::Body;
     use crate::midi::Message;
 
+    const MAX: u32 = 1_024;
+
     fn job(message: Message) -> Job {
         let event = Event { input: "keys".into(), timestamp: 0, body: Body::Midi(message) };
         Job { mapping: 0, event: Arc::new(event), mode: "default".into() }
@@ -198,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_keeps_only_the_last_value_of_each_controller() {
-        let queue = Queue::default();
+        let queue = Queue::new(MAX);
         queue.push(note(60));
         for value in 0..511 {
             queue.push(cc(1, value.min(127).try_into().expect("value")));
@@ -220,18 +225,18 @@ mod tests {
 
     #[test]
     fn without_values_to_drop_the_newest_event_is_refused() {
-        let queue = Queue::default();
-        (0..MAX_QUEUED_EVENTS).for_each(|_| queue.push(note(60)));
+        let queue = Queue::new(MAX);
+        (0..MAX).for_each(|_| queue.push(note(60)));
         queue.push(note(61));
         queue.push(cc(1, 1));
         assert_eq!(queue.tally(), Tally { coalesced: 0, refused: 2 });
-        assert_eq!(shown(&queue).len(), MAX_QUEUED_EVENTS);
+        assert_eq!(shown(&queue).len(), MAX as usize);
     }
 
     #[test]
     fn a_pass_is_made_only_if_it_may_drop_something() {
-        let queue = Queue::default();
-        (0..MAX_QUEUED_EVENTS - 2).for_each(|_| queue.push(note(60)));
+        let queue = Queue::new(MAX);
+        (0..MAX - 2).for_each(|_| queue.push(note(60)));
         assert!(!queue.state().can_coalesce(&cc(1, 0)), "there are no values");
         queue.push(cc(1, 0));
         queue.push(cc(2, 0));
@@ -251,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_queue_is_idle_when_its_last_job_is_done() {
-        let queue = Queue::default();
+        let queue = Queue::new(MAX);
         let soon = || Instant::now() + Duration::from_millis(20);
         assert!(queue.wait_idle(soon()));
         queue.push(note(60));
@@ -265,7 +270,7 @@ mod tests {
 
     #[test]
     fn an_abandoned_queue_refuses() {
-        let queue = Queue::default();
+        let queue = Queue::new(MAX);
         queue.push(note(60));
         queue.abandon();
         queue.push(note(61));

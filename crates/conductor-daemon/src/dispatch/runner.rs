@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use conductor_core::{CallReport, Host, LoadError, Outcome, Plugin, PluginInfo, PluginOptions};
+use conductor_core::{
+    CallReport, Host, Limit, Limits, LoadError, Outcome, Plugin, PluginInfo, PluginOptions,
+};
 use conductor_signing::escape::terminal;
 
 use super::plugin_log::PluginLog;
@@ -68,8 +70,9 @@ impl Runner {
             // The receiver is gone only when the daemon no longer waits for plugins.
             let _ = started.send(StartedPlugin { alias: Arc::clone(&alias), loaded });
         };
+        let limits = self.config.limits.apply(self.host.config().limits());
         let options = PluginOptions {
-            limits: Some(self.config.limits.apply(self.host.config().limits())),
+            limits: Some(limits),
             granted: self.config.granted.clone(),
             denied: self.config.denied.clone(),
             ..PluginOptions::default()
@@ -78,7 +81,7 @@ impl Runner {
             Ok(mut plugin) => {
                 say(Ok(plugin.info().clone()));
                 totals.unfit_mappings = self.check_actions(plugin.info());
-                self.work(plugin.as_mut(), &mut totals);
+                self.work(plugin.as_mut(), &limits, &mut totals);
             }
             Err(error) => {
                 say(Err(error));
@@ -89,8 +92,8 @@ impl Runner {
         totals
     }
 
-    fn work(&self, plugin: &mut dyn Plugin, totals: &mut PluginTotals) {
-        let mut log = PluginLog::new(Arc::clone(&self.config.alias));
+    fn work(&self, plugin: &mut dyn Plugin, limits: &Limits, totals: &mut PluginTotals) {
+        let mut log = PluginLog::new(Arc::clone(&self.config.alias), limits.max_log_bytes_per_minute);
         let mut refusals_to_say: u64 = 1;
         let mut failures_in_a_row: u64 = 0;
         while let Some(job) = self.queue.pop() {
@@ -99,7 +102,8 @@ impl Runner {
                 // Said again when there are twice as many.
                 refusals_to_say = refused.saturating_mul(2);
                 let plugin = &*self.config.alias;
-                tracing::warn!(plugin, refused, "the plugin does not keep up with its events");
+                let limit = Limit::QueuedEvents.key();
+                tracing::warn!(plugin, limit, refused, "the plugin does not keep up with its events");
             }
             let Some(report) = self.call(plugin, &job) else {
                 totals.tally.refused += 1;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use conductor_abi::{Capability, Risk};
-use conductor_core::Isolation;
+use conductor_core::{Isolation, Limits};
 use conductor_daemon::config::{Config, ConfigError, InputKind, MidiSource, OutputTarget};
 use conductor_daemon::mapping::Effect;
 use conductor_signing::RequireStatement;
@@ -296,6 +296,59 @@ fn values_end_where_they_belong() {
         serde_json::json!({ "port": "synth", "at": "2026-01-01", "nested": { "list": [1, 2.5, true] } });
     assert_eq!(*parameters, expected);
     assert_eq!(&**config.mappings.initial_mode(), "live");
+}
+
+/// Every limit with a value that is not its default.
+const LIMITS: &str = r#"
+    max_fuel = 1
+    max_memory_bytes = 2
+    max_table_elements = 3
+    max_execution_time = "4s"
+    max_open_files = 5
+    max_disk_bytes = 6
+    max_disk_files = 7
+    max_message_bytes = 8
+    max_calls_per_second = 9
+    max_reply_bytes = 10
+    max_log_bytes = 11
+    max_log_bytes_per_minute = 12
+    max_queued_events = 13
+    max_module_bytes = 14
+    isolation = "fresh"
+"#;
+
+#[test]
+fn every_limit_may_be_set_for_all_plugins_and_for_one() {
+    let expected = Limits {
+        max_fuel: 1,
+        max_memory_bytes: 2,
+        max_table_elements: 3,
+        max_execution_time: Duration::from_secs(4),
+        max_open_files: 5,
+        max_disk_bytes: 6,
+        max_disk_files: 7,
+        max_message_bytes: 8,
+        max_calls_per_second: 9,
+        max_reply_bytes: 10,
+        max_log_bytes: 11,
+        max_log_bytes_per_minute: 12,
+        max_queued_events: 13,
+        max_module_bytes: 14,
+        isolation: Isolation::Fresh,
+    };
+    let of_plugin = |text: &str| {
+        let config = parse(text).expect("valid");
+        (config.wasm.limits(), config.plugins[0].limits.apply(config.wasm.limits()))
+    };
+    assert_eq!(of_plugin(&format!("[wasm]\n{LIMITS}[plugins.a]")), (expected, expected));
+    assert_eq!(of_plugin(&format!("[plugins.a]\n{LIMITS}")), (Limits::default(), expected));
+}
+
+#[test]
+fn the_stack_is_one_for_all_plugins() {
+    let found = faults("[plugins.a]\nmax_stack_bytes = 65_536");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("2:1: plugins.a.max_stack_bytes: unknown key"), "{found:?}");
 }
 
 #[test]

@@ -25,5 +25,6 @@ fn a_plugin_fills_the_log_only_so_far() {
     assert!(rows.iter().all(|row| row["outcome"] == "ok"), "{rows:?}");
     assert!((800_000..1_200_000).contains(&log.len()), "{} bytes of log", log.len());
     assert_eq!(log.matches("logs too much").count(), 1);
+    assert!(log.contains("limit=\"max_log_bytes_per_minute\""));
     assert_eq!(log.matches("bytes of the plugin's log were dropped").count(), 1);
 }

@@ -13,7 +13,7 @@ fn a_slow_and_a_broken_plugin_delay_nobody() {
     let slow = plugin(
         "slow",
         &wasm::fixture("hostile"),
-        "max_fuel = 1_000_000_000_000\nmax_execution_time = \"150ms\"",
+        "max_fuel = 1_000_000_000_000\nmax_execution_time = \"150ms\"\nmax_queued_events = 4",
     );
     let broken = plugin("broken", &wasm::fixture("hostile"), "");
     scratch.config(&format!(
@@ -56,5 +56,7 @@ fn a_slow_and_a_broken_plugin_delay_nobody() {
     let asked = Instant::now();
     let (_, log) = daemon.stop();
     assert!(asked.elapsed() < Duration::from_secs(20), "stopping took {:?}", asked.elapsed());
+    let full = "plugin=\"slow\" limit=\"max_queued_events\" refused=";
+    assert!(log.contains(full), "{log}");
     assert!(log.contains("failures_in_a_row=32") && !log.contains("failures_in_a_row=31"), "{log}");
 }

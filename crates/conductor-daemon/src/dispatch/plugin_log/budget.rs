@@ -2,10 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-/// Most bytes of log that one plugin causes in a minute; stops a plugin that prints in every call from filling the disk
-/// that the daemon's log is kept on.
-pub(super) const MAX_LOG_BYTES_PER_MINUTE: u64 = 1024 * 1024;
-
 /// What a line costs beside its text: time, level, target and name of the plugin, which are written even with an empty
 /// line.
 const LINE_BYTES: u64 = 100;
@@ -15,6 +11,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// What was written and dropped in the current minute.
 #[derive(Debug)]
 pub(super) struct Budget {
+    /// Most bytes in a minute: `max_log_bytes_per_minute`.
+    max: u64,
     minute_began: Instant,
     written: u64,
     dropped: u64,
@@ -23,9 +21,9 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// A minute that begins now.
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { minute_began: now, written: 0, dropped: 0, is_used_up: false, is_announced: false }
+    /// A minute that begins now and has room for `max` bytes.
+    pub(super) const fn new(max: u64, now: Instant) -> Self {
+        Self { max, minute_began: now, written: 0, dropped: 0, is_used_up: false, is_announced: false }
     }
 
     /// Begins another minute if this one is over. Returns how many bytes it dropped, if it did.
@@ -34,7 +32,7 @@ impl Budget {
             return None;
         }
         let dropped = self.dropped();
-        *self = Self::new(now);
+        *self = Self::new(self.max, now);
         dropped
     }
 
@@ -42,7 +40,7 @@ impl Budget {
     /// dropped like all that follow: a log without its long lines would mislead.
     pub(super) const fn admit(&mut self, bytes: usize) -> bool {
         let cost = bytes as u64 + LINE_BYTES;
-        self.is_used_up |= self.written + cost > MAX_LOG_BYTES_PER_MINUTE;
+        self.is_used_up |= self.written + cost > self.max;
         if self.is_used_up {
             // An empty line has a line break to lose.
             self.drop_bytes(bytes as u64 + 1);
@@ -50,6 +48,11 @@ impl Budget {
             self.written += cost;
         }
         !self.is_used_up
+    }
+
+    /// Whether a line did not fit into the minute any more.
+    pub(super) const fn is_used_up(&self) -> bool {
+        self.is_used_up
     }
 
     /// Counts bytes that were dropped.
@@ -74,10 +77,12 @@ impl Budget {
 mod tests {
     use super::*;
 
+    const MAX: u64 = 1024 * 1024;
+
     #[test]
     fn a_minute_has_room_for_so_much_and_says_once_what_it_dropped() {
         let start = Instant::now();
-        let mut budget = Budget::new(start);
+        let mut budget = Budget::new(MAX, start);
         let fitting = (0..).take_while(|_| budget.admit(924)).count();
         assert_eq!(fitting, 1024, "lines of a KiB with what stands before the text");
         assert!(budget.announce());
@@ -92,14 +97,14 @@ mod tests {
 
     #[test]
     fn empty_lines_are_not_free() {
-        let mut budget = Budget::new(Instant::now());
+        let mut budget = Budget::new(MAX, Instant::now());
         assert!((0..).take_while(|_| budget.admit(0)).count() < 11_000);
         assert_eq!(budget.dropped(), Some(1));
     }
 
     #[test]
     fn what_a_call_dropped_is_counted_and_does_not_end_the_log() {
-        let mut budget = Budget::new(Instant::now());
+        let mut budget = Budget::new(MAX, Instant::now());
         budget.drop_bytes(5);
         assert!(budget.announce() && budget.admit(1));
         assert_eq!(budget.dropped(), Some(5));
