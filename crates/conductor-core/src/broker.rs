@@ -18,6 +18,7 @@ use crate::capability::{Call, Operation, Refusal, granted, midi, network};
 use crate::config::Limits;
 use crate::devices::Devices;
 use crate::grant::Grants;
+use crate::outcome::Limit;
 
 use changes::Changes;
 
@@ -89,25 +90,22 @@ pub struct Answer {
     pub bytes: Vec<u8>,
     /// Fuel to charge the plugin for.
     pub fuel: u64,
+    /// The limit that refused, if one did.
+    pub refused_by: Option<Limit>,
 }
 
 impl Session {
     /// Carries out one operation, or says why not. It returns by `deadline`, whatever the operation waits for.
     pub fn call(&self, op: u32, request: &[u8], deadline: Instant) -> Answer {
         let result = self.within_limits(request).and_then(|()| self.dispatch(op, request, deadline));
-        let (status, bytes) = match result {
-            Ok(bytes) if bytes.len() > self.max_message_bytes => {
-                let (found, max) = (bytes.len(), self.max_message_bytes);
-                (
-                    Status::TooLarge,
-                    format!("the answer of {found} bytes is larger than {max} bytes").into_bytes(),
-                )
-            }
-            Ok(bytes) => (Status::Ok, bytes),
-            Err(Refusal { status, reason }) => (status, reason.into_bytes()),
+        let result = result.and_then(|bytes| self.short_enough("answer", &bytes).map(|()| bytes));
+        let (status, bytes, refused_by) = match result {
+            Ok(bytes) => (Status::Ok, bytes, None),
+            Err(Refusal { status, reason, limit }) => (status, reason.into_bytes(), limit),
         };
         let size = (request.len() as u64).saturating_add(bytes.len() as u64);
-        Answer { status, bytes, fuel: OPERATION_FUEL.saturating_add(BYTE_FUEL.saturating_mul(size)) }
+        let fuel = OPERATION_FUEL.saturating_add(BYTE_FUEL.saturating_mul(size));
+        Answer { status, bytes, fuel, refused_by }
     }
 
     /// What the plugin may do now.
@@ -165,15 +163,18 @@ impl Session {
     fn within_limits(&self, request: &[u8]) -> Result<(), Refusal> {
         if !self.rate.admit(Instant::now()) {
             let reason = format!("more than {} operations in a second", self.rate.max());
-            return Err(Refusal::new(Status::RateLimited, reason));
+            return Err(Refusal::by(Limit::CallRate, Status::RateLimited, reason));
         }
-        let (found, max) = (request.len(), self.max_message_bytes);
-        if found > max {
-            return Err(Refusal::too_large(format!(
-                "the request of {found} bytes is larger than {max} bytes"
-            )));
+        self.short_enough("request", request)
+    }
+
+    fn short_enough(&self, what: &str, bytes: &[u8]) -> Result<(), Refusal> {
+        let (found, max) = (bytes.len(), self.max_message_bytes);
+        if found <= max {
+            return Ok(());
         }
-        Ok(())
+        let reason = format!("the {what} of {found} bytes is larger than {max} bytes");
+        Err(Refusal::by(Limit::MessageBytes, Status::TooLarge, reason))
     }
 
     /// The list of all operations.

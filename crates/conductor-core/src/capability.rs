@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::broker::Session;
 use crate::grant::{Decision, Grant, Grants};
+use crate::outcome::Limit;
 
 /// One operation of one capability.
 pub(crate) trait Operation {
@@ -53,11 +54,18 @@ pub(crate) struct Call<'a> {
 pub(crate) struct Refusal {
     pub(crate) status: Status,
     pub(crate) reason: String,
+    /// The configured limit that refused, if one did.
+    pub(crate) limit: Option<Limit>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: Status, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into() }
+        Self { status, reason: reason.into(), limit: None }
+    }
+
+    /// A refusal by a limit that the user can raise.
+    pub(crate) fn by(limit: Limit, status: Status, reason: impl Into<String>) -> Self {
+        Self { status, reason: reason.into(), limit: Some(limit) }
     }
 
     pub(crate) fn denied(reason: impl Into<String>) -> Self {

@@ -15,7 +15,7 @@ use crate::engine::{CompileError, Engine, EngineError};
 use crate::grant::{CapabilityDecision, GrantError, GrantSpec};
 use crate::health::PluginState;
 use crate::in_process;
-use crate::outcome::{CallReport, Outcome};
+use crate::outcome::{CallReport, Limit, Outcome};
 use crate::walls::Walls;
 use crate::wasi::SetupError;
 
@@ -289,4 +289,25 @@ pub enum LoadError {
         /// Which file and why.
         source: TrustError,
     },
+}
+
+impl LoadError {
+    /// The limit that refused the plugin, if one did that the configuration sets.
+    #[must_use]
+    pub const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Read { source: ReadError::TooLarge { .. } } => Some(Limit::ModuleBytes),
+            Self::Start { outcome } => outcome.limit(),
+            Self::Read { .. }
+            | Self::Trust { .. }
+            | Self::Verify { .. }
+            | Self::Compile { .. }
+            | Self::NotAPlugin
+            | Self::Metadata { .. }
+            | Self::StatementDisagrees { .. }
+            | Self::Grant { .. }
+            | Self::Setup { .. }
+            | Self::Pin { .. } => None,
+        }
+    }
 }

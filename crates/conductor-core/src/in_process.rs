@@ -269,6 +269,7 @@ impl Plugin for InProcess {
             elapsed: started.elapsed(),
             log: cost.log,
             dropped_log_bytes: cost.dropped_log_bytes,
+            limits_refused: cost.limits_refused,
         }
     }
 }

@@ -4,6 +4,7 @@ mod abi;
 mod classify;
 mod host_call;
 mod limiter;
+mod refused;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,6 +50,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Remembers that a limit refused the plugin something, for the report of its call.
+    pub(crate) fn refuse(&mut self, limit: Limit) {
+        self.limiter.refused.note(limit);
+    }
+
     /// The plugin's exported memory, if it has one.
     pub(crate) const fn memory(&self) -> Option<Memory> {
         self.memory
@@ -63,6 +69,7 @@ pub(crate) struct Cost {
     pub(crate) reply: Option<Vec<u8>>,
     pub(crate) log: Vec<LogLine>,
     pub(crate) dropped_log_bytes: u64,
+    pub(crate) limits_refused: Vec<Limit>,
 }
 
 /// One instance of a plugin. After an outcome for which [`Outcome::keeps_instance`] is false it must be dropped.
@@ -144,12 +151,16 @@ impl Instance {
         if let Some(output) = state.stderr.take() {
             dropped += output.dropped + append_lines(&mut log, LogSource::Stderr, &output.bytes);
         }
+        if dropped > 0 {
+            state.refuse(Limit::LogBytes);
+        }
         Cost {
             fuel_used: state.limits.max_fuel.saturating_sub(left),
             peak_memory_bytes: state.limiter.peak_memory_bytes(),
             reply,
             log,
             dropped_log_bytes: dropped,
+            limits_refused: state.limiter.refused.take(),
         }
     }
 }

@@ -287,4 +287,8 @@ pub struct CallReport {
     pub log: Vec<LogLine>,
     /// Bytes of log that were dropped because `max_log_bytes` was reached.
     pub dropped_log_bytes: u64,
+    /// Limits that refused the plugin something and left it to go on, such as opening one more file. Each is named once,
+    /// in the order in which they first refused; what refused the start of the plugin's instance is in the report of the
+    /// first call. If the plugin then gave up, the limit that it gave up over may be the outcome as well.
+    pub limits_refused: Vec<Limit>,
 }

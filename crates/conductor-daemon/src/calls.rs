@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use conductor_core::Outcome;
+use conductor_core::{Limit, Outcome};
 use conductor_signing::escape::{json, terminal};
 
 use crate::event::Event;
@@ -33,6 +33,7 @@ pub(crate) struct Call {
     pub(crate) plugin: Arc<str>,
     pub(crate) action: String,
     pub(crate) outcome: Outcome,
+    pub(crate) limits_refused: Vec<Limit>,
     pub(crate) fuel_used: u64,
     pub(crate) elapsed: Duration,
 }
@@ -131,7 +132,8 @@ fn json_row(call: &Call) -> String {
         "plugin": &*call.plugin,
         "action": call.action,
         "outcome": call.outcome.kind(),
-        "limit": call.outcome.limit().map(|limit| limit.key()),
+        "limit": call.outcome.limit().map(Limit::key),
+        "limits_refused": call.limits_refused.iter().map(|limit| limit.key()).collect::<Vec<_>>(),
         "error": (call.outcome != Outcome::Ok).then(|| call.outcome.to_string()),
         "fuel_used": call.fuel_used,
         "micros": u64::try_from(call.elapsed.as_micros()).unwrap_or(u64::MAX),
@@ -141,8 +143,6 @@ fn json_row(call: &Call) -> String {
 
 #[cfg(test)]
 mod tests {
-    use conductor_core::Limit;
-
     use super::*;
     use crate::event::Body;
     use crate::midi::Message;
@@ -157,6 +157,7 @@ mod tests {
             plugin: "chord".into(),
             action: "a\u{1b}b".into(),
             outcome,
+            limits_refused: vec![Limit::OpenFiles],
             fuel_used: 1234,
             elapsed,
         };
@@ -180,11 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_name_the_limit() {
+    fn json_lines_name_the_limits() {
         let line = written(CallFormat::JsonLines, true, Outcome::Limit { limit: Limit::Fuel });
         let row: serde_json::Value = serde_json::from_str(&line).expect("json");
         assert_eq!(row["outcome"], "limit");
         assert_eq!(row["limit"], "max_fuel");
+        assert_eq!(row["limits_refused"], serde_json::json!(["max_open_files"]));
         assert_eq!(row["error"], "fuel exhausted");
         assert_eq!(row["fuel_used"], 1234);
         assert_eq!(row["micros"], 42);

@@ -22,10 +22,10 @@ pub(super) fn record(
         Ok(bytes) => {
             info!(target: "conductor::audit", plugin, %capability, operation, %request, bytes, unrecorded, "used");
         }
-        Err(Refusal { status: Status::Denied, reason }) => {
+        Err(Refusal { status: Status::Denied, reason, .. }) => {
             warn!(target: "conductor::audit", plugin, %capability, operation, %request, reason, unrecorded, "denied");
         }
-        Err(Refusal { status, reason }) => {
+        Err(Refusal { status, reason, .. }) => {
             info!(target: "conductor::audit", plugin, %capability, operation, %request, ?status, reason, unrecorded, "failed");
         }
     }

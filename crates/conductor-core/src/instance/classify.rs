@@ -33,7 +33,7 @@ pub(super) fn classify(error: &wasmtime::Error, state: &State) -> Outcome {
         return Outcome::Limit { limit };
     }
     // A growth that was refused makes an allocator abort, or instantiation fail.
-    if let Some(limit) = state.limiter.refused() {
+    if let Some(limit) = state.limiter.refused_growth() {
         return Outcome::Limit { limit };
     }
     match trap {

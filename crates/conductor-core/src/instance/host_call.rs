@@ -58,6 +58,7 @@ fn call(mut caller: Caller<'_, State>, op: u32, ptr: u32, len: u32) -> wasmtime:
         // Everything else is the broker's, numbers that it does not know included.
         _ => {
             if range.len() > state.limits.max_message_bytes as usize {
+                state.refuse(Limit::MessageBytes);
                 return Ok(failed(state, Status::TooLarge, "the request is larger than max_message_bytes"));
             }
             let answer = state.session.call(op, range, state.deadline);
@@ -68,13 +69,17 @@ fn call(mut caller: Caller<'_, State>, op: u32, ptr: u32, len: u32) -> wasmtime:
 
 /// Keeps the broker's answer for the plugin to fetch and charges what the work cost.
 fn finish(caller: &mut Caller<'_, State>, answer: Answer) -> wasmtime::Result<u64> {
-    let Answer { status, bytes, fuel } = answer;
+    let Answer { status, bytes, fuel, refused_by } = answer;
+    if let Some(limit) = refused_by {
+        caller.data_mut().refuse(limit);
+    }
     charge(caller, fuel)?;
     if std::time::Instant::now() >= caller.data().deadline {
         return Err(Stopped(Limit::WallClock).into());
     }
     let state = caller.data_mut();
     if bytes.len() > state.limits.max_message_bytes as usize {
+        state.refuse(Limit::MessageBytes);
         return Ok(failed(state, Status::TooLarge, "the answer is larger than max_message_bytes"));
     }
     state.answer = bytes;

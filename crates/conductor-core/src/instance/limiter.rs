@@ -2,6 +2,7 @@
 
 use wasmtime::ResourceLimiter;
 
+use super::refused::Refused;
 use crate::outcome::Limit;
 
 /// Most instances in a store: a module is one instance.
@@ -15,21 +16,36 @@ pub(super) struct Limiter {
     max_table_elements: u64,
     memory_bytes: u64,
     table_elements: u64,
-    refused: Option<Limit>,
+    /// The growth that was refused last during this call.
+    refused_growth: Option<Limit>,
+    /// Every limit that refused something, the ones that others keep among them.
+    pub(super) refused: Refused,
 }
 
 impl Limiter {
     pub(super) const fn new(max_memory_bytes: u64, max_table_elements: u64) -> Self {
-        Self { max_memory_bytes, max_table_elements, memory_bytes: 0, table_elements: 0, refused: None }
+        Self {
+            max_memory_bytes,
+            max_table_elements,
+            memory_bytes: 0,
+            table_elements: 0,
+            refused_growth: None,
+            refused: Refused::new(),
+        }
     }
 
     pub(super) const fn begin_call(&mut self) {
-        self.refused = None;
+        self.refused_growth = None;
     }
 
     /// The limit that refused a growth during this call; a trap that follows is its consequence.
-    pub(super) const fn refused(&self) -> Option<Limit> {
-        self.refused
+    pub(super) const fn refused_growth(&self) -> Option<Limit> {
+        self.refused_growth
+    }
+
+    fn refuse_growth(&mut self, limit: Limit) {
+        self.refused_growth = Some(limit);
+        self.refused.note(limit);
     }
 
     /// Memories never shrink: what they have now is the most they had.
@@ -42,7 +58,7 @@ impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let allowed = grow(&mut self.memory_bytes, self.max_memory_bytes, current, desired);
         if !allowed {
-            self.refused = Some(Limit::Memory);
+            self.refuse_growth(Limit::Memory);
         }
         Ok(allowed)
     }
@@ -50,7 +66,7 @@ impl ResourceLimiter for Limiter {
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let allowed = grow(&mut self.table_elements, self.max_table_elements, current, desired);
         if !allowed {
-            self.refused = Some(Limit::TableElements);
+            self.refuse_growth(Limit::TableElements);
         }
         Ok(allowed)
     }

@@ -12,6 +12,7 @@ use super::files::vector_bytes;
 use super::{FILE_FUEL, charge, errno, now_or_trap, timed};
 use crate::capability::filesystem::DataQuota;
 use crate::instance::State;
+use crate::outcome::Limit;
 
 /// `O_CREAT` among the flags of `path_open`.
 const CREATE: i32 = 1;
@@ -37,26 +38,29 @@ impl Disk {
         Self { usage: Arc::new(Mutex::new(usage)) }
     }
 
-    /// Counts what is about to be added, if it fits.
-    fn admit(&self, bytes: u64, files: u64) -> bool {
+    /// Counts what is about to be added, or names the limit that it would exceed.
+    fn admit(&self, bytes: u64, files: u64) -> Result<(), Limit> {
         let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        if !usage.fits(bytes, files) {
+        if usage.fits(bytes, files).is_err() {
             // What was overwritten or deleted was counted all the same: look again before saying no.
             usage.measure();
         }
-        let fits = usage.fits(bytes, files);
-        if fits {
-            usage.bytes += bytes;
-            usage.files += files;
-        }
-        fits
+        usage.fits(bytes, files)?;
+        usage.bytes += bytes;
+        usage.files += files;
+        Ok(())
     }
 }
 
 impl Usage {
-    fn fits(&self, bytes: u64, files: u64) -> bool {
-        self.bytes.saturating_add(bytes) <= self.quota.bytes
-            && self.files.saturating_add(files) <= u64::from(self.quota.files)
+    fn fits(&self, bytes: u64, files: u64) -> Result<(), Limit> {
+        if self.bytes.saturating_add(bytes) > self.quota.bytes {
+            return Err(Limit::DiskBytes);
+        }
+        if self.files.saturating_add(files) > u64::from(self.quota.files) {
+            return Err(Limit::DiskFiles);
+        }
+        Ok(())
     }
 
     /// Adds up sizes and entries without following a link. A directory that cannot be read counts as full: what is in
@@ -89,17 +93,27 @@ impl Usage {
 /// any other file operation: a plugin at its quota must not make the host walk its directory for nothing.
 fn admit(caller: &mut Caller<'_, State>, bytes: u64, files: u64) -> wasmtime::Result<bool> {
     match caller.data().disk.clone() {
-        Some(disk) => timed(caller, 0, |_, _| Ok(disk.admit(bytes, files))),
+        Some(disk) => timed(caller, 0, |state, _| {
+            let admitted = disk.admit(bytes, files);
+            if let Err(limit) = admitted {
+                state.refuse(limit);
+            }
+            Ok(admitted.is_ok())
+        }),
         None => Ok(true),
     }
 }
 
 /// Whether one file may be this long, holes included.
-fn size_fits(caller: &Caller<'_, State>, size: u64) -> bool {
-    caller.data().disk.as_ref().is_none_or(|disk| {
+fn size_fits(caller: &mut Caller<'_, State>, size: u64) -> bool {
+    let fits = caller.data().disk.as_ref().is_none_or(|disk| {
         let usage = disk.usage.lock().unwrap_or_else(PoisonError::into_inner);
         size <= usage.quota.bytes
-    })
+    });
+    if !fits {
+        caller.data_mut().refuse(Limit::DiskBytes);
+    }
+    fits
 }
 
 /// Whether `path_open` with these flags may make a file, if it makes one.
@@ -135,7 +149,7 @@ pub(super) fn write_at(
 ) -> wasmtime::Result<i32> {
     let bytes = vector_bytes(&mut caller, iovs, count);
     charge(&mut caller, FILE_FUEL.saturating_add(bytes))?;
-    if !size_fits(&caller, (offset as u64).saturating_add(bytes)) || !admit(&mut caller, bytes, 0)? {
+    if !size_fits(&mut caller, (offset as u64).saturating_add(bytes)) || !admit(&mut caller, bytes, 0)? {
         return Ok(errno::DQUOT);
     }
     timed(&mut caller, bytes, |state, memory| {
@@ -146,7 +160,7 @@ pub(super) fn write_at(
 pub(super) fn set_size(mut caller: Caller<'_, State>, fd: i32, size: i64) -> wasmtime::Result<i32> {
     charge(&mut caller, FILE_FUEL)?;
     // What a file has already is counted again, until the next measuring.
-    if !size_fits(&caller, size as u64) || !admit(&mut caller, size as u64, 0)? {
+    if !size_fits(&mut caller, size as u64) || !admit(&mut caller, size as u64, 0)? {
         return Ok(errno::DQUOT);
     }
     timed(&mut caller, 0, |state, memory| {

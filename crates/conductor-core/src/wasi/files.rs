@@ -8,6 +8,7 @@ use wiggle::GuestMemory;
 
 use super::{FILE_FUEL, charge, disk, errno, now_or_trap, timed};
 use crate::instance::State;
+use crate::outcome::Limit;
 
 /// Most entries of a scatter-gather list that are looked at to find its cost; wasmtime reads no further than the first
 /// that is not empty.
@@ -49,6 +50,7 @@ pub(super) fn open(
     charge(&mut caller, FILE_FUEL)?;
     let files = &caller.data().open_files;
     if files.open.len() >= files.max {
+        caller.data_mut().refuse(Limit::OpenFiles);
         return Ok(errno::MFILE);
     }
     if !may_be_opened(&mut caller, fd, lookup, path, len)? {

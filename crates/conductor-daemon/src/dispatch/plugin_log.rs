@@ -16,17 +16,22 @@ use budget::Budget;
 pub(super) struct PluginLog {
     plugin: Arc<str>,
     budget: Budget,
+    /// Limits that were named since the daemon started.
+    named: Vec<Limit>,
 }
 
 impl PluginLog {
     /// The log of the plugin with this alias, which may have so many bytes a minute.
     pub(super) fn new(plugin: Arc<str>, max_bytes_per_minute: u64) -> Self {
-        Self { plugin, budget: Budget::new(max_bytes_per_minute, Instant::now()) }
+        Self { plugin, budget: Budget::new(max_bytes_per_minute, Instant::now()), named: Vec::new() }
     }
 
-    /// Writes what the plugin logged and printed in a call.
+    /// Writes what the plugin logged and printed in a call, and which limits refused it something.
     pub(super) fn pass_on(&mut self, report: &CallReport) {
         self.advance();
+        for limit in &report.limits_refused {
+            self.name(*limit);
+        }
         for line in &report.log {
             let level = level(line.source);
             if is_enabled(level) {
@@ -53,6 +58,19 @@ impl PluginLog {
     pub(super) fn finish(&self) {
         if let Some(dropped) = self.budget.dropped() {
             self.say_dropped(dropped);
+        }
+    }
+
+    /// Names a limit at the first time that it refuses something; the report of each call has them all. That of the log is
+    /// named with what it dropped.
+    fn name(&mut self, limit: Limit) {
+        if limit != Limit::LogBytes && !self.named.contains(&limit) {
+            self.named.push(limit);
+            tracing::warn!(
+                plugin = &*self.plugin,
+                limit = limit.key(),
+                "a call of the plugin met a limit: {limit}"
+            );
         }
     }
 

@@ -165,6 +165,7 @@ impl Runner {
                 plugin: Arc::clone(&self.config.alias),
                 action: request.action,
                 outcome: report.outcome.clone(),
+                limits_refused: report.limits_refused.clone(),
                 fuel_used: report.fuel_used,
                 elapsed: report.elapsed,
             });

@@ -4,13 +4,14 @@ use std::error::Error;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Instant;
 
-use conductor_abi::Capability;
+use conductor_abi::{Capability, Status};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use tokio::task::AbortHandle;
 
 use crate::broker::Session;
 use crate::capability::{Refusal, granted};
+use crate::outcome::Limit;
 use crate::scope::{Excerpt, HttpMethod};
 
 use super::lookup::LookupError;
@@ -126,7 +127,8 @@ async fn receive(request: RequestBuilder, max_body: usize) -> Result<Received, F
 fn refusal(target: &Target, failure: Failure, max_body: usize) -> Refusal {
     let error = match failure {
         Failure::TooLarge => {
-            return Refusal::too_large(format!("the answer of {target} is larger than {max_body} bytes"));
+            let reason = format!("the answer of {target} is larger than {max_body} bytes");
+            return Refusal::by(Limit::MessageBytes, Status::TooLarge, reason);
         }
         Failure::Http(error) => error,
     };

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use conductor_abi::LogLevel;
-use conductor_core::{CallReport, Decision, LoadError, LogLine, LogSource, Outcome, PluginInfo};
+use conductor_core::{CallReport, Decision, Limit, LoadError, LogLine, LogSource, Outcome, PluginInfo};
 use conductor_daemon::refusal;
 use conductor_signing::escape::{json, terminal};
 use data_encoding::BASE64;
@@ -17,7 +17,8 @@ use crate::exit::Status;
 pub(crate) struct Report {
     status: Status,
     outcome: &'static str,
-    limit: Option<&'static str>,
+    limit: Option<Limit>,
+    limits_refused: Vec<Limit>,
     error: Option<String>,
     /// The line of the log that the error ends with.
     told: Option<usize>,
@@ -36,11 +37,11 @@ impl Report {
         let start = if let LoadError::Start { outcome } = error { Some(outcome) } else { None };
         let stopped = start.filter(|outcome| status(outcome) == Status::Stopped);
         let outcome = stopped.map_or("refused", Outcome::kind);
-        let limit = stopped.and_then(limit);
         Self {
             status: if stopped.is_some() { Status::Stopped } else { Status::Refused },
             outcome,
-            limit,
+            limit: error.limit(),
+            limits_refused: Vec::new(),
             error: Some(refusal::describe(error)),
             told: None,
             hint: refusal::hint(error),
@@ -60,7 +61,8 @@ impl Report {
         Self {
             status: status(&call.outcome),
             outcome: call.outcome.kind(),
-            limit: limit(&call.outcome),
+            limit: call.outcome.limit(),
+            limits_refused: call.limits_refused.clone(),
             error: error(&call),
             told: own_error(&call),
             hint: None,
@@ -99,6 +101,10 @@ impl Report {
             Some(error) => writeln!(words, "error: {}", terminal(error))?,
             None => writeln!(words, "ok")?,
         }
+        // The one that the plugin gave up over is the error already.
+        for limit in self.limits_refused.iter().filter(|limit| Some(**limit) != self.limit) {
+            writeln!(words, "note: {limit} ({})", limit.key())?;
+        }
         for decision in &self.withheld {
             writeln!(words, "note: {}", terminal(decision))?;
         }
@@ -116,7 +122,8 @@ impl Report {
     fn to_json(&self) -> JsonReport<'_> {
         JsonReport {
             outcome: self.outcome,
-            limit: self.limit,
+            limit: self.limit.map(Limit::key),
+            limits_refused: self.limits_refused.iter().map(|limit| limit.key()).collect(),
             error: self.error.as_deref(),
             hint: self.hint.as_deref(),
             reply: self.reply.as_deref().map(reply_json),
@@ -138,6 +145,7 @@ impl Report {
 struct JsonReport<'r> {
     outcome: &'static str,
     limit: Option<&'static str>,
+    limits_refused: Vec<&'static str>,
     error: Option<&'r str>,
     hint: Option<&'r str>,
     reply: Option<Json>,
@@ -163,10 +171,6 @@ fn status(outcome: &Outcome) -> Status {
     } else {
         Status::Stopped
     }
-}
-
-fn limit(outcome: &Outcome) -> Option<&'static str> {
-    outcome.limit().map(|limit| limit.key())
 }
 
 /// Why the call did not succeed: the outcome, and for one that the plugin itself reported the last error it logged.
