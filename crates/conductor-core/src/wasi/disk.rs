@@ -8,7 +8,7 @@ use wasmtime::Caller;
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
 use wiggle::GuestMemory;
 
-use super::files::vector_bytes;
+use super::files::{moved_bytes, vector_bytes};
 use super::{FILE_FUEL, charge, errno, now_or_trap, timed};
 use crate::capability::filesystem::DataQuota;
 use crate::instance::State;
@@ -131,7 +131,8 @@ pub(super) fn write(
     let bytes = vector_bytes(&mut caller, iovs, count);
     charge(&mut caller, FILE_FUEL.saturating_add(bytes))?;
     // Only what the plugin opened itself fills the disk; its standard streams do not.
-    if caller.data().open_files.has(fd) && !admit(&mut caller, bytes, 0)? {
+    let moved = moved_bytes(&mut caller, iovs, count);
+    if caller.data().open_files.has(fd) && !admit(&mut caller, moved, 0)? {
         return Ok(errno::DQUOT);
     }
     timed(&mut caller, bytes, |state, memory| {
@@ -149,7 +150,8 @@ pub(super) fn write_at(
 ) -> wasmtime::Result<i32> {
     let bytes = vector_bytes(&mut caller, iovs, count);
     charge(&mut caller, FILE_FUEL.saturating_add(bytes))?;
-    if !size_fits(&mut caller, (offset as u64).saturating_add(bytes)) || !admit(&mut caller, bytes, 0)? {
+    let moved = moved_bytes(&mut caller, iovs, count);
+    if !size_fits(&mut caller, (offset as u64).saturating_add(moved)) || !admit(&mut caller, moved, 0)? {
         return Ok(errno::DQUOT);
     }
     timed(&mut caller, bytes, |state, memory| {

@@ -155,10 +155,17 @@ pub(super) fn renumber(mut caller: Caller<'_, State>, from: i32, to: i32) -> was
     })
 }
 
-/// Bytes that a read or a write with this list can move: those of its first entry that is not empty, as wasmtime does
-/// not look further, and the list itself.
+/// Bytes of one entry of a scatter-gather list in WASI preview 1.
+const VECTOR_BYTES: usize = 8;
+
+/// Bytes that the host looks at for a read or a write with this list: those that it can move and the list itself.
 pub(super) fn vector_bytes(caller: &mut Caller<'_, State>, vectors: i32, count: i32) -> u64 {
-    const VECTOR_BYTES: usize = 8;
+    moved_bytes(caller, vectors, count) + (VECTOR_BYTES as u64) * u64::from(count as u32)
+}
+
+/// Bytes that a read or a write with this list can move: those of its first entry that is not empty, as wasmtime does
+/// not look further.
+pub(super) fn moved_bytes(caller: &mut Caller<'_, State>, vectors: i32, count: i32) -> u64 {
     let Some(memory) = caller.data().memory() else { return 0 };
     let bytes = memory.data(&*caller);
     let (start, count) = (vectors as u32 as usize, count as u32);
@@ -167,6 +174,6 @@ pub(super) fn vector_bytes(caller: &mut Caller<'_, State>, vectors: i32, count: 
         let field = bytes.get(at..at.checked_add(4)?)?;
         field.try_into().ok().map(u32::from_le_bytes)
     };
-    let first = (0..count.min(MAX_VECTORS)).filter_map(length_of).find(|length| *length > 0).unwrap_or(0);
-    u64::from(first) + (VECTOR_BYTES as u64) * u64::from(count)
+    let first = (0..count.min(MAX_VECTORS)).filter_map(length_of).find(|length| *length > 0);
+    u64::from(first.unwrap_or(0))
 }
