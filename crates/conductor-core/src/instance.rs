@@ -1,6 +1,7 @@
 //! A running plugin: its store, its exports, its budgets and the one import through which it asks the host.
 
 mod abi;
+mod call_log;
 mod classify;
 mod host_call;
 mod limiter;
@@ -19,6 +20,7 @@ use crate::outcome::{Limit, LogLine, LogSource, Outcome};
 use crate::wasi::{Capture, Disk, OpenFiles, Setup};
 use abi::Exports;
 pub(crate) use abi::{Metadata, flavour};
+use call_log::CallLog;
 pub(crate) use classify::Stopped;
 use classify::classify;
 pub(crate) use host_call::{charge, define as define_host_call};
@@ -26,9 +28,6 @@ use limiter::Limiter;
 
 /// Deadline of a call whose time limit is longer than the clock can tell.
 const LONGEST_CALL: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Most lines of one stream that one call keeps; stops a page of line breaks from becoming as many log records.
-const MAX_PRINTED_LINES: usize = 1_000;
 
 /// What a store holds beside the plugin's own memory.
 pub(crate) struct State {
@@ -43,8 +42,7 @@ pub(crate) struct State {
     /// Answer of the last host call, waiting to be fetched.
     answer: Vec<u8>,
     reply: Option<Vec<u8>>,
-    log: Vec<LogLine>,
-    log_bytes: u64,
+    log: CallLog,
     stdout: Capture,
     stderr: Capture,
 }
@@ -101,8 +99,7 @@ impl Instance {
             session,
             answer: Vec::new(),
             reply: None,
-            log: Vec::new(),
-            log_bytes: 0,
+            log: CallLog::new(limits.max_log_bytes),
             stdout,
             stderr,
         };
@@ -137,21 +134,21 @@ impl Instance {
     pub(crate) fn take_cost(&mut self) -> Cost {
         let left = self.store.get_fuel().unwrap_or(0);
         let state = self.store.data_mut();
-        let mut dropped = state.log_bytes.saturating_sub(u64::from(state.limits.max_log_bytes));
         let mut reply = state.reply.take();
-        let mut log = std::mem::take(&mut state.log);
-        state.log_bytes = 0;
         if let Some(output) = state.stdout.take() {
             if self.exports.stdout_is_reply() {
                 reply = Some(output.bytes);
             } else {
-                dropped += output.dropped + append_lines(&mut log, LogSource::Stdout, &output.bytes);
+                state.log.push_printed(LogSource::Stdout, &output.bytes);
+                state.log.drop_bytes(output.dropped);
             }
         }
         if let Some(output) = state.stderr.take() {
-            dropped += output.dropped + append_lines(&mut log, LogSource::Stderr, &output.bytes);
+            state.log.push_printed(LogSource::Stderr, &output.bytes);
+            state.log.drop_bytes(output.dropped);
         }
-        if dropped > 0 {
+        let (log, dropped_log_bytes) = state.log.take();
+        if dropped_log_bytes > 0 {
             state.refuse(Limit::LogBytes);
         }
         Cost {
@@ -159,7 +156,7 @@ impl Instance {
             peak_memory_bytes: state.limiter.peak_memory_bytes(),
             reply,
             log,
-            dropped_log_bytes: dropped,
+            dropped_log_bytes,
             limits_refused: state.limiter.refused.take(),
         }
     }
@@ -188,13 +185,4 @@ fn ticks(time: Duration) -> u64 {
     const MOST: u64 = 4;
     let ticks = time.as_nanos().div_ceil(TICK.as_nanos());
     u64::try_from(ticks).unwrap_or(MOST).clamp(1, MOST)
-}
-
-/// Splits what was printed into lines; returns the bytes of those beyond the most that a call may log.
-fn append_lines(log: &mut Vec<LogLine>, source: LogSource, bytes: &[u8]) -> u64 {
-    let text = String::from_utf8_lossy(bytes);
-    let mut lines = text.lines();
-    let kept = lines.by_ref().take(MAX_PRINTED_LINES);
-    log.extend(kept.map(|line| LogLine { source, text: line.to_owned() }));
-    lines.map(|line| line.len() as u64 + 1).sum()
 }

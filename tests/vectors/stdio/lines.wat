@@ -1,4 +1,4 @@
-;; what: a page of line breaks: no more than a thousand lines are kept
+;; what: a page of line breaks: each costs as much of max_log_bytes as a line costs the host
 ;; expect: ok
 ;; expect-dropped-log: yes
 (module

@@ -5,16 +5,13 @@ use wasmtime::{Caller, Linker};
 
 use super::{State, Stopped};
 use crate::broker::Answer;
-use crate::outcome::{Limit, LogLine, LogSource};
+use crate::outcome::{Limit, LogSource};
 
 /// Fuel of any host call, about what crossing the boundary costs.
 const CALL_FUEL: u64 = 200;
 
 /// Fuel of each byte that crosses the boundary.
 const BYTE_FUEL: u64 = 1;
-
-/// Bytes of bookkeeping that a log line costs the host beside its text; stops a flood of empty lines.
-const LOG_LINE_BYTES: u64 = 32;
 
 pub(crate) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.func_wrap(IMPORT_MODULE, IMPORT_CALL, call)?;
@@ -49,8 +46,7 @@ fn call(mut caller: Caller<'_, State>, op: u32, ptr: u32, len: u32) -> wasmtime:
         }
         Some(Op::Log) => match postcard::from_bytes::<LogRecord<'_>>(range) {
             Ok(record) => {
-                let line = LogLine { source: LogSource::Host(record.level), text: String::new() };
-                state.append_log(line, record.message);
+                state.log.push(LogSource::Host(record.level), record.message);
                 Ok(done(state))
             }
             Err(_) => Ok(failed(state, Status::Invalid, "the log record cannot be decoded")),
@@ -105,19 +101,6 @@ pub(crate) fn charge(caller: &mut Caller<'_, State>, fuel: u64) -> wasmtime::Res
         None => {
             caller.set_fuel(0)?;
             Err(Stopped(Limit::Fuel).into())
-        }
-    }
-}
-
-impl State {
-    fn append_log(&mut self, mut line: LogLine, message: &str) {
-        let max = u64::from(self.limits.max_log_bytes);
-        let bytes = message.len() as u64 + LOG_LINE_BYTES;
-        let fits = self.log_bytes + bytes <= max;
-        self.log_bytes += bytes;
-        if fits {
-            line.text.push_str(message);
-            self.log.push(line);
         }
     }
 }
