@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, CapabilityRequest, MidiPortList, MidiSend, Op, Risk, Status};
-use conductor_core::Limits;
 use conductor_core::broker::{Answer, Broker, Session};
 use conductor_core::devices::{Devices, MidiError, MidiOutputs};
 use conductor_core::grant::{Ceilings, Grants};
+use conductor_core::{Limit, Limits};
 use conductor_signing::TrustLevel;
 
 const MAX_MESSAGE: u32 = 128 * 1024;
@@ -198,6 +198,10 @@ fn calls_are_counted_and_time_is_kept() {
     assert_eq!(
         answers.iter().map(|answer| answer.status).collect::<Vec<_>>(),
         [Status::Ok, Status::Ok, Status::RateLimited]
+    );
+    assert_eq!(
+        answers.iter().map(|answer| answer.refused_by).collect::<Vec<_>>(),
+        [None, None, Some(Limit::CallRate)]
     );
     assert_eq!(answers[2].bytes, b"more than 3 operations in a second");
     assert_eq!(ports.sent.lock().expect("sent").len(), 2);

@@ -11,7 +11,8 @@
 //! | `expect-reply` | text that the reply must contain |
 //! | `expect-peak-bytes` | the exact peak of memory |
 //! | `expect-dropped-log` | `yes` if log must have been dropped |
-//! | `limit` | `max_fuel=N` or `max_execution_time_ms=N`, in place of the default |
+//! | `expect-refused` | the keys of the limits that refused something, in order, separated by a space; none if left out |
+//! | `limit` | `KEY=N`, in place of the default, where KEY is that of a limit or `max_execution_time_ms` |
 //! | `within-ms` | a watchdog on the time of the call |
 
 #![expect(
@@ -38,6 +39,7 @@ struct Verdict {
     expect_reply: Option<String>,
     expect_peak_bytes: Option<u64>,
     expect_dropped_log: bool,
+    expect_refused: Vec<String>,
     limits: Limits,
     within: Option<Duration>,
 }
@@ -47,22 +49,31 @@ impl Verdict {
         let mut verdict = Self::default();
         for line in text.lines().map_while(|line| line.strip_prefix(";; ")) {
             let (key, value) = line.split_once(": ").unwrap_or_else(|| panic!("{}: {line}", path.display()));
-            let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("{}: {line}", path.display()));
+            let number =
+                |text: &str| text.parse::<u64>().unwrap_or_else(|_| panic!("{}: {line}", path.display()));
             match key {
                 "what" => value.clone_into(&mut verdict.what),
                 "expect" => verdict.expect = Some(value.to_owned()),
                 "expect-load" => verdict.expect_load = Some(value.to_owned()),
                 "expect-reply" => verdict.expect_reply = Some(value.to_owned()),
                 "expect-peak-bytes" => verdict.expect_peak_bytes = Some(number(value)),
+                "expect-refused" => verdict.expect_refused = value.split(' ').map(str::to_owned).collect(),
                 "expect-dropped-log" => verdict.expect_dropped_log = value == "yes",
                 "within-ms" => verdict.within = Some(Duration::from_millis(number(value))),
-                "limit" => match value.split_once('=') {
-                    Some(("max_fuel", value)) => verdict.limits.max_fuel = number(value),
-                    Some(("max_execution_time_ms", value)) => {
-                        verdict.limits.max_execution_time = Duration::from_millis(number(value));
+                "limit" => {
+                    let (key, value) = value.split_once('=').expect("KEY=N");
+                    let (value, limits) = (number(value), &mut verdict.limits);
+                    let small = || u32::try_from(value).expect("32 bits");
+                    match key {
+                        "max_fuel" => limits.max_fuel = value,
+                        "max_execution_time_ms" => limits.max_execution_time = Duration::from_millis(value),
+                        "max_memory_bytes" => limits.max_memory_bytes = value,
+                        "max_message_bytes" => limits.max_message_bytes = small(),
+                        "max_calls_per_second" => limits.max_calls_per_second = small(),
+                        "max_log_bytes" => limits.max_log_bytes = small(),
+                        _ => panic!("{}: unknown limit {key}", path.display()),
                     }
-                    _ => panic!("{}: unknown limit {value}", path.display()),
-                },
+                }
                 _ => panic!("{}: unknown key {key}", path.display()),
             }
         }
@@ -101,6 +112,10 @@ impl Verdict {
                 }
                 if self.expect_dropped_log != (report.dropped_log_bytes > 0) {
                     wrong.push(format!("{} bytes of log dropped", report.dropped_log_bytes));
+                }
+                let refused: Vec<_> = report.limits_refused.iter().map(|limit| limit.key()).collect();
+                if refused != self.expect_refused {
+                    wrong.push(format!("refused by {refused:?}, expected {:?}", self.expect_refused));
                 }
                 let kept: usize = report.log.iter().map(|line| line.text.len()).sum();
                 if kept > self.limits.max_log_bytes as usize {

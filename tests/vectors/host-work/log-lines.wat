@@ -1,6 +1,7 @@
 ;; what: 20,000 log lines: kept up to max_log_bytes, the rest counted
 ;; expect: ok
 ;; expect-dropped-log: yes
+;; expect-refused: max_log_bytes
 (module
   (import "conductor" "call" (func $call (param i32 i32 i32) (result i64)))
   (memory (export "memory") 1)

@@ -1,5 +1,6 @@
 ;; what: a host call with pointer 0 and length 1048577
 ;; expect: failed with code 3
+;; expect-refused: max_message_bytes
 (module
   (import "conductor" "call" (func $call (param i32 i32 i32) (result i64)))
   (memory (export "memory") 32)

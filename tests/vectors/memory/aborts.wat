@@ -1,5 +1,6 @@
 ;; what: an allocator that gives up when memory does not grow
 ;; expect: memory limit exceeded
+;; expect-refused: max_memory_bytes
 (module
   (memory (export "memory") 1)
   (func (export "alloc") (param i32) (result i32) (i32.const 1024))

@@ -1,5 +1,6 @@
 ;; what: growth page by page: refused at exactly 128 MiB
 ;; expect: ok
+;; expect-refused: max_memory_bytes
 ;; expect-peak-bytes: 134217728
 (module
   (memory (export "memory") 1)

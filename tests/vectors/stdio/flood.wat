@@ -1,6 +1,7 @@
 ;; what: a hundred megabytes on standard output: kept up to max_log_bytes, ended by fuel
 ;; expect: fuel exhausted
 ;; expect-dropped-log: yes
+;; expect-refused: max_log_bytes
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 17)

@@ -1,6 +1,7 @@
 ;; what: a page of line breaks: each costs as much of max_log_bytes as a line costs the host
 ;; expect: ok
 ;; expect-dropped-log: yes
+;; expect-refused: max_log_bytes
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,5 +1,6 @@
 ;; what: a table that grows past the total: the plugin sees it fail
 ;; expect: ok
+;; expect-refused: max_table_elements
 (module
   (memory (export "memory") 1)
   (table $a 5000 funcref)

@@ -14,10 +14,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, CapabilityRequest, HttpRequest, HttpResponse, Op, Risk, Status};
-use conductor_core::Limits;
 use conductor_core::broker::{Answer, Broker, Session};
 use conductor_core::devices::{Devices, NameResolver, RootCertificates};
 use conductor_core::grant::{Ceilings, Grants};
+use conductor_core::{Limit, Limits};
 use conductor_signing::TrustLevel;
 
 use server::{Server, authority, respond};
@@ -397,9 +397,12 @@ fn answers_are_bounded_while_they_arrive() {
     let origin = format!("127.0.0.1:{}", server.port());
     let session = session(std::slice::from_ref(&origin));
     assert_eq!(response(&get(&session, &format!("http://{origin}/fits"))).body.len(), 60_000);
-    for path in ["announced", "endless", "header"] {
+    // How long header fields may be is nothing that the configuration says.
+    let configured = Some(Limit::MessageBytes);
+    for (path, limit) in [("announced", configured), ("endless", configured), ("header", None)] {
         let answer = get(&session, &format!("http://{origin}/{path}"));
         assert_eq!(answer.status, Status::TooLarge, "{path}: {}", text(&answer));
+        assert_eq!(answer.refused_by, limit, "{path}");
     }
 }
 

@@ -89,6 +89,42 @@ fn three_for_a_limit_or_a_trap() {
 }
 
 #[test]
+fn what_limits_refused_is_in_the_report() {
+    let scratch = Scratch::new();
+    scratch.config("[wasm]\nmax_open_files = 3\n");
+    let module = wasm::fixture("hostile");
+    let arguments = ["--action", "files", "--grant", "Filesystem"];
+    let (code, refused) = report(&scratch, &module, &arguments);
+    assert_eq!((code, &refused["limit"]), (0, &Json::Null), "{refused}");
+    assert_eq!(refused["limits_refused"], serde_json::json!(["max_open_files"]));
+    let ended = exec(&scratch, &module, &arguments);
+    assert!(ended.stderr.contains("\nok\nnote: too many open files (max_open_files)\n"), "{ended:?}");
+
+    let (_, nothing) = report(&scratch, &module, &["--action", "count"]);
+    assert_eq!(nothing["limits_refused"], serde_json::json!([]));
+    let (_, gave_up) = report(&scratch, &module, &["--action", "allocate"]);
+    assert_eq!(gave_up["limit"], "max_memory_bytes", "{gave_up}");
+    assert_eq!(gave_up["limits_refused"], serde_json::json!(["max_memory_bytes"]));
+    let ended = exec(&scratch, &module, &["--action", "allocate"]);
+    assert!(ended.stderr.contains("error: memory limit exceeded\n"), "{ended:?}");
+    assert!(!ended.stderr.contains("note: memory"), "said twice: {ended:?}");
+}
+
+#[test]
+fn a_module_that_is_too_large_names_its_limit() {
+    let scratch = Scratch::new();
+    scratch.config("[wasm]\nmax_module_bytes = 100\n");
+    let module = wasm::fixture("hostile");
+    let (code, report) = report(&scratch, &module, &["--action", "count"]);
+    assert_eq!((code, &report["outcome"]), (4, &Json::from("refused")), "{report}");
+    assert_eq!(
+        (&report["limit"], &report["limits_refused"]),
+        (&Json::from("max_module_bytes"), &serde_json::json!([]))
+    );
+    assert_eq!(report["error"], format!("{} is larger than 100 bytes", module.display()));
+}
+
+#[test]
 fn four_when_refused_before_running() {
     let scratch = Scratch::new();
     let module = wasm::fixture("hostile");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use conductor_core::{Limits, Outcome};
+use conductor_core::{Limit, Limits, Outcome};
 use serde_json::{Value, json};
 
 use super::guest::{Guests, call, reply};
@@ -14,13 +14,14 @@ fn files_beyond_the_quota_are_refused_and_deleting_makes_room() {
     let mut plugin = guests.hostile(&["Filesystem=read-write;files=20"], Limits::default());
     let report = call(plugin.as_mut(), "list", json!({"count": 1000}));
     assert!(matches!(report.outcome, Outcome::Failed { .. }), "{report:?}");
+    assert_eq!(report.limits_refused, [Limit::DiskFiles]);
     let directory = guests.data("hostile");
     assert_eq!(entries(&directory), 20);
     for entry in fs::read_dir(directory.join("many")).expect("readable").take(5) {
         fs::remove_file(entry.expect("readable").path()).expect("removed");
     }
     let report = call(plugin.as_mut(), "write", json!({"path": "/again.txt", "text": "room"}));
-    assert_eq!(report.outcome, Outcome::Ok, "{report:?}");
+    assert_eq!((report.outcome, report.limits_refused), (Outcome::Ok, Vec::new()));
 }
 
 #[test]
@@ -43,6 +44,20 @@ fn bytes_beyond_the_quota_are_refused() {
 }
 
 #[test]
+fn a_grant_does_not_raise_what_the_configuration_allows() {
+    let guests = Guests::new();
+    let limits = Limits { max_disk_bytes: 10, max_disk_files: 2, ..Limits::default() };
+    let mut plugin = guests.hostile(&["Filesystem=read-write;bytes=1GiB;files=1000"], limits);
+    let mut write = |path: &str, text: &str| {
+        let report = call(plugin.as_mut(), "write", json!({"path": path, "text": text}));
+        (report.outcome == Outcome::Ok, report.limits_refused)
+    };
+    assert_eq!(write("/a", "0123456789"), (true, vec![]));
+    assert_eq!(write("/b", "x"), (false, vec![Limit::DiskBytes]));
+    assert_eq!(write("/c", ""), (false, vec![Limit::DiskFiles]));
+}
+
+#[test]
 fn measuring_a_full_directory_is_charged() {
     let guests = Guests::new();
     let directory = guests.data("hostile");
@@ -62,6 +77,7 @@ fn a_full_disk_does_not_silence_the_plugin() {
     let mut plugin = guests.hostile(&["Filesystem=read-write;bytes=1"], Limits::default());
     let refused = call(plugin.as_mut(), "write", json!({"path": "/file", "text": "too long"}));
     assert!(matches!(refused.outcome, Outcome::Failed { .. }), "{refused:?}");
+    assert_eq!(refused.limits_refused, [Limit::DiskBytes]);
     let report = call(plugin.as_mut(), "stdio", json!({"bytes": 1024}));
     assert_eq!((&report.outcome, reply(&report)["stdin"].clone()), (&Outcome::Ok, Value::from("")));
     assert!(!report.log.is_empty());

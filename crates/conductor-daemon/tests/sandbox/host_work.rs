@@ -34,6 +34,7 @@ fn open_files_are_bounded() {
     let report = call(plugin.as_mut(), "files", json!({}));
     let reply = super::guest::reply(&report).to_string();
     assert!(reply.contains("64") || reply.contains("63"), "{reply}");
+    assert_eq!(report.limits_refused, [Limit::OpenFiles]);
     let descriptors = std::fs::read_dir("/proc/self/fd").expect("readable").count();
     assert!(descriptors < 200, "{descriptors} descriptors are open in the host");
 }
@@ -69,6 +70,7 @@ fn random_bytes_and_log_lines_are_charged() {
         random.outcome
     );
     let log = call(plugin.as_mut(), "log", json!({}));
+    assert_eq!(log.limits_refused, [Limit::LogBytes]);
     let kept: usize = log.log.iter().map(|line| line.text.len()).sum();
     assert!(kept <= 64 * 1024 && log.dropped_log_bytes > 0, "{kept} kept, {} dropped", log.dropped_log_bytes);
 }
