@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::{Caller, Linker};
+use wasmtime::{Caller, Linker, Memory};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1};
 use wiggle::GuestMemory;
 
@@ -201,11 +201,7 @@ fn with_memory_moving<T>(
     bytes: u64,
     work: impl FnOnce(&mut State, &mut GuestMemory<'_>) -> wasmtime::Result<T>,
 ) -> wasmtime::Result<T> {
-    // Before the start function has returned, the memory is not looked up yet.
-    let memory = match caller.data().memory() {
-        Some(memory) => Some(memory),
-        None => caller.get_export("memory").and_then(wasmtime::Extern::into_memory),
-    };
+    let memory = memory(caller);
     let moved = usize::try_from(bytes).unwrap_or(usize::MAX);
     caller.data_mut().wasi.set_hostcall_fuel(MAX_COPIED_BYTES.saturating_add(moved));
     match memory {
@@ -214,6 +210,14 @@ fn with_memory_moving<T>(
             work(state, &mut GuestMemory::Unshared(bytes))
         }
         None => work(caller.data_mut(), &mut GuestMemory::Unshared(&mut [])),
+    }
+}
+
+/// The memory that the plugin exports, in its start function too, before whose end it is not in the state.
+fn memory(caller: &mut Caller<'_, State>) -> Option<Memory> {
+    match caller.data().memory() {
+        Some(memory) => Some(memory),
+        None => caller.get_export("memory").and_then(wasmtime::Extern::into_memory),
     }
 }
 

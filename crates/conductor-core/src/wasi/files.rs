@@ -166,7 +166,7 @@ pub(super) fn vector_bytes(caller: &mut Caller<'_, State>, vectors: i32, count: 
 /// Bytes that a read or a write with this list can move: those of its first entry that is not empty, as wasmtime does
 /// not look further.
 pub(super) fn moved_bytes(caller: &mut Caller<'_, State>, vectors: i32, count: i32) -> u64 {
-    let Some(memory) = caller.data().memory() else { return 0 };
+    let Some(memory) = super::memory(caller) else { return 0 };
     let bytes = memory.data(&*caller);
     let (start, count) = (vectors as u32 as usize, count as u32);
     let length_of = |index: u32| {

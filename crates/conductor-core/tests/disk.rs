@@ -1,0 +1,62 @@
+//! The data directory, as a guest written by hand sees it.
+
+#![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
+
+#[path = "support/plugins.rs"]
+#[expect(dead_code, reason = "each test program uses the plugins that it needs")]
+mod support;
+
+use conductor_core::{Host, Limits, Outcome, Plugin, PluginOptions, WasmConfig};
+use support::{REQUEST, load};
+use tempfile::TempDir;
+
+/// A plugin that was granted Filesystem, with these functions beside what every plugin has, and its data directory.
+fn plugin(functions: &str, limits: Limits) -> (Box<dyn Plugin>, TempDir) {
+    let data = tempfile::tempdir().expect("data directory");
+    let host = Host::new(WasmConfig { data_dir: Some(data.path().to_owned()), ..WasmConfig::default() });
+    let manifest = r#"{\"name\":\"writer\",\"version\":\"1\",\"capabilities\":[{\"name\":\"Filesystem\"}]}"#;
+    let text = format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "path_open"
+                (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 2)
+            (data (i32.const 0) "file")
+            (func $create (result i32)
+                (call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 1)
+                    (i64.const 0x42) (i64.const 0) (i32.const 0) (i32.const 8)))
+            (func $append (param $bytes i32) (result i32)
+                (i32.store (i32.const 16) (i32.const 1024))
+                (i32.store (i32.const 20) (local.get $bytes))
+                (call $write (i32.load (i32.const 8)) (i32.const 16) (i32.const 1) (i32.const 24)))
+            (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+            {functions}
+            (@custom "conductor:manifest" "{manifest}"))"#
+    );
+    let options = PluginOptions {
+        limits: Some(limits),
+        granted: vec!["Filesystem".parse().expect("a grant")],
+        accept_unsigned: true,
+        ..PluginOptions::default()
+    };
+    let wasm = wat::parse_str(text).expect("valid text");
+    (load(&host.expect("host"), "writer.wasm", wasm, &options).expect("loads"), data)
+}
+
+#[test]
+fn the_start_function_is_held_to_the_quota() {
+    let functions = r#"
+        (global $refused (mut i32) (i32.const 0))
+        (func $fill
+            (drop (call $create))
+            (drop (call $append (i32.const 10000)))
+            (global.set $refused (call $append (i32.const 1))))
+        (start $fill)
+        (func (export "execute") (param i32 i32) (result i32) (global.get $refused))"#;
+    let limits = Limits { max_disk_bytes: 10_000, ..Limits::default() };
+    let (mut plugin, data) = plugin(functions, limits);
+    let report = plugin.execute(REQUEST);
+    assert_eq!(report.outcome, Outcome::Failed { code: 19 });
+    assert_eq!(report.limits_refused, [conductor_core::Limit::DiskBytes]);
+    assert_eq!(std::fs::metadata(data.path().join("writer/file")).expect("written").len(), 10_000);
+}
