@@ -45,6 +45,12 @@ pub const DEFAULT_MAX_QUEUED_EVENTS: u32 = 1_024;
 /// for minutes, from being read.
 pub const DEFAULT_MAX_MODULE_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Default of [`Limits::wall_clock_step`]; stops a plugin from telling how long something took by the time of day.
+pub const DEFAULT_WALL_CLOCK_STEP: Duration = Duration::from_millis(1);
+/// Default of [`Limits::monotonic_clock_step`]; stops a plugin from telling a cache hit from a miss, or one branch of
+/// somebody else's code from another, by looking at the clock before and after.
+pub const DEFAULT_MONOTONIC_CLOCK_STEP: Duration = Duration::from_micros(100);
+
 /// What a host is configured with. Fields are public so that a program sets just those it cares about:
 ///
 /// ```
@@ -100,6 +106,10 @@ pub struct WasmConfig {
     pub max_queued_events: u32,
     /// Bytes of a plugin's file. Default [`DEFAULT_MAX_MODULE_BYTES`].
     pub max_module_bytes: u64,
+    /// Step of the wall clock that plugins see, and of the times of their files. Default [`DEFAULT_WALL_CLOCK_STEP`].
+    pub wall_clock_step: Duration,
+    /// Step of the monotonic clock that plugins see. Default [`DEFAULT_MONOTONIC_CLOCK_STEP`].
+    pub monotonic_clock_step: Duration,
     /// Whether an instance lives across calls. Default [`Isolation::Persistent`].
     pub isolation: Isolation,
     /// Directory that holds `trusted_keys.toml`, `revoked_keys.toml` and `pins.toml`; without one no key is trusted and
@@ -133,6 +143,8 @@ impl Default for WasmConfig {
             max_log_bytes_per_minute: limits.max_log_bytes_per_minute,
             max_queued_events: limits.max_queued_events,
             max_module_bytes: limits.max_module_bytes,
+            wall_clock_step: limits.wall_clock_step,
+            monotonic_clock_step: limits.monotonic_clock_step,
             isolation: limits.isolation,
             trust_dir: None,
             data_dir: None,
@@ -159,6 +171,8 @@ impl WasmConfig {
             max_log_bytes_per_minute: self.max_log_bytes_per_minute,
             max_queued_events: self.max_queued_events,
             max_module_bytes: self.max_module_bytes,
+            wall_clock_step: self.wall_clock_step,
+            monotonic_clock_step: self.monotonic_clock_step,
             isolation: self.isolation,
         }
     }
@@ -181,6 +195,8 @@ impl WasmConfig {
             max_log_bytes_per_minute,
             max_queued_events,
             max_module_bytes,
+            wall_clock_step,
+            monotonic_clock_step,
             isolation,
         } = limits;
         self.max_fuel = max_fuel;
@@ -197,6 +213,8 @@ impl WasmConfig {
         self.max_log_bytes_per_minute = max_log_bytes_per_minute;
         self.max_queued_events = max_queued_events;
         self.max_module_bytes = max_module_bytes;
+        self.wall_clock_step = wall_clock_step;
+        self.monotonic_clock_step = monotonic_clock_step;
         self.isolation = isolation;
     }
 }
@@ -232,6 +250,10 @@ pub struct Limits {
     pub max_queued_events: u32,
     /// Bytes of the plugin's file.
     pub max_module_bytes: u64,
+    /// Step of the wall clock that the plugin sees, and of the times of its files.
+    pub wall_clock_step: Duration,
+    /// Step of the monotonic clock that the plugin sees.
+    pub monotonic_clock_step: Duration,
     /// Whether an instance lives across calls.
     pub isolation: Isolation,
 }
@@ -253,6 +275,8 @@ impl Default for Limits {
             max_log_bytes_per_minute: DEFAULT_MAX_LOG_BYTES_PER_MINUTE,
             max_queued_events: DEFAULT_MAX_QUEUED_EVENTS,
             max_module_bytes: DEFAULT_MAX_MODULE_BYTES,
+            wall_clock_step: DEFAULT_WALL_CLOCK_STEP,
+            monotonic_clock_step: DEFAULT_MONOTONIC_CLOCK_STEP,
             isolation: Isolation::Persistent,
         }
     }

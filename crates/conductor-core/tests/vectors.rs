@@ -12,7 +12,7 @@
 //! | `expect-peak-bytes` | the exact peak of memory |
 //! | `expect-dropped-log` | `yes` if log must have been dropped |
 //! | `expect-refused` | the keys of the limits that refused something, in order, separated by a space; none if left out |
-//! | `limit` | `KEY=N`, in place of the default, where KEY is that of a limit or `max_execution_time_ms` |
+//! | `limit` | `KEY=N`, in place of the default, where KEY is that of a limit; one of time ends in `_ms` |
 //! | `within-ms` | a watchdog on the time of the call |
 
 #![expect(
@@ -67,6 +67,10 @@ impl Verdict {
                     match key {
                         "max_fuel" => limits.max_fuel = value,
                         "max_execution_time_ms" => limits.max_execution_time = Duration::from_millis(value),
+                        "wall_clock_step_ms" => limits.wall_clock_step = Duration::from_millis(value),
+                        "monotonic_clock_step_ms" => {
+                            limits.monotonic_clock_step = Duration::from_millis(value);
+                        }
                         "max_memory_bytes" => limits.max_memory_bytes = value,
                         "max_message_bytes" => limits.max_message_bytes = small(),
                         "max_calls_per_second" => limits.max_calls_per_second = small(),

@@ -8,7 +8,7 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-use super::clocks::Coarse;
+use super::clocks::Clock;
 use super::{Capture, Disk};
 use crate::config::Limits;
 
@@ -47,8 +47,8 @@ impl Setup {
             .envs(environment)
             .stdout(stdout.clone())
             .stderr(stderr.clone())
-            .wall_clock(Coarse)
-            .monotonic_clock(Coarse)
+            .wall_clock(Clock::wall(limits))
+            .monotonic_clock(Clock::monotonic(limits))
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)

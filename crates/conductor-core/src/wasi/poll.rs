@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use wasmtime::Caller;
 use wiggle::GuestMemory;
 
-use super::{BASE_FUEL, charge, clocks, errno, with_memory};
+use super::clocks::Clock;
+use super::{BASE_FUEL, charge, errno, with_memory};
+use crate::config::Limits;
 use crate::instance::{State, Stopped};
 use crate::outcome::Limit;
 
@@ -47,7 +49,9 @@ pub(super) fn poll_oneoff(
     if count == 0 || count > MAX_SUBSCRIPTIONS {
         return Ok(errno::INVAL);
     }
-    let read = with_memory(&mut caller, |_, memory| Ok(subscriptions(memory, input as u32, count)))?;
+    let read = with_memory(&mut caller, |state, memory| {
+        Ok(subscriptions(memory, &state.limits, input as u32, count))
+    })?;
     let Some(subscriptions) = read else { return Ok(errno::FAULT) };
     // Something that cannot be waited for is reported at once, with an error.
     let wait = subscriptions.iter().map(|s| s.wait.unwrap_or(Duration::ZERO)).min().unwrap_or(Duration::ZERO);
@@ -90,7 +94,12 @@ fn sleep(caller: &mut Caller<'_, State>, wait: Duration) -> wasmtime::Result<()>
     charge(caller, if wait.is_zero() { 0 } else { waited.max(asked) })
 }
 
-fn subscriptions(memory: &mut GuestMemory<'_>, input: u32, count: u32) -> Option<Vec<Subscription>> {
+fn subscriptions(
+    memory: &mut GuestMemory<'_>,
+    limits: &Limits,
+    input: u32,
+    count: u32,
+) -> Option<Vec<Subscription>> {
     (0..count as usize)
         .map(|index| {
             let at = (input as usize).checked_add(index * SUBSCRIPTION_BYTES)?;
@@ -98,6 +107,7 @@ fn subscriptions(memory: &mut GuestMemory<'_>, input: u32, count: u32) -> Option
             let kind = bytes[8];
             let wait = match kind {
                 TYPE_CLOCK => clock_wait(
+                    limits,
                     u32::from_le_bytes(bytes[16..20].try_into().ok()?),
                     u64::from_le_bytes(bytes[24..32].try_into().ok()?),
                     u16::from_le_bytes(bytes[40..42].try_into().ok()?) & FLAG_ABSOLUTE != 0,
@@ -111,14 +121,14 @@ fn subscriptions(memory: &mut GuestMemory<'_>, input: u32, count: u32) -> Option
 }
 
 /// Time until a clock shows `timeout`, or has moved on by it; `None` for a clock that plugins do not have.
-fn clock_wait(clock: u32, timeout: u64, absolute: bool) -> Option<Duration> {
-    let now = match clock {
-        CLOCK_REALTIME => clocks::wall(),
-        CLOCK_MONOTONIC => Duration::from_nanos(clocks::monotonic()),
+fn clock_wait(limits: &Limits, clock: u32, timeout: u64, absolute: bool) -> Option<Duration> {
+    let clock = match clock {
+        CLOCK_REALTIME => Clock::wall(limits),
+        CLOCK_MONOTONIC => Clock::monotonic(limits),
         _ => return None,
     };
     let timeout = Duration::from_nanos(timeout);
-    Some(if absolute { timeout.saturating_sub(now) } else { timeout })
+    Some(if absolute { clock.until(timeout) } else { timeout })
 }
 
 /// `len` bytes of the plugin's memory.

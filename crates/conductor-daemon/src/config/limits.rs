@@ -38,6 +38,10 @@ pub struct LimitOverrides {
     pub max_queued_events: Option<u32>,
     /// `max_module_bytes`.
     pub max_module_bytes: Option<u64>,
+    /// `wall_clock_step`.
+    pub wall_clock_step: Option<Duration>,
+    /// `monotonic_clock_step`.
+    pub monotonic_clock_step: Option<Duration>,
     /// `isolation`.
     pub isolation: Option<Isolation>,
 }
@@ -61,6 +65,8 @@ impl LimitOverrides {
             max_log_bytes_per_minute: self.max_log_bytes_per_minute.unwrap_or(outer.max_log_bytes_per_minute),
             max_queued_events: self.max_queued_events.unwrap_or(outer.max_queued_events),
             max_module_bytes: self.max_module_bytes.unwrap_or(outer.max_module_bytes),
+            wall_clock_step: self.wall_clock_step.unwrap_or(outer.wall_clock_step),
+            monotonic_clock_step: self.monotonic_clock_step.unwrap_or(outer.monotonic_clock_step),
             isolation: self.isolation.unwrap_or(outer.isolation),
         }
     }
@@ -82,6 +88,8 @@ pub(super) fn read(table: &Table<'_, '_>) -> LimitOverrides {
         max_log_bytes_per_minute: positive(table, "max_log_bytes_per_minute"),
         max_queued_events: positive(table, "max_queued_events"),
         max_module_bytes: positive(table, "max_module_bytes"),
+        wall_clock_step: step(table, "wall_clock_step"),
+        monotonic_clock_step: step(table, "monotonic_clock_step"),
         isolation: isolation(table),
     }
 }
@@ -118,6 +126,12 @@ fn located<T: FromToml + Default + PartialEq>(
         return None;
     }
     Some(limit)
+}
+
+fn step(table: &Table<'_, '_>, key: &'static str) -> Option<Duration> {
+    let step = table
+        .parse(key, |step: Duration| if step.is_zero() { Err("a clock needs a step") } else { Ok(step) });
+    step.map(|step| step.value)
 }
 
 fn isolation(table: &Table<'_, '_>) -> Option<Isolation> {

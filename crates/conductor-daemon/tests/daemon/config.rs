@@ -40,6 +40,7 @@ const ONE_FAULT: &[(&str, &str)] = &[
     ("[wasm]\ncolour = 1", "2:1: wasm.colour: unknown key; known here are require_signature, "),
     ("[wasn]", "1:2: wasn: unknown key; did you mean `wasm`?"),
     ("[wasm]\nmax_fuel = 0", "2:12: wasm.max_fuel: a limit of nothing; leave the key out"),
+    ("[wasm]\nwall_clock_step = 0", "2:19: wasm.wall_clock_step: a clock needs a step"),
     ("[wasm]\nmax_stack_bytes = 1_048_577", "2:19: wasm.max_stack_bytes: more than 1048576"),
     ("[wasm]\nmax_fuel = -1", "2:12: wasm.max_fuel: expected a whole number from 0 to 18446744073709551615"),
     (
@@ -314,6 +315,8 @@ const LIMITS: &str = r#"
     max_log_bytes_per_minute = 12
     max_queued_events = 13
     max_module_bytes = 14
+    wall_clock_step = "15ms"
+    monotonic_clock_step = "16us"
     isolation = "fresh"
 "#;
 
@@ -334,6 +337,8 @@ fn every_limit_may_be_set_for_all_plugins_and_for_one() {
         max_log_bytes_per_minute: 12,
         max_queued_events: 13,
         max_module_bytes: 14,
+        wall_clock_step: Duration::from_millis(15),
+        monotonic_clock_step: Duration::from_micros(16),
         isolation: Isolation::Fresh,
     };
     let of_plugin = |text: &str| {
