@@ -132,7 +132,6 @@ functions! {
         fd_advise(fd: i32, offset: i64, len: i64, advice: i32) [|_: &mut Caller<'_, State>, _, _, _, _| 0];
         fd_datasync(fd: i32) [|_: &mut Caller<'_, State>, _| 0];
         fd_fdstat_get(fd: i32, out: i32) [|_: &mut Caller<'_, State>, _, _| 0];
-        fd_filestat_get(fd: i32, out: i32) [|_: &mut Caller<'_, State>, _, _| 0];
         fd_filestat_set_times(fd: i32, atim: i64, mtim: i64, flags: i32) [|_: &mut Caller<'_, State>, _, _, _, _| 0];
         fd_pread(fd: i32, iovs: i32, count: i32, offset: i64, out: i32)
             [|caller: &mut Caller<'_, State>, _, iovs, count, _, _| files::vector_bytes(caller, iovs, count)];
@@ -142,7 +141,6 @@ functions! {
             [|_: &mut Caller<'_, State>, _, _, len: i32, _, _| u64::from(len as u32)];
         fd_seek(fd: i32, offset: i64, whence: i32, out: i32) [|_: &mut Caller<'_, State>, _, _, _, _| 0];
         fd_sync(fd: i32) [|_: &mut Caller<'_, State>, _| 0];
-        path_filestat_get(fd: i32, flags: i32, path: i32, len: i32, out: i32) [|_: &mut Caller<'_, State>, _, _, _, _, _| 0];
         path_filestat_set_times(fd: i32, flags: i32, path: i32, len: i32, atim: i64, mtim: i64, set: i32)
             [|_: &mut Caller<'_, State>, _, _, _, _, _, _, _| 0];
         path_readlink(fd: i32, path: i32, len: i32, buffer: i32, buffer_len: i32, out: i32)
@@ -154,10 +152,12 @@ functions! {
     }
     own {
         fd_close = files::close;
+        fd_filestat_get = files::stat;
         fd_filestat_set_size = disk::set_size;
         fd_pwrite = disk::write_at;
         fd_write = disk::write;
         path_create_directory = disk::create_directory;
+        path_filestat_get = files::stat_at;
         path_link = disk::link;
         path_symlink = disk::symlink;
         fd_renumber = files::renumber;

@@ -1,11 +1,13 @@
 //! Files: how many are open, and what reading and writing them costs.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use wasmtime::Caller;
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
-use wiggle::GuestMemory;
+use wiggle::{GuestMemory, GuestPtr};
 
+use super::clocks::Clock;
 use super::{FILE_FUEL, charge, disk, errno, now_or_trap, timed};
 use crate::instance::State;
 use crate::outcome::Limit;
@@ -16,6 +18,14 @@ const MAX_VECTORS: u32 = 1_024;
 
 /// Longest path that is looked at before it is opened; `PATH_MAX` of Linux.
 const MAX_PATH_BYTES: u32 = 4096;
+
+/// Layout of `filestat` in WASI preview 1.
+mod filestat {
+    pub(super) const BYTES: usize = 64;
+    pub(super) const FILETYPE: usize = 16;
+    /// Last access, last modification and last change of the file's own data, in nanoseconds since the Unix epoch.
+    pub(super) const TIMES: [u32; 3] = [40, 48, 56];
+}
 
 /// The files and directories that a plugin has opened itself.
 pub(crate) struct OpenFiles {
@@ -74,7 +84,7 @@ pub(super) fn open(
             out,
         ))?;
         if result == errno::SUCCESS {
-            let opened = memory.read(wiggle::GuestPtr::<u32>::new(out as u32))?;
+            let opened = memory.read(GuestPtr::<u32>::new(out as u32))?;
             state.open_files.open.insert(opened as i32);
         }
         Ok(result)
@@ -90,9 +100,7 @@ fn may_be_opened(
     path: i32,
     len: i32,
 ) -> wasmtime::Result<bool> {
-    /// Layout of `filestat` in WASI preview 1, and the values of its `filetype`.
-    const FILESTAT_BYTES: usize = 64;
-    const FILETYPE: usize = 16;
+    /// Values of `filetype` in WASI preview 1.
     const DIRECTORY: u8 = 3;
     const REGULAR_FILE: u8 = 4;
     const SYMBOLIC_LINK: u8 = 7;
@@ -111,7 +119,7 @@ fn may_be_opened(
         // A memory of the host's own, so that the plugin's is not written to: the path, then room for the answer.
         let answer = len.next_multiple_of(8);
         let mut scratch = path.to_vec();
-        scratch.resize(answer + FILESTAT_BYTES, 0);
+        scratch.resize(answer + filestat::BYTES, 0);
         let (path, answer_at) = (0, answer as i32);
         let mut memory = GuestMemory::Unshared(&mut scratch);
         let stat = preview1::path_filestat_get(
@@ -124,9 +132,47 @@ fn may_be_opened(
             answer_at,
         );
         let found = now_or_trap(stat)? == errno::SUCCESS;
-        let kind = scratch.get(answer + FILETYPE).copied().unwrap_or_default();
+        let kind = scratch.get(answer + filestat::FILETYPE).copied().unwrap_or_default();
         Ok(!found || matches!(kind, DIRECTORY | REGULAR_FILE | SYMBOLIC_LINK))
     })
+}
+
+pub(super) fn stat(mut caller: Caller<'_, State>, fd: i32, out: i32) -> wasmtime::Result<i32> {
+    charge(&mut caller, FILE_FUEL)?;
+    timed(&mut caller, 0, |state, memory| {
+        let result = now_or_trap(preview1::fd_filestat_get(&mut state.wasi, memory, fd, out))?;
+        coarsen(state, memory, result, out)
+    })
+}
+
+pub(super) fn stat_at(
+    mut caller: Caller<'_, State>,
+    fd: i32,
+    flags: i32,
+    path: i32,
+    len: i32,
+    out: i32,
+) -> wasmtime::Result<i32> {
+    charge(&mut caller, FILE_FUEL)?;
+    timed(&mut caller, 0, |state, memory| {
+        let stat = preview1::path_filestat_get(&mut state.wasi, memory, fd, flags, path, len, out);
+        let result = now_or_trap(stat)?;
+        coarsen(state, memory, result, out)
+    })
+}
+
+/// Rounds the times of a `filestat` down to what the wall clock shows: a plugin that touches a file would otherwise read
+/// the time to the nanosecond.
+fn coarsen(state: &State, memory: &mut GuestMemory<'_>, result: i32, out: i32) -> wasmtime::Result<i32> {
+    if result == errno::SUCCESS {
+        let clock = Clock::wall(&state.limits);
+        for field in filestat::TIMES {
+            let at = GuestPtr::<u64>::new((out as u32).saturating_add(field));
+            let shown = clock.shown(Duration::from_nanos(memory.read(at)?));
+            memory.write(at, u64::try_from(shown.as_nanos()).unwrap_or(u64::MAX))?;
+        }
+    }
+    Ok(result)
 }
 
 pub(super) fn close(mut caller: Caller<'_, State>, fd: i32) -> wasmtime::Result<i32> {
