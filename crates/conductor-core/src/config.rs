@@ -291,3 +291,28 @@ pub enum Isolation {
     /// Every call gets an instance of its own.
     Fresh,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_survive_the_wire() {
+        let limits = Limits {
+            max_fuel: u64::MAX,
+            max_execution_time: Duration::from_millis(1_500),
+            isolation: Isolation::Fresh,
+            ..Limits::default()
+        };
+        let wire = postcard::to_allocvec(&limits).expect("encodes");
+        assert_eq!(postcard::from_bytes(&wire), Ok(limits));
+    }
+
+    #[test]
+    fn a_configuration_takes_the_limits_that_it_gives() {
+        let limits = Limits { max_open_files: 1, max_queued_events: 2, ..Limits::default() };
+        let mut config = WasmConfig::default();
+        config.set_limits(limits);
+        assert_eq!(config.limits(), limits);
+    }
+}

@@ -292,3 +292,25 @@ pub struct CallReport {
     /// first call. If the plugin then gave up, the limit that it gave up over may be the outcome as well.
     pub limits_refused: Vec<Limit>,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_limit_has_a_key_and_a_text_of_its_own() {
+        // The encoding of a variant is its number, so that counting up meets every one.
+        let limits: Vec<Limit> =
+            (0..u8::MAX).map_while(|number| postcard::from_bytes(&[number]).ok()).collect();
+        assert_eq!((limits.first(), limits.last()), (Some(&Limit::Fuel), Some(&Limit::ModuleBytes)));
+        let keys: BTreeSet<_> = limits.iter().map(|limit| limit.key()).collect();
+        let texts: BTreeSet<_> = limits.iter().map(ToString::to_string).collect();
+        assert_eq!((keys.len(), texts.len()), (limits.len(), limits.len()));
+        let manual = include_str!("../../../docs/src/limits.md");
+        for key in keys {
+            assert!(manual.contains(&format!("\n| `{key}` |")), "limits.md lacks {key}");
+        }
+    }
+}

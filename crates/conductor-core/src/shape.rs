@@ -26,19 +26,19 @@ pub const MAX_FUNCTION_LOCALS: u32 = 5_000;
 pub const MAX_LOOP_LOCALS: u64 = 50_000;
 /// Most of (blocks × locals) of one function, for the merges that blocks and conditionals make of locals.
 pub const MAX_BLOCK_LOCALS: u64 = 250_000;
-/// Most locals of all functions together.
+/// Most locals of all functions together; stops thousands of functions that each have as many as one may.
 pub const MAX_TOTAL_LOCALS: u64 = 2_000_000;
-/// Most imports; the host offers fewer than a hundred functions.
+/// Most imports; stops one function that is imported a million times. The host offers fewer than a hundred.
 pub const MAX_IMPORTS: u32 = 1_000;
-/// Most exports.
+/// Most exports; stops a list of names that the engine keeps for as long as the module lives.
 pub const MAX_EXPORTS: u32 = 10_000;
-/// Most types.
+/// Most types; each is registered with the engine, for all its plugins.
 pub const MAX_TYPES: u32 = 20_000;
-/// Most globals.
+/// Most globals; each costs every instance a place and an initial value to compute.
 pub const MAX_GLOBALS: u32 = 10_000;
 /// Most tables; each costs the instance an allocation of its own.
 pub const MAX_TABLES: u32 = 100;
-/// Most element and data segments together.
+/// Most element and data segments together; each is looked at whenever an instance is made.
 pub const MAX_SEGMENTS: u32 = 100_000;
 
 /// The proposals that plugins may use: the first release and what Rust and C toolchains emit by default.
@@ -246,4 +246,41 @@ fn at_most(what: &'static str, found: u32, max: u32) -> Result<(), ShapeError> {
 
 const fn too_many(what: &'static str, found: u64, max: u64) -> ShapeError {
     ShapeError::TooMany { what, found, max }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number as the manual writes it.
+    fn grouped(number: u64) -> String {
+        let digits = number.to_string();
+        let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
+        String::from_utf8(groups.join(&b',')).expect("digits")
+    }
+
+    #[test]
+    fn the_manual_has_every_limit() {
+        let manual = include_str!("../../../docs/src/limits.md");
+        for (what, max) in [
+            ("functions", MAX_FUNCTIONS.into()),
+            ("bytes in one function", MAX_FUNCTION_BYTES as u64),
+            ("blocks in one function", MAX_FUNCTION_BLOCKS.into()),
+            ("nested blocks", MAX_NESTING.into()),
+            ("branch targets in one function", MAX_FUNCTION_BRANCH_TARGETS.into()),
+            ("locals in one function", MAX_FUNCTION_LOCALS.into()),
+            ("loops × locals in one function", MAX_LOOP_LOCALS),
+            ("blocks × locals in one function", MAX_BLOCK_LOCALS),
+            ("locals", MAX_TOTAL_LOCALS),
+            ("imports", MAX_IMPORTS.into()),
+            ("exports", MAX_EXPORTS.into()),
+            ("types", MAX_TYPES.into()),
+            ("globals", MAX_GLOBALS.into()),
+            ("tables", MAX_TABLES.into()),
+            ("segments", MAX_SEGMENTS.into()),
+        ] {
+            let row = format!("\n| {what} | {} |\n", grouped(max));
+            assert!(manual.contains(&row), "limits.md lacks {row}");
+        }
+    }
 }

@@ -350,6 +350,19 @@ fn every_limit_may_be_set_for_all_plugins_and_for_one() {
 }
 
 #[test]
+fn the_manual_and_the_example_name_every_limit() {
+    let limits = include_str!("../../../../docs/src/limits.md");
+    let configuration = include_str!("../../../../docs/src/configuration.md");
+    let example = include_str!("../../../../docs/examples/config.toml");
+    for key in LIMITS.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key.trim()) {
+        assert!(configuration.contains(&format!("\n| `{key}` |")), "configuration.md lacks {key}");
+        assert!(example.contains(&format!("\n{key} = ")), "config.toml lacks {key}");
+        assert!(key == "isolation" || limits.contains(&format!("`{key}`")), "limits.md lacks {key}");
+    }
+    assert_eq!(parse(example).expect("valid").wasm.limits(), Limits::default());
+}
+
+#[test]
 fn the_stack_is_one_for_all_plugins() {
     let found = faults("[plugins.a]\nmax_stack_bytes = 65_536");
     assert_eq!(found.len(), 1, "{found:?}");
