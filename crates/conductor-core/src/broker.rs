@@ -94,6 +94,18 @@ pub struct Answer {
     pub refused_by: Option<Limit>,
 }
 
+/// Who answers what a plugin asks its host for: the broker itself, or in a worker process the way to it.
+pub(crate) trait HostCalls: Send + Sync {
+    /// Carries out one operation, or says why not. The request is the guest's, unparsed.
+    fn call(&self, op: u32, request: &[u8], deadline: Instant) -> Answer;
+}
+
+impl HostCalls for Session {
+    fn call(&self, op: u32, request: &[u8], deadline: Instant) -> Answer {
+        Self::call(self, op, request, deadline)
+    }
+}
+
 impl Session {
     /// Carries out one operation, or says why not. It returns by `deadline`, whatever the operation waits for.
     pub fn call(&self, op: u32, request: &[u8], deadline: Instant) -> Answer {

@@ -44,6 +44,10 @@ pub const DEFAULT_MAX_QUEUED_EVENTS: u32 = 1_024;
 /// Default of [`Limits::max_module_bytes`]; stops a file that would not fit into memory, or would keep the compiler busy
 /// for minutes, from being read.
 pub const DEFAULT_MAX_MODULE_BYTES: u64 = 64 * 1024 * 1024;
+/// Default of [`Limits::max_compile_time`]; stops a module that is made to keep a compiler busy.
+pub const DEFAULT_MAX_COMPILE_TIME: Duration = Duration::from_secs(4);
+/// Default of [`Limits::max_compile_bytes`]; stops a module that is made to fill a compiler's memory.
+pub const DEFAULT_MAX_COMPILE_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Default of [`Limits::wall_clock_step`]; stops a plugin from telling how long something took by the time of day.
 pub const DEFAULT_WALL_CLOCK_STEP: Duration = Duration::from_millis(1);
@@ -110,6 +114,11 @@ pub struct WasmConfig {
     pub wall_clock_step: Duration,
     /// Step of the monotonic clock that plugins see. Default [`DEFAULT_MONOTONIC_CLOCK_STEP`].
     pub monotonic_clock_step: Duration,
+    /// Processor time that compiling a plugin may take in a worker process, in whole seconds. Default
+    /// [`DEFAULT_MAX_COMPILE_TIME`].
+    pub max_compile_time: Duration,
+    /// Bytes of memory that a worker process may have while it compiles. Default [`DEFAULT_MAX_COMPILE_BYTES`].
+    pub max_compile_bytes: u64,
     /// Whether an instance lives across calls. Default [`Isolation::Persistent`].
     pub isolation: Isolation,
     /// Directory that holds `trusted_keys.toml`, `revoked_keys.toml` and `pins.toml`; without one no key is trusted and
@@ -145,6 +154,8 @@ impl Default for WasmConfig {
             max_module_bytes: limits.max_module_bytes,
             wall_clock_step: limits.wall_clock_step,
             monotonic_clock_step: limits.monotonic_clock_step,
+            max_compile_time: limits.max_compile_time,
+            max_compile_bytes: limits.max_compile_bytes,
             isolation: limits.isolation,
             trust_dir: None,
             data_dir: None,
@@ -173,6 +184,8 @@ impl WasmConfig {
             max_module_bytes: self.max_module_bytes,
             wall_clock_step: self.wall_clock_step,
             monotonic_clock_step: self.monotonic_clock_step,
+            max_compile_time: self.max_compile_time,
+            max_compile_bytes: self.max_compile_bytes,
             isolation: self.isolation,
         }
     }
@@ -195,6 +208,8 @@ impl WasmConfig {
             max_log_bytes_per_minute,
             max_queued_events,
             max_module_bytes,
+            max_compile_time,
+            max_compile_bytes,
             wall_clock_step,
             monotonic_clock_step,
             isolation,
@@ -213,6 +228,8 @@ impl WasmConfig {
         self.max_log_bytes_per_minute = max_log_bytes_per_minute;
         self.max_queued_events = max_queued_events;
         self.max_module_bytes = max_module_bytes;
+        self.max_compile_time = max_compile_time;
+        self.max_compile_bytes = max_compile_bytes;
         self.wall_clock_step = wall_clock_step;
         self.monotonic_clock_step = monotonic_clock_step;
         self.isolation = isolation;
@@ -254,6 +271,10 @@ pub struct Limits {
     pub wall_clock_step: Duration,
     /// Step of the monotonic clock that the plugin sees.
     pub monotonic_clock_step: Duration,
+    /// Processor time of a compilation in a worker process, in whole seconds.
+    pub max_compile_time: Duration,
+    /// Bytes of memory of a worker process while it compiles.
+    pub max_compile_bytes: u64,
     /// Whether an instance lives across calls.
     pub isolation: Isolation,
 }
@@ -277,6 +298,8 @@ impl Default for Limits {
             max_module_bytes: DEFAULT_MAX_MODULE_BYTES,
             wall_clock_step: DEFAULT_WALL_CLOCK_STEP,
             monotonic_clock_step: DEFAULT_MONOTONIC_CLOCK_STEP,
+            max_compile_time: DEFAULT_MAX_COMPILE_TIME,
+            max_compile_bytes: DEFAULT_MAX_COMPILE_BYTES,
             isolation: Isolation::Persistent,
         }
     }

@@ -36,6 +36,11 @@ impl Engine {
     /// Fails if the stack is larger than [`MAX_STACK_BYTES`], if wasmtime does not support this machine, or if the
     /// ticker's thread cannot be started.
     pub fn new(max_stack_bytes: u32) -> Result<Self, EngineError> {
+        Self::with_compiler_threads(max_stack_bytes, true)
+    }
+
+    /// As [`Engine::new`]; in a worker, which can start no threads once it is locked, the compiler does without.
+    pub(crate) fn with_compiler_threads(max_stack_bytes: u32, threads: bool) -> Result<Self, EngineError> {
         if max_stack_bytes > MAX_STACK_BYTES {
             return Err(EngineError::Stack { asked: max_stack_bytes });
         }
@@ -46,6 +51,7 @@ impl Engine {
             .consume_fuel(true)
             .epoch_interruption(true)
             .concurrency_support(false)
+            .parallel_compilation(threads)
             .cranelift_opt_level(OptLevel::Speed)
             .max_wasm_stack(max_stack_bytes as usize);
         let engine = wasmtime::Engine::new(&config).map_err(|source| EngineError::Unsupported { source })?;
@@ -112,8 +118,8 @@ pub enum EngineError {
 /// # Ok(()) }
 /// ```
 pub struct CompiledPlugin {
-    plugin: VerifiedPlugin,
-    pre: InstancePre<State>,
+    checked: CheckedPlugin,
+    code: Arc<Code>,
 }
 
 impl CompiledPlugin {
@@ -123,28 +129,95 @@ impl CompiledPlugin {
     ///
     /// Fails if the bytes are not a module that a plugin may be, see [`ShapeError`], or do not compile.
     pub fn compile(engine: &Engine, plugin: VerifiedPlugin) -> Result<Self, CompileError> {
-        shape::check(plugin.bytes()).map_err(|source| CompileError::Shape { source })?;
-        #[expect(clippy::disallowed_methods, reason = "the one place where verified bytes become code")]
-        let module = wasmtime::Module::from_binary(engine.inner(), plugin.bytes())
-            .map_err(|source| CompileError::Compiler { source })?;
-        let pre = engine
-            .shared
-            .linker
-            .instantiate_pre(&module)
-            .map_err(|source| CompileError::Import { source })?;
-        Ok(Self { plugin, pre })
+        let checked = CheckedPlugin::check(plugin).map_err(|source| CompileError::Shape { source })?;
+        Self::compile_checked(engine, checked)
+    }
+
+    pub(crate) fn compile_checked(engine: &Engine, checked: CheckedPlugin) -> Result<Self, CompileError> {
+        let code = Code::compile(engine, Compilable::verified(checked.plugin()))?;
+        Ok(Self { checked, code: Arc::new(code) })
+    }
+
+    pub(crate) const fn checked(&self) -> &CheckedPlugin {
+        &self.checked
+    }
+
+    pub(crate) const fn code(&self) -> &Arc<Code> {
+        &self.code
     }
 
     /// The verified plugin that was compiled.
     #[must_use]
     pub const fn plugin(&self) -> &VerifiedPlugin {
-        &self.plugin
+        self.checked.plugin()
     }
 
     /// The flavour that the module's exports make it; `None` if it is no plugin.
     #[must_use]
-    pub fn flavour(&self) -> Option<Flavour> {
-        crate::instance::flavour(self.pre.module())
+    pub const fn flavour(&self) -> Option<Flavour> {
+        self.checked.flavour()
+    }
+}
+
+/// A verified plugin whose module has a shape that a plugin may have.
+pub(crate) struct CheckedPlugin {
+    plugin: VerifiedPlugin,
+    flavour: Option<Flavour>,
+}
+
+impl CheckedPlugin {
+    pub(crate) fn check(plugin: VerifiedPlugin) -> Result<Self, ShapeError> {
+        let flavour = shape::check(plugin.bytes())?;
+        Ok(Self { plugin, flavour })
+    }
+
+    pub(crate) const fn plugin(&self) -> &VerifiedPlugin {
+        &self.plugin
+    }
+
+    pub(crate) const fn flavour(&self) -> Option<Flavour> {
+        self.flavour
+    }
+}
+
+/// Bytes that may be compiled: those of a verified plugin, here or in the supervisor that handed them over.
+pub(crate) struct Compilable<'a>(&'a [u8]);
+
+impl<'a> Compilable<'a> {
+    pub(crate) fn verified(plugin: &'a VerifiedPlugin) -> Self {
+        Self(plugin.bytes())
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn handed_over(plugin: &'a crate::worker::HandedOver) -> Self {
+        Self(plugin.bytes())
+    }
+}
+
+/// Machine code of one plugin, linked to the host's functions and ready to be instantiated.
+pub(crate) struct Code {
+    pre: InstancePre<State>,
+}
+
+impl Code {
+    pub(crate) fn compile(engine: &Engine, bytes: Compilable<'_>) -> Result<Self, CompileError> {
+        #[expect(clippy::disallowed_methods, reason = "the one place where verified bytes become code")]
+        let module = wasmtime::Module::from_binary(engine.inner(), bytes.0)
+            .map_err(|source| CompileError::Compiler { source })?;
+        Self::link(engine, &module)
+    }
+
+    /// Links a module that was compiled before.
+    pub(crate) fn link(engine: &Engine, module: &wasmtime::Module) -> Result<Self, CompileError> {
+        let pre =
+            engine.shared.linker.instantiate_pre(module).map_err(|source| CompileError::Import { source })?;
+        Ok(Self { pre })
+    }
+
+    /// The code in a form that [`wasmtime::Module::deserialize`] takes back.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn serialize(&self) -> wasmtime::Result<Vec<u8>> {
+        self.pre.module().serialize()
     }
 
     pub(crate) const fn pre(&self) -> &InstancePre<State> {
@@ -173,5 +246,25 @@ pub enum CompileError {
     Import {
         /// Which import and which types.
         source: wasmtime::Error,
+    },
+    /// A worker process did not make code of the module.
+    #[error("{what}")]
+    InWorker {
+        /// What the variant would be in this process.
+        what: &'static str,
+        /// What the worker said.
+        cause: String,
+    },
+    /// Compiling took longer than it may.
+    #[error("module takes more than {seconds} s of processor time to compile")]
+    TooSlow {
+        /// Processor time that it may take, in seconds.
+        seconds: u64,
+    },
+    /// Compiling took more memory than it may.
+    #[error("module takes more than {max} bytes of memory to compile")]
+    TooMuchMemory {
+        /// Bytes that it may take.
+        max: u64,
     },
 }

@@ -7,17 +7,22 @@ use conductor_signing::{
     Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustError, TrustLevel, TrustStore,
     UnverifiedPlugin, VerifyError,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::broker::Broker;
-use crate::config::{Limits, WasmConfig};
+use crate::config::{Limits, MAX_STACK_BYTES, WasmConfig};
 use crate::devices::Devices;
 use crate::engine::{CompileError, Engine, EngineError};
 use crate::grant::{CapabilityDecision, GrantError, GrantSpec};
 use crate::health::PluginState;
-use crate::in_process;
-use crate::outcome::{CallReport, Limit, Outcome};
-use crate::walls::Walls;
+use crate::in_process::InProcess;
+use crate::loading;
+use crate::outcome::{CallReport, Limit, Outcome, WorkerFault};
+use crate::runtime::Runtime;
+use crate::walls::{ProcessWall, Walls};
 use crate::wasi::SetupError;
+#[cfg(target_os = "linux")]
+use crate::worker::{CodeCache, WorkerProgram, Workers};
 
 /// Loads plugins under one configuration. Plugins share its engine and its broker and nothing else.
 ///
@@ -47,8 +52,9 @@ use crate::wasi::SetupError;
 /// ```
 pub struct Host {
     config: WasmConfig,
-    engine: Engine,
+    runtime: Box<dyn Runtime>,
     broker: Broker,
+    walls: Walls,
 }
 
 impl Host {
@@ -68,7 +74,44 @@ impl Host {
     /// Fails if this machine cannot run the engine or the broker.
     pub fn with_devices(config: WasmConfig, devices: Devices) -> Result<Self, HostError> {
         let engine = Engine::new(config.max_stack_bytes).map_err(|source| HostError::Engine { source })?;
-        Ok(Self { config, engine, broker: Broker::new(devices) })
+        Ok(Self {
+            config,
+            runtime: Box::new(InProcess::new(engine)),
+            broker: Broker::new(devices),
+            walls: Walls::in_process(),
+        })
+    }
+
+    /// A host that runs each plugin in a worker process which the operating system confines.
+    ///
+    /// # Errors
+    ///
+    /// Fails if workers cannot be started, or if this system cannot confine them and the options do not allow that.
+    #[cfg(target_os = "linux")]
+    pub fn with_workers(
+        config: WasmConfig,
+        devices: Devices,
+        options: WorkerOptions,
+    ) -> Result<Self, HostError> {
+        if config.max_stack_bytes > MAX_STACK_BYTES {
+            let source = EngineError::Stack { asked: config.max_stack_bytes };
+            return Err(HostError::Engine { source });
+        }
+        let WorkerOptions { program, cache, allow_weak_isolation } = options;
+        let workers = Workers::start(program, cache, config.max_stack_bytes, allow_weak_isolation)
+            .map_err(|source| HostError::Workers { source })?;
+        let wall = workers.wall();
+        if !wall.stands() && !allow_weak_isolation {
+            return Err(HostError::WeakIsolation { wall });
+        }
+        let walls = Walls { process: Some(wall) };
+        Ok(Self { config, runtime: Box::new(workers), broker: Broker::new(devices), walls })
+    }
+
+    /// Which walls the host puts around its plugins on this system.
+    #[must_use]
+    pub const fn walls(&self) -> Walls {
+        self.walls
     }
 
     /// What the host was configured with.
@@ -111,12 +154,24 @@ impl Host {
             .verify(policy, self.config.require_statement, &trust)
             .map_err(|source| LoadError::Verify { source })?;
         let new_pin = trust.new_pin(&verified);
-        let plugin = in_process::load(&self.engine, &self.broker, &self.config, verified, options)?;
+        let plugin = loading::load(self.runtime.as_ref(), &self.broker, &self.config, verified, options)?;
         if let (Some(directory), Some(pin)) = (&self.config.trust_dir, new_pin) {
             pin.record(directory).map_err(|source| LoadError::Pin { source })?;
         }
         Ok(plugin)
     }
+}
+
+/// How a host runs its workers.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub struct WorkerOptions {
+    /// The program that runs as a worker.
+    pub program: WorkerProgram,
+    /// Where compiled code is kept between runs; without one every start compiles.
+    pub cache: Option<CodeCache>,
+    /// Go on where the kernel cannot confine workers: wall two does not stand then.
+    pub allow_weak_isolation: bool,
 }
 
 /// How one plugin is to be loaded, beyond what the host's configuration says.
@@ -139,7 +194,7 @@ pub struct PluginOptions {
     pub directories: Vec<(PathBuf, String)>,
 }
 
-/// A loaded plugin. In process it is an instance in this address space; the trait leaves room for others.
+/// A loaded plugin, in this process or in a worker of its own.
 pub trait Plugin: Send {
     /// What is known about the plugin.
     fn info(&self) -> &PluginInfo;
@@ -193,7 +248,7 @@ impl PluginInfo {
 }
 
 /// Flavour of the plugin ABI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Flavour {
     /// Exports `execute`; the instance lives across calls.
     Reactor,
@@ -220,6 +275,31 @@ pub enum HostError {
         /// Why.
         source: EngineError,
     },
+    /// Worker processes cannot be started.
+    #[error("{source}")]
+    Workers {
+        /// Why.
+        source: WorkerFault,
+    },
+    /// This system has no worker processes.
+    #[error("this system cannot confine plugins: worker processes exist on Linux only so far")]
+    NoWorkers,
+    /// The kernel cannot confine worker processes.
+    #[error("this system cannot confine plugins: {}", missing(wall))]
+    WeakIsolation {
+        /// What it can do.
+        wall: ProcessWall,
+    },
+}
+
+/// What a wall lacks, in words.
+fn missing(wall: &ProcessWall) -> &'static str {
+    match (wall.landlock_abi > 0, wall.seccomp) {
+        (false, false) => "its kernel offers neither landlock nor seccomp",
+        (false, true) => "its kernel offers no landlock",
+        (true, false) => "its kernel offers no seccomp",
+        (true, true) => "nothing is missing",
+    }
 }
 
 /// Why a plugin was not loaded: the step that refused, in the order in which they are taken.
@@ -283,6 +363,18 @@ pub enum LoadError {
         /// How the start ended.
         outcome: Outcome,
     },
+    /// The plugin's worker process failed.
+    #[error("{fault}")]
+    Worker {
+        /// What became of it.
+        fault: WorkerFault,
+    },
+    /// The kernel did not confine the plugin's worker process.
+    #[error("the plugin's worker process is not confined: {}", missing(wall))]
+    WeakIsolation {
+        /// What the kernel did.
+        wall: ProcessWall,
+    },
     /// That the plugin has a signed statement cannot be recorded, so a later document could lack it unnoticed.
     #[error("signed statement of the plugin cannot be recorded: {source}")]
     Pin {
@@ -298,6 +390,8 @@ impl LoadError {
         match self {
             Self::Read { source: ReadError::TooLarge { .. } } => Some(Limit::ModuleBytes),
             Self::Start { outcome } => outcome.limit(),
+            Self::Compile { source: CompileError::TooSlow { .. } } => Some(Limit::CompileTime),
+            Self::Compile { source: CompileError::TooMuchMemory { .. } } => Some(Limit::CompileBytes),
             Self::Read { .. }
             | Self::Trust { .. }
             | Self::Verify { .. }
@@ -307,6 +401,8 @@ impl LoadError {
             | Self::StatementDisagrees { .. }
             | Self::Grant { .. }
             | Self::Setup { .. }
+            | Self::Worker { .. }
+            | Self::WeakIsolation { .. }
             | Self::Pin { .. } => None,
         }
     }

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use wasmtime::{Memory, Store, UpdateDeadline};
 use wasmtime_wasi::p1::WasiP1Ctx;
 
-use crate::broker::Session;
+use crate::broker::HostCalls;
 use crate::config::Limits;
-use crate::engine::{CompiledPlugin, Engine, TICK};
+use crate::engine::{Code, Engine, TICK};
 use crate::outcome::{Limit, LogLine, LogSource, Outcome};
 use crate::wasi::{Capture, Disk, OpenFiles, Setup};
 use abi::Exports;
-pub(crate) use abi::{Metadata, flavour};
+pub(crate) use abi::Metadata;
 use call_log::CallLog;
 pub(crate) use classify::Stopped;
 use classify::classify;
@@ -38,7 +38,7 @@ pub(crate) struct State {
     pub(crate) deadline: Instant,
     limiter: Limiter,
     memory: Option<Memory>,
-    session: Arc<Session>,
+    host_calls: Arc<dyn HostCalls>,
     /// Answer of the last host call, waiting to be fetched.
     answer: Vec<u8>,
     reply: Option<Vec<u8>>,
@@ -82,9 +82,9 @@ impl Instance {
     /// all on one budget.
     pub(crate) fn start(
         engine: &Engine,
-        compiled: &CompiledPlugin,
+        code: &Code,
         limits: Limits,
-        session: Arc<Session>,
+        host_calls: Arc<dyn HostCalls>,
         setup: Setup,
     ) -> Result<(Self, Metadata), Outcome> {
         let (stdout, stderr) = (setup.stdout.clone(), setup.stderr.clone());
@@ -96,7 +96,7 @@ impl Instance {
             deadline: Instant::now(),
             limiter: Limiter::new(limits.max_memory_bytes, limits.max_table_elements),
             memory: None,
-            session,
+            host_calls,
             answer: Vec::new(),
             reply: None,
             log: CallLog::new(limits.max_log_bytes),
@@ -113,8 +113,7 @@ impl Instance {
         });
         let _ticking = engine.ticking();
         begin(&mut store);
-        let instance =
-            compiled.pre().instantiate(&mut store).map_err(|error| classify(&error, store.data()))?;
+        let instance = code.pre().instantiate(&mut store).map_err(|error| classify(&error, store.data()))?;
         let exports = Exports::find(&mut store, &instance)?;
         store.data_mut().memory = instance.get_memory(&mut store, "memory");
         let mut instance = Self { engine: engine.clone(), store, exports };

@@ -4,8 +4,6 @@
 //! [`UnverifiedPlugin`](conductor_signing::UnverifiedPlugin) →
 //! [`VerifiedPlugin`](conductor_signing::VerifiedPlugin) → [`CompiledPlugin`] → a [`Plugin`] that executes.
 
-#![forbid(unsafe_code)]
-
 pub mod broker;
 pub mod capability;
 mod config;
@@ -17,15 +15,21 @@ mod host;
 pub mod imports;
 mod in_process;
 mod instance;
+mod loading;
+mod local;
 mod outcome;
+mod runtime;
 pub mod scope;
 pub mod shape;
 mod walls;
 mod wasi;
+#[cfg(target_os = "linux")]
+pub mod worker;
 
 pub use config::{
-    DEFAULT_MAX_CALLS_PER_SECOND, DEFAULT_MAX_DISK_BYTES, DEFAULT_MAX_DISK_FILES, DEFAULT_MAX_EXECUTION_TIME,
-    DEFAULT_MAX_FUEL, DEFAULT_MAX_LOG_BYTES, DEFAULT_MAX_LOG_BYTES_PER_MINUTE, DEFAULT_MAX_MEMORY_BYTES,
+    DEFAULT_MAX_CALLS_PER_SECOND, DEFAULT_MAX_COMPILE_BYTES, DEFAULT_MAX_COMPILE_TIME,
+    DEFAULT_MAX_DISK_BYTES, DEFAULT_MAX_DISK_FILES, DEFAULT_MAX_EXECUTION_TIME, DEFAULT_MAX_FUEL,
+    DEFAULT_MAX_LOG_BYTES, DEFAULT_MAX_LOG_BYTES_PER_MINUTE, DEFAULT_MAX_MEMORY_BYTES,
     DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_MAX_MODULE_BYTES, DEFAULT_MAX_OPEN_FILES, DEFAULT_MAX_QUEUED_EVENTS,
     DEFAULT_MAX_REPLY_BYTES, DEFAULT_MAX_STACK_BYTES, DEFAULT_MAX_TABLE_ELEMENTS,
     DEFAULT_MONOTONIC_CLOCK_STEP, DEFAULT_WALL_CLOCK_STEP, Isolation, Limits, MAX_STACK_BYTES, WasmConfig,
@@ -34,6 +38,8 @@ pub use devices::{Devices, MidiError, MidiOutputs};
 pub use engine::{CompileError, CompiledPlugin, Engine, EngineError};
 pub use grant::{CapabilityDecision, Decision, GrantSpec};
 pub use health::PluginState;
+#[cfg(target_os = "linux")]
+pub use host::WorkerOptions;
 pub use host::{Flavour, Host, HostError, LoadError, Plugin, PluginInfo, PluginOptions};
 pub use outcome::{CallReport, Limit, LogLine, LogSource, Outcome, Suspension, WorkerFault};
 pub use walls::{ProcessWall, Walls};

@@ -37,6 +37,10 @@ pub enum Limit {
     LogRate,
     /// `max_queued_events`: events that wait for the plugin.
     QueuedEvents,
+    /// `max_compile_time`: processor time of compiling in a worker process.
+    CompileTime,
+    /// `max_compile_bytes`: memory of a worker process that compiles.
+    CompileBytes,
     /// `max_module_bytes`: the plugin's file.
     ModuleBytes,
 }
@@ -60,6 +64,8 @@ impl Limit {
             Self::LogBytes => "max_log_bytes",
             Self::LogRate => "max_log_bytes_per_minute",
             Self::QueuedEvents => "max_queued_events",
+            Self::CompileTime => "max_compile_time",
+            Self::CompileBytes => "max_compile_bytes",
             Self::ModuleBytes => "max_module_bytes",
         }
     }
@@ -82,6 +88,8 @@ impl fmt::Display for Limit {
             Self::LogBytes => "log limit exceeded",
             Self::LogRate => "log limit of a minute exceeded",
             Self::QueuedEvents => "too many events queued",
+            Self::CompileTime => "compilation takes too long",
+            Self::CompileBytes => "compilation takes too much memory",
             Self::ModuleBytes => "module too large",
         })
     }
@@ -251,7 +259,7 @@ impl fmt::Display for Outcome {
 }
 
 /// One line that a plugin logged or printed. The text is as the plugin wrote it: escape it wherever it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
     /// Where the line came from.
     pub source: LogSource,
@@ -260,7 +268,7 @@ pub struct LogLine {
 }
 
 /// Where a log line came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogSource {
     /// Standard output of a reactor plugin.
     Stdout,
@@ -311,6 +319,22 @@ mod tests {
         let manual = include_str!("../../../docs/src/limits.md");
         for key in keys {
             assert!(manual.contains(&format!("\n| `{key}` |")), "limits.md lacks {key}");
+        }
+    }
+}
+
+impl CallReport {
+    /// The report of a call that did not reach the plugin's code, or that nothing is known of but how it ended.
+    pub(crate) const fn without_call(outcome: Outcome, elapsed: Duration) -> Self {
+        Self {
+            outcome,
+            reply: None,
+            fuel_used: 0,
+            peak_memory_bytes: 0,
+            elapsed,
+            log: Vec::new(),
+            dropped_log_bytes: 0,
+            limits_refused: Vec::new(),
         }
     }
 }

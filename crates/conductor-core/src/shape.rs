@@ -4,9 +4,11 @@
 //! be counted is therefore counted first, in one pass and without allocating for what the module claims about itself.
 
 use wasmparser::{
-    BinaryReaderError, FunctionBody, Operator, Parser, Payload, TypeRef, Validator, WasmFeatures,
+    BinaryReaderError, ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef, Validator,
+    WasmFeatures,
 };
 
+use crate::host::Flavour;
 use crate::wasi;
 
 /// Most functions, imported ones included; stops hundreds of thousands of empty functions.
@@ -103,14 +105,15 @@ pub enum ShapeError {
     },
 }
 
-/// Checks everything that can be checked without compiling.
-pub(crate) fn check(bytes: &[u8]) -> Result<(), ShapeError> {
+/// Checks everything that can be checked without compiling. Returns the flavour that the module's exports make it;
+/// `None` if it is no plugin.
+pub(crate) fn check(bytes: &[u8]) -> Result<Option<Flavour>, ShapeError> {
     let mut counts = Counts::default();
     for payload in Parser::new(0).parse_all(bytes) {
         counts.payload(payload.map_err(|source| refuse(bytes, source))?)?;
     }
     Validator::new_with_features(FEATURES).validate_all(bytes).map_err(|source| refuse(bytes, source))?;
-    Ok(())
+    Ok(counts.flavour)
 }
 
 /// Names the feature that would make an invalid module valid, if there is one.
@@ -136,6 +139,7 @@ struct Counts {
     functions: u32,
     segments: u32,
     total_locals: u64,
+    flavour: Option<Flavour>,
 }
 
 impl Counts {
@@ -164,7 +168,20 @@ impl Counts {
             }
             Payload::TableSection(section) => at_most("tables", section.count(), MAX_TABLES),
             Payload::GlobalSection(section) => at_most("globals", section.count(), MAX_GLOBALS),
-            Payload::ExportSection(section) => at_most("exports", section.count(), MAX_EXPORTS),
+            Payload::ExportSection(section) => {
+                at_most("exports", section.count(), MAX_EXPORTS)?;
+                for export in section {
+                    let export = export.map_err(invalid)?;
+                    match (export.name, export.kind) {
+                        ("execute", ExternalKind::Func) => self.flavour = Some(Flavour::Reactor),
+                        ("_start", ExternalKind::Func) => {
+                            self.flavour = self.flavour.or(Some(Flavour::Command));
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(())
+            }
             Payload::ElementSection(section) => self.segments(section.count()),
             Payload::DataSection(section) => self.segments(section.count()),
             Payload::CodeSectionEntry(body) => self.function(&body),

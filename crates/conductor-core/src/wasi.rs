@@ -10,6 +10,7 @@ mod clocks;
 mod context;
 mod disk;
 mod files;
+mod measure;
 mod poll;
 
 use std::future::Future;
@@ -29,6 +30,7 @@ pub use context::SetupError;
 pub(crate) use context::{Access, Setup, data_directory};
 pub(crate) use disk::Disk;
 pub(crate) use files::OpenFiles;
+pub(crate) use measure::measure;
 
 /// Name of the import module.
 pub(crate) const MODULE: &str = "wasi_snapshot_preview1";

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use conductor_core::{Devices, Host, HostError};
+use conductor_core::{Devices, HostError};
 
 use crate::calls::{CallFormat, CallLog};
 use crate::config::{Config, OutputConfig};
 use crate::dispatch::{PluginTotals, Router};
+use crate::hosting::Hosting;
 use crate::input::{Emitter, InputError};
 use crate::output::MidiPorts;
 use crate::stop::{Stop, Wake};
@@ -41,7 +42,12 @@ pub struct RunOptions {
 /// # Errors
 ///
 /// Fails if nothing could start at all, or something that is marked as required could not.
-pub fn run(config: &Config, options: RunOptions, stop: &Stop) -> Result<Vec<PluginTotals>, RunError> {
+pub fn run(
+    config: &Config,
+    options: RunOptions,
+    hosting: &Hosting,
+    stop: &Stop,
+) -> Result<Vec<PluginTotals>, RunError> {
     if config.inputs.is_empty() || config.mappings.all().is_empty() {
         tracing::warn!(
             inputs = config.inputs.len(),
@@ -50,7 +56,7 @@ pub fn run(config: &Config, options: RunOptions, stop: &Stop) -> Result<Vec<Plug
         );
     }
     let calls = options.calls.map(CallLog::to_stdout);
-    let mut daemon = Daemon::new(config, options, stop);
+    let mut daemon = Daemon::new(config, options, hosting, stop);
     let result = daemon.start(calls.as_ref().map(|(log, _)| log));
     if result.is_ok() {
         daemon.wait();
@@ -67,6 +73,7 @@ pub fn run(config: &Config, options: RunOptions, stop: &Stop) -> Result<Vec<Plug
 struct Daemon<'r> {
     config: &'r Config,
     options: RunOptions,
+    hosting: &'r Hosting,
     stop: &'r Stop,
     plugins: Plugins,
     inputs: Inputs,
@@ -74,17 +81,17 @@ struct Daemon<'r> {
 }
 
 impl<'r> Daemon<'r> {
-    fn new(config: &'r Config, options: RunOptions, stop: &'r Stop) -> Self {
+    fn new(config: &'r Config, options: RunOptions, hosting: &'r Hosting, stop: &'r Stop) -> Self {
         let plugins = Plugins::new(config);
         let router = Router::new(config.mappings.clone(), plugins.queues());
         let inputs = Inputs::new(config, Arc::new(move |event| router.dispatch(event)));
         let ports = Arc::new(MidiPorts::new(&config.outputs, inputs.jack_ports()));
-        Self { config, options, stop, plugins, inputs, ports }
+        Self { config, options, hosting, stop, plugins, inputs, ports }
     }
 
     fn start(&mut self, calls: Option<&CallLog>) -> Result<(), RunError> {
         let devices = Devices { midi: Arc::clone(&self.ports) as _, ..Devices::default() };
-        let host = Host::with_devices(self.config.wasm.clone(), devices);
+        let host = self.hosting.host(self.config.wasm.clone(), devices);
         let host = host.map_err(|source| RunError::Host { source })?;
         self.plugins.start(&Arc::new(host), self.config, calls, self.stop)?;
         open_outputs(&self.config.outputs, &self.ports)?;

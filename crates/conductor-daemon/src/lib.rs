@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod denial;
 pub mod dispatch;
 pub mod event;
+pub mod hosting;
 pub mod input;
 pub mod jack_client;
 pub mod mapping;

@@ -9,22 +9,23 @@ pub struct Paths {
     config_dir: PathBuf,
     data_dir: PathBuf,
     state_dir: PathBuf,
+    cache_dir: PathBuf,
     home: Option<PathBuf>,
 }
 
 impl Paths {
     /// Directories that the caller chose; there is no home directory, so `~` stands for nothing.
     #[must_use]
-    pub fn new(config_dir: PathBuf, data_dir: PathBuf, state_dir: PathBuf) -> Self {
-        Self { config_dir, data_dir, state_dir, home: None }
+    pub fn new(config_dir: PathBuf, data_dir: PathBuf, state_dir: PathBuf, cache_dir: PathBuf) -> Self {
+        Self { config_dir, data_dir, state_dir, cache_dir, home: None }
     }
 
     /// Finds the directories.
     ///
-    /// `CONDUCTOR_CONFIG_DIR`, `CONDUCTOR_DATA_DIR` and `CONDUCTOR_STATE_DIR` name them outright. Otherwise they are
-    /// `conductor` below `XDG_CONFIG_HOME`, `XDG_DATA_HOME` and `XDG_STATE_HOME`, and without those below `~/.config`,
-    /// `~/.local/share` (on macOS `~/Library/Application Support`) and `~/.local/state`. As the XDG base directory
-    /// specification asks, `XDG_*` values that are not absolute are ignored.
+    /// `CONDUCTOR_CONFIG_DIR`, `CONDUCTOR_DATA_DIR`, `CONDUCTOR_STATE_DIR` and `CONDUCTOR_CACHE_DIR` name them outright.
+    /// Otherwise they are `conductor` below `XDG_CONFIG_HOME`, `XDG_DATA_HOME`, `XDG_STATE_HOME` and `XDG_CACHE_HOME`, and
+    /// without those below `~/.config`, `~/.local/share` (on macOS `~/Library/Application Support`), `~/.local/state` and
+    /// `~/.cache`. As the XDG base directory specification asks, `XDG_*` values that are not absolute are ignored.
     ///
     /// # Errors
     ///
@@ -54,6 +55,7 @@ impl Paths {
             config_dir: directory("CONDUCTOR_CONFIG_DIR", "XDG_CONFIG_HOME", ".config")?,
             data_dir: directory("CONDUCTOR_DATA_DIR", "XDG_DATA_HOME", data)?,
             state_dir: directory("CONDUCTOR_STATE_DIR", "XDG_STATE_HOME", ".local/state")?,
+            cache_dir: directory("CONDUCTOR_CACHE_DIR", "XDG_CACHE_HOME", ".cache")?,
             home,
         })
     }
@@ -86,6 +88,12 @@ impl Paths {
     #[must_use]
     pub fn state_dir(&self) -> &Path {
         &self.state_dir
+    }
+
+    /// Directory of compiled code, which can be made again.
+    #[must_use]
+    pub fn code_dir(&self) -> PathBuf {
+        self.cache_dir.join("code")
     }
 
     /// `path` with a leading `~/` replaced by the home directory, and relative paths taken from `base`.
@@ -161,8 +169,12 @@ mod tests {
     #[test]
     fn without_home_every_directory_must_be_named() {
         assert_eq!(from(&[]), Err(PathsError::NoHome { variable: "CONDUCTOR_CONFIG_DIR" }));
-        let named =
-            [("CONDUCTOR_CONFIG_DIR", "/c"), ("CONDUCTOR_DATA_DIR", "/d"), ("CONDUCTOR_STATE_DIR", "/s")];
+        let named = [
+            ("CONDUCTOR_CONFIG_DIR", "/c"),
+            ("CONDUCTOR_DATA_DIR", "/d"),
+            ("CONDUCTOR_STATE_DIR", "/s"),
+            ("CONDUCTOR_CACHE_DIR", "/k"),
+        ];
         assert_eq!(from(&named).expect("paths").plugins_dir(), Path::new("/d/plugins"));
     }
 

@@ -48,6 +48,7 @@ mod name;
 mod plugin_file;
 mod policy;
 mod revocation;
+pub mod secret;
 mod sign;
 mod statement;
 mod time;

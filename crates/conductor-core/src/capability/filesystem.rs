@@ -3,6 +3,7 @@
 //! Files are reached through WASI, not through the broker; the decision is made here and nowhere else.
 
 use conductor_abi::Capability;
+use serde::{Deserialize, Serialize};
 
 use super::granted;
 use crate::config::Limits;
@@ -38,7 +39,7 @@ impl DataAccess {
 }
 
 /// How much a plugin may keep in its data directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataQuota {
     /// Most bytes.
     pub bytes: u64,

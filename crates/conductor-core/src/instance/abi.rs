@@ -1,15 +1,15 @@
 //! The two flavours of plugin ABI version 1.
 
 use conductor_abi::MAX_MANIFEST_BYTES;
+use serde::{Deserialize, Serialize};
 use wasmtime::{Store, TypedFunc};
 
 use super::classify::{classify, exit_code};
 use super::{Instance, State};
-use crate::host::Flavour;
 use crate::outcome::{Limit, Outcome};
 
 /// What a plugin says about itself when it is asked, as JSON that nobody has checked yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Metadata {
     /// Answer of `init()`.
     pub(crate) init: Option<Vec<u8>>,
@@ -38,18 +38,6 @@ pub(super) struct Reactor {
 enum Capabilities {
     Packed(TypedFunc<(), u64>),
     Terminated(TypedFunc<(), u32>),
-}
-
-/// The flavour that a module's exports make it, if they make it one.
-pub(crate) fn flavour(module: &wasmtime::Module) -> Option<Flavour> {
-    let has = |name| module.get_export(name).is_some_and(|export| export.func().is_some());
-    if has("execute") {
-        Some(Flavour::Reactor)
-    } else if has("_start") {
-        Some(Flavour::Command)
-    } else {
-        None
-    }
 }
 
 impl Exports {

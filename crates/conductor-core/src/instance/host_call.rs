@@ -57,7 +57,7 @@ fn call(mut caller: Caller<'_, State>, op: u32, ptr: u32, len: u32) -> wasmtime:
                 state.refuse(Limit::MessageBytes);
                 return Ok(failed(state, Status::TooLarge, "the request is larger than max_message_bytes"));
             }
-            let answer = state.session.call(op, range, state.deadline);
+            let answer = state.host_calls.call(op, range, state.deadline);
             finish(&mut caller, answer)
         }
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
@@ -13,7 +14,7 @@ use super::{Capture, Disk};
 use crate::config::Limits;
 
 /// A directory of the host that a plugin sees.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Access {
     pub(crate) host: PathBuf,
     pub(crate) guest: String,
@@ -101,5 +102,11 @@ pub enum SetupError {
     NotADirectory {
         /// The path.
         path: PathBuf,
+    },
+    /// A worker process could not open a directory.
+    #[error("the plugin's worker cannot open its directories: {cause}")]
+    InWorker {
+        /// What the worker said.
+        cause: String,
     },
 }

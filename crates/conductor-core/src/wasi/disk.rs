@@ -1,6 +1,5 @@
 //! How much a plugin keeps in its data directory, held against its quota before it grows.
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +8,7 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
 use wiggle::GuestMemory;
 
 use super::files::{moved_bytes, vector_bytes};
+use super::measure::measure;
 use super::{FILE_FUEL, charge, errno, now_or_trap, timed};
 use crate::capability::filesystem::DataQuota;
 use crate::instance::State;
@@ -63,29 +63,9 @@ impl Usage {
         Ok(())
     }
 
-    /// Adds up sizes and entries without following a link. A directory that cannot be read counts as full: what is in
-    /// it is not known to fit.
     fn measure(&mut self) {
-        (self.bytes, self.files) = (0, 0);
-        let mut directories = vec![self.directory.clone()];
-        while let Some(directory) = directories.pop() {
-            let Ok(entries) = fs::read_dir(&directory) else {
-                self.bytes = u64::MAX;
-                return;
-            };
-            for entry in entries.flatten() {
-                self.files += 1;
-                let Ok(found) = fs::symlink_metadata(entry.path()) else { continue };
-                if found.is_dir() {
-                    directories.push(entry.path());
-                } else {
-                    self.bytes = self.bytes.saturating_add(found.len());
-                }
-                if self.files > u64::from(self.quota.files).saturating_mul(2) {
-                    return;
-                }
-            }
-        }
+        let used = measure(&self.directory, self.quota.files);
+        (self.bytes, self.files) = (used.bytes, used.files);
     }
 }
 

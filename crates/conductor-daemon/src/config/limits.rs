@@ -42,6 +42,10 @@ pub struct LimitOverrides {
     pub wall_clock_step: Option<Duration>,
     /// `monotonic_clock_step`.
     pub monotonic_clock_step: Option<Duration>,
+    /// `max_compile_time`.
+    pub max_compile_time: Option<Duration>,
+    /// `max_compile_bytes`.
+    pub max_compile_bytes: Option<u64>,
     /// `isolation`.
     pub isolation: Option<Isolation>,
 }
@@ -67,6 +71,8 @@ impl LimitOverrides {
             max_module_bytes: self.max_module_bytes.unwrap_or(outer.max_module_bytes),
             wall_clock_step: self.wall_clock_step.unwrap_or(outer.wall_clock_step),
             monotonic_clock_step: self.monotonic_clock_step.unwrap_or(outer.monotonic_clock_step),
+            max_compile_time: self.max_compile_time.unwrap_or(outer.max_compile_time),
+            max_compile_bytes: self.max_compile_bytes.unwrap_or(outer.max_compile_bytes),
             isolation: self.isolation.unwrap_or(outer.isolation),
         }
     }
@@ -90,6 +96,8 @@ pub(super) fn read(table: &Table<'_, '_>) -> LimitOverrides {
         max_module_bytes: positive(table, "max_module_bytes"),
         wall_clock_step: step(table, "wall_clock_step"),
         monotonic_clock_step: step(table, "monotonic_clock_step"),
+        max_compile_time: positive(table, "max_compile_time"),
+        max_compile_bytes: positive(table, "max_compile_bytes"),
         isolation: isolation(table),
     }
 }

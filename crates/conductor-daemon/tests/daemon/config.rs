@@ -315,6 +315,8 @@ const LIMITS: &str = r#"
     max_log_bytes_per_minute = 12
     max_queued_events = 13
     max_module_bytes = 14
+    max_compile_time = "17s"
+    max_compile_bytes = 18
     wall_clock_step = "15ms"
     monotonic_clock_step = "16us"
     isolation = "fresh"
@@ -337,6 +339,8 @@ fn every_limit_may_be_set_for_all_plugins_and_for_one() {
         max_log_bytes_per_minute: 12,
         max_queued_events: 13,
         max_module_bytes: 14,
+        max_compile_time: Duration::from_secs(17),
+        max_compile_bytes: 18,
         wall_clock_step: Duration::from_millis(15),
         monotonic_clock_step: Duration::from_micros(16),
         isolation: Isolation::Fresh,

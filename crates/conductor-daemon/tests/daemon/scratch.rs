@@ -60,7 +60,7 @@ impl Scratch {
 
     /// The directories as the program finds them.
     pub(crate) fn paths(&self) -> Paths {
-        Paths::new(self.path("config"), self.path("data"), self.path("state"))
+        Paths::new(self.path("config"), self.path("data"), self.path("state"), self.path("cache"))
     }
 
     /// `conductor` with these arguments and nothing of the tester's own environment.

@@ -13,12 +13,13 @@ use conductor_core::{Devices, Flavour, GrantSpec, Host, Plugin, PluginOptions};
 use conductor_daemon::actions;
 use conductor_daemon::config::Config;
 use conductor_daemon::denial;
+use conductor_daemon::hosting::{Hosting, Isolation};
 use conductor_daemon::output::MidiPorts;
 use conductor_daemon::paths::Paths;
 use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
 
-use crate::exit::Failure;
+use crate::exit::{Failure, Status};
 use report::Report;
 
 #[derive(Debug, clap::Args)]
@@ -53,6 +54,12 @@ pub(crate) struct Arguments {
     /// Let the plugin read and write a directory of this machine
     #[arg(long, value_name = "HOST::GUEST", value_parser = parse_directory)]
     dir: Vec<(PathBuf, String)>,
+    /// Run the plugin in this process, behind WebAssembly alone
+    #[arg(long, conflicts_with = "allow_weak_isolation")]
+    in_process: bool,
+    /// Run the plugin even where the operating system cannot confine it
+    #[arg(long)]
+    allow_weak_isolation: bool,
     /// Configuration file, for limits and MIDI [default: config.toml in the configuration directory, if any]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -75,7 +82,13 @@ pub(crate) fn exec(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fai
     let ports = Arc::new(MidiPorts::new(&config.outputs, Vec::new()));
     let devices = Devices { midi: Arc::clone(&ports) as _, ..Devices::default() };
     let max_input = u64::from(config.wasm.max_message_bytes);
-    let host = Host::with_devices(config.wasm, devices).map_err(Failure::refused)?;
+    let isolation = if arguments.in_process {
+        Isolation::InProcess
+    } else {
+        Isolation::Workers { allow_weak: arguments.allow_weak_isolation }
+    };
+    let host = Hosting::new(isolation, paths).host(config.wasm, devices);
+    let host = host.map_err(|error| Failure::of_host(error, Status::Refused))?;
     let report = call(&host, arguments, max_input)?;
     ports.flush();
     report.write(arguments.json, arguments.action.is_none()).map_err(Failure::failed)?;

@@ -3,7 +3,9 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use conductor_core::HostError;
 use conductor_daemon::config::ConfigError;
+use conductor_daemon::daemon::RunError;
 
 /// Exit statuses of `conductor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +47,23 @@ impl Failure {
         Self { status: Status::Usage, message: error.to_string(), hint: None }
     }
 
-    /// A plugin was refused before it ran.
-    pub(crate) fn refused(error: impl Display) -> Self {
-        Self { status: Status::Refused, message: error.to_string(), hint: None }
+    /// The daemon could not run.
+    pub(crate) fn of_run(error: RunError) -> Self {
+        if let RunError::Host { source } = error {
+            Self::of_host(source, Status::Failed)
+        } else {
+            Self::failed(error)
+        }
+    }
+
+    /// No host could be made; `status` is the one for that.
+    pub(crate) fn of_host(error: HostError, status: Status) -> Self {
+        let hint = matches!(error, HostError::WeakIsolation { .. }).then(|| {
+            "landlock and seccomp are needed (Linux 5.13 or later with both enabled); to run plugins behind one wall all \
+             the same, pass --allow-weak-isolation"
+                .to_owned()
+        });
+        Self { status, message: error.to_string(), hint }
     }
 
     /// With what to do about it.

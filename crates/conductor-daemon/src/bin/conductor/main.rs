@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use conductor_daemon::paths::Paths;
 
-use exit::Failure;
+use exit::{Failure, Status};
 
 /// Runs signed WebAssembly plugins on MIDI, OSC and other input.
 #[derive(Debug, Parser)]
@@ -29,15 +29,21 @@ enum Command {
     Run(run::Arguments),
     /// Run one call of one plugin and report what it did.
     Exec(Box<exec::Arguments>),
+    /// Run as the worker process of one plugin; started by the others, not by people.
+    #[command(hide = true)]
+    Worker,
     /// Show what a plugin file is, who signed it and what it asks for. Runs nothing.
     Inspect(inspect::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::Worker = arguments.command {
+        return worker();
+    }
     let default_filter = match &arguments.command {
         Command::Run(_) => "info,conductor::audit=warn",
-        Command::Exec(_) | Command::Inspect(_) => "warn,conductor::audit=off",
+        Command::Exec(_) | Command::Inspect(_) | Command::Worker => "warn,conductor::audit=off",
     };
     logging::start(default_filter);
     let paths = Paths::from_environment().map_err(Failure::usage);
@@ -45,6 +51,21 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, &paths),
         Command::Exec(arguments) => exec::exec(&arguments, &paths),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &paths),
+        Command::Worker => Ok(Status::Usage.into()),
     });
     outcome.unwrap_or_else(|failure| failure.report())
+}
+
+/// What a worker has to say goes over its channel, so that an error is only a status.
+#[cfg(target_os = "linux")]
+fn worker() -> ExitCode {
+    match conductor_core::worker::run() {
+        Ok(()) => Status::Ok.into(),
+        Err(_) => Status::Failed.into(),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn worker() -> ExitCode {
+    Failure::usage("worker processes exist on Linux only so far").report()
 }

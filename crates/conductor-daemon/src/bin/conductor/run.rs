@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use conductor_daemon::calls::CallFormat;
 use conductor_daemon::config::Config;
 use conductor_daemon::daemon::{self, RunOptions};
+use conductor_daemon::hosting::{Hosting, Isolation};
 use conductor_daemon::paths::Paths;
 use conductor_daemon::stop::Stop;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -29,6 +30,9 @@ pub(crate) struct Arguments {
     /// End when the inputs that have an end (files, counted intervals) have reached it
     #[arg(long)]
     exit_at_end: bool,
+    /// Run even where the operating system cannot confine plugins
+    #[arg(long)]
+    allow_weak_isolation: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
@@ -42,7 +46,9 @@ pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         (true, true) => Some(CallFormat::JsonLines),
     };
     let options = RunOptions { calls, exit_at_end: arguments.exit_at_end };
-    let totals = daemon::run(&config, options, &stop).map_err(Failure::failed)?;
+    let isolation = Isolation::Workers { allow_weak: arguments.allow_weak_isolation };
+    let hosting = Hosting::new(isolation, paths);
+    let totals = daemon::run(&config, options, &hosting, &stop).map_err(Failure::of_run)?;
     match totals.iter().map(|totals| totals.unfit_mappings).sum() {
         0_u64 => Ok(Status::Ok.into()),
         1 => Err(Failure::failed("a mapping names an action that its plugin lacks")),

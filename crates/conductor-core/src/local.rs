@@ -1,0 +1,139 @@
+//! A plugin's code in this address space: the host's own, or a worker's.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::broker::HostCalls;
+use crate::capability::filesystem::DataQuota;
+use crate::config::{Isolation, Limits};
+use crate::engine::{Code, Engine};
+use crate::host::Flavour;
+use crate::instance::{Instance, Metadata};
+use crate::outcome::{CallReport, Outcome};
+use crate::wasi::{Access, Disk, Setup, SetupError};
+
+/// Everything around a plugin that is decided before its code runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Surroundings {
+    pub(crate) limits: Limits,
+    /// Directories that the plugin sees.
+    pub(crate) directories: Vec<Access>,
+    /// How much its own directory may hold, if it may write there.
+    pub(crate) quota: Option<DataQuota>,
+    /// Arguments of a command, its name first.
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+impl Surroundings {
+    /// No capability at all: nothing but the limits.
+    pub(crate) const fn bare(limits: Limits) -> Self {
+        Self { limits, directories: Vec::new(), quota: None, arguments: Vec::new(), environment: Vec::new() }
+    }
+}
+
+/// Code with its surroundings, and the instance that lives across calls.
+pub(crate) struct Local {
+    engine: Engine,
+    code: Arc<Code>,
+    flavour: Flavour,
+    surroundings: Surroundings,
+    disk: Option<Disk>,
+    host_calls: Arc<dyn HostCalls>,
+    /// Lives across calls unless a call ended badly, isolation is fresh or the flavour is command.
+    instance: Option<Instance>,
+}
+
+impl Local {
+    pub(crate) fn new(
+        engine: Engine,
+        code: Arc<Code>,
+        flavour: Flavour,
+        surroundings: Surroundings,
+        host_calls: Arc<dyn HostCalls>,
+    ) -> Self {
+        // The plugin's own directory is the first; others exist for development only and have no quota.
+        let own = surroundings.directories.first().map(|access| access.host.clone());
+        let disk = own.zip(surroundings.quota).map(|(directory, quota)| Disk::measure(directory, quota));
+        Self { engine, code, flavour, surroundings, disk, host_calls, instance: None }
+    }
+
+    /// Starts a reactor, and returns what it says about itself. A command starts with each call.
+    pub(crate) fn start(&mut self) -> Result<Metadata, StartError> {
+        if self.flavour == Flavour::Command {
+            return Ok(Metadata::default());
+        }
+        let setup = self.setup(None).map_err(StartError::Setup)?;
+        let (instance, metadata) = self.instantiate(setup).map_err(StartError::Outcome)?;
+        self.instance = Some(instance);
+        Ok(metadata)
+    }
+
+    /// Executes one request.
+    pub(crate) fn execute(&mut self, request: &[u8]) -> CallReport {
+        let started = Instant::now();
+        let (outcome, cost) = match self.instance_for(request) {
+            Ok(mut instance) => {
+                let outcome = instance.execute(request);
+                let cost = instance.take_cost();
+                if self.lives_on(&outcome) {
+                    self.instance = Some(instance);
+                }
+                (outcome, cost)
+            }
+            Err(outcome) => (outcome, Default::default()),
+        };
+        CallReport {
+            outcome,
+            reply: cost.reply,
+            fuel_used: cost.fuel_used,
+            peak_memory_bytes: cost.peak_memory_bytes,
+            elapsed: started.elapsed(),
+            log: cost.log,
+            dropped_log_bytes: cost.dropped_log_bytes,
+            limits_refused: cost.limits_refused,
+        }
+    }
+
+    /// Gives up the instance that lives across calls.
+    pub(crate) fn rest(&mut self) {
+        self.instance = None;
+    }
+
+    fn setup(&self, input: Option<&[u8]>) -> Result<Setup, SetupError> {
+        let Surroundings { limits, directories, arguments, environment, .. } = &self.surroundings;
+        let setup = Setup::new(limits, directories, arguments, environment, input)?;
+        Ok(Setup { disk: self.disk.clone(), ..setup })
+    }
+
+    fn instantiate(&self, setup: Setup) -> Result<(Instance, Metadata), Outcome> {
+        let limits = self.surroundings.limits;
+        Instance::start(&self.engine, &self.code, limits, Arc::clone(&self.host_calls), setup)
+    }
+
+    /// The instance for the next call: the one that lived on, or a new one.
+    fn instance_for(&mut self, request: &[u8]) -> Result<Instance, Outcome> {
+        if let Some(instance) = self.instance.take() {
+            return Ok(instance);
+        }
+        let input = (self.flavour == Flavour::Command).then_some(request);
+        let setup = self.setup(input).map_err(|error| Outcome::Protocol { reason: error.to_string() })?;
+        self.instantiate(setup).map(|(instance, _)| instance)
+    }
+
+    fn lives_on(&self, outcome: &Outcome) -> bool {
+        self.flavour == Flavour::Reactor
+            && self.surroundings.limits.isolation == Isolation::Persistent
+            && outcome.keeps_instance()
+    }
+}
+
+/// Why a plugin did not start.
+pub(crate) enum StartError {
+    /// Its surroundings cannot be set up.
+    Setup(SetupError),
+    /// Its code did not get through its start.
+    Outcome(Outcome),
+}

@@ -1,0 +1,45 @@
+//! Where plugins' code runs: one trait, of which this process and worker processes are the two implementations.
+
+use std::sync::Arc;
+
+use crate::broker::Session;
+use crate::engine::CheckedPlugin;
+use crate::host::LoadError;
+use crate::instance::Metadata;
+use crate::local::Surroundings;
+use crate::outcome::CallReport;
+use crate::walls::Walls;
+
+/// A place for plugins' code.
+pub(crate) trait Runtime: Send + Sync {
+    /// Makes a plugin ready to be started, as often as wanted.
+    fn prepare(&self, plugin: CheckedPlugin) -> Result<Box<dyn Prepared>, LoadError>;
+}
+
+/// A plugin that can be started.
+pub(crate) trait Prepared: Send {
+    /// The plugin.
+    fn plugin(&self) -> &CheckedPlugin;
+
+    /// Starts the plugin in these surroundings; what it asks for goes to `session`.
+    fn start(
+        &self,
+        surroundings: Surroundings,
+        session: Arc<Session>,
+    ) -> Result<(Box<dyn Running>, Metadata), LoadError>;
+}
+
+/// A plugin that runs.
+pub(crate) trait Running: Send {
+    /// Executes one request.
+    fn execute(&mut self, request: &[u8]) -> CallReport;
+
+    /// Which walls stand around it.
+    fn walls(&self) -> Walls;
+
+    /// Process identifier of its worker, while it has one.
+    fn worker_pid(&self) -> Option<u32>;
+
+    /// Gives up what it holds between calls; the next call, if one comes, starts anew.
+    fn rest(&mut self);
+}

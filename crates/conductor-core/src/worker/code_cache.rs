@@ -1,0 +1,196 @@
+//! Compiled code that outlives the process, kept where only the worker of the same plugin reads and writes.
+//!
+//! A file of machine code is as dangerous as the code in it, so a file is believed only with a code of authentication under
+//! a key that the host derives for this plugin's digest alone and gives to no other worker. What is authenticated is what is
+//! run: the bytes are read once, into memory of the process.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use conductor_signing::{Digest, FileError, secret};
+use hmac::{Hmac, KeyInit, Mac};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::order::{CacheOrder, HandedOver};
+use crate::engine::{Code, Compilable, CompileError, Engine};
+
+/// Most bytes of one file of compiled code; stops a worker that was taken over from filling the disk through its cache, and
+/// a file from filling its memory.
+pub(super) const MAX_CODE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// First bytes of a file: what it is, and its version.
+const MAGIC: &[u8; 8] = b"CNDCODE1";
+
+/// Bytes of the code of authentication.
+const TAG_BYTES: usize = 32;
+
+/// Names that what is authenticated is this and nothing else.
+const CONTEXT: &[u8] = b"conductor code cache v1\0";
+
+/// Where compiled code is kept between runs: a directory with one directory for each plugin, and a secret.
+///
+/// The secret must be out of reach of the workers, and so must this directory as a whole; each worker is given its own part
+/// and a key derived for it.
+pub struct CodeCache {
+    directory: PathBuf,
+    secret: Zeroizing<[u8; 32]>,
+}
+
+impl CodeCache {
+    /// Opens a cache in `directory`, with the secret in the file `secret`. Both are made if they are missing, readable by
+    /// this user alone.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the directory cannot be made, or if the secret can be read by others, is no such secret, or cannot be made.
+    pub fn open(directory: &Path, secret: &Path) -> Result<Self, CodeCacheError> {
+        make_directory(directory)
+            .map_err(|source| CodeCacheError::Directory { path: directory.into(), source })?;
+        let secret = secret::read_or_create(secret).map_err(|source| CodeCacheError::Secret { source })?;
+        Ok(Self { directory: directory.to_owned(), secret })
+    }
+
+    /// What the worker of one plugin is told. Makes its directory.
+    pub(super) fn order(&self, digest: &Digest) -> io::Result<CacheOrder> {
+        let directory = self.directory.join(digest.to_string());
+        make_directory(&directory)?;
+        let mut mac = keyed(&*self.secret);
+        mac.update(CONTEXT);
+        mac.update(digest.as_bytes());
+        Ok(CacheOrder { directory, key: mac.finalize().into_bytes().into() })
+    }
+}
+
+impl std::fmt::Debug for CodeCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CodeCache").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+/// Why a code cache cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodeCacheError {
+    /// The directory cannot be made.
+    #[error("cannot make the directory {} for compiled code", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The secret cannot be used.
+    #[error("{source}")]
+    Secret {
+        /// Which file and why.
+        source: FileError,
+    },
+}
+
+/// A worker's part of the cache.
+pub(super) struct Shelf {
+    directory: OwnedFd,
+    key: Zeroizing<[u8; 32]>,
+}
+
+impl Shelf {
+    pub(super) const fn new(directory: OwnedFd, key: Zeroizing<[u8; 32]>) -> Self {
+        Self { directory, key }
+    }
+
+    /// The plugin's code: from the cache if it is there and sound, else compiled and kept for the next time. Says which.
+    pub(super) fn code(self, engine: &Engine, plugin: &HandedOver) -> Result<(Code, bool), CompileError> {
+        let name = file_name(engine);
+        if let Some(code) = self.read(&name, plugin).and_then(|code| load(engine, &code)) {
+            return Ok((code, true));
+        }
+        let code = Code::compile(engine, Compilable::handed_over(plugin))?;
+        // A cache that cannot be written costs time, not the plugin.
+        if let Ok(bytes) = code.serialize() {
+            let _ = self.write(&name, &bytes, plugin);
+        }
+        Ok((code, false))
+    }
+
+    fn tag(&self, name: &CStr, code: &[u8], plugin: &HandedOver) -> Hmac<Sha256> {
+        let mut mac = keyed(&*self.key);
+        mac.update(CONTEXT);
+        mac.update(plugin.digest().as_bytes());
+        mac.update(name.to_bytes_with_nul());
+        mac.update(code);
+        mac
+    }
+
+    /// Machine code that this plugin's worker wrote for this engine; nothing if there is none or it was touched.
+    fn read(&self, name: &CStr, plugin: &HandedOver) -> Option<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(openat(&self.directory, name, flags, Mode::empty()).ok()?);
+        let found = file.metadata().ok()?;
+        if !found.is_file() || found.len() > MAX_CODE_BYTES {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(found.len()).ok()?);
+        file.take(MAX_CODE_BYTES).read_to_end(&mut bytes).ok()?;
+        let (tag, code) = bytes.strip_prefix(MAGIC)?.split_at_checked(TAG_BYTES)?;
+        self.tag(name, code, plugin).verify_slice(tag).ok()?;
+        Some(code.to_vec())
+    }
+
+    /// Replaces whatever the directory holds by one file.
+    fn write(&self, name: &CStr, code: &[u8], plugin: &HandedOver) -> io::Result<()> {
+        let at = self.directory.as_fd();
+        for entry in rustix::fs::Dir::read_from(at)? {
+            let entry = entry?;
+            if entry.file_name() != c"." && entry.file_name() != c".." {
+                // What cannot be removed, a directory say, is not in the way.
+                let _ = unlinkat(at, entry.file_name(), AtFlags::empty());
+            }
+        }
+        let temporary = c"new";
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(openat(at, temporary, flags, Mode::from_raw_mode(0o600))?);
+        file.write_all(MAGIC)?;
+        file.write_all(&self.tag(name, code, plugin).finalize().into_bytes())?;
+        file.write_all(code)?;
+        file.sync_data()?;
+        renameat(at, temporary, at, name)?;
+        Ok(())
+    }
+}
+
+/// Turns authenticated bytes into code; nothing if they are of another engine after all.
+fn load(engine: &Engine, code: &[u8]) -> Option<Code> {
+    #[expect(unsafe_code, clippy::disallowed_methods, reason = "the one place that maps compiled code")]
+    // SAFETY: `Module::deserialize` runs whatever machine code it is given, so the bytes must come from
+    // `Module::serialize` unchanged. `Shelf::read` upholds that: they carry a code of authentication under a key that only
+    // the locked-down workers of this very plugin are given, they were copied into this process before they were
+    // authenticated, and wasmtime itself refuses those of another version, configuration or processor.
+    let module = unsafe { wasmtime::Module::deserialize(engine.inner(), code) }.ok()?;
+    Code::link(engine, &module).ok()
+}
+
+/// A name for code of exactly this engine: its version, its configuration and the processor.
+fn file_name(engine: &Engine) -> CString {
+    let mut hasher = DefaultHasher::new();
+    engine.inner().precompile_compatibility_hash().hash(&mut hasher);
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    CString::new(format!("{:016x}.code", hasher.finish())).unwrap_or_default()
+}
+
+/// HMAC-SHA256 (RFC 2104), which takes a key shorter than a block as if zeros followed it.
+fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
+    let mut block = Zeroizing::new([0; 64]);
+    block[..32].copy_from_slice(key);
+    Hmac::new((&*block).into())
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}

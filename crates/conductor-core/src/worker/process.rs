@@ -1,0 +1,181 @@
+//! Inside a worker.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use conductor_abi::Status;
+
+use super::channel::{Channel, ChannelError};
+use super::code_cache::Shelf;
+use super::frame::{self, CompileFault, Done, End, FromWorker, ToWorker};
+use super::order::{self, HandedOver, Order};
+use super::{lock, syscalls};
+use crate::broker::{Answer, HostCalls};
+use crate::engine::{Code, Compilable, CompileError, Engine};
+use crate::local::{Local, StartError};
+
+/// Longest frame that a supervisor sends: a request, or an answer, whose limits it enforces itself.
+const MAX_FRAME_BYTES: u64 = u32::MAX as u64;
+
+/// Runs this process as a worker until its supervisor ends it or goes away. Standard input is the channel; the process has
+/// one thread, and nothing that matters is open.
+///
+/// # Errors
+///
+/// Fails if the process cannot be locked, or if what comes over the channel is not a supervisor's.
+pub fn run() -> Result<(), WorkerError> {
+    let channel = channel()?;
+    let file = order::receive_file(channel.stream().as_fd())
+        .map_err(|source| WorkerError::Start { what: "receive its plugin", source })?;
+    let channel = Shared(Arc::new(Mutex::new(channel)));
+    let ToWorker::Order(mut order) = channel.receive()? else { return Err(WorkerError::OutOfTurn) };
+
+    let locked = lock::lock(&mut order)
+        .map_err(|error| WorkerError::Start { what: "be locked", source: io::Error::other(error) })?;
+    let mut wall = locked.wall;
+    if wall.landlock_abi == 0 && !order.allow_weak_isolation {
+        // The supervisor says what is missing.
+        return channel.send(&FromWorker::Locked(wall), &[]);
+    }
+    let engine = Engine::with_compiler_threads(order.max_stack_bytes, false)
+        .map_err(|error| WorkerError::Start { what: "make its engine", source: io::Error::other(error) })?;
+    // From here on the threads of the process are those that it has.
+    wall.seccomp = syscalls::restrict().is_ok();
+    channel.send(&FromWorker::Locked(wall), &[])?;
+    if !wall.stands() && !order.allow_weak_isolation {
+        return Ok(());
+    }
+
+    let plugin = HandedOver::read(file, &order)
+        .map_err(|source| WorkerError::Start { what: "read its plugin", source })?;
+    let cache = order.cache.take().zip(locked.cache);
+    let shelf = cache.map(|(order, directory)| Shelf::new(directory, order.key.into()));
+    let (code, cached) = match compile(&engine, &plugin, shelf) {
+        Ok(compiled) => compiled,
+        Err(error) => return channel.send(&FromWorker::NotCompiled(CompileFault::of(&error)), &[]),
+    };
+    drop(plugin);
+    if wall.seccomp {
+        syscalls::forbid_new_code().map_err(|error| WorkerError::Start {
+            what: "forbid new code",
+            source: io::Error::other(error),
+        })?;
+    }
+    channel.send(&FromWorker::Compiled { cached }, &[])?;
+    let ToWorker::Start = channel.receive()? else { return Err(WorkerError::OutOfTurn) };
+    serve(&channel, engine, code, *order)
+}
+
+fn compile(engine: &Engine, plugin: &HandedOver, shelf: Option<Shelf>) -> Result<(Code, bool), CompileError> {
+    match shelf {
+        Some(shelf) => shelf.code(engine, plugin),
+        None => Code::compile(engine, Compilable::handed_over(plugin)).map(|code| (code, false)),
+    }
+}
+
+/// Starts the plugin and executes what comes.
+fn serve(channel: &Shared, engine: Engine, code: Code, order: Order) -> Result<(), WorkerError> {
+    let host_calls = Arc::new(channel.clone());
+    let mut local = Local::new(engine, Arc::new(code), order.flavour, order.surroundings, host_calls);
+    match local.start() {
+        Ok(metadata) => channel.send(&FromWorker::Started(metadata), &[])?,
+        Err(StartError::Outcome(outcome)) => {
+            return channel.send(&FromWorker::NotStarted(End::of(&outcome)), &[]);
+        }
+        Err(StartError::Setup(error)) => {
+            let cause = frame::cut(&error.to_string());
+            return channel.send(&FromWorker::NotSetUp { cause }, &[]);
+        }
+    }
+    let mut request = Vec::new();
+    loop {
+        match channel.receive_with(&mut request) {
+            Ok(ToWorker::Execute) => {}
+            Err(WorkerError::Channel(ChannelError::Closed)) => return Ok(()),
+            Ok(_) => return Err(WorkerError::OutOfTurn),
+            Err(error) => return Err(error),
+        }
+        let (done, reply) = Done::of(local.execute(&request));
+        channel.send(&FromWorker::Done(done), &reply)?;
+    }
+}
+
+/// The channel on standard input, with everything else closed.
+fn channel() -> Result<Channel, WorkerError> {
+    let failed = |what| move |source| WorkerError::Start { what, source };
+    let stream = io::stdin().as_fd().try_clone_to_owned().map_err(failed("take its channel"))?;
+    lock::close_standard_streams().map_err(failed("close its standard streams"))?;
+    lock::close_inherited(stream.as_raw_fd()).map_err(failed("close what it inherited"))?;
+    Ok(Channel::new(UnixStream::from(stream), MAX_FRAME_BYTES))
+}
+
+/// The channel, for the one who waits for requests and for the plugin's host calls in between.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Channel>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Channel> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send(&self, head: &FromWorker, tail: &[u8]) -> Result<(), WorkerError> {
+        self.lock().send(head, tail, None).map_err(WorkerError::Channel)
+    }
+
+    fn receive(&self) -> Result<ToWorker, WorkerError> {
+        self.receive_with(&mut Vec::new())
+    }
+
+    /// Receives a frame; what stands behind its head replaces `tail`.
+    fn receive_with(&self, tail: &mut Vec<u8>) -> Result<ToWorker, WorkerError> {
+        let mut channel = self.lock();
+        let (head, bytes) = channel.receive(None).map_err(WorkerError::Channel)?;
+        tail.clear();
+        tail.extend_from_slice(channel.bytes(bytes));
+        Ok(head)
+    }
+}
+
+impl HostCalls for Shared {
+    fn call(&self, op: u32, request: &[u8], _: Instant) -> Answer {
+        let mut bytes = Vec::new();
+        let answered =
+            self.send(&FromWorker::HostCall { op }, request).and_then(|()| self.receive_with(&mut bytes));
+        match answered {
+            Ok(ToWorker::Answer { status, fuel, refused_by }) => {
+                Answer { status: frame::status(status), bytes, fuel, refused_by }
+            }
+            // Without its supervisor the worker ends with the next frame that it sends.
+            Ok(_) | Err(_) => Answer {
+                status: Status::Failed,
+                bytes: b"the host is gone".to_vec(),
+                fuel: 0,
+                refused_by: None,
+            },
+        }
+    }
+}
+
+/// Why a worker ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// It could not be started.
+    #[error("a worker cannot {what}: {source}")]
+    Start {
+        /// What it could not do.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The channel to the supervisor failed.
+    #[error("the channel to the supervisor failed")]
+    #[expect(private_interfaces, reason = "shown to nobody; a worker has no standard streams")]
+    Channel(ChannelError),
+    /// The supervisor sent a frame that is not due.
+    #[error("the supervisor sent a frame out of turn")]
+    OutOfTurn,
+}

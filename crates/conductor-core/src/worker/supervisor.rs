@@ -1,0 +1,463 @@
+//! The side of the host: starts workers, calls them, believes nothing.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use conductor_signing::Digest;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use serde::Serialize;
+
+use super::channel::{Channel, ChannelError, Tail};
+use super::code_cache::{CodeCache, MAX_CODE_BYTES};
+use super::frame::{self, FromWorker, ToWorker};
+use super::order::{Order, SealedPlugin};
+use super::spawner::{Spawner, WorkerProgram};
+use super::watch::{Handle, Watch};
+use crate::broker::Session;
+use crate::capability::filesystem::DataQuota;
+use crate::config::Limits;
+use crate::engine::{CheckedPlugin, CompileError};
+use crate::host::{Flavour, LoadError};
+use crate::instance::Metadata;
+use crate::local::Surroundings;
+use crate::outcome::{CallReport, Outcome, WorkerFault};
+use crate::runtime::{Prepared, Running, Runtime};
+use crate::walls::{ProcessWall, Walls};
+use crate::wasi::SetupError;
+
+/// How far past its time limit a call may go before the worker, which enforces the limit itself, is taken for hung.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Longest time from the start of a worker until it is locked, on a busy machine.
+const MAX_LOCK_TIME: Duration = Duration::from_secs(30);
+
+/// How much longer than its processor time a compilation may take by the clock.
+const COMPILE_PATIENCE: u32 = 5;
+
+/// Data that a running plugin may have beside its memories: tables, the engine's own, messages under way.
+const OWN_DATA_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How long a worker that closed its channel is waited for, to learn how it ended.
+const END_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Most files in the directory of a plugin's compiled code: one, and one that is being written.
+const MAX_CODE_FILES: u32 = 2;
+
+/// Runs each plugin in a process of its own.
+pub(crate) struct Workers {
+    shared: Arc<Shared>,
+    probed: ProcessWall,
+}
+
+struct Shared {
+    spawner: Spawner,
+    watch: Watch,
+    cache: Option<CodeCache>,
+    max_stack_bytes: u32,
+    allow_weak_isolation: bool,
+}
+
+impl Workers {
+    /// Starts what supervises workers, and one worker to learn which walls this system gives.
+    pub(crate) fn start(
+        program: WorkerProgram,
+        cache: Option<CodeCache>,
+        max_stack_bytes: u32,
+        allow_weak_isolation: bool,
+    ) -> Result<Self, WorkerFault> {
+        let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
+        let spawner = Spawner::start(program).map_err(failed)?;
+        let watch = Watch::start().map_err(failed)?;
+        let shared =
+            Arc::new(Shared { spawner, watch, cache: None, max_stack_bytes, allow_weak_isolation: true });
+        let probe = Spec {
+            shared: Arc::clone(&shared),
+            name: "probe".to_owned(),
+            plugin: SealedPlugin::none().map_err(failed)?,
+            digest: Digest::from_bytes(&[]),
+            bytes: 0,
+            flavour: Flavour::Command,
+        };
+        let probed = probe.lock(&Surroundings::bare(Limits::default()))?.wall;
+        drop(probe);
+        let Some(shared) = Arc::into_inner(shared) else {
+            return Err(WorkerFault::NotStarted { cause: "the probe is still in use".to_owned() });
+        };
+        let shared = Arc::new(Shared { cache, allow_weak_isolation, ..shared });
+        Ok(Self { shared, probed })
+    }
+
+    /// The wall that workers have on this system.
+    pub(crate) const fn wall(&self) -> ProcessWall {
+        self.probed
+    }
+}
+
+impl Runtime for Workers {
+    fn prepare(&self, plugin: CheckedPlugin) -> Result<Box<dyn Prepared>, LoadError> {
+        let flavour = plugin.flavour().ok_or(LoadError::NotAPlugin)?;
+        let verified = plugin.plugin();
+        let sealed = SealedPlugin::new(verified).map_err(|error| LoadError::Worker {
+            fault: WorkerFault::NotStarted { cause: error.to_string() },
+        })?;
+        let spec = Arc::new(Spec {
+            shared: Arc::clone(&self.shared),
+            name: verified.name().to_string(),
+            plugin: sealed,
+            digest: verified.digest(),
+            bytes: verified.bytes().len() as u64,
+            flavour,
+        });
+        Ok(Box::new(Ready { plugin, spec }))
+    }
+}
+
+/// A plugin whose workers can be started.
+struct Ready {
+    plugin: CheckedPlugin,
+    spec: Arc<Spec>,
+}
+
+impl Prepared for Ready {
+    fn plugin(&self) -> &CheckedPlugin {
+        &self.plugin
+    }
+
+    fn start(
+        &self,
+        surroundings: Surroundings,
+        session: Arc<Session>,
+    ) -> Result<(Box<dyn Running>, Metadata), LoadError> {
+        let (worker, metadata) = self.spec.start(&surroundings, &session)?;
+        let walls = Walls { process: Some(worker.wall) };
+        let spec = Arc::clone(&self.spec);
+        Ok((Box::new(Supervised { spec, surroundings, session, walls, worker: Some(worker) }), metadata))
+    }
+}
+
+/// A plugin in a worker, and what it takes to start another one.
+struct Supervised {
+    spec: Arc<Spec>,
+    surroundings: Surroundings,
+    session: Arc<Session>,
+    walls: Walls,
+    worker: Option<Worker>,
+}
+
+impl Running for Supervised {
+    fn execute(&mut self, request: &[u8]) -> CallReport {
+        let started = Instant::now();
+        let result = self.worker_for_call().and_then(|mut worker| {
+            let report = worker
+                .execute(request, &self.session, &self.surroundings.limits, started)
+                .map_err(|fault| Outcome::Crashed { fault })?;
+            self.worker = Some(worker);
+            Ok(report)
+        });
+        result.unwrap_or_else(|outcome| CallReport::without_call(outcome, started.elapsed()))
+    }
+
+    fn walls(&self) -> Walls {
+        self.walls
+    }
+
+    fn worker_pid(&self) -> Option<u32> {
+        self.worker
+            .as_ref()
+            .filter(|worker| worker.handle.ended().is_none())
+            .map(|worker| worker.handle.pid())
+    }
+
+    fn rest(&mut self) {
+        self.worker = None;
+    }
+}
+
+impl Supervised {
+    /// The worker that waits for calls; a new one where there is none or it ended while nobody called it.
+    fn worker_for_call(&mut self) -> Result<Worker, Outcome> {
+        if let Some(mut worker) = self.worker.take() {
+            match worker.check_idle() {
+                Ok(()) => return Ok(worker),
+                Err(fault @ WorkerFault::Ended { .. }) => {
+                    tracing::warn!(
+                        plugin = self.spec.name,
+                        "{fault}, between two calls; starting another one"
+                    );
+                }
+                Err(fault) => return Err(Outcome::Crashed { fault }),
+            }
+        }
+        match self.spec.start(&self.surroundings, &self.session) {
+            Ok((worker, _)) => Ok(worker),
+            Err(LoadError::Start { outcome }) => Err(outcome),
+            Err(LoadError::Worker { fault }) => Err(Outcome::Crashed { fault }),
+            Err(error) => {
+                Err(Outcome::Crashed { fault: WorkerFault::NotStarted { cause: error.to_string() } })
+            }
+        }
+    }
+}
+
+/// What all workers of one plugin have in common.
+struct Spec {
+    shared: Arc<Shared>,
+    name: String,
+    plugin: SealedPlugin,
+    digest: Digest,
+    bytes: u64,
+    flavour: Flavour,
+}
+
+impl Spec {
+    /// Starts a worker up to the point where it waits for calls.
+    fn start(&self, surroundings: &Surroundings, session: &Session) -> Result<(Worker, Metadata), LoadError> {
+        let faulty = |fault| LoadError::Worker { fault };
+        let mut worker = self.lock(surroundings).map_err(faulty)?;
+        if !worker.wall.stands() && !self.shared.allow_weak_isolation {
+            return Err(LoadError::WeakIsolation { wall: worker.wall });
+        }
+        let limits = &surroundings.limits;
+        self.await_code(&mut worker, limits)?;
+        worker.limit_running(limits).map_err(|error| {
+            faulty(WorkerFault::NotStarted { cause: format!("its limits cannot be set: {error}") })
+        })?;
+        let deadline = deadline(Instant::now(), limits);
+        worker.send(&ToWorker::Start, &[], deadline).map_err(faulty)?;
+        let expected = "start of the plugin";
+        loop {
+            match worker.receive(expected, deadline, |op, request| session.call(op, request, deadline)) {
+                Ok(Received::Frame(FromWorker::Started(metadata), _)) => return Ok((worker, metadata)),
+                Ok(Received::Frame(FromWorker::NotStarted(end), _)) => {
+                    return Err(LoadError::Start { outcome: end.outcome() });
+                }
+                Ok(Received::Frame(FromWorker::NotSetUp { cause }, _)) => {
+                    return Err(LoadError::Setup {
+                        source: SetupError::InWorker { cause: frame::cut(&cause) },
+                    });
+                }
+                Ok(Received::Frame(_, _)) => return Err(faulty(worker.ended_for_garbage(expected))),
+                Ok(Received::Answered) => {}
+                Err(fault) => return Err(faulty(fault)),
+            }
+        }
+    }
+
+    /// Starts a worker up to the point where it is locked.
+    fn lock(&self, surroundings: &Surroundings) -> Result<Worker, WorkerFault> {
+        let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
+        let limits = &surroundings.limits;
+        let cache = match &self.shared.cache {
+            Some(cache) => Some(cache.order(&self.digest).map_err(failed)?),
+            None => None,
+        };
+        let mut written: Vec<_> = surroundings
+            .quota
+            .into_iter()
+            .zip(&surroundings.directories)
+            .map(|(quota, own)| (own.host.clone(), quota))
+            .collect();
+        let code = DataQuota { bytes: MAX_CODE_BYTES, files: MAX_CODE_FILES };
+        written.extend(cache.as_ref().map(|cache| (cache.directory.clone(), code)));
+        let (child, stream) = self.shared.spawner.spawn(&self.name).map_err(failed)?;
+        let handle = Arc::new(Handle::new(child, written));
+        self.shared.watch.add(&handle);
+        let _starting = handle.begin_call();
+        let channel = Channel::with_deadlines(stream, frame::max_frame_bytes(limits)).map_err(failed)?;
+        let mut worker = Worker { handle: Arc::clone(&handle), channel, wall: ProcessWall::default() };
+        let order = Order {
+            digest: *self.digest.as_bytes(),
+            bytes: self.bytes,
+            flavour: self.flavour,
+            max_stack_bytes: self.shared.max_stack_bytes,
+            surroundings: surroundings.clone(),
+            cache,
+            max_compile_seconds: limits.max_compile_time.as_secs().max(1),
+            max_compile_bytes: limits.max_compile_bytes,
+            allow_weak_isolation: self.shared.allow_weak_isolation,
+        };
+        let deadline = Instant::now() + MAX_LOCK_TIME;
+        let sent = self.plugin.send(worker.channel.stream());
+        sent.map_err(|_| worker.handle.how_it_ended(END_PATIENCE))?;
+        worker.send(&ToWorker::Order(Box::new(order)), &[], deadline)?;
+        worker.channel.forget_sent();
+        let no_calls = |_, _: &[u8]| unanswered();
+        match worker.receive("word of its lock", deadline, no_calls)? {
+            Received::Frame(FromWorker::Locked(wall), _) => worker.wall = wall,
+            Received::Frame(_, _) | Received::Answered => {
+                return Err(worker.ended_for_garbage("word of its lock"));
+            }
+        }
+        Ok(worker)
+    }
+
+    /// Waits until the plugin is compiled.
+    fn await_code(&self, worker: &mut Worker, limits: &Limits) -> Result<(), LoadError> {
+        let faulty = |fault| LoadError::Worker { fault };
+        let seconds = limits.max_compile_time.as_secs().max(1);
+        let deadline = Instant::now() + limits.max_compile_time * COMPILE_PATIENCE + GRACE;
+        let expected = "word of its compilation";
+        match worker.receive(expected, deadline, |_, _| unanswered()) {
+            Ok(Received::Frame(FromWorker::Compiled { cached }, _)) => {
+                tracing::debug!(plugin = self.name, cached, "compiled");
+                Ok(())
+            }
+            Ok(Received::Frame(FromWorker::NotCompiled(fault), _)) => {
+                Err(LoadError::Compile { source: fault.error() })
+            }
+            Ok(Received::Frame(_, _) | Received::Answered) => Err(faulty(worker.ended_for_garbage(expected))),
+            Err(fault) => {
+                let signal = worker.handle.ended().and_then(|status| status.signal());
+                let source = match signal {
+                    Some(libc::SIGXCPU) => CompileError::TooSlow { seconds },
+                    // How a program of Rust ends that gets no memory.
+                    Some(libc::SIGABRT) => CompileError::TooMuchMemory { max: limits.max_compile_bytes },
+                    _ if fault == WorkerFault::Hung => CompileError::TooSlow { seconds },
+                    Some(_) | None => return Err(faulty(fault)),
+                };
+                Err(LoadError::Compile { source })
+            }
+        }
+    }
+}
+
+/// One worker process with its channel.
+struct Worker {
+    handle: Arc<Handle>,
+    channel: Channel,
+    wall: ProcessWall,
+}
+
+/// What a worker sent.
+enum Received {
+    /// A frame, and where to find what stands behind its head.
+    Frame(FromWorker, Tail),
+    /// A host call, which was answered.
+    Answered,
+}
+
+impl Worker {
+    /// Executes one request.
+    fn execute(
+        &mut self,
+        request: &[u8],
+        session: &Session,
+        limits: &Limits,
+        started: Instant,
+    ) -> Result<CallReport, WorkerFault> {
+        let handle = Arc::clone(&self.handle);
+        let _in_call = handle.begin_call();
+        let deadline = deadline(Instant::now(), limits);
+        self.send(&ToWorker::Execute, request, deadline)?;
+        let expected = "end of the call";
+        loop {
+            match self.receive(expected, deadline, |op, request| session.call(op, request, deadline))? {
+                Received::Frame(FromWorker::Done(done), reply) => {
+                    return Ok(done.report(self.channel.bytes(reply), limits, started.elapsed()));
+                }
+                Received::Frame(_, _) => return Err(self.ended_for_garbage(expected)),
+                Received::Answered => {}
+            }
+        }
+    }
+
+    /// Whether the worker waits quietly for its next call.
+    fn check_idle(&mut self) -> Result<(), WorkerFault> {
+        if !self.channel.has_unexpected() {
+            return Ok(());
+        }
+        let no_calls = |_, _: &[u8]| unanswered();
+        match self.receive("silence between calls", Instant::now(), no_calls) {
+            Err(fault @ (WorkerFault::Ended { .. } | WorkerFault::Busy | WorkerFault::OverQuota)) => {
+                Err(fault)
+            }
+            Ok(_) | Err(_) => Err(self.ended_for_garbage("silence between calls")),
+        }
+    }
+
+    /// Receives one frame; a host call in between is handed to `answer`.
+    fn receive(
+        &mut self,
+        expected: &'static str,
+        deadline: Instant,
+        answer: impl FnOnce(u32, &[u8]) -> crate::broker::Answer,
+    ) -> Result<Received, WorkerFault> {
+        let received = self.channel.receive::<FromWorker>(Some(deadline));
+        let (head, tail) = received.map_err(|error| fault_of(&self.handle, &error, expected))?;
+        let FromWorker::HostCall { op } = head else { return Ok(Received::Frame(head, tail)) };
+        let answer = answer(op, self.channel.bytes(tail));
+        let head = ToWorker::Answer {
+            status: answer.status as u32,
+            fuel: answer.fuel,
+            refused_by: answer.refused_by,
+        };
+        self.send(&head, &answer.bytes, deadline)?;
+        Ok(Received::Answered)
+    }
+
+    fn send(&mut self, head: &impl Serialize, tail: &[u8], deadline: Instant) -> Result<(), WorkerFault> {
+        let sent = self.channel.send(head, tail, Some(deadline));
+        sent.map_err(|error| fault_of(&self.handle, &error, "reader of what it is sent"))
+    }
+
+    /// Sets the limits of a running plugin in place of those of a compilation: memory as much as it may have, processor time
+    /// as the deadlines of its calls say. They are set from here because the worker may not set any.
+    fn limit_running(&self, limits: &Limits) -> io::Result<()> {
+        let pid = i32::try_from(self.handle.pid()).ok().and_then(Pid::from_raw);
+        let Some(pid) = pid else { return Err(io::Error::other("no such process")) };
+        let data = data_bytes(self.handle.pid())?
+            .saturating_add(limits.max_memory_bytes)
+            .saturating_add(OWN_DATA_BYTES)
+            .saturating_add(2 * frame::max_frame_bytes(limits));
+        let data = Rlimit { current: Some(data), maximum: Some(data) };
+        prlimit(Some(pid), Resource::Data, data)?;
+        prlimit(Some(pid), Resource::Cpu, Rlimit { current: None, maximum: None })?;
+        Ok(())
+    }
+
+    fn ended_for_garbage(&self, expected: &'static str) -> WorkerFault {
+        let fault = WorkerFault::Garbage { expected };
+        self.handle.end(Some(fault.clone()));
+        fault
+    }
+}
+
+/// What a failure of the channel says about a worker; the worker has ended then.
+fn fault_of(handle: &Handle, error: &ChannelError, expected: &'static str) -> WorkerFault {
+    match error.fault(expected) {
+        Some(fault) => {
+            handle.end(Some(fault.clone()));
+            fault
+        }
+        None => handle.how_it_ended(END_PATIENCE),
+    }
+}
+
+/// The answer to a host call where none can come: before the plugin's code runs, or between two calls.
+fn unanswered() -> crate::broker::Answer {
+    crate::broker::Answer {
+        status: conductor_abi::Status::Invalid,
+        bytes: Vec::new(),
+        fuel: 0,
+        refused_by: None,
+    }
+}
+
+/// When a worker that began at `now` is taken for hung.
+fn deadline(now: Instant, limits: &Limits) -> Instant {
+    /// Deadline of a call whose time limit is longer than the clock can tell.
+    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+    now.checked_add(limits.max_execution_time.saturating_add(GRACE)).unwrap_or(now + LONGEST)
+}
+
+/// Bytes of data that a process has, as [`Resource::Data`] counts them.
+fn data_bytes(pid: u32) -> io::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
+    let kibibytes = line
+        .and_then(|line| line.trim().strip_suffix("kB"))
+        .and_then(|number| number.trim().parse::<u64>().ok());
+    kibibytes.map(|number| number * 1024).ok_or_else(|| io::Error::other("the process has no data size"))
+}

@@ -1,0 +1,97 @@
+//! Which walls stand around the plugins of a program of this package.
+
+use std::path::PathBuf;
+
+use conductor_core::{Devices, Host, HostError, WasmConfig};
+
+use crate::paths::Paths;
+
+/// Argument with which this package's `conductor` runs as a worker.
+pub const WORKER_ARGUMENT: &str = "worker";
+
+/// Where plugins run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Each in a process of its own that the operating system confines.
+    Workers {
+        /// Go on where the operating system cannot confine them.
+        allow_weak: bool,
+    },
+    /// In this process, behind WebAssembly alone.
+    InProcess,
+}
+
+/// How plugins are hosted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hosting {
+    isolation: Isolation,
+    code_dir: PathBuf,
+    code_secret: PathBuf,
+}
+
+impl Hosting {
+    /// Hosts plugins with the compiled code and its secret in the usual places.
+    #[must_use]
+    pub fn new(isolation: Isolation, paths: &Paths) -> Self {
+        Self { isolation, code_dir: paths.code_dir(), code_secret: paths.state_dir().join("code.secret") }
+    }
+
+    /// Makes the host.
+    ///
+    /// # Errors
+    ///
+    /// Fails if this machine cannot run plugins, or cannot confine them although that was asked for.
+    pub fn host(&self, config: WasmConfig, devices: Devices) -> Result<Host, HostError> {
+        match self.isolation {
+            Isolation::InProcess => {
+                tracing::warn!("plugins run in this process, behind one wall");
+                Host::with_devices(config, devices)
+            }
+            Isolation::Workers { allow_weak } => self.with_workers(config, devices, allow_weak),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn with_workers(
+        &self,
+        config: WasmConfig,
+        devices: Devices,
+        allow_weak_isolation: bool,
+    ) -> Result<Host, HostError> {
+        use conductor_core::WorkerOptions;
+        use conductor_core::worker::{CodeCache, WorkerProgram};
+
+        let cache = match CodeCache::open(&self.code_dir, &self.code_secret) {
+            Ok(cache) => Some(cache),
+            Err(error) => {
+                tracing::warn!("compiled code is not kept: {error}");
+                None
+            }
+        };
+        let program = WorkerProgram::this([WORKER_ARGUMENT]);
+        let options = WorkerOptions { program, cache, allow_weak_isolation };
+        let host = Host::with_workers(config, devices, options)?;
+        if !host.walls().both_stand() {
+            tracing::warn!(
+                "this system cannot confine plugins: they run behind one wall, as --allow-weak-isolation permits"
+            );
+        }
+        Ok(host)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn with_workers(
+        &self,
+        config: WasmConfig,
+        devices: Devices,
+        allow_weak: bool,
+    ) -> Result<Host, HostError> {
+        if !allow_weak {
+            return Err(HostError::NoWorkers);
+        }
+        tracing::warn!(
+            "worker processes exist on Linux only so far: plugins run behind one wall, as --allow-weak-isolation permits"
+        );
+        Host::with_devices(config, devices)
+    }
+}
