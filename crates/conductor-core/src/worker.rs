@@ -24,6 +24,6 @@ mod watch;
 pub use code_cache::{CodeCache, CodeCacheError};
 pub use frame::check_worker_frame;
 pub(crate) use order::HandedOver;
-pub use process::{WorkerError, run};
+pub use process::{Stage, WorkerError, run, run_with};
 pub use spawner::WorkerProgram;
 pub(crate) use supervisor::Workers;

@@ -1,7 +1,7 @@
 //! Inside a worker.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -27,7 +27,34 @@ const MAX_FRAME_BYTES: u64 = u32::MAX as u64;
 ///
 /// Fails if the process cannot be locked, or if what comes over the channel is not a supervisor's.
 pub fn run() -> Result<(), WorkerError> {
+    run_with(|_, _| ())
+}
+
+/// How far a worker has come.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Locked, with nothing of the plugin touched.
+    Locked,
+    /// The plugin is compiled, and no memory becomes executable any more.
+    Compiled,
+    /// The plugin has started and waits for calls.
+    Started,
+    /// A request has come.
+    Called,
+}
+
+/// As [`run`], and calls `taken_over` at each stage with the descriptor of the channel: for tests of what a worker can still
+/// do that was taken over. It runs behind the same walls as everything else in a worker.
+#[doc(hidden)]
+pub fn run_with(mut taken_over: impl FnMut(Stage, BorrowedFd<'_>)) -> Result<(), WorkerError> {
     let channel = channel()?;
+    let descriptor = channel
+        .stream()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|source| WorkerError::Start { what: "take its channel", source })?;
+    let mut reach = |stage| taken_over(stage, descriptor.as_fd());
     let file = order::receive_file(channel.stream().as_fd())
         .map_err(|source| WorkerError::Start { what: "receive its plugin", source })?;
     let channel = Shared(Arc::new(Mutex::new(channel)));
@@ -48,6 +75,7 @@ pub fn run() -> Result<(), WorkerError> {
     if !wall.stands() && !order.allow_weak_isolation {
         return Ok(());
     }
+    reach(Stage::Locked);
 
     let plugin = HandedOver::read(file, &order)
         .map_err(|source| WorkerError::Start { what: "read its plugin", source })?;
@@ -64,9 +92,10 @@ pub fn run() -> Result<(), WorkerError> {
             source: io::Error::other(error),
         })?;
     }
+    reach(Stage::Compiled);
     channel.send(&FromWorker::Compiled { cached }, &[])?;
     let ToWorker::Start = channel.receive()? else { return Err(WorkerError::OutOfTurn) };
-    serve(&channel, engine, code, *order)
+    serve(&channel, engine, code, *order, reach)
 }
 
 fn compile(engine: &Engine, plugin: &HandedOver, shelf: Option<Shelf>) -> Result<(Code, bool), CompileError> {
@@ -77,7 +106,13 @@ fn compile(engine: &Engine, plugin: &HandedOver, shelf: Option<Shelf>) -> Result
 }
 
 /// Starts the plugin and executes what comes.
-fn serve(channel: &Shared, engine: Engine, code: Code, order: Order) -> Result<(), WorkerError> {
+fn serve(
+    channel: &Shared,
+    engine: Engine,
+    code: Code,
+    order: Order,
+    mut reach: impl FnMut(Stage),
+) -> Result<(), WorkerError> {
     let host_calls = Arc::new(channel.clone());
     let mut local = Local::new(engine, Arc::new(code), order.flavour, order.surroundings, host_calls);
     match local.start() {
@@ -90,6 +125,7 @@ fn serve(channel: &Shared, engine: Engine, code: Code, order: Order) -> Result<(
             return channel.send(&FromWorker::NotSetUp { cause }, &[]);
         }
     }
+    reach(Stage::Started);
     let mut request = Vec::new();
     loop {
         match channel.receive_with(&mut request) {
@@ -98,6 +134,7 @@ fn serve(channel: &Shared, engine: Engine, code: Code, order: Order) -> Result<(
             Ok(_) => return Err(WorkerError::OutOfTurn),
             Err(error) => return Err(error),
         }
+        reach(Stage::Called);
         let (done, reply) = Done::of(local.execute(&request));
         channel.send(&FromWorker::Done(done), &reply)?;
     }
