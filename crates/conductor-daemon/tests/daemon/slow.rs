@@ -9,11 +9,11 @@ use crate::wasm;
 fn a_slow_and_a_broken_plugin_delay_nobody() {
     let scratch = Scratch::new();
     let notes = plugin("notes", &wasm::plugin("notes"), "granted_capabilities = [\"Filesystem\"]");
-    // Sleeping costs fuel, so this one is slow for as long as the clock allows.
+    // Sleeping costs fuel, so a plugin that is to sleep for long needs much of it.
     let slow = plugin(
         "slow",
         &wasm::fixture("hostile"),
-        "max_fuel = 1_000_000_000_000\nmax_execution_time = \"150ms\"\nmax_queued_events = 4",
+        "max_fuel = 1_000_000_000_000\nmax_queued_events = 4",
     );
     let broken = plugin("broken", &wasm::fixture("hostile"), "");
     scratch.config(&format!(
@@ -27,6 +27,7 @@ fn a_slow_and_a_broken_plugin_delay_nobody() {
         trigger = {{ event = \"interval\" }}
         plugin = \"slow\"
         action = \"sleep\"
+        parameters = {{ once_ns = 150_000_000 }}
         [[mappings]]
         trigger = {{ event = \"interval\" }}
         plugin = \"broken\"
@@ -48,9 +49,11 @@ fn a_slow_and_a_broken_plugin_delay_nobody() {
     // Half a second of ticks; behind the slow plugin it would have been more than seven.
     assert!(last - first < Duration::from_secs(6), "took {:?}", last - first);
     assert!(slow.len() < 45, "{} slow calls in {:?}", slow.len(), last - first);
-    assert!(slow.iter().all(|row| row["limit"] == "max_execution_time"), "{slow:?}");
-    let mut broken = rows.iter().filter(|row| row["plugin"] == "broken");
-    assert!(broken.all(|row| row["outcome"] == "trap"), "{rows:?}");
+    assert!(slow.iter().all(|row| row["outcome"] == "ok"), "{slow:?}");
+    let broken = rows.iter().filter(|row| row["plugin"] == "broken");
+    let (tried, spared): (Vec<_>, Vec<_>) = broken.partition(|row| row["outcome"] == "trap");
+    assert!(tried.len() >= 3, "{tried:?}");
+    assert!(spared.iter().all(|row| row["outcome"] == "suspended"), "{spared:?}");
     assert!(rows.iter().filter(|row| row["plugin"] == "notes").all(|row| row["outcome"] == "ok"));
 
     let asked = Instant::now();
