@@ -1,6 +1,5 @@
 //! From a verified plugin to a running one: shape, what it declares, what it is granted, its surroundings, its start.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{CapabilityRequest, Manifest};
@@ -18,7 +17,7 @@ use crate::local::Surroundings;
 use crate::outcome::{CallReport, Outcome};
 use crate::runtime::{Prepared, Running, Runtime};
 use crate::walls::Walls;
-use crate::wasi::{Access, data_directory};
+use crate::wasi::{Access, SetupError, data_directory};
 
 /// Where a plugin sees its own data directory.
 const DATA_MOUNT: &str = "/";
@@ -205,12 +204,13 @@ fn surroundings(
         surroundings.quota = writable.then(|| DataQuota::of(grants, &limits));
         surroundings.directories.push(Access { host, guest: DATA_MOUNT.to_owned(), writable });
     }
-    let development = options.directories.iter().map(|(host, guest): &(PathBuf, String)| Access {
-        host: host.clone(),
-        guest: guest.clone(),
-        writable: true,
-    });
-    surroundings.directories.extend(development);
+    for (host, guest) in &options.directories {
+        // Resolved here: a worker follows no link to what it opens.
+        let host = host.canonicalize().map_err(|source| LoadError::Setup {
+            source: SetupError::Directory { path: host.clone(), source },
+        })?;
+        surroundings.directories.push(Access { host, guest: guest.clone(), writable: true });
+    }
     surroundings.arguments.push(plugin.name().as_str().to_owned());
     surroundings.arguments.extend(options.arguments.iter().cloned());
     surroundings.environment.clone_from(&options.environment);

@@ -301,6 +301,22 @@ pub struct CallReport {
     pub limits_refused: Vec<Limit>,
 }
 
+impl CallReport {
+    /// The report of a call that did not reach the plugin's code, or that nothing is known of but how it ended.
+    pub(crate) const fn without_call(outcome: Outcome, elapsed: Duration) -> Self {
+        Self {
+            outcome,
+            reply: None,
+            fuel_used: 0,
+            peak_memory_bytes: 0,
+            elapsed,
+            log: Vec::new(),
+            dropped_log_bytes: 0,
+            limits_refused: Vec::new(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -319,22 +335,6 @@ mod tests {
         let manual = include_str!("../../../docs/src/limits.md");
         for key in keys {
             assert!(manual.contains(&format!("\n| `{key}` |")), "limits.md lacks {key}");
-        }
-    }
-}
-
-impl CallReport {
-    /// The report of a call that did not reach the plugin's code, or that nothing is known of but how it ended.
-    pub(crate) const fn without_call(outcome: Outcome, elapsed: Duration) -> Self {
-        Self {
-            outcome,
-            reply: None,
-            fuel_used: 0,
-            peak_memory_bytes: 0,
-            elapsed,
-            log: Vec::new(),
-            dropped_log_bytes: 0,
-            limits_refused: Vec::new(),
         }
     }
 }

@@ -61,7 +61,7 @@ impl CodeCache {
     pub(super) fn order(&self, digest: &Digest) -> io::Result<CacheOrder> {
         let directory = self.directory.join(digest.to_string());
         make_directory(&directory)?;
-        let mut mac = keyed(&*self.secret);
+        let mut mac = keyed(&self.secret);
         mac.update(CONTEXT);
         mac.update(digest.as_bytes());
         Ok(CacheOrder { directory, key: mac.finalize().into_bytes().into() })
@@ -120,7 +120,7 @@ impl Shelf {
     }
 
     fn tag(&self, name: &CStr, code: &[u8], plugin: &HandedOver) -> Hmac<Sha256> {
-        let mut mac = keyed(&*self.key);
+        let mut mac = keyed(&self.key);
         mac.update(CONTEXT);
         mac.update(plugin.digest().as_bytes());
         mac.update(name.to_bytes_with_nul());

@@ -134,9 +134,8 @@ pub(super) fn receive_file(from: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     let received = recvmsg(from, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
-    let mut files = ancillary.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(files) => Some(files),
-        _ => None,
+    let mut files = ancillary.drain().filter_map(|message| {
+        if let RecvAncillaryMessage::ScmRights(files) = message { Some(files) } else { None }
     });
     let file = files.next().and_then(|mut files| files.next());
     match (received.bytes, file) {

@@ -216,6 +216,9 @@ impl Spec {
     fn start(&self, surroundings: &Surroundings, session: &Session) -> Result<(Worker, Metadata), LoadError> {
         let faulty = |fault| LoadError::Worker { fault };
         let mut worker = self.lock(surroundings).map_err(faulty)?;
+        let handle = Arc::clone(&worker.handle);
+        // Compiling and starting are work that was asked for.
+        let _starting = handle.begin_call();
         if !worker.wall.stands() && !self.shared.allow_weak_isolation {
             return Err(LoadError::WeakIsolation { wall: worker.wall });
         }

@@ -10,11 +10,8 @@ fn a_slow_and_a_broken_plugin_delay_nobody() {
     let scratch = Scratch::new();
     let notes = plugin("notes", &wasm::plugin("notes"), "granted_capabilities = [\"Filesystem\"]");
     // Sleeping costs fuel, so a plugin that is to sleep for long needs much of it.
-    let slow = plugin(
-        "slow",
-        &wasm::fixture("hostile"),
-        "max_fuel = 1_000_000_000_000\nmax_queued_events = 4",
-    );
+    let slow =
+        plugin("slow", &wasm::fixture("hostile"), "max_fuel = 1_000_000_000_000\nmax_queued_events = 4");
     let broken = plugin("broken", &wasm::fixture("hostile"), "");
     scratch.config(&format!(
         "{LENIENT}{notes}{slow}{broken}
