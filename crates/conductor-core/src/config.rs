@@ -16,9 +16,9 @@ pub const DEFAULT_MAX_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
 /// Default of [`Limits::max_table_elements`]; stops a plugin from using up memory by way of tables, which are not part of
 /// its linear memory.
 pub const DEFAULT_MAX_TABLE_ELEMENTS: u64 = 10_000;
-/// Default of [`WasmConfig::max_stack_bytes`]; stops a recursion without end before the host's own stack is used up.
+/// Default of [`Limits::max_stack_bytes`]; stops a recursion without end before the host's own stack is used up.
 pub const DEFAULT_MAX_STACK_BYTES: u32 = 512 * 1024;
-/// Most that [`WasmConfig::max_stack_bytes`] may be: the plugin's stack is part of the calling thread's, which has
+/// Most that [`Limits::max_stack_bytes`] may be: the plugin's stack is part of the calling thread's, which has
 /// 2 MiB by Rust's default, and the host's own functions need the rest.
 pub const MAX_STACK_BYTES: u32 = 1024 * 1024;
 /// Default of [`Limits::max_open_files`]; stops a plugin from using up the process's file descriptors.
@@ -83,8 +83,7 @@ pub struct WasmConfig {
     pub max_table_elements: u64,
     /// Wall clock of loading, and again of every call. Default [`DEFAULT_MAX_EXECUTION_TIME`].
     pub max_execution_time: Duration,
-    /// Stack of the plugin's own code in bytes; one value for all plugins of a host, at most [`MAX_STACK_BYTES`]. Default
-    /// [`DEFAULT_MAX_STACK_BYTES`].
+    /// Stack of the plugin's own code in bytes, at most [`MAX_STACK_BYTES`]. Default [`DEFAULT_MAX_STACK_BYTES`].
     pub max_stack_bytes: u32,
     /// Files and directories that a plugin has open at once. Default [`DEFAULT_MAX_OPEN_FILES`].
     pub max_open_files: u32,
@@ -141,7 +140,7 @@ impl Default for WasmConfig {
             max_memory_bytes: limits.max_memory_bytes,
             max_table_elements: limits.max_table_elements,
             max_execution_time: limits.max_execution_time,
-            max_stack_bytes: DEFAULT_MAX_STACK_BYTES,
+            max_stack_bytes: limits.max_stack_bytes,
             max_open_files: limits.max_open_files,
             max_disk_bytes: limits.max_disk_bytes,
             max_disk_files: limits.max_disk_files,
@@ -172,6 +171,7 @@ impl WasmConfig {
             max_memory_bytes: self.max_memory_bytes,
             max_table_elements: self.max_table_elements,
             max_execution_time: self.max_execution_time,
+            max_stack_bytes: self.max_stack_bytes,
             max_open_files: self.max_open_files,
             max_disk_bytes: self.max_disk_bytes,
             max_disk_files: self.max_disk_files,
@@ -198,6 +198,7 @@ impl WasmConfig {
             max_memory_bytes,
             max_table_elements,
             max_execution_time,
+            max_stack_bytes,
             max_open_files,
             max_disk_bytes,
             max_disk_files,
@@ -218,6 +219,7 @@ impl WasmConfig {
         self.max_memory_bytes = max_memory_bytes;
         self.max_table_elements = max_table_elements;
         self.max_execution_time = max_execution_time;
+        self.max_stack_bytes = max_stack_bytes;
         self.max_open_files = max_open_files;
         self.max_disk_bytes = max_disk_bytes;
         self.max_disk_files = max_disk_files;
@@ -247,6 +249,8 @@ pub struct Limits {
     pub max_table_elements: u64,
     /// Wall clock of loading, and again of every call.
     pub max_execution_time: Duration,
+    /// Stack of the plugin's own code in bytes, at most [`MAX_STACK_BYTES`].
+    pub max_stack_bytes: u32,
     /// Files and directories open at once.
     pub max_open_files: u32,
     /// Bytes in the plugin's data directory.
@@ -286,6 +290,7 @@ impl Default for Limits {
             max_memory_bytes: DEFAULT_MAX_MEMORY_BYTES,
             max_table_elements: DEFAULT_MAX_TABLE_ELEMENTS,
             max_execution_time: DEFAULT_MAX_EXECUTION_TIME,
+            max_stack_bytes: DEFAULT_MAX_STACK_BYTES,
             max_open_files: DEFAULT_MAX_OPEN_FILES,
             max_disk_bytes: DEFAULT_MAX_DISK_BYTES,
             max_disk_files: DEFAULT_MAX_DISK_FILES,

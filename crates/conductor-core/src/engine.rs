@@ -41,9 +41,7 @@ impl Engine {
 
     /// As [`Engine::new`]; in a worker, which can start no threads once it is locked, the compiler does without.
     pub(crate) fn with_compiler_threads(max_stack_bytes: u32, threads: bool) -> Result<Self, EngineError> {
-        if max_stack_bytes > MAX_STACK_BYTES {
-            return Err(EngineError::Stack { asked: max_stack_bytes });
-        }
+        check_stack(max_stack_bytes)?;
         let mut config = Config::new();
         config
             .wasm_features(wasmparser::WasmFeatures::all().difference(shape::FEATURES), false)
@@ -71,6 +69,14 @@ impl Engine {
     pub(crate) fn ticking(&self) -> Ticking<'_> {
         self.shared.ticker.ticking()
     }
+}
+
+/// Refuses a stack that the calling thread does not have.
+pub(crate) const fn check_stack(max_stack_bytes: u32) -> Result<(), EngineError> {
+    if max_stack_bytes > MAX_STACK_BYTES {
+        return Err(EngineError::Stack { asked: max_stack_bytes });
+    }
+    Ok(())
 }
 
 /// Why an engine could not be made.

@@ -10,9 +10,9 @@ use conductor_signing::{
 use serde::{Deserialize, Serialize};
 
 use crate::broker::Broker;
-use crate::config::{Limits, MAX_STACK_BYTES, WasmConfig};
+use crate::config::{Limits, WasmConfig};
 use crate::devices::Devices;
-use crate::engine::{CompileError, Engine, EngineError};
+use crate::engine::{CompileError, EngineError, check_stack};
 use crate::grant::{CapabilityDecision, GrantError, GrantSpec};
 use crate::health::PluginState;
 use crate::in_process::InProcess;
@@ -73,10 +73,11 @@ impl Host {
     ///
     /// Fails if this machine cannot run the engine or the broker.
     pub fn with_devices(config: WasmConfig, devices: Devices) -> Result<Self, HostError> {
-        let engine = Engine::new(config.max_stack_bytes).map_err(|source| HostError::Engine { source })?;
+        let runtime =
+            InProcess::new(config.max_stack_bytes).map_err(|source| HostError::Engine { source })?;
         Ok(Self {
             config,
-            runtime: Box::new(InProcess::new(engine)),
+            runtime: Box::new(runtime),
             broker: Broker::new(devices),
             walls: Walls::in_process(),
         })
@@ -93,12 +94,9 @@ impl Host {
         devices: Devices,
         options: WorkerOptions,
     ) -> Result<Self, HostError> {
-        if config.max_stack_bytes > MAX_STACK_BYTES {
-            let source = EngineError::Stack { asked: config.max_stack_bytes };
-            return Err(HostError::Engine { source });
-        }
+        check_stack(config.max_stack_bytes).map_err(|source| HostError::Engine { source })?;
         let WorkerOptions { program, cache, allow_weak_isolation } = options;
-        let workers = Workers::start(program, cache, config.max_stack_bytes, allow_weak_isolation)
+        let workers = Workers::start(program, cache, allow_weak_isolation)
             .map_err(|source| HostError::Workers { source })?;
         let wall = workers.wall();
         if !wall.stands() && !allow_weak_isolation {
@@ -330,6 +328,12 @@ pub enum LoadError {
         /// What is wrong with them.
         source: CompileError,
     },
+    /// The plugin's stack is larger than it may be, or this machine cannot run an engine with it.
+    #[error("{source}")]
+    Engine {
+        /// Why.
+        source: EngineError,
+    },
     /// The module exports neither `execute` nor `_start`.
     #[error("module exports neither `execute` nor `_start`, so it is not a plugin")]
     NotAPlugin,
@@ -396,6 +400,7 @@ impl LoadError {
             | Self::Trust { .. }
             | Self::Verify { .. }
             | Self::Compile { .. }
+            | Self::Engine { .. }
             | Self::NotAPlugin
             | Self::Metadata { .. }
             | Self::StatementDisagrees { .. }

@@ -1,9 +1,11 @@
 //! Plugins in the host's own address space: wall one only.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::broker::Session;
-use crate::engine::{CheckedPlugin, CompiledPlugin, Engine};
+use crate::config::Limits;
+use crate::engine::{CheckedPlugin, CompiledPlugin, Engine, EngineError};
 use crate::host::{Flavour, LoadError};
 use crate::instance::Metadata;
 use crate::local::{Local, StartError, Surroundings};
@@ -11,23 +13,37 @@ use crate::outcome::CallReport;
 use crate::runtime::{Prepared, Running, Runtime};
 use crate::walls::Walls;
 
-/// Runs plugins with an engine in this process.
+/// Runs plugins with engines in this process: one for each size of stack, which is the engine's and not the plugin's.
 pub(crate) struct InProcess {
-    engine: Engine,
+    engines: Mutex<BTreeMap<u32, Engine>>,
 }
 
 impl InProcess {
-    pub(crate) const fn new(engine: Engine) -> Self {
-        Self { engine }
+    /// Starts with the engine that most plugins will use.
+    pub(crate) fn new(max_stack_bytes: u32) -> Result<Self, EngineError> {
+        let engines = Mutex::default();
+        let runtime = Self { engines };
+        runtime.engine(max_stack_bytes).map(|_| runtime)
+    }
+
+    fn engine(&self, max_stack_bytes: u32) -> Result<Engine, EngineError> {
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = engines.get(&max_stack_bytes) {
+            return Ok(engine.clone());
+        }
+        let engine = Engine::new(max_stack_bytes)?;
+        engines.insert(max_stack_bytes, engine.clone());
+        Ok(engine)
     }
 }
 
 impl Runtime for InProcess {
-    fn prepare(&self, plugin: CheckedPlugin) -> Result<Box<dyn Prepared>, LoadError> {
+    fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, LoadError> {
         let flavour = plugin.flavour().ok_or(LoadError::NotAPlugin)?;
-        let compiled = CompiledPlugin::compile_checked(&self.engine, plugin)
+        let engine = self.engine(limits.max_stack_bytes).map_err(|source| LoadError::Engine { source })?;
+        let compiled = CompiledPlugin::compile_checked(&engine, plugin)
             .map_err(|source| LoadError::Compile { source })?;
-        Ok(Box::new(Ready { engine: self.engine.clone(), compiled, flavour }))
+        Ok(Box::new(Ready { engine, compiled, flavour }))
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn load(
     let checked = CheckedPlugin::check(verified)
         .map_err(|source| LoadError::Compile { source: CompileError::Shape { source } })?;
     let flavour = checked.flavour().ok_or(LoadError::NotAPlugin)?;
-    let prepared = runtime.prepare(checked)?;
+    let prepared = runtime.prepare(checked, &limits)?;
     let plugin = prepared.plugin().plugin();
     let manifest = match (plugin.manifest(), flavour) {
         (Some(manifest), _) => Some(manifest.clone()),

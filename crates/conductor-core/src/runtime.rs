@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::broker::Session;
+use crate::config::Limits;
 use crate::engine::CheckedPlugin;
 use crate::host::LoadError;
 use crate::instance::Metadata;
@@ -13,7 +14,7 @@ use crate::walls::Walls;
 /// A place for plugins' code.
 pub(crate) trait Runtime: Send + Sync {
     /// Makes a plugin ready to be started, as often as wanted.
-    fn prepare(&self, plugin: CheckedPlugin) -> Result<Box<dyn Prepared>, LoadError>;
+    fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, LoadError>;
 }
 
 /// A plugin that can be started.

@@ -164,3 +164,27 @@ fn a_second_plugin_on_another_thread_is_not_held_up_by_a_loop() {
     assert!(bystander.answered() > before + 5, "{} answers", bystander.answered() - before);
     bystander.stop();
 }
+
+#[test]
+fn each_plugin_may_have_a_stack_of_its_own_size() {
+    let host = Host::new(WasmConfig::default()).expect("host");
+    // Calls itself 10,000 times and returns.
+    let deep = r#"(module
+        (memory (export "memory") 1)
+        (func $down (param $left i32)
+            (if (local.get $left) (then (call $down (i32.sub (local.get $left) (i32.const 1))))))
+        (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+        (func (export "execute") (param i32 i32) (result i32)
+            (call $down (i32.const 10000))
+            (i32.const 0)))"#;
+    let outcome = |max_stack_bytes| {
+        let limits = Limits { max_stack_bytes, ..Limits::default() };
+        let options = PluginOptions { limits: Some(limits), ..PluginOptions::default() };
+        let wasm = wat::parse_str(deep).expect("valid text");
+        load(&host, "deep.wasm", wasm, &options).map(|mut plugin| plugin.execute(REQUEST).outcome.to_string())
+    };
+    assert_eq!(outcome(conductor_core::MAX_STACK_BYTES).expect("loads"), "ok");
+    assert_eq!(outcome(16 * 1024).expect("loads"), "stack exhausted");
+    let refused = outcome(conductor_core::MAX_STACK_BYTES + 1).expect_err("too large");
+    assert_eq!(refused.to_string(), "max_stack_bytes is 1048577, more than 1048576");
+}

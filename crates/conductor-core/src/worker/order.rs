@@ -29,7 +29,6 @@ pub(super) struct Order {
     pub(super) digest: [u8; 32],
     pub(super) bytes: u64,
     pub(super) flavour: Flavour,
-    pub(super) max_stack_bytes: u32,
     pub(super) surroundings: Surroundings,
     pub(super) cache: Option<CacheOrder>,
     pub(super) max_compile_seconds: u64,

@@ -18,7 +18,7 @@ use super::watch::{Handle, Watch};
 use crate::broker::Session;
 use crate::capability::filesystem::DataQuota;
 use crate::config::Limits;
-use crate::engine::{CheckedPlugin, CompileError};
+use crate::engine::{CheckedPlugin, CompileError, check_stack};
 use crate::host::{Flavour, LoadError};
 use crate::instance::Metadata;
 use crate::local::Surroundings;
@@ -55,7 +55,6 @@ struct Shared {
     spawner: Spawner,
     watch: Watch,
     cache: Option<CodeCache>,
-    max_stack_bytes: u32,
     allow_weak_isolation: bool,
 }
 
@@ -64,14 +63,12 @@ impl Workers {
     pub(crate) fn start(
         program: WorkerProgram,
         cache: Option<CodeCache>,
-        max_stack_bytes: u32,
         allow_weak_isolation: bool,
     ) -> Result<Self, WorkerFault> {
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
         let spawner = Spawner::start(program).map_err(failed)?;
         let watch = Watch::start().map_err(failed)?;
-        let shared =
-            Arc::new(Shared { spawner, watch, cache: None, max_stack_bytes, allow_weak_isolation: true });
+        let shared = Arc::new(Shared { spawner, watch, cache: None, allow_weak_isolation: true });
         let probe = Spec {
             shared: Arc::clone(&shared),
             name: "probe".to_owned(),
@@ -96,7 +93,8 @@ impl Workers {
 }
 
 impl Runtime for Workers {
-    fn prepare(&self, plugin: CheckedPlugin) -> Result<Box<dyn Prepared>, LoadError> {
+    fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, LoadError> {
+        check_stack(limits.max_stack_bytes).map_err(|source| LoadError::Engine { source })?;
         let flavour = plugin.flavour().ok_or(LoadError::NotAPlugin)?;
         let verified = plugin.plugin();
         let sealed = SealedPlugin::new(verified).map_err(|error| LoadError::Worker {
@@ -274,7 +272,6 @@ impl Spec {
             digest: *self.digest.as_bytes(),
             bytes: self.bytes,
             flavour: self.flavour,
-            max_stack_bytes: self.shared.max_stack_bytes,
             surroundings: surroundings.clone(),
             cache,
             max_compile_seconds: limits.max_compile_time.as_secs().max(1),

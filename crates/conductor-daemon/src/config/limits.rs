@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use conductor_core::{Isolation, Limits};
+use conductor_core::{Isolation, Limits, MAX_STACK_BYTES};
 
 use super::reader::{FromToml, Located, Table};
 
@@ -18,6 +18,8 @@ pub struct LimitOverrides {
     pub max_table_elements: Option<u64>,
     /// `max_execution_time`.
     pub max_execution_time: Option<Duration>,
+    /// `max_stack_bytes`.
+    pub max_stack_bytes: Option<u32>,
     /// `max_open_files`.
     pub max_open_files: Option<u32>,
     /// `max_disk_bytes`.
@@ -59,6 +61,7 @@ impl LimitOverrides {
             max_memory_bytes: self.max_memory_bytes.unwrap_or(outer.max_memory_bytes),
             max_table_elements: self.max_table_elements.unwrap_or(outer.max_table_elements),
             max_execution_time: self.max_execution_time.unwrap_or(outer.max_execution_time),
+            max_stack_bytes: self.max_stack_bytes.unwrap_or(outer.max_stack_bytes),
             max_open_files: self.max_open_files.unwrap_or(outer.max_open_files),
             max_disk_bytes: self.max_disk_bytes.unwrap_or(outer.max_disk_bytes),
             max_disk_files: self.max_disk_files.unwrap_or(outer.max_disk_files),
@@ -84,6 +87,7 @@ pub(super) fn read(table: &Table<'_, '_>) -> LimitOverrides {
         max_memory_bytes: positive(table, "max_memory_bytes"),
         max_table_elements: positive(table, "max_table_elements"),
         max_execution_time: positive(table, "max_execution_time"),
+        max_stack_bytes: positive_up_to(table, "max_stack_bytes", MAX_STACK_BYTES),
         max_open_files: positive(table, "max_open_files"),
         max_disk_bytes: positive(table, "max_disk_bytes"),
         max_disk_files: positive(table, "max_disk_files"),
@@ -111,7 +115,7 @@ pub(super) fn positive<T: FromToml + Default + PartialEq>(
 }
 
 /// Like [`positive`], and at most `most`.
-pub(super) fn positive_up_to<T: FromToml + Default + PartialOrd + Display>(
+fn positive_up_to<T: FromToml + Default + PartialOrd + Display>(
     table: &Table<'_, '_>,
     key: &'static str,
     most: T,

@@ -1,10 +1,10 @@
 //! `[wasm]`: which plugins load, and within which limits.
 
 use conductor_abi::Risk;
-use conductor_core::{MAX_STACK_BYTES, WasmConfig};
+use conductor_core::WasmConfig;
 use conductor_signing::RequireStatement;
 
-use super::limits::{self, positive_up_to};
+use super::limits;
 use super::reader::Table;
 use crate::paths::Paths;
 
@@ -33,9 +33,6 @@ pub(super) fn read(root: &Table<'_, '_>, paths: &Paths) -> WasmConfig {
     }
     if let Some(risk) = risk(&table, "self_signed_max_risk") {
         config.self_signed_max_risk = risk;
-    }
-    if let Some(bytes) = positive_up_to(&table, "max_stack_bytes", MAX_STACK_BYTES) {
-        config.max_stack_bytes = bytes;
     }
     config.set_limits(limits::read(&table).apply(config.limits()));
     table.finish();

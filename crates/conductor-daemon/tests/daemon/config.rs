@@ -305,6 +305,7 @@ const LIMITS: &str = r#"
     max_memory_bytes = 2
     max_table_elements = 3
     max_execution_time = "4s"
+    max_stack_bytes = 19
     max_open_files = 5
     max_disk_bytes = 6
     max_disk_files = 7
@@ -329,6 +330,7 @@ fn every_limit_may_be_set_for_all_plugins_and_for_one() {
         max_memory_bytes: 2,
         max_table_elements: 3,
         max_execution_time: Duration::from_secs(4),
+        max_stack_bytes: 19,
         max_open_files: 5,
         max_disk_bytes: 6,
         max_disk_files: 7,
@@ -364,13 +366,6 @@ fn the_manual_and_the_example_name_every_limit() {
         assert!(key == "isolation" || limits.contains(&format!("`{key}`")), "limits.md lacks {key}");
     }
     assert_eq!(parse(example).expect("valid").wasm.limits(), Limits::default());
-}
-
-#[test]
-fn the_stack_is_one_for_all_plugins() {
-    let found = faults("[plugins.a]\nmax_stack_bytes = 65_536");
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("2:1: plugins.a.max_stack_bytes: unknown key"), "{found:?}");
 }
 
 #[test]
