@@ -22,4 +22,5 @@ mod daemon {
     mod signals;
     mod slow;
     mod trusted;
+    mod walls;
 }

@@ -6,11 +6,17 @@ use std::path::Path;
 use conductor_core::{Limit, Limits, Outcome};
 use serde_json::{Value, json};
 
-use super::guest::{Guests, call, reply};
+use super::guest::{Guests, call, in_both_modes, reply};
 
-#[test]
-fn files_beyond_the_quota_are_refused_and_deleting_makes_room() {
-    let guests = Guests::new();
+in_both_modes! {
+    files_beyond_the_quota_are_refused_and_deleting_makes_room
+    bytes_beyond_the_quota_are_refused
+    a_grant_does_not_raise_what_the_configuration_allows
+    measuring_a_full_directory_is_charged
+    a_full_disk_does_not_silence_the_plugin
+}
+
+fn files_beyond_the_quota_are_refused_and_deleting_makes_room(guests: &Guests) {
     let mut plugin = guests.hostile(&["Filesystem=read-write;files=20"], Limits::default());
     let report = call(plugin.as_mut(), "list", json!({"count": 1000}));
     assert!(matches!(report.outcome, Outcome::Failed { .. }), "{report:?}");
@@ -24,9 +30,7 @@ fn files_beyond_the_quota_are_refused_and_deleting_makes_room() {
     assert_eq!((report.outcome, report.limits_refused), (Outcome::Ok, Vec::new()));
 }
 
-#[test]
-fn bytes_beyond_the_quota_are_refused() {
-    let guests = Guests::new();
+fn bytes_beyond_the_quota_are_refused(guests: &Guests) {
     let mut plugin = guests.hostile(&["Filesystem=read-write;bytes=100KiB"], Limits::default());
     let text = "x".repeat(30 * 1024);
     let outcomes: Vec<Outcome> = (0..5)
@@ -43,9 +47,7 @@ fn bytes_beyond_the_quota_are_refused() {
     }
 }
 
-#[test]
-fn a_grant_does_not_raise_what_the_configuration_allows() {
-    let guests = Guests::new();
+fn a_grant_does_not_raise_what_the_configuration_allows(guests: &Guests) {
     let limits = Limits { max_disk_bytes: 10, max_disk_files: 2, ..Limits::default() };
     let mut plugin = guests.hostile(&["Filesystem=read-write;bytes=1GiB;files=1000"], limits);
     let mut write = |path: &str, text: &str| {
@@ -57,9 +59,7 @@ fn a_grant_does_not_raise_what_the_configuration_allows() {
     assert_eq!(write("/c", ""), (false, vec![Limit::DiskFiles]));
 }
 
-#[test]
-fn measuring_a_full_directory_is_charged() {
-    let guests = Guests::new();
+fn measuring_a_full_directory_is_charged(guests: &Guests) {
     let directory = guests.data("hostile");
     fs::create_dir_all(&directory).expect("data directory");
     for number in 0..5000 {
@@ -71,9 +71,7 @@ fn measuring_a_full_directory_is_charged() {
     assert!(first.fuel_used > 1_000_000, "looking at 5,000 files cost {} fuel", first.fuel_used);
 }
 
-#[test]
-fn a_full_disk_does_not_silence_the_plugin() {
-    let guests = Guests::new();
+fn a_full_disk_does_not_silence_the_plugin(guests: &Guests) {
     let mut plugin = guests.hostile(&["Filesystem=read-write;bytes=1"], Limits::default());
     let refused = call(plugin.as_mut(), "write", json!({"path": "/file", "text": "too long"}));
     assert!(matches!(refused.outcome, Outcome::Failed { .. }), "{refused:?}");

@@ -8,25 +8,35 @@ use conductor_core::{Limits, Outcome};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use serde_json::json;
 
-use super::guest::{Guests, call, reply};
+use super::guest::{Guests, call, in_both_modes, reply};
+
+in_both_modes! {
+    no_attempt_leaves_the_data_directory
+    what_the_manual_allows_works
+    without_the_grant_there_is_no_directory
+    read_only_means_read_only
+    a_pipe_or_a_device_in_the_directory_is_not_opened
+    a_planted_data_directory_is_refused
+}
 
 /// Attempts that the guest makes at least; fewer would mean that it gave up early.
 const LEAST_ATTEMPTS: usize = 100;
 
 #[test]
-fn no_attempt_leaves_the_data_directory() {
-    try_everything();
-    // A thread that the kernel refuses `openat2`, as old kernels and some containers do; the call runs on this thread.
-    std::thread::spawn(|| {
-        refuse_openat2();
-        try_everything();
-    })
-    .join()
-    .expect("the attempts without openat2 were refused too");
+fn no_attempt_leaves_the_data_directory_without_openat2() {
+    for guests in [Guests::in_process, Guests::in_workers] {
+        // A thread that the kernel refuses `openat2`, as old kernels and some containers do. A call in this process runs on
+        // this thread, and a worker inherits the refusal from whoever starts it.
+        std::thread::spawn(move || {
+            refuse_openat2();
+            no_attempt_leaves_the_data_directory(&guests());
+        })
+        .join()
+        .expect("the attempts without openat2 were refused too");
+    }
 }
 
-fn try_everything() {
-    let guests = Guests::new();
+fn no_attempt_leaves_the_data_directory(guests: &Guests) {
     let data = guests.data("hostile");
     fs::create_dir_all(&data).expect("data directory");
     fs::write(guests.home().join("secret"), "secret").expect("a file beside the data");
@@ -57,27 +67,21 @@ fn try_everything() {
     assert_eq!(after, before);
 }
 
-#[test]
-fn what_the_manual_allows_works() {
-    let guests = Guests::new();
+fn what_the_manual_allows_works(guests: &Guests) {
     let mut plugin = guests.hostile(&["Filesystem"], Limits::default());
     let report = call(plugin.as_mut(), "write", json!({"path": "/my-data.json", "text": "{}"}));
     assert_eq!(report.outcome, Outcome::Ok, "{report:?}");
     assert_eq!(fs::read_to_string(guests.data("hostile").join("my-data.json")).expect("written"), "{}");
 }
 
-#[test]
-fn without_the_grant_there_is_no_directory() {
-    let guests = Guests::new();
+fn without_the_grant_there_is_no_directory(guests: &Guests) {
     let mut plugin = guests.hostile(&[], Limits::default());
     let report = call(plugin.as_mut(), "write", json!({"path": "/my-data.json", "text": "{}"}));
     assert!(matches!(report.outcome, Outcome::Failed { .. }), "{report:?}");
     assert!(!guests.data("hostile").exists());
 }
 
-#[test]
-fn read_only_means_read_only() {
-    let guests = Guests::new();
+fn read_only_means_read_only(guests: &Guests) {
     fs::create_dir_all(guests.data("hostile")).expect("data directory");
     fs::write(guests.data("hostile").join("kept.txt"), "kept").expect("written");
     let mut plugin = guests.hostile(&["Filesystem=read-only"], Limits::default());
@@ -90,9 +94,7 @@ fn read_only_means_read_only() {
     assert_eq!(fs::read_to_string(guests.data("hostile").join("kept.txt")).expect("there"), "kept");
 }
 
-#[test]
-fn a_pipe_or_a_device_in_the_directory_is_not_opened() {
-    let guests = Guests::new();
+fn a_pipe_or_a_device_in_the_directory_is_not_opened(guests: &Guests) {
     let data = guests.data("hostile");
     fs::create_dir_all(&data).expect("data directory");
     let made =
@@ -108,9 +110,7 @@ fn a_pipe_or_a_device_in_the_directory_is_not_opened() {
     }
 }
 
-#[test]
-fn a_planted_data_directory_is_refused() {
-    let guests = Guests::new();
+fn a_planted_data_directory_is_refused(guests: &Guests) {
     fs::create_dir_all(guests.home().join("plugin-data")).expect("parent");
     symlink("/etc", guests.data("hostile")).expect("planted");
     let Err(error) = guests.try_hostile(&["Filesystem"], Limits::default()) else {

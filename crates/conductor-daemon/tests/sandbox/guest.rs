@@ -5,7 +5,10 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use conductor_abi::Request;
-use conductor_core::{CallReport, Host, Limits, LoadError, Plugin, PluginOptions, WasmConfig};
+use conductor_core::worker::{CodeCache, WorkerProgram};
+use conductor_core::{
+    CallReport, Devices, Host, Limits, LoadError, Plugin, PluginOptions, WasmConfig, WorkerOptions,
+};
 use conductor_signing::UnverifiedPlugin;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -16,11 +19,44 @@ pub(crate) struct Guests {
     host: Host,
 }
 
+/// Makes two tests of each function: one with guests in this process, one with guests in workers.
+macro_rules! in_both_modes {
+    ($($name:ident)*) => {
+        $(mod $name {
+            #[test]
+            fn in_process() {
+                super::$name(&crate::sandbox::guest::Guests::in_process());
+            }
+
+            #[test]
+            fn in_worker() {
+                super::$name(&crate::sandbox::guest::Guests::in_workers());
+            }
+        })*
+    };
+}
+pub(crate) use in_both_modes;
+
 impl Guests {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn in_process() -> Self {
+        Self::hosted_by(|config| Host::new(config).expect("host"))
+    }
+
+    pub(crate) fn in_workers() -> Self {
+        Self::hosted_by(|config| {
+            let program = WorkerProgram::new(env!("CARGO_BIN_EXE_conductor"), ["worker"]);
+            // One for all tests: what is in it is looked at elsewhere.
+            let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sandbox-code");
+            let cache = CodeCache::open(&cache, &cache.with_extension("secret")).expect("code cache");
+            let options = WorkerOptions { program, cache: Some(cache), allow_weak_isolation: false };
+            Host::with_workers(config, Devices::default(), options).expect("host")
+        })
+    }
+
+    fn hosted_by(host: impl FnOnce(WasmConfig) -> Host) -> Self {
         let home = tempfile::tempdir().expect("scratch home");
         let config = WasmConfig { data_dir: Some(home.path().join("plugin-data")), ..WasmConfig::default() };
-        Self { home, host: Host::new(config).expect("host") }
+        Self { home, host: host(config) }
     }
 
     /// Everything that the test made, the data directories among it.

@@ -5,14 +5,20 @@ use std::time::{Duration, Instant};
 use conductor_core::{Limit, Limits, Outcome};
 use serde_json::json;
 
-use super::guest::{Guests, call};
+use super::guest::{Guests, call, in_both_modes};
+
+in_both_modes! {
+    a_large_directory_costs_fuel
+    open_files_are_bounded
+    the_manuals_sleeping_loop_ends_on_fuel
+    the_manuals_allocation_is_stopped_at_the_second_vector
+    random_bytes_and_log_lines_are_charged
+}
 
 /// Longest that any of these may take: ten times the promise.
 const WATCHDOG: Duration = Duration::from_secs(50);
 
-#[test]
-fn a_large_directory_costs_fuel() {
-    let guests = Guests::new();
+fn a_large_directory_costs_fuel(guests: &Guests) {
     let directory = guests.data("hostile").join("many");
     std::fs::create_dir_all(&directory).expect("data directory");
     for number in 0..9_900 {
@@ -26,9 +32,7 @@ fn a_large_directory_costs_fuel() {
     assert!(started.elapsed() < WATCHDOG, "{:?}", started.elapsed());
 }
 
-#[test]
-fn open_files_are_bounded() {
-    let guests = Guests::new();
+fn open_files_are_bounded(guests: &Guests) {
     let limits = Limits { max_fuel: 10_000_000_000, ..Limits::default() };
     let mut plugin = guests.hostile(&["Filesystem"], limits);
     let report = call(plugin.as_mut(), "files", json!({}));
@@ -39,9 +43,7 @@ fn open_files_are_bounded() {
     assert!(descriptors < 200, "{descriptors} descriptors are open in the host");
 }
 
-#[test]
-fn the_manuals_sleeping_loop_ends_on_fuel() {
-    let guests = Guests::new();
+fn the_manuals_sleeping_loop_ends_on_fuel(guests: &Guests) {
     let mut plugin = guests.hostile(&[], Limits::default());
     let report = call(plugin.as_mut(), "sleep", json!({}));
     assert_eq!(report.outcome.to_string(), "fuel exhausted");
@@ -49,9 +51,7 @@ fn the_manuals_sleeping_loop_ends_on_fuel() {
     assert!(report.elapsed < WATCHDOG);
 }
 
-#[test]
-fn the_manuals_allocation_is_stopped_at_the_second_vector() {
-    let guests = Guests::new();
+fn the_manuals_allocation_is_stopped_at_the_second_vector(guests: &Guests) {
     let mut plugin = guests.hostile(&[], Limits::default());
     let report = call(plugin.as_mut(), "allocate", json!({}));
     assert_eq!(report.outcome.to_string(), "memory limit exceeded");
@@ -59,9 +59,7 @@ fn the_manuals_allocation_is_stopped_at_the_second_vector() {
     assert_eq!(after.outcome, Outcome::Ok, "the next call gets a fresh instance");
 }
 
-#[test]
-fn random_bytes_and_log_lines_are_charged() {
-    let guests = Guests::new();
+fn random_bytes_and_log_lines_are_charged(guests: &Guests) {
     let mut plugin = guests.hostile(&[], Limits::default());
     let random = call(plugin.as_mut(), "random", json!({}));
     assert!(

@@ -5,11 +5,13 @@ use std::fs;
 use conductor_core::{Limits, Outcome};
 use serde_json::json;
 
-use super::guest::{Guests, call};
+use super::guest::{Guests, call, in_both_modes};
 
-#[test]
-fn no_path_leads_to_another_plugin() {
-    let guests = Guests::new();
+in_both_modes! {
+    no_path_leads_to_another_plugin
+}
+
+fn no_path_leads_to_another_plugin(guests: &Guests) {
     let mut first = guests.renamed("victim1");
     let report = call(first.as_mut(), "write", json!({"path": "/diary.txt", "text": "mine"}));
     assert_eq!(report.outcome, Outcome::Ok, "{report:?}");

@@ -4,11 +4,14 @@
 use conductor_core::{Limits, LogSource};
 use serde_json::json;
 
-use super::guest::{Guests, call, reply};
+use super::guest::{Guests, call, in_both_modes, reply};
 
-#[test]
-fn nothing_of_the_hosts_is_readable() {
-    let guests = Guests::new();
+in_both_modes! {
+    nothing_of_the_hosts_is_readable
+    output_is_captured_and_bounded
+}
+
+fn nothing_of_the_hosts_is_readable(guests: &Guests) {
     let mut plugin = guests.hostile(&[], Limits::default());
     let report = call(plugin.as_mut(), "stdio", json!({"bytes": 1024}));
     let seen = reply(&report).to_string();
@@ -22,9 +25,7 @@ fn nothing_of_the_hosts_is_readable() {
     }
 }
 
-#[test]
-fn output_is_captured_and_bounded() {
-    let guests = Guests::new();
+fn output_is_captured_and_bounded(guests: &Guests) {
     let mut plugin = guests.hostile(&[], Limits::default());
     let report = call(plugin.as_mut(), "stdio", json!({"bytes": 1_048_576}));
     let printed: usize =

@@ -1,0 +1,88 @@
+//! Where the kernel cannot confine plugins, nothing starts unless the user says so.
+//!
+//! A kernel without landlock is one where its system calls do not exist; a filter makes it so for a thread and whatever it
+//! starts.
+
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+
+use super::scratch::{LENIENT, Scratch, plugin};
+use crate::wasm;
+
+#[test]
+fn without_landlock_neither_the_daemon_nor_exec_starts() {
+    without_landlock(|| {
+        let scratch = configured();
+        let ended = scratch.conductor(&["run"]);
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(
+            ended.stderr.contains("this system cannot confine plugins: its kernel offers no landlock"),
+            "{ended:?}"
+        );
+        assert!(
+            ended.stderr.contains("hint: ") && ended.stderr.contains("--allow-weak-isolation"),
+            "{ended:?}"
+        );
+
+        let module = wasm::plugin("notes");
+        let module = module.to_str().expect("a path in UTF-8");
+        let arguments = ["exec", module, "--unsigned-ok", "--grant", "Filesystem", "--action", "read"];
+        let ended = scratch.conductor(&arguments);
+        assert_eq!(ended.code, 4, "{ended:?}");
+        assert!(ended.stderr.contains("its kernel offers no landlock"), "{ended:?}");
+        let ended = scratch.conductor(&[&arguments[..], &["--allow-weak-isolation"]].concat());
+        assert_eq!(ended.code, 0, "{ended:?}");
+        assert!(ended.stderr.contains("behind one wall"), "{ended:?}");
+        let ended = scratch.conductor(&[&arguments[..], &["--in-process"]].concat());
+        assert_eq!(ended.code, 0, "{ended:?}");
+    });
+}
+
+#[test]
+fn the_user_may_accept_one_wall() {
+    without_landlock(|| {
+        let scratch = configured();
+        let mut daemon = scratch.start(&["--allow-weak-isolation"]);
+        daemon.wait_for_log("they run behind one wall, as --allow-weak-isolation permits");
+        let (_, row) = daemon.next_call();
+        assert_eq!(row["outcome"], "ok", "{row}");
+        daemon.stop();
+    });
+}
+
+fn configured() -> Scratch {
+    let scratch = Scratch::new();
+    let notes = plugin("notes", &wasm::plugin("notes"), "granted_capabilities = [\"Filesystem\"]");
+    scratch.config(&format!(
+        "{LENIENT}{notes}
+        [[inputs]]
+        name = \"clock\"
+        type = \"interval\"
+        every = \"20ms\"
+        [[mappings]]
+        trigger = {{ event = \"interval\" }}
+        plugin = \"notes\"
+        action = \"append\""
+    ));
+    scratch
+}
+
+/// Runs `test` on a thread that, like all that it starts, finds a kernel without landlock.
+fn without_landlock(test: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::spawn(|| {
+        let calls = [
+            libc::SYS_landlock_create_ruleset,
+            libc::SYS_landlock_add_rule,
+            libc::SYS_landlock_restrict_self,
+        ];
+        let rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
+        let missing = SeccompAction::Errno(libc::ENOSYS as u32);
+        let arch = std::env::consts::ARCH.try_into().expect("a known processor");
+        let filter = SeccompFilter::new(rules, SeccompAction::Allow, missing, arch).expect("a filter");
+        let filter: BpfProgram = filter.try_into().expect("a program");
+        apply_filter(&filter).expect("filtered");
+        test();
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
