@@ -1,5 +1,5 @@
-//! Every attack in `tests/vectors/**/*.wat`, each with its verdict in its own header, each while another plugin keeps
-//! answering.
+//! Every attack in `tests/vectors/**/*.wat`, in this process and in workers, each with its verdict in its own header, each
+//! while another plugin keeps answering.
 //!
 //! A header is lines of `;; key: value` at the top of the file:
 //!
@@ -15,21 +15,13 @@
 //! | `limit` | `KEY=N`, in place of the default, where KEY is that of a limit; one of time ends in `_ms` |
 //! | `within-ms` | a watchdog on the time of the call |
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot be set up fails, outside its test function too"
-)]
-
-#[path = "support/plugins.rs"]
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use conductor_core::{CallReport, Host, Limits, PluginOptions, WasmConfig};
-use support::{Bystander, REQUEST, load};
+use conductor_core::{CallReport, Host, Limits, PluginOptions};
+
+use crate::support::{Bystander, REQUEST, load};
 
 #[derive(Default)]
 struct Verdict {
@@ -137,12 +129,11 @@ impl Verdict {
     }
 }
 
-#[test]
-fn every_vector_ends_with_its_verdict() {
+/// Every vector on this host ends with its verdict.
+pub(crate) fn every_verdict_holds(host: &Host) {
     let paths = vectors();
     assert!(paths.len() >= 50, "only {} vectors found", paths.len());
-    let host = Host::new(WasmConfig::default()).expect("host");
-    let bystander = Bystander::start(&host);
+    let bystander = Bystander::start(host);
     let mut failures = Vec::new();
     for path in paths {
         let text = fs::read_to_string(&path).expect("readable");
@@ -151,7 +142,7 @@ fn every_vector_ends_with_its_verdict() {
         let before = bystander.answered();
         let started = Instant::now();
         let options = PluginOptions { limits: Some(verdict.limits), ..PluginOptions::default() };
-        let result = load(&host, "vector.wasm", wasm, &options)
+        let result = load(host, "vector.wasm", wasm, &options)
             .map(|mut plugin| plugin.execute(REQUEST))
             .map_err(|error| error.to_string());
         let took = started.elapsed();

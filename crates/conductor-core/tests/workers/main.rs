@@ -1,0 +1,42 @@
+//! Plugins in worker processes, and workers that were taken over.
+//!
+//! A worker has to be a process with one thread, which no program of the usual test harness is, so this one brings its own
+//! `main`: with the argument `worker` it is a worker, with `misbehave` and a name it is one that misbehaves, and otherwise it
+//! runs the tests, which start it as either.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot be set up fails, and its functions do not carry the attribute of the usual harness"
+)]
+
+#[path = "../support/plugins.rs"]
+mod support;
+
+mod hosts;
+mod vectors;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("worker") => hosts::as_exit_code(conductor_core::worker::run()),
+        _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
+    }
+}
+
+fn trials() -> Vec<Trial> {
+    let test = |name: &str, run: fn()| {
+        Trial::test(name, move || {
+            run();
+            Ok(())
+        })
+    };
+    vec![
+        test("vectors::in_process", || vectors::every_verdict_holds(&hosts::in_process())),
+        test("vectors::in_workers", || vectors::every_verdict_holds(&hosts::in_workers())),
+    ]
+}
