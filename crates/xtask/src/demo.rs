@@ -5,10 +5,10 @@
 
 mod attacks;
 mod playing;
-mod signing;
+pub(crate) mod signing;
 mod stage;
 mod tune;
-mod web_server;
+pub(crate) mod web_server;
 
 use std::time::Instant;
 

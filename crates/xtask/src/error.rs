@@ -86,6 +86,19 @@ pub(crate) enum TaskError {
         /// Names of the steps.
         known: String,
     },
+    /// Well-behaved plugins did not get through a soak unharmed.
+    #[error(
+        "well-behaved plugins failed {failed} calls and lost {lost} events, and {strange} rows belong to no event; all \
+         three should be 0"
+    )]
+    Soak {
+        /// Calls that did not end well.
+        failed: u64,
+        /// Events without a row.
+        lost: u64,
+        /// Rows without an event.
+        strange: u64,
+    },
     /// Something in the demo came out differently from what it should.
     #[error("{count} of {total} things shown did not come out as they should")]
     Demo {

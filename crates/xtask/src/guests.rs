@@ -47,7 +47,12 @@ impl Guests {
 
     /// Builds all modules as they are shipped.
     pub(crate) fn build(self, places: &Places) -> Result<(), TaskError> {
-        self.cargo_building(places, "build")?.args(["--release", "--target", TARGET]).show_and_run()
+        self.building(places)?.show_and_run()
+    }
+
+    /// The command that [`Guests::build`] runs.
+    pub(crate) fn building(self, places: &Places) -> Result<Program, TaskError> {
+        Ok(self.cargo_building(places, "build")?.args(["--release", "--target", TARGET]))
     }
 
     /// Where the module of a guest is after [`Guests::build`].

@@ -11,7 +11,9 @@ mod error;
 mod guests;
 mod places;
 mod program;
+mod scratch;
 mod setup;
+mod soak;
 mod test;
 mod tidy;
 
@@ -39,6 +41,8 @@ enum Task {
     Demo(demo::Options),
     /// Run every check and every test
     Test(test::Options),
+    /// Send events to many plugins, some of them hostile, for minutes, and count what is lost
+    Soak(soak::Options),
     /// Check layers, file headers, the root's contents and other rules of the code base
     Tidy,
     /// Check licences, bans, sources and advisories of the dependencies
@@ -69,6 +73,7 @@ fn run(task: &Task) -> Result<(), TaskError> {
         }
         Task::Demo(options) => demo::run(&places, options),
         Task::Test(options) => test::run(&places, options),
+        Task::Soak(options) => soak::run(&places, options),
         Task::Tidy => tidy::run(&places.root),
         Task::Deny => {
             setup::run(&places, Purpose::Test)?;

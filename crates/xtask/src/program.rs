@@ -89,6 +89,20 @@ impl Program {
         self.demand(status)
     }
 
+    /// Shows the command line on stderr, runs it with its words there too, and demands success; stdout stays free for
+    /// data.
+    pub(crate) fn say_and_run(mut self) -> Result<(), TaskError> {
+        eprintln!("$ {}", self.line());
+        let status = self.command.stdout(io::stderr()).status().map_err(|source| self.start_error(source))?;
+        self.demand(status)
+    }
+
+    /// Starts it with pipes for its stdout and stderr, for whoever ends it.
+    pub(crate) fn start(&mut self) -> Result<Child, TaskError> {
+        let command = self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().map_err(|source| self.start_error(source))
+    }
+
     /// Runs it, demands success and returns what it printed on stdout; stderr is this program's.
     pub(crate) fn stdout(&mut self) -> Result<String, TaskError> {
         let output =

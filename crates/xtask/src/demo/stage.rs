@@ -1,22 +1,16 @@
 //! The scratch home, the programs on its `PATH`, and the list of what came out how.
 
-use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use tempfile::TempDir;
 
 use crate::error::TaskError;
 use crate::guests::{FIXTURES, Guests, PLUGINS};
 use crate::places::Places;
 use crate::program::{Captured, Program, Stream};
+use crate::scratch::{LIMIT, ScratchHome};
 
 /// Longest line that is shown whole, in characters; one reply fills pages otherwise.
 const LINE: usize = 200;
-
-/// Longest time that one program of the demo may run.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// Plugins that the demo copies into the scratch home.
 const MODULES: [(Guests, &str); 4] =
@@ -24,8 +18,7 @@ const MODULES: [(Guests, &str); 4] =
 
 /// Where the demo takes place.
 pub(crate) struct Stage {
-    home: TempDir,
-    path: OsString,
+    home: ScratchHome,
     results: Vec<ShownResult>,
 }
 
@@ -39,16 +32,10 @@ struct ShownResult {
 impl Stage {
     /// Makes the scratch home and copies the plugins into it.
     pub(crate) fn set(places: &Places) -> Result<Self, TaskError> {
-        let temporary = |source| TaskError::File { path: "temporary directory".into(), source };
-        let home = TempDir::with_prefix("conductor-demo-").map_err(temporary)?;
-        let programs = places.target()?.join("debug");
-        let path = places.path_with(&programs);
-        let stage = Self { home, path, results: Vec::new() };
+        let stage = Self { home: ScratchHome::new(places, "conductor-demo-", "debug")?, results: Vec::new() };
         stage.make_directory("plugins")?;
         for (guests, name) in MODULES {
-            let module = guests.module(places, name)?;
-            let copy = stage.at(&format!("plugins/{name}.wasm"));
-            fs::copy(&module, &copy).map_err(|source| TaskError::File { path: module, source })?;
+            stage.home.copy(&guests.module(places, name)?, &format!("plugins/{name}.wasm"))?;
         }
         println!("\nScratch home: {}, current directory of all that follows", stage.home().display());
         Ok(stage)
@@ -61,29 +48,22 @@ impl Stage {
 
     /// A path in the scratch home.
     pub(crate) fn at(&self, path: &str) -> PathBuf {
-        self.home.path().join(path)
+        self.home.at(path)
     }
 
     /// Reads a file of the scratch home.
     pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>, TaskError> {
-        let mut bytes = Vec::new();
-        let path = self.at(path);
-        let read =
-            fs::File::open(&path).and_then(|mut file| std::io::Read::read_to_end(&mut file, &mut bytes));
-        read.map_err(|source| TaskError::File { path, source })?;
-        Ok(bytes)
+        self.home.read(path)
     }
 
     /// Writes a file of the scratch home.
     pub(crate) fn write(&self, path: &str, bytes: &[u8]) -> Result<(), TaskError> {
-        let path = self.at(path);
-        fs::write(&path, bytes).map_err(|source| TaskError::File { path, source })
+        self.home.write(path, bytes)
     }
 
     /// Makes a directory in the scratch home.
     pub(crate) fn make_directory(&self, path: &str) -> Result<(), TaskError> {
-        let path = self.at(path);
-        fs::create_dir_all(&path).map_err(|source| TaskError::File { path, source })
+        self.home.make_directory(path)
     }
 
     /// Prints the heading of an act.
@@ -117,13 +97,12 @@ impl Stage {
 
     /// Runs a program as [`Stage::show`] does and shows nothing.
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Result<Captured, TaskError> {
-        self.program(program, arguments).capture(LIMIT)
+        self.home.run(program, arguments)
     }
 
     /// The program as it will be run.
     fn program(&self, program: &str, arguments: &[&str]) -> Program {
-        let environment = [("PATH", self.path.as_os_str()), ("HOME", self.home().as_os_str())];
-        Program::new(program, self.home()).only_env(environment).args(arguments)
+        self.home.program(program, arguments)
     }
 
     /// Records how something came out.
@@ -143,8 +122,7 @@ impl Stage {
 
     /// Leaves the scratch home on the disk.
     pub(crate) fn keep(&mut self) -> PathBuf {
-        self.home.disable_cleanup(true);
-        self.home().to_owned()
+        self.home.keep()
     }
 
     /// Prints what came out how.

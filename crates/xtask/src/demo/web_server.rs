@@ -1,4 +1,4 @@
-//! A small web server on loopback that keeps the bodies it was sent: the other end of the webhook plugin.
+//! A small web server on loopback: the other end of the webhook plugin.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -24,8 +24,17 @@ pub(crate) struct WebServer {
 }
 
 impl WebServer {
-    /// Starts a server on a free port of loopback.
+    /// Starts a server on a free port of loopback that keeps the bodies it is sent.
     pub(crate) fn start() -> Result<Self, TaskError> {
+        Self::start_with(true)
+    }
+
+    /// Starts a server that keeps nothing, for more requests than fit into memory.
+    pub(crate) fn start_forgetful() -> Result<Self, TaskError> {
+        Self::start_with(false)
+    }
+
+    fn start_with(keeps: bool) -> Result<Self, TaskError> {
         let error = |source| TaskError::Start { command: "web server on 127.0.0.1".to_owned(), source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(error)?;
         let address = listener.local_addr().map_err(error)?;
@@ -36,7 +45,9 @@ impl WebServer {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                if let Ok(body) = serve(stream) {
+                if let Ok(body) = serve(stream)
+                    && keeps
+                {
                     kept.lock().unwrap_or_else(PoisonError::into_inner).push(body);
                 }
             }

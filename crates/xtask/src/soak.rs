@@ -1,0 +1,252 @@
+//! `cargo xtask soak`: the daemon as it is shipped, under load for as long as is wanted, while a tenth of its plugins
+//! attack it.
+//!
+//! Everything is seen from outside: events are sent as OSC packets, one for each plugin in turn, and matched with the
+//! rows that the daemon prints, by the number that each packet carries. The soak fails if a well-behaved plugin missed
+//! one event or failed one call. What it measures is printed with the machine that it was measured on, and is not judged.
+
+mod cast;
+mod daemon;
+mod ledger;
+mod machine;
+mod process;
+mod report;
+mod statistics;
+mod traffic;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::demo::web_server::WebServer;
+use crate::error::TaskError;
+use crate::guests::{FIXTURES, PLUGINS};
+use crate::places::Places;
+use crate::program::Program;
+use crate::scratch::ScratchHome;
+use crate::setup::{self, Purpose};
+use cast::Member;
+use daemon::Daemon;
+use ledger::Ledger;
+use machine::Machine;
+use report::Report;
+use traffic::Traffic;
+
+/// Time before the first sample of memory: buffers fill, and plugins that fail in a row come to rest.
+const WARM_UP: Duration = Duration::from_secs(20);
+
+/// Between two samples.
+const SAMPLE_EVERY: Duration = Duration::from_secs(5);
+
+/// Between two words on how it goes.
+const SPEAK_EVERY: Duration = Duration::from_secs(60);
+
+/// How often the sender and the daemon are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Longest wait, after the last event was sent, for a row of a well-behaved plugin; then what is missing is lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How to soak.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// How long in minutes, after 20 s of warming up
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=240))]
+    minutes: u32,
+    /// How many plugins; every tenth is hostile
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=256))]
+    plugins: u32,
+    /// Events per second, for all plugins together
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate: u32,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl Options {
+    fn measured(&self) -> Duration {
+        Duration::from_secs(60 * u64::from(self.minutes))
+    }
+
+    /// Time after which the daemon ends by itself: twice what it should take, with room for a slow start.
+    fn lifetime(&self) -> Duration {
+        2 * (WARM_UP + self.measured()) + Duration::from_secs(300)
+    }
+
+    /// The command line that asks for this.
+    fn line(&self) -> String {
+        let Self { minutes, plugins, rate, json } = self;
+        let json = if *json { " --json" } else { "" };
+        format!("cargo xtask soak --minutes {minutes} --plugins {plugins} --rate {rate}{json}")
+    }
+}
+
+/// Builds, soaks and reports; fails if a well-behaved plugin missed an event or failed a call.
+pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
+    let machine = Machine::look()?;
+    setup::run(places, Purpose::Build)?;
+    build(places)?;
+    let home = ScratchHome::new(places, "conductor-soak-", "release")?;
+    let server = WebServer::start_forgetful()?;
+    eprintln!("Making, signing and trusting {} plugins in {}", options.plugins, home.path().display());
+    let cast = cast::assemble(places, &home, options.plugins, server.address(), options.lifetime())?;
+    let report = soak(&home, &cast, machine, options)?;
+    if options.json {
+        println!("{:#}", report.json());
+    } else {
+        print!("{report}");
+    }
+    report.verdict()
+}
+
+/// Builds as what is shipped is built.
+fn build(places: &Places) -> Result<(), TaskError> {
+    eprintln!("Building the programs in their release profile, the example plugins and a hostile plugin");
+    let programs = ["build", "--release", "--locked", "--package", "conductor-daemon", "--bins"];
+    Program::cargo(&places.root).args(programs).say_and_run()?;
+    for guests in [PLUGINS, FIXTURES] {
+        guests.building(places)?.say_and_run()?;
+    }
+    Ok(())
+}
+
+fn soak(
+    home: &ScratchHome,
+    cast: &[Member],
+    machine: Machine,
+    options: &Options,
+) -> Result<Report, TaskError> {
+    let most = u64::from(options.rate) * (WARM_UP + options.measured() + Duration::from_secs(1)).as_secs();
+    let ledger = Arc::new(Ledger::new(cast, most));
+    let mut daemon = Daemon::start(home, &ledger)?;
+    let address = daemon.wait_until_loaded(cast.len())?;
+    let traffic = Traffic::new(address, options.rate, cast.len(), Arc::clone(&ledger))?;
+
+    eprintln!("Warming up for {} s", WARM_UP.as_secs());
+    let (traffic, _) = send(traffic, WARM_UP, &mut daemon, |_| Ok(()))?;
+    let start = daemon.full_sample()?;
+    ledger.measure_from_here();
+
+    eprintln!("Soaking for {} min", options.minutes);
+    let mut samples = vec![start];
+    let mut watch = Watch::new(&ledger, options.measured());
+    let (_, took) = send(traffic, options.measured(), &mut daemon, |daemon| {
+        watch.look();
+        if watch.sample_is_due() {
+            samples.push(daemon.sample()?);
+        }
+        Ok(())
+    })?;
+    wait_for_rows(&ledger, &mut daemon)?;
+    samples.push(daemon.full_sample()?);
+    let command = daemon.line().to_owned();
+    let log = daemon.stop()?;
+    let findings = ledger.findings();
+    Ok(Report {
+        machine,
+        options_line: options.line(),
+        command,
+        took,
+        cast: cast.to_vec(),
+        samples,
+        findings,
+        log,
+    })
+}
+
+/// Sends for this long from a thread of its own and looks after the daemon meanwhile. Returns the traffic, which can go
+/// on, and how long it took.
+fn send(
+    mut traffic: Traffic,
+    duration: Duration,
+    daemon: &mut Daemon,
+    mut look: impl FnMut(&mut Daemon) -> Result<(), TaskError>,
+) -> Result<(Traffic, Duration), TaskError> {
+    let started = Instant::now();
+    let stop = traffic.stop();
+    let sender = thread::spawn(move || traffic.send(duration).map(|()| traffic));
+    let mut looked = Ok(());
+    while !sender.is_finished() && looked.is_ok() {
+        thread::sleep(LOOK_EVERY);
+        looked = daemon.check().and_then(|()| look(daemon));
+    }
+    stop.stop();
+    let sent = sender.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    looked?;
+    let socket = |source| TaskError::Start { command: "OSC sender on 127.0.0.1".to_owned(), source };
+    Ok((sent.map_err(socket)?, started.elapsed()))
+}
+
+/// Waits until every well-behaved plugin has answered, or no answer has come for a while.
+fn wait_for_rows(ledger: &Ledger, daemon: &mut Daemon) -> Result<(), TaskError> {
+    let mut missing = ledger.missing();
+    let mut since = Instant::now();
+    while missing > 0 && since.elapsed() < PATIENCE {
+        thread::sleep(LOOK_EVERY);
+        daemon.check()?;
+        let now = ledger.missing();
+        if now < missing {
+            (missing, since) = (now, Instant::now());
+        }
+    }
+    Ok(())
+}
+
+/// Says how it goes, and when samples are due.
+struct Watch<'l> {
+    ledger: &'l Ledger,
+    started: Instant,
+    whole: Duration,
+    spoken: Duration,
+    sampled: Duration,
+}
+
+impl<'l> Watch<'l> {
+    fn new(ledger: &'l Ledger, whole: Duration) -> Self {
+        let started = Instant::now();
+        Self { ledger, started, whole, spoken: Duration::ZERO, sampled: Duration::ZERO }
+    }
+
+    fn look(&mut self) {
+        let passed = self.started.elapsed();
+        if passed >= self.spoken + SPEAK_EVERY && passed < self.whole {
+            self.spoken += SPEAK_EVERY;
+            let minutes = self.spoken.as_secs() / 60;
+            let (sent, missing) = (self.ledger.sent(), self.ledger.missing());
+            eprintln!("After {minutes} min: {sent} events sent, {missing} of well-behaved plugins under way");
+        }
+    }
+
+    fn sample_is_due(&mut self) -> bool {
+        let due = self.started.elapsed() >= self.sampled + SAMPLE_EVERY;
+        if due {
+            self.sampled += SAMPLE_EVERY;
+        }
+        due
+    }
+}
+
+/// The address in a line of the daemon's log, `… address=127.0.0.1:9000`.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    line.split_whitespace().find_map(|word| word.strip_prefix("address=")?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_read_from_the_log() {
+        let line = "2026-01-01T00:00:00Z  INFO conductor_daemon::input::osc: listening for OSC input=\"desk\" address=127.0.0.1:9000";
+        assert_eq!(address_in(line), Some(SocketAddr::from(([127, 0, 0, 1], 9000))));
+        assert_eq!(address_in("listening"), None);
+    }
+
+    #[test]
+    fn the_command_line_can_be_typed_again() {
+        let options = Options { minutes: 1, plugins: 20, rate: 500, json: true };
+        assert_eq!(options.line(), "cargo xtask soak --minutes 1 --plugins 20 --rate 500 --json");
+    }
+}
