@@ -12,9 +12,9 @@ use crate::setup;
 const FETCH_LIMIT: Duration = Duration::from_secs(120);
 
 /// Workspaces whose trees are checked.
-const WORKSPACES: [&str; 2] = ["Cargo.toml", "plugins/Cargo.toml"];
+const WORKSPACES: [&str; 3] = ["Cargo.toml", "plugins/Cargo.toml", "fuzz/Cargo.toml"];
 
-/// Checks both workspaces. The database of advisories may be out of reach; that is said, and is not a failure.
+/// Checks all workspaces. The database of advisories may be out of reach; that is said, and is not a failure.
 pub(crate) fn run(places: &Places) -> Result<(), TaskError> {
     let advisories = fetch_advisories(places);
     for manifest in WORKSPACES {

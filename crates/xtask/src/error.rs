@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::program::quoted;
+
 /// Why a task ended early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -99,6 +101,22 @@ pub(crate) enum TaskError {
         /// Rows without an event.
         strange: u64,
     },
+    /// A fuzz target that does not exist was asked for.
+    #[error("there is no fuzz target `{name}`; the targets are {known}")]
+    UnknownTarget {
+        /// The name given.
+        name: String,
+        /// Names of the targets.
+        known: String,
+    },
+    /// An input made a fuzz target crash or hang.
+    #[error("an input made the fuzz target `{target}` crash or hang; what it said is above")]
+    Fuzz {
+        /// The target.
+        target: String,
+        /// The input, if it was written down.
+        input: Option<PathBuf>,
+    },
     /// Something in the demo came out differently from what it should.
     #[error("{count} of {total} things shown did not come out as they should")]
     Demo {
@@ -115,7 +133,14 @@ impl TaskError {
         if let Self::Missing { advice, .. } = self {
             return Some(advice.clone());
         }
-        if let Self::Step { step, .. } = self {
+        if let Self::Fuzz { target, input: Some(input) } = self {
+            let input = quoted(&input.to_string_lossy());
+            return Some(format!("see it again with: cargo xtask fuzz {target} --input {input}"));
+        }
+        if let Self::Step { step, cause } = self {
+            if let Some(hint) = cause.hint() {
+                return Some(hint);
+            }
             return Some(format!("run this step alone with: cargo xtask test --only {step}"));
         }
         None

@@ -8,6 +8,7 @@
 mod demo;
 mod deny;
 mod error;
+mod fuzz;
 mod guests;
 mod places;
 mod program;
@@ -43,6 +44,8 @@ enum Task {
     Test(test::Options),
     /// Send events to many plugins, some of them hostile, for minutes, and count what is lost
     Soak(soak::Options),
+    /// Look for inputs that make the host crash, hang or break its word
+    Fuzz(fuzz::Options),
     /// Check layers, file headers, the root's contents and other rules of the code base
     Tidy,
     /// Check licences, bans, sources and advisories of the dependencies
@@ -74,6 +77,7 @@ fn run(task: &Task) -> Result<(), TaskError> {
         Task::Demo(options) => demo::run(&places, options),
         Task::Test(options) => test::run(&places, options),
         Task::Soak(options) => soak::run(&places, options),
+        Task::Fuzz(options) => fuzz::run(&places, options),
         Task::Tidy => tidy::run(&places.root),
         Task::Deny => {
             setup::run(&places, Purpose::Test)?;

@@ -56,7 +56,7 @@ enum FoundBy {
 }
 
 /// Every package of the operating system that is needed. To add one is to add a line.
-const PACKAGES: [Package; 9] = [
+const PACKAGES: [Package; 10] = [
     Package {
         debian: "pkg-config",
         found_by: FoundBy::Program("pkg-config"),
@@ -80,6 +80,12 @@ const PACKAGES: [Package; 9] = [
         found_by: FoundBy::Program("clang"),
         purpose: Purpose::Test,
         reason: "compiles the test plugin that is written in C",
+    },
+    Package {
+        debian: "g++",
+        found_by: FoundBy::Program("c++"),
+        purpose: Purpose::Test,
+        reason: "compiles libFuzzer, which the fuzz targets are linked with",
     },
     Package {
         debian: "lld",

@@ -6,7 +6,7 @@ use crate::error::TaskError;
 use crate::places::Places;
 use crate::program::Program;
 use crate::setup::{self, Purpose};
-use crate::{deny, guests, tidy};
+use crate::{deny, fuzz, guests, tidy};
 
 /// Which steps to run.
 #[derive(clap::Args)]
@@ -27,12 +27,13 @@ struct Step {
 }
 
 /// The steps in order.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step { name: "format", about: "sources are formatted", run: format },
     Step { name: "tidy", about: "layers, headers, root contents", run: |places| tidy::run(&places.root) },
     Step { name: "clippy", about: "no lint speaks up", run: clippy },
     Step { name: "plugins", about: "example plugins build and pass their own tests", run: plugins },
     Step { name: "tests", about: "unit, integration and end-to-end tests", run: tests },
+    Step { name: "fuzz", about: "fuzz targets run for a short time without a crash", run: fuzz::smoke },
     Step { name: "doc-tests", about: "examples in the documentation", run: doc_tests },
     Step { name: "docs", about: "documentation builds without a broken link", run: docs },
     Step { name: "conductor-sign", about: "the signing tool's own build command", run: conductor_sign },
@@ -76,7 +77,8 @@ fn format(places: &Places) -> Result<(), TaskError> {
     cargo(places, &["fmt", "--all", "--check"])?;
     guests::ALL
         .iter()
-        .try_for_each(|guests| guests.cargo(places, "fmt").args(["--all", "--check"]).show_and_run())
+        .try_for_each(|guests| guests.cargo(places, "fmt").args(["--all", "--check"]).show_and_run())?;
+    fuzz::check_format(places)
 }
 
 fn clippy(places: &Places) -> Result<(), TaskError> {
@@ -84,7 +86,8 @@ fn clippy(places: &Places) -> Result<(), TaskError> {
     guests::ALL.iter().try_for_each(|guests| {
         let clippy = guests.cargo_building(places, "clippy")?.args(["--target", guests::TARGET]);
         clippy.args(["--", "-D", "warnings"]).show_and_run()
-    })
+    })?;
+    fuzz::cargo(places, "clippy")?.args(["--all-targets", "--", "-D", "warnings"]).show_and_run()
 }
 
 fn plugins(places: &Places) -> Result<(), TaskError> {

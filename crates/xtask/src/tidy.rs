@@ -6,6 +6,7 @@
 mod files;
 mod layers;
 mod links;
+mod locks;
 mod root;
 mod source;
 mod words;
@@ -23,8 +24,8 @@ use crate::tidy::source::Source;
 const GENERATED: [&str; 3] = ["target", "node_modules", "book"];
 
 /// File names that are read: whatever is written by a person and can break a rule.
-const READ: [&str; 14] =
-    ["rs", "toml", "md", "c", "h", "sh", "js", "mjs", "ts", "css", "html", "yml", "yaml", "wat"];
+const READ: [&str; 15] =
+    ["rs", "toml", "lock", "md", "c", "h", "sh", "js", "mjs", "ts", "css", "html", "yml", "yaml", "wat"];
 
 /// One broken rule.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,6 +68,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Violation>, TaskError> {
     violations.extend(files::check(&sources));
     violations.extend(words::check(&sources));
     violations.extend(links::check(root, &sources));
+    violations.extend(locks::check(&sources));
     violations.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     Ok(violations)
 }

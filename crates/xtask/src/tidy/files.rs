@@ -40,14 +40,16 @@ fn check_file(source: &Source) -> Vec<Violation> {
 /// Whether the file is the root of a library or program that forbids `unsafe`.
 fn forbids_unsafe(source: &Source) -> bool {
     let is_plugin = source.path.starts_with("plugins");
+    let is_fuzzer = source.path.starts_with("fuzz");
     let is_crate = source.crate_name().is_some_and(|name| !MAY_HOLD_UNSAFE.contains(&name));
-    (is_plugin || is_crate) && is_crate_root(&source.path)
+    (is_plugin || is_fuzzer || is_crate) && is_crate_root(&source.path)
 }
 
 fn is_crate_root(path: &Path) -> bool {
     let parts: Vec<&str> = path.components().filter_map(|part| part.as_os_str().to_str()).collect();
     let inside = parts.iter().position(|part| *part == "src").and_then(|index| parts.get(index + 1..));
     matches!(inside, Some(["lib.rs" | "main.rs"] | ["bin", _] | ["bin", _, "main.rs"]))
+        || matches!(parts.as_slice(), ["fuzz", "fuzz_targets" | "src", _])
 }
 
 #[cfg(test)]
@@ -82,6 +84,10 @@ mod tests {
             assert_eq!(rules(&format!("crates/conductor-daemon/{root}"), "//! X.\n").len(), 1, "{root}");
             assert_eq!(rules(&format!("plugins/chord/{root}"), "//! X.\n").len(), 1, "{root}");
             assert!(rules(&format!("crates/conductor-core/{root}"), "//! X.\n").is_empty(), "{root}");
+        }
+        for root in ["fuzz/fuzz_targets/module.rs", "fuzz/src/seeds.rs"] {
+            assert_eq!(rules(root, "//! X.\n").len(), 1, "{root}");
+            assert!(rules(root, "//! X.\n#![forbid(unsafe_code)]\n").is_empty(), "{root}");
         }
         let commented = "//! X.\n// #![forbid(unsafe_code)]\n";
         assert_eq!(rules("crates/conductor-daemon/src/lib.rs", commented).len(), 1);

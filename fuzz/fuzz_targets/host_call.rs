@@ -1,0 +1,105 @@
+//! Any operation with any request: the broker answers within its limits, in text where it refuses, and lets nothing but
+//! whole messages through to a MIDI output.
+//!
+//! The first four bytes are the number of the operation, little-endian; the rest is the request.
+
+#![no_main]
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use conductor_abi::{Capability, CapabilityRequest, Risk, Status};
+use conductor_core::broker::Broker;
+use conductor_core::devices::{Devices, MidiError, MidiOutputs, NameResolver};
+use conductor_core::grant::{Ceilings, GrantSpec, Grants};
+use conductor_core::{Decision, Limits};
+use conductor_signing::TrustLevel;
+use libfuzzer_sys::fuzz_target;
+
+/// Largest request and answer.
+const MAX_MESSAGE: u32 = 16 * 1024;
+
+/// Longest that an operation may wait.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The only place in the network that is granted: a port of this machine on which nothing listens.
+const NOWHERE: &str = "127.0.0.1:1";
+
+/// Takes what is a MIDI message (MIDI 1.0, 96-1-4) and nothing else.
+struct Port;
+
+impl MidiOutputs for Port {
+    fn ports(&self) -> Vec<String> {
+        vec!["synth".to_owned()]
+    }
+
+    fn send(&self, port: &str, message: &[u8]) -> Result<(), MidiError> {
+        let is_data = |bytes: &[u8]| bytes.iter().all(|byte| *byte < 0x80);
+        let is_whole = match message {
+            [0xf0, body @ .., 0xf7] => is_data(body),
+            [0xc0..=0xdf | 0xf1 | 0xf3, data] => is_data(&[*data]),
+            [0x80..=0xbf | 0xe0..=0xef | 0xf2, first, second] => is_data(&[*first, *second]),
+            [0xf6 | 0xf8..=0xff] => true,
+            _ => false,
+        };
+        assert!(is_whole, "{message:02x?} is no whole message");
+        if port == "synth" { Ok(()) } else { Err(MidiError::UnknownPort { port: port.to_owned() }) }
+    }
+}
+
+/// Every name leads to this machine, which no plugin may reach by a name.
+struct Loopback;
+
+impl NameResolver for Loopback {
+    fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(vec![Ipv4Addr::LOCALHOST.into()])
+    }
+}
+
+static BROKER: LazyLock<Broker> = LazyLock::new(|| {
+    Broker::new(Devices { midi: Arc::new(Port), names: Arc::new(Loopback), ..Devices::default() })
+});
+
+/// Everything that can be granted, with the network as far as [`NOWHERE`].
+static GRANTS: LazyLock<Grants> = LazyLock::new(|| {
+    let scope = |capability| match capability {
+        Capability::Network => Some(NOWHERE.to_owned()),
+        Capability::Midi => Some("sysex=yes".to_owned()),
+        Capability::Audio | Capability::Filesystem | Capability::Subprocess | Capability::SystemControl => {
+            None
+        }
+    };
+    let requests = Capability::ALL.map(|capability| CapabilityRequest {
+        name: capability.to_string(),
+        scope: scope(capability),
+        reason: None,
+    });
+    let granted = Capability::ALL.map(GrantSpec::bare);
+    let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Low, trusted: None };
+    let trust = TrustLevel::Trusted { key_name: "fuzz".to_owned() };
+    match Grants::resolve(&requests, &granted, &[], &trust, ceilings, false) {
+        Ok(grants) => {
+            // Without these, most requests would be refused before they are read.
+            for capability in [Capability::Network, Capability::Midi] {
+                assert!(matches!(grants.decision(capability), Decision::Granted(_)), "{grants:?}");
+            }
+            grants
+        }
+        #[expect(clippy::panic, reason = "there is nothing to fuzz without grants")]
+        Err(error) => panic!("{error}"),
+    }
+});
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((op, request)) = bytes.split_first_chunk() else { return };
+    // A session of its own for each input: none of them uses up what others may call for in a second.
+    let limits = Limits { max_message_bytes: MAX_MESSAGE, ..Limits::default() };
+    let session = BROKER.session("fuzzed", GRANTS.clone(), &limits);
+    let answer = session.call(u32::from_le_bytes(*op), request, Instant::now() + PATIENCE);
+    assert!(answer.bytes.len() <= MAX_MESSAGE as usize, "{answer:?}");
+    assert!(answer.fuel >= request.len() as u64, "{answer:?}");
+    assert!(answer.status == Status::Ok || std::str::from_utf8(&answer.bytes).is_ok(), "{answer:?}");
+});

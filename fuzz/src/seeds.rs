@@ -1,0 +1,97 @@
+//! Writes the inputs that fuzzing starts from: `seeds VECTORS OUT` makes a directory for each target in OUT.
+//!
+//! For `module` they are the attacks in `tests/vectors`, compiled; for `host_call` requests of each operation; for
+//! `worker_frame` the shapes that frames have.
+
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Numbers of the operations, as `host_call` reads them.
+const HTTP_REQUEST: [u8; 4] = 0x100_u32.to_le_bytes();
+const MIDI_PORTS: [u8; 4] = 0x200_u32.to_le_bytes();
+const MIDI_SEND: [u8; 4] = 0x201_u32.to_le_bytes();
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let [vectors, out] = arguments.as_slice() else { return Err("usage: seeds VECTORS OUT".into()) };
+    let modules = out.join("module");
+    fs::create_dir_all(&modules)?;
+    write_modules(vectors, vectors, &modules)?;
+    write_all(&out.join("host_call"), host_calls())?;
+    write_all(&out.join("worker_frame"), worker_frames())?;
+    Ok(())
+}
+
+fn write_all(directory: &Path, seeds: Vec<(&str, Vec<u8>)>) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    seeds.into_iter().try_for_each(|(name, bytes)| fs::write(directory.join(name), bytes))
+}
+
+/// Compiles every `.wat` below `directory`; the name of the result says where it was below `root`.
+fn write_modules(root: &Path, directory: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            write_modules(root, &path, out)?;
+        } else if path.extension().is_some_and(|extension| extension == "wat") {
+            let name = path.strip_prefix(root)?.with_extension("wasm");
+            let name: Vec<_> = name.iter().map(|part| part.to_string_lossy()).collect();
+            fs::write(out.join(name.join("-")), wat::parse_file(&path)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Requests as `conductor-abi` encodes them: postcard, in which a list is its length and its items.
+fn host_calls() -> Vec<(&'static str, Vec<u8>)> {
+    let http = |method: &str, url: &str, header: Option<(&str, &str)>, body: &[u8]| {
+        let mut bytes = [&HTTP_REQUEST[..], &list(method.as_bytes()), &list(url.as_bytes())].concat();
+        bytes.push(u8::from(header.is_some()));
+        if let Some((name, value)) = header {
+            bytes.extend([list(name.as_bytes()), list(value.as_bytes())].concat());
+        }
+        bytes.extend(list(body));
+        bytes
+    };
+    let midi = |port: &str, message: &[u8]| [&MIDI_SEND[..], &list(port.as_bytes()), &list(message)].concat();
+    vec![
+        ("http-granted", http("GET", "http://127.0.0.1:1/path?query", None, b"")),
+        ("http-header", http("POST", "http://127.0.0.1:1/", Some(("accept", "text/plain")), b"body")),
+        ("http-public", http("GET", "https://example.com/", None, b"")),
+        ("http-private", http("GET", "http://[::ffff:169.254.169.254]/", None, b"")),
+        ("midi-ports", MIDI_PORTS.to_vec()),
+        ("midi-note", midi("synth", &[0x90, 60, 100, 0x80, 60, 0])),
+        ("midi-sysex", midi("synth", &[0xf0, 0x7d, 1, 2, 0xf7])),
+        ("unknown", 0x999_u32.to_le_bytes().to_vec()),
+    ]
+}
+
+/// Heads of frames, in postcard: the number of the variant, then its fields; behind some of them the bytes that follow.
+fn worker_frames() -> Vec<(&'static str, Vec<u8>)> {
+    let done = |end: &[u8]| {
+        // Replied, fuel, memory, one line of log (its source and its text), nothing dropped, one limit that refused.
+        [&[7][..], end, &[1, 0x90, 0x4e, 0x80, 0x80, 0x04, 1, 0, 3], b"log", &[0, 1, 5], b"\"reply\""]
+            .concat()
+    };
+    vec![
+        ("locked", vec![0, 7, 1, 1, 1, 1]),
+        ("compiled", vec![1, 0]),
+        ("not-compiled", [&[2, 0][..], &list(b"why")].concat()),
+        ("started", [&[3, 1][..], &list(br#"{"name":"a"}"#), &[0]].concat()),
+        ("not-started", vec![4, 2, 0]),
+        ("not-set-up", [&[5][..], &list(b"why")].concat()),
+        ("host-call", [&[6, 0x81, 0x04][..], b"request"].concat()),
+        ("done", done(&[0])),
+        ("failed", done(&[1, 14])),
+        ("trapped", done(&[&[3][..], &list(b"unreachable")].concat())),
+    ]
+}
+
+fn list(bytes: &[u8]) -> Vec<u8> {
+    // One byte of length holds up to 127.
+    [&[bytes.len().min(127) as u8][..], bytes].concat()
+}
