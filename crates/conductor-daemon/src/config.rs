@@ -36,7 +36,7 @@ pub const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 const CONFIG_VERSION: u64 = 1;
 
 /// Longest name of an input, output, plugin or mode in bytes; names become table columns and port names.
-const MAX_NAME_BYTES: usize = 64;
+pub(crate) const MAX_NAME_BYTES: usize = 64;
 
 /// A configuration that was checked as a whole.
 #[derive(Clone, Debug)]

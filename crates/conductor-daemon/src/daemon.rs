@@ -4,6 +4,7 @@ mod inputs;
 mod plugins;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use conductor_core::{Devices, HostError};
 
 use crate::calls::{CallFormat, CallLog};
 use crate::config::{Config, OutputConfig};
+use crate::control::{Interface, Server, SocketError};
 use crate::dispatch::{PluginTotals, Router};
 use crate::hosting::Hosting;
 use crate::input::{Emitter, InputError};
@@ -35,6 +37,15 @@ pub struct RunOptions {
     pub exit_at_end: bool,
 }
 
+/// Where the files of one run are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The configuration that the daemon runs, to be shown.
+    pub config_file: PathBuf,
+    /// The control socket.
+    pub control_socket: PathBuf,
+}
+
 /// Runs until `stop` is given or, if so asked, the inputs have ended. Returns what each plugin did.
 ///
 /// A plugin that is refused, an input or an output that is not available here is logged, and the rest goes on.
@@ -46,8 +57,10 @@ pub fn run(
     config: &Config,
     options: RunOptions,
     hosting: &Hosting,
+    places: &Places,
     stop: &Stop,
 ) -> Result<Vec<PluginTotals>, RunError> {
+    let socket = Server::claim(&places.control_socket).map_err(|source| RunError::Control { source })?;
     if config.inputs.is_empty() || config.mappings.all().is_empty() {
         tracing::warn!(
             inputs = config.inputs.len(),
@@ -57,12 +70,16 @@ pub fn run(
     }
     let calls = options.calls.map(CallLog::to_stdout);
     let mut daemon = Daemon::new(config, options, hosting, stop);
-    let result = daemon.start(calls.as_ref().map(|(log, _)| log));
+    let interface = Arc::new(Interface::new(places, daemon.plugins.published()));
+    let server = Server::start(socket, Arc::clone(&interface));
+    let server = server.map_err(|source| RunError::Thread { source })?;
+    let result = daemon.start(calls.as_ref().map(|(log, _)| log), &interface);
     if result.is_ok() {
         daemon.wait();
     }
     let deadline = Instant::now() + DRAIN_WAIT;
     let totals = daemon.finish(deadline);
+    join(server.stop(), deadline, "the control interface");
     if let Some((log, writer)) = calls {
         drop(log);
         join(writer, deadline, "the table of calls");
@@ -89,10 +106,11 @@ impl<'r> Daemon<'r> {
         Self { config, options, hosting, stop, plugins, inputs, ports }
     }
 
-    fn start(&mut self, calls: Option<&CallLog>) -> Result<(), RunError> {
+    fn start(&mut self, calls: Option<&CallLog>, interface: &Interface) -> Result<(), RunError> {
         let devices = Devices { midi: Arc::clone(&self.ports) as _, ..Devices::default() };
         let host = self.hosting.host(self.config.wasm.clone(), devices);
         let host = host.map_err(|source| RunError::Host { source })?;
+        interface.probed(host.walls());
         self.plugins.start(&Arc::new(host), self.config, calls, self.stop)?;
         open_outputs(&self.config.outputs, &self.ports)?;
         self.inputs.open(&self.ports)?;
@@ -154,10 +172,33 @@ type Sink = Arc<dyn Fn(crate::event::Event) + Send + Sync>;
 /// The ports of the JACK client that events come from.
 type JackPorts = Vec<(Emitter, Option<String>)>;
 
+impl RunError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Control { source } => source.hint(),
+            Self::Host { .. }
+            | Self::Thread { .. }
+            | Self::NoPlugin
+            | Self::NoInput
+            | Self::RequiredInput { .. }
+            | Self::RequiredOutput { .. }
+            | Self::NothingEnds => None,
+        }
+    }
+}
+
 /// Why the daemon did not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
+    /// The control socket cannot be had, such as because another daemon has it.
+    #[error("{source}")]
+    Control {
+        /// Why.
+        source: SocketError,
+    },
     /// The host cannot work on this machine.
     #[error("{source}")]
     Host {

@@ -1,6 +1,7 @@
 //! From events to calls: a queue and a thread for every plugin, so that none of them waits for another.
 
 mod plugin_log;
+mod published;
 mod queue;
 mod runner;
 
@@ -9,8 +10,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::event::Event;
 use crate::mapping::{Effect, Mappings};
+pub(crate) use published::{Loaded, Phase, Published, Snapshot, Standing};
 pub use queue::Tally;
-pub(crate) use queue::{Job, Queue};
+pub(crate) use queue::{Job, Next, Queue};
 pub use runner::PluginTotals;
 pub(crate) use runner::{Runner, StartedPlugin};
 

@@ -5,6 +5,7 @@
 pub mod actions;
 pub mod calls;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod denial;
 pub mod dispatch;
@@ -20,3 +21,4 @@ pub mod paths;
 pub mod refusal;
 mod sequencer;
 pub mod stop;
+mod trust;

@@ -1,6 +1,8 @@
 //! Where files are kept: the one place of the daemon that reads the environment.
 
 use std::env;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The directories that the programs of this package use.
@@ -10,14 +12,17 @@ pub struct Paths {
     data_dir: PathBuf,
     state_dir: PathBuf,
     cache_dir: PathBuf,
+    runtime_dir: PathBuf,
     home: Option<PathBuf>,
 }
 
 impl Paths {
-    /// Directories that the caller chose; there is no home directory, so `~` stands for nothing.
+    /// Directories that the caller chose; the control socket is in the state directory, and there is no home directory,
+    /// so `~` stands for nothing.
     #[must_use]
     pub fn new(config_dir: PathBuf, data_dir: PathBuf, state_dir: PathBuf, cache_dir: PathBuf) -> Self {
-        Self { config_dir, data_dir, state_dir, cache_dir, home: None }
+        let runtime_dir = state_dir.clone();
+        Self { config_dir, data_dir, state_dir, cache_dir, runtime_dir, home: None }
     }
 
     /// Finds the directories.
@@ -27,20 +32,32 @@ impl Paths {
     /// without those below `~/.config`, `~/.local/share` (on macOS `~/Library/Application Support`), `~/.local/state` and
     /// `~/.cache`. As the XDG base directory specification asks, `XDG_*` values that are not absolute are ignored.
     ///
+    /// The runtime directory is named by `CONDUCTOR_RUNTIME_DIR`; otherwise it is `conductor` below `XDG_RUNTIME_DIR`,
+    /// if that is a directory of this user's own (a shell that `su` opened may have inherited another's), and without it
+    /// the state directory.
+    ///
     /// # Errors
     ///
     /// Fails if a directory is neither named by a variable nor to be found because `HOME` is not set.
     #[expect(clippy::disallowed_methods, reason = "the one file that reads the environment")]
     pub fn from_environment() -> Result<Self, PathsError> {
-        Self::from_variables(|name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
+        let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self::from_variables(variable, is_own_directory)
     }
 
-    fn from_variables(variable: impl Fn(&'static str) -> Option<PathBuf>) -> Result<Self, PathsError> {
+    fn from_variables(
+        variable: impl Fn(&'static str) -> Option<PathBuf>,
+        is_own: impl Fn(&Path) -> bool,
+    ) -> Result<Self, PathsError> {
         let home = variable("HOME").filter(|home| home.is_absolute());
+        let named = |own: &'static str| {
+            let named = variable(own)?;
+            let absolute = std::path::absolute(&named);
+            Some(absolute.map_err(|_| PathsError::Unusable { variable: own, path: named }))
+        };
         let directory = |own: &'static str, xdg: &'static str, fallback: &str| {
-            if let Some(named) = variable(own) {
-                return std::path::absolute(&named)
-                    .map_err(|_| PathsError::Unusable { variable: own, path: named });
+            if let Some(named) = named(own) {
+                return named;
             }
             if let Some(base) = variable(xdg).filter(|base| base.is_absolute()) {
                 return Ok(base.join("conductor"));
@@ -51,13 +68,17 @@ impl Paths {
             }
         };
         let data = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" };
-        Ok(Self {
-            config_dir: directory("CONDUCTOR_CONFIG_DIR", "XDG_CONFIG_HOME", ".config")?,
-            data_dir: directory("CONDUCTOR_DATA_DIR", "XDG_DATA_HOME", data)?,
-            state_dir: directory("CONDUCTOR_STATE_DIR", "XDG_STATE_HOME", ".local/state")?,
-            cache_dir: directory("CONDUCTOR_CACHE_DIR", "XDG_CACHE_HOME", ".cache")?,
-            home,
-        })
+        let config_dir = directory("CONDUCTOR_CONFIG_DIR", "XDG_CONFIG_HOME", ".config")?;
+        let data_dir = directory("CONDUCTOR_DATA_DIR", "XDG_DATA_HOME", data)?;
+        let state_dir = directory("CONDUCTOR_STATE_DIR", "XDG_STATE_HOME", ".local/state")?;
+        let cache_dir = directory("CONDUCTOR_CACHE_DIR", "XDG_CACHE_HOME", ".cache")?;
+        let runtime_dir = match named("CONDUCTOR_RUNTIME_DIR") {
+            Some(named) => named?,
+            None => variable("XDG_RUNTIME_DIR")
+                .filter(|base| base.is_absolute() && is_own(base))
+                .map_or_else(|| state_dir.clone(), |base| base.join("conductor")),
+        };
+        Ok(Self { config_dir, data_dir, state_dir, cache_dir, runtime_dir, home })
     }
 
     /// Directory of `config.toml` and of the trust files.
@@ -96,6 +117,18 @@ impl Paths {
         self.cache_dir.join("code")
     }
 
+    /// Directory of what exists only while the daemon runs: its socket and its lock.
+    #[must_use]
+    pub fn runtime_dir(&self) -> &Path {
+        &self.runtime_dir
+    }
+
+    /// The socket through which the daemon is asked and told.
+    #[must_use]
+    pub fn control_socket(&self) -> PathBuf {
+        self.runtime_dir.join("conductor.sock")
+    }
+
     /// `path` with a leading `~/` replaced by the home directory, and relative paths taken from `base`.
     #[must_use]
     pub fn resolve(&self, base: &Path, path: &Path) -> PathBuf {
@@ -104,6 +137,12 @@ impl Paths {
             (Ok(_) | Err(_), _) => base.join(path),
         }
     }
+}
+
+/// Whether this user owns the directory.
+fn is_own_directory(path: &Path) -> bool {
+    fs::metadata(path)
+        .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw())
 }
 
 /// Whether colour may be written: `NO_COLOR` is not set (<https://no-color.org>).
@@ -145,9 +184,10 @@ mod tests {
     use super::*;
 
     fn from(variables: &[(&'static str, &str)]) -> Result<Paths, PathsError> {
-        Paths::from_variables(|name| {
+        let variable = |name| {
             variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| PathBuf::from(value))
-        })
+        };
+        Paths::from_variables(variable, |path| path != Path::new("/run/user/other"))
     }
 
     #[test]
@@ -164,6 +204,24 @@ mod tests {
         if cfg!(target_os = "linux") {
             assert_eq!(paths.plugin_data_dir(), Path::new("/home/ada/.local/share/conductor/plugin-data"));
         }
+    }
+
+    #[test]
+    fn the_socket_is_in_the_runtime_directory_if_it_is_ones_own() {
+        let socket = |variables: &[(&'static str, &str)]| {
+            let home = [("HOME", "/home/ada"), ("XDG_STATE_HOME", "/state")];
+            from(&[&home, variables].concat()).expect("paths").control_socket()
+        };
+        assert_eq!(socket(&[]), Path::new("/state/conductor/conductor.sock"));
+        let own = ("XDG_RUNTIME_DIR", "/run/user/7");
+        assert_eq!(socket(&[own]), Path::new("/run/user/7/conductor/conductor.sock"));
+        for passed_over in ["run/user/7", "/run/user/other"] {
+            let socket = socket(&[("XDG_RUNTIME_DIR", passed_over)]);
+            assert_eq!(socket, Path::new("/state/conductor/conductor.sock"));
+        }
+        assert_eq!(socket(&[own, ("CONDUCTOR_RUNTIME_DIR", "/run")]), Path::new("/run/conductor.sock"));
+        let own = tempfile::tempdir().expect("directory");
+        assert!(is_own_directory(own.path()) && !is_own_directory(&own.path().join("none")));
     }
 
     #[test]

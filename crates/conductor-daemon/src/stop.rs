@@ -88,6 +88,11 @@ impl Stop {
         self.wait(Some(file.as_fd()), None)
     }
 
+    /// A file that can be read once the signal was given, for whoever waits for several things at once.
+    pub(crate) fn as_file(&self) -> BorrowedFd<'_> {
+        self.0.reader.as_fd()
+    }
+
     fn wait(&self, file: Option<BorrowedFd<'_>>, deadline: Option<Instant>) -> Wake {
         loop {
             if self.is_stopped() {

@@ -7,15 +7,15 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conductor_core::Host;
-use conductor_signing::TrustLevel;
 use conductor_signing::escape::terminal;
 
 use super::{RunError, join};
 use crate::calls::CallLog;
 use crate::config::Config;
-use crate::dispatch::{PluginTotals, Queue, Runner, StartedPlugin, Tally};
+use crate::dispatch::{PluginTotals, Published, Queue, Runner, StartedPlugin, Tally};
 use crate::refusal;
 use crate::stop::Stop;
+use crate::trust;
 
 /// Longest wait for plugins to load before the inputs start without those that are late.
 const START_WAIT: Duration = Duration::from_secs(30);
@@ -26,16 +26,30 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A queue for every plugin and, once started, a thread for it.
 pub(super) struct Plugins {
     queues: HashMap<Arc<str>, Arc<Queue>>,
+    published: Vec<Arc<Published>>,
     threads: Vec<(Arc<str>, JoinHandle<PluginTotals>)>,
 }
 
 impl Plugins {
     pub(super) fn new(config: &Config) -> Self {
-        let queues = config.plugins.iter().map(|plugin| {
-            let limits = plugin.limits.apply(config.wasm.limits());
-            (Arc::clone(&plugin.alias), Arc::new(Queue::new(limits.max_queued_events)))
-        });
-        Self { queues: queues.collect(), threads: Vec::new() }
+        let queues: HashMap<Arc<str>, Arc<Queue>> = config
+            .plugins
+            .iter()
+            .map(|plugin| {
+                let limits = plugin.limits.apply(config.wasm.limits());
+                (Arc::clone(&plugin.alias), Arc::new(Queue::new(limits.max_queued_events)))
+            })
+            .collect();
+        let published =
+            queues.iter().map(|(alias, queue)| Published::new(Arc::clone(alias), Arc::clone(queue)));
+        let mut published: Vec<_> = published.map(Arc::new).collect();
+        published.sort_by(|a, b| a.alias().cmp(b.alias()));
+        Self { queues, published, threads: Vec::new() }
+    }
+
+    /// What is known about each plugin, by alias.
+    pub(super) fn published(&self) -> &[Arc<Published>] {
+        &self.published
     }
 
     pub(super) const fn queues(&self) -> &HashMap<Arc<str>, Arc<Queue>> {
@@ -53,11 +67,14 @@ impl Plugins {
         let (started, waiting) = channel();
         for plugin in &config.plugins {
             let Some(queue) = self.queues.get(&plugin.alias) else { continue };
+            let published = self.published.iter().find(|published| published.alias() == &*plugin.alias);
+            let Some(published) = published else { continue };
             let runner = Runner {
                 host: Arc::clone(host),
                 config: plugin.clone(),
                 mappings: config.mappings.clone(),
                 queue: Arc::clone(queue),
+                published: Arc::clone(published),
                 calls: calls.cloned(),
             };
             let started = started.clone();
@@ -131,7 +148,7 @@ fn announce(plugin: &StartedPlugin) {
     match &plugin.loaded {
         Ok(info) => {
             let name = &info.name;
-            let trust = trust(&info.trust);
+            let trust = terminal(&trust::in_words(&info.trust)).to_string();
             let version = terminal(info.version.as_deref().unwrap_or("-")).to_string();
             tracing::info!(plugin = alias, %name, version, flavour = %info.flavour, trust, "plugin loaded");
             for decided in &info.capabilities {
@@ -147,14 +164,5 @@ fn announce(plugin: &StartedPlugin) {
                 terminal(&hint)
             );
         }
-    }
-}
-
-/// Who vouches for a plugin, in words. The name of a key is the user's own.
-fn trust(level: &TrustLevel) -> String {
-    match level {
-        TrustLevel::Unsigned => "unsigned".to_owned(),
-        TrustLevel::SelfSigned => "signed by an untrusted key".to_owned(),
-        TrustLevel::Trusted { key_name } => format!("signed by the trusted key {}", terminal(key_name)),
     }
 }

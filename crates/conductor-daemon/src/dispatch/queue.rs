@@ -26,6 +26,17 @@ pub struct Tally {
     pub refused: u64,
 }
 
+/// What the plugin's thread is to do next.
+#[derive(Clone, Debug)]
+pub(crate) enum Next {
+    /// Make a call.
+    Call(Job),
+    /// See what was asked of it.
+    Look,
+    /// End: the queue is closed and empty.
+    End,
+}
+
 /// A queue of at most `max_queued_events`.
 ///
 /// When it is full, values of a continuous controller that later ones of the same controller make meaningless are
@@ -46,6 +57,8 @@ struct State {
     has_new_values: bool,
     /// Whether a job was taken and is still being worked on.
     is_busy: bool,
+    /// Whether the thread is to look up from the queue.
+    is_woken: bool,
     is_closed: bool,
     tally: Tally,
 }
@@ -71,21 +84,30 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Waits for the next job. `None` once the queue is closed and empty. The job before counts as done.
-    pub(crate) fn pop(&self) -> Option<Job> {
+    /// Waits for something to do. The job before counts as done.
+    pub(crate) fn next(&self) -> Next {
         let mut state = self.state();
         state.is_busy = false;
         self.changed.notify_all();
         loop {
+            if std::mem::take(&mut state.is_woken) {
+                return Next::Look;
+            }
             if let Some(job) = state.take() {
                 state.is_busy = true;
-                return Some(job);
+                return Next::Call(job);
             }
             if state.is_closed {
-                return None;
+                return Next::End;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Makes the plugin's thread look up before its next call.
+    pub(crate) fn wake(&self) {
+        self.state().is_woken = true;
+        self.changed.notify_all();
     }
 
     /// Refuses further jobs; those that wait are still handed out.
@@ -196,9 +218,16 @@ mod tests {
         job(Message::NoteOn { channel: 0, note, velocity: 1 })
     }
 
+    fn pop(queue: &Queue) -> Option<Job> {
+        match queue.next() {
+            Next::Call(job) => Some(job),
+            Next::Look | Next::End => None,
+        }
+    }
+
     fn shown(queue: &Queue) -> Vec<String> {
         queue.close();
-        std::iter::from_fn(|| queue.pop()).map(|job| job.event.to_string()).collect()
+        std::iter::from_fn(|| pop(queue)).map(|job| job.event.to_string()).collect()
     }
 
     #[test]
@@ -249,7 +278,7 @@ mod tests {
         queue.push(cc(1, 1));
         assert_eq!(queue.tally(), Tally { coalesced: 1, refused: 1 });
         while queue.state().values > 0 {
-            queue.pop();
+            pop(&queue);
         }
         assert!(queue.state().jobs.is_empty(), "the last job is a value");
     }
@@ -261,11 +290,22 @@ mod tests {
         assert!(queue.wait_idle(soon()));
         queue.push(note(60));
         assert!(!queue.wait_idle(soon()));
-        let _job = queue.pop();
+        let _job = pop(&queue);
         assert!(!queue.wait_idle(soon()), "it is being worked on");
         queue.close();
-        assert!(queue.pop().is_none());
+        assert!(pop(&queue).is_none());
         assert!(queue.wait_idle(soon()));
+    }
+
+    #[test]
+    fn a_woken_thread_looks_up_once_before_its_next_job() {
+        let queue = Queue::new(MAX);
+        queue.push(note(60));
+        queue.wake();
+        assert!(matches!(queue.next(), Next::Look));
+        assert!(matches!(queue.next(), Next::Call(_)));
+        queue.close();
+        assert!(matches!(queue.next(), Next::End));
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use conductor_core::{
-    CallReport, Host, Limit, Limits, LoadError, Outcome, Plugin, PluginInfo, PluginOptions,
+    CallReport, Host, Limit, Limits, LoadError, Outcome, Plugin, PluginInfo, PluginOptions, PluginState,
 };
 use conductor_signing::escape::terminal;
 
 use super::plugin_log::PluginLog;
-use super::{Job, Queue, Tally};
+use super::{Job, Next, Published, Queue, Tally};
 use crate::actions;
 use crate::calls::{Call, CallLog};
 use crate::config::PluginConfig;
@@ -47,6 +47,7 @@ pub(crate) struct Runner {
     pub(crate) config: PluginConfig,
     pub(crate) mappings: Mappings,
     pub(crate) queue: Arc<Queue>,
+    pub(crate) published: Arc<Published>,
     pub(crate) calls: Option<CallLog>,
 }
 
@@ -55,7 +56,7 @@ impl Runner {
     /// itself dropped is not in the totals yet.
     pub(crate) fn run(self, started: &Sender<StartedPlugin>) -> PluginTotals {
         // However this thread ends, nothing may wait for its queue any longer.
-        let _abandon = Abandon(&self.queue);
+        let _abandon = Abandon(&self);
         let alias = Arc::clone(&self.config.alias);
         let mut totals = PluginTotals {
             alias: Arc::clone(&alias),
@@ -79,11 +80,13 @@ impl Runner {
         };
         match self.host.load(&self.config.path, &options) {
             Ok(mut plugin) => {
+                self.published.loaded(plugin.as_ref());
                 say(Ok(plugin.info().clone()));
                 totals.unfit_mappings = self.check_actions(plugin.info());
                 self.work(plugin.as_mut(), &limits, &mut totals);
             }
             Err(error) => {
+                self.published.refused(&error);
                 say(Err(error));
                 self.queue.abandon();
                 totals.was_refused = true;
@@ -96,7 +99,19 @@ impl Runner {
         let mut log = PluginLog::new(Arc::clone(&self.config.alias), limits.max_log_bytes_per_minute);
         let mut refusals_to_say: u64 = 1;
         let mut failures_in_a_row: u64 = 0;
-        while let Some(job) = self.queue.pop() {
+        let mut is_quarantined = false;
+        loop {
+            let next = self.queue.next();
+            if self.published.take_resume() {
+                self.resume(plugin);
+                failures_in_a_row = 0;
+                is_quarantined = false;
+            }
+            let job = match next {
+                Next::Call(job) => job,
+                Next::Look => continue,
+                Next::End => break,
+            };
             let refused = self.queue.tally().refused;
             if refused >= refusals_to_say {
                 // Said again when there are twice as many.
@@ -107,9 +122,15 @@ impl Runner {
             }
             let Some(report) = self.call(plugin, &job) else {
                 totals.tally.refused += 1;
+                self.published.event_refused();
                 continue;
             };
             log.pass_on(&report);
+            self.published.called(&report.outcome, plugin);
+            if let Outcome::Suspended { .. } = report.outcome {
+                totals.tally.refused += 1;
+                continue;
+            }
             totals.calls += 1;
             totals.busy += report.elapsed;
             if report.outcome == Outcome::Ok {
@@ -118,9 +139,25 @@ impl Runner {
                 totals.failures += 1;
                 failures_in_a_row += 1;
                 log.complain(&report.outcome, failures_in_a_row);
+                if let (PluginState::Quarantined { failures, .. }, false) = (plugin.state(), is_quarantined) {
+                    is_quarantined = true;
+                    tracing::error!(
+                        plugin = &*self.config.alias,
+                        failures,
+                        "quarantined: it failed too often and is called no more; to let it back in: \
+                         conductorctl plugin resume {}",
+                        self.config.alias
+                    );
+                }
             }
         }
         log.finish();
+    }
+
+    fn resume(&self, plugin: &mut dyn Plugin) {
+        plugin.resume();
+        self.published.changed(None, plugin);
+        tracing::info!(plugin = &*self.config.alias, "let back in");
     }
 
     /// Says which mappings name actions that the plugin does not have, and returns their number; their events are
@@ -174,10 +211,13 @@ impl Runner {
     }
 }
 
-struct Abandon<'q>(&'q Queue);
+struct Abandon<'r>(&'r Runner);
 
 impl Drop for Abandon<'_> {
     fn drop(&mut self) {
-        self.0.abandon();
+        self.0.queue.abandon();
+        if std::thread::panicking() {
+            self.0.published.gone("its thread ended with a bug in this program".to_owned(), None);
+        }
     }
 }

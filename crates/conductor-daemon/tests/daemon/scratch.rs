@@ -75,7 +75,8 @@ impl Scratch {
         assert!(output.status.success(), "{arguments:?}: {output:?}");
     }
 
-    fn program(&self, program: &str, arguments: &[&str]) -> Command {
+    /// A program with these arguments and nothing of the tester's own environment.
+    pub(crate) fn program(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.directory.path()).env_clear();
         command.env("HOME", self.directory.path()).env("NO_COLOR", "1");
@@ -164,6 +165,12 @@ impl Daemon {
                 panic!("no call: {error}; log:\n{}\n{}", self.seen.join("\n"), log.join("\n"))
             }
         }
+    }
+
+    /// Process identifier.
+    #[allow(dead_code, reason = "each test program uses what it needs")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal.

@@ -7,7 +7,9 @@ use rustix::process::Signal;
 use super::scratch::{Daemon, LENIENT, Scratch, plugin};
 use crate::wasm;
 
-fn ticking(scratch: &Scratch, action: &str, more: &str) -> Daemon {
+/// A daemon in which a clock makes a call every 10 ms; `call` is what the mapping says of it, `more` what the plugin's
+/// table says.
+fn ticking(scratch: &Scratch, call: &str, more: &str) -> Daemon {
     let hostile = plugin("hostile", &wasm::fixture("hostile"), more);
     scratch.config(&format!(
         "{LENIENT}{hostile}
@@ -18,7 +20,7 @@ fn ticking(scratch: &Scratch, action: &str, more: &str) -> Daemon {
         [[mappings]]
         trigger = {{ event = \"interval\" }}
         plugin = \"hostile\"
-        action = \"{action}\""
+        {call}"
     ));
     let mut daemon = scratch.start(&[]);
     daemon.next_call();
@@ -29,7 +31,7 @@ fn ticking(scratch: &Scratch, action: &str, more: &str) -> Daemon {
 fn either_signal_ends_with_status_zero() {
     for signal in [Signal::TERM, Signal::INT] {
         let scratch = Scratch::new();
-        let daemon = ticking(&scratch, "count", "");
+        let daemon = ticking(&scratch, "action = \"count\"", "");
         daemon.signal(signal);
         let asked = Instant::now();
         let (code, _, log) = daemon.wait();
@@ -42,10 +44,10 @@ fn either_signal_ends_with_status_zero() {
 #[test]
 fn what_is_queued_is_worked_off() {
     let scratch = Scratch::new();
-    let mut daemon =
-        ticking(&scratch, "sleep", "max_fuel = 1_000_000_000_000\nmax_execution_time = \"50ms\"");
+    let slow = "action = \"sleep\"\nparameters = { once_ns = 50_000_000 }";
+    let mut daemon = ticking(&scratch, slow, "max_fuel = 1_000_000_000_000");
     let (_, row) = daemon.next_call();
-    assert_eq!(row["limit"], "max_execution_time", "{row}");
+    assert_eq!(row["outcome"], "ok", "{row}");
     let (rows, log) = daemon.stop();
     assert!(!rows.is_empty(), "{log}");
     assert!(log.contains("plugin done") && log.contains("refused=0"), "{log}");

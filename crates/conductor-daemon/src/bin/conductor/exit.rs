@@ -52,7 +52,8 @@ impl Failure {
         if let RunError::Host { source } = error {
             Self::of_host(source, Status::Failed)
         } else {
-            Self::failed(error)
+            let hint = error.hint();
+            Self::failed(error).with_hint(hint)
         }
     }
 

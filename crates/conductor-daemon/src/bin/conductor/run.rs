@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use conductor_daemon::calls::CallFormat;
 use conductor_daemon::config::Config;
-use conductor_daemon::daemon::{self, RunOptions};
+use conductor_daemon::daemon::{self, Places, RunOptions};
 use conductor_daemon::hosting::{Hosting, Isolation};
 use conductor_daemon::paths::Paths;
 use conductor_daemon::stop::Stop;
@@ -48,10 +48,16 @@ pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     let options = RunOptions { calls, exit_at_end: arguments.exit_at_end };
     let isolation = Isolation::Workers { allow_weak: arguments.allow_weak_isolation };
     let hosting = Hosting::new(isolation, paths);
-    let totals = daemon::run(&config, options, &hosting, &stop).map_err(Failure::of_run)?;
+    let places = Places { config_file: absolute(file), control_socket: paths.control_socket() };
+    let totals = daemon::run(&config, options, &hosting, &places, &stop).map_err(Failure::of_run)?;
     match totals.iter().map(|totals| totals.unfit_mappings).sum() {
         0_u64 => Ok(Status::Ok.into()),
         1 => Err(Failure::failed("a mapping names an action that its plugin lacks")),
         unfit => Err(Failure::failed(format!("{unfit} mappings name actions that their plugins lack"))),
     }
+}
+
+/// The path as it means the same to whoever asks from another directory.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }

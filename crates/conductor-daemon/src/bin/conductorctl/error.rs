@@ -1,0 +1,81 @@
+//! Every failure of the program, and the one place that gives it an exit status and a hint.
+
+use std::io;
+
+use conductor_daemon::control::{ClientError, Refusal, RefusalCause};
+use conductor_daemon::paths::PathsError;
+use conductor_signing::escape;
+
+/// Any failure without a status of its own.
+const OTHER: u8 = 1;
+/// Nobody listens on the socket.
+const NO_DAEMON: u8 = 3;
+/// The daemon refused the request.
+const REFUSED: u8 = 4;
+/// The daemon did not answer in time.
+const TIMED_OUT: u8 = 5;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Paths(PathsError),
+    #[error(transparent)]
+    Client(ClientError),
+    #[error(transparent)]
+    Refused(Refusal),
+    #[error("the daemon answered another question than it was asked")]
+    OtherAnswer,
+    #[error("cannot print the report: {0}")]
+    Output(io::Error),
+}
+
+impl CliError {
+    /// The exit status.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Client(ClientError::NoDaemon { .. }) => NO_DAEMON,
+            Self::Client(ClientError::TimedOut { .. }) => TIMED_OUT,
+            Self::Refused(_) => REFUSED,
+            Self::Paths(_) | Self::Client(_) | Self::OtherAnswer | Self::Output(_) => OTHER,
+        }
+    }
+
+    /// What to do about it.
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Client(ClientError::NoDaemon { .. }) => Some("start one with: conductor run".to_owned()),
+            Self::Client(ClientError::Path { source }) => source.hint(),
+            Self::Client(ClientError::TimedOut { .. }) => {
+                Some("it may be stopped or overloaded; its log may say more".to_owned())
+            }
+            Self::Client(ClientError::Io { source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Some("a daemon serves the user who started it, and nobody else".to_owned())
+            }
+            Self::Client(ClientError::Version { .. })
+            | Self::Refused(Refusal { cause: RefusalCause::UnknownVersion, .. }) => {
+                Some("use the conductorctl that came with the daemon".to_owned())
+            }
+            Self::Refused(Refusal { cause: RefusalCause::OtherUser, .. }) => {
+                Some("run conductorctl as the user who started the daemon".to_owned())
+            }
+            Self::Refused(Refusal { cause: RefusalCause::UnknownPlugin, .. }) => {
+                Some("to see its plugins: conductorctl plugin list".to_owned())
+            }
+            Self::Paths(_) | Self::Client(_) | Self::Refused(_) | Self::OtherAnswer | Self::Output(_) => None,
+        }
+    }
+
+    /// Prints error and hint to stderr, each on one line.
+    pub(crate) fn print(&self) {
+        if matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            return;
+        }
+        eprintln!("error: {}", escape::terminal(&self.to_string()));
+        if let Some(hint) = self.hint() {
+            eprintln!("hint: {}", escape::terminal(&hint));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `conductorctl`: asks and tells a running daemon.
+//!
+//! The report goes to stdout, errors and hints to stderr. Exit status: 0 done; 1 any other failure; 2 usage; 3 no daemon
+//! runs; 4 the daemon refused; 5 the daemon did not answer in time.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod output;
+mod plugin;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use conductor_daemon::control::{self, Request, Response};
+use conductor_daemon::paths::Paths;
+
+use error::CliError;
+
+/// Asks and tells a running Conductor daemon
+#[derive(Parser)]
+#[command(
+    name = "conductorctl",
+    version,
+    max_term_width = 100,
+    after_help = "Exit status: 0 done; 1 other failure; 2 usage; 3 no daemon runs; 4 the daemon refused; \
+                  5 the daemon did not answer in time."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Print JSON instead of text
+    #[arg(long, global = true, display_order = 100)]
+    json: bool,
+
+    /// Socket of the daemon [default: conductor.sock in $CONDUCTOR_RUNTIME_DIR, else in
+    /// $XDG_RUNTIME_DIR/conductor, else in the state directory]
+    #[arg(long, global = true, value_name = "PATH", display_order = 101)]
+    socket: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show how the daemon is and which walls stand
+    Status,
+    /// Show plugins and let them back in
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.print();
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), CliError> {
+    let socket = match cli.socket {
+        Some(socket) => socket,
+        None => Paths::from_environment().map_err(CliError::Paths)?.control_socket(),
+    };
+    let ask = |request: &Request| ask(&socket, request);
+    match cli.command {
+        Command::Status => status::run(&ask, cli.json),
+        Command::Plugin(command) => plugin::run(&command, &ask, cli.json),
+    }
+}
+
+/// A way to ask the daemon; what it refuses is an error.
+type Ask<'a> = &'a dyn Fn(&Request) -> Result<Response, CliError>;
+
+fn ask(socket: &std::path::Path, request: &Request) -> Result<Response, CliError> {
+    match control::ask(socket, request).map_err(CliError::Client)? {
+        Response::Refused(refusal) => Err(CliError::Refused(refusal)),
+        response @ (Response::Status(_) | Response::PluginList { .. } | Response::PluginResume(_)) => {
+            Ok(response)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,102 @@
+//! `conductorctl status`: how the daemon is and which walls stand.
+
+use conductor_daemon::control::{DaemonStatus, EventCounts, PluginCounts, Request, Response, WallStatus};
+use conductor_signing::escape::path;
+
+use crate::error::CliError;
+use crate::{Ask, output};
+
+pub(crate) fn run(ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
+    let Response::Status(status) = ask(&Request::Status)? else { return Err(CliError::OtherAnswer) };
+    if as_json { output::json(&status) } else { output::text(&render(&status)) }
+}
+
+fn render(status: &DaemonStatus) -> String {
+    let EventCounts { dispatched, refused, coalesced } = status.events;
+    let mut lines = vec![
+        ("Version", status.version.clone()),
+        ("Process", format!("{}, up {}", status.pid, duration(status.uptime_seconds))),
+        ("Configuration", path(&status.config_file)),
+        ("Socket", path(&status.socket)),
+        ("Walls", status.walls.join(", ")),
+        ("Worker processes", walls(status.process_wall)),
+    ];
+    if let Some(probed) = status.probed {
+        lines.push(("This machine", walls(probed)));
+    }
+    lines.push(("Plugins", plugins(status.plugins)));
+    lines.push(("Events", format!("{dispatched} dispatched, {refused} refused, {coalesced} coalesced")));
+    let line = |(name, value): (&str, String)| format!("{:<18}{value}\n", format!("{name}:"));
+    lines.into_iter().map(line).collect()
+}
+
+fn walls(walls: WallStatus) -> String {
+    if walls == WallStatus::default() {
+        return "not confined".to_owned();
+    }
+    let WallStatus { landlock, seccomp, user_namespace, network_namespace, own_root } = walls;
+    let landlock = match landlock.abi {
+        0 => "no landlock".to_owned(),
+        abi => format!("landlock ABI {abi}"),
+    };
+    let said = |stands: bool, what: &str| format!("{}{what}", if stands { "" } else { "no " });
+    let rest = [
+        (seccomp, "seccomp"),
+        (user_namespace, "user namespace"),
+        (network_namespace, "network namespace"),
+        (own_root, "root of its own"),
+    ];
+    let rest = rest.map(|(stands, what)| said(stands, what));
+    format!("{landlock}, {}", rest.join(", "))
+}
+
+fn plugins(counts: PluginCounts) -> String {
+    let PluginCounts { total, loading, running, backing_off, quarantined, refused } = counts;
+    let states = [
+        (running, "running"),
+        (loading, "loading"),
+        (backing_off, "backing off"),
+        (quarantined, "quarantined"),
+        (refused, "refused"),
+    ];
+    let states = states.iter().filter(|(count, _)| *count > 0);
+    let states: Vec<String> = states.map(|(count, state)| format!("{count} {state}")).collect();
+    if states.is_empty() { total.to_string() } else { format!("{total}: {}", states.join(", ")) }
+}
+
+/// Whole seconds in the two largest units that they fill.
+fn duration(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    if days > 0 {
+        format!("{days} d {} h", hours % 24)
+    } else if hours > 0 {
+        format!("{hours} h {} min", minutes % 60)
+    } else if minutes > 0 {
+        format!("{minutes} min {} s", seconds % 60)
+    } else {
+        format!("{seconds} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conductor_daemon::control::Landlock;
+
+    use super::*;
+
+    #[test]
+    fn what_is_missing_in_a_wall_is_said() {
+        assert_eq!(walls(WallStatus::default()), "not confined");
+        let wall = WallStatus { landlock: Landlock { abi: 7 }, seccomp: true, ..WallStatus::default() };
+        assert_eq!(
+            walls(wall),
+            "landlock ABI 7, seccomp, no user namespace, no network namespace, no root of its own"
+        );
+    }
+
+    #[test]
+    fn durations_are_short() {
+        let shown = [0, 59, 61, 3600 + 120, 90_000].map(duration);
+        assert_eq!(shown, ["0 s", "59 s", "1 min 1 s", "1 h 2 min", "1 d 1 h"]);
+    }
+}

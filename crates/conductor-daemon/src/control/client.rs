@@ -1,0 +1,158 @@
+//! The other end: asks a running daemon.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use conductor_signing::escape;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use super::message::{PROTOCOL_VERSION, Request, Response};
+use super::socket::{SocketError, check_length};
+
+/// Longest wait for the answer to a request.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(5);
+
+/// Most bytes of a response; stops whatever listens there from filling this program's memory. The longest list of
+/// plugins has room in it.
+const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Pause before another attempt, when a daemon that is busy ended the connection.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Asks the daemon at `socket`, and waits at most [`ANSWER_WAIT`].
+///
+/// # Errors
+///
+/// Fails if no daemon runs there, or it does not answer as it should. A refusal is a response.
+pub fn ask(socket: &Path, request: &Request) -> Result<Response, ClientError> {
+    check_length(socket).map_err(|source| ClientError::Path { source })?;
+    let line = request.to_line();
+    let deadline = Instant::now() + ANSWER_WAIT;
+    let answer = loop {
+        let answer = exchange(socket, &line, deadline).map_err(|error| classify(error, socket))?;
+        if !answer.is_empty() {
+            break answer;
+        }
+        // A daemon with too many connections ends the oldest.
+        if Instant::now() + RETRY_PAUSE >= deadline {
+            return Err(ClientError::Closed { socket: socket.into() });
+        }
+        thread::sleep(RETRY_PAUSE);
+    };
+    let malformed = |cause: String| ClientError::Malformed { socket: socket.into(), cause };
+    if answer.len() > MAX_RESPONSE_BYTES {
+        return Err(malformed(format!("it is longer than {MAX_RESPONSE_BYTES} bytes")));
+    }
+    let response = Response::from_line(&answer).map_err(|error| malformed(error.to_string()))?;
+    response.ok_or_else(|| ClientError::Version { socket: socket.into() })
+}
+
+/// Sends a line and returns the line that comes back; nothing if the connection ends without one.
+fn exchange(socket: &Path, line: &str, deadline: Instant) -> io::Result<Vec<u8>> {
+    let mut stream = connect(socket, deadline)?;
+    // A daemon that refuses may do so before it has read everything; what it says is read all the same.
+    let _ = stream.write_all(line.as_bytes());
+    let mut answer = Vec::new();
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        stream.set_read_timeout(Some(left(deadline)?))?;
+        match stream.read(&mut chunk) {
+            Ok(0) => return Ok(Vec::new()),
+            Ok(count) => {
+                let new = chunk.get(..count).unwrap_or_default();
+                answer.extend_from_slice(new);
+                if new.contains(&b'\n') || answer.len() > MAX_RESPONSE_BYTES {
+                    return Ok(answer);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Connects. The time limit comes first, because connecting waits while the daemon has too many clients to accept.
+fn connect(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(left(deadline)?))?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(UnixStream::from(socket))
+}
+
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+fn classify(source: io::Error, socket: &Path) -> ClientError {
+    let socket = socket.into();
+    let kind = source.kind();
+    if matches!(kind, ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
+        ClientError::NoDaemon { socket }
+    } else if matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+        ClientError::TimedOut { socket }
+    } else {
+        ClientError::Io { socket, source }
+    }
+}
+
+/// Why a daemon could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The path cannot be that of a socket.
+    #[error("{source}")]
+    Path {
+        /// Why.
+        source: SocketError,
+    },
+    /// Nobody listens there.
+    #[error("no daemon is running on {}", escape::path(socket))]
+    NoDaemon {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// There was no answer in time.
+    #[error("the daemon on {} did not answer within {} seconds", escape::path(socket), ANSWER_WAIT.as_secs())]
+    TimedOut {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The connection ended without an answer.
+    #[error("the daemon on {} ended the connection without an answer", escape::path(socket))]
+    Closed {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The system said no.
+    #[error("the daemon on {} cannot be asked: {source}", escape::path(socket))]
+    Io {
+        /// The socket.
+        socket: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What came back is no response.
+    #[error("what {} answers is no response of a daemon: {cause}", escape::path(socket))]
+    Malformed {
+        /// The socket.
+        socket: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The daemon speaks another version of the protocol.
+    #[error(
+        "the daemon on {} does not speak version {PROTOCOL_VERSION} of the control protocol",
+        escape::path(socket)
+    )]
+    Version {
+        /// The socket.
+        socket: PathBuf,
+    },
+}

@@ -1,0 +1,221 @@
+//! What the daemon answers, whichever way a request came.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use conductor_core::{ProcessWall, Walls};
+
+use super::message::{
+    DaemonStatus, EventCounts, PluginCounts, PluginState, PluginStatus, Refusal, RefusalCause, Request,
+    Response, Resumed, WallStatus,
+};
+use crate::config::MAX_NAME_BYTES;
+use crate::daemon::Places;
+use crate::dispatch::{Loaded, Phase, Published, Snapshot, Standing};
+use crate::nearest::nearest;
+use crate::trust;
+
+/// Longest text of a plugin's making in an answer, in characters; a manifest has room for much longer ones, and there
+/// may be hundreds of plugins.
+const MAX_WORDS: usize = 1000;
+
+/// Answers requests.
+pub(crate) struct Interface {
+    started: Instant,
+    places: Places,
+    /// What the host puts around plugins on this machine; unknown until there is a host.
+    probed: OnceLock<Walls>,
+    /// By alias.
+    plugins: Vec<Arc<Published>>,
+}
+
+impl Interface {
+    /// An interface to a daemon that starts now.
+    pub(crate) fn new(places: &Places, plugins: &[Arc<Published>]) -> Self {
+        let probed = OnceLock::new();
+        Self { started: Instant::now(), places: places.clone(), probed, plugins: plugins.to_vec() }
+    }
+
+    /// Takes note of what the host puts around plugins on this machine.
+    pub(crate) fn probed(&self, walls: Walls) {
+        // There is one host in one run.
+        let _ = self.probed.set(walls);
+    }
+
+    /// Answers a request. It waits for nobody.
+    pub(crate) fn answer(&self, request: &Request) -> Response {
+        match request {
+            Request::Status => Response::Status(Box::new(self.status())),
+            Request::PluginList => {
+                let now = Instant::now();
+                let plugins = self.plugins.iter();
+                let plugins = plugins.map(|plugin| describe(plugin.alias(), plugin.snapshot(), now));
+                Response::PluginList { plugins: plugins.collect() }
+            }
+            Request::PluginResume { plugin } => match self.resume(plugin) {
+                Ok(resumed) => Response::PluginResume(resumed),
+                Err(refusal) => Response::Refused(refusal),
+            },
+        }
+    }
+
+    /// Walls that stand around every plugin that runs now; where none runs, those that the host would put there.
+    fn common_walls(&self, snapshots: &[Snapshot]) -> Walls {
+        let walls = snapshots.iter().filter_map(|snapshot| match &snapshot.phase {
+            Phase::Loaded(loaded) => Some(loaded.walls),
+            Phase::Loading | Phase::Refused { .. } => None,
+        });
+        walls.reduce(weaker).unwrap_or_else(|| self.probed.get().copied().unwrap_or(Walls::in_process()))
+    }
+
+    fn status(&self) -> DaemonStatus {
+        let now = Instant::now();
+        let snapshots: Vec<Snapshot> = self.plugins.iter().map(|plugin| plugin.snapshot()).collect();
+        let mut plugins = PluginCounts::default();
+        let mut events = EventCounts::default();
+        for snapshot in &snapshots {
+            count(&mut plugins, state(&snapshot.phase, now));
+            events.dispatched += snapshot.calls;
+            events.refused += snapshot.tally.refused;
+            events.coalesced += snapshot.tally.coalesced;
+        }
+        let walls = self.common_walls(&snapshots);
+        DaemonStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            config_file: self.places.config_file.clone(),
+            socket: self.places.control_socket.clone(),
+            walls: names(walls),
+            process_wall: walls.process.map(WallStatus::from).unwrap_or_default(),
+            probed: self.probed.get().and_then(|walls| walls.process).map(WallStatus::from),
+            plugins,
+            events,
+        }
+    }
+
+    fn resume(&self, alias: &str) -> Result<Resumed, Refusal> {
+        let Some(plugin) = self.plugins.iter().find(|plugin| plugin.alias() == alias) else {
+            let known: Vec<&str> = self.plugins.iter().map(|plugin| plugin.alias()).collect();
+            // The effort grows with the length, and a name of the user's choice is short.
+            let near = if alias.len() <= MAX_NAME_BYTES { nearest(alias, &known) } else { None };
+            let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+            let message = format!("there is no plugin `{}`{hint}", bounded(alias));
+            return Err(Refusal { cause: RefusalCause::UnknownPlugin, message });
+        };
+        match plugin.ask_to_resume() {
+            Some(standing) => Ok(Resumed { plugin: alias.to_owned(), was: standing.into() }),
+            None => {
+                let message = match plugin.snapshot().phase {
+                    Phase::Refused { why, .. } => format!(
+                        "`{alias}` was refused when the daemon started, so there is nothing to let back in: {}",
+                        bounded(&why)
+                    ),
+                    Phase::Loading | Phase::Loaded(_) => format!("`{alias}` is still loading"),
+                };
+                Err(Refusal { cause: RefusalCause::NotLoaded, message })
+            }
+        }
+    }
+}
+
+/// What two plugins have in common.
+fn weaker(a: Walls, b: Walls) -> Walls {
+    let mut walls = Walls::in_process();
+    walls.process = a.process.zip(b.process).map(|(a, b)| ProcessWall {
+        landlock_abi: a.landlock_abi.min(b.landlock_abi),
+        seccomp: a.seccomp && b.seccomp,
+        user_namespace: a.user_namespace && b.user_namespace,
+        network_namespace: a.network_namespace && b.network_namespace,
+        root: a.root && b.root,
+    });
+    walls
+}
+
+fn names(walls: Walls) -> Vec<String> {
+    walls.standing().iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn count(counts: &mut PluginCounts, state: PluginState) {
+    counts.total += 1;
+    *match state {
+        PluginState::Loading => &mut counts.loading,
+        PluginState::Running => &mut counts.running,
+        PluginState::BackingOff => &mut counts.backing_off,
+        PluginState::Quarantined => &mut counts.quarantined,
+        PluginState::Refused => &mut counts.refused,
+    } += 1;
+}
+
+fn state(phase: &Phase, now: Instant) -> PluginState {
+    match phase {
+        Phase::Loading => PluginState::Loading,
+        Phase::Refused { .. } => PluginState::Refused,
+        Phase::Loaded(loaded) => loaded.standing_at(now).into(),
+    }
+}
+
+impl From<Standing> for PluginState {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Running => Self::Running,
+            Standing::BackingOff { .. } => Self::BackingOff,
+            Standing::Quarantined { .. } => Self::Quarantined,
+        }
+    }
+}
+
+fn describe(alias: &str, snapshot: Snapshot, now: Instant) -> PluginStatus {
+    let Snapshot { phase, calls, failures, tally, worker_pid } = snapshot;
+    let status = PluginStatus {
+        alias: alias.to_owned(),
+        name: None,
+        version: None,
+        state: state(&phase, now),
+        retry_in_ms: None,
+        why: None,
+        hint: None,
+        trust: None,
+        walls: Vec::new(),
+        worker_pid,
+        calls,
+        failures,
+        refused_events: tally.refused,
+        coalesced_events: tally.coalesced,
+        capabilities: Vec::new(),
+    };
+    match phase {
+        Phase::Loading => status,
+        Phase::Refused { why, hint } => {
+            PluginStatus { why: Some(bounded(&why)), hint: hint.as_deref().map(bounded), ..status }
+        }
+        Phase::Loaded(loaded) => describe_loaded(status, &loaded, now),
+    }
+}
+
+fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> PluginStatus {
+    let info = &loaded.info;
+    let standing = loaded.standing_at(now);
+    let milliseconds = |left: std::time::Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    let is_quarantined = matches!(standing, Standing::Quarantined { .. });
+    PluginStatus {
+        name: Some(info.name.as_str().to_owned()),
+        version: info.version.as_deref().map(bounded),
+        retry_in_ms: standing.retry_in(now).map(milliseconds),
+        why: loaded.last_failure.as_ref().map(|outcome| bounded(&outcome.to_string())),
+        hint: is_quarantined
+            .then(|| format!("to let it back in: conductorctl plugin resume {}", status.alias)),
+        trust: Some(bounded(&trust::in_words(&info.trust))),
+        walls: names(loaded.walls),
+        capabilities: info.capabilities.iter().map(|decided| bounded(&decided.to_string())).collect(),
+        ..status
+    }
+}
+
+/// The beginning of a text.
+fn bounded(text: &str) -> String {
+    match text.char_indices().nth(MAX_WORDS).and_then(|(index, _)| text.get(..index)) {
+        Some(beginning) => format!("{beginning}…"),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,342 @@
+//! What is known about one plugin while it runs: written by the plugin's own thread, read by whoever asks.
+//!
+//! Each plugin has one of these, so that no lock is shared between plugins. A call that went well touches counters only.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use conductor_core::{LoadError, Outcome, Plugin, PluginInfo, PluginState, Walls};
+
+use super::{Queue, Tally};
+use crate::refusal;
+
+/// What a plugin is doing, as of its last call.
+pub(crate) struct Published {
+    alias: Arc<str>,
+    queue: Arc<Queue>,
+    calls: AtomicU64,
+    failures: AtomicU64,
+    /// Events that the thread took from the queue and made no call of.
+    refused: AtomicU64,
+    /// Process identifier of the worker; 0 where there is none.
+    worker: AtomicU32,
+    /// Whether `phase` says something else than that all is well.
+    in_trouble: AtomicBool,
+    resume_asked: AtomicBool,
+    phase: Mutex<Phase>,
+}
+
+/// How far a plugin has come.
+#[derive(Clone)]
+pub(crate) enum Phase {
+    /// It is being read, verified, compiled and started.
+    Loading,
+    /// It never ran, or its thread is gone.
+    Refused {
+        /// Why.
+        why: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// It may be called, or could be if it had not failed.
+    Loaded(Loaded),
+}
+
+/// A plugin that was loaded.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    pub(crate) info: Arc<PluginInfo>,
+    pub(crate) walls: Walls,
+    pub(crate) standing: Standing,
+    /// The last call that did not end with [`Outcome::Ok`].
+    pub(crate) last_failure: Option<Outcome>,
+}
+
+/// Whether a loaded plugin is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Running,
+    BackingOff { until: Instant },
+    Quarantined { failures: u32 },
+}
+
+/// A look at a plugin.
+pub(crate) struct Snapshot {
+    pub(crate) phase: Phase,
+    pub(crate) calls: u64,
+    pub(crate) failures: u64,
+    pub(crate) tally: Tally,
+    pub(crate) worker_pid: Option<u32>,
+}
+
+impl Published {
+    /// A plugin that is about to be loaded.
+    pub(crate) fn new(alias: Arc<str>, queue: Arc<Queue>) -> Self {
+        Self {
+            alias,
+            queue,
+            calls: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            worker: AtomicU32::new(0),
+            in_trouble: AtomicBool::new(false),
+            resume_asked: AtomicBool::new(false),
+            phase: Mutex::new(Phase::Loading),
+        }
+    }
+
+    /// The user's name for the plugin.
+    pub(crate) fn alias(&self) -> &str {
+        &self.alias
+    }
+
+    /// What is known now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let Tally { coalesced, refused } = self.queue.tally();
+        let worker_pid = self.worker.load(Ordering::Relaxed);
+        Snapshot {
+            phase: self.phase().clone(),
+            calls: self.calls.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            tally: Tally { coalesced, refused: refused + self.refused.load(Ordering::Relaxed) },
+            worker_pid: (worker_pid != 0).then_some(worker_pid),
+        }
+    }
+
+    /// Asks that the plugin be let back in. It counts as running from now on, and no event that comes later finds it
+    /// suspended. Returns what it was, or `None` if it is not loaded.
+    pub(crate) fn ask_to_resume(&self) -> Option<Standing> {
+        let mut phase = self.phase();
+        let Phase::Loaded(loaded) = &mut *phase else { return None };
+        let before = loaded.standing_at(Instant::now());
+        loaded.standing = Standing::Running;
+        self.resume_asked.store(true, Ordering::Release);
+        drop(phase);
+        self.queue.wake();
+        Some(before)
+    }
+
+    /// Whether it was asked that the plugin be let back in, since this was last called.
+    pub(super) fn take_resume(&self) -> bool {
+        self.resume_asked.load(Ordering::Relaxed) && self.resume_asked.swap(false, Ordering::Acquire)
+    }
+
+    /// The plugin was loaded.
+    pub(super) fn loaded(&self, plugin: &dyn Plugin) {
+        self.worker.store(plugin.worker_pid().unwrap_or(0), Ordering::Relaxed);
+        *self.phase() = Phase::Loaded(Loaded {
+            info: Arc::new(plugin.info().clone()),
+            walls: plugin.walls(),
+            standing: Standing::Running,
+            last_failure: None,
+        });
+    }
+
+    /// The plugin was refused.
+    pub(super) fn refused(&self, error: &LoadError) {
+        self.gone(refusal::describe(error), refusal::hint(error));
+    }
+
+    /// The plugin's thread is gone.
+    pub(super) fn gone(&self, why: String, hint: Option<String>) {
+        self.worker.store(0, Ordering::Relaxed);
+        *self.phase() = Phase::Refused { why, hint };
+    }
+
+    /// An event led to no call.
+    pub(super) fn event_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call ended.
+    pub(super) fn called(&self, outcome: &Outcome, plugin: &dyn Plugin) {
+        let worker = plugin.worker_pid().unwrap_or(0);
+        let has_new_worker = self.worker.swap(worker, Ordering::Relaxed) != worker;
+        if let Outcome::Suspended { .. } = outcome {
+            self.event_refused();
+            self.changed(None, plugin);
+            return;
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if *outcome != Outcome::Ok {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+            self.changed(Some(outcome), plugin);
+        } else if has_new_worker || self.in_trouble.load(Ordering::Relaxed) {
+            self.changed(None, plugin);
+        }
+    }
+
+    /// Publishes what is no counter. `failure` is the call that just failed, if one did.
+    pub(super) fn changed(&self, failure: Option<&Outcome>, plugin: &dyn Plugin) {
+        let standing = match plugin.state() {
+            PluginState::BackingOff { retry_in, .. } => {
+                Standing::BackingOff { until: Instant::now() + retry_in }
+            }
+            PluginState::Quarantined { failures, .. } => Standing::Quarantined { failures },
+            // A state that this program does not know yet is said in the outcome of the next call.
+            PluginState::Ready | _ => Standing::Running,
+        };
+        self.in_trouble.store(standing != Standing::Running, Ordering::Relaxed);
+        if let Phase::Loaded(loaded) = &mut *self.phase() {
+            loaded.standing = standing;
+            loaded.walls = plugin.walls();
+            if let Some(failure) = failure {
+                loaded.last_failure = Some(failure.clone());
+            }
+        }
+    }
+
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Loaded {
+    /// Whether the plugin is called at `now`: a rest that is over is none.
+    pub(crate) fn standing_at(&self, now: Instant) -> Standing {
+        match self.standing {
+            Standing::BackingOff { until } if until <= now => Standing::Running,
+            standing @ (Standing::Running | Standing::BackingOff { .. } | Standing::Quarantined { .. }) => {
+                standing
+            }
+        }
+    }
+}
+
+impl Standing {
+    /// What is left of a rest.
+    pub(crate) fn retry_in(self, now: Instant) -> Option<Duration> {
+        match self {
+            Self::BackingOff { until } => Some(until.saturating_duration_since(now)),
+            Self::Running | Self::Quarantined { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conductor_core::{CallReport, Limit, PluginOptions, WasmConfig};
+
+    use super::*;
+
+    /// A plugin whose state is for the test to say.
+    struct Fake {
+        info: PluginInfo,
+        state: PluginState,
+        worker_pid: Option<u32>,
+    }
+
+    impl Plugin for Fake {
+        fn info(&self) -> &PluginInfo {
+            &self.info
+        }
+
+        fn execute(&mut self, _request: &[u8]) -> CallReport {
+            panic!("nobody calls it")
+        }
+
+        fn walls(&self) -> Walls {
+            Walls::in_process()
+        }
+
+        fn state(&self) -> PluginState {
+            self.state.clone()
+        }
+
+        fn resume(&mut self) {
+            self.state = PluginState::Ready;
+        }
+
+        fn worker_pid(&self) -> Option<u32> {
+            self.worker_pid
+        }
+    }
+
+    const FUEL: Outcome = Outcome::Limit { limit: Limit::Fuel };
+
+    fn fake() -> Fake {
+        let host = conductor_core::Host::new(WasmConfig::default()).expect("host");
+        let module = r#"(module (memory (export "memory") 1)
+            (func (export "alloc") (param i32) (result i32) (i32.const 0))
+            (func (export "execute") (param i32 i32) (result i32) (i32.const 0)))"#;
+        let module = wat::parse_str(module).expect("module");
+        let unverified = conductor_signing::UnverifiedPlugin::from_parts("fake.wasm", module, None);
+        let plugin = host.load_unverified(unverified, &PluginOptions::default()).expect("loads");
+        Fake { info: plugin.info().clone(), state: PluginState::Ready, worker_pid: None }
+    }
+
+    fn published() -> Published {
+        Published::new("fake".into(), Arc::new(Queue::new(8)))
+    }
+
+    fn standing(published: &Published) -> (Standing, Option<Outcome>) {
+        match published.snapshot().phase {
+            Phase::Loaded(loaded) => (loaded.standing_at(Instant::now()), loaded.last_failure),
+            Phase::Loading | Phase::Refused { .. } => panic!("not loaded"),
+        }
+    }
+
+    #[test]
+    fn calls_failures_and_workers_are_counted_and_shown() {
+        let (published, mut plugin) = (published(), fake());
+        assert!(matches!(published.snapshot().phase, Phase::Loading));
+        published.loaded(&plugin);
+        plugin.worker_pid = Some(7);
+        published.called(&Outcome::Ok, &plugin);
+        published.called(&FUEL, &plugin);
+        published.called(&Outcome::Failed { code: 3 }, &plugin);
+        published.event_refused();
+        let snapshot = published.snapshot();
+        assert_eq!((snapshot.calls, snapshot.failures, snapshot.tally.refused), (3, 2, 1));
+        assert_eq!(snapshot.worker_pid, Some(7));
+        assert_eq!(standing(&published), (Standing::Running, Some(Outcome::Failed { code: 3 })));
+    }
+
+    #[test]
+    fn a_rest_that_is_over_is_none() {
+        let (published, mut plugin) = (published(), fake());
+        published.loaded(&plugin);
+        for (retry_in, is_over) in [(Duration::from_secs(60), false), (Duration::ZERO, true)] {
+            plugin.state = PluginState::BackingOff { retry_in, failures: 3, last: FUEL };
+            published.called(&FUEL, &plugin);
+            assert_eq!(standing(&published).0 == Standing::Running, is_over);
+        }
+    }
+
+    #[test]
+    fn a_quarantined_plugin_is_let_back_in_at_once() {
+        let (published, mut plugin) = (published(), fake());
+        assert_eq!(published.ask_to_resume(), None, "it is still loading");
+        published.loaded(&plugin);
+        plugin.state = PluginState::Quarantined { failures: 10, last: FUEL };
+        published.called(&FUEL, &plugin);
+        let quarantined = Standing::Quarantined { failures: 10 };
+        assert_eq!(standing(&published), (quarantined, Some(FUEL)));
+        published.called(
+            &Outcome::Suspended { suspension: conductor_core::Suspension::Quarantined { failures: 10 } },
+            &plugin,
+        );
+        assert_eq!(published.snapshot().calls, 1, "a suspended plugin is not called");
+        assert_eq!(published.snapshot().tally.refused, 1);
+
+        assert!(!published.take_resume());
+        assert_eq!(published.ask_to_resume(), Some(quarantined));
+        assert_eq!(standing(&published).0, Standing::Running);
+        assert!(published.take_resume() && !published.take_resume());
+        plugin.resume();
+        published.changed(None, &plugin);
+        assert_eq!(standing(&published), (Standing::Running, Some(FUEL)));
+    }
+
+    #[test]
+    fn a_plugin_that_was_refused_has_nothing_to_be_let_back_into() {
+        let published = published();
+        published.refused(&LoadError::NotAPlugin);
+        assert_eq!(published.ask_to_resume(), None);
+        match published.snapshot().phase {
+            Phase::Refused { why, .. } => assert_eq!(why, LoadError::NotAPlugin.to_string()),
+            Phase::Loading | Phase::Loaded(_) => panic!("it was refused"),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The control interface from the outside: `conductorctl`, its socket, and clients that mean ill.
+
+#[cfg(test)]
+#[path = "support/wasm.rs"]
+mod wasm;
+
+#[cfg(test)]
+#[path = "daemon/scratch.rs"]
+#[allow(dead_code, reason = "each test program uses what it needs")]
+mod scratch;
+
+#[cfg(test)]
+mod control {
+    mod bounds;
+    mod ctl;
+    mod help;
+    mod place;
+    mod plugins;
+    mod status;
+    mod user;
+}
