@@ -18,4 +18,5 @@ mod control {
     mod plugins;
     mod status;
     mod user;
+    mod walls;
 }

@@ -22,5 +22,4 @@ mod daemon {
     mod signals;
     mod slow;
     mod trusted;
-    mod walls;
 }

@@ -5,7 +5,8 @@
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
-use super::scratch::{LENIENT, Scratch, plugin};
+use super::ctl::{json, shown};
+use crate::scratch::{LENIENT, Scratch, plugin};
 use crate::wasm;
 
 #[test]
@@ -38,15 +39,35 @@ fn without_landlock_neither_the_daemon_nor_exec_starts() {
 }
 
 #[test]
-fn the_user_may_accept_one_wall() {
+fn the_user_may_accept_one_wall_and_status_says_which_stand() {
     without_landlock(|| {
         let scratch = configured();
         let mut daemon = scratch.start(&["--allow-weak-isolation"]);
         daemon.wait_for_log("they run behind one wall, as --allow-weak-isolation permits");
         let (_, row) = daemon.next_call();
         assert_eq!(row["outcome"], "ok", "{row}");
+        let status = json(&scratch, &["status"]);
+        assert_eq!(status["walls"], serde_json::json!(["webassembly"]), "{status:#}");
+        assert_eq!((&status["landlock"]["abi"], &status["seccomp"]), (&0.into(), &true.into()), "{status:#}");
+        let words = shown(&scratch, &["status"]);
+        assert!(words.contains("no landlock"), "{words}");
         daemon.stop();
     });
+}
+
+#[test]
+fn on_this_kernel_both_walls_stand_and_status_says_so() {
+    let scratch = configured();
+    let mut daemon = scratch.start(&[]);
+    let (_, row) = daemon.next_call();
+    assert_eq!(row["outcome"], "ok", "{row}");
+    let status = json(&scratch, &["status"]);
+    assert_eq!(status["walls"], serde_json::json!(["webassembly", "process"]), "{status:#}");
+    assert!(status["landlock"]["abi"].as_u64() >= Some(1), "{status:#}");
+    assert_eq!(status["seccomp"], true, "{status:#}");
+    let plugins = json(&scratch, &["plugin", "list"]);
+    assert!(plugins.to_string().contains("\"process\""), "{plugins:#}");
+    daemon.stop();
 }
 
 fn configured() -> Scratch {
