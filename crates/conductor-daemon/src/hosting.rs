@@ -71,7 +71,10 @@ impl Hosting {
         let program = WorkerProgram::this([WORKER_ARGUMENT]);
         let options = WorkerOptions { program, cache, allow_weak_isolation };
         let host = Host::with_workers(config, devices, options)?;
-        if !host.walls().both_stand() {
+        if host.walls().both_stand() {
+            let landlock_abi = host.walls().process.map(|wall| wall.landlock_abi);
+            tracing::info!(landlock_abi, "plugins run in worker processes that the kernel confines");
+        } else {
             tracing::warn!(
                 "this system cannot confine plugins: they run behind one wall, as --allow-weak-isolation permits"
             );

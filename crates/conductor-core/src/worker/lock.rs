@@ -21,7 +21,7 @@ use crate::walls::ProcessWall;
 
 /// Descriptors that a worker needs beside those of its plugin: its channel, the plugin's bytes, directories, and those that
 /// a walk through the data directory holds open.
-const OWN_DESCRIPTORS: u64 = 64;
+const OWN_DESCRIPTORS: u64 = 32 + crate::wasi::MAX_DEPTH as u64;
 
 /// Newest landlock interface whose rights this file names; an older kernel enforces those that it knows.
 const LANDLOCK: ABI = ABI::V7;

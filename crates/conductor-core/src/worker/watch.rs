@@ -41,7 +41,17 @@ pub(super) struct Handle {
 }
 
 impl Handle {
-    pub(super) fn new(child: Child, directories: Vec<(PathBuf, DataQuota)>) -> Self {
+    /// A worker that may write to these directories as much as their quotas say. What a directory holds already is not held
+    /// against the worker, even where a quota was lowered since.
+    pub(super) fn new(child: Child, mut directories: Vec<(PathBuf, DataQuota)>) -> Self {
+        for (directory, quota) in &mut directories {
+            let held = measure(directory, quota.files);
+            // What cannot be measured is not known to have been there.
+            if held.bytes < u64::MAX {
+                quota.bytes = quota.bytes.max(held.bytes);
+                quota.files = quota.files.max(u32::try_from(held.files).unwrap_or(u32::MAX));
+            }
+        }
         Self {
             pid: child.id(),
             child: Mutex::new(child),
