@@ -36,11 +36,17 @@ impl Engine {
     /// Fails if the stack is larger than [`MAX_STACK_BYTES`], if wasmtime does not support this machine, or if the
     /// ticker's thread cannot be started.
     pub fn new(max_stack_bytes: u32) -> Result<Self, EngineError> {
-        Self::with_compiler_threads(max_stack_bytes, true)
+        Self::build(max_stack_bytes, false)
     }
 
-    /// As [`Engine::new`]; in a worker, which can start no threads once it is locked, the compiler does without.
-    pub(crate) fn with_compiler_threads(max_stack_bytes: u32, threads: bool) -> Result<Self, EngineError> {
+    /// As [`Engine::new`], with nothing that the kernel refuses to a worker once it is locked: the compiler does without
+    /// threads, and memories without files in memory to start from.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn in_worker(max_stack_bytes: u32) -> Result<Self, EngineError> {
+        Self::build(max_stack_bytes, true)
+    }
+
+    fn build(max_stack_bytes: u32, in_worker: bool) -> Result<Self, EngineError> {
         check_stack(max_stack_bytes)?;
         let mut config = Config::new();
         config
@@ -49,7 +55,8 @@ impl Engine {
             .consume_fuel(true)
             .epoch_interruption(true)
             .concurrency_support(false)
-            .parallel_compilation(threads)
+            .parallel_compilation(!in_worker)
+            .memory_init_cow(!in_worker)
             .cranelift_opt_level(OptLevel::Speed)
             .max_wasm_stack(max_stack_bytes as usize);
         let engine = wasmtime::Engine::new(&config).map_err(|source| EngineError::Unsupported { source })?;

@@ -67,7 +67,7 @@ pub fn run_with(mut taken_over: impl FnMut(Stage, BorrowedFd<'_>)) -> Result<(),
         // The supervisor says what is missing.
         return channel.send(&FromWorker::Locked(wall), &[]);
     }
-    let engine = Engine::with_compiler_threads(order.surroundings.limits.max_stack_bytes, false)
+    let engine = Engine::in_worker(order.surroundings.limits.max_stack_bytes)
         .map_err(|error| WorkerError::Start { what: "make its engine", source: io::Error::other(error) })?;
     // From here on the threads of the process are those that it has.
     wall.seccomp = syscalls::restrict().is_ok();

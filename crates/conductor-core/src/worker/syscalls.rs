@@ -25,12 +25,10 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_pwritev,
     libc::SYS_pwritev2,
     libc::SYS_recvfrom,
-    libc::SYS_sendto,
     libc::SYS_ppoll,
     libc::SYS_close,
     libc::SYS_dup,
     libc::SYS_dup3,
-    libc::SYS_fcntl,
     libc::SYS_lseek,
     libc::SYS_openat,
     libc::SYS_openat2,
@@ -46,7 +44,6 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_renameat2,
     libc::SYS_linkat,
     libc::SYS_symlinkat,
-    libc::SYS_utimensat,
     libc::SYS_ftruncate,
     libc::SYS_fallocate,
     libc::SYS_fadvise64,
@@ -56,10 +53,8 @@ const ALLOWED: &[c_long] = &[
     // Memory; executable memory has rules of its own.
     libc::SYS_brk,
     libc::SYS_munmap,
-    libc::SYS_mremap,
     libc::SYS_madvise,
     libc::SYS_membarrier,
-    libc::SYS_memfd_create,
     // Threads that exist, time, randomness, the signals of the process itself.
     libc::SYS_futex,
     libc::SYS_set_robust_list,
@@ -90,14 +85,38 @@ const ALLOWED_OLD: &[c_long] =
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_OLD: &[c_long] = &[];
 
+/// What may be asked of an open descriptor: its flags, a copy of it, and which seals it has. Not who is sent a signal when
+/// something arrives, which the kernel would send in the worker's name to any process of the same user; nor locks and leases.
+const DESCRIPTOR_COMMANDS: &[i32] = &[
+    libc::F_DUPFD,
+    libc::F_DUPFD_CLOEXEC,
+    libc::F_GETFD,
+    libc::F_SETFD,
+    libc::F_GETFL,
+    libc::F_SETFL,
+    libc::F_GET_SEALS,
+];
+
+/// Mappings that the limit on a process's data does not count: shared ones, and those that grow as a stack does; and large
+/// pages, of which the system has few. For the same reason nothing is moved or resized in place, as the stack itself could
+/// be, and there are no files in memory.
+const UNCOUNTED: i32 = libc::MAP_SHARED | libc::MAP_GROWSDOWN | libc::MAP_HUGETLB;
+
 /// Lets all threads of the process make no other system calls than a plugin's compilation and calls need.
 pub(super) fn restrict() -> Result<(), seccompiler::Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         ALLOWED.iter().chain(ALLOWED_OLD).map(|call| (*call, Vec::new())).collect();
-    let exec = libc::PROT_EXEC as u64;
     // Memory becomes executable in one way only: by changing the protection of what was written; never a file.
-    rules.insert(libc::SYS_mmap, vec![rule(2, SeccompCmpOp::MaskedEq(exec), 0)?]);
+    let not_executable = word(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?;
+    let counted = word(3, SeccompCmpOp::MaskedEq(UNCOUNTED as u64), 0)?;
+    rules.insert(libc::SYS_mmap, vec![SeccompRule::new(vec![not_executable, counted])?]);
     rules.insert(libc::SYS_mprotect, Vec::new());
+    let commands = DESCRIPTOR_COMMANDS.iter().map(|command| rule(1, SeccompCmpOp::Eq, *command as u64));
+    rules.insert(libc::SYS_fcntl, commands.collect::<Result<_, _>>()?);
+    // The channel is connected, and nothing is sent anywhere else.
+    rules.insert(libc::SYS_sendto, vec![null(4)?]);
+    // Landlock has no say over the times of files, so they are set by descriptor, never by path.
+    rules.insert(libc::SYS_utimensat, vec![null(1)?]);
     // A process may end itself by a signal, which is how it aborts.
     rules.insert(libc::SYS_tgkill, vec![rule(0, SeccompCmpOp::Eq, u64::from(std::process::id()))?]);
     // To install the second filter.
@@ -119,8 +138,18 @@ pub(super) fn forbid_new_code() -> Result<(), seccompiler::Error> {
     apply(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))
 }
 
+/// Compares the lower half of an argument, which is all that the kernel takes of it.
+fn word(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompCondition, seccompiler::Error> {
+    Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)?)
+}
+
 fn rule(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::Error> {
-    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)?;
+    Ok(SeccompRule::new(vec![word(argument, op, value)?])?)
+}
+
+/// An argument that is no pointer.
+fn null(argument: u8) -> Result<SeccompRule, seccompiler::Error> {
+    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;
     Ok(SeccompRule::new(vec![condition])?)
 }
 
