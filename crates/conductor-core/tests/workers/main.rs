@@ -13,7 +13,11 @@
 #[path = "../support/plugins.rs"]
 mod support;
 
+mod attempts;
 mod hosts;
+mod misbehave;
+mod raw;
+mod second_wall;
 mod vectors;
 
 use std::process::ExitCode;
@@ -24,6 +28,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some("worker") => hosts::as_exit_code(conductor_core::worker::run()),
+        Some("misbehave") => misbehave::run(arguments),
         _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
     }
 }
@@ -38,5 +43,8 @@ fn trials() -> Vec<Trial> {
     vec![
         test("vectors::in_process", || vectors::every_verdict_holds(&hosts::in_process())),
         test("vectors::in_workers", || vectors::every_verdict_holds(&hosts::in_workers())),
+        test("second_wall::own_directory_as_root", second_wall::with_its_own_directory_as_root),
+        test("second_wall::root_left_in_place", second_wall::with_the_root_left_in_place),
+        test("second_wall::no_namespaces", second_wall::without_namespaces),
     ]
 }

@@ -1,0 +1,67 @@
+//! Workers that were taken over: this program, started in place of a worker with the name of what it does.
+
+use std::ffi::{CStr, CString};
+use std::fmt::Write as _;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::process::ExitCode;
+
+use conductor_core::worker::{Stage, run_with};
+
+use crate::attempts::{self, Targets, c_path};
+use crate::hosts::as_exit_code;
+
+/// Runs as the worker that the arguments name.
+pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+    let name = arguments.next().unwrap_or_default();
+    match name.as_str() {
+        "try-all" => as_exit_code(run_with(trying(arguments))),
+        "try-all-without-namespaces" => {
+            forbid_namespaces();
+            as_exit_code(run_with(trying(arguments)))
+        }
+        _ => panic!("no worker misbehaves by the name of {name:?}"),
+    }
+}
+
+/// Makes all attempts before anything of the plugin was touched and again once it has started, and writes down how they
+/// ended.
+fn trying(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, BorrowedFd<'_>) {
+    let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a process");
+    let (supervisor, other) = (number(), number());
+    let own = c_path(arguments.next().expect("a directory"));
+    let outside: Vec<CString> = arguments.map(c_path).collect();
+    move |stage, channel| {
+        if !matches!(stage, Stage::Locked | Stage::Started) {
+            return;
+        }
+        let targets = Targets {
+            supervisor,
+            other,
+            outside: outside.clone(),
+            own: own.clone(),
+            channel: channel.as_raw_fd(),
+        };
+        write_down(&targets.own, stage, &targets);
+    }
+}
+
+fn write_down(own: &CStr, stage: Stage, targets: &Targets) {
+    let path = format!("{}/tried-{stage:?}", own.to_str().expect("UTF-8").trim_end_matches('/'));
+    // The host's first worker, which only tells what the kernel can do, has no directory to write to.
+    let Ok(mut file) = std::fs::File::create(path) else { return };
+    let mut text = String::new();
+    for tried in attempts::all(targets, stage != Stage::Locked) {
+        let _ = writeln!(text, "{:?}\t{}\t{}", tried.verdict, tried.errno, tried.name);
+    }
+    std::io::Write::write_all(&mut file, text.as_bytes()).expect("written");
+}
+
+/// Makes this process one of a system that permits no namespaces.
+fn forbid_namespaces() {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
+    let rules = [(libc::SYS_unshare, Vec::new())].into_iter().collect();
+    let arch = TargetArch::try_from(std::env::consts::ARCH).expect("a known machine");
+    let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).expect("filter");
+    apply_filter(&BpfProgram::try_from(filter).expect("program")).expect("applied");
+}

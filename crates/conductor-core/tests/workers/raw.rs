@@ -1,0 +1,30 @@
+//! System calls as a worker makes them that was taken over: by number, past every library.
+
+/// Makes a system call; the error number it ends with, or 0 if it succeeds.
+pub(crate) fn raw(number: libc::c_long, arguments: &[usize]) -> i32 {
+    let value = value(number, arguments);
+    if value == -1 { std::io::Error::last_os_error().raw_os_error().unwrap_or(-1) } else { 0 }
+}
+
+/// As [`raw`]; what the call returns, -1 if it fails.
+pub(crate) fn value(number: libc::c_long, arguments: &[usize]) -> libc::c_long {
+    let mut six = [0; 6];
+    six[..arguments.len()].copy_from_slice(arguments);
+    let [a, b, c, d, e, f] = six;
+    #[expect(unsafe_code, reason = "the library's wrappers would not make what a filter is to refuse")]
+    // SAFETY: pointers among the arguments are to memory that outlives the call, which each caller upholds by borrowing it.
+    // What a call would do to the memory or the threads of this process is nothing if it is refused; where one is not, the
+    // wall is broken, and a process that then breaks down fails the test as well.
+    unsafe {
+        libc::syscall(number, a, b, c, d, e, f)
+    }
+}
+
+/// Makes a system call by its name in `libc`, with arguments of any type that casts to a machine word.
+macro_rules! call {
+    ($name:ident $(, $argument:expr)* $(,)?) => {
+        $crate::raw::raw(libc::$name, &[$($argument as usize),*])
+    };
+}
+
+pub(crate) use call;

@@ -1,0 +1,170 @@
+//! What a worker can still do that was taken over: everything that this program can try from inside is refused by the
+//! kernel, and what can be seen of the walls from outside stands.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use conductor_core::worker::WorkerProgram;
+use conductor_core::{Host, Outcome, Plugin, PluginOptions, ProcessWall, WasmConfig};
+
+use crate::attempts::Verdict;
+use crate::hosts;
+use crate::support::{REQUEST, load};
+
+/// Attempts at each stage, so that a list that came out short does not pass for one that was refused.
+const FEWEST_ATTEMPTS: usize = 250;
+
+/// As a worker usually is.
+pub(crate) fn with_its_own_directory_as_root() {
+    let wall = everything_is_refused("try-all", None);
+    assert_eq!(wall.root, wall.user_namespace);
+}
+
+/// A development directory is named by its path, so the root stays where it is.
+pub(crate) fn with_the_root_left_in_place() {
+    let development = tempfile::tempdir().expect("directory");
+    let wall = everything_is_refused("try-all", Some(development.path()));
+    assert!(!wall.root);
+}
+
+/// Where the system permits no user namespaces: landlock and the filter must do.
+pub(crate) fn without_namespaces() {
+    let wall = everything_is_refused("try-all-without-namespaces", None);
+    assert!(!wall.root && !wall.user_namespace && !wall.network_namespace);
+}
+
+fn everything_is_refused(name: &str, development: Option<&Path>) -> ProcessWall {
+    let directory = tempfile::tempdir().expect("directory");
+    let data = directory.path().join("data");
+    let config = || WasmConfig { data_dir: Some(data.clone()), ..WasmConfig::default() };
+    let mut other = plugin(&hosts::with(config(), WorkerProgram::this(["worker"])), "other", None);
+    assert_eq!(other.execute(REQUEST).outcome, Outcome::Ok);
+    let other_pid = other.worker_pid().expect("a worker");
+
+    let outside = [directory.path().join("secret"), data.join("other/file")];
+    for path in &outside {
+        fs::write(path, "secret").expect("written");
+    }
+    let before: Vec<_> = outside.iter().map(|path| state(path)).collect();
+    // What the host's libraries may open without asking that it be closed in children.
+    let inherited = fs::File::open(&outside[0]).expect("opened");
+    rustix::io::fcntl_setfd(inherited.as_fd(), rustix::io::FdFlags::empty()).expect("flags");
+
+    let own = data.join("taken-over");
+    let wall = other.walls().process.expect("a wall");
+    let own_root = development.is_none() && name == "try-all" && wall.root;
+    let own_inside = if own_root { Path::new("/") } else { own.as_path() };
+    let mut arguments = vec!["misbehave".to_owned(), name.to_owned()];
+    arguments.extend([std::process::id(), other_pid].map(|pid| pid.to_string()));
+    arguments.push(own_inside.to_str().expect("UTF-8").to_owned());
+    arguments.extend(outside.iter().map(|path| path.to_str().expect("UTF-8").to_owned()));
+    let host = hosts::with(config(), WorkerProgram::this(arguments));
+    let mut plugin = plugin(&host, "taken-over", development);
+    // What is tried is written down before the first call is answered.
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
+
+    let wall = plugin.walls().process.expect("a wall");
+    assert!(wall.stands());
+    assert_eq!(wall.root, own_root);
+    for stage in ["Locked", "Started"] {
+        check(&own.join(format!("tried-{stage}")), own_root);
+    }
+    let pid = plugin.worker_pid().expect("it still runs");
+    check_threads(pid);
+    check_descriptors(pid, &own, development);
+    drop(inherited);
+    let after: Vec<_> = outside.iter().map(|path| state(path)).collect();
+    assert_eq!(before, after);
+    let found = fs::read_dir(directory.path()).expect("readable").count();
+    assert_eq!(found, 2, "nothing was made beside the data directories");
+    assert_eq!(fs::read_dir(data.join("other")).expect("readable").count(), 1);
+    assert_eq!(other.execute(REQUEST).outcome, Outcome::Ok);
+    assert_eq!(other.worker_pid(), Some(other_pid));
+    wall
+}
+
+/// A plugin with a data directory of its own.
+fn plugin(host: &Host, name: &str, development: Option<&Path>) -> Box<dyn Plugin> {
+    let manifest = format!(
+        r#"{{\"name\":\"{name}\",\"version\":\"1\",\"capabilities\":[{{\"name\":\"Filesystem\"}}]}}"#
+    );
+    let wasm = wat::parse_str(format!(
+        r#"(module
+            (memory (export "memory") 1)
+            (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+            (func (export "execute") (param i32 i32) (result i32) (i32.const 0))
+            (@custom "conductor:manifest" "{manifest}"))"#
+    ))
+    .expect("valid text");
+    let options = PluginOptions {
+        granted: vec!["Filesystem".parse().expect("a grant")],
+        accept_unsigned: true,
+        directories: development.iter().map(|path| (path.to_path_buf(), "/dev".to_owned())).collect(),
+        ..PluginOptions::default()
+    };
+    load(host, &format!("{name}.wasm"), wasm, &options).expect("loads")
+}
+
+/// Holds what was written down against what must be.
+fn check(path: &Path, own_root: bool) {
+    let text = fs::read_to_string(path).expect("what was tried");
+    let mut wrong = Vec::new();
+    for line in text.lines() {
+        let mut parts = line.splitn(3, '\t');
+        let mut part = || parts.next().expect("a part");
+        let (verdict, errno, name) = (part(), part(), part());
+        let verdict = [Verdict::Filtered, Verdict::OutOfReach, Verdict::Hidden, Verdict::Works]
+            .into_iter()
+            .find(|known| format!("{known:?}") == verdict)
+            .unwrap_or_else(|| panic!("{line}"));
+        if !verdict.holds(errno.parse().expect("a number"), own_root) {
+            wrong.push(format!("{name}: errno {errno}, expected {verdict:?}"));
+        }
+    }
+    let path = path.display();
+    assert!(text.lines().count() >= FEWEST_ATTEMPTS, "{path}: only {} attempts", text.lines().count());
+    assert!(wrong.is_empty(), "{path}: {} attempts:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Every thread of the worker is behind the walls, not only the one that put them up.
+fn check_threads(pid: u32) {
+    let mut threads = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).expect("a process") {
+        let path = thread.expect("a thread").path().join("status");
+        let status = fs::read_to_string(&path).expect("readable");
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            line.unwrap_or_else(|| panic!("{} has no {name}", path.display()))
+        };
+        assert_eq!(field("Seccomp:"), "2", "{status}");
+        assert!(field("Seccomp_filters:").parse::<u32>().is_ok_and(|count| count >= 2), "{status}");
+        assert_eq!(field("NoNewPrivs:"), "1", "{status}");
+        for capabilities in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            assert_eq!(field(capabilities), "0000000000000000", "{status}");
+        }
+        threads += 1;
+    }
+    assert!(threads >= 2, "the worker has only {threads} threads");
+}
+
+/// The worker has its channel, its own directories, and nothing that it inherited.
+fn check_descriptors(pid: u32, own: &Path, development: Option<&Path>) {
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).expect("a process") {
+        let target = fs::read_link(entry.expect("a descriptor").path()).expect("a link");
+        let named = target.to_string_lossy();
+        let known = target == Path::new("/dev/null")
+            || named.starts_with("socket:")
+            || target == own
+            || Some(target.as_path()) == development;
+        assert!(known, "the worker holds {named}");
+    }
+}
+
+/// What of a file must not change.
+fn state(path: &Path) -> (Vec<u8>, u32, std::time::SystemTime, u64) {
+    use std::os::unix::fs::MetadataExt;
+    let found = fs::metadata(path).expect("there");
+    let text = fs::read_to_string(path).expect("readable");
+    (text.into_bytes(), found.mode(), found.modified().expect("a time"), found.nlink())
+}
