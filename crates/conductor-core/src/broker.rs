@@ -4,7 +4,6 @@
 //! all, the request's own rules, the scope, the deed, the size of the answer. A refusal is an answer to the plugin,
 //! never a trap.
 
-mod audit;
 mod changes;
 mod rate;
 
@@ -14,6 +13,7 @@ use std::time::Instant;
 
 use conductor_abi::{Capability, Op, Status};
 
+use crate::audit::{AuditSink, PluginAudit};
 use crate::capability::{Call, Operation, Refusal, granted, midi, network};
 use crate::config::Limits;
 use crate::devices::Devices;
@@ -21,8 +21,6 @@ use crate::grant::Grants;
 use crate::outcome::Limit;
 
 use changes::Changes;
-
-pub use rate::MAX_RECORDS_PER_SECOND;
 
 /// Fuel of every operation beside that of its bytes: decoding, checking and recording it.
 const OPERATION_FUEL: u64 = 2_000;
@@ -33,6 +31,7 @@ const BYTE_FUEL: u64 = 1;
 /// Carries out what plugins ask for, for all plugins of one host.
 pub struct Broker {
     services: Arc<Services>,
+    audit: Option<Arc<dyn AuditSink>>,
 }
 
 /// What sessions share.
@@ -45,20 +44,28 @@ impl Broker {
     /// A broker over the given devices.
     #[must_use]
     pub fn new(devices: Devices) -> Self {
-        Self { services: Arc::new(Services { devices, http: network::Service::default() }) }
+        Self { services: Arc::new(Services { devices, http: network::Service::default() }), audit: None }
+    }
+
+    /// Records in `sink` what the sessions do that are made from now on.
+    pub fn record_in(&mut self, sink: Arc<dyn AuditSink>) {
+        self.audit = Some(sink);
+    }
+
+    /// Where records go.
+    pub(crate) fn audit(&self) -> Option<&dyn AuditSink> {
+        self.audit.as_deref()
     }
 
     /// A session for one plugin. Of its limits, `max_message_bytes` and `max_calls_per_second` are kept here.
     #[must_use]
     pub fn session(&self, plugin: &str, grants: Grants, limits: &Limits) -> Arc<Session> {
         Arc::new(Session {
-            plugin: plugin.to_owned(),
+            audit: Arc::new(PluginAudit::new(plugin.to_owned(), self.audit.clone())),
             services: Arc::clone(&self.services),
             grants: RwLock::new(Arc::new(grants)),
             max_message_bytes: limits.max_message_bytes as usize,
             rate: rate::Window::new(limits.max_calls_per_second),
-            records: rate::Window::new(MAX_RECORDS_PER_SECOND),
-            unrecorded: AtomicU64::new(0),
             denials: AtomicU64::new(0),
             changes: Changes::default(),
             connections: network::Connections::default(),
@@ -68,14 +75,11 @@ impl Broker {
 
 /// What one plugin may do, and doing it.
 pub struct Session {
-    plugin: String,
+    audit: Arc<PluginAudit>,
     services: Arc<Services>,
     grants: RwLock<Arc<Grants>>,
     max_message_bytes: usize,
     rate: rate::Window,
-    records: rate::Window,
-    /// Uses and denials since the last one that was recorded.
-    unrecorded: AtomicU64,
     denials: AtomicU64,
     changes: Changes,
     connections: network::Connections,
@@ -147,6 +151,11 @@ impl Session {
         self.denials.load(Ordering::Relaxed)
     }
 
+    /// What is recorded about the plugin.
+    pub(crate) const fn audit(&self) -> &Arc<PluginAudit> {
+        &self.audit
+    }
+
     /// The devices of the host.
     pub(crate) fn devices(&self) -> &Devices {
         &self.services.devices
@@ -216,11 +225,6 @@ impl Session {
         if result.is_err_and(|refusal| refusal.status == Status::Denied) {
             self.denials.fetch_add(1, Ordering::Relaxed);
         }
-        if self.records.admit(Instant::now()) {
-            let unrecorded = self.unrecorded.swap(0, Ordering::Relaxed);
-            audit::record(&self.plugin, O::CAPABILITY, O::NAME, request, result, unrecorded);
-        } else {
-            self.unrecorded.fetch_add(1, Ordering::Relaxed);
-        }
+        self.audit.capability(O::CAPABILITY, O::NAME, request, result);
     }
 }

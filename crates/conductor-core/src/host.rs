@@ -1,6 +1,7 @@
 //! What an embedder holds: a host that loads plugins, and plugins that execute.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use conductor_abi::{Capability, Manifest, ManifestError};
 use conductor_signing::{
@@ -9,6 +10,7 @@ use conductor_signing::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{AuditEvent, AuditRecord, AuditSink};
 use crate::broker::Broker;
 use crate::config::{Limits, WasmConfig};
 use crate::devices::Devices;
@@ -106,6 +108,19 @@ impl Host {
         Ok(Self { config, runtime: Box::new(workers), broker: Broker::new(devices), walls })
     }
 
+    /// The host, recording in `sink` what becomes of plugins and what they do. Everything it refuses or ends is recorded
+    /// before the caller learns of it.
+    #[must_use]
+    pub fn audited(mut self, sink: Arc<dyn AuditSink>) -> Self {
+        let (host_version, walls) = (env!("CARGO_PKG_VERSION"), self.walls.standing());
+        sink.record(&AuditRecord::now(
+            None,
+            AuditEvent::HostStarted { pid: std::process::id(), host_version, walls },
+        ));
+        self.broker.record_in(sink);
+        self
+    }
+
     /// Which walls the host puts around its plugins on this system.
     #[must_use]
     pub const fn walls(&self) -> Walls {
@@ -125,8 +140,10 @@ impl Host {
     /// Each variant of [`LoadError`] is one step that refused.
     pub fn load(&self, path: &Path, options: &PluginOptions) -> Result<Box<dyn Plugin>, LoadError> {
         let max = options.limits.unwrap_or_else(|| self.config.limits()).max_module_bytes;
-        let plugin = UnverifiedPlugin::read(path, max).map_err(|source| LoadError::Read { source })?;
-        self.load_unverified(plugin, options)
+        let plugin = UnverifiedPlugin::read(path, max).map_err(|source| LoadError::Read { source });
+        let loaded = plugin.and_then(|plugin| self.verify_and_start(plugin, options));
+        self.record_load(&path.display(), options, &loaded);
+        loaded
     }
 
     /// As [`Host::load`], for bytes that the caller already has.
@@ -135,6 +152,17 @@ impl Host {
     ///
     /// Each variant of [`LoadError`] is one step that refused.
     pub fn load_unverified(
+        &self,
+        plugin: UnverifiedPlugin,
+        options: &PluginOptions,
+    ) -> Result<Box<dyn Plugin>, LoadError> {
+        let file = plugin.file().file_name().to_owned();
+        let loaded = self.verify_and_start(plugin, options);
+        self.record_load(&file, options, &loaded);
+        loaded
+    }
+
+    fn verify_and_start(
         &self,
         plugin: UnverifiedPlugin,
         options: &PluginOptions,
@@ -157,6 +185,28 @@ impl Host {
             pin.record(directory).map_err(|source| LoadError::Pin { source })?;
         }
         Ok(plugin)
+    }
+
+    fn record_load(
+        &self,
+        file: &dyn std::fmt::Display,
+        options: &PluginOptions,
+        loaded: &Result<Box<dyn Plugin>, LoadError>,
+    ) {
+        if let Some(sink) = self.broker.audit() {
+            sink.record(&match loaded {
+                Ok(plugin) => AuditRecord::loaded(plugin.as_ref(), options.accept_unsigned),
+                Err(cause) => AuditRecord::refused(file, cause),
+            });
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(sink) = self.broker.audit() {
+            sink.record(&AuditRecord::now(None, AuditEvent::HostStopped { pid: std::process::id() }));
+        }
     }
 }
 

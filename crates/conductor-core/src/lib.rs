@@ -4,6 +4,7 @@
 //! [`UnverifiedPlugin`](conductor_signing::UnverifiedPlugin) →
 //! [`VerifiedPlugin`](conductor_signing::VerifiedPlugin) → [`CompiledPlugin`] → a [`Plugin`] that executes.
 
+pub mod audit;
 pub mod broker;
 pub mod capability;
 mod config;
@@ -26,6 +27,7 @@ mod wasi;
 #[cfg(target_os = "linux")]
 pub mod worker;
 
+pub use audit::{AuditLog, AuditSink};
 pub use config::{
     DEFAULT_MAX_CALLS_PER_SECOND, DEFAULT_MAX_COMPILE_BYTES, DEFAULT_MAX_COMPILE_TIME,
     DEFAULT_MAX_DISK_BYTES, DEFAULT_MAX_DISK_FILES, DEFAULT_MAX_EXECUTION_TIME, DEFAULT_MAX_FUEL,

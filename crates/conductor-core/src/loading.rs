@@ -1,10 +1,12 @@
 //! From a verified plugin to a running one: shape, what it declares, what it is granted, its surroundings, its start.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{CapabilityRequest, Manifest};
 use conductor_signing::{Statement, VerifiedPlugin};
 
+use crate::audit::{AuditEvent, AuditText, PluginAudit};
 use crate::broker::Broker;
 use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::{Limits, WasmConfig};
@@ -58,8 +60,9 @@ pub(crate) fn load(
         manifest,
     };
     let session = broker.session(info.name.as_str(), grants, &limits);
+    let audit = Arc::clone(session.audit());
     let (running, _) = prepared.start(surroundings, session)?;
-    Ok(Box::new(Loaded { info, running, health: Health::default() }))
+    Ok(Box::new(Loaded { info, running, health: Health::default(), audit }))
 }
 
 /// A running plugin with what is known about it, and how often it failed.
@@ -67,6 +70,7 @@ struct Loaded {
     info: PluginInfo,
     running: Box<dyn Running>,
     health: Health,
+    audit: Arc<PluginAudit>,
 }
 
 impl Plugin for Loaded {
@@ -80,8 +84,10 @@ impl Plugin for Loaded {
         }
         let report = self.running.execute(request);
         self.health.record(&report.outcome, Instant::now());
-        if matches!(self.state(), PluginState::Quarantined { .. }) {
+        self.audit.call_ended(&report.outcome);
+        if let PluginState::Quarantined { failures, last } = self.state() {
             self.running.rest();
+            self.audit.rare(|| AuditEvent::PluginQuarantined { failures, last: AuditText::of(&last) });
         }
         report
     }
@@ -95,6 +101,9 @@ impl Plugin for Loaded {
     }
 
     fn resume(&mut self) {
+        if self.state() != PluginState::Ready {
+            self.audit.rare(|| AuditEvent::PluginResumed);
+        }
         self.health.reset();
     }
 

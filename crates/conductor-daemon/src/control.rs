@@ -15,8 +15,8 @@ pub use client::{ANSWER_WAIT, ClientError, ask};
 pub use connection::{EXCHANGE_WAIT, MAX_REQUEST_BYTES};
 pub(crate) use interface::Interface;
 pub use message::{
-    DaemonStatus, EventCounts, Landlock, PROTOCOL_VERSION, PluginCounts, PluginState, PluginStatus, Refusal,
-    RefusalCause, Request, Response, Resumed, WallStatus,
+    AuditStatus, DaemonStatus, EventCounts, Landlock, PROTOCOL_VERSION, PluginCounts, PluginState,
+    PluginStatus, Refusal, RefusalCause, Request, Response, Resumed, WallStatus,
 };
 pub use server::MAX_CONNECTIONS;
 pub(crate) use server::Server;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use conductor_core::{Devices, HostError};
+use conductor_core::audit::AuditError;
+use conductor_core::{AuditLog, Devices, HostError};
 
 use crate::calls::{CallFormat, CallLog};
 use crate::config::{Config, OutputConfig};
@@ -44,6 +45,8 @@ pub struct Places {
     pub config_file: PathBuf,
     /// The control socket.
     pub control_socket: PathBuf,
+    /// The audit log.
+    pub audit_file: PathBuf,
 }
 
 /// Runs until `stop` is given or, if so asked, the inputs have ended. Returns what each plugin did.
@@ -61,6 +64,8 @@ pub fn run(
     stop: &Stop,
 ) -> Result<Vec<PluginTotals>, RunError> {
     let socket = Server::claim(&places.control_socket).map_err(|source| RunError::Control { source })?;
+    let audit = AuditLog::open(&places.audit_file).map_err(|source| RunError::Audit { source })?;
+    let audit = Arc::new(audit);
     if config.inputs.is_empty() || config.mappings.all().is_empty() {
         tracing::warn!(
             inputs = config.inputs.len(),
@@ -70,10 +75,10 @@ pub fn run(
     }
     let calls = options.calls.map(CallLog::to_stdout);
     let mut daemon = Daemon::new(config, options, hosting, stop);
-    let interface = Arc::new(Interface::new(places, daemon.plugins.published()));
+    let interface = Arc::new(Interface::new(places, &audit, daemon.plugins.published()));
     let server = Server::start(socket, Arc::clone(&interface));
     let server = server.map_err(|source| RunError::Thread { source })?;
-    let result = daemon.start(calls.as_ref().map(|(log, _)| log), &interface);
+    let result = daemon.start(calls.as_ref().map(|(log, _)| log), &audit, &interface);
     if result.is_ok() {
         daemon.wait();
     }
@@ -106,10 +111,15 @@ impl<'r> Daemon<'r> {
         Self { config, options, hosting, stop, plugins, inputs, ports }
     }
 
-    fn start(&mut self, calls: Option<&CallLog>, interface: &Interface) -> Result<(), RunError> {
+    fn start(
+        &mut self,
+        calls: Option<&CallLog>,
+        audit: &Arc<AuditLog>,
+        interface: &Interface,
+    ) -> Result<(), RunError> {
         let devices = Devices { midi: Arc::clone(&self.ports) as _, ..Devices::default() };
         let host = self.hosting.host(self.config.wasm.clone(), devices);
-        let host = host.map_err(|source| RunError::Host { source })?;
+        let host = host.map_err(|source| RunError::Host { source })?.audited(Arc::clone(audit) as _);
         interface.probed(host.walls());
         self.plugins.start(&Arc::new(host), self.config, calls, self.stop)?;
         open_outputs(&self.config.outputs, &self.ports)?;
@@ -178,6 +188,7 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Control { source } => source.hint(),
+            Self::Audit { source } => source.hint(),
             Self::Host { .. }
             | Self::Thread { .. }
             | Self::NoPlugin
@@ -198,6 +209,12 @@ pub enum RunError {
     Control {
         /// Why.
         source: SocketError,
+    },
+    /// What plugins do could not be recorded.
+    #[error("{source}")]
+    Audit {
+        /// Why.
+        source: AuditError,
     },
     /// The host cannot work on this machine.
     #[error("{source}")]

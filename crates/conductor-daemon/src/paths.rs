@@ -129,6 +129,12 @@ impl Paths {
         self.runtime_dir.join("conductor.sock")
     }
 
+    /// The record of what plugins did and were refused.
+    #[must_use]
+    pub fn audit_file(&self) -> PathBuf {
+        self.state_dir.join("audit.jsonl")
+    }
+
     /// `path` with a leading `~/` replaced by the home directory, and relative paths taken from `base`.
     #[must_use]
     pub fn resolve(&self, base: &Path, path: &Path) -> PathBuf {

@@ -11,6 +11,7 @@ mod scratch;
 
 #[cfg(test)]
 mod control {
+    mod audit;
     mod bounds;
     mod ctl;
     mod help;

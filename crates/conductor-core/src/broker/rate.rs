@@ -1,11 +1,7 @@
-//! How many operations a plugin may call for in a second, and how many of them are written to the record one by one.
+//! How many operations a plugin may call for in a second.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Most uses and denials per second and plugin that are recorded one by one; the rest are counted. Stops a plugin from
-/// drowning the record in requests that it knows will be denied.
-pub const MAX_RECORDS_PER_SECOND: u32 = 100;
 
 /// Counts in windows of one second, each starting with the first after the last window.
 pub(super) struct Window {

@@ -3,11 +3,11 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use conductor_core::{ProcessWall, Walls};
+use conductor_core::{AuditLog, ProcessWall, Walls};
 
 use super::message::{
-    DaemonStatus, EventCounts, PluginCounts, PluginState, PluginStatus, Refusal, RefusalCause, Request,
-    Response, Resumed, WallStatus,
+    AuditStatus, DaemonStatus, EventCounts, PluginCounts, PluginState, PluginStatus, Refusal, RefusalCause,
+    Request, Response, Resumed, WallStatus,
 };
 use crate::config::MAX_NAME_BYTES;
 use crate::daemon::Places;
@@ -25,15 +25,21 @@ pub(crate) struct Interface {
     places: Places,
     /// What the host puts around plugins on this machine; unknown until there is a host.
     probed: OnceLock<Walls>,
+    audit: Arc<AuditLog>,
     /// By alias.
     plugins: Vec<Arc<Published>>,
 }
 
 impl Interface {
     /// An interface to a daemon that starts now.
-    pub(crate) fn new(places: &Places, plugins: &[Arc<Published>]) -> Self {
-        let probed = OnceLock::new();
-        Self { started: Instant::now(), places: places.clone(), probed, plugins: plugins.to_vec() }
+    pub(crate) fn new(places: &Places, audit: &Arc<AuditLog>, plugins: &[Arc<Published>]) -> Self {
+        Self {
+            started: Instant::now(),
+            places: places.clone(),
+            probed: OnceLock::new(),
+            audit: Arc::clone(audit),
+            plugins: plugins.to_vec(),
+        }
     }
 
     /// Takes note of what the host puts around plugins on this machine.
@@ -91,6 +97,11 @@ impl Interface {
             probed: self.probed.get().and_then(|walls| walls.process).map(WallStatus::from),
             plugins,
             events,
+            audit: AuditStatus {
+                file: self.audit.path().to_owned(),
+                records: self.audit.records(),
+                failures: self.audit.failures(),
+            },
         }
     }
 

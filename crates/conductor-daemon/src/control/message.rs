@@ -69,6 +69,19 @@ pub struct DaemonStatus {
     pub plugins: PluginCounts,
     /// What became of events.
     pub events: EventCounts,
+    /// The audit log.
+    pub audit: AuditStatus,
+}
+
+/// How the audit log is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditStatus {
+    /// The file.
+    pub file: PathBuf,
+    /// Records written since the daemon started.
+    pub records: u64,
+    /// Records that could not be written since the daemon started.
+    pub failures: u64,
 }
 
 /// What the operating system enforces on a worker process.

@@ -31,6 +31,9 @@ fn status_says_how_the_daemon_is_and_which_walls_stand() {
     assert_eq!(status["plugins"]["total"], 1);
     assert_eq!(status["plugins"]["running"], 1);
     assert_eq!(status["events"]["dispatched"], 0);
+    assert_eq!(status["audit"]["file"], scratch.path("state/audit.jsonl").to_str().expect("text"));
+    // The start of the host, and the plugin.
+    assert_eq!((&status["audit"]["records"], &status["audit"]["failures"]), (&2.into(), &0.into()));
 
     let text = shown(&scratch, &["status"]);
     let lines: Vec<&str> = text.lines().collect();

@@ -48,7 +48,11 @@ pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     let options = RunOptions { calls, exit_at_end: arguments.exit_at_end };
     let isolation = Isolation::Workers { allow_weak: arguments.allow_weak_isolation };
     let hosting = Hosting::new(isolation, paths);
-    let places = Places { config_file: absolute(file), control_socket: paths.control_socket() };
+    let places = Places {
+        config_file: absolute(file),
+        control_socket: paths.control_socket(),
+        audit_file: paths.audit_file(),
+    };
     let totals = daemon::run(&config, options, &hosting, &places, &stop).map_err(Failure::of_run)?;
     match totals.iter().map(|totals| totals.unfit_mappings).sum() {
         0_u64 => Ok(Status::Ok.into()),

@@ -1,6 +1,8 @@
 //! `conductorctl status`: how the daemon is and which walls stand.
 
-use conductor_daemon::control::{DaemonStatus, EventCounts, PluginCounts, Request, Response, WallStatus};
+use conductor_daemon::control::{
+    AuditStatus, DaemonStatus, EventCounts, PluginCounts, Request, Response, WallStatus,
+};
 use conductor_signing::escape::path;
 
 use crate::error::CliError;
@@ -26,6 +28,9 @@ fn render(status: &DaemonStatus) -> String {
     }
     lines.push(("Plugins", plugins(status.plugins)));
     lines.push(("Events", format!("{dispatched} dispatched, {refused} refused, {coalesced} coalesced")));
+    let AuditStatus { file, records, failures } = &status.audit;
+    let lost = if *failures > 0 { format!(", {failures} LOST") } else { String::new() };
+    lines.push(("Audit log", format!("{}, {records} records{lost}", path(file))));
     let line = |(name, value): (&str, String)| format!("{:<18}{value}\n", format!("{name}:"));
     lines.into_iter().map(line).collect()
 }

@@ -1,0 +1,297 @@
+//! One record, and the line of JSON for it.
+
+use std::fmt;
+
+use conductor_abi::Capability;
+use conductor_signing::{TrustLevel, escape};
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::host::{LoadError, Plugin};
+
+/// Version of the lines.
+pub const RECORD_VERSION: u32 = 1;
+
+/// Most bytes that one text takes in a line; stops a plugin from filling the log with few records. A text that is longer
+/// is cut and ends with `…`.
+pub const MAX_TEXT_BYTES: usize = 512;
+
+/// Most bytes that one character can take in a line: the two escapes of a surrogate pair (RFC 8259, section 7).
+const MAX_CHARACTER_BYTES: usize = 12;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// When.
+    pub time: Timestamp,
+    /// The name of the plugin that it is about.
+    pub plugin: Option<String>,
+    /// What.
+    pub event: AuditEvent,
+    /// Records of the same plugin that were left out before this one, because there were too many.
+    pub left_out: u64,
+}
+
+/// What happened. Texts may come from plugins: escape them wherever they are shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum AuditEvent {
+    /// A host began.
+    HostStarted {
+        /// Its process identifier.
+        pid: u32,
+        /// Its version.
+        host_version: &'static str,
+        /// Names of the walls that it puts around plugins.
+        walls: &'static [&'static str],
+    },
+    /// A host ended.
+    HostStopped {
+        /// Its process identifier.
+        pid: u32,
+    },
+    /// A plugin was loaded.
+    PluginLoaded {
+        /// Its version, if it says one.
+        plugin_version: Option<AuditText>,
+        /// SHA-256 of its file.
+        digest: String,
+        /// How far it is vouched for: `unsigned`, `self-signed` or `trusted`.
+        trust: &'static str,
+        /// The key that signed it.
+        key: Option<String>,
+        /// Whether it was accepted by an explicit decision for this one load.
+        unsigned_accepted: bool,
+        /// What was decided about each capability, in words.
+        capabilities: Vec<AuditText>,
+        /// Names of the walls around it.
+        walls: &'static [&'static str],
+    },
+    /// A plugin was refused.
+    PluginRefused {
+        /// Its file.
+        file: AuditText,
+        /// Why.
+        cause: AuditText,
+    },
+    /// A plugin did something that a capability permits.
+    CapabilityUsed {
+        /// The capability.
+        capability: Capability,
+        /// The operation.
+        operation: &'static str,
+        /// What was asked for.
+        request: AuditText,
+        /// Bytes of the answer.
+        bytes: u64,
+    },
+    /// A plugin asked for something that it may not do.
+    CapabilityDenied {
+        /// The capability.
+        capability: Capability,
+        /// The operation.
+        operation: &'static str,
+        /// What was asked for; empty if the plugin lacks the capability, so that nobody looked.
+        request: AuditText,
+        /// Why not.
+        reason: AuditText,
+    },
+    /// A plugin asked for something that it may do, and that did not work.
+    CapabilityFailed {
+        /// The capability.
+        capability: Capability,
+        /// The operation.
+        operation: &'static str,
+        /// What was asked for.
+        request: AuditText,
+        /// Why not.
+        reason: AuditText,
+    },
+    /// A call was ended, by a limit, a trap, a broken rule or the death of the worker.
+    CallEnded {
+        /// The word of the outcome.
+        outcome: &'static str,
+        /// The limit that ended it, if one did.
+        limit: Option<&'static str>,
+        /// The outcome in words.
+        error: AuditText,
+    },
+    /// A plugin failed too often and is called no more.
+    PluginQuarantined {
+        /// Failures in a row.
+        failures: u32,
+        /// How the last of them ended, in words.
+        last: AuditText,
+    },
+    /// A plugin that rested or was quarantined was let back in.
+    PluginResumed,
+    /// A plugin ended, and so many of its records had been left out since the last one.
+    RecordsLeftOut,
+}
+
+/// A text in a record, at most [`MAX_TEXT_BYTES`] as it is written there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditText(String);
+
+impl AuditText {
+    /// Takes the beginning of what `text` shows.
+    pub(crate) fn of(text: &dyn fmt::Display) -> Self {
+        let mut bounded = Bounded { text: String::new(), room: MAX_TEXT_BYTES - MAX_CHARACTER_BYTES };
+        // It fails only to end what is shown, once there is no more room.
+        let _ = fmt::write(&mut bounded, format_args!("{text}"));
+        Self(bounded.text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for AuditText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// Takes text until there is no more room.
+struct Bounded {
+    text: String,
+    room: usize,
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        for character in more.chars() {
+            let plain =
+                (character.is_ascii_graphic() || character == ' ') && !matches!(character, '"' | '\\');
+            let bytes = if plain { 1 } else { MAX_CHARACTER_BYTES };
+            let Some(room) = self.room.checked_sub(bytes) else {
+                self.text.push('…');
+                self.room = 0;
+                return Err(fmt::Error);
+            };
+            self.room = room;
+            self.text.push(character);
+        }
+        Ok(())
+    }
+}
+
+impl AuditRecord {
+    /// Something that happens now.
+    #[must_use]
+    pub fn now(plugin: Option<&str>, event: AuditEvent) -> Self {
+        Self { time: Timestamp::now(), plugin: plugin.map(str::to_owned), event, left_out: 0 }
+    }
+
+    /// A plugin was loaded; `unsigned_accepted` if by an explicit decision for this one load.
+    pub(crate) fn loaded(plugin: &dyn Plugin, unsigned_accepted: bool) -> Self {
+        let info = plugin.info();
+        let trust = match &info.trust {
+            TrustLevel::Unsigned => "unsigned",
+            TrustLevel::SelfSigned => "self-signed",
+            TrustLevel::Trusted { .. } => "trusted",
+        };
+        let event = AuditEvent::PluginLoaded {
+            plugin_version: info.version.as_ref().map(|version| AuditText::of(version)),
+            digest: info.digest.to_string(),
+            trust,
+            key: info.signer.as_ref().map(|signer| signer.key.to_string()),
+            unsigned_accepted,
+            capabilities: info.capabilities.iter().map(|decided| AuditText::of(decided)).collect(),
+            walls: plugin.walls().standing(),
+        };
+        Self::now(Some(info.name.as_str()), event)
+    }
+
+    /// A plugin was refused.
+    pub(crate) fn refused(file: &dyn fmt::Display, cause: &LoadError) -> Self {
+        let event = AuditEvent::PluginRefused { file: AuditText::of(file), cause: AuditText::of(cause) };
+        Self::now(None, event)
+    }
+
+    /// The line of JSON for it, with its end. No character in it can drive a terminal or reorder what is around it.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        #[derive(Serialize)]
+        struct Line<'r> {
+            version: u32,
+            time: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            plugin: Option<&'r str>,
+            #[serde(flatten)]
+            event: &'r AuditEvent,
+            #[serde(skip_serializing_if = "is_zero")]
+            left_out: u64,
+        }
+        let Self { time, plugin, event, left_out } = self;
+        let time = format!("{time:.6}");
+        let line =
+            Line { version: RECORD_VERSION, time, plugin: plugin.as_deref(), event, left_out: *left_out };
+        // Nothing in a record has a form that JSON lacks.
+        let json = serde_json::to_string(&line).unwrap_or_default();
+        escape::json(&json) + "\n"
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denied(request: &str) -> AuditRecord {
+        let event = AuditEvent::CapabilityDenied {
+            capability: Capability::Network,
+            operation: "http-request",
+            request: AuditText::of(&request),
+            reason: AuditText::of(&"no"),
+        };
+        AuditRecord { time: Timestamp::UNIX_EPOCH, ..AuditRecord::now(Some("web"), event) }
+    }
+
+    #[test]
+    fn a_record_is_one_line_of_json() {
+        let record = AuditRecord { left_out: 3, ..denied("GET https://example.org/") };
+        assert_eq!(
+            record.to_line(),
+            "{\"version\":1,\"time\":\"1970-01-01T00:00:00.000000Z\",\"plugin\":\"web\",\
+             \"event\":\"capability-denied\",\"capability\":\"Network\",\"operation\":\"http-request\",\
+             \"request\":\"GET https://example.org/\",\"reason\":\"no\",\"left_out\":3}\n"
+        );
+        let resumed =
+            AuditRecord { time: Timestamp::UNIX_EPOCH, ..AuditRecord::now(None, AuditEvent::PluginResumed) };
+        assert_eq!(
+            resumed.to_line(),
+            "{\"version\":1,\"time\":\"1970-01-01T00:00:00.000000Z\",\"event\":\"plugin-resumed\"}\n"
+        );
+    }
+
+    #[test]
+    fn nothing_in_it_drives_a_terminal_or_forges_a_line() {
+        let text = "a\n{\"version\":1}\u{1b}[2J\u{202e}\u{9b}\u{7f}\u{e0041}\"\\";
+        let line = denied(text).to_line();
+        assert!(line.trim_end().chars().all(|c| c.is_ascii_graphic() || c == ' '), "{line}");
+        let read: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(read["request"], text);
+    }
+
+    #[test]
+    fn texts_are_bounded_as_they_are_written() {
+        for character in ['x', '"', '\n', 'é', '東', '\u{e0041}', '\u{1b}'] {
+            let text = AuditText::of(&character.to_string().repeat(10_000));
+            assert!(text.as_str().ends_with('…'));
+            let written = denied(&character.to_string().repeat(10_000)).to_line().len();
+            let without = denied("").to_line().len();
+            assert!(written - without <= MAX_TEXT_BYTES, "{character:?}: {}", written - without);
+        }
+        let fits = "x".repeat(MAX_TEXT_BYTES - MAX_CHARACTER_BYTES);
+        assert_eq!(AuditText::of(&fits).as_str(), fits);
+    }
+}
