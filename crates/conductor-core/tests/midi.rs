@@ -2,78 +2,17 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+#[path = "support/midi.rs"]
+mod support;
+
+use std::time::Instant;
 
 use conductor_abi::{Capability, CapabilityRequest, MidiPortList, MidiSend, Op, Risk, Status};
 use conductor_core::broker::{Answer, Broker, Session};
-use conductor_core::devices::{Devices, MidiError, MidiOutputs};
 use conductor_core::grant::{Ceilings, Grants};
-use conductor_core::{Limit, Limits};
+use conductor_core::{Devices, Limit, Limits};
 use conductor_signing::TrustLevel;
-
-const MAX_MESSAGE: u32 = 128 * 1024;
-
-fn limits() -> Limits {
-    Limits { max_message_bytes: MAX_MESSAGE, ..Limits::default() }
-}
-
-/// Two working ports and a broken one, which remember what they were sent.
-#[derive(Default)]
-struct Ports {
-    sent: Mutex<Vec<(String, Vec<u8>)>>,
-}
-
-impl MidiOutputs for Ports {
-    fn ports(&self) -> Vec<String> {
-        ["synth", "drums", "broken"].map(str::to_owned).to_vec()
-    }
-
-    fn send(&self, port: &str, message: &[u8]) -> Result<(), MidiError> {
-        let port = port.to_owned();
-        match port.as_str() {
-            "synth" | "drums" => {
-                self.sent.lock().expect("sent").push((port, message.to_vec()));
-                Ok(())
-            }
-            "broken" => Err(MidiError::Failed { port, reason: "cable fell out".to_owned() }),
-            _ => Err(MidiError::UnknownPort { port }),
-        }
-    }
-}
-
-fn session(declared: &[Option<&str>], granted: &[&str], denied: &[Capability]) -> (Arc<Session>, Arc<Ports>) {
-    session_within(&limits(), declared, granted, denied)
-}
-
-fn session_within(
-    limits: &Limits,
-    declared: &[Option<&str>],
-    granted: &[&str],
-    denied: &[Capability],
-) -> (Arc<Session>, Arc<Ports>) {
-    let requests: Vec<_> = declared
-        .iter()
-        .map(|scope| CapabilityRequest { name: "midi".into(), scope: scope.map(Into::into), reason: None })
-        .collect();
-    let granted: Vec<_> = granted.iter().map(|text| text.parse().expect("a grant")).collect();
-    let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium, trusted: None };
-    let trust = TrustLevel::Trusted { key_name: "k".into() };
-    let grants = Grants::resolve(&requests, &granted, denied, &trust, ceilings, false).expect("grants");
-    let ports = Arc::new(Ports::default());
-    let midi: Arc<dyn MidiOutputs> = Arc::clone(&ports) as Arc<dyn MidiOutputs>;
-    let broker = Broker::new(Devices { midi, ..Devices::default() });
-    (broker.session("test", grants, limits), ports)
-}
-
-fn later() -> Instant {
-    Instant::now() + Duration::from_secs(10)
-}
-
-fn send(session: &Session, port: &str, bytes: &[u8]) -> Answer {
-    let wire = postcard::to_allocvec(&MidiSend { port, bytes }).expect("encodes");
-    session.call(Op::MidiSend.number(), &wire, later())
-}
+use support::{MAX_MESSAGE, NOTE, later, limits, send, session, session_within};
 
 fn list(session: &Session) -> Vec<String> {
     let answer = session.call(Op::MidiPorts.number(), &[], later());
@@ -90,7 +29,6 @@ fn assert_refused(answer: &Answer, status: Status, why: &str) {
     assert_eq!((answer.status, text(answer).contains(why)), (status, true), "{}", text(answer));
 }
 
-const NOTE: [u8; 3] = [0x90, 60, 100];
 const SYSEX: [u8; 4] = [0xf0, 0x7d, 1, 0xf7];
 
 #[test]
@@ -205,62 +143,4 @@ fn calls_are_counted_and_time_is_kept() {
     );
     assert_eq!(answers[2].bytes, b"more than 3 operations in a second");
     assert_eq!(ports.sent.lock().expect("sent").len(), 2);
-}
-
-/// Keeps the messages and fields of audit events.
-#[derive(Default)]
-struct Recorder(Mutex<Vec<String>>);
-
-impl tracing::Subscriber for Recorder {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "conductor::audit"
-    }
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Line(String);
-        impl tracing::field::Visit for Line {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                self.0.push_str(&format!(" {field}={value:?}"));
-            }
-        }
-        let mut line = Line(event.metadata().level().to_string());
-        event.record(&mut line);
-        self.0.lock().expect("events").push(line.0);
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-#[test]
-fn every_use_and_every_denial_is_recorded() {
-    let recorder = Arc::new(Recorder::default());
-    tracing::subscriber::with_default(Arc::clone(&recorder), || {
-        let (session, _) = session(&[None], &["Midi=synth"], &[]);
-        send(&session, "synth", &NOTE);
-        send(&session, "dr\u{1b}ums", &NOTE);
-        session.revoke(Capability::Midi);
-        send(&session, "synth", &NOTE);
-        assert_eq!(session.denials(), 2);
-    });
-    let events = recorder.0.lock().expect("events").clone();
-    let expected = [
-        (
-            "INFO message=used plugin=\"test\" capability=Midi operation=\"midi-send\"",
-            "1 messages to `synth`",
-        ),
-        ("WARN message=denied plugin=\"test\" capability=Midi", "`dr\\u{1b}ums`"),
-        ("WARN message=denied plugin=\"test\" capability=Midi", "Midi is denied by the user"),
-    ];
-    assert_eq!(events.len(), expected.len(), "{events:#?}");
-    for (event, (start, part)) in events.iter().zip(expected) {
-        assert!(event.starts_with(start) && event.contains(part), "{event}");
-        assert!(!event.contains('\u{1b}'), "{event:?}");
-    }
 }
