@@ -103,6 +103,7 @@ fn a_plugin_that_keeps_failing_is_quarantined_until_it_is_let_back_in() {
         action = \"panic\"\n";
     scratch.config(&format!("{LENIENT}{hostile}{calls}"));
     let mut daemon = scratch.start(&[]);
+    daemon.wait_for_log("plugin loaded");
     let state = || {
         let list = json(&scratch, &["plugin", "list"]);
         let plugin = list["plugins"][0].clone();
