@@ -223,7 +223,10 @@ impl Spec {
         let limits = &surroundings.limits;
         self.await_code(&mut worker, limits)?;
         worker.limit_running(limits).map_err(|error| {
-            faulty(WorkerFault::NotStarted { cause: format!("its limits cannot be set: {error}") })
+            faulty(match handle.ended() {
+                Some(_) => handle.how_it_ended(END_PATIENCE),
+                None => WorkerFault::NotStarted { cause: format!("its limits cannot be set: {error}") },
+            })
         })?;
         let deadline = deadline(Instant::now(), limits);
         worker.send(&ToWorker::Start, &[], deadline).map_err(faulty)?;
@@ -355,7 +358,12 @@ impl Worker {
         loop {
             match self.receive(expected, deadline, |op, request| session.call(op, request, deadline))? {
                 Received::Frame(FromWorker::Done(done), reply) => {
-                    return Ok(done.report(self.channel.bytes(reply), limits, started.elapsed()));
+                    let reply = self.channel.bytes(reply);
+                    // A frame may be longer, for the log in it.
+                    if reply.len() > limits.max_reply_bytes as usize {
+                        return Err(self.ended_for_garbage(expected));
+                    }
+                    return Ok(done.report(reply, limits, started.elapsed()));
                 }
                 Received::Frame(_, _) => return Err(self.ended_for_garbage(expected)),
                 Received::Answered => {}
@@ -394,6 +402,10 @@ impl Worker {
             refused_by: answer.refused_by,
         };
         self.send(&head, &answer.bytes, deadline)?;
+        // Who keeps asking never lets the channel wait, which is where deadlines are looked at.
+        if Instant::now() >= deadline {
+            return Err(fault_of(&self.handle, &ChannelError::Late, expected));
+        }
         Ok(Received::Answered)
     }
 
@@ -405,16 +417,18 @@ impl Worker {
     /// Sets the limits of a running plugin in place of those of a compilation: memory as much as it may have, processor time
     /// as the deadlines of its calls say. They are set from here because the worker may not set any.
     fn limit_running(&self, limits: &Limits) -> io::Result<()> {
-        let pid = i32::try_from(self.handle.pid()).ok().and_then(Pid::from_raw);
-        let Some(pid) = pid else { return Err(io::Error::other("no such process")) };
-        let data = data_bytes(self.handle.pid())?
-            .saturating_add(limits.max_memory_bytes)
-            .saturating_add(OWN_DATA_BYTES)
-            .saturating_add(2 * frame::max_frame_bytes(limits));
-        let data = Rlimit { current: Some(data), maximum: Some(data) };
-        prlimit(Some(pid), Resource::Data, data)?;
-        prlimit(Some(pid), Resource::Cpu, Rlimit { current: None, maximum: None })?;
-        Ok(())
+        self.handle.while_it_runs(|pid| {
+            let data = data_bytes(pid)?
+                .saturating_add(limits.max_memory_bytes)
+                .saturating_add(OWN_DATA_BYTES)
+                .saturating_add(2 * frame::max_frame_bytes(limits));
+            let data = Rlimit { current: Some(data), maximum: Some(data) };
+            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+            let pid = Some(pid.ok_or_else(|| io::Error::other("no such process"))?);
+            prlimit(pid, Resource::Data, data)?;
+            prlimit(pid, Resource::Cpu, Rlimit { current: None, maximum: None })?;
+            Ok(())
+        })
     }
 
     fn ended_for_garbage(&self, expected: &'static str) -> WorkerFault {

@@ -17,8 +17,12 @@ use crate::wasi::measure;
 /// Time between two looks at all workers.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Looks between two measurements of a worker's files.
+/// Looks between two measurements of the files of a worker that was called or was busy.
 const LOOKS_PER_MEASUREMENT: u32 = 8;
+
+/// Looks between two measurements of any worker's files: writing takes so little time that one which was taken over can do
+/// it while it seems to sleep.
+const LOOKS_PER_IDLE_MEASUREMENT: u32 = 32;
 
 /// Processor time that a worker may take between two looks without a call, generously more than the end of a call and the
 /// engine's ticker cost; stops a worker that was taken over from computing for itself.
@@ -107,11 +111,20 @@ impl Handle {
         self.child().try_wait().ok().flatten()
     }
 
+    /// Does something to the process by its number, which is its own as long as nobody waited for its end.
+    pub(super) fn while_it_runs<T>(&self, work: impl FnOnce(u32) -> io::Result<T>) -> io::Result<T> {
+        let mut child = self.child();
+        match child.try_wait()? {
+            None => work(self.pid),
+            Some(status) => Err(io::Error::other(format!("the process has ended: {status}"))),
+        }
+    }
+
     /// Processor time that the process has used.
     fn processor_time(&self) -> io::Result<Duration> {
         /// The kernel's unit for this file, the same on every machine that Linux runs on.
         const TICKS_PER_SECOND: u64 = 100;
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
+        let stat = self.while_it_runs(|pid| fs::read_to_string(format!("/proc/{pid}/stat")))?;
         // The second field is the name in parentheses, which may contain anything; user and system time are the 14th and
         // 15th.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
@@ -201,10 +214,7 @@ impl Watched {
     /// Looks at one worker; says whether there is a reason to look again.
     fn look(&mut self) -> bool {
         let Some(handle) = self.handle.upgrade() else { return false };
-        if handle.ended().is_some() {
-            return false;
-        }
-        let Ok(used) = handle.processor_time() else { return true };
+        let Ok(used) = handle.processor_time() else { return handle.ended().is_none() };
         let calls = handle.calls.load(Ordering::Relaxed);
         let idle = calls == self.calls && !handle.in_call.load(Ordering::Acquire);
         let busy = idle && used.saturating_sub(self.processor_time) > MAX_IDLE_TIME;
@@ -214,13 +224,13 @@ impl Watched {
             handle.end(Some(WorkerFault::Busy));
             return false;
         }
-        self.looks += 1;
-        if self.looks >= LOOKS_PER_MEASUREMENT {
-            self.looks = 0;
-            // A worker that is idle may still write; one that was never called has nothing to hide it behind.
-            let changed = calls != self.measured_at_call || busy;
+        self.looks = self.looks.wrapping_add(1);
+        if self.looks.is_multiple_of(LOOKS_PER_MEASUREMENT) {
+            let due = calls != self.measured_at_call
+                || busy
+                || self.looks.is_multiple_of(LOOKS_PER_IDLE_MEASUREMENT);
             self.measured_at_call = calls;
-            if changed && !handle.is_within_quota() {
+            if due && !handle.is_within_quota() {
                 handle.end(Some(WorkerFault::OverQuota));
                 return false;
             }
