@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use conductor_core::worker::{WorkerError, WorkerProgram};
-use conductor_core::{Devices, Host, WasmConfig, WorkerOptions};
+use conductor_core::{Devices, Host, LoadError, Plugin, PluginOptions, WasmConfig, WorkerOptions};
+
+use crate::support;
 
 pub(crate) fn in_process() -> Host {
     Host::new(WasmConfig::default()).expect("host")
@@ -17,6 +19,28 @@ pub(crate) fn in_workers() -> Host {
 pub(crate) fn with(config: WasmConfig, program: WorkerProgram) -> Host {
     let options = WorkerOptions { program, cache: None, allow_weak_isolation: false };
     Host::with_workers(config, Devices::default(), options).expect("host")
+}
+
+/// Loads a plugin that does nothing and has a data directory of its own.
+pub(crate) fn load_with_directory(
+    host: &Host,
+    name: &str,
+    options: PluginOptions,
+) -> Result<Box<dyn Plugin>, LoadError> {
+    let manifest = format!(
+        r#"{{\"name\":\"{name}\",\"version\":\"1\",\"capabilities\":[{{\"name\":\"Filesystem\"}}]}}"#
+    );
+    let wasm = wat::parse_str(format!(
+        r#"(module
+            (memory (export "memory") 1)
+            (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+            (func (export "execute") (param i32 i32) (result i32) (i32.const 0))
+            (@custom "conductor:manifest" "{manifest}"))"#
+    ))
+    .expect("valid text");
+    let granted = vec!["Filesystem".parse().expect("a grant")];
+    let options = PluginOptions { granted, accept_unsigned: true, ..options };
+    support::load(host, &format!("{name}.wasm"), wasm, &options)
 }
 
 /// How a worker ends: what went wrong has no place to be shown at.

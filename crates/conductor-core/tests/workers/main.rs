@@ -1,8 +1,9 @@
 //! Plugins in worker processes, and workers that were taken over.
 //!
 //! A worker has to be a process with one thread, which no program of the usual test harness is, so this one brings its own
-//! `main`: with the argument `worker` it is a worker, with `misbehave` and a name it is one that misbehaves, and otherwise it
-//! runs the tests, which start it as either.
+//! `main`: with the argument `worker` it is a worker, with `misbehave` and a name it is one that misbehaves, with `restarts` and a
+//! number it lets workers die that often and says what that took, and otherwise it runs the tests, which start it as any of
+//! these.
 
 #![expect(
     clippy::expect_used,
@@ -14,9 +15,12 @@
 mod support;
 
 mod attempts;
+mod crash;
+mod deeds;
 mod hosts;
 mod misbehave;
 mod raw;
+mod restarts;
 mod second_wall;
 mod vectors;
 
@@ -29,6 +33,7 @@ fn main() -> ExitCode {
     match arguments.next().as_deref() {
         Some("worker") => hosts::as_exit_code(conductor_core::worker::run()),
         Some("misbehave") => misbehave::run(arguments),
+        Some("restarts") => restarts::run(arguments),
         _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
     }
 }
@@ -46,5 +51,13 @@ fn trials() -> Vec<Trial> {
         test("second_wall::own_directory_as_root", second_wall::with_its_own_directory_as_root),
         test("second_wall::root_left_in_place", second_wall::with_the_root_left_in_place),
         test("second_wall::no_namespaces", second_wall::without_namespaces),
+        test("crash::while_loading", crash::while_loading),
+        test("crash::in_a_call", crash::in_a_call),
+        test("crash::between_calls", crash::between_calls),
+        test("crash::unseen_between_calls", crash::unseen_between_calls),
+        test("crash::claims_are_clamped", crash::claims_are_clamped),
+        test("crash::not_granted", crash::what_is_not_granted_is_denied),
+        test("crash::quarantine", crash::failing_again_and_again_ends_in_quarantine),
+        test("restarts::leave_nothing_behind", restarts::leave_nothing_behind),
     ]
 }

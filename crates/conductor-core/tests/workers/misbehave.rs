@@ -3,12 +3,20 @@
 use std::ffi::{CStr, CString};
 use std::fmt::Write as _;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use conductor_core::worker::{Stage, run_with};
 
 use crate::attempts::{self, Targets, c_path};
+use crate::deeds;
 use crate::hosts::as_exit_code;
+
+/// File in a worker's own directory that says that it is to misbehave; with [`ONCE`] in it, no more than once.
+pub(crate) const FLAG: &str = "misbehave";
+
+/// See [`FLAG`].
+pub(crate) const ONCE: &str = "once";
 
 /// Runs as the worker that the arguments name.
 pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
@@ -19,6 +27,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
             forbid_namespaces();
             as_exit_code(run_with(trying(arguments)))
         }
+        "at" => as_exit_code(run_with(doing(arguments))),
         _ => panic!("no worker misbehaves by the name of {name:?}"),
     }
 }
@@ -43,6 +52,31 @@ fn trying(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Borr
         };
         write_down(&targets.own, stage, &targets);
     }
+}
+
+/// Fails its supervisor in a given way at a given stage, while a file in the worker's directory says so.
+fn doing(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, BorrowedFd<'_>) {
+    let mut argument = || arguments.next().expect("an argument");
+    let (at, deed, own) = (argument(), argument(), PathBuf::from(argument()));
+    move |stage, channel| {
+        if format!("{stage:?}") != at {
+            return;
+        }
+        // Where the directory is the root, it has no other path.
+        let own = if own.exists() { own.as_path() } else { Path::new("/") };
+        let flag = own.join(FLAG);
+        match std::fs::read_to_string(&flag).as_deref() {
+            Ok(ONCE) => remove(&flag),
+            Ok(_) => {}
+            Err(_) => return,
+        }
+        deeds::do_it(&deed, channel, own);
+    }
+}
+
+/// As the filter allows it: by descriptor of a directory.
+fn remove(path: &Path) {
+    rustix::fs::unlinkat(rustix::fs::CWD, path, rustix::fs::AtFlags::empty()).expect("removed");
 }
 
 fn write_down(own: &CStr, stage: Stage, targets: &Targets) {

@@ -10,7 +10,7 @@ use conductor_core::{Host, Outcome, Plugin, PluginOptions, ProcessWall, WasmConf
 
 use crate::attempts::Verdict;
 use crate::hosts;
-use crate::support::{REQUEST, load};
+use crate::support::REQUEST;
 
 /// Attempts at each stage, so that a list that came out short does not pass for one that was refused.
 const FEWEST_ATTEMPTS: usize = 250;
@@ -84,26 +84,10 @@ fn everything_is_refused(name: &str, development: Option<&Path>) -> ProcessWall 
     wall
 }
 
-/// A plugin with a data directory of its own.
 fn plugin(host: &Host, name: &str, development: Option<&Path>) -> Box<dyn Plugin> {
-    let manifest = format!(
-        r#"{{\"name\":\"{name}\",\"version\":\"1\",\"capabilities\":[{{\"name\":\"Filesystem\"}}]}}"#
-    );
-    let wasm = wat::parse_str(format!(
-        r#"(module
-            (memory (export "memory") 1)
-            (func (export "alloc") (param i32) (result i32) (i32.const 1024))
-            (func (export "execute") (param i32 i32) (result i32) (i32.const 0))
-            (@custom "conductor:manifest" "{manifest}"))"#
-    ))
-    .expect("valid text");
-    let options = PluginOptions {
-        granted: vec!["Filesystem".parse().expect("a grant")],
-        accept_unsigned: true,
-        directories: development.iter().map(|path| (path.to_path_buf(), "/dev".to_owned())).collect(),
-        ..PluginOptions::default()
-    };
-    load(host, &format!("{name}.wasm"), wasm, &options).expect("loads")
+    let directories = development.iter().map(|path| (path.to_path_buf(), "/dev".to_owned())).collect();
+    let options = PluginOptions { directories, ..PluginOptions::default() };
+    hosts::load_with_directory(host, name, options).expect("loads")
 }
 
 /// Holds what was written down against what must be.

@@ -1,0 +1,283 @@
+//! Workers that die, hang, send what they should not or take what they were not given, at each stage. The call fails with
+//! its cause, another plugin keeps answering, and the next call gets a new worker.
+
+use std::fs;
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use conductor_abi::Status;
+use conductor_core::health::{FAILURES_BEFORE_BACKOFF, FAILURES_BEFORE_QUARANTINE};
+use conductor_core::worker::WorkerProgram;
+use conductor_core::{
+    Host, Limits, LoadError, Outcome, Plugin, PluginOptions, PluginState, Suspension, WasmConfig,
+};
+use tempfile::TempDir;
+
+use crate::hosts;
+use crate::misbehave::{FLAG, ONCE};
+use crate::support::{Bystander, REQUEST};
+
+/// Longest time that one failure may take to be noticed.
+const WATCHDOG: Duration = Duration::from_secs(30);
+
+const ENDED_KILL: &str = "worker process ended: signal: 9 (SIGKILL)";
+const ENDED_ABORT: &str = "worker process ended: signal: 6 (SIGABRT)";
+const ENDED_SEGV: &str = "worker process ended: signal: 11 (SIGSEGV)";
+const ENDED_EXIT: &str = "worker process ended: exit status: 0";
+const HUNG: &str = "worker process did not answer in time and was ended";
+const TOO_SLOW: &str = "module takes more than 1 s of processor time to compile";
+const TOO_MUCH: &str = "module takes more than 1073741824 bytes of memory to compile";
+const NO_CODE: &str = "worker process sent what is no valid word of its compilation and was ended";
+const NO_START: &str = "worker process sent what is no valid start of the plugin and was ended";
+const NO_END: &str = "worker process sent what is no valid end of the call and was ended";
+const NO_SILENCE: &str = "worker process sent what is no valid silence between calls and was ended";
+const BUSY: &str = "worker process computed without being called and was ended";
+const OVER_QUOTA: &str = "worker process filled its directory beyond the quota and was ended";
+
+/// Until the plugin is code, a worker that is out of time or memory is taken for one whose plugin is too large.
+pub(crate) fn while_loading() {
+    for stage in ["Locked", "Compiled"] {
+        for (deed, expected) in [
+            ("die-by-SIGKILL", ENDED_KILL),
+            ("die-by-SIGSEGV", ENDED_SEGV),
+            ("abort", TOO_MUCH),
+            ("exit", ENDED_EXIT),
+            ("hang", TOO_SLOW),
+            ("stop", TOO_SLOW),
+            ("send-garbage", NO_CODE),
+            ("send-half-a-frame", TOO_SLOW),
+            ("send-a-gigabyte", &too_large(quick())),
+            ("send-out-of-turn", NO_START),
+            ("ask-unasked", NO_CODE),
+        ] {
+            let scene = Scene::new(stage, deed);
+            let bystander = Bystander::start(&scene.host);
+            let started = Instant::now();
+            let error = scene.load(quick()).err().unwrap_or_else(|| panic!("{stage}, {deed}: loads"));
+            assert_eq!(error.to_string(), expected, "{stage}, {deed}");
+            assert!(started.elapsed() < WATCHDOG, "{stage}, {deed}: took {:?}", started.elapsed());
+            let mut plugin = scene.load(quick()).expect("loads, now that its worker behaves");
+            assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok, "{stage}, {deed}");
+            bystander.stop();
+        }
+    }
+}
+
+pub(crate) fn in_a_call() {
+    for (deed, expected) in [
+        ("die-by-SIGKILL", ENDED_KILL),
+        ("die-by-SIGSEGV", ENDED_SEGV),
+        ("abort", ENDED_ABORT),
+        ("exit", ENDED_EXIT),
+        ("hang", HUNG),
+        ("stop", HUNG),
+        ("compute", HUNG),
+        ("send-garbage", NO_END),
+        ("send-half-a-frame", HUNG),
+        ("send-a-gigabyte", &too_large(quick())),
+        ("send-out-of-turn", NO_END),
+        ("reply-too-much", NO_END),
+        ("flood", HUNG),
+    ] {
+        call_fails(deed, quick(), expected);
+    }
+    // Long enough for the watch to look at the directory.
+    let patient = Limits { max_execution_time: WATCHDOG, ..quick() };
+    call_fails("fill-directory-and-hang", patient, OVER_QUOTA);
+}
+
+fn call_fails(deed: &str, limits: Limits, expected: &str) {
+    let scene = Scene::new("Called", deed);
+    let bystander = Bystander::start(&scene.host);
+    let mut plugin = scene.load(limits).expect("loads");
+    let before = (plugin.worker_pid(), bystander.answered());
+    let report = plugin.execute(REQUEST);
+    assert_eq!(report.outcome.to_string(), expected, "{deed}");
+    assert_eq!(report.outcome.kind(), "crashed", "{deed}");
+    assert!(report.elapsed < WATCHDOG, "{deed}: took {:?}", report.elapsed);
+    assert!(report.elapsed < Duration::from_millis(500) || bystander.answered() > before.1, "{deed}");
+    assert_eq!(plugin.worker_pid(), None, "{deed}");
+    scene.clear();
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok, "{deed}, and then called again");
+    assert!(plugin.worker_pid().is_some() && plugin.worker_pid() != before.0, "{deed}");
+    bystander.stop();
+}
+
+/// Who sends something while nobody asked is ended at the next call; who merely died is replaced before it.
+pub(crate) fn between_calls() {
+    for (deed, expected) in [
+        ("ask-unasked", NO_SILENCE),
+        ("send-garbage", NO_SILENCE),
+        ("send-half-a-frame", NO_SILENCE),
+        ("send-a-gigabyte", NO_SILENCE),
+        ("send-out-of-turn", NO_SILENCE),
+        ("hang", HUNG),
+        ("stop", HUNG),
+        ("die-by-SIGKILL", "ok"),
+        ("die-by-SIGSEGV", "ok"),
+        ("abort", "ok"),
+        ("exit", "ok"),
+    ] {
+        let scene = Scene::new("Started", deed);
+        let bystander = Bystander::start(&scene.host);
+        let mut plugin = scene.load(quick()).expect("loads");
+        let first = plugin.worker_pid();
+        scene.until_begun();
+        // What it does then is done at once.
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(plugin.execute(REQUEST).outcome.to_string(), expected, "{deed}");
+        assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok, "{deed}, and then called again");
+        assert!(plugin.worker_pid().is_some() && plugin.worker_pid() != first, "{deed}");
+        bystander.stop();
+    }
+}
+
+/// What only the watch can see; the next call says what it was.
+pub(crate) fn unseen_between_calls() {
+    for (deed, expected) in
+        [("compute", BUSY), ("fill-directory", OVER_QUOTA), ("fill-directory-later", OVER_QUOTA)]
+    {
+        let scene = Scene::new("Started", deed);
+        let bystander = Bystander::start(&scene.host);
+        let mut plugin = scene.load(quick()).expect("loads");
+        let started = Instant::now();
+        while plugin.worker_pid().is_some() {
+            assert!(started.elapsed() < WATCHDOG, "{deed}: not noticed");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(plugin.execute(REQUEST).outcome.to_string(), expected, "{deed}");
+        scene.clear();
+        assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok, "{deed}, and then called again");
+        bystander.stop();
+    }
+}
+
+pub(crate) fn claims_are_clamped() {
+    let scene = Scene::new("Called", "lie");
+    let mut plugin = scene.load(quick()).expect("loads");
+    let report = plugin.execute(REQUEST);
+    assert_eq!(report.outcome, Outcome::Ok);
+    assert_eq!(report.reply.as_deref(), Some(&[0xff; 3][..]));
+    assert_eq!(report.fuel_used, quick().max_fuel);
+    assert_eq!(report.peak_memory_bytes, quick().max_memory_bytes);
+}
+
+/// The broker holds what a worker asks for against what was granted, however often it asks.
+pub(crate) fn what_is_not_granted_is_denied() {
+    let scene = Scene::new("Called", "ask-what-is-not-granted");
+    let mut plugin = scene.load(quick()).expect("loads");
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
+    let mut answer = Vec::new();
+    let file = fs::File::open(scene.own().join("answer")).expect("an answer");
+    file.take(1024).read_to_end(&mut answer).expect("readable");
+    let (head, reason) = answer.split_at(2);
+    // The number of the variant, and that of the status.
+    assert_eq!(head, [3, Status::Denied as u8]);
+    assert!(String::from_utf8_lossy(reason).contains("Network"), "{answer:?}");
+
+    let scene = Scene::new("Called", "ask-often");
+    let bystander = Bystander::start(&scene.host);
+    let limits = Limits { max_execution_time: WATCHDOG, ..quick() };
+    let mut plugin = scene.load(limits).expect("loads");
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
+    bystander.stop();
+}
+
+pub(crate) fn failing_again_and_again_ends_in_quarantine() {
+    let scene = Scene::new("Called", "exit");
+    fs::write(scene.own().join(FLAG), "always").expect("written");
+    let bystander = Bystander::start(&scene.host);
+    let mut plugin = scene.load(quick()).expect("loads");
+    for failures in 1..=FAILURES_BEFORE_QUARANTINE {
+        if let PluginState::BackingOff { retry_in, failures: counted, last } = plugin.state() {
+            assert_eq!((counted, last.to_string().as_str()), (failures - 1, ENDED_EXIT));
+            let refused = plugin.execute(REQUEST).outcome;
+            assert!(
+                matches!(refused, Outcome::Suspended { suspension: Suspension::BackingOff { .. } }),
+                "{refused}"
+            );
+            assert_eq!(plugin.worker_pid(), None, "a plugin that rests has no worker");
+            std::thread::sleep(retry_in);
+        } else {
+            assert!(failures <= FAILURES_BEFORE_BACKOFF, "{failures}");
+        }
+        assert_eq!(plugin.execute(REQUEST).outcome.to_string(), ENDED_EXIT);
+    }
+    let failures = FAILURES_BEFORE_QUARANTINE;
+    assert!(matches!(plugin.state(), PluginState::Quarantined { .. }));
+    let suspension = Suspension::Quarantined { failures };
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Suspended { suspension });
+    assert_eq!(plugin.worker_pid(), None);
+    scene.clear();
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Suspended { suspension });
+    plugin.resume();
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
+    assert_eq!(plugin.state(), PluginState::Ready);
+    bystander.stop();
+}
+
+/// A host whose workers misbehave once, at a given stage.
+pub(crate) struct Scene {
+    directory: TempDir,
+    pub(crate) host: Host,
+}
+
+impl Scene {
+    pub(crate) fn new(stage: &str, deed: &str) -> Self {
+        let directory = tempfile::tempdir().expect("directory");
+        let own = directory.path().join("faulty");
+        fs::create_dir(&own).expect("made");
+        fs::write(own.join(FLAG), ONCE).expect("written");
+        let own = own.to_str().expect("UTF-8");
+        let config = WasmConfig { data_dir: Some(directory.path().to_owned()), ..WasmConfig::default() };
+        let host = hosts::with(config, WorkerProgram::this(["misbehave", "at", stage, deed, own]));
+        Self { directory, host }
+    }
+
+    /// The plugin's directory.
+    pub(crate) fn own(&self) -> PathBuf {
+        self.directory.path().join("faulty")
+    }
+
+    pub(crate) fn load(&self, limits: Limits) -> Result<Box<dyn Plugin>, LoadError> {
+        let options = PluginOptions { limits: Some(limits), ..PluginOptions::default() };
+        hosts::load_with_directory(&self.host, "faulty", options)
+    }
+
+    /// Waits until the worker begins to misbehave.
+    fn until_begun(&self) {
+        let started = Instant::now();
+        while self.own().join(FLAG).exists() {
+            assert!(started.elapsed() < WATCHDOG, "it does not misbehave");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Empties the plugin's directory.
+    fn clear(&self) {
+        for entry in fs::read_dir(self.own()).expect("readable") {
+            fs::remove_file(entry.expect("readable").path()).expect("removed");
+        }
+    }
+}
+
+/// Limits under which failures are noticed soon.
+pub(crate) fn quick() -> Limits {
+    Limits {
+        max_execution_time: Duration::from_millis(100),
+        max_compile_time: Duration::from_millis(100),
+        max_compile_bytes: 1024 * 1024 * 1024,
+        max_reply_bytes: 1024,
+        max_disk_bytes: 1024 * 1024,
+        ..Limits::default()
+    }
+}
+
+/// What is said of a frame of a gigabyte.
+fn too_large(limits: Limits) -> String {
+    let message = limits.max_message_bytes.max(limits.max_reply_bytes);
+    let log = 12 * u64::from(limits.max_log_bytes);
+    let max = 64 * 1024 + u64::from(message) + log + 2 * conductor_abi::MAX_MANIFEST_BYTES as u64;
+    format!("worker process announced a frame of 1073741824 bytes, more than {max}, and was ended")
+}

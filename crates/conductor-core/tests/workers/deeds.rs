@@ -1,0 +1,156 @@
+//! How a worker that was taken over, or is broken, can fail its supervisor.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::raw::call;
+
+/// Frames by the number of their variant.
+const COMPILED: u8 = 1;
+const HOST_CALL: u8 = 6;
+const DONE: u8 = 7;
+
+/// Number of the operation that asks for Network, as postcard encodes it.
+const HTTP_REQUEST: [u8; 2] = [0x80, 0x02];
+
+/// Bytes of one file that overflows a small quota several times.
+const OVERFLOW_BYTES: usize = 4 * 1024 * 1024;
+
+/// Does what the name says, on the channel or in the worker's own directory.
+pub(crate) fn do_it(deed: &str, channel: BorrowedFd<'_>, own: &Path) {
+    let mut channel = UnixStream::from(channel.try_clone_to_owned().expect("a descriptor"));
+    match deed {
+        "die-by-SIGKILL" => signal(libc::SIGKILL),
+        "die-by-SIGSEGV" => {
+            let here = 0u8;
+            call!(SYS_mprotect, (&raw const here) as usize & !4095, 4096, libc::PROT_NONE);
+        }
+        "abort" => signal(libc::SIGABRT),
+        "exit" => {
+            call!(SYS_exit_group, 0);
+        }
+        "stop" => signal(libc::SIGSTOP),
+        "hang" => hang(),
+        "compute" => loop {
+            std::hint::spin_loop();
+        },
+        "send-garbage" => send(&mut channel, &[5, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff]),
+        "send-half-a-frame" => {
+            send(&mut channel, &[9, 0, 0, 0, HOST_CALL, 0x80]);
+            hang();
+        }
+        "send-a-gigabyte" => send(&mut channel, &(1u32 << 30).to_le_bytes()),
+        "send-out-of-turn" => send(&mut channel, &frame(&[COMPILED, 0], &[])),
+        "ask-unasked" => send(&mut channel, &host_call(b"")),
+        "ask-what-is-not-granted" => {
+            send(&mut channel, &host_call(b"anything"));
+            fs::write(own.join("answer"), answer(&mut channel)).expect("written");
+        }
+        "ask-often" => ask_often(&mut channel),
+        "flood" => flood(&mut channel),
+        "fill-directory" => fill(own),
+        "fill-directory-and-hang" => {
+            fill(own);
+            hang();
+        }
+        "fill-directory-later" => {
+            // After the first look at the directory, and at the pace of one that does not want to be seen.
+            sleep(Duration::from_secs(5));
+            fill(own);
+        }
+        "lie" => {
+            send(&mut channel, &done(&[0xff; 3]));
+            hang();
+        }
+        "reply-too-much" => {
+            send(&mut channel, &done(&[0; 2 * 1024]));
+            hang();
+        }
+        _ => panic!("no worker knows how to {deed}"),
+    }
+}
+
+/// Sends this process a signal, as its filter allows.
+fn signal(number: i32) {
+    call!(SYS_tgkill, std::process::id(), rustix::thread::gettid().as_raw_nonzero().get(), number);
+}
+
+fn hang() -> ! {
+    loop {
+        sleep(Duration::from_secs(1));
+    }
+}
+
+fn send(channel: &mut UnixStream, bytes: &[u8]) {
+    channel.write_all(bytes).expect("sent");
+}
+
+fn frame(head: &[u8], tail: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(head.len() + tail.len()).expect("a length");
+    [&length.to_le_bytes(), head, tail].concat()
+}
+
+fn host_call(request: &[u8]) -> Vec<u8> {
+    frame(&[&[HOST_CALL][..], &HTTP_REQUEST].concat(), request)
+}
+
+/// The end of a call that claims as much fuel and memory as can be said, and dropped log too.
+fn done(reply: &[u8]) -> Vec<u8> {
+    const ENDED_WELL: u8 = 0;
+    const REPLIED: u8 = 1;
+    const MOST: [u8; 10] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    const NO_LOG: u8 = 0;
+    const NO_LIMITS: u8 = 0;
+    let head = [&[DONE, ENDED_WELL, REPLIED][..], &MOST, &MOST, &[NO_LOG], &MOST, &[NO_LIMITS]].concat();
+    frame(&head, reply)
+}
+
+/// Reads one frame; what stands behind its length.
+fn answer(channel: &mut UnixStream) -> Vec<u8> {
+    let mut length = [0; 4];
+    channel.read_exact(&mut length).expect("a length");
+    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+    channel.read_exact(&mut bytes).expect("a frame");
+    bytes
+}
+
+/// Many host calls, one after the other as they should be.
+fn ask_often(channel: &mut UnixStream) {
+    for _ in 0..20_000 {
+        send(channel, &host_call(b""));
+        answer(channel);
+    }
+}
+
+/// Host calls without end that never let the supervisor wait for the next one, and never leave it with an answer that it
+/// cannot send.
+fn flood(channel: &mut UnixStream) {
+    // By the one command that the filter leaves for it.
+    rustix::fs::fcntl_setfl(&*channel, rustix::fs::OFlags::NONBLOCK).expect("set");
+    let calls = host_call(b"").repeat(4_096);
+    let mut answers = vec![0; 64 * 1024];
+    let mut sent = 0;
+    loop {
+        match channel.write(&calls[sent..]) {
+            Ok(count) => sent = (sent + count) % calls.len(),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+        match channel.read(&mut answers) {
+            Ok(count) => assert_ne!(count, 0, "the supervisor is gone"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
+}
+
+/// More than a quota, past whoever counts.
+fn fill(own: &Path) {
+    let mut file = File::create(own.join("much")).expect("made");
+    // A hole counts as if it were filled, which it could be at any time.
+    file.set_len(OVERFLOW_BYTES as u64).expect("sized");
+    file.write_all(&[1]).expect("written");
+}

@@ -1,0 +1,81 @@
+//! Workers that die over and over, counted: what they take, and that nothing of them is left.
+
+use std::fs;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use conductor_core::Outcome;
+
+use crate::crash::{Scene, quick};
+use crate::misbehave::FLAG;
+use crate::support::REQUEST;
+
+/// Deaths in the ordinary test, about 15 seconds of them on a slow machine; any number can be had by hand.
+const RESTARTS: u32 = 400;
+
+/// Ways to die, in turn.
+const DEEDS: [&str; 4] = ["exit", "die-by-SIGKILL", "send-garbage", "send-a-gigabyte"];
+
+/// In a process of its own, whose descriptors and children are those of this test alone.
+pub(crate) fn leave_nothing_behind() {
+    let program = std::env::current_exe().expect("this program");
+    let output = Command::new(program).args(["restarts", &RESTARTS.to_string()]).output().expect("starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Lets workers die as often as the argument says, and prints what it took and what was left.
+pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+    let count: u32 = arguments.next().and_then(|text| text.parse().ok()).expect("a number");
+    let before = (descriptors(), threads(), children());
+    let started = Instant::now();
+    let scenes = DEEDS.map(|deed| Scene::new("Called", deed));
+    let mut plugins = scenes.each_ref().map(|scene| {
+        fs::write(scene.own().join(FLAG), "always").expect("written");
+        scene.load(quick()).expect("loads")
+    });
+    let mut warm = (0, 0, 0);
+    for number in 0..count {
+        let plugin = &mut plugins[number as usize % DEEDS.len()];
+        plugin.resume();
+        let outcome = plugin.execute(REQUEST).outcome;
+        assert!(matches!(outcome, Outcome::Crashed { .. }), "{outcome}");
+        if number as usize == 4 * DEEDS.len() {
+            warm = (descriptors(), threads(), children());
+        }
+    }
+    let hot = (descriptors(), threads(), children());
+    let took = started.elapsed();
+    assert_eq!(warm, hot, "descriptors, threads and children after a few deaths and after {count}");
+    drop((plugins, scenes));
+    // The hosts' threads end by themselves.
+    while (descriptors(), threads(), children()) != before
+        && started.elapsed() < took + Duration::from_secs(20)
+    {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!((descriptors(), threads(), children()), before, "descriptors, threads and children");
+    println!("{count} deaths in {took:.1?}; descriptors, threads, children: {before:?}, then {hot:?}");
+    ExitCode::SUCCESS
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").expect("readable").count()
+}
+
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").expect("readable").count()
+}
+
+/// Children of this process, ended ones that nobody waited for included.
+fn children() -> usize {
+    let own = std::process::id().to_string();
+    let is_child = |pid: &str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        parent == Some(own.as_str())
+    };
+    let entries = fs::read_dir("/proc").expect("readable");
+    entries
+        .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.file_name().to_str().is_some_and(is_child)))
+        .count()
+}
