@@ -2,7 +2,8 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use conductor_signing::Digest;
@@ -14,7 +15,7 @@ use super::code_cache::{CodeCache, MAX_CODE_BYTES};
 use super::frame::{self, FromWorker, ToWorker};
 use super::order::{Order, SealedPlugin};
 use super::spawner::{Spawner, WorkerProgram};
-use super::watch::{Handle, Watch};
+use super::watch::{Allowance, Handle, Watch};
 use crate::broker::Session;
 use crate::capability::filesystem::DataQuota;
 use crate::config::Limits;
@@ -76,6 +77,7 @@ impl Workers {
             digest: Digest::from_bytes(&[]),
             bytes: 0,
             flavour: Flavour::Command,
+            allowances: Mutex::default(),
         };
         let probed = probe.lock(&Surroundings::bare(Limits::default()))?.wall;
         drop(probe);
@@ -107,6 +109,7 @@ impl Runtime for Workers {
             digest: verified.digest(),
             bytes: verified.bytes().len() as u64,
             flavour,
+            allowances: Mutex::default(),
         });
         Ok(Box::new(Ready { plugin, spec }))
     }
@@ -207,6 +210,7 @@ struct Spec {
     digest: Digest,
     bytes: u64,
     flavour: Flavour,
+    allowances: Mutex<Vec<Allowance>>,
 }
 
 impl Spec {
@@ -249,6 +253,18 @@ impl Spec {
         }
     }
 
+    /// What may be in a directory that the plugin's workers write to. It is worked out once: what made one worker be ended is
+    /// not allowed to the next.
+    fn allowance(&self, directory: &Path, quota: DataQuota) -> Allowance {
+        let mut known = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.iter().find(|known| known.is_for(directory)) {
+            return known.clone();
+        }
+        let allowance = Allowance::new(directory.to_owned(), quota);
+        known.push(allowance.clone());
+        allowance
+    }
+
     /// Starts a worker up to the point where it is locked.
     fn lock(&self, surroundings: &Surroundings) -> Result<Worker, WorkerFault> {
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
@@ -257,14 +273,12 @@ impl Spec {
             Some(cache) => Some(cache.order(&self.digest).map_err(failed)?),
             None => None,
         };
-        let mut written: Vec<_> = surroundings
-            .quota
-            .into_iter()
-            .zip(&surroundings.directories)
-            .map(|(quota, own)| (own.host.clone(), quota))
-            .collect();
+        let own =
+            surroundings.quota.zip(surroundings.directories.first()).map(|(quota, own)| (&own.host, quota));
         let code = DataQuota { bytes: MAX_CODE_BYTES, files: MAX_CODE_FILES };
-        written.extend(cache.as_ref().map(|cache| (cache.directory.clone(), code)));
+        let cached = cache.as_ref().map(|cache| (&cache.directory, code));
+        let written =
+            own.into_iter().chain(cached).map(|(path, quota)| self.allowance(path, quota)).collect();
         let (child, stream) = self.shared.spawner.spawn(&self.name).map_err(failed)?;
         let handle = Arc::new(Handle::new(child, written));
         self.shared.watch.add(&handle);

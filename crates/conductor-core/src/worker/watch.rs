@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -41,21 +41,43 @@ pub(super) struct Handle {
     /// Why the process was ended from here.
     fault: Mutex<Option<WorkerFault>>,
     /// Directories that the worker can write to, and how much they may hold.
-    directories: Vec<(PathBuf, DataQuota)>,
+    directories: Vec<Allowance>,
+}
+
+/// What may be in a directory that workers of one plugin write to, as far as it is looked at from outside.
+#[derive(Clone)]
+pub(super) struct Allowance {
+    directory: PathBuf,
+    quota: DataQuota,
+    bytes: u64,
+    files: u64,
+}
+
+impl Allowance {
+    /// Twice the quota: what a worker itself counts is exact, and this stops only one that no longer does. What the directory
+    /// holds now is not held against the plugin, even where its quota was lowered since.
+    pub(super) fn new(directory: PathBuf, quota: DataQuota) -> Self {
+        let held = measure(&directory, quota.files);
+        // What cannot be measured is not known to have been there.
+        let held = if held.bytes < u64::MAX { (held.bytes, held.files) } else { (0, 0) };
+        let bytes = quota.bytes.saturating_mul(2).max(held.0);
+        let files = u64::from(quota.files).saturating_mul(2).max(held.1);
+        Self { directory, quota, bytes, files }
+    }
+
+    pub(super) fn is_for(&self, directory: &Path) -> bool {
+        self.directory == directory
+    }
+
+    fn is_kept(&self) -> bool {
+        let used = measure(&self.directory, self.quota.files);
+        used.bytes <= self.bytes && used.files <= self.files
+    }
 }
 
 impl Handle {
-    /// A worker that may write to these directories as much as their quotas say. What a directory holds already is not held
-    /// against the worker, even where a quota was lowered since.
-    pub(super) fn new(child: Child, mut directories: Vec<(PathBuf, DataQuota)>) -> Self {
-        for (directory, quota) in &mut directories {
-            let held = measure(directory, quota.files);
-            // What cannot be measured is not known to have been there.
-            if held.bytes < u64::MAX {
-                quota.bytes = quota.bytes.max(held.bytes);
-                quota.files = quota.files.max(u32::try_from(held.files).unwrap_or(u32::MAX));
-            }
-        }
+    /// A worker that can write to these directories.
+    pub(super) fn new(child: Child, directories: Vec<Allowance>) -> Self {
         Self {
             pid: child.id(),
             child: Mutex::new(child),
@@ -133,14 +155,8 @@ impl Handle {
         Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
     }
 
-    /// Whether all directories are within their quota. Twice the quota is allowed from here: what the worker itself counts is
-    /// exact, and this stops only one that no longer does.
     fn is_within_quota(&self) -> bool {
-        self.directories.iter().all(|(directory, quota)| {
-            let used = measure(directory, quota.files);
-            used.bytes <= quota.bytes.saturating_mul(2)
-                && used.files <= u64::from(quota.files).saturating_mul(2)
-        })
+        self.directories.iter().all(Allowance::is_kept)
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {
