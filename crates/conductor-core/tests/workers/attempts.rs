@@ -33,6 +33,8 @@ pub(crate) enum Verdict {
     Filtered,
     /// There is no such path where the worker's own directory is its root; elsewhere landlock refuses.
     OutOfReach,
+    /// Nothing is open from where there is such a path, or landlock refuses.
+    Nowhere,
     /// There is no such path where the worker's own directory is its root; elsewhere landlock has no say.
     Hidden,
     /// Something of the worker's own that must work, or else the attempts beside it prove nothing.
@@ -40,6 +42,9 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Filtered, Self::OutOfReach, Self::Nowhere, Self::Hidden, Self::Works];
+
     /// Whether the error number, 0 for success, is as it must be.
     pub(crate) const fn holds(self, errno: i32, own_root: bool) -> bool {
         match self {
@@ -47,6 +52,7 @@ impl Verdict {
             Self::OutOfReach if own_root => errno == libc::ENOENT,
             // EXDEV is how landlock refuses to link and rename from a directory where it allows less.
             Self::OutOfReach => matches!(errno, libc::EACCES | libc::EXDEV),
+            Self::Nowhere => matches!(errno, libc::EBADF | libc::ENOTDIR | libc::ENOENT | libc::EACCES),
             Self::Hidden => errno == if own_root { libc::ENOENT } else { 0 },
             Self::Works => errno == 0,
         }

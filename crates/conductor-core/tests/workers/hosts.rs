@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use conductor_core::worker::{WorkerError, WorkerProgram};
+use conductor_core::worker::{CodeCache, WorkerError, WorkerProgram};
 use conductor_core::{Devices, Host, LoadError, Plugin, PluginOptions, WasmConfig, WorkerOptions};
 
 use crate::support;
@@ -17,7 +17,12 @@ pub(crate) fn in_workers() -> Host {
 
 /// A host whose workers are a given program.
 pub(crate) fn with(config: WasmConfig, program: WorkerProgram) -> Host {
-    let options = WorkerOptions { program, cache: None, allow_weak_isolation: false };
+    with_cache(config, program, None)
+}
+
+/// As [`with`], and its workers keep their compiled code.
+pub(crate) fn with_cache(config: WasmConfig, program: WorkerProgram, cache: Option<CodeCache>) -> Host {
+    let options = WorkerOptions { program, cache, allow_weak_isolation: false };
     Host::with_workers(config, Devices::default(), options).expect("host")
 }
 

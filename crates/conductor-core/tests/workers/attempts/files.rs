@@ -9,6 +9,7 @@ pub(super) fn attempt(targets: &Targets, log: &mut Log) {
     own(targets, log);
     for path in &targets.outside {
         regular(path, targets, log);
+        from_descriptors(path, log);
     }
     for path in [c"/etc/passwd", c"/dev/zero", c"/proc/self/mem", c"/proc/self/environ", c"/proc/1/environ"] {
         open(path, log);
@@ -118,6 +119,15 @@ fn roundabout(path: &CStr, targets: &Targets, log: &mut Log) {
         call!(SYS_openat, directory, climb.as_ptr(), libc::O_RDONLY, 0),
     );
     log.note("close", Verdict::Works, call!(SYS_close, directory));
+}
+
+/// Ways to a file from whatever the process has open.
+fn from_descriptors(path: &CStr, log: &mut Log) {
+    let climb = c_path(format!("{}{}", "../".repeat(16).trim_end_matches('/'), path.to_string_lossy()));
+    for descriptor in 0..64 {
+        let errno = call!(SYS_openat, descriptor, climb.as_ptr(), libc::O_RDONLY, 0);
+        log.note(format!("climb from descriptor {descriptor}"), Verdict::Nowhere, errno);
+    }
 }
 
 fn open(path: &CStr, log: &mut Log) {
