@@ -31,6 +31,10 @@ use crate::wasi::SetupError;
 /// How far past its time limit a call may go before the worker, which enforces the limit itself, is taken for hung.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How much later a call's time is over for what it asks the host to do than it should be by the supervisor's clock. The
+/// worker's own begins when the request arrives; with this it is the first to be over, and the call ends on its limit.
+const TRANSIT: Duration = Duration::from_millis(10);
+
 /// Longest time from the start of a worker until it is locked, on a busy machine.
 const MAX_LOCK_TIME: Duration = Duration::from_secs(30);
 
@@ -232,11 +236,12 @@ impl Spec {
                 None => WorkerFault::NotStarted { cause: format!("its limits cannot be set: {error}") },
             })
         })?;
-        let deadline = deadline(Instant::now(), limits);
+        let end = end_of_call(limits);
+        let deadline = end + GRACE;
         worker.send(&ToWorker::Start, &[], deadline).map_err(faulty)?;
         let expected = "start of the plugin";
         loop {
-            match worker.receive(expected, deadline, |op, request| session.call(op, request, deadline)) {
+            match worker.receive(expected, deadline, |op, request| session.call(op, request, end)) {
                 Ok(Received::Frame(FromWorker::Started(metadata), _)) => return Ok((worker, metadata)),
                 Ok(Received::Frame(FromWorker::NotStarted(end), _)) => {
                     return Err(LoadError::Start { outcome: end.outcome() });
@@ -366,11 +371,12 @@ impl Worker {
     ) -> Result<CallReport, WorkerFault> {
         let handle = Arc::clone(&self.handle);
         let _in_call = handle.begin_call();
-        let deadline = deadline(Instant::now(), limits);
+        let end = end_of_call(limits);
+        let deadline = end + GRACE;
         self.send(&ToWorker::Execute, request, deadline)?;
         let expected = "end of the call";
         loop {
-            match self.receive(expected, deadline, |op, request| session.call(op, request, deadline))? {
+            match self.receive(expected, deadline, |op, request| session.call(op, request, end))? {
                 Received::Frame(FromWorker::Done(done), reply) => {
                     let reply = self.channel.bytes(reply);
                     // A frame may be longer, for the log in it.
@@ -473,11 +479,12 @@ fn unanswered() -> crate::broker::Answer {
     }
 }
 
-/// When a worker that began at `now` is taken for hung.
-fn deadline(now: Instant, limits: &Limits) -> Instant {
-    /// Deadline of a call whose time limit is longer than the clock can tell.
+/// When the time of a call that begins now is over, for the plugin and for what it asks the host to do.
+fn end_of_call(limits: &Limits) -> Instant {
+    /// End of a call whose time limit is longer than the clock can tell.
     const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-    now.checked_add(limits.max_execution_time.saturating_add(GRACE)).unwrap_or(now + LONGEST)
+    let now = Instant::now();
+    now.checked_add(limits.max_execution_time.min(LONGEST) + TRANSIT).unwrap_or(now)
 }
 
 /// Bytes of data that a process has, as [`Resource::Data`] counts them.

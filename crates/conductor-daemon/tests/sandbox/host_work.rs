@@ -13,6 +13,7 @@ in_both_modes! {
     the_manuals_sleeping_loop_ends_on_fuel
     the_manuals_allocation_is_stopped_at_the_second_vector
     random_bytes_and_log_lines_are_charged
+    waiting_for_a_server_ends_with_the_calls_time
 }
 
 /// Longest that any of these may take: ten times the promise.
@@ -71,4 +72,16 @@ fn random_bytes_and_log_lines_are_charged(guests: &Guests) {
     assert_eq!(log.limits_refused, [Limit::LogBytes]);
     let kept: usize = log.log.iter().map(|line| line.text.len()).sum();
     assert!(kept <= 64 * 1024 && log.dropped_log_bytes > 0, "{kept} kept, {} dropped", log.dropped_log_bytes);
+}
+
+fn waiting_for_a_server_ends_with_the_calls_time(guests: &Guests) {
+    // A server that takes connections, as the system does for it, and never says anything.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address");
+    let limits = Limits { max_execution_time: Duration::from_millis(300), ..Limits::default() };
+    let mut plugin = guests.hostile(&[&format!("Network={address}")], limits);
+    let started = Instant::now();
+    let report = call(plugin.as_mut(), "fetch", json!({"url": format!("http://{address}/")}));
+    assert_eq!(report.outcome, Outcome::Limit { limit: Limit::WallClock }, "{report:?}");
+    assert!(started.elapsed() < WATCHDOG, "{:?}", started.elapsed());
 }
