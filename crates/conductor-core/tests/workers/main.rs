@@ -2,8 +2,8 @@
 //!
 //! A worker has to be a process with one thread, which no program of the usual test harness is, so this one brings its own
 //! `main`: with the argument `worker` it is a worker, with `misbehave` and a name it is one that misbehaves, with `restarts` and a
-//! number it lets workers die that often and says what that took, and otherwise it runs the tests, which start it as any of
-//! these.
+//! number it lets workers die that often and says what that took, with `compile-bomb` and a name it is the host that one such
+//! attack is tried on, and otherwise it runs the tests, which start it as any of these.
 
 #![expect(
     clippy::expect_used,
@@ -15,6 +15,8 @@
 mod support;
 
 mod attempts;
+mod bombs;
+mod compile_bomb;
 mod crash;
 mod deeds;
 mod hosts;
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Some("worker") => hosts::as_exit_code(conductor_core::worker::run()),
         Some("misbehave") => misbehave::run(arguments),
         Some("restarts") => restarts::run(arguments),
+        Some("compile-bomb") => compile_bomb::run(&arguments.next().unwrap_or_default()),
         _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
     }
 }
@@ -45,7 +48,7 @@ fn trials() -> Vec<Trial> {
             Ok(())
         })
     };
-    vec![
+    let mut trials = vec![
         test("vectors::in_process", || vectors::every_verdict_holds(&hosts::in_process())),
         test("vectors::in_workers", || vectors::every_verdict_holds(&hosts::in_workers())),
         test("second_wall::own_directory_as_root", second_wall::with_its_own_directory_as_root),
@@ -59,5 +62,7 @@ fn trials() -> Vec<Trial> {
         test("crash::not_granted", crash::what_is_not_granted_is_denied),
         test("crash::quarantine", crash::failing_again_and_again_ends_in_quarantine),
         test("restarts::leave_nothing_behind", restarts::leave_nothing_behind),
-    ]
+    ];
+    trials.extend(compile_bomb::trials());
+    trials
 }
