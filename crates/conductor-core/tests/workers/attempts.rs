@@ -69,7 +69,7 @@ pub(crate) struct Tried {
 /// Makes all attempts. With `code_is_done`, those too that are refused only once the plugin is compiled.
 pub(crate) fn all(targets: &Targets, code_is_done: bool) -> Vec<Tried> {
     let mut tried = Log(Vec::new());
-    files::attempt(targets, &mut tried);
+    files::attempt(targets, code_is_done, &mut tried);
     processes::attempt(targets, &mut tried);
     memory::attempt(targets, code_is_done, &mut tried);
     system::attempt(targets, code_is_done, &mut tried);
