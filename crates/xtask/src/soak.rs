@@ -45,6 +45,9 @@ const SPEAK_EVERY: Duration = Duration::from_secs(60);
 /// How often the sender and the daemon are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// Longest wait, after the daemon listens, for one more plugin to be loaded and to answer.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Longest wait, after the last event was sent, for a row of a well-behaved plugin; then what is missing is lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -118,11 +121,19 @@ fn soak(
     machine: Machine,
     options: &Options,
 ) -> Result<Report, TaskError> {
-    let most = u64::from(options.rate) * (WARM_UP + options.measured() + Duration::from_secs(1)).as_secs();
+    let seconds = (WARM_UP + options.measured() + Duration::from_secs(1)).as_secs();
+    let most = u64::from(options.rate) * seconds + u64::from(options.plugins);
     let ledger = Arc::new(Ledger::new(cast, most));
     let mut daemon = Daemon::start(home, &ledger)?;
-    let address = daemon.wait_until_loaded(cast.len())?;
-    let traffic = Traffic::new(address, options.rate, cast.len(), Arc::clone(&ledger))?;
+    let address = daemon.wait_until_listening()?;
+    let mut traffic = Traffic::new(address, options.rate, cast.len(), Arc::clone(&ledger))?;
+    eprintln!("Waiting for an answer of every well-behaved plugin");
+    traffic.send_round().map_err(traffic::error)?;
+    wait_for_rows(&ledger, &mut daemon, START_PATIENCE)?;
+    match ledger.missing() {
+        0 => {}
+        missing => return Err(daemon.complaint(&format!("{missing} plugins do not answer"))),
+    }
 
     eprintln!("Warming up for {} s", WARM_UP.as_secs());
     let (traffic, _) = send(traffic, WARM_UP, &mut daemon, |_| Ok(()))?;
@@ -139,7 +150,7 @@ fn soak(
         }
         Ok(())
     })?;
-    wait_for_rows(&ledger, &mut daemon)?;
+    wait_for_rows(&ledger, &mut daemon, PATIENCE)?;
     samples.push(daemon.full_sample()?);
     let command = daemon.line().to_owned();
     let log = daemon.stop()?;
@@ -175,15 +186,14 @@ fn send(
     stop.stop();
     let sent = sender.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     looked?;
-    let socket = |source| TaskError::Start { command: "OSC sender on 127.0.0.1".to_owned(), source };
-    Ok((sent.map_err(socket)?, started.elapsed()))
+    Ok((sent.map_err(traffic::error)?, started.elapsed()))
 }
 
 /// Waits until every well-behaved plugin has answered, or no answer has come for a while.
-fn wait_for_rows(ledger: &Ledger, daemon: &mut Daemon) -> Result<(), TaskError> {
+fn wait_for_rows(ledger: &Ledger, daemon: &mut Daemon, patience: Duration) -> Result<(), TaskError> {
     let mut missing = ledger.missing();
     let mut since = Instant::now();
-    while missing > 0 && since.elapsed() < PATIENCE {
+    while missing > 0 && since.elapsed() < patience {
         thread::sleep(LOOK_EVERY);
         daemon.check()?;
         let now = ledger.missing();

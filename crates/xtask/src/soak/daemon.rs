@@ -17,8 +17,8 @@ use crate::soak::address_in;
 use crate::soak::ledger::Ledger;
 use crate::soak::process::{self, Process, Sample};
 
-/// Longest wait for all plugins to load.
-const START_PATIENCE: Duration = Duration::from_secs(180);
+/// Longest wait for it to listen; it waits 30 s for its plugins before it does.
+const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Longest wait for the daemon to end after it was asked to; it gives calls under way ten seconds.
 const END_PATIENCE: Duration = Duration::from_secs(20);
@@ -49,7 +49,6 @@ pub(crate) struct Log {
     last: VecDeque<String>,
     /// Lines by level.
     pub(crate) levels: BTreeMap<&'static str, u64>,
-    loaded: usize,
     refused: Vec<String>,
     address: Option<SocketAddr>,
 }
@@ -87,42 +86,41 @@ impl Daemon {
         Ok(sample.with_proportional(self.child.id(), &self.children))
     }
 
-    /// Waits until it listens and `count` plugins have loaded; returns the address that it listens on.
-    pub(crate) fn wait_until_loaded(&mut self, count: usize) -> Result<SocketAddr, TaskError> {
+    /// Waits until it listens; returns the address.
+    pub(crate) fn wait_until_listening(&mut self) -> Result<SocketAddr, TaskError> {
         let deadline = Instant::now() + START_PATIENCE;
         loop {
             self.check()?;
             self.children = process::descendants(self.child.id());
-            let log = lock(&self.log);
-            if let Some(line) = log.refused.first() {
-                return Err(TaskError::Output { command: self.line.clone(), found: line.clone() });
-            }
-            if let Some(address) = log.address.filter(|_| log.loaded == count) {
+            if let Some(address) = lock(&self.log).address {
                 return Ok(address);
             }
-            drop(log);
             if Instant::now() >= deadline {
-                let seconds = START_PATIENCE.as_secs();
-                return Err(TaskError::Output {
-                    command: self.line.clone(),
-                    found: format!("not all plugins have loaded after {seconds} s"),
-                });
+                return Err(self.complaint("it does not listen"));
             }
             thread::sleep(LOOK_EVERY);
         }
     }
 
-    /// Fails if it has ended.
+    /// That it did not do what it should, with what it said last.
+    pub(crate) fn complaint(&self, what: &str) -> TaskError {
+        let last: Vec<String> = lock(&self.log).last.iter().cloned().collect();
+        let found = format!("{what}; it said:\n{}", last.join("\n"));
+        TaskError::Output { command: self.line.clone(), found }
+    }
+
+    /// Fails if it has ended or refused a plugin.
     pub(crate) fn check(&mut self) -> Result<(), TaskError> {
         let ended = self.child.try_wait();
-        match ended.map_err(|source| TaskError::Start { command: self.line.clone(), source })? {
-            None => Ok(()),
-            Some(status) => {
-                let last: Vec<String> = lock(&self.log).last.iter().cloned().collect();
-                let status = format!("{} too early; it said:\n{}", in_words(status), last.join("\n"));
-                Err(TaskError::Status { command: self.line.clone(), status })
-            }
+        if let Some(status) =
+            ended.map_err(|source| TaskError::Start { command: self.line.clone(), source })?
+        {
+            return Err(self.complaint(&format!("{} too early", in_words(status))));
         }
+        if let Some(line) = lock(&self.log).refused.first() {
+            return Err(TaskError::Output { command: self.line.clone(), found: line.clone() });
+        }
+        Ok(())
     }
 
     /// Asks it to end and waits for that; returns what it had said.
@@ -179,9 +177,7 @@ impl Log {
     fn note(&mut self, line: &str) {
         let level = Self::LEVELS.into_iter().find(|level| line.split_whitespace().nth(1) == Some(level));
         *self.levels.entry(level.unwrap_or("other")).or_default() += 1;
-        if line.contains(": plugin loaded ") {
-            self.loaded += 1;
-        } else if line.contains(": refused: ") {
+        if line.contains(": refused: ") {
             self.refused.push(line.to_owned());
         } else if line.contains(": listening for OSC ") {
             self.address = address_in(line);

@@ -43,7 +43,6 @@ impl Traffic {
         plugins: usize,
         ledger: Arc<Ledger>,
     ) -> Result<Self, TaskError> {
-        let error = |source| TaskError::Start { command: "OSC sender on 127.0.0.1".to_owned(), source };
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(error)?;
         socket.connect(daemon).map_err(error)?;
         let interval = Duration::from_secs(1) / rate;
@@ -57,16 +56,33 @@ impl Traffic {
         self.stop.clone()
     }
 
+    /// Sends one event to each plugin.
+    pub(crate) fn send_round(&mut self) -> io::Result<()> {
+        for _ in 0..self.packets.len() {
+            self.send_one()?;
+            thread::sleep(self.interval);
+        }
+        Ok(())
+    }
+
+    /// Sends the next event; `false` if the ledger is full.
+    fn send_one(&self) -> io::Result<bool> {
+        let Some(number) = self.ledger.next() else { return Ok(false) };
+        let plugin = (number % self.packets.len() as u64) as usize;
+        if let Some(head) = self.packets.get(plugin) {
+            self.socket.send(&[&head[..], &number.to_be_bytes()].concat())?;
+        }
+        Ok(true)
+    }
+
     /// Sends for this long. A sender that the machine held up leaves out what it missed.
     pub(crate) fn send(&mut self, duration: Duration) -> io::Result<()> {
         let end = Instant::now() + duration;
         let mut due = Instant::now();
         while due < end && !self.stop.0.load(Ordering::Relaxed) {
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            let Some(number) = self.ledger.next() else { break };
-            let plugin = (number % self.packets.len() as u64) as usize;
-            if let Some(head) = self.packets.get(plugin) {
-                self.socket.send(&[&head[..], &number.to_be_bytes()].concat())?;
+            if !self.send_one()? {
+                break;
             }
             due += self.interval;
             if let Some(floor) = Instant::now().checked_sub(MOST_BEHIND) {
@@ -75,6 +91,11 @@ impl Traffic {
         }
         Ok(())
     }
+}
+
+/// Why nothing could be sent.
+pub(crate) fn error(source: io::Error) -> TaskError {
+    TaskError::Start { command: "OSC sender on 127.0.0.1".to_owned(), source }
 }
 
 /// An OSC message with one 64-bit integer, up to the integer (Open Sound Control 1.0: strings end with at least one NUL
@@ -107,6 +128,8 @@ mod tests {
         let ledger = Arc::new(Ledger::new(&[member.clone(), member], 3));
         let address = receiver.local_addr().expect("address");
         let mut traffic = Traffic::new(address, 1000, 2, Arc::clone(&ledger)).expect("sender");
+        traffic.send_round().expect("sent");
+        assert_eq!(ledger.sent(), 2);
         traffic.send(Duration::from_secs(10)).expect("sent");
         assert_eq!(ledger.sent(), 3, "until the ledger is full");
         let mut packets = Vec::new();
