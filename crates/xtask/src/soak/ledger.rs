@@ -15,6 +15,7 @@ pub(crate) struct Ledger {
     /// When each event was sent, in nanoseconds from the start.
     times: Vec<AtomicU64>,
     sent: AtomicU64,
+    /// Number of the first event after the warm-up, which no event has while that goes on.
     measured_from: AtomicU64,
     members: Vec<Member>,
     entries: Mutex<Entries>,
@@ -78,7 +79,7 @@ impl Ledger {
             started: Instant::now(),
             times: std::iter::repeat_with(AtomicU64::default).take(most).collect(),
             sent: AtomicU64::new(0),
-            measured_from: AtomicU64::new(0),
+            measured_from: AtomicU64::new(u64::MAX),
             members: members.to_vec(),
             entries: Mutex::new(entries),
         }
@@ -219,16 +220,17 @@ mod tests {
         let ledger = ledger();
         assert_eq!((0..5).filter_map(|_| ledger.next()).count(), 5);
         assert_eq!(ledger.missing(), 3, "events 1, 2 and 4");
+        ledger.row(&row(1, "good", "ok", None));
         ledger.measure_from_here();
         assert_eq!(ledger.next(), Some(5));
-        ledger.row(&row(1, "good", "ok", None));
         ledger.row(&row(0, "bad", "limit", Some("max_fuel")));
         ledger.row(&row(5, "better", "failed", None));
-        assert_eq!(ledger.missing(), 2, "events 2 and 4");
+        ledger.row(&row(4, "good", "ok", None));
+        assert_eq!(ledger.missing(), 1, "event 2");
         let findings = ledger.findings();
         assert_eq!(findings.sent_by_member, [2, 2, 2]);
         assert_eq!(findings.outcomes[0], BTreeMap::from([("limit max_fuel".to_owned(), 1)]));
-        assert_eq!(findings.outcomes[1], BTreeMap::from([("ok".to_owned(), 1)]));
+        assert_eq!(findings.outcomes[1], BTreeMap::from([("ok".to_owned(), 2)]));
         assert_eq!(findings.outcomes[2], BTreeMap::from([("failed".to_owned(), 1)]));
         let calls: Vec<(u64, u32)> = findings.calls.iter().map(|call| (call.number, call.micros)).collect();
         assert_eq!(calls, [(5, 7)], "what came before is the warm-up");
