@@ -10,10 +10,13 @@ use crate::error::TaskError;
 use crate::soak::WARM_UP;
 use crate::soak::cast::Member;
 use crate::soak::daemon::Log;
-use crate::soak::ledger::Findings;
+use crate::soak::ledger::{Findings, MeasuredCall};
 use crate::soak::machine::Machine;
 use crate::soak::process::Sample;
 use crate::soak::statistics::{Quantiles, Spread};
+
+/// Plugins whose slowest call is shown, so that a single one that is held up stands out.
+const SLOWEST: usize = 3;
 
 /// Everything that was seen.
 pub(crate) struct Report {
@@ -113,6 +116,10 @@ impl Report {
             "hostile": by_action(true),
             "strange_rows": self.findings.strange_rows,
             "latency_micros": self.latency().json(),
+            "slowest": self.slowest().iter().map(|call| {
+                let plugin = self.cast.get(call.member).map(|member| member.name.as_str());
+                json!({"event": call.number, "plugin": plugin, "latency_micros": call.latency, "micros": call.micros})
+            }).collect::<Vec<_>>(),
             "call_micros": self.call_micros().json(),
             "call_micros_by_guest":
                 self.micros_by_guest().iter().map(|(guest, micros)| (*guest, micros.json())).collect::<BTreeMap<_, _>>(),
@@ -151,7 +158,7 @@ impl Report {
     }
 
     fn measured(&self) -> u64 {
-        self.findings.sent - self.findings.measured_from
+        self.findings.sent.saturating_sub(self.findings.measured_from)
     }
 
     fn rate(&self) -> f64 {
@@ -167,6 +174,21 @@ impl Report {
         self.quantiles(|_| true, |call| call.latency)
     }
 
+    /// The call that arrived last after its event, of each of the plugins where that took longest.
+    fn slowest(&self) -> Vec<&MeasuredCall> {
+        let mut slowest = BTreeMap::new();
+        for call in &self.findings.calls {
+            let known = slowest.entry(call.member).or_insert(call);
+            if call.latency > known.latency {
+                *known = call;
+            }
+        }
+        let mut slowest: Vec<_> = slowest.into_values().collect();
+        slowest.sort_unstable_by_key(|call| std::cmp::Reverse(call.latency));
+        slowest.truncate(SLOWEST);
+        slowest
+    }
+
     fn call_micros(&self) -> Quantiles {
         self.quantiles(|_| true, |call| call.micros)
     }
@@ -180,11 +202,7 @@ impl Report {
         guests.into_iter().map(of).collect()
     }
 
-    fn quantiles(
-        &self,
-        wanted: impl Fn(&Member) -> bool,
-        value: impl Fn(&crate::soak::ledger::MeasuredCall) -> u32,
-    ) -> Quantiles {
+    fn quantiles(&self, wanted: impl Fn(&Member) -> bool, value: impl Fn(&MeasuredCall) -> u32) -> Quantiles {
         let calls = self.findings.calls.iter();
         let mut calls: Vec<_> =
             calls.filter(|call| self.cast.get(call.member).is_some_and(&wanted)).collect();
@@ -218,6 +236,11 @@ impl fmt::Display for Report {
         writeln!(f, "  call itself    {}", Row(&self.call_micros()))?;
         for (guest, micros) in self.micros_by_guest() {
             writeln!(f, "    {guest:<13}{}", Row(&micros))?;
+        }
+        for call in self.slowest() {
+            let name = self.cast.get(call.member).map_or("", |member| member.name.as_str());
+            let MeasuredCall { number, latency, micros, .. } = call;
+            writeln!(f, "  slowest: event {number} for {name} after {latency}, the call itself {micros}")?;
         }
         let memory = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
         let plain = |count: u64| count.to_string();
@@ -278,7 +301,6 @@ fn show_change(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::soak::ledger::MeasuredCall;
 
     fn report(good: &[(&str, u64)], sent: u64) -> Report {
         let member = |guest: &'static str, action, is_hostile| Member {
@@ -351,6 +373,7 @@ mod tests {
             "hostile loop                    10 sent         0 ok, 3 limit max_fuel, 5 quarantined, 2 without a row",
             "notes append                    10 sent         9 ok, 1 without a row",
             "memory        3.0 MiB after warming up, 2.0 MiB at the end (-1.0 MiB), at most 3.0 MiB",
+            "  slowest: event 7 for notes after 300, the call itself 40",
             "  shared once 1.0 MiB after warming up, 0.5 MiB at the end",
             "descriptors   9 after warming up, 10 at the end (+1), at most 10",
         ] {
