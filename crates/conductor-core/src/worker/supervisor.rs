@@ -496,3 +496,44 @@ fn data_bytes(pid: u32) -> io::Result<u64> {
         .and_then(|number| number.trim().parse::<u64>().ok());
     kibibytes.map(|number| number * 1024).ok_or_else(|| io::Error::other("the process has no data size"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn who_keeps_asking_does_not_outlive_the_deadline() {
+        let (near, far) = UnixStream::pair().expect("sockets");
+        // It waits for a line that never comes.
+        let child =
+            Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("a process");
+        let mut worker = Worker {
+            handle: Arc::new(Handle::new(child, Vec::new())),
+            channel: Channel::with_deadlines(near, 1_000).expect("channel"),
+            wall: ProcessWall::default(),
+        };
+        let mut far = Channel::new(far, 1_000);
+        for _ in 0..10 {
+            far.send(&FromWorker::HostCall { op: 1 }, &[], None).expect("sent");
+        }
+        let deadline = Instant::now() + Duration::from_millis(50);
+        let answer = |_, _: &[u8]| {
+            std::thread::sleep(Duration::from_millis(20));
+            unanswered()
+        };
+        let mut answered = 0;
+        let fault = loop {
+            match worker.receive("end of the call", deadline, answer) {
+                Ok(Received::Answered) => answered += 1,
+                Ok(Received::Frame(frame, _)) => panic!("{frame:?}"),
+                Err(fault) => break fault,
+            }
+        };
+        assert_eq!(fault, WorkerFault::Hung);
+        assert!(answered < 3, "{answered} of the calls were answered in time");
+        assert!(worker.handle.ended().is_some());
+    }
+}

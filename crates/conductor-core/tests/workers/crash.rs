@@ -15,7 +15,7 @@ use conductor_core::{
 use tempfile::TempDir;
 
 use crate::hosts;
-use crate::misbehave::{FLAG, ONCE};
+use crate::misbehave::{DONE, FLAG, ONCE};
 use crate::support::{Bystander, REQUEST};
 
 /// Longest time that one failure may take to be noticed.
@@ -123,9 +123,7 @@ pub(crate) fn between_calls() {
         let bystander = Bystander::start(&scene.host);
         let mut plugin = scene.load(quick()).expect("loads");
         let first = plugin.worker_pid();
-        scene.until_begun();
-        // What it does then is done at once.
-        std::thread::sleep(Duration::from_millis(100));
+        scene.until_done(plugin.as_ref());
         assert_eq!(plugin.execute(REQUEST).outcome.to_string(), expected, "{deed}");
         assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok, "{deed}, and then called again");
         assert!(plugin.worker_pid().is_some() && plugin.worker_pid() != first, "{deed}");
@@ -256,10 +254,17 @@ impl Scene {
         hosts::load_with_directory(&self.host, "faulty", options)
     }
 
-    /// Waits until the worker begins to misbehave.
-    fn until_begun(&self) {
+    /// Waits until the worker has misbehaved: until it says so, is gone, or has had the time to begin with what has no end.
+    fn until_done(&self, plugin: &dyn Plugin) {
         let started = Instant::now();
-        while self.own().join(FLAG).exists() {
+        let mut begun = None;
+        while !self.own().join(DONE).exists() && plugin.worker_pid().is_some() {
+            if begun.is_none() && !self.own().join(FLAG).exists() {
+                begun = Some(Instant::now());
+            }
+            if begun.is_some_and(|begun| begun.elapsed() > Duration::from_secs(1)) {
+                return;
+            }
             assert!(started.elapsed() < WATCHDOG, "it does not misbehave");
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -276,8 +281,8 @@ impl Scene {
 /// Limits under which failures are noticed soon.
 pub(crate) fn quick() -> Limits {
     Limits {
-        max_execution_time: Duration::from_millis(100),
-        max_compile_time: Duration::from_millis(100),
+        max_execution_time: Duration::from_millis(300),
+        max_compile_time: Duration::from_millis(300),
         max_compile_bytes: 1024 * 1024 * 1024,
         max_reply_bytes: 1024,
         max_disk_bytes: 1024 * 1024,

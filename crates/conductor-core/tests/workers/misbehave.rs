@@ -18,6 +18,9 @@ pub(crate) const FLAG: &str = "misbehave";
 /// See [`FLAG`].
 pub(crate) const ONCE: &str = "once";
 
+/// File that a worker makes in its own directory when it has misbehaved and goes on.
+pub(crate) const DONE: &str = "done";
+
 /// Runs as the worker that the arguments name.
 pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let name = arguments.next().unwrap_or_default();
@@ -71,6 +74,7 @@ fn doing(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Borro
             Err(_) => return,
         }
         deeds::do_it(&deed, channel, own);
+        std::fs::write(own.join(DONE), "").expect("written");
     }
 }
 
