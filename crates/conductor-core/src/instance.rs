@@ -20,7 +20,7 @@ use crate::outcome::{Limit, LogLine, LogSource, Outcome};
 use crate::wasi::{Capture, Disk, OpenFiles, Setup};
 use abi::Exports;
 pub(crate) use abi::Metadata;
-use call_log::CallLog;
+pub(crate) use call_log::CallLog;
 pub(crate) use classify::Stopped;
 use classify::classify;
 pub(crate) use host_call::{charge, define as define_host_call};

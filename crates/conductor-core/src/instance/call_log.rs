@@ -6,7 +6,7 @@ use crate::outcome::{LogLine, LogSource};
 const LINE_BYTES: u64 = 32;
 
 /// Lines up to a number of bytes, and a count of those beyond.
-pub(super) struct CallLog {
+pub(crate) struct CallLog {
     max: u64,
     used: u64,
     lines: Vec<LogLine>,
@@ -15,13 +15,13 @@ pub(super) struct CallLog {
 
 impl CallLog {
     /// An empty log for at most `max` bytes.
-    pub(super) const fn new(max: u32) -> Self {
+    pub(crate) const fn new(max: u32) -> Self {
         Self { max: max as u64, used: 0, lines: Vec::new(), dropped: 0 }
     }
 
     /// Keeps a line, or as much of it as fits. The first that does not fit ends the log of the call: one without its long
     /// lines would mislead.
-    pub(super) fn push(&mut self, source: LogSource, text: &str) {
+    pub(crate) fn push(&mut self, source: LogSource, text: &str) {
         let room = self.max.saturating_sub(self.used).checked_sub(LINE_BYTES).filter(|_| self.dropped == 0);
         let room = room.map(|room| usize::try_from(room).unwrap_or(usize::MAX));
         let (kept, lost) = text.split_at(text.floor_char_boundary(room.unwrap_or(0)));
@@ -43,12 +43,12 @@ impl CallLog {
     }
 
     /// Counts bytes that were dropped before they came here.
-    pub(super) const fn drop_bytes(&mut self, bytes: u64) {
+    pub(crate) const fn drop_bytes(&mut self, bytes: u64) {
         self.dropped = self.dropped.saturating_add(bytes);
     }
 
     /// Takes the lines and the number of bytes that were dropped, and begins anew.
-    pub(super) fn take(&mut self) -> (Vec<LogLine>, u64) {
+    pub(crate) fn take(&mut self) -> (Vec<LogLine>, u64) {
         self.used = 0;
         (std::mem::take(&mut self.lines), std::mem::take(&mut self.dropped))
     }

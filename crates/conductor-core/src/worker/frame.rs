@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::order::Order;
 use crate::config::Limits;
 use crate::engine::CompileError;
-use crate::instance::Metadata;
+use crate::instance::{CallLog, Metadata};
 use crate::outcome::{CallReport, Limit, LogLine, Outcome};
 use crate::walls::ProcessWall;
 
@@ -168,17 +168,23 @@ impl Done {
         (done, reply.unwrap_or_default())
     }
 
-    /// Puts a report together. What the worker claims about costs is at most what the limits allow: they are enforced in
-    /// there, and a worker that was taken over can claim what it likes.
+    /// Puts a report together. What the worker claims about costs, and what it logs, is at most what the limits allow: they
+    /// are enforced in there, and a worker that was taken over can claim what it likes.
     pub(super) fn report(self, reply: &[u8], limits: &Limits, elapsed: Duration) -> CallReport {
+        let mut log = CallLog::new(limits.max_log_bytes);
+        for line in &self.log {
+            log.push(line.source, &line.text);
+        }
+        log.drop_bytes(self.dropped_log_bytes);
+        let (log, dropped_log_bytes) = log.take();
         CallReport {
             outcome: self.end.outcome(),
             reply: self.replied.then(|| reply.to_vec()),
             fuel_used: self.fuel_used.min(limits.max_fuel),
             peak_memory_bytes: self.peak_memory_bytes.min(limits.max_memory_bytes),
             elapsed,
-            log: self.log,
-            dropped_log_bytes: self.dropped_log_bytes,
+            log,
+            dropped_log_bytes,
             limits_refused: distinct(self.limits_refused),
         }
     }

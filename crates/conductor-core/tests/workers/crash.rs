@@ -170,6 +170,9 @@ pub(crate) fn claims_are_clamped() {
     assert_eq!(report.reply.as_deref(), Some(&[0xff; 3][..]));
     assert_eq!(report.fuel_used, quick().max_fuel);
     assert_eq!(report.peak_memory_bytes, quick().max_memory_bytes);
+    let logged: usize = report.log.iter().map(|line| line.text.len()).sum();
+    assert!(logged > 0 && logged <= quick().max_log_bytes as usize, "{logged} bytes of log");
+    assert_eq!(report.dropped_log_bytes, u64::MAX);
 }
 
 /// The broker holds what a worker asks for against what was granted, however often it asks.
@@ -285,6 +288,7 @@ pub(crate) fn quick() -> Limits {
         max_compile_time: Duration::from_millis(300),
         max_compile_bytes: 1024 * 1024 * 1024,
         max_reply_bytes: 1024,
+        max_log_bytes: 1024,
         max_disk_bytes: 1024 * 1024,
         ..Limits::default()
     }

@@ -99,14 +99,15 @@ fn host_call(request: &[u8]) -> Vec<u8> {
     frame(&[&[HOST_CALL][..], &HTTP_REQUEST].concat(), request)
 }
 
-/// The end of a call that claims as much fuel and memory as can be said, and dropped log too.
+/// The end of a call that claims as much fuel, memory and dropped log as can be said, with 2,000 bytes of log.
 fn done(reply: &[u8]) -> Vec<u8> {
     const ENDED_WELL: u8 = 0;
     const REPLIED: u8 = 1;
     const MOST: [u8; 10] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
-    const NO_LOG: u8 = 0;
     const NO_LIMITS: u8 = 0;
-    let head = [&[DONE, ENDED_WELL, REPLIED][..], &MOST, &MOST, &[NO_LOG], &MOST, &[NO_LIMITS]].concat();
+    // One line, of standard output, with its length.
+    let log = [&[1, 0, 0xd0, 0x0f][..], &[b'x'; 2_000]].concat();
+    let head = [&[DONE, ENDED_WELL, REPLIED][..], &MOST, &MOST, &log, &MOST, &[NO_LIMITS]].concat();
     frame(&head, reply)
 }
 
