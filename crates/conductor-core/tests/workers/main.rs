@@ -16,6 +16,7 @@ mod support;
 
 mod attempts;
 mod bombs;
+mod code_cache;
 mod compile_bomb;
 mod crash;
 mod deeds;
@@ -62,6 +63,11 @@ fn trials() -> Vec<Trial> {
         test("crash::not_granted", crash::what_is_not_granted_is_denied),
         test("crash::quarantine", crash::failing_again_and_again_ends_in_quarantine),
         test("restarts::leave_nothing_behind", restarts::leave_nothing_behind),
+        test("code_cache::sound_code", code_cache::sound_code_is_used_again),
+        test("code_cache::hit", code_cache::a_hit_runs_the_code_in_the_file),
+        test("code_cache::anything_else", code_cache::anything_else_is_ignored_and_replaced),
+        test("code_cache::directory", code_cache::a_directory_is_ignored),
+        test("code_cache::secret", code_cache::a_secret_that_is_none_is_refused),
     ];
     trials.extend(compile_bomb::trials());
     trials

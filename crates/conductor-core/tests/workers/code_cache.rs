@@ -1,0 +1,301 @@
+//! Compiled code that is kept between runs: used when it is sound, never executed when it is not.
+//!
+//! That code came from the cache shows in its file: a plugin that is compiled replaces the file, and one that is loaded from
+//! it leaves it as it is.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use conductor_core::worker::{CodeCache, WorkerProgram};
+use conductor_core::{Host, Outcome, PluginOptions, WasmConfig};
+use conductor_signing::Digest;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::hosts;
+use crate::support::{REQUEST, load};
+
+/// Bytes in front of the code: what the file is, and its code of authentication.
+const MAGIC_BYTES: usize = 8;
+const HEADER_BYTES: usize = MAGIC_BYTES + 32;
+
+/// A cache in a directory that goes away with it.
+struct Place {
+    directory: tempfile::TempDir,
+}
+
+/// A plugin that always fails with the same number, so that whose code ran shows.
+struct Numbered(u32);
+
+impl Place {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().expect("directory") }
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.directory.path().join("cache")
+    }
+
+    fn secret(&self) -> PathBuf {
+        self.directory.path().join("state/secret")
+    }
+
+    /// A host that uses the cache, as a program that has just been started has one.
+    fn host(&self) -> Host {
+        self.host_with_secret(&self.secret())
+    }
+
+    fn host_with_secret(&self, secret: &Path) -> Host {
+        let cache = CodeCache::open(&self.cache(), secret).expect("cache");
+        hosts::with_cache(WasmConfig::default(), WorkerProgram::this(["worker"]), Some(cache))
+    }
+
+    /// The directory of one plugin's code.
+    fn shelf(&self, plugin: &Numbered) -> PathBuf {
+        self.cache().join(Digest::from_bytes(&plugin.wasm()).to_string())
+    }
+
+    /// The one file of a plugin's code.
+    fn file(&self, plugin: &Numbered) -> PathBuf {
+        let entries: Vec<_> = fs::read_dir(self.shelf(plugin))
+            .expect("the plugin has a directory")
+            .map(|entry| entry.expect("readable").path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "code"))
+            .collect();
+        assert_eq!(entries.len(), 1, "{entries:?}");
+        entries.into_iter().next().expect("one")
+    }
+}
+
+impl Numbered {
+    fn wasm(&self) -> Vec<u8> {
+        wat::parse_str(format!(
+            r#"(module
+                (memory (export "memory") 1)
+                (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+                (func (export "execute") (param i32 i32) (result i32) (i32.const {})))"#,
+            self.0
+        ))
+        .expect("valid text")
+    }
+
+    /// Loads the plugin and calls it: what it does is what its own bytes say, whatever the cache holds.
+    fn runs_on(&self, host: &Host) {
+        let mut plugin = load(host, "numbered.wasm", self.wasm(), &PluginOptions::default()).expect("loads");
+        assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Failed { code: self.0.cast_signed() });
+    }
+}
+
+/// What tells a file from one that replaced it: its inode, whose number may be used again, and when that changed last.
+fn identity(path: &Path) -> (u64, i64, i64) {
+    let found = fs::symlink_metadata(path).expect("there");
+    (found.ino(), found.ctime(), found.ctime_nsec())
+}
+
+/// A sound file is what later starts run, in the same host and in another one, and nobody else can read it.
+pub(crate) fn sound_code_is_used_again() {
+    let (place, plugin) = (Place::new(), Numbered(11));
+    let host = place.host();
+    plugin.runs_on(&host);
+    let file = place.file(&plugin);
+    let (first, written) = (identity(&file), read(&file));
+    for host in [&host, &place.host()] {
+        plugin.runs_on(host);
+        assert_eq!((identity(&file), read(&file)), (first, written.clone()));
+    }
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o7777;
+    assert_eq!(
+        (mode(&place.cache()), mode(&place.shelf(&plugin)), mode(&file), mode(&place.secret())),
+        (0o700, 0o700, 0o600, 0o600)
+    );
+}
+
+/// What runs on a hit is the code in the file and not a compilation: another plugin's code, authenticated under this
+/// plugin's key as only somebody with the host's secret can, is what runs.
+pub(crate) fn a_hit_runs_the_code_in_the_file() {
+    let (place, plugin, other) = (Place::new(), Numbered(11), Numbered(22));
+    let host = place.host();
+    plugin.runs_on(&host);
+    other.runs_on(&host);
+    let file = place.file(&plugin);
+    let foreign = read(&place.file(&other)).split_off(HEADER_BYTES);
+    fs::write(&file, authenticated(&place, &plugin, &file, &foreign)).expect("written");
+    let before = identity(&file);
+    let mut loaded = load(&host, "numbered.wasm", plugin.wasm(), &PluginOptions::default()).expect("loads");
+    assert_eq!(loaded.execute(REQUEST).outcome, Outcome::Failed { code: 22 });
+    assert_eq!(identity(&file), before);
+}
+
+/// A file as a worker of this plugin would write it.
+fn authenticated(place: &Place, plugin: &Numbered, file: &Path, code: &[u8]) -> Vec<u8> {
+    const CONTEXT: &[u8] = b"conductor code cache v1\0";
+    let mac = |key: &[u8], parts: &[&[u8]]| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length");
+        parts.iter().for_each(|part| mac.update(part));
+        mac.finalize().into_bytes()
+    };
+    let digest = Digest::from_bytes(&plugin.wasm());
+    let secret = read(&place.secret());
+    let key = mac(&secret, &[CONTEXT, digest.as_bytes()]);
+    let name = file.file_name().expect("a name").as_encoded_bytes();
+    let tag = mac(&key, &[CONTEXT, digest.as_bytes(), name, b"\0", code]);
+    [b"CNDCODE1", &tag[..], code].concat()
+}
+
+/// Something put in place of a sound file.
+type Damage = fn(&Place, &Path, Vec<u8>);
+
+/// Whatever else lies in the file's place is not executed, and the next start makes a sound file of it.
+pub(crate) fn anything_else_is_ignored_and_replaced() {
+    let cases: &[(&str, Damage)] = &[
+        ("a byte of the magic", |_, file, sound| flip(file, sound, 3)),
+        ("the first byte of the tag", |_, file, sound| flip(file, sound, MAGIC_BYTES)),
+        ("the last byte of the tag", |_, file, sound| flip(file, sound, HEADER_BYTES - 1)),
+        ("the first byte of the code", |_, file, sound| flip(file, sound, HEADER_BYTES)),
+        ("a byte in the middle", |_, file, sound| {
+            let middle = sound.len() / 2;
+            flip(file, sound, middle);
+        }),
+        ("the last byte", |_, file, sound| {
+            let last = sound.len() - 1;
+            flip(file, sound, last);
+        }),
+        ("nothing", |_, file, _| write(file, &[])),
+        ("a cut in the magic", |_, file, sound| write(file, &sound[..5])),
+        ("only the magic", |_, file, sound| write(file, &sound[..MAGIC_BYTES])),
+        ("a cut in the tag", |_, file, sound| write(file, &sound[..HEADER_BYTES - 1])),
+        ("no code", |_, file, sound| write(file, &sound[..HEADER_BYTES])),
+        ("a cut in the code", |_, file, sound| write(file, &sound[..sound.len() / 2])),
+        ("the last byte missing", |_, file, sound| write(file, &sound[..sound.len() - 1])),
+        ("a byte too many", |_, file, sound| write(file, &[&sound[..], &[0]].concat())),
+        ("the code alone", |_, file, sound| write(file, &sound[HEADER_BYTES..])),
+        ("another plugin's file", |place, file, _| write(file, &of_another(place))),
+        ("another plugin's code under this plugin's tag", |place, file, sound| {
+            write(file, &[&sound[..HEADER_BYTES], &of_another(place)[HEADER_BYTES..]].concat());
+        }),
+        ("this plugin's code under another plugin's tag", |place, file, sound| {
+            write(file, &[&of_another(place)[..HEADER_BYTES], &sound[HEADER_BYTES..]].concat());
+        }),
+        ("a file under another secret", |place, file, _| {
+            let elsewhere = place.directory.path().join("other/secret");
+            fs::remove_file(file).expect("removed");
+            Numbered(11).runs_on(&place.host_with_secret(&elsewhere));
+        }),
+        ("a link to a sound file", |place, file, sound| {
+            let elsewhere = place.directory.path().join("elsewhere.code");
+            write(&elsewhere, &sound);
+            fs::remove_file(file).expect("removed");
+            symlink(&elsewhere, file).expect("linked");
+        }),
+        ("a link to a sound file beside it", |_, file, sound| {
+            write(&file.with_file_name("beside"), &sound);
+            fs::remove_file(file).expect("removed");
+            symlink("beside", file).expect("linked");
+        }),
+        ("a queue", |_, file, _| {
+            fs::remove_file(file).expect("removed");
+            rustix::fs::mknodat(rustix::fs::CWD, file, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+                .expect("made");
+        }),
+        ("a huge file without content", |_, file, _| {
+            File::create(file).and_then(|file| file.set_len(1 << 40)).expect("made");
+        }),
+        ("a sound file of another engine", |_, file, sound| {
+            fs::remove_file(file).expect("removed");
+            write(&file.with_file_name("0123456789abcdef.code"), &sound);
+        }),
+        ("a sound file of another engine under this one's name", |place, file, sound| {
+            let older = file.with_file_name("0123456789abcdef.code");
+            let code = &sound[HEADER_BYTES..];
+            write(file, &authenticated(place, &Numbered(11), &older, code));
+        }),
+    ];
+    let mut failures = Vec::new();
+    for (what, damage) in cases {
+        let attempt = std::panic::catch_unwind(|| survives(*damage));
+        if attempt.is_err() {
+            failures.push(*what);
+        }
+    }
+    assert!(failures.is_empty(), "not ignored or not replaced: {failures:#?}");
+}
+
+fn survives(damage: Damage) {
+    let (place, plugin) = (Place::new(), Numbered(11));
+    let host = place.host();
+    plugin.runs_on(&host);
+    let file = place.file(&plugin);
+    damage(&place, &file, read(&file));
+    let damaged = fs::symlink_metadata(&file).is_ok().then(|| identity(&file));
+
+    plugin.runs_on(&host);
+    assert_eq!(place.file(&plugin), file);
+    let rebuilt = identity(&file);
+    assert_ne!(Some(rebuilt), damaged, "the file was taken for a sound one");
+    assert!(fs::symlink_metadata(&file).expect("there").is_file(), "something else is in the file's place");
+    assert!(!file.with_file_name("new").exists());
+    plugin.runs_on(&host);
+    assert_eq!(identity(&file), rebuilt, "the file is not a sound one again");
+}
+
+/// A directory in the file's place, which a worker may not remove, costs time and nothing else.
+pub(crate) fn a_directory_is_ignored() {
+    let (place, plugin) = (Place::new(), Numbered(11));
+    let host = place.host();
+    plugin.runs_on(&host);
+    let file = place.file(&plugin);
+    fs::remove_file(&file).expect("removed");
+    fs::create_dir(&file).expect("made");
+    for _ in 0..2 {
+        plugin.runs_on(&host);
+        assert!(file.is_dir());
+    }
+    fs::remove_dir(&file).expect("removed");
+    plugin.runs_on(&host);
+    let rebuilt = identity(&file);
+    plugin.runs_on(&host);
+    assert_eq!(identity(&file), rebuilt);
+}
+
+/// A sound file that another plugin's worker wrote in the same cache.
+fn of_another(place: &Place) -> Vec<u8> {
+    let other = Numbered(22);
+    other.runs_on(&place.host());
+    read(&place.file(&other))
+}
+
+fn flip(file: &Path, mut bytes: Vec<u8>, at: usize) {
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte ^= 0x40;
+    }
+    write(file, &bytes);
+}
+
+#[expect(clippy::disallowed_methods, reason = "files of this test's own plugins, each of a few kilobytes")]
+fn read(file: &Path) -> Vec<u8> {
+    fs::read(file).expect("readable")
+}
+
+fn write(file: &Path, bytes: &[u8]) {
+    fs::write(file, bytes).expect("written");
+}
+
+/// A secret that others can read is no secret: the cache does not open, and the error names the file.
+pub(crate) fn a_secret_that_is_none_is_refused() {
+    let place = Place::new();
+    drop(place.host());
+    let secret = place.secret();
+    let refusal = || CodeCache::open(&place.cache(), &secret).expect_err("refused").to_string();
+    for mode in [0o640, 0o604, 0o660] {
+        fs::set_permissions(&secret, Permissions::from_mode(mode)).expect("changed");
+        let error = refusal();
+        assert!(error.contains(&*secret.to_string_lossy()), "{error}");
+    }
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).expect("changed");
+    let elsewhere = place.directory.path().join("elsewhere");
+    fs::rename(&secret, &elsewhere).expect("moved");
+    symlink(&elsewhere, &secret).expect("linked");
+    let error = refusal();
+    assert!(error.contains(&*secret.to_string_lossy()), "{error}");
+}
