@@ -4,8 +4,8 @@
 //! be counted is therefore counted first, in one pass and without allocating for what the module claims about itself.
 
 use wasmparser::{
-    BinaryReaderError, ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef, Validator,
-    WasmFeatures,
+    BinaryReaderError, CompositeInnerType, ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef,
+    Validator, WasmFeatures,
 };
 
 use crate::host::Flavour;
@@ -36,6 +36,9 @@ pub const MAX_IMPORTS: u32 = 1_000;
 pub const MAX_EXPORTS: u32 = 10_000;
 /// Most types; each is registered with the engine, for all its plugins.
 pub const MAX_TYPES: u32 = 20_000;
+/// Most parameters and results of one type together; the validator keeps them in the host's memory at four times their
+/// size, so 20,000 types of the 2,000 that WebAssembly allows would fill it, and each call of such a function moves them all.
+pub const MAX_TYPE_VALUES: u32 = 256;
 /// Most globals; each costs every instance a place and an initial value to compute.
 pub const MAX_GLOBALS: u32 = 10_000;
 /// Most tables; each costs the instance an allocation of its own.
@@ -147,7 +150,20 @@ impl Counts {
     fn payload(&mut self, payload: Payload<'_>) -> Result<(), ShapeError> {
         let invalid = |source| ShapeError::Invalid { source };
         match payload {
-            Payload::TypeSection(section) => at_most("types", section.count(), MAX_TYPES),
+            Payload::TypeSection(section) => {
+                at_most("types", section.count(), MAX_TYPES)?;
+                for group in section {
+                    for ty in group.map_err(invalid)?.types() {
+                        // Types of another kind are left to the validator, which refuses them.
+                        if let CompositeInnerType::Func(function) = &ty.composite_type.inner {
+                            let values = function.params().len() + function.results().len();
+                            let values = u32::try_from(values).unwrap_or(u32::MAX);
+                            at_most("parameters and results of one type", values, MAX_TYPE_VALUES)?;
+                        }
+                    }
+                }
+                Ok(())
+            }
             Payload::ImportSection(section) => {
                 at_most("imports", section.count(), MAX_IMPORTS)?;
                 for import in section.into_imports() {
@@ -292,6 +308,7 @@ mod tests {
             ("imports", MAX_IMPORTS.into()),
             ("exports", MAX_EXPORTS.into()),
             ("types", MAX_TYPES.into()),
+            ("parameters and results of one type", MAX_TYPE_VALUES.into()),
             ("globals", MAX_GLOBALS.into()),
             ("tables", MAX_TABLES.into()),
             ("segments", MAX_SEGMENTS.into()),

@@ -109,6 +109,21 @@ pub(crate) fn small_functions(functions: usize) -> Vec<u8> {
     module(functions, 40, &body)
 }
 
+/// Types of as many parameters and results as WebAssembly allows, each another.
+pub(crate) fn wide_types(count: u32) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    for number in 0..count {
+        let values = (0..1_000).map(|at| match number.checked_shr(at) {
+            Some(rest) if rest % 2 == 1 => ValType::I64,
+            _ => ValType::I32,
+        });
+        types.ty().function(values.clone(), values);
+    }
+    let mut module = Module::new();
+    module.section(&types);
+    module.finish()
+}
+
 /// Adds a local to the one before it.
 fn add(body: &mut Vec<u8>, local: u32, locals: u32) {
     encode(body, &[I::LocalGet(local), I::LocalGet((local + 1) % locals), I::I32Add, I::LocalSet(local)]);

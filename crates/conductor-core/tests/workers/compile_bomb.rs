@@ -44,7 +44,7 @@ enum StoppedBy {
     Memory,
 }
 
-const BOMBS: [Bomb; 14] = [
+const BOMBS: [Bomb; 15] = [
     Bomb {
         name: "million_blocks",
         make: || bombs::repeated_blocks(1_000_000),
@@ -74,6 +74,11 @@ const BOMBS: [Bomb; 14] = [
         name: "targets",
         make: || bombs::branch_targets(100_000),
         stopped_by: StoppedBy::Shape("module has 100000 branch targets in one function, more than 65536"),
+    },
+    Bomb {
+        name: "wide_types",
+        make: || bombs::wide_types(20_000),
+        stopped_by: StoppedBy::Shape("module has 2000 parameters and results of one type, more than 256"),
     },
     Bomb { name: "loops_time", make: || bombs::nested_loops(8), stopped_by: StoppedBy::Time },
     Bomb { name: "loops_memory", make: || bombs::nested_loops(8), stopped_by: StoppedBy::Memory },
