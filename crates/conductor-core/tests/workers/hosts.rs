@@ -7,6 +7,9 @@ use conductor_core::{Devices, Host, LoadError, Plugin, PluginOptions, WasmConfig
 
 use crate::support;
 
+/// A test that any host passes, and its name.
+pub(crate) type OnHost = (&'static str, fn(&Host));
+
 pub(crate) fn in_process() -> Host {
     Host::new(WasmConfig::default()).expect("host")
 }

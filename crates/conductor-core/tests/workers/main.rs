@@ -21,6 +21,7 @@ mod compile_bomb;
 mod crash;
 mod deeds;
 mod hosts;
+mod instances;
 mod misbehave;
 mod raw;
 mod restarts;
@@ -29,6 +30,7 @@ mod vectors;
 
 use std::process::ExitCode;
 
+use conductor_core::Host;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
@@ -69,6 +71,26 @@ fn trials() -> Vec<Trial> {
         test("code_cache::directory", code_cache::a_directory_is_ignored),
         test("code_cache::secret", code_cache::a_secret_that_is_none_is_refused),
     ];
+    for (name, run) in instances::TESTS {
+        trials.push(in_process(format!("instances::{name}"), run));
+        trials.push(in_workers(format!("instances::{name}"), run));
+    }
     trials.extend(compile_bomb::trials());
     trials
+}
+
+/// A test on a host that runs plugins in this process.
+fn in_process(name: String, run: fn(&Host)) -> Trial {
+    Trial::test(format!("{name}::in_process"), move || {
+        run(&hosts::in_process());
+        Ok(())
+    })
+}
+
+/// The same test on a host that runs plugins in workers.
+fn in_workers(name: String, run: fn(&Host)) -> Trial {
+    Trial::test(format!("{name}::in_workers"), move || {
+        run(&hosts::in_workers());
+        Ok(())
+    })
 }

@@ -1,12 +1,27 @@
-//! What one call leaves for the next: nothing after a trap, everything after success, and never another plugin's bytes.
+//! What one call leaves for the next: nothing after a trap, everything after success, and never another plugin's bytes; on any
+//! host, whether it runs plugins in its own process or in workers.
 
-#![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
+use conductor_core::{Host, Isolation, Limits, Outcome, Plugin, PluginOptions};
 
-#[path = "support/plugins.rs"]
-mod support;
+use crate::hosts::OnHost;
+use crate::support::{Bystander, REQUEST, load};
 
-use conductor_core::{Host, Isolation, Limits, Outcome, PluginOptions, WasmConfig};
-use support::{REQUEST, load};
+/// Every test of this file, by its name.
+pub(crate) const TESTS: [OnHost; 7] = [
+    ("a_trap_is_followed_by_a_fresh_instance", a_trap_is_followed_by_a_fresh_instance),
+    ("fresh_isolation_gives_every_call_an_instance", fresh_isolation_gives_every_call_an_instance),
+    ("every_call_has_the_whole_budget", every_call_has_the_whole_budget),
+    ("memory_of_a_new_instance_is_zero", memory_of_a_new_instance_is_zero),
+    (
+        "a_command_reads_its_request_and_its_output_is_the_reply",
+        a_command_reads_its_request_and_its_output_is_the_reply,
+    ),
+    (
+        "a_second_plugin_on_another_thread_is_not_held_up_by_a_loop",
+        a_second_plugin_on_another_thread_is_not_held_up_by_a_loop,
+    ),
+    ("each_plugin_may_have_a_stack_of_its_own_size", each_plugin_may_have_a_stack_of_its_own_size),
+];
 
 /// Counts its calls in a global; traps when the request is `!`.
 const COUNTER: &str = r#"(module
@@ -18,16 +33,14 @@ const COUNTER: &str = r#"(module
         (if (i32.eq (i32.load8_u (local.get $at)) (i32.const 33)) (then (unreachable)))
         (global.get $calls)))"#;
 
-fn counter(host: &Host, isolation: Isolation) -> Box<dyn conductor_core::Plugin> {
+fn counter(host: &Host, isolation: Isolation) -> Box<dyn Plugin> {
     let limits = Limits { isolation, ..Limits::default() };
     let options = PluginOptions { limits: Some(limits), ..PluginOptions::default() };
     load(host, "counter.wasm", wat::parse_str(COUNTER).expect("valid text"), &options).expect("loads")
 }
 
-#[test]
-fn a_trap_is_followed_by_a_fresh_instance() {
-    let host = Host::new(WasmConfig::default()).expect("host");
-    let mut plugin = counter(&host, Isolation::Persistent);
+pub(crate) fn a_trap_is_followed_by_a_fresh_instance(host: &Host) {
+    let mut plugin = counter(host, Isolation::Persistent);
     assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Failed { code: 1 });
     assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Failed { code: 2 });
     let trapped = plugin.execute(b"!").outcome;
@@ -35,18 +48,14 @@ fn a_trap_is_followed_by_a_fresh_instance() {
     assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Failed { code: 1 });
 }
 
-#[test]
-fn fresh_isolation_gives_every_call_an_instance() {
-    let host = Host::new(WasmConfig::default()).expect("host");
-    let mut plugin = counter(&host, Isolation::Fresh);
+pub(crate) fn fresh_isolation_gives_every_call_an_instance(host: &Host) {
+    let mut plugin = counter(host, Isolation::Fresh);
     for _ in 0..3 {
         assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Failed { code: 1 });
     }
 }
 
-#[test]
-fn every_call_has_the_whole_budget() {
-    let host = Host::new(WasmConfig::default()).expect("host");
+pub(crate) fn every_call_has_the_whole_budget(host: &Host) {
     let spender = r#"(module
         (memory (export "memory") 1)
         (func (export "alloc") (param i32) (result i32) (i32.const 1024))
@@ -58,7 +67,7 @@ fn every_call_has_the_whole_budget() {
                 (br_if $again (local.get $left)))
             (i32.const 0)))"#;
     let wasm = wat::parse_str(spender).expect("valid text");
-    let mut plugin = load(&host, "spender.wasm", wasm, &PluginOptions::default()).expect("loads");
+    let mut plugin = load(host, "spender.wasm", wasm, &PluginOptions::default()).expect("loads");
     let first = plugin.execute(REQUEST);
     for _ in 0..3 {
         let next = plugin.execute(REQUEST);
@@ -68,28 +77,7 @@ fn every_call_has_the_whole_budget() {
     assert!(first.fuel_used > 10_000_000 && first.fuel_used < 100_000_000, "{}", first.fuel_used);
 }
 
-#[test]
-fn a_stack_that_threads_do_not_have_is_refused() {
-    let config = |max_stack_bytes| WasmConfig { max_stack_bytes, ..WasmConfig::default() };
-    let Err(error) = Host::new(config(conductor_core::MAX_STACK_BYTES + 1)) else {
-        panic!("it was accepted")
-    };
-    assert_eq!(error.to_string(), "max_stack_bytes is 1048577, more than 1048576");
-    // The largest that is accepted is survived on a thread of the usual size.
-    std::thread::spawn(move || {
-        let host = Host::new(config(conductor_core::MAX_STACK_BYTES)).expect("host");
-        let text = include_str!("../../../tests/vectors/stack/recursion.wat");
-        let wasm = wat::parse_str(text).expect("valid text");
-        let mut plugin = load(&host, "deep.wasm", wasm, &PluginOptions::default()).expect("loads");
-        assert_eq!(plugin.execute(REQUEST).outcome.to_string(), "stack exhausted");
-    })
-    .join()
-    .expect("the thread lives");
-}
-
-#[test]
-fn memory_of_a_new_instance_is_zero() {
-    let host = Host::new(WasmConfig::default()).expect("host");
+pub(crate) fn memory_of_a_new_instance_is_zero(host: &Host) {
     let filler = r#"(module
         (memory (export "memory") 512)
         (func (export "alloc") (param i32) (result i32) (i32.const 1024))
@@ -111,18 +99,16 @@ fn memory_of_a_new_instance_is_zero() {
     let options = PluginOptions { limits: Some(limits), ..PluginOptions::default() };
     for _ in 0..3 {
         let wasm = wat::parse_str(filler).expect("valid text");
-        let mut first = load(&host, "filler.wasm", wasm, &options).expect("loads");
+        let mut first = load(host, "filler.wasm", wasm, &options).expect("loads");
         assert_eq!(first.execute(REQUEST).outcome, Outcome::Ok);
         drop(first);
         let wasm = wat::parse_str(reader).expect("valid text");
-        let mut second = load(&host, "reader.wasm", wasm, &options).expect("loads");
+        let mut second = load(host, "reader.wasm", wasm, &options).expect("loads");
         assert_eq!(second.execute(REQUEST).outcome, Outcome::Ok);
     }
 }
 
-#[test]
-fn a_command_reads_its_request_and_its_output_is_the_reply() {
-    let host = Host::new(WasmConfig::default()).expect("host");
+pub(crate) fn a_command_reads_its_request_and_its_output_is_the_reply(host: &Host) {
     let echo = r#"(module
         (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
@@ -136,7 +122,7 @@ fn a_command_reads_its_request_and_its_output_is_the_reply() {
             (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
             (call $exit (i32.sub (i32.load8_u (i32.const 1024)) (i32.const 48)))))"#;
     let wasm = wat::parse_str(echo).expect("valid text");
-    let mut plugin = load(&host, "echo.wasm", wasm, &PluginOptions::default()).expect("loads");
+    let mut plugin = load(host, "echo.wasm", wasm, &PluginOptions::default()).expect("loads");
     let report = plugin.execute(b"0 hello");
     assert_eq!((report.outcome, report.reply.as_deref()), (Outcome::Ok, Some(&b"0 hello"[..])));
     let report = plugin.execute(b"7 again");
@@ -146,11 +132,9 @@ fn a_command_reads_its_request_and_its_output_is_the_reply() {
     );
 }
 
-#[test]
-fn a_second_plugin_on_another_thread_is_not_held_up_by_a_loop() {
-    let host = Host::new(WasmConfig::default()).expect("host");
-    let bystander = support::Bystander::start(&host);
-    let text = include_str!("../../../tests/vectors/loop/wall-clock.wat");
+pub(crate) fn a_second_plugin_on_another_thread_is_not_held_up_by_a_loop(host: &Host) {
+    let bystander = Bystander::start(host);
+    let text = include_str!("../../../../tests/vectors/loop/wall-clock.wat");
     let limits = Limits {
         max_fuel: u64::MAX / 4,
         max_execution_time: std::time::Duration::from_millis(300),
@@ -158,16 +142,14 @@ fn a_second_plugin_on_another_thread_is_not_held_up_by_a_loop() {
     };
     let options = PluginOptions { limits: Some(limits), ..PluginOptions::default() };
     let mut plugin =
-        load(&host, "loop.wasm", wat::parse_str(text).expect("valid text"), &options).expect("loads");
+        load(host, "loop.wasm", wat::parse_str(text).expect("valid text"), &options).expect("loads");
     let before = bystander.answered();
     assert_eq!(plugin.execute(REQUEST).outcome.to_string(), "time limit exceeded");
     assert!(bystander.answered() > before + 5, "{} answers", bystander.answered() - before);
     bystander.stop();
 }
 
-#[test]
-fn each_plugin_may_have_a_stack_of_its_own_size() {
-    let host = Host::new(WasmConfig::default()).expect("host");
+pub(crate) fn each_plugin_may_have_a_stack_of_its_own_size(host: &Host) {
     // Calls itself 10,000 times and returns.
     let deep = r#"(module
         (memory (export "memory") 1)
@@ -181,7 +163,7 @@ fn each_plugin_may_have_a_stack_of_its_own_size() {
         let limits = Limits { max_stack_bytes, ..Limits::default() };
         let options = PluginOptions { limits: Some(limits), ..PluginOptions::default() };
         let wasm = wat::parse_str(deep).expect("valid text");
-        load(&host, "deep.wasm", wasm, &options).map(|mut plugin| plugin.execute(REQUEST).outcome.to_string())
+        load(host, "deep.wasm", wasm, &options).map(|mut plugin| plugin.execute(REQUEST).outcome.to_string())
     };
     assert_eq!(outcome(conductor_core::MAX_STACK_BYTES).expect("loads"), "ok");
     assert_eq!(outcome(16 * 1024).expect("loads"), "stack exhausted");
