@@ -8,10 +8,10 @@ use crate::support::{Bystander, REQUEST, load};
 
 /// Every test of this file, by its name.
 pub(crate) const TESTS: [OnHost; 7] = [
-    ("a_trap_is_followed_by_a_fresh_instance", a_trap_is_followed_by_a_fresh_instance),
-    ("fresh_isolation_gives_every_call_an_instance", fresh_isolation_gives_every_call_an_instance),
-    ("every_call_has_the_whole_budget", every_call_has_the_whole_budget),
-    ("memory_of_a_new_instance_is_zero", memory_of_a_new_instance_is_zero),
+    ("instances::a_trap_is_followed_by_a_fresh_instance", a_trap_is_followed_by_a_fresh_instance),
+    ("instances::fresh_isolation_gives_every_call_an_instance", fresh_isolation_gives_every_call_an_instance),
+    ("instances::every_call_has_the_whole_budget", every_call_has_the_whole_budget),
+    ("instances::memory_of_a_new_instance_is_zero", memory_of_a_new_instance_is_zero),
     (
         "a_command_reads_its_request_and_its_output_is_the_reply",
         a_command_reads_its_request_and_its_output_is_the_reply,
@@ -20,7 +20,7 @@ pub(crate) const TESTS: [OnHost; 7] = [
         "a_second_plugin_on_another_thread_is_not_held_up_by_a_loop",
         a_second_plugin_on_another_thread_is_not_held_up_by_a_loop,
     ),
-    ("each_plugin_may_have_a_stack_of_its_own_size", each_plugin_may_have_a_stack_of_its_own_size),
+    ("instances::each_plugin_may_have_a_stack_of_its_own_size", each_plugin_may_have_a_stack_of_its_own_size),
 ];
 
 /// Counts its calls in a global; traps when the request is `!`.

@@ -23,6 +23,7 @@ mod deeds;
 mod hosts;
 mod instances;
 mod misbehave;
+mod not_wasm;
 mod raw;
 mod restarts;
 mod second_wall;
@@ -71,16 +72,19 @@ fn trials() -> Vec<Trial> {
         test("code_cache::directory", code_cache::a_directory_is_ignored),
         test("code_cache::secret", code_cache::a_secret_that_is_none_is_refused),
     ];
-    for (name, run) in instances::TESTS {
-        trials.push(in_process(format!("instances::{name}"), run));
-        trials.push(in_workers(format!("instances::{name}"), run));
+    for (name, run) in instances::TESTS.into_iter().chain(not_wasm::TESTS) {
+        trials.push(in_process(name, run));
+        trials.push(in_workers(name, run));
     }
+    let generated = "not_wasm::mutated_and_generated_modules_never_panic";
+    trials.push(in_process(generated, not_wasm::mutated_and_generated_modules_never_panic));
+    trials.push(in_workers(generated, not_wasm::some_mutated_and_generated_modules_never_panic));
     trials.extend(compile_bomb::trials());
     trials
 }
 
 /// A test on a host that runs plugins in this process.
-fn in_process(name: String, run: fn(&Host)) -> Trial {
+fn in_process(name: &str, run: fn(&Host)) -> Trial {
     Trial::test(format!("{name}::in_process"), move || {
         run(&hosts::in_process());
         Ok(())
@@ -88,7 +92,7 @@ fn in_process(name: String, run: fn(&Host)) -> Trial {
 }
 
 /// The same test on a host that runs plugins in workers.
-fn in_workers(name: String, run: fn(&Host)) -> Trial {
+fn in_workers(name: &str, run: fn(&Host)) -> Trial {
     Trial::test(format!("{name}::in_workers"), move || {
         run(&hosts::in_workers());
         Ok(())

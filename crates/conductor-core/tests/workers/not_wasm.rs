@@ -1,23 +1,25 @@
 //! Files that are not plugins, and modules that claim more than they have: refused by name, without a panic and without
 //! reaching the compiler.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot be set up fails, outside its test function too"
-)]
-
-#[path = "support/plugins.rs"]
-#[expect(dead_code, reason = "each test binary uses a part of the support")]
-mod support;
-
 use std::fs::File;
 use std::io::Read as _;
 use std::time::{Duration, Instant};
 
-use conductor_core::{Host, PluginOptions, WasmConfig};
-use conductor_signing::UnverifiedPlugin;
-use support::load;
+use conductor_core::{Host, LoadError, PluginOptions};
+
+use crate::hosts::OnHost;
+use crate::support::load;
+
+/// The tests that any host is to pass, by their names.
+pub(crate) const TESTS: [OnHost; 4] = [
+    ("not_wasm::what_is_not_a_module_is_called_what_it_is", what_is_not_a_module_is_called_what_it_is),
+    ("not_wasm::a_gigabyte_of_zeros_is_refused_by_its_size", a_gigabyte_of_zeros_is_refused_by_its_size),
+    (
+        "not_wasm::modules_that_would_cost_the_compiler_too_much_are_counted_first",
+        modules_that_would_cost_the_compiler_too_much_are_counted_first,
+    ),
+    ("not_wasm::truncation_at_every_offset_is_refused", truncation_at_every_offset_is_refused),
+];
 
 /// Longest that looking at any malformed module may take: ten times what the promise says.
 const WATCHDOG: Duration = Duration::from_secs(50);
@@ -29,9 +31,7 @@ fn refusal(host: &Host, bytes: &[u8]) -> String {
     }
 }
 
-#[test]
-fn what_is_not_a_module_is_called_what_it_is() {
-    let host = Host::new(WasmConfig::default()).expect("host");
+pub(crate) fn what_is_not_a_module_is_called_what_it_is(host: &Host) {
     let mut elf = [0; 4096];
     File::open("/proc/self/exe").and_then(|mut file| file.read_exact(&mut elf)).expect("readable");
     let module = wat::parse_str("(module)").expect("valid text");
@@ -52,29 +52,25 @@ fn what_is_not_a_module_is_called_what_it_is() {
         (b"#!/bin/sh\necho hello", "the file is not a WebAssembly module"),
     ];
     for (bytes, expected) in cases {
-        assert_eq!(refusal(&host, bytes), expected);
+        assert_eq!(refusal(host, bytes), expected);
     }
     assert_eq!(
-        refusal(&host, &module),
+        refusal(host, &module),
         "module exports neither `execute` nor `_start`, so it is not a plugin"
     );
 }
 
-#[test]
-fn a_gigabyte_of_zeros_is_refused_by_its_size() {
+pub(crate) fn a_gigabyte_of_zeros_is_refused_by_its_size(host: &Host) {
     let directory = tempfile::tempdir().expect("directory");
     let path = directory.path().join("zeros.wasm");
     let file = File::create(&path).expect("created");
     file.set_len(1 << 30).expect("a sparse file");
-    let host = Host::new(WasmConfig::default()).expect("host");
     let Err(error) = host.load(&path, &PluginOptions::default()) else { panic!("it was loaded") };
     let text = error.to_string();
     assert!(text.contains("67108864"), "{text}");
 }
 
-#[test]
-fn modules_that_would_cost_the_compiler_too_much_are_counted_first() {
-    let host = Host::new(WasmConfig::default()).expect("host");
+pub(crate) fn modules_that_would_cost_the_compiler_too_much_are_counted_first(host: &Host) {
     let function = |body: &str| wat::parse_str(format!("(module (func {body}))")).expect("valid text");
     let cases = [
         (
@@ -113,40 +109,36 @@ fn modules_that_would_cost_the_compiler_too_much_are_counted_first() {
     ];
     for (wasm, expected) in cases {
         let started = Instant::now();
-        assert_eq!(refusal(&host, &wasm), expected);
+        assert_eq!(refusal(host, &wasm), expected);
         assert!(started.elapsed() < WATCHDOG);
     }
 }
 
-#[test]
-fn truncation_at_every_offset_is_refused() {
-    let text = include_str!("../../../tests/vectors/imports/undeclared-capability.wat");
+pub(crate) fn truncation_at_every_offset_is_refused(host: &Host) {
+    let text = include_str!("../../../../tests/vectors/imports/undeclared-capability.wat");
     let wasm = wat::parse_str(text).expect("valid text");
-    let host = Host::new(WasmConfig::default()).expect("host");
     // A cut right after a section leaves a smaller module, and one that lost only its names, or its data too, is
     // still a plugin.
     let loaded = (0..wasm.len())
         .filter(|len| {
             let part = wasm.get(..*len).expect("in range").to_vec();
-            load(&host, "part.wasm", part, &PluginOptions::default()).is_ok()
+            load(host, "part.wasm", part, &PluginOptions::default()).is_ok()
         })
         .count();
     assert!(loaded <= 2, "{loaded} of {} truncated modules were loaded", wasm.len());
 }
 
-#[test]
-fn mutated_and_generated_modules_never_panic() {
-    const MODULES: u64 = 150;
-    let host = Host::new(WasmConfig::default()).expect("host");
-    let seed = wat::parse_str(include_str!("../../../tests/vectors/loop/bulk.wat")).expect("valid text");
+/// Modules that tools made of a plugin, or of noise, one set for each number.
+fn no_panic(host: &Host, modules: u64) {
+    let seed = wat::parse_str(include_str!("../../../../tests/vectors/loop/bulk.wat")).expect("valid text");
     let mut looked_at = 0;
-    for number in 0..MODULES {
+    for number in 0..modules {
         let started = Instant::now();
         let mut mutate = wasm_mutate::WasmMutate::default();
         mutate.seed(number).preserve_semantics(false);
         if let Ok(mutants) = mutate.run(&seed) {
             for mutant in mutants.take(2).flatten() {
-                let _ = load(&host, "mutant.wasm", mutant, &PluginOptions::default());
+                look_at(host, "mutant.wasm", mutant);
                 looked_at += 1;
             }
         }
@@ -155,23 +147,31 @@ fn mutated_and_generated_modules_never_panic() {
         if let Some(byte) = flipped.get_mut(at) {
             *byte ^= 1 << (number % 8);
         }
-        let _ = load(&host, "flipped.wasm", flipped, &PluginOptions::default());
+        look_at(host, "flipped.wasm", flipped);
         let noise: Vec<u8> = (0..2048u64).map(|i| ((i * (number + 1) * 2_654_435_761) >> 13) as u8).collect();
         let mut source = arbitrary::Unstructured::new(&noise);
         if let Ok(module) = wasm_smith::Module::new(wasm_smith::Config::default(), &mut source) {
-            let _ = load(&host, "generated.wasm", module.to_bytes(), &PluginOptions::default());
+            look_at(host, "generated.wasm", module.to_bytes());
             looked_at += 1;
         }
         assert!(started.elapsed() < WATCHDOG, "module {number} took {:?}", started.elapsed());
     }
-    assert!(looked_at > MODULES, "only {looked_at} modules were made");
+    assert!(looked_at > modules, "only {looked_at} modules were made");
 }
 
-#[test]
-fn reading_stops_at_the_limit_of_the_plugin_not_of_the_host() {
-    let directory = tempfile::tempdir().expect("directory");
-    let path = directory.path().join("small.wasm");
-    std::fs::write(&path, [0; 101]).expect("written");
-    assert!(UnverifiedPlugin::read(&path, 100).is_err());
-    assert!(UnverifiedPlugin::read(&path, 101).is_ok());
+/// Loads a module that may well be refused; a worker that panicked has ended, which is no refusal.
+fn look_at(host: &Host, name: &str, wasm: Vec<u8>) {
+    if let Err(error @ LoadError::Worker { .. }) = load(host, name, wasm, &PluginOptions::default()) {
+        panic!("{name}: {error}");
+    }
+}
+
+/// Many, since looking at one costs little here.
+pub(crate) fn mutated_and_generated_modules_never_panic(host: &Host) {
+    no_panic(host, 150);
+}
+
+/// Fewer, since each that has the right shape costs a process.
+pub(crate) fn some_mutated_and_generated_modules_never_panic(host: &Host) {
+    no_panic(host, 25);
 }
