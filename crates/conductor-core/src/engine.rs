@@ -274,6 +274,13 @@ pub enum CompileError {
         /// Processor time that it may take, in seconds.
         seconds: u64,
     },
+    /// Compiling did not end, although it took little processor time: this machine has too much else to do, or the compiler
+    /// waits for something.
+    #[error("module was not compiled within {seconds} s")]
+    Late {
+        /// Time by the clock that it may take, in seconds.
+        seconds: u64,
+    },
     /// Compiling took more memory than it may.
     #[error("module takes more than {max} bytes of memory to compile")]
     TooMuchMemory {

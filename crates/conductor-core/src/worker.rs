@@ -19,6 +19,7 @@ mod process;
 mod spawner;
 mod supervisor;
 mod syscalls;
+mod turns;
 mod watch;
 
 pub use code_cache::{CodeCache, CodeCacheError};

@@ -224,6 +224,7 @@ impl CompileFault {
             CompileError::Shape { .. }
             | CompileError::InWorker { .. }
             | CompileError::TooSlow { .. }
+            | CompileError::Late { .. }
             | CompileError::TooMuchMemory { .. } => Self::Compiler { cause: cut(&error.to_string()) },
         }
     }

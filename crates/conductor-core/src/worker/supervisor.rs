@@ -15,6 +15,7 @@ use super::code_cache::{CodeCache, MAX_CODE_BYTES};
 use super::frame::{self, FromWorker, ToWorker};
 use super::order::{Order, SealedPlugin};
 use super::spawner::{Spawner, WorkerProgram};
+use super::turns::Turns;
 use super::watch::{Allowance, Handle, Watch};
 use crate::broker::Session;
 use crate::capability::filesystem::DataQuota;
@@ -38,8 +39,12 @@ const TRANSIT: Duration = Duration::from_millis(10);
 /// Longest time from the start of a worker until it is locked, on a busy machine.
 const MAX_LOCK_TIME: Duration = Duration::from_secs(30);
 
-/// How much longer than its processor time a compilation may take by the clock.
-const COMPILE_PATIENCE: u32 = 5;
+/// How much longer than its processor time a compilation may take by the clock, on a machine that has much else to do. Stops
+/// a compiler that was taken over from waiting for ever.
+const COMPILE_PATIENCE: u32 = 15;
+
+/// Workers that compile at the same time, for each processor. More would only take each other's time and memory.
+const COMPILING_PER_PROCESSOR: usize = 2;
 
 /// Data that a running plugin may have beside its memories: tables, the engine's own, messages under way.
 const OWN_DATA_BYTES: u64 = 16 * 1024 * 1024;
@@ -60,6 +65,7 @@ struct Shared {
     spawner: Spawner,
     watch: Watch,
     cache: Option<CodeCache>,
+    compiling: Turns,
     allow_weak_isolation: bool,
 }
 
@@ -73,7 +79,9 @@ impl Workers {
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
         let spawner = Spawner::start(program).map_err(failed)?;
         let watch = Watch::start().map_err(failed)?;
-        let shared = Arc::new(Shared { spawner, watch, cache: None, allow_weak_isolation: true });
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let compiling = Turns::new(processors * COMPILING_PER_PROCESSOR);
+        let shared = Arc::new(Shared { spawner, watch, cache: None, compiling, allow_weak_isolation: true });
         let probe = Spec {
             shared: Arc::clone(&shared),
             name: "probe".to_owned(),
@@ -221,6 +229,7 @@ impl Spec {
     /// Starts a worker up to the point where it waits for calls.
     fn start(&self, surroundings: &Surroundings, session: &Session) -> Result<(Worker, Metadata), LoadError> {
         let faulty = |fault| LoadError::Worker { fault };
+        let turn = self.shared.compiling.take();
         let mut worker = self.lock(surroundings).map_err(faulty)?;
         let handle = Arc::clone(&worker.handle);
         // Compiling and starting are work that was asked for.
@@ -230,6 +239,7 @@ impl Spec {
         }
         let limits = &surroundings.limits;
         self.await_code(&mut worker, limits)?;
+        drop(turn);
         worker.limit_running(limits).map_err(|error| {
             faulty(match handle.ended() {
                 Some(_) => handle.how_it_ended(END_PATIENCE),
@@ -319,7 +329,8 @@ impl Spec {
     fn await_code(&self, worker: &mut Worker, limits: &Limits) -> Result<(), LoadError> {
         let faulty = |fault| LoadError::Worker { fault };
         let seconds = limits.max_compile_time.as_secs().max(1);
-        let deadline = Instant::now() + limits.max_compile_time * COMPILE_PATIENCE + GRACE;
+        let patience = Duration::from_secs(seconds).saturating_mul(COMPILE_PATIENCE) + GRACE;
+        let deadline = Instant::now() + patience;
         let expected = "word of its compilation";
         match worker.receive(expected, deadline, |_, _| unanswered()) {
             Ok(Received::Frame(FromWorker::Compiled { cached }, _)) => {
@@ -336,7 +347,7 @@ impl Spec {
                     Some(libc::SIGXCPU) => CompileError::TooSlow { seconds },
                     // How a program of Rust ends that gets no memory.
                     Some(libc::SIGABRT) => CompileError::TooMuchMemory { max: limits.max_compile_bytes },
-                    _ if fault == WorkerFault::Hung => CompileError::TooSlow { seconds },
+                    _ if fault == WorkerFault::Hung => CompileError::Late { seconds: patience.as_secs() },
                     Some(_) | None => return Err(faulty(fault)),
                 };
                 Err(LoadError::Compile { source })

@@ -19,14 +19,14 @@ use crate::misbehave::{DONE, FLAG, ONCE};
 use crate::support::{Bystander, REQUEST};
 
 /// Longest time that one failure may take to be noticed.
-const WATCHDOG: Duration = Duration::from_secs(30);
+const WATCHDOG: Duration = Duration::from_secs(60);
 
 const ENDED_KILL: &str = "worker process ended: signal: 9 (SIGKILL)";
 const ENDED_ABORT: &str = "worker process ended: signal: 6 (SIGABRT)";
 const ENDED_SEGV: &str = "worker process ended: signal: 11 (SIGSEGV)";
 const ENDED_EXIT: &str = "worker process ended: exit status: 0";
 const HUNG: &str = "worker process did not answer in time and was ended";
-const TOO_SLOW: &str = "module takes more than 1 s of processor time to compile";
+const LATE: &str = "module was not compiled within 16 s";
 const TOO_MUCH: &str = "module takes more than 1073741824 bytes of memory to compile";
 const NO_CODE: &str = "worker process sent what is no valid word of its compilation and was ended";
 const NO_START: &str = "worker process sent what is no valid start of the plugin and was ended";
@@ -43,10 +43,10 @@ pub(crate) fn while_loading() {
             ("die-by-SIGSEGV", ENDED_SEGV),
             ("abort", TOO_MUCH),
             ("exit", ENDED_EXIT),
-            ("hang", TOO_SLOW),
-            ("stop", TOO_SLOW),
+            ("hang", LATE),
+            ("stop", LATE),
             ("send-garbage", NO_CODE),
-            ("send-half-a-frame", TOO_SLOW),
+            ("send-half-a-frame", LATE),
             ("send-a-gigabyte", &too_large(quick())),
             ("send-out-of-turn", NO_START),
             ("ask-unasked", NO_CODE),

@@ -78,7 +78,12 @@ impl Plugins {
                 calls: calls.cloned(),
             };
             let started = started.clone();
-            let thread = Builder::new().name(plugin.alias.to_string()).spawn(move || runner.run(&started));
+            let started = move |plugin| {
+                announce(&plugin);
+                // The receiver is gone once the daemon no longer waits for plugins.
+                let _ = started.send(plugin);
+            };
+            let thread = Builder::new().name(plugin.alias.to_string()).spawn(move || runner.run(started));
             let thread = thread.map_err(|source| RunError::Thread { source })?;
             self.threads.push((Arc::clone(&plugin.alias), thread));
         }
@@ -121,7 +126,7 @@ fn summarize(totals: &PluginTotals) {
     tracing::info!(plugin, calls, failures, busy_ms, coalesced, refused, "plugin done");
 }
 
-/// Says what became of each plugin; returns how many were refused.
+/// Waits until it is known what became of each plugin; returns how many were refused.
 fn wait_for(waiting: &Receiver<StartedPlugin>, count: usize, stop: &Stop) -> usize {
     let deadline = Instant::now() + START_WAIT;
     let mut refused = 0;
@@ -131,7 +136,6 @@ fn wait_for(waiting: &Receiver<StartedPlugin>, count: usize, stop: &Stop) -> usi
             Ok(plugin) => {
                 known += 1;
                 refused += usize::from(plugin.loaded.is_err());
-                announce(&plugin);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
@@ -143,6 +147,7 @@ fn wait_for(waiting: &Receiver<StartedPlugin>, count: usize, stop: &Stop) -> usi
     refused
 }
 
+/// Says what became of a plugin, however late.
 fn announce(plugin: &StartedPlugin) {
     let alias = &*plugin.alias;
     match &plugin.loaded {

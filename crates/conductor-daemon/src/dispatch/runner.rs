@@ -1,7 +1,6 @@
 //! The thread of one plugin: loads it, then makes the calls that wait in its queue, one after the other.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use conductor_core::{
@@ -54,7 +53,7 @@ pub(crate) struct Runner {
 impl Runner {
     /// Loads the plugin, says so to `started`, and makes its calls until the queue is closed and empty. What the queue
     /// itself dropped is not in the totals yet.
-    pub(crate) fn run(self, started: &Sender<StartedPlugin>) -> PluginTotals {
+    pub(crate) fn run(self, started: impl Fn(StartedPlugin)) -> PluginTotals {
         // However this thread ends, nothing may wait for its queue any longer.
         let _abandon = Abandon(&self);
         let alias = Arc::clone(&self.config.alias);
@@ -68,8 +67,7 @@ impl Runner {
             unfit_mappings: 0,
         };
         let say = |loaded| {
-            // The receiver is gone only when the daemon no longer waits for plugins.
-            let _ = started.send(StartedPlugin { alias: Arc::clone(&alias), loaded });
+            started(StartedPlugin { alias: Arc::clone(&alias), loaded });
         };
         let limits = self.config.limits.apply(self.host.config().limits());
         let options = PluginOptions {
