@@ -15,19 +15,7 @@ const ALLOWANCE_KIB: u64 = 16 * 1024;
 #[test]
 fn the_host_grows_by_no_more_than_the_plugin_may() {
     let host = Host::new(WasmConfig::default()).expect("host");
-    // Grows a page at a time, touches every page, and asks for 200 MB on top.
-    let text = r#"(module
-        (memory (export "memory") 1)
-        (func (export "alloc") (param i32) (result i32) (i32.const 1024))
-        (func (export "execute") (param i32 i32) (result i32)
-            (local $page i32)
-            (block $full
-                (loop $again
-                    (local.set $page (memory.grow (i32.const 1)))
-                    (br_if $full (i32.eq (local.get $page) (i32.const -1)))
-                    (memory.fill (i32.shl (local.get $page) (i32.const 16)) (i32.const 1) (i32.const 4096))
-                    (br $again)))
-            (i32.ne (memory.grow (i32.const 3200)) (i32.const -1))))"#;
+    let text = include_str!("support/grower.wat");
     let wasm = wat::parse_str(text).expect("valid text");
     let mut plugin = load(&host, "grower.wasm", wasm, &PluginOptions::default()).expect("loads");
     let before = peak_kib();

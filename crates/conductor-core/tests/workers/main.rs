@@ -22,6 +22,7 @@ mod crash;
 mod deeds;
 mod hosts;
 mod instances;
+mod memory;
 mod misbehave;
 mod not_wasm;
 mod raw;
@@ -66,6 +67,7 @@ fn trials() -> Vec<Trial> {
         test("crash::not_granted", crash::what_is_not_granted_is_denied),
         test("crash::quarantine", crash::failing_again_and_again_ends_in_quarantine),
         test("restarts::leave_nothing_behind", restarts::leave_nothing_behind),
+        test("memory::in_workers", memory::a_worker_grows_by_no_more_than_its_plugin_may),
         test("code_cache::sound_code", code_cache::sound_code_is_used_again),
         test("code_cache::hit", code_cache::a_hit_runs_the_code_in_the_file),
         test("code_cache::anything_else", code_cache::anything_else_is_ignored_and_replaced),
