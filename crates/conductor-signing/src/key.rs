@@ -50,7 +50,7 @@ impl PublicKey {
 
     /// Whether `signature` was made over `message` with the private half of this key.
     #[must_use]
-    pub(crate) fn accepts(&self, message: &[u8], signature: &Signature) -> bool {
+    pub fn accepts(&self, message: &[u8], signature: &Signature) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
         VerifyingKey::from_bytes(&self.0).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
     }
@@ -104,7 +104,8 @@ pub struct Signature([u8; 64]);
 
 impl Signature {
     /// A signature as it was read or made.
-    pub(crate) const fn from_bytes(bytes: [u8; 64]) -> Self {
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 64]) -> Self {
         Self(bytes)
     }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::atomic_file::{self, PRIVATE, PUBLIC};
 use crate::file_error::quoted;
 use crate::guarded::{self, Guard};
-use crate::{FileError, PublicKey, Signature, escape};
+use crate::{FileError, PrivateKey, PrivateKeyError, PublicKey, Signature, escape};
 
 /// Bytes of a seed.
 const SEED_BYTES: usize = 32;
@@ -80,10 +80,15 @@ impl SigningKey {
     pub fn public_key(&self) -> PublicKey {
         PublicKey::of(&self.0)
     }
+}
 
-    /// Signs a message.
-    pub(crate) fn sign(&self, message: &[u8]) -> Signature {
-        Signature::from_bytes(self.0.sign(message).to_bytes())
+impl PrivateKey for SigningKey {
+    fn public_key(&self) -> PublicKey {
+        Self::public_key(self)
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Signature, PrivateKeyError> {
+        Ok(Signature::from_bytes(self.0.sign(message).to_bytes()))
     }
 }
 

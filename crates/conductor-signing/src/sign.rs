@@ -3,12 +3,13 @@
 use conductor_abi::CapabilityRequest;
 
 use crate::document::{Cosignature, SignatureDocument, SignedStatement};
+use crate::dsse::pre_authentication_encoding;
 use crate::json::ValueError;
 use crate::plugin_file::{DocumentFile, PluginFile};
-use crate::statement::{plugin_version, pre_authentication_encoding};
+use crate::statement::{PAYLOAD_TYPE, plugin_version};
 use crate::{
-    Developer, HostVersion, ModuleError, NameError, PluginName, RequireStatement, SigningKey, Statement,
-    TrustStore, UtcTime, VerifyError, escape,
+    Developer, HostVersion, ModuleError, NameError, PluginName, PrivateKey, PrivateKeyError,
+    RequireStatement, Statement, TrustStore, UtcTime, VerifyError, escape, private_key,
 };
 
 /// What a signer states beyond what the file says itself.
@@ -32,7 +33,11 @@ impl PluginFile {
     /// # Errors
     ///
     /// Fails if the request contradicts the manifest, the file has no usable name, or the document does not verify.
-    pub fn sign(&self, key: &SigningKey, request: SigningRequest) -> Result<SignatureDocument, SignError> {
+    pub fn sign(
+        &self,
+        key: &dyn PrivateKey,
+        request: SigningRequest,
+    ) -> Result<SignatureDocument, SignError> {
         let statement = self.statement(request)?;
         let bytes = statement.to_json().map_err(|source| SignError::Encode { source })?;
         let document = SignatureDocument {
@@ -40,11 +45,11 @@ impl PluginFile {
             plugin_size: self.size,
             signer: Cosignature {
                 public_key: key.public_key(),
-                signature: key.sign(self.digest.as_bytes()),
+                signature: private_key::sign(key, self.digest.as_bytes())?,
                 signed_at: statement.signed_at,
                 developer: statement.developer,
                 statement: Some(SignedStatement {
-                    signature: key.sign(&pre_authentication_encoding(&bytes)),
+                    signature: private_key::sign(key, &pre_authentication_encoding(PAYLOAD_TYPE, &bytes))?,
                     bytes,
                 }),
             },
@@ -129,6 +134,9 @@ pub enum SignError {
         /// The cause.
         source: serde_json::Error,
     },
+    /// The key did not sign.
+    #[error(transparent)]
+    Key(#[from] PrivateKeyError),
     /// The document does not verify; nothing was written.
     #[error("the new signature does not verify: {cause}")]
     SelfCheck {
@@ -158,7 +166,7 @@ impl SignError {
             Self::Module(_) => {
                 Some("correct plugin.toml, then: conductor-sign manifest add --replace".to_owned())
             }
-            Self::Version { .. } | Self::Encode { .. } | Self::SelfCheck { .. } => None,
+            Self::Version { .. } | Self::Key(_) | Self::Encode { .. } | Self::SelfCheck { .. } => None,
         }
     }
 }

@@ -109,14 +109,6 @@ impl Statement {
     }
 }
 
-/// The pre-authentication encoding of DSSE, version 1: `DSSEv1 SP LEN(type) SP type SP LEN(body) SP body`
-/// (<https://github.com/secure-systems-lab/dsse/blob/v1.0.0/protocol.md>).
-pub(crate) fn pre_authentication_encoding(body: &[u8]) -> Vec<u8> {
-    let mut encoded = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), body.len()).into_bytes();
-    encoded.extend_from_slice(body);
-    encoded
-}
-
 /// A version that fits a table column.
 pub(crate) fn bounded(text: &str, max: usize) -> Result<String, ValueError> {
     if text.len() > max { Err(ValueError::TooLong { max }) } else { Ok(text.to_owned()) }
@@ -180,11 +172,5 @@ mod tests {
             Statement::parse(json.to_string().as_bytes()),
             Err(FormatError::Unknown { field: "only_on".into() })
         );
-    }
-
-    #[test]
-    fn the_encoding_is_that_of_dsse() {
-        let encoded = pre_authentication_encoding(b"hello");
-        assert_eq!(encoded, b"DSSEv1 40 application/vnd.conductor.plugin.v1+json 5 hello");
     }
 }

@@ -16,10 +16,11 @@ use conductor_abi::{Manifest, Risk};
 use jiff::Timestamp;
 
 use crate::document::{Cosignature, DocumentError, SignatureDocument};
+use crate::dsse::pre_authentication_encoding;
 use crate::file_error::quoted;
 use crate::json::FormatError;
 use crate::plugin_file::PluginFile;
-use crate::statement::pre_authentication_encoding;
+use crate::statement::PAYLOAD_TYPE;
 use crate::{
     Digest, HostVersion, ModuleError, NameError, PluginName, PublicKey, RequireStatement, Revocation,
     Statement, TrustStore, UtcTime, escape,
@@ -179,7 +180,8 @@ fn check_signatures<'a>(
             return Err(VerifyError::SignatureInvalid { key: *key });
         }
         if let Some(statement) = statement
-            && !key.accepts(&pre_authentication_encoding(&statement.bytes), &statement.signature)
+            && !key
+                .accepts(&pre_authentication_encoding(PAYLOAD_TYPE, &statement.bytes), &statement.signature)
         {
             return Err(VerifyError::StatementSignatureInvalid { key: *key });
         }

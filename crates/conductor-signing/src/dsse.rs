@@ -1,0 +1,22 @@
+//! What is signed where more than a digest is: bytes together with what they are.
+
+/// The pre-authentication encoding of DSSE, version 1: `DSSEv1 SP LEN(type) SP type SP LEN(body) SP body`
+/// (<https://github.com/secure-systems-lab/dsse/blob/v1.0.0/protocol.md>). A signature over one type of payload can be
+/// mistaken for none over another, nor for one over a digest, which is 32 bytes.
+pub(crate) fn pre_authentication_encoding(payload_type: &str, body: &[u8]) -> Vec<u8> {
+    let mut encoded = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), body.len()).into_bytes();
+    encoded.extend_from_slice(body);
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statement::PAYLOAD_TYPE;
+
+    #[test]
+    fn the_encoding_is_that_of_dsse() {
+        let encoded = pre_authentication_encoding(PAYLOAD_TYPE, b"hello");
+        assert_eq!(encoded, b"DSSEv1 40 application/vnd.conductor.plugin.v1+json 5 hello");
+    }
+}
