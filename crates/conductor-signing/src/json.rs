@@ -128,6 +128,30 @@ impl Members {
         list.into_iter().enumerate().map(member).collect::<Result<_, _>>().map(Some)
     }
 
+    /// Takes a list of at most `max` texts that may be absent, and parses each.
+    pub(crate) fn optional_texts<T>(
+        &mut self,
+        field: &'static str,
+        max: usize,
+        parse: impl Fn(&str) -> Result<T, ValueError>,
+    ) -> Result<Option<Vec<T>>, FormatError> {
+        let list = match self.optional(field) {
+            None => return Ok(None),
+            Some(Value::Array(list)) => list,
+            Some(_) => return Err(self.type_error(field, "a list")),
+        };
+        if list.len() > max {
+            return Err(self.value_error(field, ValueError::TooMany { max }));
+        }
+        let entry = |value: Value| match value {
+            Value::String(text) => parse(&text).map_err(|cause| self.value_error(field, cause)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                Err(self.type_error(field, "a list of strings"))
+            }
+        };
+        list.into_iter().map(entry).collect::<Result<_, _>>().map(Some)
+    }
+
     /// Refuses what was not taken.
     pub(crate) fn finish(self) -> Result<(), FormatError> {
         match self.map.keys().next() {
@@ -221,6 +245,18 @@ pub enum ValueError {
     /// Not a version of the host.
     #[error(transparent)]
     HostVersion(#[from] VersionError),
+    /// A word that is not known.
+    #[error("expected {known}")]
+    Word {
+        /// The words that are.
+        known: &'static str,
+    },
+    /// A key in a list for the second time.
+    #[error("key {key} occurs twice")]
+    Repeated {
+        /// The key.
+        key: crate::PublicKey,
+    },
     /// A text that is too long.
     #[error("longer than {max} bytes")]
     TooLong {

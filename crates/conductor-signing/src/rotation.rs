@@ -1,0 +1,396 @@
+//! Passing on from one key to the next, so that who trusted the old one trusts the new one without being asked.
+//!
+//! A rotation is a statement that both keys sign. Rotations of one publisher form a chain, oldest first, which travels as
+//! JSON beside the plugin, in `<plugin>.wasm.rotation.json`:
+//!
+//! | member | value |
+//! |---|---|
+//! | `version` | 1 |
+//! | `algorithm` | `"Ed25519"` |
+//! | `links` | 1 to 64 of `{old_key, new_key, statement, old_signature, new_signature}` |
+//!
+//! `statement` is the base64 of the exact bytes that both signatures are made over, in the pre-authentication encoding of
+//! DSSE with a type of their own, so that no other signature can be taken for one of these. Its members:
+//!
+//! | member | value |
+//! |---|---|
+//! | `old_key`, `new_key` | 64 lower-case hex digits each |
+//! | `sequence` | 1 for the first rotation of a publisher, and one more for each that follows |
+//! | `rotated_at` | when it was made, RFC 3339, UTC |
+//! | `valid_from` | from when on the new key signs and the old one does not |
+//! | `keeps` | purposes that the old key keeps: `"sign"`, `"revoke"`; absent if none |
+
+mod error;
+mod lineage;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use data_encoding::{BASE64, HEXLOWER};
+use serde::Serialize;
+
+pub use error::RotationError;
+pub use lineage::{Ancestor, Lineage};
+
+use crate::dsse::pre_authentication_encoding;
+use crate::json::{FormatError, Members, ValueError};
+use crate::{ALGORITHM, PrivateKey, PrivateKeyError, PublicKey, Signature, UtcTime, private_key};
+
+/// DSSE payload type of a rotation's statement.
+pub const ROTATION_PAYLOAD_TYPE: &str = "application/vnd.conductor.rotation.v1+json";
+
+/// The only version of the chain's format.
+pub const ROTATION_VERSION: u64 = 1;
+
+/// Largest chain in bytes; it is parsed before anything in it is known to be true.
+pub const MAX_ROTATION_BYTES: usize = 64 * 1024;
+
+/// Most links of a chain, and most steps from a key to the one that it follows from; each costs two verifications.
+pub const MAX_ROTATION_LINKS: usize = 64;
+
+/// The file in which a plugin's rotations stand: `<plugin>.rotation.json`.
+#[must_use]
+pub fn rotation_path(plugin: &Path) -> PathBuf {
+    let mut path = OsString::from(plugin);
+    path.push(".rotation.json");
+    PathBuf::from(path)
+}
+
+/// One rotation, signed by both keys: there is no other way to have one than to verify or to make it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RotationLink {
+    /// The key that passes on.
+    pub old: PublicKey,
+    /// The key that follows.
+    pub new: PublicKey,
+    /// Its place in the chain, from 1.
+    pub sequence: u64,
+    /// When it was made, as both keys say.
+    pub rotated_at: UtcTime,
+    /// From when on it holds.
+    pub valid_from: UtcTime,
+    /// What the old key may go on doing.
+    pub keeps: Vec<Purpose>,
+    signed: SignedLink,
+}
+
+/// A link as it travels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SignedLink {
+    pub(crate) old_key: PublicKey,
+    pub(crate) new_key: PublicKey,
+    pub(crate) statement: Vec<u8>,
+    pub(crate) old_signature: Signature,
+    pub(crate) new_signature: Signature,
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Signing plugins.
+    Sign,
+    /// Issuing revocation lists.
+    Revoke,
+}
+
+impl Purpose {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sign => "sign",
+            Self::Revoke => "revoke",
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Purpose {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Sign, Self::Revoke]
+            .into_iter()
+            .find(|purpose| purpose.name() == text)
+            .ok_or(ValueError::Word { known: "`sign` and `revoke`" })
+    }
+}
+
+/// What a rotation states beyond its two keys.
+#[derive(Clone, Debug)]
+pub struct RotationRequest {
+    /// From when on it holds; now where absent.
+    pub valid_from: Option<UtcTime>,
+    /// What the old key may go on doing.
+    pub keeps: Vec<Purpose>,
+}
+
+impl RotationLink {
+    /// Whether the old key may go on signing plugins.
+    #[must_use]
+    pub fn keeps_signing(&self) -> bool {
+        self.keeps.contains(&Purpose::Sign)
+    }
+
+    /// Whether the old key may go on issuing revocation lists.
+    #[must_use]
+    pub fn keeps_revoking(&self) -> bool {
+        self.keeps.contains(&Purpose::Revoke)
+    }
+
+    /// The link as it travels.
+    pub(crate) const fn signed(&self) -> &SignedLink {
+        &self.signed
+    }
+
+    /// Verifies a link and reads what it states.
+    pub(crate) fn verify(signed: SignedLink) -> Result<Self, RotationError> {
+        let (old, new) = (signed.old_key, signed.new_key);
+        let encoded = pre_authentication_encoding(ROTATION_PAYLOAD_TYPE, &signed.statement);
+        for (key, signature) in [(old, &signed.old_signature), (new, &signed.new_signature)] {
+            if !key.accepts(&encoded, signature) {
+                return Err(RotationError::SignatureInvalid { key });
+            }
+        }
+        let malformed = |cause| RotationError::Statement { old, new, cause };
+        let mut members = Members::parse(&signed.statement).map_err(malformed)?;
+        let key = |members: &mut Members, field| members.parsed(field, |text| Ok(text.parse::<PublicKey>()?));
+        let stated = (
+            key(&mut members, "old_key").map_err(malformed)?,
+            key(&mut members, "new_key").map_err(malformed)?,
+        );
+        if stated != (old, new) {
+            return Err(RotationError::StatementDisagrees { old, new });
+        }
+        if old == new {
+            return Err(RotationError::SameKey { key: old });
+        }
+        let time = |members: &mut Members, field| members.parsed(field, |text| Ok(text.parse::<UtcTime>()?));
+        let link = Self {
+            old,
+            new,
+            sequence: members.unsigned("sequence").map_err(malformed)?,
+            rotated_at: time(&mut members, "rotated_at").map_err(malformed)?,
+            valid_from: time(&mut members, "valid_from").map_err(malformed)?,
+            keeps: members.optional_texts("keeps", 2, str::parse).map_err(malformed)?.unwrap_or_default(),
+            signed,
+        };
+        members.finish().map_err(malformed)?;
+        if link.sequence == 0 {
+            return Err(RotationError::Gap { old, new, expected: 1, found: 0 });
+        }
+        Ok(link)
+    }
+
+    fn make(
+        old: &dyn PrivateKey,
+        new: &dyn PrivateKey,
+        sequence: u64,
+        request: &RotationRequest,
+    ) -> Result<Self, RotationError> {
+        let now = UtcTime::now();
+        let (old_key, new_key) = (old.public_key(), new.public_key());
+        let statement = StatementWire {
+            old_key: old_key.to_string(),
+            new_key: new_key.to_string(),
+            sequence,
+            rotated_at: now.to_string(),
+            valid_from: request.valid_from.as_ref().unwrap_or(&now).to_string(),
+            keeps: request.keeps.iter().map(|purpose| purpose.name()).collect(),
+        };
+        let statement = serde_json::to_vec(&statement)
+            .map_err(|error| RotationError::Encode { cause: error.to_string() })?;
+        let encoded = pre_authentication_encoding(ROTATION_PAYLOAD_TYPE, &statement);
+        let refused = |error: PrivateKeyError| RotationError::Key { cause: error.to_string() };
+        let old_signature = private_key::sign(old, &encoded).map_err(refused)?;
+        let new_signature = private_key::sign(new, &encoded).map_err(refused)?;
+        Self::verify(SignedLink { old_key, new_key, statement, old_signature, new_signature })
+    }
+}
+
+/// Rotations that follow each other, oldest first. There is no other way to have one than to verify or to make it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RotationChain {
+    links: Vec<RotationLink>,
+}
+
+impl RotationChain {
+    /// Parses and verifies a chain: both signatures of every link, their order, their numbers.
+    ///
+    /// # Errors
+    ///
+    /// Names the first cause for which it does not hold.
+    pub fn parse(json: &[u8]) -> Result<Self, RotationError> {
+        if json.len() > MAX_ROTATION_BYTES {
+            return Err(RotationError::TooLarge);
+        }
+        let mut members = Members::parse(json)?;
+        let version = members.unsigned("version")?;
+        if version != ROTATION_VERSION {
+            return Err(RotationError::Version { found: version });
+        }
+        let algorithm = members.text("algorithm")?;
+        if algorithm != ALGORITHM {
+            return Err(RotationError::Algorithm { found: algorithm });
+        }
+        let links = members.optional_objects("links", MAX_ROTATION_LINKS)?.unwrap_or_default();
+        members.finish()?;
+        let links = links
+            .into_iter()
+            .map(|mut fields| {
+                let signed = SignedLink::take(&mut fields)?;
+                fields.finish()?;
+                RotationLink::verify(signed)
+            })
+            .collect::<Result<_, RotationError>>()?;
+        Self::of(links)
+    }
+
+    /// Passes on from `old` to `new`; `before` is the chain that led to `old`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a key does not sign, or the chain that comes out does not hold.
+    pub fn rotate(
+        before: Option<&Self>,
+        old: &dyn PrivateKey,
+        new: &dyn PrivateKey,
+        request: &RotationRequest,
+    ) -> Result<Self, RotationError> {
+        let mut links = before.map_or(Vec::new(), |chain| chain.links.clone());
+        if let Some(last) = links.last()
+            && last.new != old.public_key()
+        {
+            return Err(RotationError::Broken { after: last.new, found: old.public_key() });
+        }
+        let sequence = links.last().map_or(1, |last| last.sequence.saturating_add(1));
+        links.push(RotationLink::make(old, new, sequence, request)?);
+        let chain = Self::of(links)?;
+        // What was made is held to what everybody else will hold it to.
+        Self::parse(chain.to_json().as_bytes())
+    }
+
+    /// The links, oldest first.
+    #[must_use]
+    pub fn links(&self) -> &[RotationLink] {
+        &self.links
+    }
+
+    /// The chain as JSON, ending in a newline.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let links = self.links.iter().map(|link| LinkWire::of(&link.signed)).collect();
+        let wire = ChainWire { version: ROTATION_VERSION, algorithm: ALGORITHM, links };
+        // Strings, numbers and lists only: there is nothing in it that could fail to serialise.
+        serde_json::to_string_pretty(&wire).unwrap_or_default() + "\n"
+    }
+
+    /// Checks how verified links follow each other.
+    fn of(links: Vec<RotationLink>) -> Result<Self, RotationError> {
+        if links.is_empty() {
+            return Err(RotationError::Empty);
+        }
+        if links.len() > MAX_ROTATION_LINKS {
+            return Err(RotationError::TooLong);
+        }
+        for (place, link) in links.iter().enumerate() {
+            let earlier = links.get(..place).unwrap_or_default();
+            if let Some(before) = earlier.last() {
+                if link.old != before.new {
+                    return Err(RotationError::Broken { after: before.new, found: link.old });
+                }
+                check_follows(before, link)?;
+            }
+            if earlier.iter().any(|before| before.old == link.new) {
+                return Err(RotationError::Loop { key: link.new });
+            }
+        }
+        Ok(Self { links })
+    }
+}
+
+/// Whether `link`, which goes on where `before` ends, is the next one.
+fn check_follows(before: &RotationLink, link: &RotationLink) -> Result<(), RotationError> {
+    let expected = before.sequence.saturating_add(1);
+    if link.sequence != expected {
+        let (old, new, found) = (link.old, link.new, link.sequence);
+        return Err(RotationError::Gap { old, new, expected, found });
+    }
+    if link.valid_from.timestamp() < before.valid_from.timestamp() {
+        return Err(RotationError::Backdated { old: link.old, new: link.new });
+    }
+    Ok(())
+}
+
+impl SignedLink {
+    fn take(members: &mut Members) -> Result<Self, FormatError> {
+        let key = |members: &mut Members, field| members.parsed(field, |text| Ok(text.parse::<PublicKey>()?));
+        Ok(Self {
+            old_key: key(members, "old_key")?,
+            new_key: key(members, "new_key")?,
+            statement: members.parsed("statement", parse_base64)?,
+            old_signature: members.parsed("old_signature", parse_signature)?,
+            new_signature: members.parsed("new_signature", parse_signature)?,
+        })
+    }
+}
+
+/// Bytes in base64 (RFC 4648, section 4).
+pub(crate) fn parse_base64(text: &str) -> Result<Vec<u8>, ValueError> {
+    BASE64.decode(text.as_bytes()).map_err(|_| ValueError::Base64)
+}
+
+/// A signature in hex.
+pub(crate) fn parse_signature(text: &str) -> Result<Signature, ValueError> {
+    let bytes = HEXLOWER.decode(text.as_bytes()).ok();
+    let bytes = bytes.and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
+    bytes.map(Signature::from_bytes).ok_or(ValueError::Hex { digits: 128 })
+}
+
+#[derive(Serialize)]
+struct StatementWire<'a> {
+    old_key: String,
+    new_key: String,
+    sequence: u64,
+    rotated_at: String,
+    valid_from: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    keeps: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ChainWire {
+    version: u64,
+    algorithm: &'static str,
+    links: Vec<LinkWire>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct LinkWire {
+    old_key: String,
+    new_key: String,
+    statement: String,
+    old_signature: String,
+    new_signature: String,
+}
+
+impl LinkWire {
+    pub(crate) fn of(link: &SignedLink) -> Self {
+        Self {
+            old_key: link.old_key.to_string(),
+            new_key: link.new_key.to_string(),
+            statement: BASE64.encode(&link.statement),
+            old_signature: link.old_signature.to_string(),
+            new_signature: link.new_signature.to_string(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Rotations that were accepted, together with those that a plugin brings.
+
+use super::{MAX_ROTATION_LINKS, RotationChain, RotationError, RotationLink, check_follows};
+use crate::PublicKey;
+
+/// How keys follow from each other. It holds no contradiction: a key has one successor and one predecessor at most.
+#[derive(Clone, Debug)]
+pub struct Lineage<'a> {
+    links: Vec<Ancestor<'a>>,
+}
+
+/// One step from a key to the one that it follows from.
+#[derive(Clone, Copy, Debug)]
+pub struct Ancestor<'a> {
+    /// The rotation.
+    pub link: &'a RotationLink,
+    /// Whether it was accepted before.
+    pub accepted: bool,
+}
+
+impl<'a> Lineage<'a> {
+    /// Joins the two. Where both have the same rotation, the accepted one counts, whatever else the other states.
+    pub(crate) fn join(
+        accepted: &'a [RotationLink],
+        offered: Option<&'a RotationChain>,
+    ) -> Result<Self, RotationError> {
+        let mut lineage =
+            Self { links: accepted.iter().map(|link| Ancestor { link, accepted: true }).collect() };
+        for link in offered.map_or(&[][..], RotationChain::links) {
+            lineage.add(link)?;
+        }
+        Ok(lineage)
+    }
+
+    fn add(&mut self, link: &'a RotationLink) -> Result<(), RotationError> {
+        let (old, new) = (link.old, link.new);
+        if let Some((known, _)) = self.successor(&old) {
+            if known.new != new {
+                return Err(RotationError::Fork { old, accepted: known.new, offered: new });
+            }
+            if known.sequence != link.sequence {
+                let (expected, found) = (known.sequence, link.sequence);
+                return Err(RotationError::Gap { old, new, expected, found });
+            }
+            return Ok(());
+        }
+        if let Some(known) = self.predecessor(&new) {
+            return Err(RotationError::TwoOrigins { new, accepted: known.link.old, offered: old });
+        }
+        if self.ancestors(&old).any(|ancestor| ancestor.link.old == new) {
+            return Err(RotationError::Loop { key: new });
+        }
+        if let Some(before) = self.predecessor(&old) {
+            check_follows(before.link, link)?;
+        }
+        if let Some((after, _)) = self.successor(&new) {
+            check_follows(link, after)?;
+        }
+        self.links.push(Ancestor { link, accepted: false });
+        Ok(())
+    }
+
+    /// The way back from a key through those that it follows from, nearest first, at most 64 steps.
+    pub fn ancestors(&self, key: &PublicKey) -> impl Iterator<Item = Ancestor<'a>> {
+        let mut key = *key;
+        let next = move || {
+            let step = self.predecessor(&key)?;
+            key = step.link.old;
+            Some(step)
+        };
+        std::iter::from_fn(next).take(MAX_ROTATION_LINKS)
+    }
+
+    /// The rotation by which a key passed on, and whether that was accepted before.
+    #[must_use]
+    pub fn successor(&self, key: &PublicKey) -> Option<(&'a RotationLink, bool)> {
+        let step = self.links.iter().find(|step| step.link.old == *key)?;
+        Some((step.link, step.accepted))
+    }
+
+    /// The rotations that follow from a key, nearest first, at most 64.
+    pub fn descendants(&self, key: &PublicKey) -> impl Iterator<Item = &'a RotationLink> {
+        let mut key = *key;
+        let next = move || {
+            let (link, _) = self.successor(&key)?;
+            key = link.new;
+            Some(link)
+        };
+        std::iter::from_fn(next).take(MAX_ROTATION_LINKS)
+    }
+
+    fn predecessor(&self, key: &PublicKey) -> Option<Ancestor<'a>> {
+        self.links.iter().find(|step| step.link.new == *key).copied()
+    }
+}

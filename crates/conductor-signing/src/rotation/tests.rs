@@ -1,0 +1,308 @@
+//! Chains that hold, and every way in which one may not.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{NewKey, SigningKey, TrustError, TrustStore};
+
+fn keys(count: usize) -> Vec<SigningKey> {
+    (0..count).map(|_| SigningKey::generate().expect("a key")).collect()
+}
+
+fn request() -> RotationRequest {
+    RotationRequest { valid_from: None, keeps: Vec::new() }
+}
+
+/// A chain through all keys.
+fn chain(keys: &[SigningKey]) -> RotationChain {
+    let mut chain = None;
+    for pair in keys.windows(2) {
+        chain = Some(RotationChain::rotate(chain.as_ref(), &pair[0], &pair[1], &request()).expect("rotated"));
+    }
+    chain.expect("two keys")
+}
+
+/// A chain as JSON, to be bent.
+fn json(chain: &RotationChain) -> serde_json::Value {
+    serde_json::from_str(&chain.to_json()).expect("JSON")
+}
+
+fn parse(json: &serde_json::Value) -> Result<RotationChain, RotationError> {
+    RotationChain::parse(json.to_string().as_bytes())
+}
+
+fn public(keys: &[SigningKey]) -> Vec<PublicKey> {
+    keys.iter().map(SigningKey::public_key).collect()
+}
+
+#[test]
+fn chains_survive_their_json() {
+    let request = RotationRequest {
+        valid_from: Some("2030-01-01T00:00:00Z".parse().expect("a time")),
+        keeps: vec![Purpose::Sign, Purpose::Revoke],
+    };
+    let pair = keys(2);
+    let made = RotationChain::rotate(None, &pair[0], &pair[1], &request).expect("rotated");
+    let read = RotationChain::parse(made.to_json().as_bytes()).expect("holds");
+    assert_eq!(read, made);
+    let link = &read.links()[0];
+    assert_eq!((link.sequence, link.valid_from.to_string().as_str()), (1, "2030-01-01T00:00:00Z"));
+    assert!(link.keeps_signing() && link.keeps_revoking());
+}
+
+#[test]
+fn sixty_four_links_are_a_chain_and_sixty_five_are_none() {
+    let keys = keys(MAX_ROTATION_LINKS + 2);
+    let longest = chain(&keys[..=MAX_ROTATION_LINKS]);
+    assert_eq!(longest.links().len(), MAX_ROTATION_LINKS);
+    assert!(longest.to_json().len() <= MAX_ROTATION_BYTES, "{}", longest.to_json().len());
+    let [.., last, next] = &keys[..] else { panic!("keys") };
+    let refused = RotationChain::rotate(Some(&longest), last, next, &request());
+    assert_eq!(refused, Err(RotationError::TooLong));
+    let mut value = json(&longest);
+    let links = value["links"].as_array_mut().expect("links");
+    links.push(links[0].clone());
+    assert!(matches!(parse(&value), Err(RotationError::Format(_))));
+}
+
+#[test]
+fn a_rotation_needs_both_keys() {
+    let keys = keys(3);
+    let sound = json(&chain(&keys[..2]));
+    let other = json(&chain(&keys[1..]));
+    let key = |place: usize| keys[place].public_key();
+    for (member, value, error) in [
+        (
+            "old_signature",
+            &other["links"][0]["old_signature"],
+            RotationError::SignatureInvalid { key: key(0) },
+        ),
+        (
+            "new_signature",
+            &other["links"][0]["new_signature"],
+            RotationError::SignatureInvalid { key: key(1) },
+        ),
+        (
+            "old_signature",
+            &sound["links"][0]["new_signature"],
+            RotationError::SignatureInvalid { key: key(0) },
+        ),
+        ("statement", &other["links"][0]["statement"], RotationError::SignatureInvalid { key: key(0) }),
+        ("old_key", &other["links"][0]["new_key"], RotationError::SignatureInvalid { key: key(2) }),
+    ] {
+        let mut bent = sound.clone();
+        bent["links"][0][member] = value.clone();
+        assert_eq!(parse(&bent), Err(error), "{member}");
+    }
+    let same = RotationChain::rotate(None, &keys[0], &keys[0], &request());
+    assert_eq!(same, Err(RotationError::SameKey { key: key(0) }));
+}
+
+#[test]
+fn a_signature_over_anything_else_is_no_rotation() {
+    let pair = keys(2);
+    let link = chain(&pair).links()[0].clone();
+    let sign = |payload_type: &str, statement: &[u8]| {
+        let encoded = pre_authentication_encoding(payload_type, statement);
+        let sign = |key: &SigningKey| PrivateKey::sign(key, &encoded).expect("signed");
+        RotationLink::verify(SignedLink {
+            statement: statement.to_vec(),
+            old_signature: sign(&pair[0]),
+            new_signature: sign(&pair[1]),
+            ..link.signed.clone()
+        })
+    };
+    assert_eq!(sign(ROTATION_PAYLOAD_TYPE, &link.signed.statement), Ok(link.clone()));
+    let key = pair[0].public_key();
+    let refused = sign(crate::PAYLOAD_TYPE, &link.signed.statement);
+    assert_eq!(refused, Err(RotationError::SignatureInvalid { key }));
+    let text = String::from_utf8(link.signed.statement.clone()).expect("text");
+    let swapped = text.replace("old_key", "x").replace("new_key", "old_key").replace("\"x\"", "\"new_key\"");
+    assert!(matches!(
+        sign(ROTATION_PAYLOAD_TYPE, swapped.as_bytes()),
+        Err(RotationError::StatementDisagrees { .. })
+    ));
+    for (from, to) in [
+        ("\"sequence\":1", "\"sequence\":0"),
+        ("\"sequence\":1", "\"sequence\":-1"),
+        ("\"sequence\":1", "\"sequence\":1,\"sequence\":1"),
+        ("\"sequence\":1", "\"sequence\":1,\"only\":\"mondays\""),
+        ("\"sequence\":1", "\"sequence\":1,\"keeps\":[\"rotate\"]"),
+        ("\"sequence\":1,", ""),
+    ] {
+        let bent = text.replace(from, to);
+        assert_ne!(bent, text);
+        assert!(sign(ROTATION_PAYLOAD_TYPE, bent.as_bytes()).is_err(), "{bent}");
+    }
+}
+
+#[test]
+fn links_follow_each_other() {
+    let keys = keys(4);
+    let whole = json(&chain(&keys));
+    let public = public(&keys);
+    let with = |order: &[usize]| {
+        let mut bent = whole.clone();
+        bent["links"] = order.iter().map(|place| whole["links"][*place].clone()).collect();
+        parse(&bent)
+    };
+    assert!(with(&[0, 1, 2]).is_ok() && with(&[1, 2]).is_ok());
+    assert_eq!(with(&[]), Err(RotationError::Empty));
+    assert_eq!(with(&[0, 2]), Err(RotationError::Broken { after: public[1], found: public[2] }));
+    assert_eq!(with(&[1, 0]), Err(RotationError::Broken { after: public[2], found: public[0] }));
+    assert_eq!(with(&[0, 0]), Err(RotationError::Broken { after: public[1], found: public[0] }));
+    // The numbers, even where the keys fit.
+    let anew = RotationChain::rotate(None, &keys[1], &keys[2], &request()).expect("rotated");
+    let mut gap = whole.clone();
+    gap["links"] = serde_json::json!([whole["links"][0], json(&anew)["links"][0]]);
+    assert!(matches!(parse(&gap), Err(RotationError::Gap { expected: 2, found: 1, .. })));
+    let back = RotationChain::rotate(Some(&chain(&keys[..3])), &keys[2], &keys[0], &request());
+    assert_eq!(back, Err(RotationError::Loop { key: public[0] }));
+    let early =
+        RotationRequest { valid_from: Some("2020-01-01T00:00:00Z".parse().expect("a time")), keeps: vec![] };
+    let early = RotationChain::rotate(Some(&chain(&keys[..2])), &keys[1], &keys[2], &early);
+    assert!(matches!(early, Err(RotationError::Backdated { .. })));
+    let other = RotationChain::rotate(Some(&chain(&keys[..2])), &keys[2], &keys[3], &request());
+    assert_eq!(other, Err(RotationError::Broken { after: public[1], found: public[2] }));
+}
+
+/// A store that trusts the first of these keys.
+fn trusting(key: PublicKey) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    TrustStore::add(dir.path(), NewKey::new("friend", key)).expect("trusted");
+    dir
+}
+
+fn import(dir: &tempfile::TempDir, chain: &RotationChain) -> Result<usize, RotationError> {
+    match TrustStore::import_rotations(dir.path(), chain, false) {
+        Ok(accepted) => Ok(accepted.added.len()),
+        Err(TrustError::Rotation(error)) => Err(*error),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn what_was_accepted_is_neither_contradicted_nor_rolled_back() {
+    let keys = keys(5);
+    let public = public(&keys);
+    let dir = trusting(public[0]);
+    assert_eq!(import(&dir, &chain(&keys[3..])), Err(RotationError::Unknown { key: public[3] }));
+    assert_eq!(import(&dir, &chain(&keys[..3])), Ok(2));
+    assert_eq!(import(&dir, &chain(&keys[..3])), Ok(0), "known already");
+    assert_eq!(import(&dir, &chain(&keys[..2])), Err(RotationError::Replay { found: 1, accepted: 2 }));
+    let fork = chain(&[keys[0].clone_for_test(), keys[4].clone_for_test()]);
+    let (old, accepted, offered) = (public[0], public[1], public[4]);
+    assert_eq!(import(&dir, &fork), Err(RotationError::Fork { old, accepted, offered }));
+    let joined = chain(&[keys[4].clone_for_test(), keys[1].clone_for_test()]);
+    let (new, accepted, offered) = (public[1], public[0], public[4]);
+    assert_eq!(import(&dir, &joined), Err(RotationError::TwoOrigins { new, accepted, offered }));
+    let back = chain(&[keys[2].clone_for_test(), keys[0].clone_for_test()]);
+    assert_eq!(import(&dir, &back), Err(RotationError::Loop { key: public[0] }));
+    // What goes on from the mark does so with the next number.
+    let jump = chain(&[keys[2].clone_for_test(), keys[3].clone_for_test()]);
+    assert!(matches!(import(&dir, &jump), Err(RotationError::Gap { expected: 3, found: 1, .. })));
+    assert_eq!(import(&dir, &chain(&keys[..4])), Ok(1));
+
+    let store = TrustStore::load(dir.path()).expect("loads");
+    let lineage = store.lineage(None).expect("holds");
+    let back: Vec<PublicKey> = lineage.ancestors(&public[3]).map(|step| step.link.old).collect();
+    assert_eq!(back, [public[2], public[1], public[0]]);
+    let on: Vec<PublicKey> = lineage.descendants(&public[0]).map(|link| link.new).collect();
+    assert_eq!(on, [public[1], public[2], public[3]]);
+}
+
+#[test]
+fn a_stolen_key_passes_on_to_nobody() {
+    let keys = keys(3);
+    let dir = trusting(keys[0].public_key());
+    let entry = format!(
+        "version = 1\n[[revoked]]\npublic_key = \"{}\"\nrevoked_at = \"2025-01-01T00:00:00Z\"\nreason = \"stolen\"\n",
+        keys[0].public_key()
+    );
+    let path = dir.path().join("revoked_keys.toml");
+    crate::atomic_file::replace(&path, entry.as_bytes(), crate::atomic_file::PRIVATE).expect("written");
+    assert!(matches!(import(&dir, &chain(&keys[..2])), Err(RotationError::FromCompromised { .. })));
+}
+
+#[test]
+fn damage_never_reads_as_nothing_accepted() {
+    let keys = keys(3);
+    let dir = trusting(keys[0].public_key());
+    import(&dir, &chain(&keys)).expect("accepted");
+    let path = dir.path().join("rotations.toml");
+    let sound = std::fs::read_to_string(&path).expect("read");
+    let twice = sound.split_once("[[links]]").expect("a link").1.to_owned();
+    for bent in [
+        String::new(),
+        sound.replace("version = 1", "version = 2"),
+        sound.replacen("old_signature = \"", "old_signature = \"00", 1),
+        sound.replacen("statement = \"", "statement = \"A", 1),
+        sound.replacen("accepted_at", "at", 1),
+        format!("{sound}[[links]]{twice}"),
+        sound.replacen(&keys[1].public_key().to_string(), &keys[2].public_key().to_string(), 1),
+    ] {
+        crate::atomic_file::replace(&path, bent.as_bytes(), crate::atomic_file::PRIVATE).expect("written");
+        let error = TrustStore::load(dir.path()).expect_err(&bent);
+        assert!(!error.is_about_request(), "{error}");
+        assert!(error.to_string().contains("rotations.toml:"), "{error}");
+    }
+}
+
+impl SigningKey {
+    /// The same key once more.
+    fn clone_for_test(&self) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let paths = crate::KeyPaths::from_argument(&dir.path().join("k")).expect("paths");
+        self.write_new(&paths).expect("written");
+        Self::read(&paths.private).expect("read")
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Links in any order, with any left out, hold if and only if they are a run of the chain.
+    #[test]
+    fn only_a_run_of_a_chain_is_a_chain(order in proptest::collection::vec(0usize..5, 1..6)) {
+        let whole = json(&chain(&keys(6)));
+        let mut bent = whole.clone();
+        bent["links"] = order.iter().map(|place| whole["links"][*place].clone()).collect();
+        let is_run = order.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        prop_assert_eq!(parse(&bent).is_ok(), is_run);
+    }
+
+    /// A chain with one byte changed is refused or says the same.
+    #[test]
+    fn no_byte_can_be_changed(place in any::<prop::sample::Index>(), with in any::<u8>()) {
+        let sound = chain(&keys(3));
+        let mut bytes = sound.to_json().into_bytes();
+        let place = place.index(bytes.len());
+        bytes[place] = with;
+        if let Ok(read) = RotationChain::parse(&bytes) {
+            prop_assert_eq!(read, sound);
+        }
+    }
+
+    /// Whatever bytes come, they are judged.
+    #[test]
+    fn any_bytes_are_judged(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(RotationChain::parse(&bytes).is_err());
+    }
+
+    /// What a store knows in the end does not depend on the pieces in which it came.
+    #[test]
+    fn pieces_add_up(first in 1usize..5, second in 1usize..5) {
+        let keys = keys(6);
+        let public = public(&keys);
+        let dir = trusting(public[0]);
+        let mut pieces = [first, second, 5];
+        pieces.sort_unstable();
+        for length in pieces {
+            import(&dir, &chain(&keys[..=length])).expect("accepted");
+        }
+        let store = TrustStore::load(dir.path()).expect("loads");
+        let lineage = store.lineage(None).expect("holds");
+        let on: Vec<PublicKey> = lineage.descendants(&public[0]).map(|link| link.new).collect();
+        prop_assert_eq!(on, &public[1..]);
+    }
+}

@@ -1,0 +1,239 @@
+//! The rotations that were accepted, kept in `rotations.toml`. What was accepted stays, so the highest number of a chain
+//! is its mark: nothing below it counts as news.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::source::{Lines, Source, VERSION, encode};
+use super::{Pin, ROTATIONS_FILE, TrustError, TrustStore, write};
+use crate::rotation::{
+    Lineage, LinkWire, RotationChain, RotationError, RotationLink, SignedLink, parse_base64, parse_signature,
+};
+use crate::{PublicKey, UtcTime, VerifiedPlugin};
+
+/// Most accepted rotations; each costs two verifications whenever the store is loaded.
+pub const MAX_ACCEPTED_ROTATIONS: usize = 1024;
+
+/// Says to a person who opens the file what it is.
+const HEADER: &str = "# Rotations of keys that were accepted. Written by Conductor, which keeps no comments.\n\
+    # Shown in words by `conductor-sign trust rotations`.\n\n";
+
+/// All accepted rotations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Rotations {
+    links: Vec<RotationLink>,
+    accepted_at: Vec<UtcTime>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RotationFile {
+    version: Spanned<i64>,
+    #[serde(default)]
+    links: Vec<Spanned<LinkEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkEntry {
+    old_key: Spanned<String>,
+    new_key: Spanned<String>,
+    accepted_at: Spanned<String>,
+    statement: Spanned<String>,
+    old_signature: Spanned<String>,
+    new_signature: Spanned<String>,
+}
+
+impl Rotations {
+    /// Reads `rotations.toml` and verifies every link again.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
+        let lines = Lines::of(text);
+        let source = Source { path, lines: &lines };
+        let file: RotationFile = source.parse()?;
+        source.check_version(&file.version)?;
+        let mut rotations = Self::default();
+        for spanned in &file.links {
+            let line = source.line_of(spanned);
+            let entry = spanned.get_ref();
+            let failed = |cause: String| TrustError::Value { path: path.into(), line, field: "links", cause };
+            if rotations.links.len() == MAX_ACCEPTED_ROTATIONS {
+                return Err(failed(format!("more than {MAX_ACCEPTED_ROTATIONS} rotations")));
+            }
+            let link = RotationLink::verify(SignedLink {
+                old_key: source.value("old_key", &entry.old_key, str::parse)?,
+                new_key: source.value("new_key", &entry.new_key, str::parse)?,
+                statement: source.value("statement", &entry.statement, parse_base64)?,
+                old_signature: source.value("old_signature", &entry.old_signature, parse_signature)?,
+                new_signature: source.value("new_signature", &entry.new_signature, parse_signature)?,
+            })
+            .map_err(|error| failed(error.to_string()))?;
+            let contradicts = |other: &RotationLink| other.old == link.old || other.new == link.new;
+            if rotations.links.iter().any(contradicts) {
+                return Err(failed("contradicts a rotation above".to_owned()));
+            }
+            rotations.accepted_at.push(source.value("accepted_at", &entry.accepted_at, str::parse)?);
+            rotations.links.push(link);
+        }
+        Ok(rotations)
+    }
+
+    /// Writes `rotations.toml`.
+    fn to_toml(&self) -> Result<String, TrustError> {
+        #[derive(Serialize)]
+        struct File {
+            version: i64,
+            links: Vec<Entry>,
+        }
+        #[derive(Serialize)]
+        struct Entry {
+            accepted_at: String,
+            #[serde(flatten)]
+            link: LinkWire,
+        }
+        let entry = |(link, at): (&RotationLink, &UtcTime)| Entry {
+            accepted_at: at.to_string(),
+            link: LinkWire::of(link.signed()),
+        };
+        let links = self.links.iter().zip(&self.accepted_at).map(entry).collect();
+        encode(HEADER, &File { version: VERSION, links })
+    }
+}
+
+/// Rotations that the load of a plugin adds to the accepted ones. It does nothing until [`NewRotations::record`] writes
+/// them down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a rotation that is not recorded can be contradicted by the next one unnoticed"]
+pub struct NewRotations(RotationChain);
+
+impl NewRotations {
+    /// Writes the rotations down.
+    ///
+    /// # Errors
+    ///
+    /// Fails if another process has accepted one that contradicts them meanwhile, or the files cannot be read or written.
+    pub fn record(self, config_dir: &Path) -> Result<(), TrustError> {
+        TrustStore::accept(config_dir, &self.0, |_| Ok(())).map(|_| ())
+    }
+}
+
+/// What became of a chain that was handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedChain {
+    /// The rotations that are new, oldest first.
+    pub added: Vec<RotationLink>,
+    /// How many were known before.
+    pub known: usize,
+}
+
+impl TrustStore {
+    /// How keys follow from each other by the rotations that were accepted and those of `offered`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they contradict each other.
+    pub fn lineage<'a>(&'a self, offered: Option<&'a RotationChain>) -> Result<Lineage<'a>, RotationError> {
+        Lineage::join(&self.rotations.links, offered)
+    }
+
+    /// The rotations that were accepted, in that order, and when.
+    pub fn rotations(&self) -> impl Iterator<Item = (&RotationLink, &UtcTime)> {
+        self.rotations.links.iter().zip(&self.rotations.accepted_at)
+    }
+
+    /// What is to be recorded of the rotations that a plugin brought once it was loaded; `None` if nothing is new that
+    /// leads on from a key that is trusted or from the plugin's publisher.
+    #[must_use]
+    pub fn new_rotations(&self, plugin: &VerifiedPlugin) -> Option<NewRotations> {
+        plugin.continuity()?;
+        let chain = plugin.file().rotation().ok().flatten()?;
+        self.brings_news(&chain).then_some(NewRotations(chain))
+    }
+
+    /// Takes over a chain that somebody handed over.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it contradicts what was accepted, ends before that, leads on from a key that was revoked as compromised,
+    /// or, unless `unknown` is allowed, from no key that is known here; or if the files cannot be read or written.
+    pub fn import_rotations(
+        config_dir: &Path,
+        chain: &RotationChain,
+        allow_unknown: bool,
+    ) -> Result<AcceptedChain, TrustError> {
+        Self::accept(config_dir, chain, |store| {
+            let Some(last) = chain.links().last() else { return Err(RotationError::Empty) };
+            let accepted = store.lineage(None)?;
+            if let Some(later) = accepted.descendants(&last.new).last() {
+                return Err(RotationError::Replay { found: last.sequence, accepted: later.sequence });
+            }
+            let is_known = |link: &RotationLink| {
+                store.is_anchor(&link.old) || accepted.ancestors(&link.new).next().is_some()
+            };
+            if !allow_unknown && !chain.links().iter().any(is_known) {
+                let key = chain.links().first().map_or(last.old, |first| first.old);
+                return Err(RotationError::Unknown { key });
+            }
+            let has_thief = |link: &&RotationLink| {
+                accepted.successor(&link.old).is_none() && store.is_compromised(&link.old)
+            };
+            match chain.links().iter().find(has_thief) {
+                Some(link) => Err(RotationError::FromCompromised { old: link.old, new: link.new }),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Adds the links of a chain that are not there yet, once `check` has nothing against it, under the lock.
+    fn accept(
+        config_dir: &Path,
+        chain: &RotationChain,
+        check: impl FnOnce(&Self) -> Result<(), RotationError>,
+    ) -> Result<AcceptedChain, TrustError> {
+        Self::locked(config_dir, |mut store| {
+            let refused = |error: RotationError| TrustError::Rotation(Box::new(error));
+            let lineage = store.lineage(Some(chain)).map_err(refused)?;
+            check(&store).map_err(refused)?;
+            let is_new =
+                |link: &&RotationLink| lineage.successor(&link.old).is_none_or(|(_, accepted)| !accepted);
+            let added: Vec<RotationLink> = chain.links().iter().filter(is_new).cloned().collect();
+            let known = chain.links().len() - added.len();
+            if added.is_empty() {
+                return Ok(AcceptedChain { added, known });
+            }
+            if store.rotations.links.len() + added.len() > MAX_ACCEPTED_ROTATIONS {
+                return Err(TrustError::TooManyRotations);
+            }
+            let now = UtcTime::now();
+            store.rotations.accepted_at.extend(added.iter().map(|_| now.clone()));
+            store.rotations.links.extend(added.iter().cloned());
+            write(config_dir.join(ROTATIONS_FILE), &store.rotations.to_toml()?)?;
+            Ok(AcceptedChain { added, known })
+        })
+    }
+
+    /// Whether a chain has a link that is not accepted and leads on from a key that is known here, and none that a thief
+    /// may have made.
+    fn brings_news(&self, chain: &RotationChain) -> bool {
+        let Ok(accepted) = self.lineage(None) else { return false };
+        let mut is_anchored = false;
+        let mut is_news = false;
+        for link in chain.links() {
+            is_anchored |= self.is_anchor(&link.old);
+            if accepted.successor(&link.old).is_none() {
+                if self.is_compromised(&link.old) {
+                    return false;
+                }
+                is_news |= is_anchored;
+            }
+        }
+        is_news
+    }
+
+    /// Whether the user's trust, or what is known of a plugin, can lead on from a key.
+    fn is_anchor(&self, key: &PublicKey) -> bool {
+        let is_pinned = |(_, pin): (_, &Pin)| pin.publisher().is_some_and(|pin| pin.key == *key);
+        self.get(key).is_some() || self.pins().any(is_pinned)
+    }
+}
