@@ -1,5 +1,10 @@
 //! Keys and plugins that were withdrawn.
 
+use std::fmt;
+use std::str::FromStr;
+
+use crate::json::ValueError;
+use crate::trust::Line;
 use crate::{Digest, PublicKey, UtcTime};
 
 /// One entry of `revoked_keys.toml`.
@@ -11,6 +16,30 @@ pub struct Revocation {
     pub revoked_at: UtcTime,
     /// Why; escape it before showing it.
     pub reason: String,
+    /// What has become of a key; a file has no kind and counts as compromised.
+    pub kind: RevocationKind,
+    /// What the user called the key; escape it before showing it.
+    pub name: Option<String>,
+    /// Whose list it came from; the user's own where absent.
+    pub issuer: Option<PublicKey>,
+    pub(crate) line: Line,
+}
+
+impl Revocation {
+    /// The revoked key, if it is one.
+    #[must_use]
+    pub const fn key(&self) -> Option<&PublicKey> {
+        match &self.revoked {
+            Revoked::Key(key) => Some(key),
+            Revoked::Digest(_) => None,
+        }
+    }
+
+    /// The line of `revoked_keys.toml` on which the entry stands.
+    #[must_use]
+    pub const fn line(&self) -> Option<usize> {
+        self.line.0
+    }
 }
 
 /// What a revocation is about.
@@ -20,4 +49,53 @@ pub enum Revoked {
     Key(PublicKey),
     /// One plugin file, whoever signed it.
     Digest(Digest),
+}
+
+impl fmt::Display for Revoked {
+    /// Shows the 64 hex digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => key.fmt(f),
+            Self::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
+/// What has become of a revoked key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RevocationKind {
+    /// A thief may have it: it passes on to no key that was not accepted before, and those that were wait for the user's
+    /// word.
+    #[default]
+    Compromised,
+    /// It is not used any more: what it passed on to stays good.
+    Superseded,
+}
+
+impl RevocationKind {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Compromised => "compromised",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+impl fmt::Display for RevocationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for RevocationKind {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Compromised, Self::Superseded]
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or(ValueError::Word { known: "`compromised` or `superseded`" })
+    }
 }

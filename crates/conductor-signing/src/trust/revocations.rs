@@ -1,0 +1,392 @@
+//! What was revoked, kept in `revoked_keys.toml`, and how it comes and goes.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::source::{Line, Lines, Source, VERSION, encode};
+use super::{REVOKED_FILE, TrustError, TrustStore, trust_file, write};
+use crate::revocation_list::{RevocationList, RevocationListError};
+use crate::{Digest, PrivateKey, PublicKey, Revocation, RevocationKind, Revoked, UtcTime};
+
+/// Most issuers of lists whose numbers are kept.
+pub const MAX_REVOCATION_LISTS: usize = 256;
+
+/// Says to a person who opens the file what it is.
+const HEADER: &str =
+    "# Keys and plugins that are refused. Written by `conductor-sign trust`, which keeps no comments.\n\n";
+
+/// All revocations, and the number of the last list of each issuer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Revocations {
+    entries: Vec<Revocation>,
+    lists: Vec<ListMark>,
+}
+
+/// The last list of an issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ListMark {
+    issuer: PublicKey,
+    sequence: u64,
+    digest: Digest,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RevokedFile {
+    version: Spanned<i64>,
+    #[serde(default)]
+    revoked: Vec<Spanned<RevokedEntry>>,
+    #[serde(default)]
+    lists: Vec<ListEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RevokedEntry {
+    public_key: Option<Spanned<String>>,
+    digest: Option<Spanned<String>>,
+    kind: Option<Spanned<String>>,
+    revoked_at: Spanned<String>,
+    reason: Spanned<String>,
+    name: Option<Spanned<String>>,
+    issuer: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListEntry {
+    issuer: Spanned<String>,
+    sequence: u64,
+    digest: Spanned<String>,
+}
+
+impl Revocations {
+    /// Reads `revoked_keys.toml`.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
+        let lines = Lines::of(text);
+        let source = Source { path, lines: &lines };
+        let file: RevokedFile = source.parse()?;
+        source.check_version(&file.version)?;
+        let lists = file.lists.iter().map(|entry| {
+            Ok(ListMark {
+                issuer: source.value("issuer", &entry.issuer, PublicKey::for_comparison)?,
+                sequence: entry.sequence,
+                digest: source.value("digest", &entry.digest, str::parse)?,
+            })
+        });
+        Ok(Self {
+            entries: file.revoked.iter().map(|entry| source.revocation(entry)).collect::<Result<_, _>>()?,
+            lists: lists.collect::<Result<_, TrustError>>()?,
+        })
+    }
+
+    /// Writes `revoked_keys.toml`.
+    fn to_toml(&self) -> Result<String, TrustError> {
+        #[derive(Serialize)]
+        struct File<'a> {
+            version: i64,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            revoked: Vec<Entry<'a>>,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            lists: Vec<List>,
+        }
+        #[derive(Serialize)]
+        struct Entry<'a> {
+            public_key: Option<String>,
+            digest: Option<String>,
+            kind: Option<&'static str>,
+            revoked_at: String,
+            reason: &'a str,
+            name: Option<&'a str>,
+            issuer: Option<String>,
+        }
+        #[derive(Serialize)]
+        struct List {
+            issuer: String,
+            sequence: u64,
+            digest: String,
+        }
+        fn entry_of(entry: &Revocation) -> Entry<'_> {
+            let Revocation { revoked, revoked_at, reason, kind, name, issuer, line: _ } = entry;
+            let (public_key, digest, kind) = match revoked {
+                Revoked::Key(key) => (Some(key.to_string()), None, Some(kind.name())),
+                Revoked::Digest(digest) => (None, Some(digest.to_string()), None),
+            };
+            let (revoked_at, issuer) = (revoked_at.to_string(), issuer.map(|key| key.to_string()));
+            Entry { public_key, digest, kind, revoked_at, reason, name: name.as_deref(), issuer }
+        }
+        let list = |mark: &ListMark| List {
+            issuer: mark.issuer.to_string(),
+            sequence: mark.sequence,
+            digest: mark.digest.to_string(),
+        };
+        let file = File {
+            version: VERSION,
+            revoked: self.entries.iter().map(entry_of).collect(),
+            lists: self.lists.iter().map(list).collect(),
+        };
+        encode(HEADER, &file)
+    }
+
+    fn find(&self, revoked: &Revoked) -> Option<&Revocation> {
+        let mut meant = self.entries.iter().filter(|entry| entry.revoked == *revoked);
+        let first = meant.next()?;
+        // Where a person wrote down both kinds, the worse one counts.
+        Some(meant.find(|entry| entry.kind == RevocationKind::Compromised).unwrap_or(first))
+    }
+
+    /// Adds an entry. One that is there stays, unless the new one makes a key worse. Says whether anything changed.
+    fn add(&mut self, entry: Revocation) -> bool {
+        match self.entries.iter_mut().find(|known| known.revoked == entry.revoked) {
+            None => self.entries.push(entry),
+            Some(known)
+                if known.kind == RevocationKind::Superseded && entry.kind == RevocationKind::Compromised =>
+            {
+                *known = Revocation { name: known.name.take().or(entry.name), ..entry };
+            }
+            Some(_) => return false,
+        }
+        true
+    }
+
+    fn mark(&mut self, list: &RevocationList) -> Result<(), TrustError> {
+        let mark = ListMark { issuer: *list.issuer(), sequence: list.sequence(), digest: list.digest() };
+        let count = self.lists.len();
+        match self.lists.iter_mut().find(|known| known.issuer == mark.issuer) {
+            Some(known) => *known = mark,
+            None if count < MAX_REVOCATION_LISTS => self.lists.push(mark),
+            None => return Err(TrustError::TooManyLists),
+        }
+        Ok(())
+    }
+}
+
+impl Source<'_> {
+    fn revocation(self, spanned: &Spanned<RevokedEntry>) -> Result<Revocation, TrustError> {
+        let line = self.line_of(spanned);
+        let entry = spanned.get_ref();
+        let wrong = |field: &'static str, cause: &str| TrustError::Value {
+            path: self.path.into(),
+            line,
+            field,
+            cause: cause.to_owned(),
+        };
+        let kind = self.optional("kind", entry.kind.as_ref(), str::parse::<RevocationKind>)?;
+        let revoked = match (&entry.public_key, &entry.digest) {
+            (Some(key), None) => Revoked::Key(self.value("public_key", key, PublicKey::for_comparison)?),
+            (None, Some(_)) if kind.is_some() => return Err(wrong("kind", "only a key has a kind")),
+            (None, Some(digest)) => Revoked::Digest(self.value("digest", digest, str::parse)?),
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(wrong("revoked", "an entry has either `public_key` or `digest`"));
+            }
+        };
+        Ok(Revocation {
+            revoked,
+            revoked_at: self.value("revoked_at", &entry.revoked_at, str::parse)?,
+            reason: self.text("reason", &entry.reason)?,
+            kind: kind.unwrap_or_default(),
+            name: entry.name.as_ref().map(|name| self.text("name", name)).transpose()?,
+            issuer: self.optional("issuer", entry.issuer.as_ref(), PublicKey::for_comparison)?,
+            line: Line(Some(line)),
+        })
+    }
+}
+
+/// What became of a list that was handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedList {
+    /// The revocations that are new.
+    pub added: Vec<Revocation>,
+    /// How many were known before.
+    pub known: usize,
+}
+
+impl TrustStore {
+    /// Everything that was revoked, in the order of the file.
+    pub fn revocations(&self) -> impl Iterator<Item = &Revocation> + Clone {
+        self.revocations.entries.iter()
+    }
+
+    /// The revocation of a key.
+    #[must_use]
+    pub fn revoked_key(&self, key: &PublicKey) -> Option<&Revocation> {
+        self.revocations.find(&Revoked::Key(*key))
+    }
+
+    /// The revocation of a plugin file.
+    #[must_use]
+    pub fn revoked_digest(&self, digest: &Digest) -> Option<&Revocation> {
+        self.revocations.find(&Revoked::Digest(*digest))
+    }
+
+    /// Whether a key was revoked as one that a thief may have.
+    pub(crate) fn is_compromised(&self, key: &PublicKey) -> bool {
+        self.revoked_key(key).is_some_and(|revocation| match revocation.kind {
+            RevocationKind::Compromised => true,
+            RevocationKind::Superseded => false,
+        })
+    }
+
+    /// This store as it would be if `revoked` were revoked as well; nothing is written.
+    #[must_use]
+    pub fn supposing_revoked(&self, revoked: Revoked) -> Self {
+        let mut store = self.clone();
+        store.revocations.add(store.new_revocation(revoked, RevocationKind::Compromised, "supposed"));
+        store
+    }
+
+    /// Revokes a key or a file, and writes that down. A key that was superseded can still become compromised.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is revoked already, if the reason is not fit to be shown, or if the files cannot be read or written.
+    pub fn revoke(
+        config_dir: &Path,
+        revoked: Revoked,
+        kind: RevocationKind,
+        reason: &str,
+    ) -> Result<Revocation, TrustError> {
+        trust_file::check_name(reason).map_err(|_| TrustError::Reason)?;
+        Self::change_revocations(config_dir, |store| {
+            let entry = store.new_revocation(revoked, kind, reason);
+            if !store.revocations.add(entry.clone()) {
+                return Err(TrustError::AlreadyRevoked { revoked });
+            }
+            Ok(store.revocations.find(&revoked).cloned().unwrap_or(entry))
+        })
+    }
+
+    /// Takes a revocation back, such as one that was a mistake.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not revoked, or the files cannot be read or written.
+    pub fn unrevoke(config_dir: &Path, revoked: Revoked) -> Result<Revocation, TrustError> {
+        Self::change_revocations(config_dir, |store| {
+            let entry = store.revocations.find(&revoked).cloned();
+            store.revocations.entries.retain(|entry| entry.revoked != revoked);
+            entry.ok_or_else(|| TrustError::NotRevoked { what: revoked.to_string() })
+        })
+    }
+
+    /// Signs a list of the user's own revocations, with a number higher than any before, and writes that number down.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is nothing to list, if the key does not sign, or if the files cannot be read or written.
+    pub fn export_revocations(
+        config_dir: &Path,
+        issuer: &dyn PrivateKey,
+    ) -> Result<RevocationList, TrustError> {
+        Self::change_revocations(config_dir, |store| {
+            let own: Vec<Revocation> =
+                store.revocations().filter(|entry| entry.issuer.is_none()).cloned().collect();
+            if own.is_empty() {
+                return Err(TrustError::NothingRevoked);
+            }
+            let key = issuer.public_key();
+            let last = store.revocations.lists.iter().find(|mark| mark.issuer == key);
+            let sequence = last.map_or(1, |mark| mark.sequence.saturating_add(1));
+            let list = RevocationList::make(issuer, sequence, &own)
+                .map_err(|error| TrustError::RevocationList(Box::new(error)))?;
+            store.revocations.mark(&list)?;
+            Ok(list)
+        })
+    }
+
+    /// Takes over the revocations of a list. They are added to what is there; nothing is taken back.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the issuer is nobody whose word counts for all plugins, unless `whoever_issued` says that the user believes the
+    /// list all the same; if it is not newer than the last of its issuer; or if the files cannot be read or written.
+    pub fn import_revocations(
+        config_dir: &Path,
+        list: &RevocationList,
+        whoever_issued: bool,
+    ) -> Result<ImportedList, TrustError> {
+        let refused = |error| TrustError::RevocationList(Box::new(error));
+        Self::change_revocations(config_dir, |store| {
+            let key = *list.issuer();
+            if !whoever_issued && let Some(why) = store.lacks_authority(list, UtcTime::now().timestamp()) {
+                return Err(refused(RevocationListError::NoAuthority { key, why }));
+            }
+            if let Some(mark) = store.revocations.lists.iter().find(|mark| mark.issuer == key) {
+                let (found, known) = (list.sequence(), mark.sequence);
+                if found < known {
+                    return Err(refused(RevocationListError::Replay { key, found, known }));
+                }
+                if found == known && mark.digest != list.digest() {
+                    return Err(refused(RevocationListError::Fork { key, sequence: found }));
+                }
+            }
+            let mut added = Vec::new();
+            for entry in list.entries() {
+                let name = entry.key().and_then(|key| store.get(key)).map(|key| key.name.clone());
+                let entry = Revocation { name, ..entry.clone() };
+                if store.revocations.add(entry.clone()) {
+                    added.push(entry);
+                }
+            }
+            store.revocations.mark(list)?;
+            Ok(ImportedList { known: list.entries().len() - added.len(), added })
+        })
+    }
+
+    /// Why the word of a list's issuer does not count for everything that it may name.
+    fn lacks_authority(&self, list: &RevocationList, now: Timestamp) -> Option<&'static str> {
+        let Ok(lineage) = self.lineage(None) else { return Some("whose rotations contradict each other") };
+        let issuer = list.issuer();
+        if self.is_compromised(issuer) {
+            return Some("which was revoked as compromised");
+        }
+        if let Some((link, _)) = lineage.successor(issuer)
+            && !link.keeps_revoking()
+            && link.valid_from.timestamp() <= list.issued_at().timestamp()
+        {
+            return Some("which had passed on to another key by then");
+        }
+        let mut ancestors = lineage.ancestors(issuer);
+        let root = match self.get(issuer) {
+            Some(entry) => Some(entry),
+            None => ancestors.find_map(|step| self.get(&step.link.old)),
+        };
+        let Some(entry) = root else { return Some("which is not trusted") };
+        let is_over = entry.expires_at.as_ref().is_some_and(|at| at.is_past(now));
+        if is_over {
+            return Some("in which trust has ended");
+        }
+        entry.plugins.is_some().then_some("which is trusted for certain plugins only")
+    }
+
+    fn new_revocation(&self, revoked: Revoked, kind: RevocationKind, reason: &str) -> Revocation {
+        let (kind, name) = match revoked {
+            Revoked::Key(key) => (kind, self.get(&key).map(|entry| entry.name.clone())),
+            Revoked::Digest(_) => (RevocationKind::Compromised, None),
+        };
+        Revocation {
+            revoked,
+            revoked_at: UtcTime::now(),
+            reason: reason.to_owned(),
+            kind,
+            name,
+            issuer: None,
+            line: Line::default(),
+        }
+    }
+
+    /// Loads, changes and writes the revocations while no other writer can.
+    fn change_revocations<T>(
+        config_dir: &Path,
+        change: impl FnOnce(&mut Self) -> Result<T, TrustError>,
+    ) -> Result<T, TrustError> {
+        Self::locked(config_dir, |mut store| {
+            let result = change(&mut store)?;
+            write(config_dir.join(REVOKED_FILE), &store.revocations.to_toml()?)?;
+            Ok(result)
+        })
+    }
+}
