@@ -1,5 +1,7 @@
 //! Patterns of plugin names.
 
+use std::str::FromStr;
+
 use crate::PluginName;
 
 /// Longest pattern in bytes, as long as a name; matching costs at most the product of both lengths.
@@ -7,23 +9,19 @@ const MAX_PATTERN_BYTES: usize = 64;
 
 /// A plugin name in which `*` stands for any number of characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NamePattern(String);
+pub struct NamePattern(String);
 
 impl NamePattern {
-    /// Checks a pattern; `None` if no name could match it.
-    pub(super) fn new(text: &str) -> Option<Self> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte);
-        let sound = (1..=MAX_PATTERN_BYTES).contains(&text.len()) && text.bytes().all(allowed);
-        sound.then(|| Self(text.to_owned()))
-    }
-
-    pub(super) fn as_str(&self) -> &str {
+    /// The pattern as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether the name fits: its start the text before the first star, its end the text after the last, and what
     /// stands between stars occurs in order.
-    pub(super) fn matches(&self, name: &PluginName) -> bool {
+    #[must_use]
+    pub fn matches(&self, name: &PluginName) -> bool {
         let Some((first, rest)) = self.0.split_once('*') else { return self.0 == name.as_str() };
         let Some(mut left) = name.as_str().strip_prefix(first) else { return false };
         let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -36,6 +34,21 @@ impl NamePattern {
         left.ends_with(last)
     }
 }
+
+impl FromStr for NamePattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.*".contains(&byte);
+        let sound = (1..=MAX_PATTERN_BYTES).contains(&text.len()) && text.bytes().all(allowed);
+        if sound { Ok(Self(text.to_owned())) } else { Err(PatternError) }
+    }
+}
+
+/// A text that no plugin's name could fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a pattern holds 1 to {MAX_PATTERN_BYTES} letters, digits, `-`, `_`, `.` and `*`")]
+pub struct PatternError;
 
 #[cfg(test)]
 mod tests {
@@ -59,11 +72,11 @@ mod tests {
             ("a*a", "a", false),
             ("**a**", "bab", true),
         ] {
-            let pattern = NamePattern::new(pattern).expect("a pattern");
+            let pattern = pattern.parse::<NamePattern>().expect("a pattern");
             assert_eq!(pattern.matches(&name.parse().expect("a name")), fits, "{pattern:?} {name}");
         }
         for text in ["", "a b", "a/*", "[a]", "é", &"x".repeat(65)] {
-            assert_eq!(NamePattern::new(text), None, "{text}");
+            assert_eq!(text.parse::<NamePattern>(), Err(PatternError), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The TOML of `trusted_keys.toml` and `revoked_keys.toml`.
+//! The TOML of `trusted_keys.toml`.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use conductor_abi::Risk;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::source::{MAX_TEXT_BYTES, Source, VERSION, encode};
-use super::{NamePattern, TrustError, TrustedKey};
-use crate::{Revocation, Revoked, UtcTime, escape};
+use super::source::{Line, Lines, MAX_TEXT_BYTES, Source, VERSION, encode};
+use super::{NamePattern, RemovedKey, TrustError, TrustedKey};
+use crate::{PublicKey, UtcTime, escape};
 
 /// Says to a person who opens the file what it is.
 const HEADER: &str =
@@ -19,7 +19,9 @@ const HEADER: &str =
 struct TrustedFile {
     version: Spanned<i64>,
     #[serde(default)]
-    keys: Vec<KeyEntry>,
+    keys: Vec<Spanned<KeyEntry>>,
+    #[serde(default)]
+    removed: Vec<RemovedEntry>,
 }
 
 #[derive(Deserialize)]
@@ -36,44 +38,30 @@ struct KeyEntry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RevokedFile {
-    version: Spanned<i64>,
-    #[serde(default)]
-    revoked: Vec<Spanned<RevokedEntry>>,
+struct RemovedEntry {
+    name: Spanned<String>,
+    public_key: Spanned<String>,
+    removed_at: Spanned<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RevokedEntry {
-    public_key: Option<Spanned<String>>,
-    digest: Option<Spanned<String>>,
-    revoked_at: Spanned<String>,
-    reason: Spanned<String>,
-}
-
-/// Reads `trusted_keys.toml`.
-pub(super) fn parse_trusted(path: &Path, text: &str) -> Result<Vec<TrustedKey>, TrustError> {
-    let source = Source { path, text };
+/// Reads the file: trusted keys and removed ones.
+pub(super) fn parse(path: &Path, text: &str) -> Result<(Vec<TrustedKey>, Vec<RemovedKey>), TrustError> {
+    let lines = Lines::of(text);
+    let source = Source { path, lines: &lines };
     let file: TrustedFile = source.parse()?;
     source.check_version(&file.version)?;
     let mut keys: Vec<TrustedKey> = Vec::with_capacity(file.keys.len());
-    for entry in &file.keys {
-        let key = source.trusted_key(entry)?;
+    for spanned in &file.keys {
+        let entry = spanned.get_ref();
+        let key = source.trusted_key(entry, Line(Some(source.line_of(spanned))))?;
         if keys.iter().any(|earlier| earlier.public_key == key.public_key) {
             let line = source.line_of(&entry.public_key);
             return Err(TrustError::Repeated { path: path.into(), line, key: key.public_key });
         }
         keys.push(key);
     }
-    Ok(keys)
-}
-
-/// Reads `revoked_keys.toml`.
-pub(super) fn parse_revoked(path: &Path, text: &str) -> Result<Vec<Revocation>, TrustError> {
-    let source = Source { path, text };
-    let file: RevokedFile = source.parse()?;
-    source.check_version(&file.version)?;
-    file.revoked.iter().map(|entry| source.revocation(entry)).collect()
+    let removed = file.removed.iter().map(|entry| source.removed_key(entry));
+    Ok((keys, removed.collect::<Result<_, _>>()?))
 }
 
 /// Checks a name that is about to be given to a key.
@@ -82,13 +70,15 @@ pub(super) fn check_name(name: &str) -> Result<(), TrustError> {
     if visible && name.len() <= MAX_TEXT_BYTES { Ok(()) } else { Err(TrustError::Name) }
 }
 
-/// Writes `trusted_keys.toml`.
-pub(super) fn write_trusted(keys: &[TrustedKey]) -> Result<String, TrustError> {
+/// Writes the file.
+pub(super) fn to_toml(keys: &[TrustedKey], removed: &[RemovedKey]) -> Result<String, TrustError> {
     #[derive(Serialize)]
     struct File<'a> {
         version: i64,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         keys: Vec<Entry<'a>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        removed: Vec<Removed<'a>>,
     }
     #[derive(Serialize)]
     struct Entry<'a> {
@@ -99,6 +89,12 @@ pub(super) fn write_trusted(keys: &[TrustedKey]) -> Result<String, TrustError> {
         expires_at: Option<String>,
         plugins: Option<Vec<&'a str>>,
         max_risk: Option<&'static str>,
+    }
+    #[derive(Serialize)]
+    struct Removed<'a> {
+        name: &'a str,
+        public_key: String,
+        removed_at: String,
     }
     impl<'a> Entry<'a> {
         fn of(key: &'a TrustedKey) -> Self {
@@ -113,17 +109,19 @@ pub(super) fn write_trusted(keys: &[TrustedKey]) -> Result<String, TrustError> {
             }
         }
     }
-    let file = File { version: VERSION, keys: keys.iter().map(Entry::of).collect() };
-    encode(HEADER, &file)
+    let removed = removed.iter().map(|key| Removed {
+        name: &key.name,
+        public_key: key.public_key.to_string(),
+        removed_at: key.removed_at.to_string(),
+    });
+    let keys = keys.iter().map(Entry::of).collect();
+    encode(HEADER, &File { version: VERSION, keys, removed: removed.collect() })
 }
 
 impl Source<'_> {
-    fn trusted_key(self, entry: &KeyEntry) -> Result<TrustedKey, TrustError> {
+    fn trusted_key(self, entry: &KeyEntry, line: Line) -> Result<TrustedKey, TrustError> {
         let patterns = |list: &Vec<Spanned<String>>| {
-            let pattern = |text| {
-                let no_pattern = "a pattern holds letters, digits, `-`, `_`, `.` and `*`";
-                self.value("plugins", text, |text| NamePattern::new(text).ok_or(no_pattern))
-            };
+            let pattern = |text| self.value("plugins", text, str::parse::<NamePattern>);
             list.iter().map(pattern).collect::<Result<Vec<_>, _>>()
         };
         Ok(TrustedKey {
@@ -134,25 +132,15 @@ impl Source<'_> {
             expires_at: self.optional("expires_at", entry.expires_at.as_ref(), str::parse)?,
             max_risk: self.optional("max_risk", entry.max_risk.as_ref(), str::parse)?,
             plugins: entry.plugins.as_ref().map(patterns).transpose()?,
+            line,
         })
     }
 
-    fn revocation(self, entry: &Spanned<RevokedEntry>) -> Result<Revocation, TrustError> {
-        let line = self.line_of(entry);
-        let entry = entry.get_ref();
-        let revoked = match (&entry.public_key, &entry.digest) {
-            (Some(key), None) => Revoked::Key(self.value("public_key", key, str::parse)?),
-            (None, Some(digest)) => Revoked::Digest(self.value("digest", digest, str::parse)?),
-            (Some(_), Some(_)) | (None, None) => {
-                return Err(TrustError::Value {
-                    path: self.path.into(),
-                    line,
-                    field: "revoked",
-                    cause: "an entry has either `public_key` or `digest`".to_owned(),
-                });
-            }
-        };
-        let revoked_at = self.value("revoked_at", &entry.revoked_at, str::parse)?;
-        Ok(Revocation { revoked, revoked_at, reason: self.text("reason", &entry.reason)? })
+    fn removed_key(self, entry: &RemovedEntry) -> Result<RemovedKey, TrustError> {
+        Ok(RemovedKey {
+            name: self.text("name", &entry.name)?,
+            public_key: self.value("public_key", &entry.public_key, PublicKey::for_comparison)?,
+            removed_at: self.value("removed_at", &entry.removed_at, str::parse)?,
+        })
     }
 }

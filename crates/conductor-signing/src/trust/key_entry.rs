@@ -1,0 +1,220 @@
+//! Beginning to trust a key, going on, and ceasing to.
+
+use std::path::Path;
+
+use conductor_abi::Risk;
+
+use super::source::Line;
+use super::{KeySelector, NamePattern, TRUSTED_FILE, TrustError, TrustStore, trust_file, write};
+use crate::{PluginName, PublicKey, UtcTime};
+
+/// Most removed keys that are remembered; the oldest are forgotten first.
+pub const MAX_REMOVED_KEYS: usize = 1024;
+
+/// A key that the user trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedKey {
+    /// What the user calls the key; escape it before showing it.
+    pub name: String,
+    /// The key.
+    pub public_key: PublicKey,
+    /// When the user began to trust it.
+    pub added_at: UtcTime,
+    /// Address of the key's holder, as the user knows it; escape it before showing it.
+    pub email: Option<String>,
+    /// When the trust ends.
+    pub expires_at: Option<UtcTime>,
+    /// Highest risk of a capability that plugins of this key may be granted.
+    pub max_risk: Option<Risk>,
+    pub(super) plugins: Option<Vec<NamePattern>>,
+    pub(super) line: Line,
+}
+
+impl TrustedKey {
+    /// The patterns of plugin names that the key may sign; `None` means any.
+    #[must_use]
+    pub fn plugins(&self) -> Option<Vec<&str>> {
+        self.plugins.as_ref().map(|patterns| patterns.iter().map(NamePattern::as_str).collect())
+    }
+
+    /// Whether the key may sign this plugin. A key that is bound to names signs nothing that has no signed name.
+    #[must_use]
+    pub fn may_sign(&self, plugin: Option<&PluginName>) -> bool {
+        match (&self.plugins, plugin) {
+            (None, _) => true,
+            (Some(patterns), Some(name)) => patterns.iter().any(|pattern| pattern.matches(name)),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// The line of `trusted_keys.toml` on which the entry stands.
+    #[must_use]
+    pub const fn line(&self) -> Option<usize> {
+        self.line.0
+    }
+}
+
+/// A key that is about to be trusted.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// What to call it.
+    pub name: String,
+    /// The key.
+    pub public_key: PublicKey,
+    /// Address of the key's holder.
+    pub email: Option<String>,
+    /// Patterns of the plugin names that it may sign; any where absent.
+    pub plugins: Option<Vec<NamePattern>>,
+    /// Highest risk of a capability that its plugins may be granted.
+    pub max_risk: Option<Risk>,
+    /// When the trust ends.
+    pub expires_at: Option<UtcTime>,
+}
+
+impl NewKey {
+    /// A key that is trusted without limits.
+    #[must_use]
+    pub fn new(name: &str, public_key: PublicKey) -> Self {
+        let name = name.to_owned();
+        Self { name, public_key, email: None, plugins: None, max_risk: None, expires_at: None }
+    }
+}
+
+/// A key that the user trusted once and removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovedKey {
+    /// What the user called it; escape it before showing it.
+    pub name: String,
+    /// The key.
+    pub public_key: PublicKey,
+    /// When the user removed it.
+    pub removed_at: UtcTime,
+}
+
+impl TrustStore {
+    /// Begins to trust a key, and writes that down.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the key is trusted already or revoked, if it could be taken for another
+    /// ([`TrustError::Resembles`]), if its name is not fit to be shown, or if the files cannot be read or written.
+    pub fn add(config_dir: &Path, key: NewKey) -> Result<TrustedKey, TrustError> {
+        Self::add_key(config_dir, key, |store, key| match store.resemblance(key) {
+            Some(resemblance) => Err(TrustError::Resembles { resemblance: Box::new(resemblance) }),
+            None => Ok(()),
+        })
+    }
+
+    /// As [`TrustStore::add`], also for a key that could be taken for another: the user has looked at both.
+    ///
+    /// # Errors
+    ///
+    /// As for [`TrustStore::add`], save for the resemblance.
+    pub fn add_despite_resemblance(config_dir: &Path, key: NewKey) -> Result<TrustedKey, TrustError> {
+        Self::add_key(config_dir, key, |_, _| Ok(()))
+    }
+
+    fn add_key(
+        config_dir: &Path,
+        key: NewKey,
+        check: impl FnOnce(&Self, &NewKey) -> Result<(), TrustError>,
+    ) -> Result<TrustedKey, TrustError> {
+        trust_file::check_name(&key.name)?;
+        Self::change_keys(config_dir, |store| {
+            if let Some(revocation) = store.revoked_key(&key.public_key) {
+                return Err(TrustError::Revoked { key: key.public_key, reason: revocation.reason.clone() });
+            }
+            if let Some(trusted) = store.get(&key.public_key) {
+                return Err(TrustError::AlreadyTrusted { key: key.public_key, name: trusted.name.clone() });
+            }
+            check(store, &key)?;
+            store.removed.retain(|removed| removed.public_key != key.public_key);
+            let trusted = TrustedKey {
+                name: key.name,
+                public_key: key.public_key,
+                added_at: UtcTime::now(),
+                email: key.email,
+                expires_at: key.expires_at,
+                max_risk: key.max_risk,
+                plugins: key.plugins,
+                line: Line::default(),
+            };
+            store.keys.push(trusted.clone());
+            Ok(trusted)
+        })
+    }
+
+    /// Ceases to trust a key, and writes that down. Its name is remembered, so that another key under that name stands out.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no key or more than one is meant, or the files cannot be read or written.
+    pub fn remove(config_dir: &Path, selector: &KeySelector) -> Result<TrustedKey, TrustError> {
+        Self::change_keys(config_dir, |store| {
+            let place = selector.choose(store.keys.iter().map(|key| &key.public_key))?;
+            let key = store.keys.remove(place);
+            store.removed.push(RemovedKey {
+                name: key.name.clone(),
+                public_key: key.public_key,
+                removed_at: UtcTime::now(),
+            });
+            let too_many = store.removed.len().saturating_sub(MAX_REMOVED_KEYS);
+            store.removed.drain(..too_many);
+            Ok(key)
+        })
+    }
+
+    /// Goes on trusting a key until `expires_at`, or without an end.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no key or more than one is meant, if it was revoked, or if the files cannot be read or written.
+    pub fn renew(
+        config_dir: &Path,
+        selector: &KeySelector,
+        expires_at: Option<UtcTime>,
+    ) -> Result<TrustedKey, TrustError> {
+        Self::change_keys(config_dir, |store| {
+            let place = selector.choose(store.keys.iter().map(|key| &key.public_key))?;
+            let key = store.keys.get(place).map(|key| key.public_key);
+            if let Some(key) = key
+                && let Some(revocation) = store.revoked_key(&key)
+            {
+                return Err(TrustError::Revoked { key, reason: revocation.reason.clone() });
+            }
+            let Some(entry) = store.keys.get_mut(place) else {
+                return Err(TrustError::NotTrusted { selector: String::new() });
+            };
+            entry.expires_at = expires_at;
+            Ok(entry.clone())
+        })
+    }
+
+    /// The trusted key that is meant.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no key or more than one is meant.
+    pub fn find(&self, selector: &KeySelector) -> Result<&TrustedKey, TrustError> {
+        let place = selector.choose(self.keys.iter().map(|key| &key.public_key))?;
+        self.keys.get(place).ok_or(TrustError::NotTrusted { selector: String::new() })
+    }
+
+    /// Keys that were trusted once, the one removed last at the end.
+    #[must_use]
+    pub fn removed_keys(&self) -> &[RemovedKey] {
+        &self.removed
+    }
+
+    /// Loads, changes and writes the trusted keys while no other writer can.
+    fn change_keys<T>(
+        config_dir: &Path,
+        change: impl FnOnce(&mut Self) -> Result<T, TrustError>,
+    ) -> Result<T, TrustError> {
+        Self::locked(config_dir, |mut store| {
+            let result = change(&mut store)?;
+            write(config_dir.join(TRUSTED_FILE), &trust_file::to_toml(&store.keys, &store.removed)?)?;
+            Ok(result)
+        })
+    }
+}

@@ -1,0 +1,170 @@
+//! Whether a key that is about to be trusted could be taken for another.
+//!
+//! Whoever wants a user to trust a key gives it a name that looks like one that the user knows: another case, a letter of
+//! another alphabet, one letter more. And a key that the user knows under one name has no business under another.
+
+use std::fmt;
+
+use unicode_security::confusable_detection::skeleton;
+
+use super::{NewKey, TrustStore};
+use crate::{PublicKey, escape};
+
+/// What a new key could be taken for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resemblance {
+    /// The name that was given to the new key.
+    pub name: String,
+    /// The name of the other.
+    pub known_name: String,
+    /// The other key.
+    pub known_key: PublicKey,
+    /// What the user knows of the other.
+    pub known_as: KnownAs,
+    /// How alike they are.
+    pub likeness: Likeness,
+}
+
+/// What the user knows of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownAs {
+    /// It is trusted.
+    Trusted,
+    /// It was revoked.
+    Revoked,
+    /// It was trusted, and removed.
+    Removed,
+}
+
+/// How alike two keys are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// It is the same key, under another name.
+    SameKey,
+    /// Another key has the same name.
+    SameName,
+    /// The names differ in case, spaces or invisible characters.
+    Case,
+    /// The names look the same and are written with other characters (Unicode Technical Standard 39).
+    Homoglyphs,
+    /// The names differ by a letter or two.
+    Spelling,
+}
+
+impl fmt::Display for Resemblance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = match self.known_as {
+            KnownAs::Trusted => "trusted",
+            KnownAs::Revoked => "revoked",
+            KnownAs::Removed => "removed",
+        };
+        let (name, known_name) = (escape::terminal(&self.name), escape::terminal(&self.known_name));
+        let how = match self.likeness {
+            Likeness::SameKey => return write!(f, "this key was {known} under another name, `{known_name}`"),
+            Likeness::SameName => {
+                return write!(f, "another key of the name `{known_name}` is {known}: {}", self.known_key);
+            }
+            Likeness::Case => "differs only in case or spaces from",
+            Likeness::Homoglyphs => "looks the same as",
+            Likeness::Spelling => "is spelled almost like",
+        };
+        write!(f, "`{name}` {how} `{known_name}`, which is {known}: {}", self.known_key)
+    }
+}
+
+impl TrustStore {
+    /// What a new key could be taken for.
+    #[must_use]
+    pub fn resemblance(&self, key: &NewKey) -> Option<Resemblance> {
+        let trusted = self.keys.iter().map(|key| (&key.name, &key.public_key, KnownAs::Trusted));
+        let revoked = self
+            .revocations()
+            .filter_map(|revocation| Some((revocation.name.as_ref()?, revocation.key()?, KnownAs::Revoked)));
+        let removed = self.removed.iter().map(|key| (&key.name, &key.public_key, KnownAs::Removed));
+        let known = || revoked.clone().chain(trusted.clone()).chain(removed.clone());
+        let found = |known: (&String, &PublicKey, KnownAs), likeness| Resemblance {
+            name: key.name.clone(),
+            known_name: known.0.clone(),
+            known_key: *known.1,
+            known_as: known.2,
+            likeness,
+        };
+        let same_key = known().find(|known| *known.1 == key.public_key && *known.0 != key.name);
+        if let Some(known) = same_key {
+            return Some(found(known, Likeness::SameKey));
+        }
+        let others = known().filter(|known| *known.1 != key.public_key);
+        // The closest first, so that what is said is what matters.
+        let alike = others.filter_map(|known| Some((likeness(&key.name, known.0)?, known)));
+        let (likeness, known) = alike.min_by_key(|(likeness, _)| *likeness as u8)?;
+        Some(found(known, likeness))
+    }
+}
+
+/// How alike two names of different keys are; `None` if nobody would take one for the other.
+fn likeness(a: &str, b: &str) -> Option<Likeness> {
+    if a == b {
+        return Some(Likeness::SameName);
+    }
+    let (a, b) = (folded(a), folded(b));
+    if a == b {
+        return Some(Likeness::Case);
+    }
+    let (looks_a, looks_b) = (looks(&a), looks(&b));
+    if looks_a == looks_b {
+        return Some(Likeness::Homoglyphs);
+    }
+    // What a letter looks like may be two letters, so both spellings are compared.
+    let is_near = |a: &str, b: &str| strsim::osa_distance(a, b) <= typing_errors(a, b);
+    (is_near(&a, &b) || is_near(&looks_a, &looks_b)).then_some(Likeness::Spelling)
+}
+
+/// Letters by which names may differ and still be taken for each other: none in very short ones, where every letter
+/// counts.
+fn typing_errors(a: &str, b: &str) -> usize {
+    match a.chars().count().min(b.chars().count()) {
+        0..4 => 0,
+        4..=8 => 1,
+        _ => 2,
+    }
+}
+
+/// Lower case, without anything that is not seen.
+fn folded(name: &str) -> String {
+    let is_seen = |c: &char| !c.is_whitespace() && !matches!(c, '-' | '_' | '.' | '\'' | '"');
+    name.chars().filter(is_seen).flat_map(char::to_lowercase).collect()
+}
+
+/// What a name looks like, in lower case again: some look-alikes are capitals.
+fn looks(name: &str) -> String {
+    skeleton(name).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_could_be_taken_for_each_other_are_found() {
+        for (a, b, expected) in [
+            ("Acme", "Acme", Some(Likeness::SameName)),
+            ("Acme", "ACME", Some(Likeness::Case)),
+            ("Acme Audio", "AcmeAudio", Some(Likeness::Case)),
+            ("Acme-Audio", "acme_audio", Some(Likeness::Case)),
+            ("Acme", "\u{410}cme", Some(Likeness::Homoglyphs)),
+            ("Acme", "Acm\u{435}", Some(Likeness::Homoglyphs)),
+            ("paypal", "paypa1", Some(Likeness::Homoglyphs)),
+            ("rn studio", "m studio", Some(Likeness::Homoglyphs)),
+            ("Acme", "Acmee", Some(Likeness::Spelling)),
+            ("Acme", "Amce", Some(Likeness::Spelling)),
+            ("Official Plugin", "Oficial Plugins", Some(Likeness::Spelling)),
+            ("Official Plugin", "Official Project Name", None),
+            ("Ada", "Bob", None),
+            ("abc", "abd", None),
+            ("Acme", "Zeta", None),
+        ] {
+            assert_eq!(likeness(a, b), expected, "{a} {b}");
+            assert_eq!(likeness(b, a), expected, "{b} {a}");
+        }
+    }
+}
