@@ -1,4 +1,5 @@
-//! What was seen of each plugin name when it was loaded, kept in `pins.toml`, so that a later file cannot prove less.
+//! What was seen of each plugin name when it was loaded, kept in `pins.toml`, so that a later file cannot prove less, come
+//! from somebody else, or bring back an old release.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,9 +7,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::source::{Source, VERSION, encode};
-use super::{TrustError, TrustStore};
-use crate::{PluginName, UtcTime, VerifiedPlugin};
+use super::source::{Line, Lines, Source, VERSION, encode};
+use super::{PINS_FILE, TrustError, TrustStore, write};
+use crate::document::MAX_COSIGNATURES;
+use crate::statement::plugin_version;
+use crate::{PluginName, PublicKey, UtcTime, VerifiedPlugin};
 
 /// Says to a person who opens the file what it is.
 const HEADER: &str = "# What was seen of each plugin when it was loaded. Written by Conductor, which keeps no comments.\n\
@@ -18,11 +21,57 @@ const HEADER: &str = "# What was seen of each plugin when it was loaded. Written
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pins(BTreeMap<PluginName, Pin>);
 
-/// What was seen of one plugin.
+/// What is known about one plugin name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pin {
+    statement_seen_at: Option<UtcTime>,
+    publisher: Option<PublisherPin>,
+    version: Option<String>,
+    signers: Vec<PublicKey>,
+    line: Line,
+}
+
+/// Who publishes a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Pin {
+pub struct PublisherPin {
+    /// The key.
+    pub key: PublicKey,
+    /// Since when.
+    pub since: UtcTime,
+    /// Whether the user said so, as opposed to the first load.
+    pub by_user: bool,
+}
+
+impl Pin {
     /// When the plugin was first loaded with a statement.
-    statement_seen_at: UtcTime,
+    #[must_use]
+    pub const fn statement_seen_at(&self) -> Option<&UtcTime> {
+        self.statement_seen_at.as_ref()
+    }
+
+    /// Whose the plugin is.
+    #[must_use]
+    pub const fn publisher(&self) -> Option<&PublisherPin> {
+        self.publisher.as_ref()
+    }
+
+    /// The highest version that was loaded; escape it before showing it.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// The keys that have to sign.
+    #[must_use]
+    pub fn signers(&self) -> &[PublicKey] {
+        &self.signers
+    }
+
+    /// The line of `pins.toml` on which the pin stands.
+    #[must_use]
+    pub const fn line(&self) -> Option<usize> {
+        self.line.0
+    }
 }
 
 #[derive(Deserialize)]
@@ -37,21 +86,27 @@ struct PinFile {
 #[serde(deny_unknown_fields)]
 struct PinEntry {
     name: Spanned<String>,
-    statement_seen_at: Spanned<String>,
+    statement_seen_at: Option<Spanned<String>>,
+    publisher: Option<Spanned<String>>,
+    publisher_since: Option<Spanned<String>>,
+    #[serde(default)]
+    publisher_by_user: bool,
+    version: Option<Spanned<String>>,
+    #[serde(default)]
+    signers: Vec<Spanned<String>>,
 }
 
 impl Pins {
     /// Reads `pins.toml`.
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
-        let source = Source { path, text };
+        let lines = Lines::of(text);
+        let source = Source { path, lines: &lines };
         let file: PinFile = source.parse()?;
         source.check_version(&file.version)?;
         let mut pins = BTreeMap::new();
         for entry in &file.pins {
             let name: PluginName = source.value("name", &entry.name, str::parse)?;
-            let statement_seen_at =
-                source.value("statement_seen_at", &entry.statement_seen_at, str::parse)?;
-            if pins.insert(name.clone(), Pin { statement_seen_at }).is_some() {
+            if pins.insert(name.clone(), source.pin(entry)?).is_some() {
                 let line = source.line_of(&entry.name);
                 return Err(TrustError::PinRepeated { path: path.into(), line, name });
             }
@@ -69,65 +124,265 @@ impl Pins {
         #[derive(Serialize)]
         struct Entry<'a> {
             name: &'a str,
-            statement_seen_at: String,
+            statement_seen_at: Option<String>,
+            publisher: Option<String>,
+            publisher_since: Option<String>,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            publisher_by_user: bool,
+            version: Option<&'a str>,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            signers: Vec<String>,
         }
         let entries = self.0.iter().map(|(name, pin)| Entry {
             name: name.as_str(),
-            statement_seen_at: pin.statement_seen_at.to_string(),
+            statement_seen_at: pin.statement_seen_at.as_ref().map(UtcTime::to_string),
+            publisher: pin.publisher.as_ref().map(|publisher| publisher.key.to_string()),
+            publisher_since: pin.publisher.as_ref().map(|publisher| publisher.since.to_string()),
+            publisher_by_user: pin.publisher.as_ref().is_some_and(|publisher| publisher.by_user),
+            version: pin.version.as_deref(),
+            signers: pin.signers.iter().map(PublicKey::to_string).collect(),
         });
         encode(HEADER, &File { version: VERSION, pins: entries.collect() })
     }
-
-    /// When a plugin of this name was first loaded with a statement.
-    pub(super) fn statement_seen_at(&self, name: &PluginName) -> Option<&UtcTime> {
-        self.0.get(name).map(|pin| &pin.statement_seen_at)
-    }
 }
 
-/// What the load of a plugin adds to the pins. Only [`TrustStore::new_pin`] makes one, from a plugin whose statement
-/// was verified; it does nothing until [`NewPin::record`] writes it down.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "a statement that is not recorded can be dropped from the next document unnoticed"]
-pub struct NewPin {
-    names: Vec<PluginName>,
-}
-
-impl NewPin {
-    /// Writes the pin down. What another process has recorded since the store was loaded stays as it is, and nothing is
-    /// written if that is all.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the files cannot be read or written.
-    pub fn record(self, config_dir: &Path) -> Result<(), TrustError> {
-        TrustStore::change_pins(config_dir, |pins| {
-            let before = pins.0.len();
-            for name in self.names {
-                pins.0.entry(name).or_insert_with(|| Pin { statement_seen_at: UtcTime::now() });
+impl Source<'_> {
+    fn pin(self, entry: &PinEntry) -> Result<Pin, TrustError> {
+        let key = self.optional("publisher", entry.publisher.as_ref(), PublicKey::for_comparison)?;
+        let since = self.optional("publisher_since", entry.publisher_since.as_ref(), str::parse)?;
+        let incomplete = |cause: &str| TrustError::Value {
+            path: self.path.into(),
+            line: self.line_of(&entry.name),
+            field: "publisher",
+            cause: cause.to_owned(),
+        };
+        let publisher = match (key, since) {
+            (Some(key), Some(since)) => Some(PublisherPin { key, since, by_user: entry.publisher_by_user }),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(incomplete("`publisher` and `publisher_since` stand together"));
             }
-            pins.0.len() != before
+        };
+        if entry.signers.len() > MAX_COSIGNATURES + 1 {
+            return Err(incomplete("more signers than a document can have"));
+        }
+        let signers = entry.signers.iter().map(|key| self.value("signers", key, PublicKey::for_comparison));
+        Ok(Pin {
+            statement_seen_at: self.optional(
+                "statement_seen_at",
+                entry.statement_seen_at.as_ref(),
+                str::parse,
+            )?,
+            publisher,
+            version: self.optional("version", entry.version.as_ref(), plugin_version)?,
+            signers: signers.collect::<Result<_, _>>()?,
+            line: Line(Some(self.line_of(&entry.name))),
         })
     }
 }
 
+/// What the load of a plugin changes about the pins. Only [`TrustStore::new_pin`] makes one, from a plugin that was
+/// verified; it does nothing until [`NewPin::record`] writes it down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "what is not recorded can be taken back by the next file unnoticed"]
+pub struct NewPin(Vec<PinChange>);
+
+/// What becomes of one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PinChange {
+    name: PluginName,
+    before: Option<Pin>,
+    after: Pin,
+}
+
+impl NewPin {
+    /// Writes the pin down. If another process has changed the pin since the store was loaded, what it wrote is kept,
+    /// and nothing is written if that is all.
+    ///
+    /// # Errors
+    ///
+    /// Fails if another process has pinned the name to another publisher meanwhile, or the files cannot be read or
+    /// written.
+    pub fn record(self, config_dir: &Path) -> Result<(), TrustError> {
+        TrustStore::change_pins(config_dir, |pins| {
+            let mut changed = false;
+            for PinChange { name, before, after } in self.0 {
+                let current = pins.0.get(&name);
+                let next = if current == before.as_ref() { after } else { merged(&name, current, after)? };
+                changed |= current != Some(&next);
+                pins.0.insert(name, next);
+            }
+            Ok(changed)
+        })
+    }
+}
+
+/// What two loads at the same time have seen. Neither takes anything back.
+fn merged(name: &PluginName, current: Option<&Pin>, new: Pin) -> Result<Pin, TrustError> {
+    let Some(current) = current else { return Ok(new) };
+    let key = |pin: &Pin| pin.publisher.as_ref().map(|publisher| publisher.key);
+    if key(current).is_some() && key(&new).is_some() && key(current) != key(&new) {
+        return Err(TrustError::PinRaced { name: name.clone() });
+    }
+    let is_higher = match (&current.version, &new.version) {
+        (Some(current), Some(new)) => crate::plugin_version::compare(current, new).is_ge(),
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    let signers = if current.signers.len() > new.signers.len() { &current.signers } else { &new.signers };
+    Ok(Pin {
+        statement_seen_at: current.statement_seen_at.clone().or(new.statement_seen_at),
+        publisher: current.publisher.clone().or(new.publisher),
+        version: if is_higher { current.version.clone() } else { new.version },
+        signers: signers.clone(),
+        line: Line::default(),
+    })
+}
+
 impl TrustStore {
-    /// What is to be recorded once this plugin was loaded; `None` if it has no statement or all of it is known already.
+    /// What is to be recorded once this plugin was loaded; `None` if nothing is new.
     ///
     /// A module without a manifest is called by its statement, and by the name of its file once the statement is
-    /// dropped, so both names are pinned.
+    /// dropped, so that it had a statement is recorded of both names.
     #[must_use]
     pub fn new_pin(&self, plugin: &VerifiedPlugin) -> Option<NewPin> {
-        plugin.statement()?;
-        let mut names = vec![plugin.name().clone()];
-        names.extend(plugin.name_without_statement().filter(|bare| *bare != plugin.name()).cloned());
-        names.retain(|name| self.statement_seen_at(name).is_none());
-        if names.is_empty() { None } else { Some(NewPin { names }) }
+        let mut changes = Vec::new();
+        let has_statement = plugin.statement().is_some();
+        if let Some(continuity) = plugin.continuity() {
+            let before = self.pin(plugin.name());
+            let mut after = before.cloned().unwrap_or_default();
+            after.see_statement(has_statement);
+            after.publisher = match after.publisher {
+                Some(publisher) if publisher.key == continuity.publisher => Some(publisher),
+                Some(_) | None => {
+                    Some(PublisherPin { key: continuity.publisher, since: UtcTime::now(), by_user: false })
+                }
+            };
+            after.version.clone_from(&continuity.version);
+            after.signers.clone_from(&continuity.signers);
+            changes.push(PinChange { name: plugin.name().clone(), before: before.cloned(), after });
+        }
+        if has_statement
+            && let Some(bare) = plugin.name_without_statement().filter(|bare| *bare != plugin.name())
+        {
+            let before = self.pin(bare);
+            let mut after = before.cloned().unwrap_or_default();
+            after.see_statement(true);
+            changes.push(PinChange { name: bare.clone(), before: before.cloned(), after });
+        }
+        changes.retain(|change| change.before.as_ref() != Some(&change.after));
+        if changes.is_empty() { None } else { Some(NewPin(changes)) }
+    }
+
+    /// What is known about a plugin name.
+    #[must_use]
+    pub fn pin(&self, name: &PluginName) -> Option<&Pin> {
+        self.pins.0.get(name)
+    }
+
+    /// Everything that is known about plugin names, by name.
+    pub fn pins(&self) -> impl Iterator<Item = (&PluginName, &Pin)> {
+        self.pins.0.iter()
     }
 
     /// When a plugin of this name was first loaded with a statement.
     #[must_use]
     pub fn statement_seen_at(&self, name: &PluginName) -> Option<&UtcTime> {
-        self.pins.statement_seen_at(name)
+        self.pin(name)?.statement_seen_at()
+    }
+
+    /// Pins a plugin name to a publisher: the user's decision, before the first load or for another publisher than
+    /// before. What was demanded of the earlier publisher, cosigners and a version, is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the key is revoked or the files cannot be read or written.
+    pub fn pin_publisher(config_dir: &Path, name: &PluginName, key: PublicKey) -> Result<Pin, TrustError> {
+        let store = Self::load(config_dir)?;
+        if let Some(revocation) = store.revoked_key(&key) {
+            return Err(TrustError::Revoked { key, reason: revocation.reason.clone() });
+        }
+        Self::change_pin(config_dir, name, |pin| {
+            let mut pin = pin.unwrap_or_default();
+            if pin.publisher.as_ref().is_none_or(|publisher| publisher.key != key) {
+                pin.version = None;
+                pin.signers = Vec::new();
+            }
+            pin.publisher = Some(PublisherPin { key, since: UtcTime::now(), by_user: true });
+            Ok(Some(pin))
+        })
+        .map(Option::unwrap_or_default)
+    }
+
+    /// Forgets everything about a plugin name; its next load is like its first.
+    ///
+    /// # Errors
+    ///
+    /// Fails if nothing is known about it, or the files cannot be read or written.
+    pub fn unpin(config_dir: &Path, name: &PluginName) -> Result<(), TrustError> {
+        Self::change_pin(config_dir, name, |pin| {
+            pin.map(|_| None).ok_or_else(|| TrustError::NotPinned { name: name.clone() })
+        })
+        .map(|_| ())
+    }
+
+    /// Lets a plugin be loaded in an older version than before: down to `floor`, or in any version if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if nothing is known about the plugin, or the files cannot be read or written.
+    pub fn allow_downgrade(
+        config_dir: &Path,
+        name: &PluginName,
+        floor: Option<String>,
+    ) -> Result<Pin, TrustError> {
+        if let Some(floor) = &floor {
+            plugin_version(floor).map_err(|_| TrustError::PluginVersion)?;
+        }
+        Self::change_pin(config_dir, name, |pin| {
+            let pin = pin.ok_or_else(|| TrustError::NotPinned { name: name.clone() })?;
+            Ok(Some(Pin { version: floor, ..pin }))
+        })
+        .map(Option::unwrap_or_default)
+    }
+
+    /// Loads and changes the pins while no other writer can, and writes them if `change` says that it changed them.
+    fn change_pins(
+        config_dir: &Path,
+        change: impl FnOnce(&mut Pins) -> Result<bool, TrustError>,
+    ) -> Result<(), TrustError> {
+        Self::locked(config_dir, |mut store| {
+            if change(&mut store.pins)? {
+                write(config_dir.join(PINS_FILE), &store.pins.to_toml()?)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Changes or removes one pin, and returns what there is then.
+    fn change_pin(
+        config_dir: &Path,
+        name: &PluginName,
+        change: impl FnOnce(Option<Pin>) -> Result<Option<Pin>, TrustError>,
+    ) -> Result<Option<Pin>, TrustError> {
+        let mut result = None;
+        Self::change_pins(config_dir, |pins| {
+            result = change(pins.0.get(name).cloned())?;
+            match &result {
+                Some(pin) => pins.0.insert(name.clone(), pin.clone()),
+                None => pins.0.remove(name),
+            };
+            Ok(true)
+        })?;
+        Ok(result)
+    }
+}
+
+impl Pin {
+    fn see_statement(&mut self, has_statement: bool) {
+        if has_statement && self.statement_seen_at.is_none() {
+            self.statement_seen_at = Some(UtcTime::now());
+        }
     }
 }
 

@@ -12,8 +12,14 @@ fn name(text: &str) -> PluginName {
     text.parse().expect("a name")
 }
 
+/// What the load of a plugin with a statement adds.
 fn pin(text: &str) -> NewPin {
-    NewPin { names: vec![name(text)] }
+    NewPin(vec![change(text)])
+}
+
+fn change(text: &str) -> PinChange {
+    let after = Pin { statement_seen_at: Some(UtcTime::now()), ..Pin::default() };
+    PinChange { name: name(text), before: None, after }
 }
 
 #[test]
@@ -33,7 +39,7 @@ fn pins_are_kept_as_they_were_first_written() {
     assert_eq!(fs::metadata(&path).expect("metadata").ino(), before, "nothing was written");
     pin("arp").record(&config).expect("recorded");
     let key = SigningKey::generate().expect("a key").public_key();
-    TrustStore::add(&config, NewKey { name: "k".into(), public_key: key, email: None }).expect("added");
+    TrustStore::add(&config, NewKey::new("k", key)).expect("added");
     let second = TrustStore::load(&config).expect("loads");
     assert_eq!(second.statement_seen_at(&name("chord")), first.statement_seen_at(&name("chord")));
     assert!(second.statement_seen_at(&name("arp")).is_some() && second.get(&key).is_some());
@@ -47,7 +53,10 @@ fn damage_never_reads_as_never_seen() {
         (String::new(), 1),
         ("version = 2\n".to_owned(), 1),
         ("version = 1\n[[pin]]\n".to_owned(), 2),
-        ("version = 1\n[[pins]]\nname = \"chord\"\n".to_owned(), 2),
+        ("version = 1\n[[pins]]\nversion = \"1\"\n".to_owned(), 2),
+        (format!("{sound}publisher_since = \"2025-01-01T00:00:00Z\"\n"), 3),
+        (format!("{sound}publisher = \"00\"\n"), 5),
+        (format!("{sound}signers = [\"00\"]\n"), 5),
         (sound.replace("chord", "../x"), 3),
         (sound.replace("2025-01-01T00:00:00Z", "once"), 4),
         (format!("{sound}colour = \"red\"\n"), 5),
@@ -82,7 +91,7 @@ fn pins_that_somebody_else_could_have_written_are_not_believed() {
 fn more_pins_than_can_be_read_are_not_written() {
     let dir = tempfile::tempdir().expect("a directory");
     let count = MAX_TRUST_FILE_BYTES / 64;
-    let many = NewPin { names: (0..count).map(|number| name(&format!("plugin-{number}"))).collect() };
+    let many = NewPin((0..count).map(|number| change(&format!("plugin-{number}"))).collect());
     assert!(matches!(many.record(dir.path()), Err(TrustError::File(FileError::TooLarge { .. }))));
     assert_eq!(TrustStore::load(dir.path()).expect("loads"), TrustStore::default());
 }
@@ -104,8 +113,8 @@ fn no_pin_of_two_writers_is_lost() {
         scope.spawn(|| {
             for change in 0..CHANGES {
                 let public_key = SigningKey::generate().expect("a key").public_key();
-                let new = NewKey { name: format!("key {change}"), public_key, email: None };
-                TrustStore::add(dir.path(), new).expect("added");
+                let new = NewKey::new(&format!("key {change}"), public_key);
+                TrustStore::add_despite_resemblance(dir.path(), new).expect("added");
             }
         });
     });
