@@ -75,6 +75,25 @@ impl Lock {
     }
 }
 
+/// Holds other writers of a file off by a lock on the directory that it is in, which leaves nothing behind.
+#[derive(Debug)]
+pub struct DirectoryLock {
+    _directory: File,
+}
+
+impl DirectoryLock {
+    /// Waits for the lock of the directory in which `path` is.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the operating system says.
+    pub fn around(path: &Path) -> io::Result<Self> {
+        let directory = File::open(directory_of(path))?;
+        directory.lock()?;
+        Ok(Self { _directory: directory })
+    }
+}
+
 /// A synchronised temporary file beside `path`.
 fn staged(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new()

@@ -70,6 +70,11 @@ pub struct SignedStatement {
 }
 
 impl SignatureDocument {
+    /// Everybody's endorsement, the signer's first.
+    pub fn endorsements(&self) -> impl Iterator<Item = &Cosignature> {
+        std::iter::once(&self.signer).chain(&self.cosignatures)
+    }
+
     /// Parses a document.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
+use zeroize::Zeroizing;
 
 use crate::FileError;
 
@@ -61,9 +62,12 @@ fn open_as(path: &Path, guard: Guard, user: u32) -> Result<File, FileError> {
 }
 
 /// Reads a file of at most `max` bytes.
-pub(crate) fn read(path: &Path, guard: Guard, max: u64) -> Result<Vec<u8>, FileError> {
-    let mut bytes = Vec::new();
+///
+/// The buffer has its full size from the start: one that grows would leave what it held behind in memory.
+pub(crate) fn read(path: &Path, guard: Guard, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let file = open(path, guard)?;
+    let size = file.metadata().map_err(|source| unreadable(path, source))?.len().min(max) + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or_default()));
     file.take(max + 1).read_to_end(&mut bytes).map_err(|source| unreadable(path, source))?;
     if bytes.len() as u64 > max {
         return Err(FileError::TooLarge { path: path.into(), max });
@@ -192,7 +196,7 @@ mod tests {
     #[test]
     fn sizes_are_capped() {
         let (_dir, path) = file(0o600);
-        assert_eq!(read(&path, Guard::Trust, 7).expect("read"), b"content");
+        assert_eq!(read(&path, Guard::Trust, 7).expect("read").as_slice(), b"content");
         assert!(matches!(read(&path, Guard::Trust, 6), Err(FileError::TooLarge { max: 6, .. })));
     }
 

@@ -3,7 +3,7 @@
 //! `NAME.private` holds the 32 raw bytes of the seed (RFC 8032, section 5.1.5), `NAME.public` the public key in hex.
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::Signer as _;
@@ -11,8 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::atomic_file::{self, PRIVATE, PUBLIC};
 use crate::file_error::quoted;
-use crate::guarded::{self, Guard};
-use crate::{FileError, PrivateKey, PrivateKeyError, PublicKey, Signature, escape};
+use crate::{FileError, PrivateKey, PrivateKeyError, PublicKey, Signature, escape, secret};
 
 /// Bytes of a seed.
 const SEED_BYTES: usize = 32;
@@ -32,26 +31,32 @@ impl SigningKey {
         Ok(Self(ed25519_dalek::SigningKey::from_bytes(&seed)))
     }
 
+    /// The key that a seed makes (RFC 8032, section 5.1.5).
+    #[must_use]
+    pub fn from_seed(seed: &[u8; SEED_BYTES]) -> Self {
+        Self(ed25519_dalek::SigningKey::from_bytes(seed))
+    }
+
+    /// The key in the content of a plain key file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if that is not 32 bytes; `path` is where it was read.
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, KeyFileError> {
+        let seed = bytes.try_into().map_err(|_| KeyFileError::Length { path: path.into() })?;
+        Ok(Self::from_seed(seed))
+    }
+
     /// Reads `NAME.private`, which must be a regular file of 32 bytes that is this user's alone.
     ///
     /// # Errors
     ///
     /// Says what is wrong with the file; [`KeyFileError::hint`] has the command that mends it.
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
-        let mut file = guarded::open(path, Guard::Secret)?;
-        let mut bytes = Zeroizing::new([0; SEED_BYTES + 1]);
-        let mut found = 0;
-        while let Some(free) = bytes.get_mut(found..).filter(|free| !free.is_empty()) {
-            match file.read(free) {
-                Ok(0) => break,
-                Ok(count) => found += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(FileError::Unreadable { path: path.into(), source }.into()),
-            }
-        }
-        match bytes.first_chunk::<SEED_BYTES>() {
-            Some(seed) if found == SEED_BYTES => Ok(Self(ed25519_dalek::SigningKey::from_bytes(seed))),
-            Some(_) | None => Err(KeyFileError::Length { path: path.into() }),
+        match secret::read(path, SEED_BYTES as u64) {
+            Ok(bytes) => Self::from_bytes(path, &bytes),
+            Err(FileError::TooLarge { path, .. }) => Err(KeyFileError::Length { path }),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -62,17 +67,12 @@ impl SigningKey {
     ///
     /// Fails if one of the files exists or cannot be written.
     pub fn write_new(&self, paths: &KeyPaths) -> Result<(), KeyFileError> {
-        for path in [&paths.private, &paths.public] {
-            if path.symlink_metadata().is_ok() {
-                return Err(KeyFileError::Exists { path: path.clone() });
-            }
-        }
-        if let Some(parent) = paths.private.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            atomic_file::create_private_directory(parent)
-                .map_err(|source| KeyFileError::Write { path: parent.into(), source })?;
-        }
-        create(&paths.private, self.0.as_bytes(), PRIVATE)?;
-        create(&paths.public, format!("{}\n", self.public_key()).as_bytes(), PUBLIC)
+        paths.create(self.0.as_bytes(), &self.public_key())
+    }
+
+    /// Lends the seed, for another form of key file.
+    pub fn with_seed<T>(&self, action: impl FnOnce(&[u8; SEED_BYTES]) -> T) -> T {
+        action(self.0.as_bytes())
     }
 
     /// The public half.
@@ -133,6 +133,46 @@ impl KeyPaths {
             PathBuf::from(path)
         };
         Ok(Self { private: with(".private"), public: with(".public") })
+    }
+}
+
+impl KeyPaths {
+    /// Fails if one of the files exists.
+    ///
+    /// # Errors
+    ///
+    /// Names the file that does.
+    pub fn check_free(&self) -> Result<(), KeyFileError> {
+        for path in [&self.private, &self.public] {
+            if path.symlink_metadata().is_ok() {
+                return Err(KeyFileError::Exists { path: path.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes both halves, as [`SigningKey::write_new`] does, with the private one in whatever form it has.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of the files exists or cannot be written.
+    pub fn create(&self, private: &[u8], public: &PublicKey) -> Result<(), KeyFileError> {
+        self.check_free()?;
+        if let Some(parent) = self.private.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            atomic_file::create_private_directory(parent)
+                .map_err(|source| KeyFileError::Write { path: parent.into(), source })?;
+        }
+        create(&self.private, private, PRIVATE)?;
+        self.create_public(public)
+    }
+
+    /// Writes the public half of a key whose private half is elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file exists or cannot be written.
+    pub fn create_public(&self, public: &PublicKey) -> Result<(), KeyFileError> {
+        create(&self.public, format!("{public}\n").as_bytes(), PUBLIC)
     }
 }
 

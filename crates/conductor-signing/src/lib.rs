@@ -1,15 +1,15 @@
 //! Signature documents, keys, statements and trust: everything that decides whether a plugin may be loaded.
 //!
 //! A plugin file is read once into an [`UnverifiedPlugin`]. [`UnverifiedPlugin::verify`] holds it against a
-//! [`SignaturePolicy`], a [`RequireStatement`] and a [`TrustStore`] and gives back a [`VerifiedPlugin`], which has no other constructor:
+//! [`VerificationPolicy`] and a [`TrustStore`] and gives back a [`VerifiedPlugin`], which has no other constructor:
 //!
 //! ```no_run
-//! use conductor_signing::{RequireStatement, SignaturePolicy, TrustStore, UnverifiedPlugin};
+//! use conductor_signing::{SignaturePolicy, TrustStore, UnverifiedPlugin};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let config_dir = "/home/me/.config/conductor".as_ref();
 //! let trust = TrustStore::load(config_dir)?;
 //! let plugin = UnverifiedPlugin::read("chord.wasm".as_ref(), 64 * 1024 * 1024)?;
-//! let plugin = plugin.verify(SignaturePolicy::TrustedSigner, RequireStatement::OnceSeen, &trust)?;
+//! let plugin = plugin.verify(&SignaturePolicy::TrustedSigner.into(), &trust)?;
 //! println!("{} {}", plugin.name(), plugin.digest());
 //! // ... and once it was loaded, so that its statement cannot be dropped later:
 //! if let Some(pin) = trust.new_pin(&plugin) {
@@ -33,12 +33,14 @@
 #![forbid(unsafe_code)]
 
 pub mod atomic_file;
+mod decision;
 mod developer;
 mod digest;
 mod document;
 mod dsse;
 pub mod escape;
 mod file_error;
+mod fingerprint;
 mod guarded;
 mod json;
 mod key;
@@ -47,9 +49,12 @@ mod manifest_edit;
 mod module_scan;
 mod name;
 mod plugin_file;
+mod plugin_version;
 mod policy;
 mod private_key;
 mod revocation;
+mod revocation_list;
+mod rotation;
 pub mod secret;
 mod sign;
 mod statement;
@@ -59,6 +64,7 @@ mod verified;
 mod verify;
 mod version;
 
+pub use decision::{Check, Decision, RuleSource, Step, Verdict};
 pub use developer::{Developer, DeveloperError};
 pub use digest::{Digest, DigestError};
 pub use document::{
@@ -66,6 +72,7 @@ pub use document::{
     SignatureDocument, SignedStatement, signature_path,
 };
 pub use file_error::FileError;
+pub use fingerprint::Fingerprint;
 pub use json::{FormatError, ValueError};
 pub use key::{KeyError, PublicKey, Signature};
 pub use key_file::{KeyFileError, KeyPaths, SigningKey};
@@ -73,13 +80,28 @@ pub use manifest_edit::{ManifestEditError, add_manifest, manifest_from_toml};
 pub use module_scan::{FileKind, ModuleError, manifest_section};
 pub use name::{NameError, PluginName};
 pub use plugin_file::{PluginFile, ReadError};
-pub use policy::{RequireStatement, SignaturePolicy, TrustLevel, UnknownRequirement};
-pub use private_key::{PrivateKey, PrivateKeyError};
-pub use revocation::{Revocation, Revoked};
+pub use policy::{
+    MAX_RULE_KEYS, MAX_SIGNER_RULES, RequireStatement, SignaturePolicy, SignerRule, SignerRuleError,
+    TrustLevel, UnknownRequirement, VerificationPolicy,
+};
+pub use private_key::{PrivateKey, PrivateKeyError, check_private_key};
+pub use revocation::{Revocation, RevocationKind, Revoked};
+pub use revocation_list::{
+    MAX_LISTED_REVOCATIONS, MAX_REVOCATION_LIST_BYTES, REVOCATION_LIST_VERSION, REVOCATIONS_PAYLOAD_TYPE,
+    RevocationList, RevocationListError,
+};
+pub use rotation::{
+    Ancestor, Lineage, MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, Purpose, ROTATION_PAYLOAD_TYPE,
+    ROTATION_VERSION, RotationChain, RotationError, RotationLink, RotationRequest, rotation_path,
+};
 pub use sign::{SignError, SigningRequest};
 pub use statement::{PAYLOAD_TYPE, Statement};
 pub use time::{TimeError, UtcTime};
-pub use trust::{KeySelector, MIN_KEY_PREFIX, NewKey, NewPin, TrustError, TrustStore, TrustedKey};
+pub use trust::{
+    AcceptedChain, ImportedList, KeySelector, KnownAs, Likeness, MAX_ACCEPTED_ROTATIONS, MAX_REMOVED_KEYS,
+    MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, NamePattern, NewKey, NewPin, NewRotations, PatternError, Pin,
+    PublisherPin, RemovedKey, Resemblance, TrustError, TrustStore, TrustedKey,
+};
 pub use verified::{Signer, UnverifiedPlugin, VerifiedPlugin};
-pub use verify::{CheckedSignature, Standing, VerifyError};
+pub use verify::{Admission, CheckedSignature, Standing, VerifyError};
 pub use version::{HostVersion, VersionError};

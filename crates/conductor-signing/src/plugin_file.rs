@@ -10,8 +10,12 @@ use rustix::fs::{Mode, OFlags};
 use crate::digest::Hasher;
 use crate::document::{MAX_DOCUMENT_BYTES, SignatureDocument, signature_path};
 use crate::module_scan::{self, ManifestSection, ModuleScan};
-use crate::verify::{self, CheckedSignature};
-use crate::{Digest, DocumentError, ModuleError, RequireStatement, TrustStore, UtcTime, VerifyError, escape};
+use crate::rotation::{MAX_ROTATION_BYTES, rotation_path};
+use crate::verify;
+use crate::{
+    Decision, Digest, DocumentError, ModuleError, RotationChain, RotationError, TrustStore, UtcTime,
+    VerificationPolicy, escape,
+};
 
 /// Bytes of a file that are in memory at a time while it is hashed.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -24,9 +28,10 @@ pub struct PluginFile {
     pub(crate) digest: Digest,
     pub(crate) section: Result<Option<ManifestSection>, ModuleError>,
     pub(crate) document: DocumentFile,
+    pub(crate) rotation: DocumentFile,
 }
 
-/// The document beside a plugin file.
+/// A document beside a plugin file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DocumentFile {
     Absent,
@@ -62,6 +67,7 @@ impl PluginFile {
             digest: hasher.finish(),
             section: scan.finish(),
             document: read_document(path)?,
+            rotation: read_rotation(path)?,
         })
     }
 
@@ -73,7 +79,13 @@ impl PluginFile {
             digest: Digest::from_bytes(wasm),
             section: module_scan::scan(wasm),
             document,
+            rotation: DocumentFile::Absent,
         }
+    }
+
+    /// The same with the rotations that were read beside the file.
+    pub(crate) fn with_rotation(self, rotation: DocumentFile) -> Self {
+        Self { rotation, ..self }
     }
 
     /// The name of the file without its directories; escape it before showing it.
@@ -120,18 +132,23 @@ impl PluginFile {
         }
     }
 
-    /// Verifies the document against the file and says where its signer stands.
+    /// The rotations beside the file, verified by themselves.
     ///
     /// # Errors
     ///
-    /// Names the first cause for which the signature does not hold. That a signer is not trusted is no error here; see
-    /// [`CheckedSignature::standing`].
-    pub fn check(
-        &self,
-        requirement: RequireStatement,
-        trust: &TrustStore,
-    ) -> Result<CheckedSignature, VerifyError> {
-        verify::check(self, requirement, trust, UtcTime::now().timestamp())
+    /// Fails if they do not hold.
+    pub fn rotation(&self) -> Result<Option<RotationChain>, RotationError> {
+        match &self.rotation {
+            DocumentFile::Absent => Ok(None),
+            DocumentFile::TooLarge => Err(RotationError::TooLarge),
+            DocumentFile::Bytes(json) => RotationChain::parse(json).map(Some),
+        }
+    }
+
+    /// Decides about the file as loading would, as of now.
+    #[must_use]
+    pub fn judge(&self, policy: &VerificationPolicy, trust: &TrustStore) -> Decision {
+        verify::judge(self, policy, trust, UtcTime::now().timestamp())
     }
 }
 
@@ -156,17 +173,25 @@ pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
 
 /// Reads the document of a plugin file, once.
 pub(crate) fn read_document(plugin: &Path) -> Result<DocumentFile, ReadError> {
-    let path = signature_path(plugin);
+    read_beside(signature_path(plugin), MAX_DOCUMENT_BYTES)
+}
+
+/// Reads the rotations beside a plugin file, once.
+pub(crate) fn read_rotation(plugin: &Path) -> Result<DocumentFile, ReadError> {
+    read_beside(rotation_path(plugin), MAX_ROTATION_BYTES)
+}
+
+fn read_beside(path: PathBuf, max: usize) -> Result<DocumentFile, ReadError> {
     let file = match open(&path) {
         Ok(file) => file,
         Err(ReadError::Missing { .. }) => return Ok(DocumentFile::Absent),
         Err(error) => return Err(error),
     };
     let mut bytes = Vec::new();
-    file.take(MAX_DOCUMENT_BYTES as u64 + 1)
+    file.take(max as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|source| ReadError::Unreadable { path, source })?;
-    Ok(if bytes.len() > MAX_DOCUMENT_BYTES { DocumentFile::TooLarge } else { DocumentFile::Bytes(bytes) })
+    Ok(if bytes.len() > max { DocumentFile::TooLarge } else { DocumentFile::Bytes(bytes) })
 }
 
 /// The last part of a path.

@@ -1,7 +1,40 @@
 //! How much a signature must prove before a plugin is loaded, and what it proved.
 
+mod signer_rule;
+
 use std::fmt;
 use std::str::FromStr;
+
+pub use signer_rule::{MAX_RULE_KEYS, MAX_SIGNER_RULES, SignerRule, SignerRuleError};
+
+use crate::RuleSource;
+
+/// Everything that is demanded of a plugin before it is loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerificationPolicy {
+    /// Whose signature is demanded.
+    pub signature: SignaturePolicy,
+    /// Whether a signature must carry a statement.
+    pub statement: RequireStatement,
+    /// Which plugins need more than one signer.
+    pub rules: Vec<SignerRule>,
+    /// Where `signature` was set; it does not enter into the decision.
+    pub signature_source: Option<RuleSource>,
+    /// Where `statement` was set; it does not enter into the decision.
+    pub statement_source: Option<RuleSource>,
+}
+
+impl From<SignaturePolicy> for VerificationPolicy {
+    fn from(signature: SignaturePolicy) -> Self {
+        Self {
+            signature,
+            statement: RequireStatement::default(),
+            rules: Vec::new(),
+            signature_source: None,
+            statement_source: None,
+        }
+    }
+}
 
 /// The three trust models of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +115,17 @@ pub enum TrustLevel {
         /// The name that the user gave the key.
         key_name: String,
     },
+}
+
+impl SignaturePolicy {
+    /// The settings that make this model, as the configuration writes them.
+    pub(crate) const fn in_words(self) -> &'static str {
+        match self {
+            Self::AcceptUnsigned => "require_signature = false",
+            Self::AnySigner => "require_signature = true, allow_self_signed = true",
+            Self::TrustedSigner => "require_signature = true, allow_self_signed = false",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,15 @@ pub(crate) fn sign(key: &dyn PrivateKey, message: &[u8]) -> Result<Signature, Pr
     }
 }
 
+/// Makes sure that a key signs, with a message that means nothing.
+///
+/// # Errors
+///
+/// Fails if the key does not sign, or what it gives is no signature of its own.
+pub fn check_private_key(key: &dyn PrivateKey) -> Result<(), PrivateKeyError> {
+    sign(key, b"conductor: does this key sign?").map(|_| ())
+}
+
 /// Why a private key did not sign.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

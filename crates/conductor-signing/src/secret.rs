@@ -1,4 +1,4 @@
-//! A secret of this machine and user that is made when it is first needed.
+//! Secrets in files: read only if nobody else can, and one kind that is made when it is first needed.
 
 use std::io;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub const SECRET_BYTES: usize = 32;
 ///
 /// Fails if others can read the file, if it is a link or owned by somebody else, or if it cannot be read or made.
 pub fn read_or_create(path: &Path) -> Result<Zeroizing<[u8; SECRET_BYTES]>, FileError> {
-    match guarded::read(path, Guard::Secret, SECRET_BYTES as u64 + 1).map(Zeroizing::new) {
+    match read(path, SECRET_BYTES as u64 + 1) {
         Ok(bytes) => match <[u8; SECRET_BYTES]>::try_from(bytes.as_slice()) {
             Ok(secret) => Ok(Zeroizing::new(secret)),
             Err(_) => create(path),
@@ -26,6 +26,15 @@ pub fn read_or_create(path: &Path) -> Result<Zeroizing<[u8; SECRET_BYTES]>, File
         Err(FileError::Missing { .. }) => create(path),
         Err(error) => Err(error),
     }
+}
+
+/// Reads a secret of at most `max` bytes from a file that nobody else can read.
+///
+/// # Errors
+///
+/// Fails if others can read the file, if it is a link or owned by somebody else, if it is larger, or if it cannot be read.
+pub fn read(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    guarded::read(path, Guard::Secret, max)
 }
 
 fn create(path: &Path) -> Result<Zeroizing<[u8; SECRET_BYTES]>, FileError> {

@@ -2,14 +2,15 @@
 
 use conductor_abi::CapabilityRequest;
 
-use crate::document::{Cosignature, SignatureDocument, SignedStatement};
+use crate::document::{Cosignature, MAX_COSIGNATURES, SignatureDocument, SignedStatement};
 use crate::dsse::pre_authentication_encoding;
 use crate::json::ValueError;
 use crate::plugin_file::{DocumentFile, PluginFile};
 use crate::statement::{PAYLOAD_TYPE, plugin_version};
 use crate::{
-    Developer, HostVersion, ModuleError, NameError, PluginName, PrivateKey, PrivateKeyError,
-    RequireStatement, Statement, TrustStore, UtcTime, VerifyError, escape, private_key,
+    CheckedSignature, Developer, HostVersion, ModuleError, NameError, PluginName, PrivateKey,
+    PrivateKeyError, PublicKey, SignaturePolicy, Statement, TrustStore, UtcTime, VerifyError, escape,
+    private_key,
 };
 
 /// What a signer states beyond what the file says itself.
@@ -25,6 +26,23 @@ pub struct SigningRequest {
     pub expires_at: Option<UtcTime>,
     /// Oldest version of the host that may load the plugin.
     pub min_host_version: Option<HostVersion>,
+    /// Keys that have to sign as well.
+    pub cosigners: Vec<PublicKey>,
+}
+
+impl SigningRequest {
+    /// Signs for a developer, and states nothing beyond what the file says.
+    #[must_use]
+    pub const fn of(developer: Developer) -> Self {
+        Self {
+            developer,
+            plugin_name: None,
+            plugin_version: None,
+            expires_at: None,
+            min_host_version: None,
+            cosigners: Vec::new(),
+        }
+    }
 }
 
 impl PluginFile {
@@ -38,28 +56,81 @@ impl PluginFile {
         key: &dyn PrivateKey,
         request: SigningRequest,
     ) -> Result<SignatureDocument, SignError> {
+        if let Some(key) = request.cosigners.iter().find(|cosigner| **cosigner == key.public_key()) {
+            return Err(SignError::OwnCosigner { key: *key });
+        }
         let statement = self.statement(request)?;
-        let bytes = statement.to_json().map_err(|source| SignError::Encode { source })?;
         let document = SignatureDocument {
             plugin_hash: self.digest,
             plugin_size: self.size,
-            signer: Cosignature {
-                public_key: key.public_key(),
-                signature: private_key::sign(key, self.digest.as_bytes())?,
-                signed_at: statement.signed_at,
-                developer: statement.developer,
-                statement: Some(SignedStatement {
-                    signature: private_key::sign(key, &pre_authentication_encoding(PAYLOAD_TYPE, &bytes))?,
-                    bytes,
-                }),
-            },
+            signer: self.endorsement(key, statement)?,
             cosignatures: Vec::new(),
         };
-        let written = Self { document: DocumentFile::Bytes(document.to_json().into_bytes()), ..self.clone() };
-        written
-            .check(RequireStatement::Always, &TrustStore::default())
-            .map_err(|cause| SignError::SelfCheck { cause: Box::new(cause) })?;
+        self.check_new(&document)?;
         Ok(document)
+    }
+
+    /// Adds a signature to those in the document beside the file, and verifies the document that comes out. The cosigner
+    /// states what the signer does, under another name and date.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no document, if one of its signatures does not hold for the file, if the key has signed already, or
+    /// if there are as many signatures as a document may hold.
+    pub fn cosign(&self, key: &dyn PrivateKey, developer: Developer) -> Result<SignatureDocument, SignError> {
+        let signed = self.held()?;
+        let mut document = signed.document().clone();
+        let public_key = key.public_key();
+        if document.endorsements().any(|endorsement| endorsement.public_key == public_key) {
+            return Err(SignError::SignedAlready { key: public_key });
+        }
+        if document.cosignatures.len() >= MAX_COSIGNATURES {
+            return Err(SignError::TooManySigners);
+        }
+        let statement = match signed.statement() {
+            Some(statement) => Statement { developer, signed_at: UtcTime::now(), ..statement.clone() },
+            None => self.statement(SigningRequest::of(developer))?,
+        };
+        document.cosignatures.push(self.endorsement(key, statement)?);
+        self.check_new(&document)?;
+        Ok(document)
+    }
+
+    fn endorsement(&self, key: &dyn PrivateKey, statement: Statement) -> Result<Cosignature, SignError> {
+        let bytes = statement.to_json().map_err(|source| SignError::Encode { source })?;
+        Ok(Cosignature {
+            public_key: key.public_key(),
+            signature: private_key::sign(key, self.digest.as_bytes())?,
+            signed_at: statement.signed_at,
+            developer: statement.developer,
+            statement: Some(SignedStatement {
+                signature: private_key::sign(key, &pre_authentication_encoding(PAYLOAD_TYPE, &bytes))?,
+                bytes,
+            }),
+        })
+    }
+
+    /// The document beside the file, if it holds, whoever signed it and whoever has yet to sign.
+    fn held(&self) -> Result<CheckedSignature, SignError> {
+        let decision = self.judge(&SignaturePolicy::AnySigner.into(), &TrustStore::default());
+        match (decision.signature(), decision.refusal()) {
+            (Some(checked), None | Some(VerifyError::CosignerMissing { .. })) => Ok(checked.clone()),
+            (_, Some(cause)) => Err(SignError::Existing { cause: Box::new(cause.clone()) }),
+            (None, None) => {
+                let file_name = self.file_name.clone();
+                Err(SignError::Existing { cause: Box::new(VerifyError::NoSignature { file_name }) })
+            }
+        }
+    }
+
+    /// Verifies a document that is about to be written.
+    fn check_new(&self, document: &SignatureDocument) -> Result<(), SignError> {
+        let written = Self { document: DocumentFile::Bytes(document.to_json().into_bytes()), ..self.clone() };
+        match written.held() {
+            Ok(_) => Ok(()),
+            Err(SignError::Existing { cause }) => Err(SignError::SelfCheck { cause }),
+            Err(other) => Err(other),
+        }
     }
 
     /// What the signer states about this file.
@@ -96,6 +167,7 @@ impl PluginFile {
             signed_at: UtcTime::now(),
             expires_at: request.expires_at,
             min_host_version: request.min_host_version,
+            cosigners: request.cosigners,
         })
     }
 }
@@ -137,6 +209,27 @@ pub enum SignError {
     /// The key did not sign.
     #[error(transparent)]
     Key(#[from] PrivateKeyError),
+    /// A signer is named as a cosigner.
+    #[error("key {key} signs and cannot be its own cosigner")]
+    OwnCosigner {
+        /// The key.
+        key: PublicKey,
+    },
+    /// A key has signed already.
+    #[error("key {key} has signed this already")]
+    SignedAlready {
+        /// The key.
+        key: PublicKey,
+    },
+    /// There are as many signatures as a document may hold.
+    #[error("the document has {MAX_COSIGNATURES} cosignatures, which is as many as it may hold")]
+    TooManySigners,
+    /// The document that is there does not hold for the file.
+    #[error("nothing to cosign: {cause}")]
+    Existing {
+        /// The cause.
+        cause: Box<VerifyError>,
+    },
     /// The document does not verify; nothing was written.
     #[error("the new signature does not verify: {cause}")]
     SelfCheck {
@@ -166,6 +259,8 @@ impl SignError {
             Self::Module(_) => {
                 Some("correct plugin.toml, then: conductor-sign manifest add --replace".to_owned())
             }
+            Self::Existing { cause } => cause.hint(),
+            Self::OwnCosigner { .. } | Self::SignedAlready { .. } | Self::TooManySigners => None,
             Self::Version { .. } | Self::Key(_) | Self::Encode { .. } | Self::SelfCheck { .. } => None,
         }
     }

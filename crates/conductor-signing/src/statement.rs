@@ -15,12 +15,14 @@
 //! | `signed_at` | RFC 3339, UTC |
 //! | `expires_at` | RFC 3339, UTC; absent if it never expires |
 //! | `min_host_version` | oldest version of Conductor that may load the plugin; absent if any |
+//! | `cosigners` | keys that have to sign as well, 64 lower-case hex digits each; absent if none |
 
 use conductor_abi::CapabilityRequest;
 use serde::Serialize;
 
+use crate::document::MAX_COSIGNATURES;
 use crate::json::{FormatError, Members, ValueError};
-use crate::{Developer, Digest, HostVersion, PluginName, UtcTime};
+use crate::{Developer, Digest, HostVersion, PluginName, PublicKey, UtcTime};
 
 /// DSSE payload type of a statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.conductor.plugin.v1+json";
@@ -55,6 +57,8 @@ pub struct Statement {
     pub expires_at: Option<UtcTime>,
     /// Oldest version of the host that may load the plugin.
     pub min_host_version: Option<HostVersion>,
+    /// Keys that have to sign as well; empty if none.
+    pub cosigners: Vec<PublicKey>,
 }
 
 impl Statement {
@@ -74,6 +78,7 @@ impl Statement {
             expires_at: members.optional_parsed("expires_at", |text| Ok(text.parse::<UtcTime>()?))?,
             min_host_version: members
                 .optional_parsed("min_host_version", |text| Ok(text.parse::<HostVersion>()?))?,
+            cosigners: take_cosigners(&mut members)?,
         };
         members.finish()?;
         Ok(statement)
@@ -94,6 +99,8 @@ impl Statement {
             expires_at: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             min_host_version: Option<String>,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            cosigners: Vec<String>,
         }
         serde_json::to_vec(&Wire {
             plugin_hash: self.plugin_hash.to_string(),
@@ -105,6 +112,7 @@ impl Statement {
             signed_at: self.signed_at.to_string(),
             expires_at: self.expires_at.as_ref().map(UtcTime::to_string),
             min_host_version: self.min_host_version.as_ref().map(HostVersion::to_string),
+            cosigners: self.cosigners.iter().map(PublicKey::to_string).collect(),
         })
     }
 }
@@ -133,6 +141,17 @@ fn take_capabilities(members: &mut Members) -> Result<Option<Vec<CapabilityReque
     list.into_iter().map(request).collect::<Result<_, _>>().map(Some)
 }
 
+fn take_cosigners(members: &mut Members) -> Result<Vec<PublicKey>, FormatError> {
+    let key = |text: &str| Ok(text.parse::<PublicKey>()?);
+    let keys = members.optional_texts("cosigners", MAX_COSIGNATURES, key)?.unwrap_or_default();
+    for (place, key) in keys.iter().enumerate() {
+        if keys.iter().take(place).any(|earlier| earlier == key) {
+            return Err(members.value_error("cosigners", ValueError::Repeated { key: *key }));
+        }
+    }
+    Ok(keys)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +171,7 @@ mod tests {
             signed_at: "2025-11-19T08:59:12Z".parse().expect("a time"),
             expires_at: Some("2026-11-19T08:59:12Z".parse().expect("a time")),
             min_host_version: Some("0.1.0".parse().expect("a version")),
+            cosigners: Vec::new(),
         }
     }
 

@@ -1,99 +1,79 @@
-//! The keys that the user trusts, the keys and plugins that were revoked, and what was seen of each plugin before.
+//! The keys that the user trusts, the keys and plugins that were revoked, the rotations that were accepted, and what was
+//! seen of each plugin before.
 //!
 //! The files are believed only if nobody else could have written them. A missing file is an empty list; one that cannot
 //! be read or understood is an error, so that damage never reads as "nothing was revoked".
 
 mod error;
+mod key_entry;
+mod likeness;
 mod pattern;
 mod pins;
+mod revocations;
+mod rotations;
+mod selector;
 mod source;
 mod trust_file;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use conductor_abi::Risk;
 use jiff::Timestamp;
 
 pub use error::TrustError;
-use pattern::NamePattern;
-pub use pins::NewPin;
+pub use key_entry::{MAX_REMOVED_KEYS, NewKey, RemovedKey, TrustedKey};
+pub use likeness::{KnownAs, Likeness, Resemblance};
+pub use pattern::{NamePattern, PatternError};
 use pins::Pins;
+pub use pins::{NewPin, Pin, PublisherPin};
+use revocations::Revocations;
+pub use revocations::{ImportedList, MAX_REVOCATION_LISTS};
+use rotations::Rotations;
+pub use rotations::{AcceptedChain, MAX_ACCEPTED_ROTATIONS, NewRotations};
+pub use selector::{KeySelector, MIN_KEY_PREFIX};
+pub(crate) use source::{Line, MAX_TEXT_BYTES};
 
 use crate::atomic_file::{self, Lock, PRIVATE};
 use crate::guarded::{self, Guard};
 use crate::verify::Standing;
-use crate::{Digest, FileError, PluginName, PublicKey, Revocation, Revoked, UtcTime};
+use crate::{FileError, PluginName, PublicKey, Revocation, RuleSource};
 
 /// Largest file of the trust store in bytes, some thousands of keys or pins; it is read whole before any plugin is loaded.
 const MAX_TRUST_FILE_BYTES: u64 = 1024 * 1024;
 
-/// Fewest digits of a key that may stand for the whole key.
-pub const MIN_KEY_PREFIX: usize = 8;
-
 const TRUSTED_FILE: &str = "trusted_keys.toml";
 const REVOKED_FILE: &str = "revoked_keys.toml";
 const PINS_FILE: &str = "pins.toml";
+const ROTATIONS_FILE: &str = "rotations.toml";
 const LOCK_FILE: &str = ".trust.lock";
 
-/// Trusted keys, revocations and pins as they were when they were loaded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Trusted keys, revocations, rotations and pins as they were when they were loaded.
+#[derive(Clone, Debug, Default)]
 pub struct TrustStore {
     keys: Vec<TrustedKey>,
-    revocations: Vec<Revocation>,
+    removed: Vec<RemovedKey>,
+    revocations: Revocations,
     pins: Pins,
+    rotations: Rotations,
+    directory: Option<PathBuf>,
 }
 
-/// A key that the user trusts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrustedKey {
-    /// What the user calls the key; escape it before showing it.
-    pub name: String,
-    /// The key.
-    pub public_key: PublicKey,
-    /// When the user began to trust it.
-    pub added_at: UtcTime,
-    /// Address of the key's holder, as the user knows it; escape it before showing it.
-    pub email: Option<String>,
-    /// When the trust ends.
-    pub expires_at: Option<UtcTime>,
-    /// Highest risk of a capability that plugins of this key may be granted.
-    pub max_risk: Option<Risk>,
-    plugins: Option<Vec<NamePattern>>,
-}
-
-impl TrustedKey {
-    /// The patterns of plugin names that the key may sign; `None` means any.
-    #[must_use]
-    pub fn plugins(&self) -> Option<Vec<&str>> {
-        self.plugins.as_ref().map(|patterns| patterns.iter().map(NamePattern::as_str).collect())
-    }
-
-    /// Whether the key may sign this plugin. A key that is bound to names signs nothing that has no signed name.
-    #[must_use]
-    pub fn may_sign(&self, plugin: Option<&PluginName>) -> bool {
-        match (&self.plugins, plugin) {
-            (None, _) => true,
-            (Some(patterns), Some(name)) => patterns.iter().any(|pattern| pattern.matches(name)),
-            (Some(_), None) => false,
-        }
+impl PartialEq for TrustStore {
+    /// Compares what the files say, wherever they are.
+    fn eq(&self, other: &Self) -> bool {
+        let Self { keys, removed, revocations, pins, rotations, directory: _ } = self;
+        *keys == other.keys
+            && *removed == other.removed
+            && *revocations == other.revocations
+            && *pins == other.pins
+            && *rotations == other.rotations
     }
 }
 
-/// A key that is about to be trusted.
-#[derive(Clone, Debug)]
-pub struct NewKey {
-    /// What to call it.
-    pub name: String,
-    /// The key.
-    pub public_key: PublicKey,
-    /// Address of the key's holder.
-    pub email: Option<String>,
-}
+impl Eq for TrustStore {}
 
 impl TrustStore {
-    /// Loads `trusted_keys.toml`, `revoked_keys.toml` and `pins.toml` of a configuration directory.
+    /// Loads `trusted_keys.toml`, `revoked_keys.toml`, `pins.toml` and `rotations.toml` of a configuration directory.
     ///
     /// # Errors
     ///
@@ -105,15 +85,15 @@ impl TrustStore {
             Err(FileError::Missing { .. }) => return Ok(Self::default()),
             Err(error) => return Err(error.into()),
         }
-        let trusted = config_dir.join(TRUSTED_FILE);
-        let revoked = config_dir.join(REVOKED_FILE);
-        let pins = config_dir.join(PINS_FILE);
+        let [trusted, revoked, pins, rotations] = Self::files(config_dir);
+        let (keys, removed) = read(&trusted, trust_file::parse)?;
         Ok(Self {
-            keys: read(&trusted)?
-                .map_or(Ok(Vec::new()), |text| trust_file::parse_trusted(&trusted, &text))?,
-            revocations: read(&revoked)?
-                .map_or(Ok(Vec::new()), |text| trust_file::parse_revoked(&revoked, &text))?,
-            pins: read(&pins)?.map_or(Ok(Pins::default()), |text| Pins::parse(&pins, &text))?,
+            keys,
+            removed,
+            revocations: read(&revoked, Revocations::parse)?,
+            pins: read(&pins, Pins::parse)?,
+            rotations: read(&rotations, Rotations::parse)?,
+            directory: Some(config_dir.to_owned()),
         })
     }
 
@@ -121,6 +101,19 @@ impl TrustStore {
     #[must_use]
     pub fn trusted_keys_path(config_dir: &Path) -> PathBuf {
         config_dir.join(TRUSTED_FILE)
+    }
+
+    /// The file that revocations of a configuration directory are kept in.
+    #[must_use]
+    pub fn revoked_keys_path(config_dir: &Path) -> PathBuf {
+        config_dir.join(REVOKED_FILE)
+    }
+
+    /// The files that the store of a configuration directory consists of, there or not: trusted keys, revocations, pins,
+    /// rotations.
+    #[must_use]
+    pub fn files(config_dir: &Path) -> [PathBuf; 4] {
+        [TRUSTED_FILE, REVOKED_FILE, PINS_FILE, ROTATIONS_FILE].map(|name| config_dir.join(name))
     }
 
     /// All trusted keys, in the order of the file.
@@ -135,100 +128,39 @@ impl TrustStore {
         self.keys.iter().find(|trusted| trusted.public_key == *key)
     }
 
-    /// The revocation of a key.
-    #[must_use]
-    pub fn revoked_key(&self, key: &PublicKey) -> Option<&Revocation> {
-        self.revocations.iter().find(|revocation| revocation.revoked == Revoked::Key(*key))
-    }
-
-    /// The revocation of a plugin file.
-    #[must_use]
-    pub fn revoked_digest(&self, digest: &Digest) -> Option<&Revocation> {
-        self.revocations.iter().find(|revocation| revocation.revoked == Revoked::Digest(*digest))
-    }
-
-    /// What this store says at `now` about a plugin that `key` has signed; `plugin` is its name if that is signed.
+    /// What the entry of `key` says at `now` about a plugin that it has signed; `plugin` is its name if that is signed.
     pub(crate) fn standing(&self, key: &PublicKey, plugin: Option<&PluginName>, now: Timestamp) -> Standing {
         let Some(trusted) = self.get(key) else { return Standing::Untrusted };
         let key_name = trusted.name.clone();
         match &trusted.expires_at {
             Some(at) if at.is_past(now) => Standing::TrustExpired { key_name, at: at.clone() },
             Some(_) | None if trusted.may_sign(plugin) => {
-                Standing::Trusted { key_name, max_risk: trusted.max_risk }
+                Standing::Trusted { key_name, root: trusted.public_key, max_risk: trusted.max_risk }
             }
             Some(_) | None => Standing::OtherPlugins { key_name },
         }
     }
 
-    /// Begins to trust a key, and writes that down.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the key is trusted already or revoked, the name is not fit to be shown, or the files cannot be read or
-    /// written.
-    pub fn add(config_dir: &Path, key: NewKey) -> Result<TrustedKey, TrustError> {
-        trust_file::check_name(&key.name)?;
-        Self::change(config_dir, |store| {
-            if let Some(revocation) = store.revoked_key(&key.public_key) {
-                return Err(TrustError::Revoked { key: key.public_key, reason: revocation.reason.clone() });
-            }
-            if let Some(trusted) = store.get(&key.public_key) {
-                return Err(TrustError::AlreadyTrusted { key: key.public_key, name: trusted.name.clone() });
-            }
-            let trusted = TrustedKey {
-                name: key.name,
-                public_key: key.public_key,
-                added_at: UtcTime::now(),
-                email: key.email,
-                expires_at: None,
-                max_risk: None,
-                plugins: None,
-            };
-            store.keys.push(trusted.clone());
-            Ok(trusted)
-        })
+    /// Where the entry of a trusted key stands.
+    #[must_use]
+    pub fn source_of_key(&self, key: &TrustedKey) -> Option<RuleSource> {
+        self.source(TRUSTED_FILE, key.line()?)
     }
 
-    /// Ceases to trust a key, and writes that down.
-    ///
-    /// # Errors
-    ///
-    /// Fails if no key or more than one is meant, or the files cannot be read or written.
-    pub fn remove(config_dir: &Path, selector: &KeySelector) -> Result<TrustedKey, TrustError> {
-        Self::change(config_dir, |store| {
-            let meant = |key: &TrustedKey| selector.matches(&key.public_key);
-            let mut places =
-                store.keys.iter().enumerate().filter(|(_, key)| meant(key)).map(|(place, _)| place);
-            let place =
-                places.next().ok_or_else(|| TrustError::NotTrusted { selector: selector.0.clone() })?;
-            if places.next().is_some() {
-                return Err(TrustError::Ambiguous { selector: selector.0.clone() });
-            }
-            drop(places);
-            Ok(store.keys.remove(place))
-        })
+    /// Where a revocation stands.
+    #[must_use]
+    pub fn source_of_revocation(&self, revocation: &Revocation) -> Option<RuleSource> {
+        self.source(REVOKED_FILE, revocation.line()?)
     }
 
-    /// Loads, changes and writes the trusted keys while no other writer can.
-    fn change<T>(
-        config_dir: &Path,
-        change: impl FnOnce(&mut Self) -> Result<T, TrustError>,
-    ) -> Result<T, TrustError> {
-        Self::locked(config_dir, |mut store| {
-            let result = change(&mut store)?;
-            write(config_dir.join(TRUSTED_FILE), &trust_file::write_trusted(&store.keys)?)?;
-            Ok(result)
-        })
+    /// Where a pin stands.
+    #[must_use]
+    pub fn source_of_pin(&self, pin: &Pin) -> Option<RuleSource> {
+        self.source(PINS_FILE, pin.line()?)
     }
 
-    /// Loads and changes the pins while no other writer can, and writes them if `change` says that it changed them.
-    fn change_pins(config_dir: &Path, change: impl FnOnce(&mut Pins) -> bool) -> Result<(), TrustError> {
-        Self::locked(config_dir, |mut store| {
-            if change(&mut store.pins) {
-                write(config_dir.join(PINS_FILE), &store.pins.to_toml()?)?;
-            }
-            Ok(())
-        })
+    fn source(&self, file: &str, line: usize) -> Option<RuleSource> {
+        Some(RuleSource { path: self.directory.as_ref()?.join(file), line })
     }
 
     /// Loads the store under the lock, which is held until `action` ends.
@@ -257,40 +189,19 @@ fn write_failed(path: &Path) -> impl FnOnce(io::Error) -> TrustError {
     move |source| TrustError::Write { path, source }
 }
 
-fn read(path: &Path) -> Result<Option<String>, TrustError> {
+/// Reads a file of the store; a missing one holds nothing.
+fn read<T: Default>(
+    path: &Path,
+    parse: impl FnOnce(&Path, &str) -> Result<T, TrustError>,
+) -> Result<T, TrustError> {
     match guarded::read(path, Guard::Trust, MAX_TRUST_FILE_BYTES) {
         Ok(bytes) => {
-            String::from_utf8(bytes).map(Some).map_err(|_| TrustError::NotText { path: path.to_owned() })
+            let text =
+                std::str::from_utf8(&bytes).map_err(|_| TrustError::NotText { path: path.to_owned() })?;
+            parse(path, text)
         }
-        Err(FileError::Missing { .. }) => Ok(None),
+        Err(FileError::Missing { .. }) => Ok(T::default()),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// A whole key in hex, or at least [`MIN_KEY_PREFIX`] digits that it starts with; dots behind them are dropped, since
-/// shortened keys are shown that way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeySelector(String);
-
-impl KeySelector {
-    /// Whether the key is meant.
-    #[must_use]
-    pub fn matches(&self, key: &PublicKey) -> bool {
-        key.to_string().starts_with(&self.0)
-    }
-}
-
-impl FromStr for KeySelector {
-    type Err = TrustError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.trim_end_matches(['.', '…']);
-        let hex = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        if hex && (MIN_KEY_PREFIX..=64).contains(&digits.len()) {
-            Ok(Self(digits.to_owned()))
-        } else {
-            Err(TrustError::Selector { text: text.to_owned() })
-        }
     }
 }
 

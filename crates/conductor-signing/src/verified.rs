@@ -3,14 +3,13 @@
 use std::io::Read;
 use std::path::Path;
 
-use conductor_abi::{Manifest, Risk};
-use jiff::Timestamp;
+use conductor_abi::{CapabilityRequest, Manifest, Risk};
 
 use crate::plugin_file::{self, DocumentFile, PluginFile, ReadError};
-use crate::verify::{self, Standing, VerifyError};
+use crate::verify::{self, Continuity, Standing, TrustedSigner, VerifyError};
 use crate::{
-    Developer, Digest, PluginName, PublicKey, RequireStatement, SignaturePolicy, Statement, TrustLevel,
-    TrustStore, UtcTime,
+    Developer, Digest, PluginName, PublicKey, SignerRule, Statement, TrustLevel, TrustStore, UtcTime,
+    VerificationPolicy,
 };
 
 /// A plugin and its signature document as they were read, once, with nothing known about them.
@@ -40,7 +39,9 @@ impl UnverifiedPlugin {
             return Err(too_large());
         }
         let document = plugin_file::read_document(path)?;
-        Ok(Self { file: PluginFile::of_bytes(plugin_file::file_name(path), &bytes, document), bytes })
+        let rotation = plugin_file::read_rotation(path)?;
+        let file = PluginFile::of_bytes(plugin_file::file_name(path), &bytes, document);
+        Ok(Self { file: file.with_rotation(rotation), bytes })
     }
 
     /// Takes a plugin that is in memory, with its document if it has one. `file_name` names it in errors and where
@@ -49,6 +50,12 @@ impl UnverifiedPlugin {
     pub fn from_parts(file_name: &str, wasm: Vec<u8>, signature: Option<Vec<u8>>) -> Self {
         let document = signature.map_or(DocumentFile::Absent, DocumentFile::Bytes);
         Self { file: PluginFile::of_bytes(file_name.to_owned(), &wasm, document), bytes: wasm }
+    }
+
+    /// The same with the rotations that came with it.
+    #[must_use]
+    pub fn with_rotation(self, json: Vec<u8>) -> Self {
+        Self { file: self.file.with_rotation(DocumentFile::Bytes(json)), ..self }
     }
 
     /// Digest of the plugin.
@@ -84,52 +91,28 @@ impl UnverifiedPlugin {
     /// as is a file that is no module or whose manifest breaks a rule.
     pub fn verify(
         self,
-        policy: SignaturePolicy,
-        requirement: RequireStatement,
+        policy: &VerificationPolicy,
         trust: &TrustStore,
     ) -> Result<VerifiedPlugin, VerifyError> {
-        self.verify_at(policy, requirement, trust, Timestamp::now())
-    }
-
-    fn verify_at(
-        self,
-        policy: SignaturePolicy,
-        requirement: RequireStatement,
-        trust: &TrustStore,
-        now: Timestamp,
-    ) -> Result<VerifiedPlugin, VerifyError> {
-        let (signature, ignored_signature) =
-            match (verify::check(&self.file, requirement, trust, now), policy) {
-                (Ok(checked), SignaturePolicy::TrustedSigner) => {
-                    match checked.standing().refusal(&checked.document().signer) {
-                        Some(refusal) => return Err(refusal),
-                        None => (Some(checked), None),
-                    }
-                }
-                (Ok(checked), SignaturePolicy::AnySigner | SignaturePolicy::AcceptUnsigned) => {
-                    (Some(checked), None)
-                }
-                (Err(VerifyError::NoSignature { .. }), SignaturePolicy::AcceptUnsigned) => (None, None),
-                (Err(error), SignaturePolicy::AcceptUnsigned) if !error.is_revocation() => {
-                    (None, Some(error))
-                }
-                (
-                    Err(error),
-                    SignaturePolicy::AcceptUnsigned
-                    | SignaturePolicy::AnySigner
-                    | SignaturePolicy::TrustedSigner,
-                ) => return Err(error),
-            };
+        let admission = self.file.judge(policy, trust).into_result()?;
         let manifest = self.file.manifest()?;
+        let name = admission
+            .name
+            .map_err(|cause| VerifyError::Name { file_name: self.file.file_name().to_owned(), cause })?;
         let (mut trust, mut max_risk, mut signer, mut statement) = (TrustLevel::Unsigned, None, None, None);
-        if let Some(checked) = signature {
-            let (document, stated, standing) = checked.into_parts();
-            (trust, max_risk) = match standing {
-                Standing::Trusted { key_name, max_risk } => (TrustLevel::Trusted { key_name }, max_risk),
-                Standing::Untrusted | Standing::TrustExpired { .. } | Standing::OtherPlugins { .. } => {
-                    (TrustLevel::SelfSigned, None)
+        if let Some(checked) = admission.signature {
+            (trust, max_risk) = match checked.standing() {
+                Standing::Trusted { key_name, max_risk, .. } => {
+                    (TrustLevel::Trusted { key_name: key_name.clone() }, *max_risk)
                 }
+                Standing::Untrusted
+                | Standing::TrustExpired { .. }
+                | Standing::OtherPlugins { .. }
+                | Standing::Superseded { .. }
+                | Standing::NotYetActive { .. }
+                | Standing::FromCompromised { .. } => (TrustLevel::SelfSigned, None),
             };
+            let (document, stated) = checked.into_parts();
             signer = Some(Signer {
                 key: document.signer.public_key,
                 developer: document.signer.developer,
@@ -138,29 +121,21 @@ impl UnverifiedPlugin {
             });
             statement = stated;
         }
-        let name_without_statement = match verify::signed_name(manifest.as_ref(), None) {
-            Some(name) => Ok(name),
-            None => PluginName::from_file_name(self.file.file_name()),
-        };
-        let name = match verify::signed_name(manifest.as_ref(), statement.as_ref()) {
-            Some(name) => name,
-            None => name_without_statement
-                .clone()
-                .map_err(|cause| VerifyError::Name { file_name: self.file.file_name().to_owned(), cause })?,
-        };
-        let digest = self.file.digest();
-        let bytes = self.bytes;
         Ok(VerifiedPlugin {
-            bytes,
-            digest,
+            digest: self.file.digest(),
+            bytes: self.bytes,
+            file: self.file,
             name,
-            name_without_statement: name_without_statement.ok(),
+            name_without_statement: admission.name_without_statement,
             manifest,
             statement,
             signer,
             trust,
             max_risk,
-            ignored_signature,
+            ignored_signature: admission.ignored,
+            continuity: admission.continuity,
+            unmet_rules: admission.unmet_rules,
+            trusted_signers: admission.trusted_signers,
         })
     }
 }
@@ -170,6 +145,7 @@ impl UnverifiedPlugin {
 pub struct VerifiedPlugin {
     bytes: Vec<u8>,
     digest: Digest,
+    file: PluginFile,
     name: PluginName,
     name_without_statement: Option<PluginName>,
     manifest: Option<Manifest>,
@@ -178,6 +154,9 @@ pub struct VerifiedPlugin {
     trust: TrustLevel,
     max_risk: Option<Risk>,
     ignored_signature: Option<VerifyError>,
+    continuity: Option<Continuity>,
+    unmet_rules: Vec<SignerRule>,
+    trusted_signers: Vec<TrustedSigner>,
 }
 
 impl VerifiedPlugin {
@@ -232,6 +211,28 @@ impl VerifiedPlugin {
     #[must_use]
     pub const fn max_risk(&self) -> Option<Risk> {
         self.max_risk
+    }
+
+    /// What can be said about the file without its bytes, such as whether it would be let in again.
+    #[must_use]
+    pub const fn file(&self) -> &PluginFile {
+        &self.file
+    }
+
+    /// What its load adds to what is known about its name; `None` if nobody vouched for it.
+    pub(crate) const fn continuity(&self) -> Option<&Continuity> {
+        self.continuity.as_ref()
+    }
+
+    /// Holds what the plugin declares against the rules of the policy that are about capabilities: for a plugin whose
+    /// capabilities neither manifest nor statement said, once it was asked.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`VerifyError::TooFewSigners`] if it declares what more signers are demanded for.
+    pub fn check_declared(&self, declared: &[CapabilityRequest]) -> Result<(), VerifyError> {
+        let refusal = verify::refusal_of_declared(&self.unmet_rules, declared, &self.trusted_signers);
+        refusal.map_or(Ok(()), Err)
     }
 
     /// Why a signature that is there does not hold, where the policy accepts unsigned plugins and it was ignored.

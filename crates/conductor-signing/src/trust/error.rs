@@ -4,9 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::file_error::quoted;
-use crate::{FileError, PluginName, PublicKey, escape};
+use crate::{FileError, PluginName, PublicKey, RevocationListError, Revoked, RotationError, escape};
 
-use super::MIN_KEY_PREFIX;
+use super::{MAX_ACCEPTED_ROTATIONS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, Resemblance};
 
 /// Why the trust files could not be read, or a change of them was refused.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,57 @@ pub enum TrustError {
         /// Line of the second entry, from 1.
         line: usize,
         /// The plugin.
+        name: PluginName,
+    },
+    /// The key could be taken for another.
+    #[error("{resemblance}")]
+    Resembles {
+        /// What it could be taken for.
+        resemblance: Box<Resemblance>,
+    },
+    /// It is revoked already, and not less badly.
+    #[error("{revoked} is revoked already")]
+    AlreadyRevoked {
+        /// The key or digest.
+        revoked: Revoked,
+    },
+    /// It is not revoked.
+    #[error("{} is not revoked", escape::terminal(what))]
+    NotRevoked {
+        /// The key or digest.
+        what: String,
+    },
+    /// There is nothing to put on a list.
+    #[error("nothing is revoked here that a list could hold")]
+    NothingRevoked,
+    /// A version of a plugin that is too long to be one.
+    #[error("a plugin's version is at most 64 bytes")]
+    PluginVersion,
+    /// A reason that is not fit to be shown.
+    #[error("a reason is 1 to 256 bytes of visible text")]
+    Reason,
+    /// A revocation list was not taken over, or not made.
+    #[error("{0}")]
+    RevocationList(Box<RevocationListError>),
+    /// No more lists can be kept track of.
+    #[error("more than {MAX_REVOCATION_LISTS} issuers of revocation lists cannot be kept track of")]
+    TooManyLists,
+    /// A chain of rotations was not accepted.
+    #[error("{0}")]
+    Rotation(Box<RotationError>),
+    /// No more rotations can be kept.
+    #[error("more than {MAX_ACCEPTED_ROTATIONS} rotations cannot be kept")]
+    TooManyRotations,
+    /// Nothing is known about a plugin name.
+    #[error("nothing is known about a plugin `{name}`")]
+    NotPinned {
+        /// The name.
+        name: PluginName,
+    },
+    /// Another process pinned a plugin name to another publisher at the same time.
+    #[error("plugin `{name}` was pinned to another publisher at this moment")]
+    PinRaced {
+        /// The name.
         name: PluginName,
     },
     /// The key is trusted already.
@@ -147,12 +198,34 @@ impl TrustError {
             Self::AlreadyTrusted { key, .. } => {
                 Some(format!("to change its name: conductor-sign trust remove {key}, then add it again"))
             }
-            Self::Revoked { .. } => Some("ask the developer for the key that replaces it".to_owned()),
+            Self::Rotation(error) => error.hint(),
+            Self::RevocationList(error) => error.hint(),
+            Self::Resembles { .. } => Some(
+                "compare both keys with what the publisher says; if you mean to trust this one as well: --force".to_owned(),
+            ),
+            Self::AlreadyRevoked { .. } | Self::NotRevoked { .. } | Self::NothingRevoked => {
+                Some("see what is revoked with: conductor-sign trust revoked".to_owned())
+            }
+            Self::NotPinned { .. } => Some("see the pins with: conductor-sign trust pins".to_owned()),
+            Self::PinRaced { name } => Some(format!(
+                "find out which file is the right one; the pin is shown by: conductor-sign trust pins {name}"
+            )),
+            Self::Revoked { key, .. } => Some(format!(
+                "ask the developer for the key that replaces it; if it was revoked by mistake: conductor-sign trust unrevoke \
+                 {key}"
+            )),
             Self::NotTrusted { .. } => Some("see the keys with: conductor-sign trust list".to_owned()),
             Self::Ambiguous { .. } => {
                 Some("give more digits; see them with: conductor-sign trust list".to_owned())
             }
-            Self::Selector { .. } | Self::Name | Self::Encode { .. } | Self::Write { .. } => None,
+            Self::TooManyRotations
+            | Self::TooManyLists
+            | Self::Reason
+            | Self::PluginVersion
+            | Self::Selector { .. }
+            | Self::Name
+            | Self::Encode { .. }
+            | Self::Write { .. } => None,
         }
     }
 
@@ -160,7 +233,19 @@ impl TrustError {
     #[must_use]
     pub const fn is_about_request(&self) -> bool {
         match self {
-            Self::AlreadyTrusted { .. }
+            Self::Rotation(_)
+            | Self::RevocationList(_)
+            | Self::Resembles { .. }
+            | Self::AlreadyRevoked { .. }
+            | Self::NotRevoked { .. }
+            | Self::NothingRevoked
+            | Self::Reason
+            | Self::PluginVersion
+            | Self::TooManyLists
+            | Self::TooManyRotations
+            | Self::NotPinned { .. }
+            | Self::PinRaced { .. }
+            | Self::AlreadyTrusted { .. }
             | Self::Revoked { .. }
             | Self::NotTrusted { .. }
             | Self::Ambiguous { .. }

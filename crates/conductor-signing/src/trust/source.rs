@@ -12,7 +12,7 @@ use super::TrustError;
 pub(super) const VERSION: i64 = 1;
 
 /// Longest name, address or reason in bytes; they are shown in table columns.
-pub(super) const MAX_TEXT_BYTES: usize = 256;
+pub(crate) const MAX_TEXT_BYTES: usize = 256;
 
 /// Puts a file together, with a comment on top.
 pub(super) fn encode(header: &str, file: &impl Serialize) -> Result<String, TrustError> {
@@ -25,12 +25,29 @@ pub(super) fn encode(header: &str, file: &impl Serialize) -> Result<String, Trus
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) path: &'a Path,
-    pub(super) text: &'a str,
+    pub(super) lines: &'a Lines<'a>,
+}
+
+/// A text and where its lines end, so that the line of an entry is found without reading all that stands before it.
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    ends: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        Self { text, ends: text.match_indices('\n').map(|(place, _)| place).collect() }
+    }
+
+    /// Line of a place, from 1.
+    fn at(&self, offset: usize) -> usize {
+        1 + self.ends.partition_point(|end| *end < offset)
+    }
 }
 
 impl Source<'_> {
     pub(super) fn parse<T: for<'de> Deserialize<'de>>(self) -> Result<T, TrustError> {
-        toml::from_str(self.text).map_err(|error| TrustError::Syntax {
+        toml::from_str(self.lines.text).map_err(|error| TrustError::Syntax {
             path: self.path.into(),
             line: error.span().map_or(1, |span| self.line_at(span.start)),
             cause: error.message().to_owned(),
@@ -81,6 +98,19 @@ impl Source<'_> {
     }
 
     fn line_at(self, offset: usize) -> usize {
-        1 + self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+        self.lines.at(offset)
     }
 }
+
+/// The line on which an entry stands, if it was read from a file. It is no part of what the entry says, so entries are
+/// equal wherever they stand.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Line(pub(crate) Option<usize>);
+
+impl PartialEq for Line {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Line {}

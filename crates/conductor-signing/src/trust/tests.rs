@@ -4,15 +4,17 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::thread;
 
+use conductor_abi::Risk;
+
 use super::*;
-use crate::SigningKey;
+use crate::{Digest, RevocationKind, RevocationList, RevocationListError, Revoked, SigningKey, UtcTime};
 
 fn key() -> PublicKey {
     SigningKey::generate().expect("a key").public_key()
 }
 
 fn new(name: &str, public_key: PublicKey) -> NewKey {
-    NewKey { name: name.to_owned(), public_key, email: None }
+    NewKey::new(name, public_key)
 }
 
 fn directory() -> tempfile::TempDir {
@@ -60,7 +62,10 @@ fn keys_are_added_listed_and_removed() {
     assert_eq!(TrustStore::remove(&config, &prefix).expect("removed").public_key, first);
     assert!(matches!(TrustStore::remove(&config, &prefix), Err(TrustError::NotTrusted { .. })));
     TrustStore::remove(&config, &second.to_string().parse().expect("a key")).expect("removed");
-    assert_eq!(TrustStore::load(&config).expect("loads"), TrustStore::default());
+    let store = TrustStore::load(&config).expect("loads");
+    assert!(store.keys().is_empty());
+    let removed: Vec<&str> = store.removed_keys().iter().map(|key| key.name.as_str()).collect();
+    assert_eq!(removed, ["Official Plugin", "B \"q\""], "what was trusted once is remembered");
 }
 
 #[test]
@@ -73,7 +78,7 @@ fn prefixes_are_long_enough_and_mean_one_key() {
         TrustStore::add(dir.path(), new(name, key())).expect("added");
     }
     // No digits at all are the only prefix that two random keys are sure to share.
-    let both = KeySelector(String::new());
+    let both = KeySelector::any();
     assert!(matches!(TrustStore::remove(dir.path(), &both), Err(TrustError::Ambiguous { .. })));
     assert_eq!(TrustStore::load(dir.path()).expect("loads").keys().len(), 2);
 }
@@ -177,11 +182,11 @@ fn trust_ends_and_is_bound_to_names() {
     let store = TrustStore::load(dir.path()).expect("loads");
     let acme: PluginName = "acme-chord".parse().expect("a name");
     let other: PluginName = "chord".parse().expect("a name");
-    let trusted = |max_risk| Standing::Trusted { key_name: "k".into(), max_risk };
-    assert_eq!(store.standing(&plain, None, now()), trusted(Some(Risk::Medium)));
-    assert_eq!(store.standing(&later, Some(&other), now()), trusted(None));
+    let trusted = |root, max_risk| Standing::Trusted { key_name: "k".into(), root, max_risk };
+    assert_eq!(store.standing(&plain, None, now()), trusted(plain, Some(Risk::Medium)));
+    assert_eq!(store.standing(&later, Some(&other), now()), trusted(later, None));
     assert!(matches!(store.standing(&expired, None, now()), Standing::TrustExpired { .. }));
-    assert_eq!(store.standing(&bound, Some(&acme), now()), trusted(None));
+    assert_eq!(store.standing(&bound, Some(&acme), now()), trusted(bound, None));
     assert_eq!(store.standing(&bound, Some(&other), now()), Standing::OtherPlugins { key_name: "k".into() });
     assert_eq!(store.standing(&bound, None, now()), Standing::OtherPlugins { key_name: "k".into() });
     assert_eq!(store.standing(&key(), None, now()), Standing::Untrusted);
@@ -220,6 +225,179 @@ fn revocations_are_read_and_refuse_trust() {
     }
 }
 
+#[test]
+fn a_key_that_could_be_taken_for_another_needs_a_second_look() {
+    let dir = directory();
+    let (trusted, removed, revoked) = (key(), key(), key());
+    for (name, key) in [("Acme Audio", trusted), ("Bell Labs", removed), ("Cyan Sounds", revoked)] {
+        TrustStore::add(dir.path(), new(name, key)).expect("added");
+    }
+    TrustStore::remove(dir.path(), &removed.to_string().parse().expect("a key")).expect("removed");
+    TrustStore::revoke(dir.path(), Revoked::Key(revoked), RevocationKind::Compromised, "stolen")
+        .expect("revoked");
+    let resemblance = |new: NewKey| match TrustStore::add(dir.path(), new) {
+        Err(TrustError::Resembles { resemblance }) => {
+            let Resemblance { known_name, known_as, likeness, .. } = *resemblance;
+            (known_name, known_as, likeness)
+        }
+        other => panic!("{other:?}"),
+    };
+    for (name, known, known_as, likeness) in [
+        ("Acme Audio", "Acme Audio", KnownAs::Trusted, Likeness::SameName),
+        ("ACME AUDIO", "Acme Audio", KnownAs::Trusted, Likeness::Case),
+        ("\u{410}cme Audio", "Acme Audio", KnownAs::Trusted, Likeness::Homoglyphs),
+        ("Acme Audios", "Acme Audio", KnownAs::Trusted, Likeness::Spelling),
+        ("Bell Lab", "Bell Labs", KnownAs::Removed, Likeness::Spelling),
+        ("cyan sounds", "Cyan Sounds", KnownAs::Revoked, Likeness::Case),
+    ] {
+        let found = resemblance(new(name, key()));
+        assert_eq!(found, (known.to_owned(), known_as, likeness), "{name}");
+    }
+    let again = resemblance(new("Somebody Else", removed));
+    assert_eq!(again, ("Bell Labs".to_owned(), KnownAs::Removed, Likeness::SameKey));
+    TrustStore::add(dir.path(), new("Bell Labs", removed)).expect("the same key under the same name");
+    assert!(TrustStore::load(dir.path()).expect("loads").removed_keys().is_empty());
+    TrustStore::add_despite_resemblance(dir.path(), new("acme audio", key())).expect("the user has looked");
+    let revoked = TrustStore::add_despite_resemblance(dir.path(), new("Cyan Sounds", revoked));
+    assert!(matches!(revoked, Err(TrustError::Revoked { .. })), "a revoked key is refused always");
+}
+
+#[test]
+fn trust_has_limits_and_is_renewed() {
+    let dir = directory();
+    let public_key = key();
+    let until: UtcTime = "2030-01-01T00:00:00Z".parse().expect("a time");
+    let added = NewKey {
+        plugins: Some(vec!["acme-*".parse().expect("a pattern")]),
+        max_risk: Some(Risk::Medium),
+        expires_at: Some(until.clone()),
+        ..new("Acme", public_key)
+    };
+    TrustStore::add(dir.path(), added).expect("added");
+    let selector: KeySelector = public_key.to_string()[..8].parse().expect("a prefix");
+    let entry = |store: &TrustStore| store.find(&selector).expect("trusted").clone();
+    let store = TrustStore::load(dir.path()).expect("loads");
+    let read = entry(&store);
+    assert_eq!((read.plugins(), read.max_risk), (Some(vec!["acme-*"]), Some(Risk::Medium)));
+    assert_eq!(read.expires_at, Some(until));
+    let source = store.source_of_key(&read).expect("it stands in a file");
+    assert_eq!(source.path, TrustStore::trusted_keys_path(dir.path()));
+    let text = fs::read_to_string(&source.path).expect("read");
+    assert_eq!(text.lines().nth(source.line - 1), Some("[[keys]]"));
+    TrustStore::renew(dir.path(), &selector, None).expect("renewed");
+    assert_eq!(entry(&TrustStore::load(dir.path()).expect("loads")).expires_at, None);
+    TrustStore::revoke(dir.path(), Revoked::Key(public_key), RevocationKind::Superseded, "new key")
+        .expect("revoked");
+    assert!(matches!(TrustStore::renew(dir.path(), &selector, None), Err(TrustError::Revoked { .. })));
+}
+
+#[test]
+fn revocations_get_worse_and_can_be_taken_back() {
+    let dir = directory();
+    let (public_key, digest) = (key(), Digest::from_bytes(b"plugin"));
+    TrustStore::add(dir.path(), new("Acme", public_key)).expect("added");
+    let revoke = |revoked, kind| TrustStore::revoke(dir.path(), revoked, kind, "because");
+    let (key, file) = (Revoked::Key(public_key), Revoked::Digest(digest));
+    let first = revoke(key, RevocationKind::Superseded).expect("revoked");
+    assert_eq!((first.kind, first.name.as_deref()), (RevocationKind::Superseded, Some("Acme")));
+    assert!(matches!(revoke(key, RevocationKind::Superseded), Err(TrustError::AlreadyRevoked { .. })));
+    assert_eq!(revoke(key, RevocationKind::Compromised).expect("worse").kind, RevocationKind::Compromised);
+    assert!(matches!(revoke(key, RevocationKind::Superseded), Err(TrustError::AlreadyRevoked { .. })));
+    revoke(file, RevocationKind::Compromised).expect("revoked");
+    let store = TrustStore::load(dir.path()).expect("loads");
+    let entry = store.revoked_digest(&digest).expect("revoked");
+    let source = store.source_of_revocation(entry).expect("it stands in a file");
+    let text = fs::read_to_string(&source.path).expect("read");
+    assert_eq!(text.lines().nth(source.line - 1), Some("[[revoked]]"));
+    for revoked in [key, file] {
+        TrustStore::unrevoke(dir.path(), revoked).expect("taken back");
+        assert!(matches!(TrustStore::unrevoke(dir.path(), revoked), Err(TrustError::NotRevoked { .. })));
+    }
+    for reason in ["", "a\nb", "\u{1b}[31m"] {
+        let refused = TrustStore::revoke(dir.path(), file, RevocationKind::Compromised, reason);
+        assert!(matches!(refused, Err(TrustError::Reason)), "{reason:?}");
+    }
+}
+
+/// Somebody's store, and what a list does to it.
+struct Reader(tempfile::TempDir);
+
+impl Reader {
+    fn trusting(issuer: PublicKey) -> Self {
+        let dir = directory();
+        TrustStore::add(dir.path(), new("issuer", issuer)).expect("added");
+        Self(dir)
+    }
+
+    fn import(&self, list: &RevocationList) -> Result<usize, RevocationListError> {
+        match TrustStore::import_revocations(self.0.path(), list, false) {
+            Ok(imported) => Ok(imported.added.len()),
+            Err(TrustError::RevocationList(error)) => Err(*error),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_list_travels_once_and_forward() {
+    let (ours, issuer) = (directory(), SigningKey::generate().expect("a key"));
+    let issuer_key = issuer.public_key();
+    let export = || TrustStore::export_revocations(ours.path(), &issuer);
+    assert!(matches!(export(), Err(TrustError::NothingRevoked)));
+    let (stolen, bad) = (key(), Digest::from_bytes(b"bad"));
+    let revoke = |revoked| {
+        TrustStore::revoke(ours.path(), revoked, RevocationKind::Compromised, "stolen").expect("revoked");
+    };
+    revoke(Revoked::Key(stolen));
+    let first = export().expect("exported");
+    revoke(Revoked::Digest(bad));
+    let second = export().expect("exported");
+    assert_eq!((first.sequence(), second.sequence()), (1, 2));
+
+    let reader = Reader::trusting(issuer_key);
+    assert_eq!(reader.import(&second), Ok(2));
+    assert_eq!(reader.import(&second), Ok(0), "the same list again is no news and no harm");
+    let (key, found, known) = (issuer_key, 1, 2);
+    assert_eq!(reader.import(&first), Err(RevocationListError::Replay { key, found, known }));
+    let store = TrustStore::load(reader.0.path()).expect("loads");
+    assert_eq!(store.revoked_key(&stolen).and_then(|entry| entry.issuer), Some(issuer_key));
+    assert!(store.revoked_digest(&bad).is_some());
+    // Another list of the same number, as a stolen key might sign.
+    let other = RevocationList::make(&issuer, 2, &[]).expect("made");
+    assert_eq!(reader.import(&other), Err(RevocationListError::Fork { key, sequence: 2 }));
+    // What came from elsewhere is not handed on as one's own.
+    assert!(matches!(
+        TrustStore::export_revocations(reader.0.path(), &issuer),
+        Err(TrustError::NothingRevoked)
+    ));
+    // A list may revoke its own issuer, and is the last that counts.
+    revoke(Revoked::Key(issuer_key));
+    assert_eq!(reader.import(&export().expect("exported")), Ok(1));
+    let later = RevocationList::make(&issuer, 9, &[]).expect("made");
+    assert!(matches!(reader.import(&later), Err(RevocationListError::NoAuthority { .. })));
+}
+
+#[test]
+fn only_who_is_trusted_for_everything_may_revoke_anything() {
+    let issuer = SigningKey::generate().expect("a key");
+    let public_key = issuer.public_key();
+    let ours = directory();
+    let entry = TrustStore::revoke(ours.path(), Revoked::Key(key()), RevocationKind::Compromised, "stolen")
+        .expect("revoked");
+    let list = RevocationList::make(&issuer, 1, &[entry]).expect("made");
+    let past: UtcTime = "2020-01-01T00:00:00Z".parse().expect("a time");
+    let bound = NewKey { plugins: Some(vec!["a*".parse().expect("a pattern")]), ..new("issuer", public_key) };
+    let over = NewKey { expires_at: Some(past), ..new("issuer", public_key) };
+    for trusted in [None, Some(bound), Some(over)] {
+        let reader = Reader(directory());
+        if let Some(trusted) = trusted {
+            TrustStore::add(reader.0.path(), trusted).expect("added");
+        }
+        assert!(matches!(reader.import(&list), Err(RevocationListError::NoAuthority { .. })));
+        TrustStore::import_revocations(reader.0.path(), &list, true).expect("the user believes it");
+    }
+}
+
 /// Row race: two writers, a thousand changes each; a change that got lost would make a later one fail.
 #[test]
 fn no_update_of_two_writers_is_lost() {
@@ -231,7 +409,9 @@ fn no_update_of_two_writers_is_lost() {
         for change in 0..CHANGES {
             if added.len() < KEPT || change % 2 == 0 {
                 let key = key();
-                TrustStore::add(dir.path(), new(&format!("{who} {change}"), key)).expect("added");
+                // The names are as alike as any.
+                let new = new(&format!("{who} {change}"), key);
+                TrustStore::add_despite_resemblance(dir.path(), new).expect("added");
                 added.push(key);
             } else {
                 let key: KeySelector = added.remove(0).to_string().parse().expect("a key");

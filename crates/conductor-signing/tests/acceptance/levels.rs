@@ -9,7 +9,7 @@ use conductor_signing::{
     UnverifiedPlugin, UtcTime, VerifyError, atomic_file, signature_path,
 };
 
-use super::support::{Scratch, bare_module, document, document_json, module, parts, read, request};
+use super::support::{Scratch, bare_module, document, document_json, module, needs, parts, read, request};
 
 #[test]
 fn a_signature_counts_for_what_it_proves() {
@@ -25,7 +25,7 @@ fn a_signature_counts_for_what_it_proves() {
         (AnySigner, &friend, trusted.clone()),
         (TrustedSigner, &friend, trusted),
     ] {
-        let plugin = read(&path).verify(policy, OnceSeen, trust).expect("let in");
+        let plugin = read(&path).verify(&needs(policy, OnceSeen), trust).expect("let in");
         assert_eq!(plugin.trust(), &level, "{policy:?}");
         assert_eq!(plugin.bytes(), module());
         assert_eq!(plugin.digest(), Digest::from_bytes(&module()));
@@ -35,7 +35,7 @@ fn a_signature_counts_for_what_it_proves() {
         assert_eq!((signer.key, signer.developer.name(), signer.authenticated), (key, "Ada", true));
         assert_eq!(plugin.ignored_signature(), None);
     }
-    let refusal = read(&path).verify(TrustedSigner, OnceSeen, &nobody).err().expect("refused");
+    let refusal = read(&path).verify(&needs(TrustedSigner, OnceSeen), &nobody).err().expect("refused");
     assert_eq!(refusal, VerifyError::Untrusted { key, developer: "Ada".into() });
     assert_eq!(refusal.exit_code(), 3);
     // The command is named, and not with the key of the file at hand: pasting it would trust whoever wrote that.
@@ -52,13 +52,13 @@ fn an_unsigned_plugin_needs_the_policy_that_says_so() {
     let path = scratch.path("my_plugin.wasm");
     fs::write(&path, bare_module()).expect("written");
     let trust = TrustStore::default();
-    let plugin = read(&path).verify(AcceptUnsigned, OnceSeen, &trust).expect("let in");
+    let plugin = read(&path).verify(&needs(AcceptUnsigned, OnceSeen), &trust).expect("let in");
     assert_eq!(
         (plugin.trust(), plugin.signer(), plugin.name().as_str()),
         (&TrustLevel::Unsigned, None, "my_plugin")
     );
     for policy in [AnySigner, TrustedSigner] {
-        let refusal = read(&path).verify(policy, OnceSeen, &trust).err().expect("refused");
+        let refusal = read(&path).verify(&needs(policy, OnceSeen), &trust).err().expect("refused");
         assert_eq!(refusal, VerifyError::NoSignature { file_name: "my_plugin.wasm".into() });
         assert_eq!(refusal.exit_code(), 5);
     }
@@ -70,8 +70,9 @@ fn an_ignored_signature_leaves_a_mark() {
     let path = scratch.signed(&module());
     let json = document_json(&path);
     let other = [module(), vec![11, 1, 0]].concat();
-    let plugin =
-        parts(&other, &json).verify(AcceptUnsigned, OnceSeen, &TrustStore::default()).expect("let in");
+    let plugin = parts(&other, &json)
+        .verify(&needs(AcceptUnsigned, OnceSeen), &TrustStore::default())
+        .expect("let in");
     assert_eq!((plugin.trust(), plugin.signer()), (&TrustLevel::Unsigned, None));
     let mismatch = VerifyError::HashMismatch {
         signed: Digest::from_bytes(&module()),
@@ -95,12 +96,12 @@ fn a_revoked_plugin_or_key_is_refused_under_every_policy() {
     };
     for policy in [AcceptUnsigned, AnySigner, TrustedSigner] {
         let trust = revoke(format!("public_key = \"{}\"", scratch.key.public_key()));
-        let refusal = read(&path).verify(policy, OnceSeen, &trust).err().expect("refused");
+        let refusal = read(&path).verify(&needs(policy, OnceSeen), &trust).err().expect("refused");
         assert!(matches!(refusal, VerifyError::KeyRevoked { .. }), "{refusal}");
         assert_eq!(refusal.exit_code(), 6);
         let trust = revoke(format!("digest = \"{}\"", Digest::from_bytes(&module())));
         for unverified in [read(&path), UnverifiedPlugin::from_parts("p.wasm", module(), None)] {
-            let refusal = unverified.verify(policy, OnceSeen, &trust).err().expect("refused");
+            let refusal = unverified.verify(&needs(policy, OnceSeen), &trust).err().expect("refused");
             assert!(matches!(refusal, VerifyError::DigestRevoked { .. }), "{refusal}");
             assert_eq!(refusal.exit_code(), 6);
         }
@@ -116,12 +117,12 @@ fn limits_that_the_signer_set_are_kept() {
             .expect("a time");
     let path = scratch.signed_as(&module(), SigningRequest { expires_at: Some(soon.clone()), ..request() });
     let trust = scratch.trusting(&[scratch.key.public_key()]);
-    assert!(read(&path).verify(TrustedSigner, OnceSeen, &trust).is_ok());
+    assert!(read(&path).verify(&needs(TrustedSigner, OnceSeen), &trust).is_ok());
     while !soon.is_past(UtcTime::now().timestamp()) {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     assert_eq!(
-        read(&path).verify(TrustedSigner, OnceSeen, &trust).err(),
+        read(&path).verify(&needs(TrustedSigner, OnceSeen), &trust).err(),
         Some(VerifyError::Expired { at: soon })
     );
 
@@ -154,14 +155,14 @@ fn a_trust_that_ended_is_no_trust() {
     for (more, code) in [("expires_at = \"2024-06-01T00:00:00Z\"", 6), ("plugins = [\"other-*\"]", 3)] {
         let trust = with(more);
         assert_eq!(
-            read(&path).verify(TrustedSigner, OnceSeen, &trust).err().map(|error| error.exit_code()),
+            read(&path).verify(&needs(TrustedSigner, OnceSeen), &trust).err().map(|error| error.exit_code()),
             Some(code)
         );
-        let plugin = read(&path).verify(AnySigner, OnceSeen, &trust).expect("let in");
+        let plugin = read(&path).verify(&needs(AnySigner, OnceSeen), &trust).expect("let in");
         assert_eq!(plugin.trust(), &TrustLevel::SelfSigned);
     }
     let trust = with("plugins = [\"ch*\"]\nmax_risk = \"low\"");
-    let plugin = read(&path).verify(TrustedSigner, OnceSeen, &trust).expect("let in");
+    let plugin = read(&path).verify(&needs(TrustedSigner, OnceSeen), &trust).expect("let in");
     assert_eq!(plugin.max_risk(), Some(conductor_abi::Risk::Low));
 }
 
@@ -174,7 +175,7 @@ fn a_plugin_without_manifest_goes_by_its_statement() {
         ..request()
     };
     let path = scratch.signed_as(&bare_module(), named.clone());
-    let plugin = read(&path).verify(AnySigner, OnceSeen, &TrustStore::default()).expect("let in");
+    let plugin = read(&path).verify(&needs(AnySigner, OnceSeen), &TrustStore::default()).expect("let in");
     assert_eq!(plugin.name().as_str(), "stated");
     let statement = plugin.statement().expect("a statement");
     assert_eq!((statement.plugin_version.as_deref(), &statement.capabilities), (Some("3.1"), &None));
@@ -193,18 +194,21 @@ fn cosignatures_are_all_verified() {
     let other = super::support::document(&second.signed(&module())).signer;
     document.cosignatures.push(other.clone());
     assert!(
-        parts(&module(), &document.to_json()).verify(AnySigner, OnceSeen, &TrustStore::default()).is_ok()
+        parts(&module(), &document.to_json())
+            .verify(&needs(AnySigner, OnceSeen), &TrustStore::default())
+            .is_ok()
     );
 
     let mut broken = document.clone();
     broken.cosignatures[0].signature = document.signer.signature;
     let refusal =
-        parts(&module(), &broken.to_json()).verify(AnySigner, OnceSeen, &TrustStore::default()).err();
+        parts(&module(), &broken.to_json()).verify(&needs(AnySigner, OnceSeen), &TrustStore::default()).err();
     assert_eq!(refusal, Some(VerifyError::SignatureInvalid { key: second.key.public_key() }));
 
     document.cosignatures.push(other);
-    let refusal =
-        parts(&module(), &document.to_json()).verify(AnySigner, OnceSeen, &TrustStore::default()).err();
+    let refusal = parts(&module(), &document.to_json())
+        .verify(&needs(AnySigner, OnceSeen), &TrustStore::default())
+        .err();
     assert_eq!(refusal, Some(VerifyError::SignerRepeated { key: second.key.public_key() }));
 }
 
@@ -220,11 +224,15 @@ fn what_is_no_module_can_be_signed_but_not_loaded() {
     ] {
         let path = scratch.signed(bytes);
         let file = read(&path).file().clone();
-        let checked = file.check(OnceSeen, &TrustStore::default()).expect("a valid signature");
+        let checked = file
+            .judge(&needs(AnySigner, OnceSeen), &TrustStore::default())
+            .signature()
+            .cloned()
+            .expect("a valid signature");
         assert_eq!(checked.standing(), &Standing::Untrusted);
         for policy in [AcceptUnsigned, AnySigner] {
             let refusal =
-                read(&path).verify(policy, OnceSeen, &TrustStore::default()).err().expect("refused");
+                read(&path).verify(&needs(policy, OnceSeen), &TrustStore::default()).err().expect("refused");
             assert!(matches!(
                 refusal,
                 VerifyError::Module(ModuleError::NotModule { .. } | ModuleError::Truncated { .. })
@@ -244,7 +252,8 @@ fn reading_is_capped_and_names_what_is_wrong() {
     assert!(matches!(UnverifiedPlugin::read(scratch.dir.path(), size), Err(ReadError::NotRegular { .. })));
     assert!(matches!(UnverifiedPlugin::read(&scratch.path("none"), size), Err(ReadError::Missing { .. })));
     fs::write(signature_path(&path), vec![b' '; 64 * 1024 + 1]).expect("written");
-    let refusal = read(&path).verify(AnySigner, OnceSeen, &TrustStore::default()).err().expect("refused");
+    let refusal =
+        read(&path).verify(&needs(AnySigner, OnceSeen), &TrustStore::default()).err().expect("refused");
     assert_eq!(refusal.to_string(), "signature document is larger than 65536 bytes");
     fs::remove_file(signature_path(&path)).expect("removed");
     fs::create_dir(signature_path(&path)).expect("a directory");
@@ -255,7 +264,7 @@ fn reading_is_capped_and_names_what_is_wrong() {
 fn names_come_only_from_where_names_may() {
     for (file_name, usable) in [("a b.wasm", false), ("../x", true), (".wasm", false), ("x.wasm", true)] {
         let plugin = UnverifiedPlugin::from_parts(file_name, bare_module(), None);
-        let verified = plugin.verify(AcceptUnsigned, OnceSeen, &TrustStore::default());
+        let verified = plugin.verify(&needs(AcceptUnsigned, OnceSeen), &TrustStore::default());
         assert_eq!(verified.is_ok(), usable, "{file_name}");
         if let Ok(plugin) = verified {
             assert_eq!(plugin.name().as_str(), "x");

@@ -11,7 +11,7 @@ use conductor_signing::{
     UtcTime, VerifiedPlugin, VerifyError, atomic_file, signature_path,
 };
 
-use super::support::{Scratch, bare_module, document_json, module, parts, read, request};
+use super::support::{Scratch, bare_module, document_json, module, needs, parts, read, request};
 
 /// The document as an attacker leaves it: sound, and silent.
 fn stripped(json: &str) -> String {
@@ -31,12 +31,12 @@ fn loaded(scratch: &Scratch, trust: &TrustStore, plugin: &VerifiedPlugin) -> Tru
 }
 
 fn refusal(plugin: UnverifiedPlugin, requirement: RequireStatement, trust: &TrustStore) -> VerifyError {
-    let of = |policy| plugin.clone().verify(policy, requirement, trust).err().expect("refused");
+    let of = |policy| plugin.clone().verify(&needs(policy, requirement), trust).err().expect("refused");
     let error = of(AnySigner);
     assert_eq!(of(TrustedSigner), error);
     assert_eq!(error.exit_code(), 4);
     // Without a policy that requires a signature it counts as none.
-    let plugin = plugin.verify(AcceptUnsigned, requirement, trust).expect("let in");
+    let plugin = plugin.verify(&needs(AcceptUnsigned, requirement), trust).expect("let in");
     assert_eq!((plugin.trust(), plugin.ignored_signature()), (&TrustLevel::Unsigned, Some(&error)));
     assert_eq!(trust.new_pin(&plugin), None);
     error
@@ -50,11 +50,12 @@ fn a_statement_that_was_seen_cannot_be_dropped() {
     let json = stripped(&document_json(&path));
 
     // Never seen with one: that it was there once cannot be known.
-    let plugin = parts(&module(), &json).verify(TrustedSigner, OnceSeen, &trust).expect("let in");
+    let plugin = parts(&module(), &json).verify(&needs(TrustedSigner, OnceSeen), &trust).expect("let in");
     assert!(!plugin.signer().expect("signed").authenticated);
-    assert_eq!(trust.new_pin(&plugin), None, "nothing was seen");
+    let trust = loaded(&scratch, &trust, &plugin);
+    assert_eq!(trust.statement_seen_at(plugin.name()), None, "no statement was seen");
 
-    let whole = read(&path).verify(TrustedSigner, OnceSeen, &trust).expect("let in");
+    let whole = read(&path).verify(&needs(TrustedSigner, OnceSeen), &trust).expect("let in");
     let trust = loaded(&scratch, &trust, &whole);
     assert_eq!(trust.new_pin(&whole), None, "the second load changes nothing");
     let error = refusal(parts(&module(), &json), OnceSeen, &trust);
@@ -62,13 +63,19 @@ fn a_statement_that_was_seen_cannot_be_dropped() {
     assert_eq!(error, VerifyError::StatementStripped { name: whole.name().clone(), seen_at });
     assert!(error.to_string().starts_with("statement stripped: plugin `chord`"), "{error}");
     let hint = error.hint().expect("a hint");
-    assert!(hint.contains("pins.toml") && hint.contains("require_statement = \"never\""), "{hint}");
+    assert!(hint.ends_with("conductor-sign trust unpin chord"), "{hint}");
     // Not even by another key, or by the tools.
     let other = Scratch::new();
     let json = stripped(&document_json(&other.signed(&module())));
-    assert_eq!(parts(&module(), &json).verify(AnySigner, OnceSeen, &trust).err(), Some(error.clone()));
+    assert_eq!(
+        parts(&module(), &json).verify(&needs(AnySigner, OnceSeen), &trust).err(),
+        Some(error.clone())
+    );
     fs::write(signature_path(&path), json).expect("written");
-    assert_eq!(PluginFile::scan(&path).expect("read").check(OnceSeen, &trust), Err(error));
+    assert_eq!(
+        PluginFile::scan(&path).expect("read").judge(&needs(AnySigner, OnceSeen), &trust).refusal(),
+        Some(&error)
+    );
 }
 
 #[test]
@@ -80,10 +87,10 @@ fn always_and_never_ask_no_pin() {
     let error = refusal(parts(&module(), &json), Always, &trust);
     assert_eq!(error, VerifyError::StatementMissing { file_name: "plugin.wasm".into() });
     assert!(error.hint().is_some_and(|hint| hint.contains("require_statement")));
-    let whole = read(&path).verify(TrustedSigner, Always, &trust).expect("let in");
+    let whole = read(&path).verify(&needs(TrustedSigner, Always), &trust).expect("let in");
     let trust = loaded(&scratch, &trust, &whole);
     for policy in [AcceptUnsigned, AnySigner, TrustedSigner] {
-        let plugin = parts(&module(), &json).verify(policy, Never, &trust).expect("let in");
+        let plugin = parts(&module(), &json).verify(&needs(policy, Never), &trust).expect("let in");
         assert!(!plugin.signer().expect("signed").authenticated);
     }
 }
@@ -98,13 +105,13 @@ fn an_expired_plugin_stays_refused_without_its_statement() {
             .expect("a time");
     let path = scratch.signed_as(&module(), SigningRequest { expires_at: Some(soon.clone()), ..request() });
     let trust = scratch.trusting(&[scratch.key.public_key()]);
-    let plugin = read(&path).verify(TrustedSigner, OnceSeen, &trust).expect("let in");
+    let plugin = read(&path).verify(&needs(TrustedSigner, OnceSeen), &trust).expect("let in");
     let trust = loaded(&scratch, &trust, &plugin);
     while !soon.is_past(UtcTime::now().timestamp()) {
         thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(
-        read(&path).verify(TrustedSigner, OnceSeen, &trust).err(),
+        read(&path).verify(&needs(TrustedSigner, OnceSeen), &trust).err(),
         Some(VerifyError::Expired { at: soon })
     );
     let error = refusal(parts(&module(), &stripped(&document_json(&path))), OnceSeen, &trust);
@@ -118,7 +125,7 @@ fn a_name_from_the_statement_does_not_hide_the_plugin() {
     let named = SigningRequest { plugin_name: Some("chord".parse().expect("a name")), ..request() };
     let path = scratch.signed_as(&bare_module(), named);
     let trust = scratch.trusting(&[scratch.key.public_key()]);
-    let whole = read(&path).verify(TrustedSigner, OnceSeen, &trust).expect("let in");
+    let whole = read(&path).verify(&needs(TrustedSigner, OnceSeen), &trust).expect("let in");
     assert_eq!(whole.name().as_str(), "chord");
     let trust = loaded(&scratch, &trust, &whole);
     let json = stripped(&document_json(&path));

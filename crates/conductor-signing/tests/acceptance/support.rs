@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use conductor_signing::{
-    Developer, NewKey, PluginFile, PublicKey, SignatureDocument, SigningKey, SigningRequest, TrustStore,
-    UnverifiedPlugin, add_manifest, manifest_from_toml, signature_path,
+    Developer, NewKey, PluginFile, PublicKey, RequireStatement, SignatureDocument, SignaturePolicy,
+    SigningKey, SigningRequest, TrustStore, UnverifiedPlugin, VerificationPolicy, add_manifest,
+    manifest_from_toml, signature_path,
 };
 
 /// Folder of attacks with their verdicts.
@@ -56,7 +57,7 @@ impl Scratch {
     pub(super) fn trusting(&self, keys: &[PublicKey]) -> TrustStore {
         let config = self.path("config");
         for key in keys {
-            let new = NewKey { name: "friend".into(), public_key: *key, email: None };
+            let new = NewKey::new("friend", *key);
             TrustStore::add(&config, new).expect("added");
         }
         TrustStore::load(&config).expect("loads")
@@ -71,7 +72,13 @@ pub(super) fn request() -> SigningRequest {
         plugin_version: None,
         expires_at: None,
         min_host_version: None,
+        cosigners: Vec::new(),
     }
+}
+
+/// A policy without rules.
+pub(super) fn needs(signature: SignaturePolicy, statement: RequireStatement) -> VerificationPolicy {
+    VerificationPolicy { statement, ..VerificationPolicy::from(signature) }
 }
 
 /// The JSON beside a plugin.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use conductor_signing::RequireStatement::OnceSeen;
 use conductor_signing::{Digest, SignaturePolicy, UnverifiedPlugin, signature_path};
 
-use super::support::{Scratch, module, read};
+use super::support::{Scratch, module, needs, read};
 
 const ROUNDS: usize = 10_000;
 
@@ -48,7 +48,7 @@ fn what_is_held_is_what_was_verified() {
         for _ in 0..ROUNDS {
             let plugin = UnverifiedPlugin::read(&target, 1024 * 1024).expect("read");
             let (digest, length) = (plugin.digest(), plugin.len());
-            match plugin.verify(SignaturePolicy::TrustedSigner, OnceSeen, &trust) {
+            match plugin.verify(&needs(SignaturePolicy::TrustedSigner, OnceSeen), &trust) {
                 Ok(plugin) => {
                     assert_eq!(plugin.bytes(), module());
                     assert_eq!(plugin.digest(), Digest::from_bytes(plugin.bytes()));
@@ -72,7 +72,7 @@ fn a_file_that_is_replaced_after_it_was_read_changes_nothing() {
     let plugin = read(&path);
     fs::write(&path, b"evil").expect("written");
     fs::remove_file(signature_path(&path)).expect("removed");
-    let plugin = plugin.verify(SignaturePolicy::TrustedSigner, OnceSeen, &trust).expect("let in");
+    let plugin = plugin.verify(&needs(SignaturePolicy::TrustedSigner, OnceSeen), &trust).expect("let in");
     fs::remove_file(&path).expect("removed");
     assert_eq!(plugin.bytes(), module());
 }

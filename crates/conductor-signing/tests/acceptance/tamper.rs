@@ -8,10 +8,10 @@ use conductor_signing::SignaturePolicy::AnySigner;
 use conductor_signing::{DocumentError, SignatureDocument, TrustStore, VerifiedPlugin, VerifyError};
 use serde_json::Value;
 
-use super::support::{Scratch, VECTORS, document, document_json, module, parts, read};
+use super::support::{Scratch, VECTORS, document, document_json, module, needs, parts, read};
 
 fn verify(wasm: &[u8], json: &str) -> Result<VerifiedPlugin, VerifyError> {
-    parts(wasm, json).verify(AnySigner, OnceSeen, &TrustStore::default())
+    parts(wasm, json).verify(&needs(AnySigner, OnceSeen), &TrustStore::default())
 }
 
 fn refusal(wasm: &[u8], json: &str) -> VerifyError {
@@ -127,7 +127,7 @@ fn a_statement_belongs_to_its_document() {
     mixed.signer.statement = other.signer.statement;
     let error = refusal(&module(), &mixed.to_json());
     assert!(matches!(error, VerifyError::StatementDisagrees { field: "plugin_hash", .. }), "{error}");
-    assert!(read(&path).verify(AnySigner, OnceSeen, &TrustStore::default()).is_ok());
+    assert!(read(&path).verify(&needs(AnySigner, OnceSeen), &TrustStore::default()).is_ok());
 }
 
 #[test]
@@ -146,14 +146,15 @@ fn vectors_get_their_verdict() {
         let folder = entry.expect("an entry").path();
         let expect = fs::read_to_string(folder.join("expect")).expect("a verdict");
         let (code, words) = expect.trim_end().split_once(": ").expect("code and words");
-        let found =
-            match read(&folder.join("plugin.wasm")).verify(AnySigner, OnceSeen, &TrustStore::default()) {
-                Ok(plugin) if plugin.signer().is_some_and(|signer| signer.authenticated) => {
-                    (0, "authenticated".into())
-                }
-                Ok(_) => (0, "unauthenticated".to_owned()),
-                Err(error) => (error.exit_code(), error.to_string()),
-            };
+        let found = match read(&folder.join("plugin.wasm"))
+            .verify(&needs(AnySigner, OnceSeen), &TrustStore::default())
+        {
+            Ok(plugin) if plugin.signer().is_some_and(|signer| signer.authenticated) => {
+                (0, "authenticated".into())
+            }
+            Ok(_) => (0, "unauthenticated".to_owned()),
+            Err(error) => (error.exit_code(), error.to_string()),
+        };
         assert_eq!((found.0.to_string().as_str(), found.1.as_str()), (code, words), "{}", folder.display());
         seen += 1;
     }

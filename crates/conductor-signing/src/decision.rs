@@ -1,0 +1,350 @@
+//! What was found out about a plugin, check by check, and which rule decided each.
+//!
+//! Loading takes the outcome and drops the rest; `conductor-sign explain` shows all of it. There is no second way to
+//! the outcome that could come to another one.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::escape;
+use crate::verify::{Admission, CheckedSignature, VerifyError};
+
+/// The decision about a plugin file under one policy and one trust store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) signature: Option<CheckedSignature>,
+    pub(crate) outcome: Result<Admission, VerifyError>,
+}
+
+impl Decision {
+    /// Every check in its order, also those that were not reached.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The signature document, if everything in it holds for the file; what the user and the policy make of its signers
+    /// is another matter.
+    #[must_use]
+    pub const fn signature(&self) -> Option<&CheckedSignature> {
+        self.signature.as_ref()
+    }
+
+    /// Why the plugin is refused; `None` if it is let in.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&VerifyError> {
+        self.outcome.as_ref().err()
+    }
+
+    /// What the plugin was let in as.
+    ///
+    /// # Errors
+    ///
+    /// The first cause for which it is refused.
+    pub fn into_result(self) -> Result<Admission, VerifyError> {
+        self.outcome
+    }
+}
+
+/// One check and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    check: Check,
+    subject: Option<String>,
+    verdict: Verdict,
+    finding: String,
+    rule: Option<RuleSource>,
+    steps: Vec<Step>,
+}
+
+impl Step {
+    fn new(check: Check) -> Self {
+        Self {
+            check,
+            subject: None,
+            verdict: Verdict::NotReached,
+            finding: String::new(),
+            rule: None,
+            steps: Vec::new(),
+        }
+    }
+
+    /// What was checked.
+    #[must_use]
+    pub const fn check(&self) -> Check {
+        self.check
+    }
+
+    /// Which of several things of its kind was checked, such as a key.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// What was found, in words; holds text from files: escape it before showing it.
+    #[must_use]
+    pub fn finding(&self) -> &str {
+        &self.finding
+    }
+
+    /// The rule that decided, if it stands in a file.
+    #[must_use]
+    pub const fn rule(&self) -> Option<&RuleSource> {
+        self.rule.as_ref()
+    }
+
+    /// The checks that this one consists of.
+    #[must_use]
+    pub fn steps(&self) -> &[Self] {
+        &self.steps
+    }
+
+    /// Says which of several things is checked.
+    pub(crate) fn about(&mut self, subject: impl fmt::Display) {
+        self.subject = Some(subject.to_string());
+    }
+
+    /// Says what was found.
+    pub(crate) fn found(&mut self, finding: impl fmt::Display) {
+        self.finding = finding.to_string();
+    }
+
+    /// Says that there was nothing to check, and why.
+    pub(crate) fn not_applicable(&mut self, why: impl fmt::Display) {
+        self.verdict = Verdict::NotApplicable;
+        self.found(why);
+    }
+
+    /// Says that it did not hold, where that is no refusal by itself.
+    pub(crate) fn noted(&mut self, finding: impl fmt::Display) {
+        self.verdict = Verdict::Noted;
+        self.found(finding);
+    }
+
+    /// Names the rule that decides.
+    pub(crate) fn by(&mut self, rule: Option<RuleSource>) {
+        self.rule = rule;
+    }
+
+    /// Runs a part of this check.
+    pub(crate) fn run<T>(
+        &mut self,
+        check: Check,
+        action: impl FnOnce(&mut Self) -> Result<T, VerifyError>,
+    ) -> Result<T, VerifyError> {
+        run(&mut self.steps, check, action)
+    }
+}
+
+/// Takes down checks as they are made.
+#[derive(Default)]
+pub(crate) struct Trail(Vec<Step>);
+
+impl Trail {
+    /// Makes a check: what it returns is what it found, and an error is its failure.
+    pub(crate) fn run<T>(
+        &mut self,
+        check: Check,
+        action: impl FnOnce(&mut Step) -> Result<T, VerifyError>,
+    ) -> Result<T, VerifyError> {
+        run(&mut self.0, check, action)
+    }
+
+    /// The checks that were made, and those of [`Check::ORDER`] that were not.
+    pub(crate) fn finish(self) -> Vec<Step> {
+        let mut made = self.0;
+        let mut steps = Vec::with_capacity(Check::ORDER.len());
+        for check in Check::ORDER {
+            match made.iter().position(|step| step.check == check) {
+                Some(place) => steps.push(made.remove(place)),
+                None => steps.push(Step::new(check)),
+            }
+        }
+        steps
+    }
+}
+
+fn run<T>(
+    steps: &mut Vec<Step>,
+    check: Check,
+    action: impl FnOnce(&mut Step) -> Result<T, VerifyError>,
+) -> Result<T, VerifyError> {
+    let mut step = Step::new(check);
+    let result = action(&mut step);
+    match &result {
+        Ok(_) if step.verdict == Verdict::NotReached => step.verdict = Verdict::Passed,
+        Ok(_) => {}
+        Err(error) => {
+            step.verdict = Verdict::Failed;
+            step.finding = error.to_string();
+        }
+    }
+    steps.push(step);
+    result
+}
+
+/// What came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    Passed,
+    /// It does not hold, and the plugin is refused, or taken as unsigned where the policy accepts that.
+    Failed,
+    /// It does not hold, which matters only if a later check says so.
+    Noted,
+    /// There was nothing to check.
+    NotApplicable,
+    /// An earlier check failed.
+    NotReached,
+}
+
+impl Verdict {
+    /// A word for programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Noted => "noted",
+            Self::NotApplicable => "not-applicable",
+            Self::NotReached => "not-reached",
+        }
+    }
+}
+
+/// What a check is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Check {
+    /// The user did not revoke this very file.
+    DigestRevocation,
+    /// There is a signature document.
+    Document,
+    /// It is about this file.
+    Subject,
+    /// Every signature in it is valid.
+    Signatures,
+    /// Every statement is sound and agrees with the document, the file and the other statements.
+    Statements,
+    /// The manifest is sound and agrees with the statements.
+    Manifest,
+    /// No signing key was revoked.
+    KeyRevocation,
+    /// The signature has not expired and fits this version of the host.
+    Validity,
+    /// The signature has a statement where one is required.
+    StatementRequirement,
+    /// The rotations that the plugin brings are sound and fit those that were accepted.
+    Rotation,
+    /// How the user stands to each signer.
+    Signers,
+    /// One signer.
+    Signer,
+    /// The policy lets in a plugin that is signed, or not, as this one is.
+    Policy,
+    /// The plugin comes from the publisher that it came from before.
+    Publisher,
+    /// Everybody has signed whose signature the statement or the pin demands.
+    Cosigners,
+    /// The plugin is not older than one that was loaded.
+    Version,
+    /// Every rule of `[policy]` is satisfied.
+    Rules,
+    /// One rule of `[policy]`.
+    Rule,
+}
+
+impl Check {
+    /// The checks of a decision, in the order in which they are made.
+    pub const ORDER: [Self; 16] = [
+        Self::DigestRevocation,
+        Self::Document,
+        Self::Subject,
+        Self::Signatures,
+        Self::Statements,
+        Self::Manifest,
+        Self::KeyRevocation,
+        Self::Validity,
+        Self::StatementRequirement,
+        Self::Rotation,
+        Self::Signers,
+        Self::Policy,
+        Self::Publisher,
+        Self::Cosigners,
+        Self::Version,
+        Self::Rules,
+    ];
+
+    /// A word for programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DigestRevocation => "digest-revocation",
+            Self::Document => "document",
+            Self::Subject => "subject",
+            Self::Signatures => "signatures",
+            Self::Statements => "statements",
+            Self::Manifest => "manifest",
+            Self::KeyRevocation => "key-revocation",
+            Self::Validity => "validity",
+            Self::StatementRequirement => "statement-requirement",
+            Self::Rotation => "rotation",
+            Self::Signers => "signers",
+            Self::Signer => "signer",
+            Self::Policy => "policy",
+            Self::Publisher => "publisher",
+            Self::Cosigners => "cosigners",
+            Self::Version => "version",
+            Self::Rules => "rules",
+            Self::Rule => "rule",
+        }
+    }
+
+    /// What is asked, for people.
+    #[must_use]
+    pub const fn question(self) -> &'static str {
+        match self {
+            Self::DigestRevocation => "Is this very file not revoked?",
+            Self::Document => "Is there a signature document?",
+            Self::Subject => "Is it about this file?",
+            Self::Signatures => "Is every signature in it valid?",
+            Self::Statements => "Do the statements hold?",
+            Self::Manifest => "Does the manifest agree?",
+            Self::KeyRevocation => "Is no signing key revoked?",
+            Self::Validity => "Is it valid today, with this Conductor?",
+            Self::StatementRequirement => "Is there a statement, if one is required?",
+            Self::Rotation => "Do key rotations hold?",
+            Self::Signers => "Who signed?",
+            Self::Signer => "signer",
+            Self::Policy => "Is that enough for the policy?",
+            Self::Publisher => "Is it the publisher it was before?",
+            Self::Cosigners => "Has everybody signed who must?",
+            Self::Version => "Is it no older than before?",
+            Self::Rules => "Are the rules of [policy] satisfied?",
+            Self::Rule => "rule",
+        }
+    }
+}
+
+/// Where a rule stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleSource {
+    /// The file.
+    pub path: PathBuf,
+    /// Line, from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for RuleSource {
+    /// Shows `path:line`, escaped for a terminal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", escape::path(&self.path), self.line)
+    }
+}

@@ -1,0 +1,431 @@
+//! Why a plugin was refused.
+
+use crate::document::DocumentError;
+use crate::file_error::quoted;
+use crate::json::FormatError;
+use crate::rotation::RotationError;
+use crate::{
+    Digest, HostVersion, ModuleError, NameError, PluginName, PublicKey, Revocation, RuleSource, UtcTime,
+    escape,
+};
+
+/// Why a plugin was refused, one variant for each cause.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The user revoked this very file.
+    #[error("plugin {digest} was revoked on {}: {}", revocation.revoked_at, escape::terminal(&revocation.reason))]
+    DigestRevoked {
+        /// Digest of the file.
+        digest: Digest,
+        /// The entry.
+        revocation: Box<Revocation>,
+    },
+    /// There is no signature document beside the file.
+    #[error("{} has no signature", escape::terminal(file_name))]
+    NoSignature {
+        /// Name of the plugin file.
+        file_name: String,
+    },
+    /// The document cannot be read.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// The file is not the one that was signed.
+    #[error("plugin file has digest {found}, but {signed} was signed")]
+    HashMismatch {
+        /// Digest in the document.
+        signed: Digest,
+        /// Digest of the file.
+        found: Digest,
+    },
+    /// The document gives another size for the same digest.
+    #[error("plugin file has {found} bytes, but the signature document says {signed}")]
+    SizeMismatch {
+        /// Size in the document.
+        signed: u64,
+        /// Size of the file.
+        found: u64,
+    },
+    /// The signature over the digest was not made by the key.
+    #[error("signature is not valid for key {key}")]
+    SignatureInvalid {
+        /// The key.
+        key: PublicKey,
+    },
+    /// The signature over the statement was not made by the key.
+    #[error("statement signature is not valid for key {key}")]
+    StatementSignatureInvalid {
+        /// The key.
+        key: PublicKey,
+    },
+    /// A key endorses the same document twice.
+    #[error("key {key} signed more than once in the same document")]
+    SignerRepeated {
+        /// The key.
+        key: PublicKey,
+    },
+    /// A signed statement is not of the format.
+    #[error("statement of key {key} is malformed: {cause}")]
+    Statement {
+        /// The key.
+        key: PublicKey,
+        /// The cause.
+        cause: FormatError,
+    },
+    /// A statement contradicts the document that carries it.
+    #[error("statement of key {key} disagrees with the signature document about `{field}`")]
+    StatementDisagrees {
+        /// The key.
+        key: PublicKey,
+        /// The member.
+        field: &'static str,
+    },
+    /// A cosigner states something else than the signer.
+    #[error("statements of the signers disagree about `{field}`")]
+    CosignerDisagrees {
+        /// The member.
+        field: &'static str,
+    },
+    /// The file has no manifest that could be read, or is no module.
+    #[error("{}", escape::terminal(&.0.to_string()))]
+    Module(#[from] ModuleError),
+    /// The statement contradicts the manifest in the file.
+    #[error("statement disagrees with the manifest about `{field}`")]
+    ManifestDisagrees {
+        /// The member.
+        field: &'static str,
+    },
+    /// The user revoked a key that signed.
+    #[error("key {key} was revoked on {}: {}", revocation.revoked_at, escape::terminal(&revocation.reason))]
+    KeyRevoked {
+        /// The key.
+        key: PublicKey,
+        /// The entry.
+        revocation: Box<Revocation>,
+    },
+    /// The signer limited the statement's life, and it is over.
+    #[error("signature expired at {at}")]
+    Expired {
+        /// When.
+        at: UtcTime,
+    },
+    /// The signer asks for a newer host.
+    #[error("plugin needs Conductor {needed} or newer, this is {}", HostVersion::current())]
+    HostTooOld {
+        /// Oldest version that may load the plugin.
+        needed: HostVersion,
+    },
+    /// A plugin of this name was loaded with a signed statement before, and this signature has none.
+    #[error(
+        "statement stripped: plugin `{name}` had a signed statement on {seen_at}, this signature has none"
+    )]
+    StatementStripped {
+        /// Name of the plugin.
+        name: PluginName,
+        /// When it was first loaded with a statement.
+        seen_at: UtcTime,
+    },
+    /// Every signature must have a statement, and this one has none.
+    #[error("signature of {} has no signed statement", escape::terminal(file_name))]
+    StatementMissing {
+        /// Name of the plugin file.
+        file_name: String,
+    },
+    /// Neither manifest nor statement nor file name gives a usable name.
+    #[error("{} has no usable name: {cause}", escape::terminal(file_name))]
+    Name {
+        /// Name of the plugin file.
+        file_name: String,
+        /// The rule that it breaks.
+        cause: NameError,
+    },
+    /// The signature is valid and the key is not trusted.
+    #[error("key {key} is not trusted")]
+    Untrusted {
+        /// The key.
+        key: PublicKey,
+        /// Who the document says it belongs to.
+        developer: String,
+    },
+    /// The key was trusted until a time that has passed.
+    #[error("trust in key {key} (`{}`) ended at {at}", escape::terminal(key_name))]
+    TrustExpired {
+        /// The key.
+        key: PublicKey,
+        /// What the user calls it.
+        key_name: String,
+        /// When the trust ended.
+        at: UtcTime,
+    },
+    /// The key is trusted for plugins of other names.
+    #[error("key {key} (`{}`) is not trusted for a plugin of this name", escape::terminal(key_name))]
+    OtherPlugins {
+        /// The key.
+        key: PublicKey,
+        /// What the user calls it.
+        key_name: String,
+    },
+    /// The rotations beside the plugin do not hold, or contradict those that were accepted.
+    #[error("key rotation: {0}")]
+    Rotation(Box<RotationError>),
+    /// The key has passed on to another and may not sign any more.
+    #[error("key {key} signs no more: it passed on to {by} at {since}")]
+    KeySuperseded {
+        /// The key that signed.
+        key: PublicKey,
+        /// The one that follows.
+        by: PublicKey,
+        /// Since when.
+        since: UtcTime,
+    },
+    /// A trusted key passes on to this one at a time that lies ahead.
+    #[error("key {key} signs too early: {old} passes on to it at {from}")]
+    KeyNotYetActive {
+        /// The key that signed.
+        key: PublicKey,
+        /// The one that passes on.
+        old: PublicKey,
+        /// When.
+        from: UtcTime,
+    },
+    /// The key follows from one that was revoked as compromised.
+    #[error(
+        "key {key} follows from {old}, which was revoked as compromised{}",
+        if *accepted { "; it waits for your word" } else { ", and was not known before that" }
+    )]
+    RotationFromCompromised {
+        /// The key that signed.
+        key: PublicKey,
+        /// The revoked one.
+        old: PublicKey,
+        /// Whether the rotation was accepted before the revocation.
+        accepted: bool,
+    },
+    /// The name is pinned to another publisher.
+    #[error(
+        "plugin `{name}` comes from another publisher: pinned to {pinned} since {since}, signed by {found}"
+    )]
+    PublisherChanged {
+        /// Name of the plugin.
+        name: PluginName,
+        /// The pinned key.
+        pinned: PublicKey,
+        /// Since when.
+        since: UtcTime,
+        /// The key that signed.
+        found: PublicKey,
+    },
+    /// Somebody who has to sign has not.
+    #[error(
+        "cosignature missing: key {key} has to sign, {}",
+        match seen_of { Some(_) => "as it did before", None => "says the statement" }
+    )]
+    CosignerMissing {
+        /// The key.
+        key: PublicKey,
+        /// The plugin whose pin demands it; `None` if the statement does.
+        seen_of: Option<PluginName>,
+    },
+    /// A later version was loaded before.
+    #[error(
+        "plugin `{name}` is of version {}, older than {}, which was loaded before",
+        escape::terminal(found),
+        escape::terminal(highest)
+    )]
+    Downgrade {
+        /// Name of the plugin.
+        name: PluginName,
+        /// Highest version so far.
+        highest: String,
+        /// Version of this file.
+        found: String,
+    },
+    /// The plugin has no version, and one that was loaded before had.
+    #[error("plugin `{name}` has no signed version; {} was loaded before", escape::terminal(highest))]
+    VersionMissing {
+        /// Name of the plugin.
+        name: PluginName,
+        /// Highest version so far.
+        highest: String,
+    },
+    /// A rule of the policy demands more trusted signers.
+    #[error("{found} of {needed} trusted signers; the policy demands {rule}")]
+    TooFewSigners {
+        /// The rule in words.
+        rule: String,
+        /// Signers demanded.
+        needed: usize,
+        /// Trusted signers that count.
+        found: usize,
+        /// Where the rule stands.
+        place: Option<RuleSource>,
+    },
+}
+
+impl VerifyError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let again = "get plugin and signature again from the developer, together";
+        Some(match self {
+            Self::DigestRevoked { .. } | Self::KeyRevoked { .. } => {
+                "get a release that replaces it from the developer".to_owned()
+            }
+            Self::NoSignature { file_name } => format!(
+                "get {}.sig from the developer, or sign your own plugin: conductor-sign sign",
+                quoted(file_name.as_ref())
+            ),
+            Self::HashMismatch { .. } => {
+                format!(
+                    "the file was changed after it was signed, or the signature belongs to another; {again}"
+                )
+            }
+            Self::Document(_)
+            | Self::SizeMismatch { .. }
+            | Self::SignatureInvalid { .. }
+            | Self::StatementSignatureInvalid { .. }
+            | Self::SignerRepeated { .. }
+            | Self::Statement { .. }
+            | Self::StatementDisagrees { .. }
+            | Self::CosignerDisagrees { .. }
+            | Self::ManifestDisagrees { .. } => again.to_owned(),
+            Self::Expired { .. } => "get a newer release from the developer".to_owned(),
+            Self::HostTooOld { .. } => "update Conductor".to_owned(),
+            Self::StatementStripped { name, .. } => format!(
+                "{again}; if the developer says that `{name}` has no statement any more: conductor-sign trust \
+                 unpin {name}"
+            ),
+            Self::StatementMissing { .. } => "get a signature with a statement from the developer, or set \
+                 `require_statement = \"once-seen\"` to demand one only of plugins that had one"
+                .to_owned(),
+            Self::Name { .. } => "rename the file to letters, digits, `-`, `_` and `.`".to_owned(),
+            // Not the command with this key in it: pasting it would trust whoever wrote the file.
+            Self::Untrusted { .. } => {
+                "get the publisher's key from the publisher, not from this file; if it is the \
+                                       same, trust it: conductor-sign trust add <key> <name>"
+                    .to_owned()
+            }
+            Self::TrustExpired { .. } => {
+                "if you still trust the key: conductor-sign trust renew <key>".to_owned()
+            }
+            Self::OtherPlugins { .. } => {
+                "if the key may sign this plugin, add its name to `plugins` in trusted_keys.toml".to_owned()
+            }
+            Self::Rotation(error) => return error.hint(),
+            Self::KeySuperseded { .. } => {
+                "get a release from the developer that the new key signed".to_owned()
+            }
+            Self::KeyNotYetActive { from, .. } => {
+                format!("wait until {from}, or get a release that the old key signed")
+            }
+            Self::RotationFromCompromised { .. } => {
+                "whoever stole the old key could have made the new one: ask the publisher for the key that is used \
+                 now, and only if it is the same: conductor-sign trust add <key> <name>"
+                    .to_owned()
+            }
+            Self::PublisherChanged { name, .. } => format!(
+                "ask the publisher whether the plugin changed hands or keys; if the key that the publisher names is the \
+                 one that signed: conductor-sign trust pin {name} <key>"
+            ),
+            Self::CosignerMissing { seen_of: Some(name), .. } => format!(
+                "get a release that everybody signed; if the publisher says that this key signs no more: \
+                 conductor-sign trust unpin {name}"
+            ),
+            Self::CosignerMissing { seen_of: None, .. } => {
+                "get the signature again from the developer, once everybody has signed".to_owned()
+            }
+            Self::Downgrade { name, .. } | Self::VersionMissing { name, .. } => format!(
+                "get the newest release; to go back on purpose: conductor-sign trust allow-downgrade {name}"
+            ),
+            Self::TooFewSigners { place, .. } => {
+                let place = place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
+                format!("get a release that enough trusted keys signed, or change the rule{place}")
+            }
+            Self::Module(_) => return None,
+        })
+    }
+
+    /// The exit status of `conductor-sign` for this cause: 3 valid but not trusted, 4 invalid, 5 no signature,
+    /// 6 revoked or expired, 1 anything else.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::HostTooOld { .. }
+            | Self::Name { .. }
+            | Self::Downgrade { .. }
+            | Self::VersionMissing { .. } => 1,
+            Self::Untrusted { .. }
+            | Self::OtherPlugins { .. }
+            | Self::KeyNotYetActive { .. }
+            | Self::RotationFromCompromised { .. }
+            | Self::PublisherChanged { .. }
+            | Self::TooFewSigners { .. } => 3,
+            Self::Document(_)
+            | Self::HashMismatch { .. }
+            | Self::SizeMismatch { .. }
+            | Self::SignatureInvalid { .. }
+            | Self::StatementSignatureInvalid { .. }
+            | Self::SignerRepeated { .. }
+            | Self::Statement { .. }
+            | Self::StatementDisagrees { .. }
+            | Self::CosignerDisagrees { .. }
+            | Self::Module(_)
+            | Self::ManifestDisagrees { .. }
+            | Self::StatementStripped { .. }
+            | Self::StatementMissing { .. }
+            | Self::Rotation(_)
+            | Self::CosignerMissing { .. } => 4,
+            Self::NoSignature { .. } => 5,
+            Self::DigestRevoked { .. }
+            | Self::KeyRevoked { .. }
+            | Self::Expired { .. }
+            | Self::TrustExpired { .. }
+            | Self::KeySuperseded { .. } => 6,
+        }
+    }
+
+    /// Whether a plugin that was let in before may not go on running. What a later load has shown of the plugin's name
+    /// is not held against it.
+    #[must_use]
+    pub const fn ends_what_runs(&self) -> bool {
+        match self {
+            Self::Downgrade { .. }
+            | Self::VersionMissing { .. }
+            | Self::StatementStripped { .. }
+            | Self::CosignerMissing { .. } => false,
+            Self::DigestRevoked { .. }
+            | Self::NoSignature { .. }
+            | Self::Document(_)
+            | Self::HashMismatch { .. }
+            | Self::SizeMismatch { .. }
+            | Self::SignatureInvalid { .. }
+            | Self::StatementSignatureInvalid { .. }
+            | Self::SignerRepeated { .. }
+            | Self::Statement { .. }
+            | Self::StatementDisagrees { .. }
+            | Self::CosignerDisagrees { .. }
+            | Self::Module(_)
+            | Self::ManifestDisagrees { .. }
+            | Self::KeyRevoked { .. }
+            | Self::Expired { .. }
+            | Self::HostTooOld { .. }
+            | Self::StatementMissing { .. }
+            | Self::Name { .. }
+            | Self::Untrusted { .. }
+            | Self::TrustExpired { .. }
+            | Self::OtherPlugins { .. }
+            | Self::Rotation(_)
+            | Self::KeySuperseded { .. }
+            | Self::KeyNotYetActive { .. }
+            | Self::RotationFromCompromised { .. }
+            | Self::PublisherChanged { .. }
+            | Self::TooFewSigners { .. } => true,
+        }
+    }
+
+    /// Whether the user withdrew the plugin or its key, which no policy passes over.
+    #[must_use]
+    pub const fn is_revocation(&self) -> bool {
+        matches!(self, Self::DigestRevoked { .. } | Self::KeyRevoked { .. })
+    }
+}

@@ -1,0 +1,79 @@
+//! Whether enough trusted keys signed for the rules of the policy.
+
+use conductor_abi::CapabilityRequest;
+
+use super::VerifyError;
+use crate::decision::{Check, Step};
+use crate::{PluginName, PublicKey, SignerRule};
+
+/// A trusted key behind a signer, and the key that signed: the same, or one that follows from it by rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TrustedSigner {
+    pub(crate) root: PublicKey,
+    pub(crate) key: PublicKey,
+}
+
+/// Checks every rule. What comes back are rules about capabilities that are not satisfied and may yet cover the plugin:
+/// what a plugin without manifest and statement declares is known only once it was asked.
+pub(super) fn check(
+    step: &mut Step,
+    rules: &[SignerRule],
+    name: Option<&PluginName>,
+    declared: Option<&[CapabilityRequest]>,
+    trusted: &[TrustedSigner],
+) -> Result<Vec<SignerRule>, VerifyError> {
+    if rules.is_empty() {
+        step.not_applicable("there are none");
+    }
+    let mut unmet = Vec::new();
+    for rule in rules {
+        step.run(Check::Rule, |step| {
+            step.about(rule);
+            step.by(rule.source().cloned());
+            if name.is_some_and(|name| !rule.covers_name(name)) {
+                step.not_applicable("does not cover the plugin's name");
+                return Ok(());
+            }
+            if declared.is_some_and(|declared| !rule.covers_declared(declared)) {
+                step.not_applicable("the plugin declares none of these capabilities");
+                return Ok(());
+            }
+            let found = count(rule, trusted);
+            step.found(format_args!("{found} signed"));
+            match refusal(rule, trusted) {
+                Some(_) if rule.is_about_capabilities() && declared.is_none() => {
+                    step.noted(format_args!("{found} signed; what the plugin declares is not known yet"));
+                    unmet.push(rule.clone());
+                    Ok(())
+                }
+                Some(refusal) => Err(refusal),
+                None => Ok(()),
+            }
+        })?;
+    }
+    Ok(unmet)
+}
+
+/// The refusal of a plugin that one of these rules covers, now that it is known what it declares.
+pub(crate) fn refusal_of_declared(
+    unmet: &[SignerRule],
+    declared: &[CapabilityRequest],
+    trusted: &[TrustedSigner],
+) -> Option<VerifyError> {
+    unmet.iter().filter(|rule| rule.covers_declared(declared)).find_map(|rule| refusal(rule, trusted))
+}
+
+fn refusal(rule: &SignerRule, trusted: &[TrustedSigner]) -> Option<VerifyError> {
+    let found = count(rule, trusted);
+    (found < rule.signers()).then(|| VerifyError::TooFewSigners {
+        rule: rule.to_string(),
+        needed: rule.signers(),
+        found,
+        place: rule.source().cloned(),
+    })
+}
+
+/// Signers that count: `trusted` holds each root once.
+fn count(rule: &SignerRule, trusted: &[TrustedSigner]) -> usize {
+    trusted.iter().filter(|signer| rule.counts(&signer.root) || rule.counts(&signer.key)).count()
+}
