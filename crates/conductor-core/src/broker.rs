@@ -7,7 +7,7 @@
 mod changes;
 mod rate;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -69,6 +69,7 @@ impl Broker {
             denials: AtomicU64::new(0),
             changes: Changes::default(),
             connections: network::Connections::default(),
+            is_withdrawn: AtomicBool::new(false),
         })
     }
 }
@@ -83,6 +84,7 @@ pub struct Session {
     denials: AtomicU64,
     changes: Changes,
     connections: network::Connections,
+    is_withdrawn: AtomicBool,
 }
 
 /// The answer to one operation.
@@ -102,11 +104,20 @@ pub struct Answer {
 pub(crate) trait HostCalls: Send + Sync {
     /// Carries out one operation, or says why not. The request is the guest's, unparsed.
     fn call(&self, op: u32, request: &[u8], deadline: Instant) -> Answer;
+
+    /// Whether the plugin's code is to end: looked at every few milliseconds while it runs.
+    fn has_ended_it(&self) -> bool {
+        false
+    }
 }
 
 impl HostCalls for Session {
     fn call(&self, op: u32, request: &[u8], deadline: Instant) -> Answer {
         Self::call(self, op, request, deadline)
+    }
+
+    fn has_ended_it(&self) -> bool {
+        self.is_withdrawn.load(Ordering::Acquire)
     }
 }
 
@@ -143,6 +154,18 @@ impl Session {
             Arc::make_mut(&mut held).revoke(capability);
         }
         self.changes.announce();
+    }
+
+    /// Takes everything away, and has a plugin in this process ended.
+    pub(crate) fn withdraw(&self) {
+        self.is_withdrawn.store(true, Ordering::Release);
+        self.set_grants(Grants::none());
+    }
+
+    /// Takes [`Session::withdraw`] back.
+    pub(crate) fn restore(&self, grants: Grants) {
+        self.set_grants(grants);
+        self.is_withdrawn.store(false, Ordering::Release);
     }
 
     /// Operations that were denied so far.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use conductor_abi::Risk;
-use conductor_signing::RequireStatement;
+use conductor_signing::{RequireStatement, RuleSource, SignaturePolicy, SignerRule, VerificationPolicy};
 use serde::{Deserialize, Serialize};
 
 /// Default of [`Limits::max_fuel`], about 100 ms of computing; stops a loop or a sleep without end.
@@ -71,6 +71,12 @@ pub struct WasmConfig {
     /// Whether a signature must carry a signed statement. Default [`RequireStatement::OnceSeen`], which needs
     /// `trust_dir` to remember what was seen.
     pub require_statement: RequireStatement,
+    /// Which plugins need more than one trusted signer, under every policy. Default none.
+    pub signer_rules: Vec<SignerRule>,
+    /// Where the two settings about signatures were set, for whoever asks why; enters into no decision.
+    pub signature_source: Option<RuleSource>,
+    /// Where `require_statement` was set, for whoever asks why; enters into no decision.
+    pub statement_source: Option<RuleSource>,
     /// Highest risk that may be granted to a plugin that nobody vouched for. Default low.
     pub unsigned_max_risk: Risk,
     /// Highest risk that may be granted to a plugin that is signed by an untrusted key. Default medium.
@@ -120,8 +126,9 @@ pub struct WasmConfig {
     pub max_compile_bytes: u64,
     /// Whether an instance lives across calls. Default [`Isolation::Persistent`].
     pub isolation: Isolation,
-    /// Directory that holds `trusted_keys.toml`, `revoked_keys.toml` and `pins.toml`; without one no key is trusted and
-    /// no plugin remembered. A plugin that is loaded with a statement for the first time is recorded in `pins.toml`.
+    /// Directory that holds `trusted_keys.toml`, `revoked_keys.toml`, `rotations.toml` and `pins.toml`; without one no key
+    /// is trusted and no plugin remembered. What a load is the first to show of a plugin (its publisher, its version, that
+    /// it has a statement, a rotation of its key) is recorded there.
     pub trust_dir: Option<PathBuf>,
     /// Directory that holds one data directory per plugin; without one Filesystem is not available.
     pub data_dir: Option<PathBuf>,
@@ -134,6 +141,9 @@ impl Default for WasmConfig {
             require_signature: false,
             allow_self_signed: false,
             require_statement: RequireStatement::default(),
+            signer_rules: Vec::new(),
+            signature_source: None,
+            statement_source: None,
             unsigned_max_risk: Risk::Low,
             self_signed_max_risk: Risk::Medium,
             max_fuel: limits.max_fuel,
@@ -163,6 +173,18 @@ impl Default for WasmConfig {
 }
 
 impl WasmConfig {
+    /// What is demanded of a plugin's signature.
+    #[must_use]
+    pub fn verification_policy(&self) -> VerificationPolicy {
+        VerificationPolicy {
+            signature: SignaturePolicy::from_flags(self.require_signature, self.allow_self_signed),
+            statement: self.require_statement,
+            rules: self.signer_rules.clone(),
+            signature_source: self.signature_source.clone(),
+            statement_source: self.statement_source.clone(),
+        }
+    }
+
     /// The limits that a plugin gets unless its options say otherwise.
     #[must_use]
     pub const fn limits(&self) -> Limits {

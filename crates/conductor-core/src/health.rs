@@ -7,6 +7,8 @@
 
 use std::time::{Duration, Instant};
 
+use conductor_signing::VerifyError;
+
 use crate::outcome::{Outcome, Suspension};
 
 /// Failures in a row after which a plugin rests.
@@ -44,6 +46,11 @@ pub enum PluginState {
         /// How the last of them ended.
         last: Outcome,
     },
+    /// Not any more: the permission under which it was loaded was withdrawn.
+    Withdrawn {
+        /// Why.
+        cause: Box<VerifyError>,
+    },
 }
 
 /// Counts failures in a row.
@@ -60,6 +67,7 @@ impl Health {
             PluginState::Ready => Ok(()),
             PluginState::BackingOff { retry_in, .. } => Err(Suspension::BackingOff { retry_in }),
             PluginState::Quarantined { failures, .. } => Err(Suspension::Quarantined { failures }),
+            PluginState::Withdrawn { .. } => Err(Suspension::Withdrawn),
         }
     }
 

@@ -23,6 +23,7 @@ use crate::outcome::{CallReport, Limit, Outcome, WorkerFault};
 use crate::runtime::Runtime;
 use crate::walls::{ProcessWall, Walls};
 use crate::wasi::SetupError;
+use crate::withdrawal::Permission;
 #[cfg(target_os = "linux")]
 use crate::worker::{CodeCache, WorkerProgram, Workers};
 
@@ -167,22 +168,24 @@ impl Host {
         plugin: UnverifiedPlugin,
         options: &PluginOptions,
     ) -> Result<Box<dyn Plugin>, LoadError> {
-        let policy = if options.accept_unsigned {
-            SignaturePolicy::AcceptUnsigned
-        } else {
-            SignaturePolicy::from_flags(self.config.require_signature, self.config.allow_self_signed)
-        };
+        let mut policy = self.config.verification_policy();
+        if options.accept_unsigned {
+            policy.signature = SignaturePolicy::AcceptUnsigned;
+            policy.rules = Vec::new();
+        }
         let trust = match &self.config.trust_dir {
             Some(directory) => TrustStore::load(directory).map_err(|source| LoadError::Trust { source })?,
             None => TrustStore::default(),
         };
-        let verified = plugin
-            .verify(policy, self.config.require_statement, &trust)
-            .map_err(|source| LoadError::Verify { source })?;
-        let new_pin = trust.new_pin(&verified);
-        let plugin = loading::load(self.runtime.as_ref(), &self.broker, &self.config, verified, options)?;
-        if let (Some(directory), Some(pin)) = (&self.config.trust_dir, new_pin) {
-            pin.record(directory).map_err(|source| LoadError::Pin { source })?;
+        let verified = plugin.verify(&policy, &trust).map_err(|source| LoadError::Verify { source })?;
+        let (new_pin, new_rotations) = (trust.new_pin(&verified), trust.new_rotations(&verified));
+        let plugin =
+            loading::load(self.runtime.as_ref(), &self.broker, &self.config, verified, policy, options)?;
+        if let Some(directory) = &self.config.trust_dir {
+            // The rotation first: a pin that moved along one must not stand without it.
+            let rotations = new_rotations.map_or(Ok(()), |rotations| rotations.record(directory));
+            let recorded = rotations.and_then(|()| new_pin.map_or(Ok(()), |pin| pin.record(directory)));
+            recorded.map_err(|source| LoadError::Pin { source })?;
         }
         Ok(plugin)
     }
@@ -231,8 +234,8 @@ pub struct PluginOptions {
     pub granted: Vec<GrantSpec>,
     /// Capabilities that the user denied; outranks `granted`.
     pub denied: Vec<Capability>,
-    /// Accept this plugin without a signature, and let `granted` exceed the ceiling for unsigned plugins: for the one
-    /// who is developing it. The decision is logged.
+    /// Accept this plugin without a signature, whatever rules demand of its signers, and let `granted` exceed the
+    /// ceiling for unsigned plugins: for the one who is developing it. The decision is logged.
     pub accept_unsigned: bool,
     /// Arguments of a command-flavour plugin, after its name.
     pub arguments: Vec<String>,
@@ -257,8 +260,12 @@ pub trait Plugin: Send {
     /// Whether the plugin may be called now.
     fn state(&self) -> PluginState;
 
-    /// Lets a plugin that rests or is quarantined back in.
+    /// Lets a plugin that rests or is quarantined back in. For one that lost its permission, see
+    /// [`Permission::restore`].
     fn resume(&mut self);
+
+    /// What decides, from any thread, whether the plugin may go on.
+    fn permission(&self) -> Permission;
 
     /// Process identifier of the plugin's worker, while it has one.
     fn worker_pid(&self) -> Option<u32>;
@@ -429,8 +436,8 @@ pub enum LoadError {
         /// What the kernel did.
         wall: ProcessWall,
     },
-    /// That the plugin has a signed statement cannot be recorded, so a later document could lack it unnoticed.
-    #[error("signed statement of the plugin cannot be recorded: {source}")]
+    /// What the plugin was the first to show cannot be recorded, so a later file could take it back unnoticed.
+    #[error("what is now known of the plugin's publisher cannot be recorded: {source}")]
     Pin {
         /// Which file and why.
         source: TrustError,

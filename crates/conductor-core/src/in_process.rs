@@ -10,7 +10,7 @@ use crate::host::{Flavour, LoadError};
 use crate::instance::Metadata;
 use crate::local::{Local, StartError, Surroundings};
 use crate::outcome::CallReport;
-use crate::runtime::{Prepared, Running, Runtime};
+use crate::runtime::{Interrupt, Prepared, Running, Runtime};
 use crate::walls::Walls;
 
 /// Runs plugins with engines in this process: one for each size of stack, which is the engine's and not the plugin's.
@@ -89,4 +89,17 @@ impl Running for Local {
     fn rest(&mut self) {
         Self::rest(self);
     }
+
+    fn interrupt(&self) -> Arc<dyn Interrupt> {
+        Arc::new(ByTicker)
+    }
+}
+
+/// Code in this process looks at every tick whether it is to end; see [`crate::broker::HostCalls::has_ended_it`].
+struct ByTicker;
+
+impl Interrupt for ByTicker {
+    fn interrupt(&self) {}
+
+    fn allow(&self) {}
 }

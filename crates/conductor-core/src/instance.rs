@@ -106,6 +106,9 @@ impl Instance {
         let mut store = Store::new(engine.inner(), state);
         store.limiter(|state| &mut state.limiter);
         store.epoch_deadline_callback(|context| {
+            if context.data().host_calls.has_ended_it() {
+                return Err(Stopped(Limit::WallClock).into());
+            }
             match context.data().deadline.checked_duration_since(Instant::now()) {
                 Some(left) if !left.is_zero() => Ok(UpdateDeadline::Continue(ticks(left))),
                 Some(_) | None => Err(Stopped(Limit::WallClock).into()),

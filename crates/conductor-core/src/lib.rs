@@ -24,6 +24,7 @@ pub mod scope;
 pub mod shape;
 mod walls;
 mod wasi;
+mod withdrawal;
 #[cfg(target_os = "linux")]
 pub mod worker;
 
@@ -46,3 +47,4 @@ pub use host::{Flavour, Host, HostError, LoadError, Plugin, PluginInfo, PluginOp
 pub use outcome::{CallReport, Limit, LogLine, LogSource, Outcome, Suspension, WorkerFault};
 pub use walls::{ProcessWall, Walls};
 pub use wasi::SetupError;
+pub use withdrawal::{Permission, RestoreError};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{CapabilityRequest, Manifest};
-use conductor_signing::{Statement, VerifiedPlugin};
+use conductor_signing::{Statement, VerificationPolicy, VerifiedPlugin};
 
 use crate::audit::{AuditEvent, AuditText, PluginAudit};
 use crate::broker::Broker;
@@ -16,10 +16,11 @@ use crate::health::{Health, PluginState};
 use crate::host::{Flavour, LoadError, Plugin, PluginInfo, PluginOptions};
 use crate::instance::Metadata;
 use crate::local::Surroundings;
-use crate::outcome::{CallReport, Outcome};
+use crate::outcome::{CallReport, Outcome, Suspension};
 use crate::runtime::{Prepared, Running, Runtime};
 use crate::walls::Walls;
 use crate::wasi::{Access, SetupError, data_directory};
+use crate::withdrawal::Permission;
 
 /// Where a plugin sees its own data directory.
 const DATA_MOUNT: &str = "/";
@@ -33,6 +34,7 @@ pub(crate) fn load(
     broker: &Broker,
     config: &WasmConfig,
     verified: VerifiedPlugin,
+    policy: VerificationPolicy,
     options: &PluginOptions,
 ) -> Result<Box<dyn Plugin>, LoadError> {
     let limits = options.limits.unwrap_or_else(|| config.limits());
@@ -61,8 +63,11 @@ pub(crate) fn load(
     };
     let session = broker.session(info.name.as_str(), grants, &limits);
     let audit = Arc::clone(session.audit());
-    let (running, _) = prepared.start(surroundings, session)?;
-    Ok(Box::new(Loaded { info, running, health: Health::default(), audit }))
+    let file = plugin.file().clone();
+    let (running, _) = prepared.start(surroundings, Arc::clone(&session))?;
+    let (name, trust_dir) = (info.name.clone(), config.trust_dir.clone());
+    let permission = Permission::new(name, file, policy, trust_dir, session, running.interrupt());
+    Ok(Box::new(Loaded { info, running, health: Health::default(), audit, permission }))
 }
 
 /// A running plugin with what is known about it, and how often it failed.
@@ -71,6 +76,7 @@ struct Loaded {
     running: Box<dyn Running>,
     health: Health,
     audit: Arc<PluginAudit>,
+    permission: Permission,
 }
 
 impl Plugin for Loaded {
@@ -79,10 +85,19 @@ impl Plugin for Loaded {
     }
 
     fn execute(&mut self, request: &[u8]) -> CallReport {
-        if let Err(suspension) = self.health.admit(Instant::now()) {
+        let admitted = match self.permission.withdrawn_for() {
+            Some(_) => Err(Suspension::Withdrawn),
+            None => self.health.admit(Instant::now()),
+        };
+        if let Err(suspension) = admitted {
             return CallReport::without_call(Outcome::Suspended { suspension }, Duration::ZERO);
         }
         let report = self.running.execute(request);
+        if self.permission.withdrawn_for().is_some() {
+            self.running.rest();
+            let suspension = Suspension::Withdrawn;
+            return CallReport { outcome: Outcome::Suspended { suspension }, ..report };
+        }
         self.health.record(&report.outcome, Instant::now());
         self.audit.call_ended(&report.outcome);
         if let PluginState::Quarantined { failures, last } = self.state() {
@@ -97,14 +112,24 @@ impl Plugin for Loaded {
     }
 
     fn state(&self) -> PluginState {
-        self.health.state(Instant::now())
+        match self.permission.withdrawn_for() {
+            Some(cause) => PluginState::Withdrawn { cause: Box::new(cause) },
+            None => self.health.state(Instant::now()),
+        }
     }
 
     fn resume(&mut self) {
-        if self.state() != PluginState::Ready {
-            self.audit.rare(|| AuditEvent::PluginResumed);
+        match self.state() {
+            PluginState::Ready | PluginState::Withdrawn { .. } => {}
+            PluginState::BackingOff { .. } | PluginState::Quarantined { .. } => {
+                self.audit.rare(|| AuditEvent::PluginResumed);
+            }
         }
         self.health.reset();
+    }
+
+    fn permission(&self) -> Permission {
+        self.permission.clone()
     }
 
     fn worker_pid(&self) -> Option<u32> {
@@ -122,6 +147,8 @@ fn ask(prepared: &dyn Prepared, broker: &Broker, limits: Limits) -> Result<Optio
     if let (Some(manifest), Some(statement)) = (&manifest, plugin.statement()) {
         check_statement(manifest, statement)?;
     }
+    let declared = manifest.as_ref().map_or(&[][..], |manifest| &manifest.capabilities);
+    plugin.check_declared(declared).map_err(|source| LoadError::Verify { source })?;
     Ok(manifest)
 }
 

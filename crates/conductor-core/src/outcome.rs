@@ -188,6 +188,8 @@ pub enum Suspension {
         /// Failures in a row.
         failures: u32,
     },
+    /// The permission under which it was loaded was withdrawn, before the call or while it was under way.
+    Withdrawn,
 }
 
 impl fmt::Display for Suspension {
@@ -197,6 +199,7 @@ impl fmt::Display for Suspension {
                 write!(f, "backing off after repeated failures, {} ms left", retry_in.as_millis())
             }
             Self::Quarantined { failures } => write!(f, "quarantined after {failures} failures in a row"),
+            Self::Withdrawn => write!(f, "no longer permitted to run"),
         }
     }
 }
@@ -214,6 +217,7 @@ impl Outcome {
             Self::Crashed { .. } => "crashed",
             Self::Suspended { suspension: Suspension::BackingOff { .. } } => "suspended",
             Self::Suspended { suspension: Suspension::Quarantined { .. } } => "quarantined",
+            Self::Suspended { suspension: Suspension::Withdrawn } => "withdrawn",
         }
     }
 

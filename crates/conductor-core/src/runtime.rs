@@ -43,4 +43,16 @@ pub(crate) trait Running: Send {
 
     /// Gives up what it holds between calls; the next call, if one comes, starts anew.
     fn rest(&mut self);
+
+    /// What ends its calls from elsewhere.
+    fn interrupt(&self) -> Arc<dyn Interrupt>;
+}
+
+/// Ends the call of a plugin that is under way, for another thread than the one that calls it.
+pub(crate) trait Interrupt: Send + Sync {
+    /// Ends the call that is under way, and every later one at once.
+    fn interrupt(&self);
+
+    /// Lets later calls in again.
+    fn allow(&self);
 }

@@ -30,7 +30,7 @@ impl Scratch {
             dir: tempfile::tempdir().expect("a directory"),
             key: SigningKey::generate().expect("a key"),
         };
-        let new = NewKey { name: "friend".into(), public_key: scratch.key.public_key(), email: None };
+        let new = NewKey::new("friend", scratch.key.public_key());
         TrustStore::add(&scratch.config(), new).expect("trusted");
         scratch
     }
@@ -69,6 +69,7 @@ impl Scratch {
             plugin_version: None,
             expires_at,
             min_host_version: None,
+            cosigners: Vec::new(),
         };
         let document = PluginFile::scan(&path).expect("read").sign(&self.key, request).expect("signed");
         fs::write(signature_path(&path), document.to_json()).expect("written");

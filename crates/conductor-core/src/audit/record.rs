@@ -124,7 +124,12 @@ pub enum AuditEvent {
         /// How the last of them ended, in words.
         last: AuditText,
     },
-    /// A plugin that rested or was quarantined was let back in.
+    /// The permission under which a plugin ran was withdrawn: a revocation, or trust that ended.
+    PluginWithdrawn {
+        /// Why.
+        cause: AuditText,
+    },
+    /// A plugin that rested, was quarantined or had lost its permission was let back in.
     PluginResumed,
     /// A plugin ended, and so many of its records had been left out since the last one.
     RecordsLeftOut,

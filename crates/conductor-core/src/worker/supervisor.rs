@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use conductor_signing::Digest;
@@ -25,7 +25,7 @@ use crate::host::{Flavour, LoadError};
 use crate::instance::Metadata;
 use crate::local::Surroundings;
 use crate::outcome::{CallReport, Outcome, WorkerFault};
-use crate::runtime::{Prepared, Running, Runtime};
+use crate::runtime::{Interrupt, Prepared, Running, Runtime};
 use crate::walls::{ProcessWall, Walls};
 use crate::wasi::SetupError;
 
@@ -146,7 +146,10 @@ impl Prepared for Ready {
         let (worker, metadata) = self.spec.start(&surroundings, &session)?;
         let walls = Walls { process: Some(worker.wall) };
         let spec = Arc::clone(&self.spec);
-        Ok((Box::new(Supervised { spec, surroundings, session, walls, worker: Some(worker) }), metadata))
+        let current = Arc::new(Current::default());
+        current.is_now(&worker.handle);
+        let worker = Some(worker);
+        Ok((Box::new(Supervised { spec, surroundings, session, walls, worker, current }), metadata))
     }
 }
 
@@ -157,6 +160,40 @@ struct Supervised {
     session: Arc<Session>,
     walls: Walls,
     worker: Option<Worker>,
+    current: Arc<Current>,
+}
+
+/// The worker that runs now, for whoever may end it.
+#[derive(Default)]
+struct Current(Mutex<(Weak<Handle>, bool)>);
+
+impl Current {
+    /// Takes note of a new worker, and ends it where none may run.
+    fn is_now(&self, handle: &Arc<Handle>) {
+        let mut current = self.lock();
+        current.0 = Arc::downgrade(handle);
+        if current.1 {
+            handle.end(None);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Weak<Handle>, bool)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Interrupt for Current {
+    fn interrupt(&self) {
+        let mut current = self.lock();
+        current.1 = true;
+        if let Some(handle) = current.0.upgrade() {
+            handle.end(None);
+        }
+    }
+
+    fn allow(&self) {
+        self.lock().1 = false;
+    }
 }
 
 impl Running for Supervised {
@@ -186,6 +223,10 @@ impl Running for Supervised {
     fn rest(&mut self) {
         self.worker = None;
     }
+
+    fn interrupt(&self) -> Arc<dyn Interrupt> {
+        Arc::clone(&self.current) as _
+    }
 }
 
 impl Supervised {
@@ -204,7 +245,10 @@ impl Supervised {
             }
         }
         match self.spec.start(&self.surroundings, &self.session) {
-            Ok((worker, _)) => Ok(worker),
+            Ok((worker, _)) => {
+                self.current.is_now(&worker.handle);
+                Ok(worker)
+            }
             Err(LoadError::Start { outcome }) => Err(outcome),
             Err(LoadError::Worker { fault }) => Err(Outcome::Crashed { fault }),
             Err(error) => {
