@@ -1,0 +1,255 @@
+//! Keys that an ssh-agent holds (draft-ietf-sshm-ssh-agent): it is asked which it has, and to sign.
+//!
+//! The two requests and answers of the protocol are a few length-prefixed strings; the libraries for it bring every
+//! algorithm that SSH knows.
+
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use conductor_signing::{Digest, PrivateKey, PrivateKeyError, PublicKey, Signature, escape};
+use data_encoding::BASE64_NOPAD;
+
+use crate::spec::AgentKey;
+
+/// Longest answer that is read, some hundreds of keys; stops an agent from filling memory.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// Most keys that are looked at.
+const MAX_KEYS: usize = 256;
+
+/// Longest wait for an answer; a person may have to touch something.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The one type of key that is of use here (RFC 8709, section 4).
+const ED25519: &[u8] = b"ssh-ed25519";
+
+const REQUEST_IDENTITIES: u8 = 11;
+const IDENTITIES_ANSWER: u8 = 12;
+const SIGN_REQUEST: u8 = 13;
+const SIGN_RESPONSE: u8 = 14;
+
+/// A connection to an agent.
+pub(crate) struct Agent {
+    socket: PathBuf,
+}
+
+/// An Ed25519 key that an agent offers.
+pub(crate) struct Identity {
+    pub(crate) public_key: PublicKey,
+    /// As `ssh-add -l` prints it, without `SHA256:`.
+    pub(crate) fingerprint: String,
+    /// Whatever the agent says; escape it before showing it.
+    pub(crate) comment: String,
+}
+
+impl Agent {
+    pub(crate) fn at(socket: Option<&Path>) -> Result<Self, AgentError> {
+        socket.map(|socket| Self { socket: socket.to_owned() }).ok_or(AgentError::None)
+    }
+
+    /// The Ed25519 keys, and how many others there are.
+    pub(crate) fn identities(&self) -> Result<(Vec<Identity>, usize), AgentError> {
+        let answer = self.ask(&[REQUEST_IDENTITIES])?;
+        let mut reader = Reader(&answer);
+        if reader.byte()? != IDENTITIES_ANSWER {
+            return Err(AgentError::Refused);
+        }
+        let count = reader.number()? as usize;
+        if count > MAX_KEYS {
+            return Err(AgentError::Garbage);
+        }
+        let (mut identities, mut others) = (Vec::new(), 0);
+        for _ in 0..count {
+            let blob = reader.string()?;
+            let comment = String::from_utf8_lossy(reader.string()?).into_owned();
+            let mut key = Reader(blob);
+            let public_key = match (key.string()?, key.string()) {
+                (ED25519, Ok(point)) => {
+                    point.try_into().ok().and_then(|bytes| PublicKey::from_bytes(bytes).ok())
+                }
+                (_, _) => None,
+            };
+            match public_key {
+                Some(public_key) => identities.push(Identity {
+                    public_key,
+                    fingerprint: BASE64_NOPAD.encode(Digest::from_bytes(blob).as_bytes()),
+                    comment,
+                }),
+                None => others += 1,
+            }
+        }
+        Ok((identities, others))
+    }
+
+    /// The key that is meant; without a word about which, the only one.
+    pub(crate) fn open(self, meant: Option<&AgentKey>) -> Result<HeldKey, AgentError> {
+        let (identities, others) = self.identities()?;
+        let specs = || {
+            let spec = |identity: &Identity| {
+                format!("ssh-agent:SHA256:{} ({})", identity.fingerprint, escape::terminal(&identity.comment))
+            };
+            identities.iter().map(spec).collect::<Vec<_>>()
+        };
+        let is_meant = |identity: &&Identity| match meant {
+            None => true,
+            Some(AgentKey::Fingerprint(fingerprint)) => identity.fingerprint == *fingerprint,
+            Some(AgentKey::Key(key)) => identity.public_key == *key,
+        };
+        let mut found = identities.iter().filter(is_meant);
+        match (found.next(), found.next()) {
+            (Some(identity), None) => Ok(HeldKey { agent: self, public_key: identity.public_key }),
+            (Some(_), Some(_)) => Err(AgentError::Several { specs: specs() }),
+            (None, _) if identities.is_empty() => Err(AgentError::NoKey { others }),
+            (None, _) => Err(AgentError::NotHeld { specs: specs() }),
+        }
+    }
+
+    fn ask(&self, request: &[u8]) -> Result<Vec<u8>, AgentError> {
+        let failed = |source: io::Error| AgentError::Io { socket: self.socket.clone(), source };
+        let mut stream = UnixStream::connect(&self.socket).map_err(failed)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+        stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+        let mut frame = Vec::with_capacity(request.len() + 4);
+        put_string(&mut frame, request);
+        stream.write_all(&frame).map_err(failed)?;
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).map_err(failed)?;
+        let length = u32::from_be_bytes(length) as usize;
+        if !(1..=MAX_ANSWER_BYTES).contains(&length) {
+            return Err(AgentError::Garbage);
+        }
+        let mut answer = vec![0; length];
+        stream.read_exact(&mut answer).map_err(failed)?;
+        Ok(answer)
+    }
+}
+
+/// A key that an agent holds.
+pub(crate) struct HeldKey {
+    agent: Agent,
+    public_key: PublicKey,
+}
+
+impl HeldKey {
+    fn signature(&self, message: &[u8]) -> Result<Signature, AgentError> {
+        let mut blob = Vec::new();
+        put_string(&mut blob, ED25519);
+        put_string(&mut blob, self.public_key.as_bytes());
+        let mut request = vec![SIGN_REQUEST];
+        put_string(&mut request, &blob);
+        put_string(&mut request, message);
+        request.extend_from_slice(&0u32.to_be_bytes());
+        let answer = self.agent.ask(&request)?;
+        let mut reader = Reader(&answer);
+        if reader.byte()? != SIGN_RESPONSE {
+            return Err(AgentError::Refused);
+        }
+        let mut signature = Reader(reader.string()?);
+        if signature.string()? != ED25519 {
+            return Err(AgentError::Garbage);
+        }
+        let bytes = signature.string()?.try_into().map_err(|_| AgentError::Garbage)?;
+        Ok(Signature::from_bytes(bytes))
+    }
+}
+
+impl PrivateKey for HeldKey {
+    fn public_key(&self) -> PublicKey {
+        self.public_key
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Signature, PrivateKeyError> {
+        self.signature(message)
+            .map_err(|error| PrivateKeyError::Refused { key: self.public_key, source: Box::new(error) })
+    }
+}
+
+/// Appends a string of SSH (RFC 4251, section 5): its length and its bytes.
+fn put_string(to: &mut Vec<u8>, bytes: &[u8]) {
+    // What is sent is far shorter than 4 GiB.
+    to.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+    to.extend_from_slice(bytes);
+}
+
+/// Takes an answer apart.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn byte(&mut self) -> Result<u8, AgentError> {
+        let (byte, rest) = self.0.split_first().ok_or(AgentError::Garbage)?;
+        self.0 = rest;
+        Ok(*byte)
+    }
+
+    fn number(&mut self) -> Result<u32, AgentError> {
+        let (number, rest) = self.0.split_first_chunk().ok_or(AgentError::Garbage)?;
+        self.0 = rest;
+        Ok(u32::from_be_bytes(*number))
+    }
+
+    fn string(&mut self) -> Result<&'a [u8], AgentError> {
+        let length = self.number()? as usize;
+        let (string, rest) = self.0.split_at_checked(length).ok_or(AgentError::Garbage)?;
+        self.0 = rest;
+        Ok(string)
+    }
+}
+
+/// Why an agent was of no use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// `SSH_AUTH_SOCK` is not set.
+    #[error("there is no ssh-agent: SSH_AUTH_SOCK is not set")]
+    None,
+    /// It cannot be reached, or stopped talking.
+    #[error("ssh-agent at {}: {source}", escape::path(socket))]
+    Io {
+        /// Its socket.
+        socket: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It refused, such as because a person did.
+    #[error("ssh-agent refused")]
+    Refused,
+    /// What it sent is no answer.
+    #[error("ssh-agent sent what is no answer")]
+    Garbage,
+    /// It holds no key of use.
+    #[error("ssh-agent holds no Ed25519 key{}", if *others > 0 { format!("; it holds {others} of other types") } else { String::new() })]
+    NoKey {
+        /// Keys of other types.
+        others: usize,
+    },
+    /// It holds several, and none was named.
+    #[error("ssh-agent holds several Ed25519 keys: {}", specs.join(", "))]
+    Several {
+        /// How to name each.
+        specs: Vec<String>,
+    },
+    /// It holds other keys than the one that was named.
+    #[error("ssh-agent does not hold that key; it holds {}", specs.join(", "))]
+    NotHeld {
+        /// How to name each.
+        specs: Vec<String>,
+    },
+}
+
+impl AgentError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::None => Some("start one with: eval \"$(ssh-agent)\"; ssh-add <key>".to_owned()),
+            Self::NoKey { .. } => {
+                Some("add one with: ssh-add <key>; make one with: ssh-keygen -t ed25519".to_owned())
+            }
+            Self::Several { .. } => Some("name one of them".to_owned()),
+            Self::NotHeld { .. } => Some("add it with: ssh-add <key>".to_owned()),
+            Self::Io { .. } | Self::Refused | Self::Garbage => None,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Why a private key could not be had.
+
+use std::path::PathBuf;
+
+use conductor_signing::{FileError, KeyFileError, escape};
+
+use crate::agent::AgentError;
+use crate::encrypted::EncryptedKeyError;
+use crate::pkcs11::TokenError;
+use crate::prompt::PromptError;
+use crate::spec::SpecError;
+
+/// Why a private key could not be opened or made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// What was given does not say where a key is.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A key file is not fit to be used.
+    #[error(transparent)]
+    File(#[from] KeyFileError),
+    /// An encrypted key file does not open.
+    #[error("{}: {source}", escape::path(path))]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: EncryptedKeyError,
+    },
+    /// A new key cannot be encrypted.
+    #[error(transparent)]
+    Encrypt(EncryptedKeyError),
+    /// A file with a passphrase or PIN is not fit to be read.
+    #[error("secret not used: {0}")]
+    Secret(FileError),
+    /// A PIN is no text.
+    #[error("the PIN in {} is not UTF-8 text", escape::path(path))]
+    PinText {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nobody could be asked for a passphrase or PIN.
+    #[error("{what} is needed, and {source}")]
+    Prompt {
+        /// What is needed.
+        what: &'static str,
+        /// Why nobody could be asked.
+        source: PromptError,
+    },
+    /// The two passphrases differ.
+    #[error("the two passphrases differ")]
+    Mismatch,
+    /// A token was of no use.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// An agent was of no use.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    /// Keys are made in files and on tokens.
+    #[error("a key cannot be made in an ssh-agent")]
+    AgentCannotMake,
+}
+
+impl KeyError {
+    /// What to do about it, with the exact command where there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Spec(error) => error.hint(),
+            Self::File(error) => error.hint(),
+            Self::Secret(error) => error.hint(),
+            Self::Token(error) => error.hint(),
+            Self::Agent(error) => error.hint(),
+            Self::Prompt { what: PIN, .. } => {
+                Some("name a file that holds it: pin-source=/path/to/file in the URI".to_owned())
+            }
+            Self::Prompt { .. } => Some("name a file that holds it: --passphrase-file".to_owned()),
+            Self::AgentCannotMake => {
+                Some("make it with: ssh-keygen -t ed25519, and add it with: ssh-add".to_owned())
+            }
+            Self::Encrypted { .. } | Self::Encrypt(_) | Self::PinText { .. } | Self::Mismatch => None,
+        }
+    }
+}
+
+/// What is needed of a token.
+pub(crate) const PIN: &str = "the PIN";
+
+/// What is needed of an encrypted key.
+pub(crate) const PASSPHRASE: &str = "the passphrase";

@@ -1,0 +1,27 @@
+//! Where the private keys of plugin signers are kept: in files, plain or encrypted, on tokens and in agents.
+//!
+//! Programs that only verify plugins do without this crate, and so without PKCS#11 modules, which are code of others in
+//! the process. All keys come out as a [`PrivateKey`](conductor_signing::PrivateKey), whose signatures `conductor-signing` verifies before
+//! it writes them anywhere.
+
+#![forbid(unsafe_code)]
+
+mod agent;
+mod encrypted;
+mod error;
+mod key_ring;
+mod pkcs11;
+mod prompt;
+mod spec;
+mod token_uri;
+
+pub use agent::AgentError;
+pub use encrypted::{
+    EncryptedKeyError, MAX_KEY_FILE_BYTES, MAX_PASSPHRASE_BYTES, MAX_PBKDF2_ROUNDS, MAX_SCRYPT_BYTES, encrypt,
+};
+pub use error::KeyError;
+pub use key_ring::{KeyRing, OfferedKey, Offers};
+pub use pkcs11::TokenError;
+pub use prompt::{Prompt, PromptError, Terminal, read_secret_file};
+pub use spec::{AgentKey, Devices, KeySpec, SpecError};
+pub use token_uri::{MAX_URI_BYTES, TokenUri, TokenUriError};

@@ -1,0 +1,185 @@
+//! How the user says where a private key is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use conductor_signing::{PublicKey, escape};
+
+use crate::token_uri::{TokenUri, TokenUriError};
+
+/// How a key of an agent is named.
+const AGENT: &str = "ssh-agent";
+
+/// What the configuration says about hardware: devices and the PKCS#11 URIs that they stand for, and the module of URIs that
+/// name none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Devices {
+    /// PKCS#11 URIs by device path.
+    pub devices: BTreeMap<PathBuf, String>,
+    /// Module of PKCS#11 URIs without `module-path`.
+    pub pkcs11_module: Option<PathBuf>,
+}
+
+/// Where a private key is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum KeySpec {
+    /// In a file.
+    File(PathBuf),
+    /// On a PKCS#11 token.
+    Token(Box<TokenUri>),
+    /// In the agent that `SSH_AUTH_SOCK` names.
+    Agent(Option<AgentKey>),
+}
+
+/// Which of an agent's keys is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentKey {
+    /// The one with this fingerprint, as `ssh-add -l` prints it, without `SHA256:`.
+    Fingerprint(String),
+    /// This one.
+    Key(PublicKey),
+}
+
+impl KeySpec {
+    /// Reads what `--hardware-key` was given: a PKCS#11 URI, `ssh-agent` with or without a fingerprint, or a device.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is none of these, or a device that the configuration does not know.
+    pub fn hardware(text: &str, devices: &Devices) -> Result<Self, SpecError> {
+        match Self::by_scheme(text)? {
+            Some(spec) => Ok(spec),
+            None if Path::new(text).is_absolute() => Self::device(Path::new(text), devices)?
+                .ok_or_else(|| SpecError::UnknownDevice { path: text.into() }),
+            None => Err(SpecError::Unknown { text: text.to_owned() }),
+        }
+    }
+
+    /// Reads an argument that is a key file, or anything that [`KeySpec::hardware`] reads.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it begins like a hardware key and is none.
+    pub fn argument(text: &str, devices: &Devices) -> Result<Self, SpecError> {
+        if let Some(spec) = Self::by_scheme(text)? {
+            return Ok(spec);
+        }
+        let device = Self::device(Path::new(text), devices)?;
+        Ok(device.unwrap_or_else(|| Self::File(text.into())))
+    }
+
+    fn by_scheme(text: &str) -> Result<Option<Self>, SpecError> {
+        if text.starts_with("pkcs11:") {
+            return Ok(Some(Self::Token(Box::new(text.parse()?))));
+        }
+        if text == AGENT {
+            return Ok(Some(Self::Agent(None)));
+        }
+        match text.strip_prefix(AGENT).and_then(|rest| rest.strip_prefix(':')) {
+            Some(key) => Ok(Some(Self::Agent(Some(key.parse()?)))),
+            None => Ok(None),
+        }
+    }
+
+    fn device(path: &Path, devices: &Devices) -> Result<Option<Self>, SpecError> {
+        let Some(uri) = devices.devices.get(path) else { return Ok(None) };
+        let uri = uri.parse().map_err(|source| SpecError::Device { path: path.into(), source })?;
+        Ok(Some(Self::Token(Box::new(uri))))
+    }
+}
+
+impl FromStr for AgentKey {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(fingerprint) = text.strip_prefix("SHA256:") {
+            return Ok(Self::Fingerprint(fingerprint.trim_end_matches('=').to_owned()));
+        }
+        text.parse().map(Self::Key).map_err(|_| SpecError::Fingerprint { text: text.to_owned() })
+    }
+}
+
+/// Why a text does not say where a key is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// Neither a URI nor an agent nor a device.
+    #[error("`{}` is no hardware key", escape::terminal(text))]
+    Unknown {
+        /// What was given.
+        text: String,
+    },
+    /// A device that the configuration does not know.
+    #[error("no PKCS#11 module is known for {}", escape::path(path))]
+    UnknownDevice {
+        /// The device.
+        path: PathBuf,
+    },
+    /// The configuration says nonsense about a device.
+    #[error("`signing.devices` says of {}: {source}", escape::path(path))]
+    Device {
+        /// The device.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TokenUriError,
+    },
+    /// Not a PKCS#11 URI.
+    #[error(transparent)]
+    Uri(#[from] TokenUriError),
+    /// Neither a fingerprint nor a key.
+    #[error("`{}` is neither a fingerprint such as SHA256:… nor a key", escape::terminal(text))]
+    Fingerprint {
+        /// What was given.
+        text: String,
+    },
+}
+
+impl SpecError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { .. } => Some(
+                "give a PKCS#11 URI, `ssh-agent`, `ssh-agent:SHA256:…`, or the path of a device; see what there is with: \
+                 conductor-sign keys list"
+                    .to_owned(),
+            ),
+            Self::UnknownDevice { path } => Some(format!(
+                "say in config.toml which key it is: [signing.devices] \"{}\" = \
+                 \"pkcs11:module-path=/path/to/module.so;token=…;object=…\"",
+                escape::path(path)
+            )),
+            Self::Fingerprint { .. } => Some("see the fingerprints with: conductor-sign keys list".to_owned()),
+            Self::Device { .. } | Self::Uri(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_files_unless_they_say_otherwise() {
+        let mut devices = Devices::default();
+        devices.devices.insert("/dev/yubikey".into(), "pkcs11:token=t".to_owned());
+        devices.devices.insert("/dev/broken".into(), "pkcs11:token".to_owned());
+        let argument = |text| KeySpec::argument(text, &devices);
+        assert!(matches!(argument("keys/mine"), Ok(KeySpec::File(_))));
+        assert!(matches!(argument("/keys/mine"), Ok(KeySpec::File(_))));
+        assert!(matches!(argument("/dev/yubikey"), Ok(KeySpec::Token(_))));
+        assert!(matches!(argument("ssh-agent"), Ok(KeySpec::Agent(None))));
+        assert!(matches!(
+            argument("ssh-agent:SHA256:abc"),
+            Ok(KeySpec::Agent(Some(AgentKey::Fingerprint(_))))
+        ));
+        assert!(matches!(argument("ssh-agent:x"), Err(SpecError::Fingerprint { .. })));
+        assert!(matches!(argument("/dev/broken"), Err(SpecError::Device { .. })));
+        let hardware = |text| KeySpec::hardware(text, &devices);
+        assert!(matches!(hardware("/dev/yubikey"), Ok(KeySpec::Token(_))));
+        assert!(matches!(hardware("/dev/other"), Err(SpecError::UnknownDevice { .. })));
+        assert!(matches!(hardware("keys/mine"), Err(SpecError::Unknown { .. })));
+        assert!(matches!(hardware("pkcs11:x=y"), Err(SpecError::Uri(_))));
+    }
+}
