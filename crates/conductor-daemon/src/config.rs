@@ -8,8 +8,10 @@ mod limits;
 mod mappings;
 mod outputs;
 mod plugins;
+mod policy;
 mod problem;
 mod reader;
+mod signing;
 mod unit;
 mod wasm;
 
@@ -24,6 +26,8 @@ pub use plugins::PluginConfig;
 pub use problem::{ConfigError, Problem};
 
 use conductor_core::WasmConfig;
+use conductor_keys::Devices;
+use conductor_signing::VerificationPolicy;
 
 use crate::mapping::Mappings;
 use crate::paths::Paths;
@@ -43,6 +47,8 @@ pub(crate) const MAX_NAME_BYTES: usize = 64;
 pub struct Config {
     /// Policy and limits of `[wasm]`, with this program's strict defaults where it says nothing.
     pub wasm: WasmConfig,
+    /// Hardware keys of `[signing]`, which only `conductor-sign` uses.
+    pub signing: Devices,
     /// Plugins by alias.
     pub plugins: Vec<PluginConfig>,
     /// Inputs in the order of the file.
@@ -96,7 +102,9 @@ impl Config {
         let base = path.parent().unwrap_or(Path::new(""));
         let resolve = |path: &Path| paths.resolve(base, path);
 
-        let wasm = wasm::read(&root, paths);
+        let mut wasm = wasm::read(&root, path, paths);
+        wasm.signer_rules = policy::read(&root, path);
+        let signing = signing::read(&root);
         let plugins = plugins::read(&root, paths, &resolve);
         let inputs = inputs::read(&root, &resolve);
         let outputs = outputs::read(&root, &resolve);
@@ -107,10 +115,56 @@ impl Config {
         if problems.is_empty() {
             let plugins = plugins.into_iter().filter_map(|plugin| plugin.config).collect();
             let inputs = inputs.into_iter().filter_map(|input| input.config).collect();
-            Ok(Self { wasm, plugins, inputs, outputs, mappings })
+            Ok(Self { wasm, signing, plugins, inputs, outputs, mappings })
         } else {
             Err(ConfigError::Invalid { path: path.to_owned(), problems })
         }
+    }
+}
+
+/// What the configuration in a directory demands of signatures. The rest of the file is not looked at, and a missing one
+/// reads as an empty one.
+///
+/// # Errors
+///
+/// Fails if the file cannot be read, or has a fault in its syntax, `[wasm]` or `[policy]`.
+pub fn verification_policy(config_dir: &Path) -> Result<VerificationPolicy, ConfigError> {
+    part_of(config_dir, |root, path| {
+        // Directories for plugins enter into no decision about signatures.
+        let paths = Paths::new(config_dir.into(), config_dir.into(), config_dir.into(), config_dir.into());
+        let mut wasm = wasm::read(root, path, &paths);
+        wasm.signer_rules = policy::read(root, path);
+        wasm.verification_policy()
+    })
+}
+
+/// What the configuration in a directory says about hardware keys, as [`verification_policy`] does about signatures.
+///
+/// # Errors
+///
+/// Fails if the file cannot be read, or has a fault in its syntax or `[signing]`.
+pub fn hardware(config_dir: &Path) -> Result<Devices, ConfigError> {
+    part_of(config_dir, |root, _| signing::read(root))
+}
+
+/// Reads a part of the configuration in a directory.
+fn part_of<T>(config_dir: &Path, part: impl FnOnce(&Table<'_, '_>, &Path) -> T) -> Result<T, ConfigError> {
+    let path = &config_dir.join("config.toml");
+    let text = match read(path) {
+        Err(ConfigError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => String::new(),
+        read => read?,
+    };
+    let source = Source::new(&text);
+    let root = source.parse();
+    if source.has_problems() {
+        return Err(ConfigError::Invalid { path: path.to_owned(), problems: source.into_problems() });
+    }
+    let found = part(&Table::root(&source, &root), path);
+    let problems = source.into_problems();
+    if problems.is_empty() {
+        Ok(found)
+    } else {
+        Err(ConfigError::Invalid { path: path.to_owned(), problems })
     }
 }
 

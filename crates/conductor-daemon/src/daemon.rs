@@ -2,6 +2,7 @@
 
 mod inputs;
 mod plugins;
+mod trust_watch;
 
 use std::io;
 use std::path::PathBuf;
@@ -100,6 +101,7 @@ struct Daemon<'r> {
     plugins: Plugins,
     inputs: Inputs,
     ports: Arc<MidiPorts>,
+    trust_watch: Option<JoinHandle<()>>,
 }
 
 impl<'r> Daemon<'r> {
@@ -108,7 +110,7 @@ impl<'r> Daemon<'r> {
         let router = Router::new(config.mappings.clone(), plugins.queues());
         let inputs = Inputs::new(config, Arc::new(move |event| router.dispatch(event)));
         let ports = Arc::new(MidiPorts::new(&config.outputs, inputs.jack_ports()));
-        Self { config, options, hosting, stop, plugins, inputs, ports }
+        Self { config, options, hosting, stop, plugins, inputs, ports, trust_watch: None }
     }
 
     fn start(
@@ -121,6 +123,11 @@ impl<'r> Daemon<'r> {
         let host = self.hosting.host(self.config.wasm.clone(), devices);
         let host = host.map_err(|source| RunError::Host { source })?.audited(Arc::clone(audit) as _);
         interface.probed(host.walls());
+        if let Some(directory) = self.config.wasm.trust_dir.clone() {
+            let plugins = self.plugins.published().to_vec();
+            let watch = trust_watch::start(directory, plugins, self.stop.clone());
+            self.trust_watch = Some(watch.map_err(|source| RunError::Thread { source })?);
+        }
         self.plugins.start(&Arc::new(host), self.config, calls, self.stop)?;
         open_outputs(&self.config.outputs, &self.ports)?;
         self.inputs.open(&self.ports)?;
@@ -143,6 +150,9 @@ impl<'r> Daemon<'r> {
         self.inputs.join(deadline);
         let totals = self.plugins.finish(deadline);
         self.inputs.join_jack(deadline);
+        if let Some(watch) = self.trust_watch {
+            join(watch, deadline, "the watch over the trust store");
+        }
         totals
     }
 }

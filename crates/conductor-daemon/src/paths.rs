@@ -165,6 +165,13 @@ pub fn log_filter() -> Option<String> {
     env::var("CONDUCTOR_LOG").ok().filter(|filter| !filter.is_empty())
 }
 
+/// The socket of the ssh-agent that `SSH_AUTH_SOCK` names.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one file that reads the environment")]
+pub fn agent_socket() -> Option<PathBuf> {
+    env::var_os("SSH_AUTH_SOCK").filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
 /// Why the directories could not be found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -69,7 +69,7 @@ fn plugin(
 }
 
 /// The strings at `key`, each parsed; every one that cannot be read is a fault of its own.
-fn list<T, E: ToString>(
+pub(super) fn list<T, E: ToString>(
     table: &Table<'_, '_>,
     key: &'static str,
     parse: impl Fn(&str) -> Result<T, E>,

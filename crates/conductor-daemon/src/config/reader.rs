@@ -110,6 +110,11 @@ impl<'s, 'i> Table<'s, 'i> {
         self.source.line_and_column(self.place.offset).0
     }
 
+    /// Line of a place, counted from 1.
+    pub(super) fn line_of(&self, place: &Place) -> usize {
+        self.source.line_and_column(place.offset).0
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.table.is_empty()
     }
@@ -188,6 +193,31 @@ impl<'s, 'i> Table<'s, 'i> {
             }
         }
         found
+    }
+
+    /// The strings below `key`, by name, at most `max` of them.
+    pub(super) fn named_texts(
+        &self,
+        key: &'static str,
+        max: usize,
+    ) -> Vec<(Located<String>, Located<String>)> {
+        let Some(outer) = self.table(key) else { return Vec::new() };
+        if outer.table.len() > max {
+            self.fault(outer.place(), format!("more than {max} entries"), None);
+            return Vec::new();
+        }
+        let entries = outer.table.iter().filter_map(|(name, value)| {
+            let place = outer.child_place(name.get_ref(), value.span());
+            let Some(text) = value.get_ref().as_str() else {
+                let found = value.get_ref().type_str();
+                self.fault(&place, format!("expected a string, found {found}"), None);
+                return None;
+            };
+            let named = outer.child_place(name.get_ref(), name.span());
+            let name = Located { value: name.get_ref().to_string(), place: named };
+            Some((name, Located { value: text.to_owned(), place }))
+        });
+        entries.collect()
     }
 
     /// The tables of the array at `key`: `[[inputs]]`.

@@ -1,8 +1,10 @@
 //! `[wasm]`: which plugins load, and within which limits.
 
+use std::path::Path;
+
 use conductor_abi::Risk;
 use conductor_core::WasmConfig;
-use conductor_signing::RequireStatement;
+use conductor_signing::{RequireStatement, RuleSource};
 
 use super::limits;
 use super::reader::Table;
@@ -10,7 +12,8 @@ use crate::paths::Paths;
 
 /// Reads `[wasm]`. The library accepts unsigned plugins unless told otherwise; the daemon requires a trusted signature
 /// unless told otherwise.
-pub(super) fn read(root: &Table<'_, '_>, paths: &Paths) -> WasmConfig {
+pub(super) fn read(root: &Table<'_, '_>, path: &Path, paths: &Paths) -> WasmConfig {
+    let source = |line| Some(RuleSource { path: path.to_owned(), line });
     let mut config = WasmConfig {
         require_signature: true,
         allow_self_signed: false,
@@ -19,14 +22,16 @@ pub(super) fn read(root: &Table<'_, '_>, paths: &Paths) -> WasmConfig {
         ..WasmConfig::default()
     };
     let Some(table) = root.table("wasm") else { return config };
-    if let Some(require) = table.get::<bool>("require_signature") {
-        config.require_signature = require.value;
-    }
-    if let Some(allow) = table.get::<bool>("allow_self_signed") {
-        config.allow_self_signed = allow.value;
-    }
+    let require = table.get::<bool>("require_signature");
+    let allow = table.get::<bool>("allow_self_signed");
+    config.require_signature = require.as_ref().map_or(config.require_signature, |require| require.value);
+    config.allow_self_signed = allow.as_ref().map_or(config.allow_self_signed, |allow| allow.value);
+    // The setting that makes the difference, where there is one.
+    let decisive = if config.require_signature { allow.or(require) } else { require };
+    config.signature_source = decisive.and_then(|setting| source(table.line_of(&setting.place)));
     if let Some(require) = table.parse("require_statement", |word: String| word.parse::<RequireStatement>()) {
         config.require_statement = require.value;
+        config.statement_source = source(table.line_of(&require.place));
     }
     if let Some(risk) = risk(&table, "unsigned_max_risk") {
         config.unsigned_max_risk = risk;

@@ -115,8 +115,12 @@ impl Interface {
             return Err(Refusal { cause: RefusalCause::UnknownPlugin, message });
         };
         match plugin.ask_to_resume() {
-            Some(standing) => Ok(Resumed { plugin: alias.to_owned(), was: standing.into() }),
-            None => {
+            Ok(Some(standing)) => Ok(Resumed { plugin: alias.to_owned(), was: standing.into() }),
+            Err(error) => {
+                let message = format!("`{alias}` would be refused: {}", bounded(&error.to_string()));
+                Err(Refusal { cause: RefusalCause::NotPermitted, message })
+            }
+            Ok(None) => {
                 let message = match plugin.snapshot().phase {
                     Phase::Refused { why, .. } => format!(
                         "`{alias}` was refused when the daemon started, so there is nothing to let back in: {}",
@@ -154,6 +158,7 @@ fn count(counts: &mut PluginCounts, state: PluginState) {
         PluginState::Running => &mut counts.running,
         PluginState::BackingOff => &mut counts.backing_off,
         PluginState::Quarantined => &mut counts.quarantined,
+        PluginState::Withdrawn => &mut counts.withdrawn,
         PluginState::Refused => &mut counts.refused,
     } += 1;
 }
@@ -172,6 +177,7 @@ impl From<Standing> for PluginState {
             Standing::Running => Self::Running,
             Standing::BackingOff { .. } => Self::BackingOff,
             Standing::Quarantined { .. } => Self::Quarantined,
+            Standing::Withdrawn => Self::Withdrawn,
         }
     }
 }
@@ -208,14 +214,21 @@ fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> Plugi
     let info = &loaded.info;
     let standing = loaded.standing_at(now);
     let milliseconds = |left: std::time::Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    let is_quarantined = matches!(standing, Standing::Quarantined { .. });
+    let resume = || Some(format!("to let it back in: conductorctl plugin resume {}", status.alias));
+    let last_failure = || loaded.last_failure.as_ref().map(|outcome| bounded(&outcome.to_string()));
+    let (why, hint) = match (&loaded.withdrawn, standing) {
+        (Some(cause), _) => (Some(bounded(&cause.to_string())), cause.hint()),
+        (None, Standing::Quarantined { .. }) => (last_failure(), resume()),
+        (None, Standing::Running | Standing::BackingOff { .. } | Standing::Withdrawn) => {
+            (last_failure(), None)
+        }
+    };
     PluginStatus {
         name: Some(info.name.as_str().to_owned()),
         version: info.version.as_deref().map(bounded),
         retry_in_ms: standing.retry_in(now).map(milliseconds),
-        why: loaded.last_failure.as_ref().map(|outcome| bounded(&outcome.to_string())),
-        hint: is_quarantined
-            .then(|| format!("to let it back in: conductorctl plugin resume {}", status.alias)),
+        why,
+        hint,
         trust: Some(bounded(&trust::in_words(&info.trust))),
         walls: names(loaded.walls),
         capabilities: info.capabilities.iter().map(|decided| bounded(&decided.to_string())).collect(),

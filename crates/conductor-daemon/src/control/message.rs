@@ -127,6 +127,8 @@ pub struct PluginCounts {
     pub backing_off: u64,
     /// [`PluginState::Quarantined`].
     pub quarantined: u64,
+    /// [`PluginState::Withdrawn`].
+    pub withdrawn: u64,
     /// [`PluginState::Refused`].
     pub refused: u64,
 }
@@ -154,6 +156,8 @@ pub enum PluginState {
     BackingOff,
     /// It failed many times in a row and is not called until it is let back in.
     Quarantined,
+    /// The permission under which it was loaded was withdrawn: a revocation, or trust that ended.
+    Withdrawn,
     /// It was not loaded.
     Refused,
 }
@@ -167,6 +171,7 @@ impl PluginState {
             Self::Running => "running",
             Self::BackingOff => "backing-off",
             Self::Quarantined => "quarantined",
+            Self::Withdrawn => "withdrawn",
             Self::Refused => "refused",
         }
     }
@@ -185,7 +190,7 @@ pub struct PluginStatus {
     pub state: PluginState,
     /// Milliseconds until it is called again, while it is backing off.
     pub retry_in_ms: Option<u64>,
-    /// Why it was refused or, for one that was loaded, how the last call that failed ended.
+    /// Why it was refused or may not go on or, for one that runs, how the last call that failed ended.
     pub why: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
@@ -242,6 +247,8 @@ pub enum RefusalCause {
     UnknownPlugin,
     /// It names a plugin that is not loaded.
     NotLoaded,
+    /// It names a plugin that may not run.
+    NotPermitted,
 }
 
 impl Request {

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use conductor_core::{LoadError, Outcome, Plugin, PluginInfo, PluginState, Walls};
+use conductor_core::{LoadError, Outcome, Permission, Plugin, PluginInfo, PluginState, RestoreError, Walls};
+use conductor_signing::{TrustStore, VerifyError};
 
 use super::{Queue, Tally};
 use crate::refusal;
@@ -51,6 +52,9 @@ pub(crate) struct Loaded {
     pub(crate) standing: Standing,
     /// The last call that did not end with [`Outcome::Ok`].
     pub(crate) last_failure: Option<Outcome>,
+    /// Why the plugin may not go on, if it may not.
+    pub(crate) withdrawn: Option<Box<VerifyError>>,
+    permission: Permission,
 }
 
 /// Whether a loaded plugin is called.
@@ -59,6 +63,7 @@ pub(crate) enum Standing {
     Running,
     BackingOff { until: Instant },
     Quarantined { failures: u32 },
+    Withdrawn,
 }
 
 /// A look at a plugin.
@@ -106,15 +111,41 @@ impl Published {
 
     /// Asks that the plugin be let back in. It counts as running from now on, and no event that comes later finds it
     /// suspended. Returns what it was, or `None` if it is not loaded.
-    pub(crate) fn ask_to_resume(&self) -> Option<Standing> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if the plugin would be refused now.
+    pub(crate) fn ask_to_resume(&self) -> Result<Option<Standing>, RestoreError> {
         let mut phase = self.phase();
-        let Phase::Loaded(loaded) = &mut *phase else { return None };
+        let Phase::Loaded(loaded) = &mut *phase else { return Ok(None) };
         let before = loaded.standing_at(Instant::now());
+        loaded.permission.restore()?;
         loaded.standing = Standing::Running;
+        loaded.withdrawn = None;
         self.resume_asked.store(true, Ordering::Release);
         drop(phase);
         self.queue.wake();
-        Some(before)
+        Ok(Some(before))
+    }
+
+    /// Whether the plugin was loaded.
+    pub(crate) fn is_loaded(&self) -> bool {
+        matches!(&*self.phase(), Phase::Loaded(_))
+    }
+
+    /// Holds a loaded plugin's permission against `trust`, and returns why it was withdrawn if it was.
+    pub(crate) fn check_permission(&self, trust: &TrustStore) -> Option<VerifyError> {
+        let permission = match &*self.phase() {
+            Phase::Loaded(loaded) => loaded.permission.clone(),
+            Phase::Loading | Phase::Refused { .. } => return None,
+        };
+        let cause = permission.check(trust)?;
+        if let Phase::Loaded(loaded) = &mut *self.phase() {
+            loaded.standing = Standing::Withdrawn;
+            loaded.withdrawn = Some(Box::new(cause.clone()));
+        }
+        self.queue.wake();
+        Some(cause)
     }
 
     /// Whether it was asked that the plugin be let back in, since this was last called.
@@ -130,6 +161,8 @@ impl Published {
             walls: plugin.walls(),
             standing: Standing::Running,
             last_failure: None,
+            withdrawn: None,
+            permission: plugin.permission(),
         });
     }
 
@@ -174,6 +207,7 @@ impl Published {
                 Standing::BackingOff { until: Instant::now() + retry_in }
             }
             PluginState::Quarantined { failures, .. } => Standing::Quarantined { failures },
+            PluginState::Withdrawn { .. } => Standing::Withdrawn,
             // A state that this program does not know yet is said in the outcome of the next call.
             PluginState::Ready | _ => Standing::Running,
         };
@@ -197,9 +231,10 @@ impl Loaded {
     pub(crate) fn standing_at(&self, now: Instant) -> Standing {
         match self.standing {
             Standing::BackingOff { until } if until <= now => Standing::Running,
-            standing @ (Standing::Running | Standing::BackingOff { .. } | Standing::Quarantined { .. }) => {
-                standing
-            }
+            standing @ (Standing::Running
+            | Standing::BackingOff { .. }
+            | Standing::Quarantined { .. }
+            | Standing::Withdrawn) => standing,
         }
     }
 }
@@ -209,7 +244,7 @@ impl Standing {
     pub(crate) fn retry_in(self, now: Instant) -> Option<Duration> {
         match self {
             Self::BackingOff { until } => Some(until.saturating_duration_since(now)),
-            Self::Running | Self::Quarantined { .. } => None,
+            Self::Running | Self::Quarantined { .. } | Self::Withdrawn => None,
         }
     }
 }

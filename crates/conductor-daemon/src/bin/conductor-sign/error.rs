@@ -1,12 +1,14 @@
 //! Every failure of the program, and the one place that gives it an exit status and a hint.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use conductor_daemon::config::ConfigError;
 use conductor_daemon::paths::PathsError;
+use conductor_keys::KeyError;
 use conductor_signing::{
-    DeveloperError, FileError, KeyFileError, ManifestEditError, ModuleError, ReadError, SignError,
-    TrustError, VerifyError, escape,
+    DeveloperError, DigestError, FileError, KeyFileError, ManifestEditError, ModuleError, PrivateKeyError,
+    ReadError, RotationError, SignError, TrustError, VerifyError, escape,
 };
 
 /// Any failure without a status of its own.
@@ -21,10 +23,28 @@ const UNREADABLE: u8 = 8;
 pub(crate) enum CliError {
     #[error(transparent)]
     Paths(PathsError),
+    #[error("{0}")]
+    Config(#[from] ConfigError),
     #[error(transparent)]
     Developer(#[from] DeveloperError),
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    #[error(transparent)]
+    Keys(#[from] conductor_keys::KeyError),
+    #[error(transparent)]
+    PrivateKey(#[from] PrivateKeyError),
+    #[error("{0}")]
+    Rotation(#[from] RotationError),
+    #[error("{}: {source}", escape::path(path))]
+    Chain { path: PathBuf, source: RotationError },
+    #[error("the new key is in no file, so there is no place for its chain")]
+    NoPlace,
+    #[error("{} exists already", escape::path(path))]
+    Exists { path: PathBuf },
+    #[error("a file is not superseded, only a key is")]
+    SupersededFile,
+    #[error(transparent)]
+    Digest(#[from] DigestError),
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
@@ -61,10 +81,19 @@ impl CliError {
             Self::Key(KeyFileError::File(FileError::Missing { .. } | FileError::Unreadable { .. })) => {
                 UNREADABLE
             }
-            Self::Key(_) => OTHER,
+            Self::Keys(KeyError::File(KeyFileError::File(
+                FileError::Missing { .. } | FileError::Unreadable { .. },
+            ))) => UNREADABLE,
+            Self::Key(_) | Self::Keys(_) => OTHER,
+            Self::NoPlace | Self::SupersededFile | Self::Digest(_) => USAGE,
             Self::Trust(error) if error.is_about_request() => OTHER,
             Self::Trust(_) => TRUST_UNUSABLE,
             Self::Paths(_)
+            | Self::Config(_)
+            | Self::PrivateKey(_)
+            | Self::Rotation(_)
+            | Self::Chain { .. }
+            | Self::Exists { .. }
             | Self::Sign(_)
             | Self::Module(_)
             | Self::ManifestEdit(_)
@@ -84,19 +113,36 @@ impl CliError {
             Self::Sign(error) => error.hint(),
             Self::Verify(error) => error.hint(),
             Self::Trust(error) => error.hint(),
+            Self::Keys(error) => error.hint(),
+            Self::Rotation(error) | Self::Chain { source: error, .. } => error.hint(),
+            Self::NoPlace => Some("say where it goes: --out FILE".to_owned()),
+            Self::Exists { .. } => Some("to replace it: --force".to_owned()),
             Self::DocumentInUse { .. } => Some("to replace it: --force".to_owned()),
             Self::NoManifest { .. } => {
                 Some("add one with: conductor-sign manifest add PLUGIN plugin.toml".to_owned())
             }
             Self::ManifestEdit(ManifestEditError::Exists) => Some("to replace it: --replace".to_owned()),
             Self::Paths(_)
+            | Self::Config(_)
             | Self::Developer(_)
+            | Self::PrivateKey(_)
+            | Self::SupersededFile
+            | Self::Digest(_)
             | Self::Module(_)
             | Self::ManifestEdit(_)
             | Self::Unreadable { .. }
             | Self::TooLarge { .. }
             | Self::Write { .. }
             | Self::Output(_) => None,
+        }
+    }
+
+    /// A file that could not be written, or is there already.
+    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::AlreadyExists {
+            Self::Exists { path: path.to_owned() }
+        } else {
+            Self::Write { path: path.to_owned(), source }
         }
     }
 

@@ -6,10 +6,16 @@
 
 #![forbid(unsafe_code)]
 
+mod cosign;
+mod dates;
 mod error;
+mod explain;
 mod generate_key;
+mod keys;
 mod manifest;
 mod output;
+mod read;
+mod rotate;
 mod sign;
 mod trust;
 mod verify;
@@ -19,6 +25,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use conductor_daemon::paths::Paths;
+use conductor_signing::RotationLink;
+use serde_json::{Value, json};
 
 use crate::error::CliError;
 use crate::output::Output;
@@ -51,9 +59,18 @@ enum Command {
     GenerateKey(generate_key::Arguments),
     /// Sign a plugin: writes PLUGIN.sig
     Sign(sign::Arguments),
-    /// Verify the signature of a plugin and say whether its key is trusted
+    /// Add your signature to that of another
+    Cosign(cosign::Arguments),
+    /// Verify the signatures of a plugin and say whether they are enough
     Verify(verify::Arguments),
-    /// Manage trusted keys
+    /// Show the decision whether a plugin is loaded, check by check, with the rule that decided each
+    Explain(explain::Arguments),
+    /// Pass on from one key to the next: writes NEW.rotation.json
+    Rotate(rotate::Arguments),
+    /// Look for hardware keys
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Manage whom you trust, what is revoked, and what is known of plugins
     #[command(subcommand)]
     Trust(trust::Command),
     /// Show or add the manifest in a plugin
@@ -90,12 +107,28 @@ fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
         None => Paths::from_environment().map(|paths| paths.config_dir().to_owned()).map_err(CliError::Paths),
     };
     match cli.command {
-        Command::GenerateKey(arguments) => generate_key::run(&arguments, output),
-        Command::Sign(arguments) => sign::run(arguments, output),
+        Command::GenerateKey(arguments) => generate_key::run(&arguments, &config()?, output),
+        Command::Sign(arguments) => sign::run(arguments, &config()?, output),
         Command::Verify(arguments) => verify::run(&arguments, &config()?, output),
+        Command::Explain(arguments) => explain::run(&arguments, &config()?, output),
+        Command::Cosign(arguments) => cosign::run(&arguments, &config()?, output),
+        Command::Rotate(arguments) => rotate::run(arguments, &config()?, output),
+        Command::Keys(command) => keys::run(&command, &config()?, output),
         Command::Trust(command) => trust::run(command, &config()?, output),
         Command::Manifest(command) => manifest::run(&command, output),
     }
+}
+
+/// A rotation as JSON.
+fn link_json(link: &RotationLink) -> Value {
+    json!({
+        "old_key": link.old.to_string(),
+        "new_key": link.new.to_string(),
+        "sequence": link.sequence,
+        "rotated_at": link.rotated_at.to_string(),
+        "valid_from": link.valid_from.to_string(),
+        "keeps": link.keeps.iter().map(|purpose| purpose.name()).collect::<Vec<_>>(),
+    })
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use conductor_signing::{
-    Developer, HostVersion, KeyPaths, PluginFile, PluginName, SigningKey, SigningRequest, UtcTime,
-    atomic_file, escape, signature_path,
+    Developer, HostVersion, PluginFile, PluginName, PublicKey, SigningRequest, UtcTime, atomic_file, escape,
+    signature_path,
 };
 use serde_json::json;
 
 use crate::error::CliError;
+use crate::keys::KeyArguments;
 use crate::output::Output;
 
 #[derive(clap::Args)]
@@ -16,8 +17,8 @@ pub(crate) struct Arguments {
     /// The plugin, a .wasm file
     plugin: PathBuf,
 
-    /// The private key, with or without `.private`
-    key: PathBuf,
+    #[command(flatten)]
+    key: KeyArguments,
 
     /// Your name
     #[arg(long)]
@@ -43,14 +44,17 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "VERSION")]
     min_host_version: Option<HostVersion>,
 
+    /// Public key of somebody who has to sign as well, 64 lower-case hex digits; may be given more than once
+    #[arg(long, value_name = "KEY")]
+    cosigner: Vec<PublicKey>,
+
     /// Replace a document that others cosigned, or that cannot be read
     #[arg(long)]
     force: bool,
 }
 
-pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<(), CliError> {
+pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
     let developer = Developer::new(&arguments.name, &arguments.email)?;
-    let key = SigningKey::read(&KeyPaths::from_argument(&arguments.key)?.private)?;
     let plugin = PluginFile::scan(&arguments.plugin)?;
     let path = signature_path(&arguments.plugin);
     if !arguments.force {
@@ -61,14 +65,16 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<(), CliEr
     {
         eprintln!("warning: {error}; it is signed, but no Conductor will load it");
     }
+    let key = arguments.key.open(config)?;
     let request = SigningRequest {
         developer,
         plugin_name: arguments.plugin_name,
         plugin_version: arguments.plugin_version,
         expires_at: arguments.expires_at,
         min_host_version: arguments.min_host_version,
+        cosigners: arguments.cosigner,
     };
-    let document = plugin.sign(&key, request)?;
+    let document = plugin.sign(key.as_ref(), request)?;
     atomic_file::replace(&path, document.to_json().as_bytes(), atomic_file::PUBLIC)
         .map_err(|source| CliError::Write { path: path.clone(), source })?;
 

@@ -1,12 +1,24 @@
-//! `trust`: the list of trusted keys.
+//! `trust`: whom the user trusts, what was revoked, which rotations were accepted, what is known of each plugin.
 
 mod add;
+mod allow_downgrade;
+mod export_revocations;
+mod import;
 mod list;
+mod pin;
+mod pins;
 mod remove;
+mod renew;
+mod revoke;
+mod revoked;
+mod rotations;
+mod show;
+mod unpin;
+mod unrevoke;
 
 use std::path::Path;
 
-use conductor_signing::{TrustedKey, UtcTime};
+use conductor_signing::{PublicKey, Revocation, Revoked, TrustedKey, UtcTime, escape};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
@@ -18,15 +30,51 @@ pub(crate) enum Command {
     Add(add::Arguments),
     /// List trusted keys
     List,
+    /// Show everything that is known about a key
+    Show(show::Arguments),
+    /// Go on trusting a key
+    Renew(renew::Arguments),
     /// Cease to trust a key
     Remove(remove::Arguments),
+    /// Refuse everything that a key signed, or one plugin file
+    Revoke(revoke::Arguments),
+    /// List what was revoked
+    Revoked,
+    /// Take a revocation back
+    Unrevoke(unrevoke::Arguments),
+    /// Sign a list of your revocations for others
+    ExportRevocations(export_revocations::Arguments),
+    /// Take over a revocation list or a chain of rotations from a file
+    Import(import::Arguments),
+    /// List the key rotations that were accepted
+    Rotations,
+    /// List what is known of plugins: publisher, version, cosigners
+    Pins(pins::Arguments),
+    /// Pin a plugin's name to a publisher's key
+    Pin(pin::Arguments),
+    /// Forget what is known of a plugin's name
+    Unpin(unpin::Arguments),
+    /// Let a plugin be loaded in an older version than before
+    AllowDowngrade(allow_downgrade::Arguments),
 }
 
 pub(crate) fn run(command: Command, config: &Path, output: &mut Output) -> Result<(), CliError> {
     match command {
         Command::Add(arguments) => add::run(arguments, config, output),
         Command::List => list::run(config, output),
+        Command::Show(arguments) => show::run(&arguments, config, output),
+        Command::Renew(arguments) => renew::run(arguments, config, output),
         Command::Remove(arguments) => remove::run(&arguments, config, output),
+        Command::Revoke(arguments) => revoke::run(&arguments, config, output),
+        Command::Revoked => revoked::run(config, output),
+        Command::Unrevoke(arguments) => unrevoke::run(&arguments, config, output),
+        Command::ExportRevocations(arguments) => export_revocations::run(&arguments, config, output),
+        Command::Import(arguments) => import::run(&arguments, config, output),
+        Command::Rotations => rotations::run(config, output),
+        Command::Pins(arguments) => pins::run(&arguments, config, output),
+        Command::Pin(arguments) => pin::run(&arguments, config, output),
+        Command::Unpin(arguments) => unpin::run(&arguments, config, output),
+        Command::AllowDowngrade(arguments) => allow_downgrade::run(arguments, config, output),
     }
 }
 
@@ -40,5 +88,66 @@ fn key_json(key: &TrustedKey) -> Value {
         "expires_at": key.expires_at.as_ref().map(UtcTime::to_string),
         "plugins": key.plugins(),
         "max_risk": key.max_risk,
+    })
+}
+
+/// What limits the trust in a key, line by line.
+fn limits(key: &TrustedKey, output: &mut Output) {
+    if let Some(email) = &key.email {
+        output.line(format!("  Email:       {}", escape::terminal(email)));
+    }
+    if let Some(at) = &key.expires_at {
+        let ended = if at.is_past(UtcTime::now().timestamp()) { " (ended)" } else { "" };
+        output.line(format!("  Expires at:  {at}{ended}"));
+    }
+    if let Some(plugins) = key.plugins() {
+        output.line(format!("  Plugins:     {}", plugins.join(", ")));
+    }
+    if let Some(risk) = key.max_risk {
+        output.line(format!("  Max risk:    {risk}"));
+    }
+}
+
+/// The fingerprint of a key, for two people to compare: in hex groups and in words.
+fn fingerprint(key: &PublicKey, output: &mut Output) {
+    let fingerprint = key.fingerprint();
+    for (place, line) in fingerprint.hex_lines().iter().enumerate() {
+        output.line(format!("{}{line}", if place == 0 { "  Fingerprint: " } else { "               " }));
+    }
+    for (place, line) in fingerprint.word_lines().iter().enumerate() {
+        output.line(format!("{}{line}", if place == 0 { "  In words:    " } else { "               " }));
+    }
+}
+
+/// A revocation, line by line.
+fn revocation(entry: &Revocation, output: &mut Output) {
+    match &entry.revoked {
+        Revoked::Key(key) => {
+            let name = entry.name.as_deref().map(|name| format!(" ({})", escape::terminal(name)));
+            output.line(format!("Key {key}{}", name.unwrap_or_default()));
+            output.line(format!("  Kind:        {}", entry.kind));
+        }
+        Revoked::Digest(digest) => output.line(format!("Plugin {digest}")),
+    }
+    output.line(format!("  Revoked at:  {}", entry.revoked_at));
+    output.line(format!("  Reason:      {}", escape::terminal(&entry.reason)));
+    if let Some(issuer) = &entry.issuer {
+        output.line(format!("  From list of {issuer}"));
+    }
+}
+
+/// A revocation as JSON.
+fn revocation_json(entry: &Revocation) -> Value {
+    json!({
+        "public_key": entry.key().map(ToString::to_string),
+        "digest": match &entry.revoked {
+            Revoked::Key(_) => None,
+            Revoked::Digest(digest) => Some(digest.to_string()),
+        },
+        "kind": entry.key().map(|_| entry.kind.name()),
+        "name": entry.name,
+        "revoked_at": entry.revoked_at.to_string(),
+        "reason": entry.reason,
+        "issuer": entry.issuer.map(|key| key.to_string()),
     })
 }

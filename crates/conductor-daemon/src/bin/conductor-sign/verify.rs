@@ -1,10 +1,11 @@
-//! `verify`: says whether a signature holds and whether its key is trusted.
+//! `verify`: says whether a signature holds, who signed, and whether that is enough.
 
 use std::path::{Path, PathBuf};
 
+use conductor_daemon::config;
 use conductor_signing::{
-    ALGORITHM, CheckedSignature, DOCUMENT_VERSION, PluginFile, RequireStatement, SignatureDocument, Standing,
-    TrustStore, UtcTime, VerifyError, escape, signature_path,
+    ALGORITHM, CheckedSignature, Cosignature, DOCUMENT_VERSION, Decision, PluginFile, SignatureDocument,
+    SignaturePolicy, Standing, TrustStore, UtcTime, VerificationPolicy, VerifyError, escape, signature_path,
 };
 use serde_json::{Value, json};
 
@@ -18,6 +19,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
+    // Whatever the configuration lets in, this says whether somebody trusted vouches for the plugin.
+    let policy = VerificationPolicy {
+        signature: SignaturePolicy::TrustedSigner,
+        ..config::verification_policy(config)?
+    };
     let trust = TrustStore::load(config)?;
     let plugin = PluginFile::scan(&arguments.plugin)?;
     let signature_file = signature_path(&arguments.plugin);
@@ -30,26 +36,15 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
     {
         eprintln!("warning: {error}; no Conductor will load it");
     }
-    let checked = plugin.check(RequireStatement::default(), &trust);
+    let decision = plugin.judge(&policy, &trust);
     // A document that does not hold is shown all the same, so that it can be told apart from another.
     let document = plugin.document().ok().flatten();
     if let Some(document) = &document {
         details(document, output);
     }
-    let refusal = match &checked {
-        Ok(checked) => checked.standing().refusal(&checked.document().signer),
-        Err(error) => Some(error.clone()),
-    };
     output.line("");
-    match &checked {
-        Ok(checked) => {
-            output.line("✓ Signature verified successfully!");
-            output.line(verdict(checked.standing()));
-        }
-        Err(VerifyError::NoSignature { .. }) => output.line("✗ Plugin is not signed"),
-        Err(error) if error.is_revocation() => output.line("✗ Plugin or key was revoked"),
-        Err(_) => output.line("✗ Signature verification failed"),
-    }
+    verdict(&decision, output);
+    let refusal = decision.refusal();
     output.json(|| {
         json!({
             "plugin": arguments.plugin.to_string_lossy(),
@@ -57,16 +52,16 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
             "plugin_size": plugin.size(),
             "signature_file": signature_file.to_string_lossy(),
             "trusted_keys": trust.keys().len(),
-            "valid": checked.is_ok(),
+            "valid": decision.signature().is_some(),
             "trusted": refusal.is_none(),
-            "key_name": key_name(checked.as_ref().ok()),
-            "exit_code": refusal.as_ref().map_or(0, VerifyError::exit_code),
-            "error": refusal.as_ref().map(VerifyError::to_string),
-            "hint": refusal.as_ref().and_then(VerifyError::hint),
-            "signature": document.as_ref().map(|document| signature(document, checked.as_ref().ok())),
+            "key_name": decision.signature().and_then(|checked| checked.standing().key_name()),
+            "exit_code": refusal.map_or(0, VerifyError::exit_code),
+            "error": refusal.map(VerifyError::to_string),
+            "hint": refusal.and_then(VerifyError::hint),
+            "signature": document.as_ref().map(|document| signature(document, decision.signature())),
         })
     });
-    refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
+    refusal.map_or(Ok(()), |refusal| Err(refusal.clone().into()))
 }
 
 /// The document's fields, marked where nothing vouches for them.
@@ -87,35 +82,70 @@ fn details(document: &SignatureDocument, output: &mut Output) {
     }
 }
 
-/// What the user's own trust says about a valid signature.
-fn verdict(standing: &Standing) -> &'static str {
+/// What was found, first of the signatures, then of everybody who made one, then of the plugin.
+fn verdict(decision: &Decision, output: &mut Output) {
+    let Some(checked) = decision.signature() else {
+        output.line(match decision.refusal() {
+            Some(VerifyError::NoSignature { .. }) => "✗ Plugin is not signed",
+            Some(error) if error.is_revocation() => "✗ Plugin or key was revoked",
+            Some(_) | None => "✗ Signature verification failed",
+        });
+        return;
+    };
+    let count = checked.signers().count();
+    output.line(match count {
+        1 => "✓ Signature verified successfully!".to_owned(),
+        _ => format!("✓ All {count} signatures verified successfully!"),
+    });
+    for (place, (signer, standing)) in checked.signers().enumerate() {
+        output.line(standing_line(if place == 0 { "signed" } else { "cosigned" }, signer, standing));
+    }
+    let is_about_signer = checked.standing().refusal(&checked.document().signer);
+    if let Some(refusal) = decision.refusal()
+        && is_about_signer.as_ref() != Some(refusal)
+    {
+        output.line(format!("✗ Plugin is refused: {}", escape::terminal(&refusal.to_string())));
+    }
+}
+
+/// Where one signer stands with the user.
+fn standing_line(verb: &str, signer: &Cosignature, standing: &Standing) -> String {
+    let key = signer.public_key;
     match standing {
-        Standing::Trusted { .. } => "✓ Plugin signed by trusted key",
-        Standing::Untrusted => "⚠️  Plugin signed by a key that is not trusted",
-        Standing::TrustExpired { .. } => "⚠️  Plugin signed by a key whose trust has ended",
-        Standing::OtherPlugins { .. } => "⚠️  Plugin signed by a key that is trusted for other plugins",
+        Standing::Trusted { root, .. } if *root == key => format!("✓ Plugin {verb} by trusted key"),
+        Standing::Trusted { root, .. } => {
+            format!("✓ Plugin {verb} by a key that the trusted key {root} passed on to")
+        }
+        Standing::Untrusted => format!("⚠️  Plugin {verb} by a key that is not trusted"),
+        Standing::TrustExpired { .. } => format!("⚠️  Plugin {verb} by a key whose trust has ended"),
+        Standing::OtherPlugins { .. } => {
+            format!("⚠️  Plugin {verb} by a key that is trusted for other plugins")
+        }
+        Standing::Superseded { by, .. } => format!("⚠️  Plugin {verb} by a key that passed on to {by}"),
+        Standing::NotYetActive { from, .. } => {
+            format!("⚠️  Plugin {verb} by a key that is passed on to only from {from} on")
+        }
+        Standing::FromCompromised { .. } => {
+            format!("⚠️  Plugin {verb} by a key that a revoked key passed on to")
+        }
     }
 }
 
-fn key_name(checked: Option<&CheckedSignature>) -> Option<&str> {
-    match checked?.standing() {
-        Standing::Trusted { key_name, .. }
-        | Standing::TrustExpired { key_name, .. }
-        | Standing::OtherPlugins { key_name } => Some(key_name),
-        Standing::Untrusted => None,
-    }
-}
-
-/// The document and what its signer states; the statement only if it holds.
+/// The document, what its signer states, and where everybody stands; the last two only if it holds.
 fn signature(document: &SignatureDocument, checked: Option<&CheckedSignature>) -> Value {
     let signer = &document.signer;
     let statement = checked.and_then(CheckedSignature::statement);
-    let cosigner = |cosigner: &conductor_signing::Cosignature| {
+    let standings: Vec<&Standing> =
+        checked.map_or(Vec::new(), |checked| checked.signers().map(|(_, standing)| standing).collect());
+    let cosigner = |(place, cosigner): (usize, &Cosignature)| {
+        let standing = standings.get(place + 1);
         json!({
             "public_key": cosigner.public_key.to_string(),
             "signed_at": cosigner.signed_at.to_string(),
             "developer": cosigner.developer,
             "authenticated": checked.is_some() && cosigner.statement.is_some(),
+            "standing": standing.map(|standing| standing.name()),
+            "key_name": standing.and_then(|standing| standing.key_name()),
         })
     };
     json!({
@@ -127,13 +157,15 @@ fn signature(document: &SignatureDocument, checked: Option<&CheckedSignature>) -
         "developer": signer.developer,
         "public_key": signer.public_key.to_string(),
         "authenticated": statement.is_some(),
+        "standing": standings.first().map(|standing| standing.name()),
         "statement": statement.map(|statement| json!({
             "plugin_name": statement.plugin_name.as_ref().map(conductor_signing::PluginName::as_str),
             "plugin_version": statement.plugin_version,
             "capabilities": statement.capabilities,
+            "cosigners": statement.cosigners.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "expires_at": statement.expires_at.as_ref().map(UtcTime::to_string),
             "min_host_version": statement.min_host_version.map(|version| version.to_string()),
         })),
-        "cosignatures": document.cosignatures.iter().map(cosigner).collect::<Vec<_>>(),
+        "cosignatures": document.cosignatures.iter().enumerate().map(cosigner).collect::<Vec<_>>(),
     })
 }

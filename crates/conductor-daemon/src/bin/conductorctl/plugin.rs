@@ -10,7 +10,7 @@ use crate::error::CliError;
 pub(crate) enum Command {
     /// Show every plugin, its state and what it may do
     List,
-    /// Let a plugin that rests or is quarantined back in
+    /// Let a plugin that rests, is quarantined or was stopped for a revocation back in
     Resume(resume::Arguments),
 }
 

@@ -1,15 +1,15 @@
 //! `manifest add`: puts a manifest into a module that was built without the Rust SDK.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use conductor_signing::{ReadError, add_manifest, atomic_file, escape, manifest_from_toml, signature_path};
+use conductor_signing::{add_manifest, atomic_file, escape, manifest_from_toml, signature_path};
 use serde_json::json;
 
 use crate::error::CliError;
 use crate::output::Output;
+use crate::read;
 
 /// Largest module in bytes that is edited; it is held in memory twice.
 const MAX_MODULE_BYTES: u64 = 256 * 1024 * 1024;
@@ -32,13 +32,14 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliError> {
-    let text = read(&arguments.manifest, MAX_TOML_BYTES)?;
+    let text = read::capped(&arguments.manifest, MAX_TOML_BYTES)?;
     let text = String::from_utf8(text).map_err(|error| CliError::Unreadable {
         path: arguments.manifest.clone(),
         source: io::Error::new(io::ErrorKind::InvalidData, error),
     })?;
     let manifest = manifest_from_toml(&text)?;
-    let wasm = add_manifest(&read(&arguments.plugin, MAX_MODULE_BYTES)?, &manifest, arguments.replace)?;
+    let wasm =
+        add_manifest(&read::capped(&arguments.plugin, MAX_MODULE_BYTES)?, &manifest, arguments.replace)?;
     let unwritable = |source| CliError::Write { path: arguments.plugin.clone(), source };
     let mode = arguments.plugin.metadata().map_err(unwritable)?.permissions().mode() & 0o777;
     atomic_file::replace(&arguments.plugin, &wasm, mode).map_err(unwritable)?;
@@ -50,18 +51,4 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliE
     super::describe(&manifest, output);
     output.json(|| json!(manifest));
     Ok(())
-}
-
-fn read(path: &Path, max: u64) -> Result<Vec<u8>, CliError> {
-    let unreadable = |source: io::Error| {
-        if source.kind() == io::ErrorKind::NotFound {
-            ReadError::Missing { path: path.to_owned() }.into()
-        } else {
-            CliError::Unreadable { path: path.to_owned(), source }
-        }
-    };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > max { Err(CliError::TooLarge { path: path.to_owned(), max }) } else { Ok(bytes) }
 }

@@ -1,9 +1,12 @@
 //! `trust add`: begins to trust a key.
 
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
-use conductor_signing::{NewKey, PublicKey, TrustStore, escape};
+use conductor_abi::Risk;
+use conductor_signing::{NamePattern, NewKey, PublicKey, TrustError, TrustStore, UtcTime, escape};
 
+use crate::dates;
 use crate::error::CliError;
 use crate::output::Output;
 
@@ -19,16 +22,63 @@ pub(crate) struct Arguments {
     /// Address of the key's holder
     #[arg(long)]
     email: Option<String>,
+
+    /// Plugin names that the key may sign, such as `acme-*`; may be given more than once [default: any]
+    #[arg(long, value_name = "PATTERN")]
+    plugins: Vec<NamePattern>,
+
+    /// Highest risk of a capability that its plugins may be granted: low, medium or high [default: any]
+    #[arg(long, value_name = "LEVEL")]
+    max_risk: Option<Risk>,
+
+    /// Last day of the trust, as in 2027-01-31, or its end, as in 2027-01-31T12:00:00Z [default: none]
+    #[arg(long, value_name = "DATE", value_parser = dates::end_of_day)]
+    expires: Option<UtcTime>,
+
+    /// Trust the key although it could be taken for another
+    #[arg(long)]
+    force: bool,
 }
 
 pub(super) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
-    let Arguments { public_key, name, email } = arguments;
-    let key = TrustStore::add(config, NewKey { name, public_key, email })?;
+    let Arguments { public_key, name, email, plugins, max_risk, expires, force } = arguments;
+    let plugins = (!plugins.is_empty()).then_some(plugins);
+    let new = NewKey { name, public_key, email, plugins, max_risk, expires_at: expires };
+    let add = |new: NewKey| match TrustStore::add(config, new.clone()) {
+        Err(TrustError::Resembles { .. }) if force => TrustStore::add_despite_resemblance(config, new),
+        Err(TrustError::Resembles { resemblance }) if asked(&resemblance.to_string()) => {
+            TrustStore::add_despite_resemblance(config, new)
+        }
+        other => other,
+    };
+    let key = add(new)?;
     output.line("✓ Key added to trusted keys");
     output.line("");
     output.line(format!("Name:         {}", escape::terminal(&key.name)));
     output.line(format!("Public key:   {public_key}"));
     output.line(format!("Trusted keys: {}", escape::path(&TrustStore::trusted_keys_path(config))));
-    output.json(|| super::key_json(&key));
+    super::limits(&key, output);
+    output.line("");
+    output.line("Compare this with what the publisher reads out to you:");
+    super::fingerprint(&public_key, output);
+    output.json(|| {
+        let mut entry = super::key_json(&key);
+        if let serde_json::Value::Object(members) = &mut entry {
+            members.insert("fingerprint".to_owned(), key.public_key.fingerprint().to_string().into());
+            members.insert("words".to_owned(), key.public_key.fingerprint().words().into());
+        }
+        entry
+    });
     Ok(())
+}
+
+/// Asks a person who is there. Scripts are not asked: they say `--force`.
+fn asked(doubt: &str) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    eprint!("warning: {}\nTrust it all the same? [y/N] ", escape::terminal(doubt));
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes" | "Yes")
 }

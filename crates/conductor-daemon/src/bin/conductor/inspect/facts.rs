@@ -8,9 +8,7 @@ use std::path::Path;
 use conductor_abi::{Capability, CapabilityRequest, Manifest, Risk};
 use conductor_core::scope::Scope;
 use conductor_core::{DEFAULT_MAX_MODULE_BYTES, imports};
-use conductor_signing::{
-    CheckedSignature, Digest, PluginFile, RequireStatement, SignatureDocument, Standing, TrustStore,
-};
+use conductor_signing::{Digest, PluginFile, SignatureDocument, SignaturePolicy, TrustStore};
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -126,13 +124,20 @@ impl SignatureFacts {
                 return facts;
             }
         };
-        match file.check(RequireStatement::default(), &trust) {
-            Ok(checked) => facts.apply(&checked),
-            Err(error) => {
-                facts.state = if matches!(document, Ok(None)) { "none" } else { "invalid" };
-                facts.hint = error.hint();
-                facts.error = Some(error.to_string());
-            }
+        let decision = file.judge(&SignaturePolicy::TrustedSigner.into(), &trust);
+        facts.state = match (decision.signature(), decision.refusal()) {
+            (Some(_), None) => "trusted",
+            (Some(_), Some(_)) => "untrusted",
+            (None, _) if matches!(document, Ok(None)) => "none",
+            (None, _) => "invalid",
+        };
+        if let Some(checked) = decision.signature() {
+            facts.authenticated = checked.statement().is_some();
+            facts.key_name = checked.standing().key_name().map(str::to_owned);
+        }
+        if let Some(error) = decision.refusal() {
+            facts.hint = error.hint();
+            facts.error = Some(error.to_string());
         }
         facts
     }
@@ -157,23 +162,6 @@ impl SignatureFacts {
             developer: Some(format!("{} <{}>", developer.name(), developer.email())),
             signed_at: Some(document.signer.signed_at.to_string()),
             ..Self::none()
-        }
-    }
-
-    fn apply(&mut self, checked: &CheckedSignature) {
-        self.authenticated = checked.statement().is_some();
-        self.state = match checked.standing() {
-            Standing::Trusted { key_name, .. } => {
-                self.key_name = Some(key_name.clone());
-                "trusted"
-            }
-            Standing::Untrusted | Standing::TrustExpired { .. } | Standing::OtherPlugins { .. } => {
-                "untrusted"
-            }
-        };
-        if let Some(refusal) = checked.standing().refusal(&checked.document().signer) {
-            self.hint = refusal.hint();
-            self.error = Some(refusal.to_string());
         }
     }
 }

@@ -1,0 +1,114 @@
+//! `trust show`: everything that is known about a key.
+
+use std::path::Path;
+
+use conductor_signing::{
+    KeySelector, PluginName, PublicKey, RotationLink, TrustError, TrustStore, TrustedKey, escape,
+};
+use serde_json::json;
+
+use crate::error::CliError;
+use crate::output::Output;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The public key, at least its first 8 hex digits, or its name
+    #[arg(value_name = "KEY|NAME")]
+    key: String,
+}
+
+pub(super) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
+    let trust = TrustStore::load(config)?;
+    let key = meant(&trust, &arguments.key)?;
+    let entry = trust.get(&key);
+    let removed = trust.removed_keys().iter().find(|removed| removed.public_key == key);
+    match (entry, removed) {
+        (Some(entry), _) => {
+            output.line(escape::terminal(&entry.name).to_string());
+            output.line(format!("  Public key:  {key}"));
+            output.line(format!("  Added at:    {}", entry.added_at));
+            super::limits(entry, output);
+            if let Some(source) = trust.source_of_key(entry) {
+                output.line(format!("  Stands in:   {source}"));
+            }
+        }
+        (None, Some(removed)) => {
+            output.line(format!("{} (removed)", escape::terminal(&removed.name)));
+            output.line(format!("  Public key:  {key}"));
+            output.line(format!("  Removed at:  {}", removed.removed_at));
+        }
+        (None, None) => output.line(format!("{key} (not trusted by itself)")),
+    }
+    super::fingerprint(&key, output);
+    let revocation = trust.revoked_key(&key);
+    if let Some(revocation) = revocation {
+        output.line("");
+        super::revocation(revocation, output);
+        if let Some(source) = trust.source_of_revocation(revocation) {
+            output.line(format!("  Stands in:   {source}"));
+        }
+    }
+    let lineage = trust.lineage(None).map_err(|error| TrustError::Rotation(Box::new(error)))?;
+    let before: Vec<&RotationLink> = lineage.ancestors(&key).map(|step| step.link).collect();
+    let after: Vec<&RotationLink> = lineage.descendants(&key).collect();
+    if !before.is_empty() || !after.is_empty() {
+        output.line("");
+        output.line("Rotations:");
+    }
+    for link in before.iter().rev().chain(&after) {
+        output.line(format!("  {} {} -> {} from {}", link.sequence, link.old, link.new, link.valid_from));
+    }
+    let pinned: Vec<&PluginName> = trust
+        .pins()
+        .filter(|(_, pin)| pin.publisher().is_some_and(|publisher| publisher.key == key))
+        .map(|(name, _)| name)
+        .collect();
+    if !pinned.is_empty() {
+        output.line("");
+        let names: Vec<&str> = pinned.iter().map(|name| name.as_str()).collect();
+        output.line(format!("Publishes: {}", names.join(", ")));
+    }
+    output.json(|| {
+        json!({
+            "public_key": key.to_string(),
+            "fingerprint": key.fingerprint().to_string(),
+            "words": key.fingerprint().words(),
+            "trusted": entry.map(super::key_json),
+            "removed": removed.map(|removed| json!({
+                "name": removed.name,
+                "removed_at": removed.removed_at.to_string(),
+            })),
+            "revoked": revocation.map(super::revocation_json),
+            "rotations": before.iter().rev().chain(&after).map(|link| crate::link_json(link)).collect::<Vec<_>>(),
+            "publishes": pinned.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+        })
+    });
+    Ok(())
+}
+
+/// The key that is meant: by name among the trusted ones, by digits among all that are known.
+fn meant(trust: &TrustStore, text: &str) -> Result<PublicKey, CliError> {
+    let mut named = trust.keys().iter().filter(|key| key.name == text);
+    match (named.next(), named.next()) {
+        (Some(TrustedKey { public_key, .. }), None) => return Ok(*public_key),
+        (Some(_), Some(_)) => return Err(TrustError::Ambiguous { selector: text.to_owned() }.into()),
+        (None, _) => {}
+    }
+    if let Ok(key) = text.parse() {
+        return Ok(key);
+    }
+    let selector: KeySelector = text.parse()?;
+    let trusted = trust.keys().iter().map(|key| key.public_key);
+    let removed = trust.removed_keys().iter().map(|key| key.public_key);
+    let revoked = trust.revocations().filter_map(|entry| entry.key().copied());
+    let rotated = trust.rotations().flat_map(|(link, _)| [link.old, link.new]);
+    let mut known: Vec<PublicKey> =
+        trusted.chain(removed).chain(revoked).chain(rotated).filter(|key| selector.matches(key)).collect();
+    known.sort_by_key(|key| *key.as_bytes());
+    known.dedup();
+    match known.as_slice() {
+        [key] => Ok(*key),
+        [] => Err(TrustError::NotTrusted { selector: text.to_owned() }.into()),
+        _ => Err(TrustError::Ambiguous { selector: text.to_owned() }.into()),
+    }
+}

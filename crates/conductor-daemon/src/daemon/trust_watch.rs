@@ -1,0 +1,124 @@
+//! Holds loaded plugins against the trust store whenever it changes, so that a revocation stops what runs.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use conductor_signing::escape::terminal;
+use conductor_signing::{TrustError, TrustStore};
+
+use crate::dispatch::Published;
+use crate::stop::{Stop, Wake};
+
+/// Time between two looks at the files of the trust store; a revocation has stopped a plugin well within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Time after which plugins are held against an unchanged store as well: trust and signatures end with time.
+const CHECK_EVERY: Duration = Duration::from_secs(30);
+
+/// Watches the trust store of a configuration directory until `stop` is given.
+pub(super) fn start(
+    directory: PathBuf,
+    plugins: Vec<Arc<Published>>,
+    stop: Stop,
+) -> io::Result<JoinHandle<()>> {
+    Builder::new().name("trust".into()).spawn(move || {
+        let mut watch = TrustWatch { directory, plugins, seen: Vec::new(), checked: None, complained: None };
+        while stop.wait_for(LOOK_EVERY) == Wake::Elapsed {
+            watch.look(Instant::now());
+        }
+    })
+}
+
+struct TrustWatch {
+    directory: PathBuf,
+    plugins: Vec<Arc<Published>>,
+    /// The files as they were at the last look.
+    seen: Vec<Option<FileState>>,
+    /// When plugins were last held against the store, and how many had been loaded.
+    checked: Option<(Instant, usize)>,
+    /// What was last said about a store that cannot be used.
+    complained: Option<String>,
+}
+
+impl TrustWatch {
+    /// Checks all plugins if the store, their number or enough time has changed.
+    fn look(&mut self, now: Instant) {
+        let files = TrustStore::files(&self.directory);
+        let state: Vec<_> = files.iter().map(|path| FileState::of(path)).collect();
+        let loaded = self.plugins.iter().filter(|plugin| plugin.is_loaded()).count();
+        let is_due = self
+            .checked
+            .is_none_or(|(at, count)| count != loaded || now.saturating_duration_since(at) >= CHECK_EVERY);
+        if state == self.seen && !is_due {
+            return;
+        }
+        match TrustStore::load(&self.directory) {
+            Ok(trust) => {
+                self.complained = None;
+                self.check(&trust);
+            }
+            // Nobody has said that what runs is to stop; nothing else is loaded meanwhile.
+            Err(error) => self.complain(&error),
+        }
+        self.seen = state;
+        self.checked = Some((now, loaded));
+    }
+
+    fn check(&self, trust: &TrustStore) {
+        for plugin in &self.plugins {
+            if let Some(cause) = plugin.check_permission(trust) {
+                let hint = cause.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+                tracing::error!(
+                    plugin = plugin.alias(),
+                    "stopped: {}{}",
+                    terminal(&cause.to_string()),
+                    terminal(&hint)
+                );
+            }
+        }
+    }
+
+    fn complain(&mut self, error: &TrustError) {
+        let text = error.to_string();
+        if self.complained.as_ref() != Some(&text) {
+            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            tracing::error!(
+                "trust cannot be checked, plugins go on as they were loaded: {}{}",
+                terminal(&text),
+                terminal(&hint)
+            );
+            self.complained = Some(text);
+        }
+    }
+}
+
+/// What tells one content of a file from the next. Every change of the store is a new file, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileState {
+    device: u64,
+    number: u64,
+    size: u64,
+    mode: u32,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FileState {
+    /// `None` where there is no such file.
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::symlink_metadata(path).ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            number: metadata.ino(),
+            size: metadata.size(),
+            mode: metadata.mode(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
