@@ -81,6 +81,12 @@ impl Paths {
         Ok(Self { config_dir, data_dir, state_dir, cache_dir, runtime_dir, home })
     }
 
+    /// The same with another directory of the configuration.
+    #[must_use]
+    pub fn with_config_dir(self, config_dir: PathBuf) -> Self {
+        Self { config_dir, ..self }
+    }
+
     /// Directory of `config.toml` and of the trust files.
     #[must_use]
     pub fn config_dir(&self) -> &Path {

@@ -2,11 +2,19 @@
 
 #[cfg(test)]
 mod sign_session {
+    mod agent;
+    mod cosign;
+    mod encrypted;
     mod exit_codes;
+    mod explain;
     mod files;
+    mod hardware;
     mod help;
+    mod impact;
     mod manifest;
+    mod rotate;
     mod session;
     mod shell;
     mod torn;
+    mod trust;
 }

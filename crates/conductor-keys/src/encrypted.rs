@@ -22,8 +22,10 @@ pub const MAX_SCRYPT_BYTES: u64 = 256 * 1024 * 1024;
 /// Most rounds that a key file may make PBKDF2 use; stops a file from taking minutes.
 pub const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
 
-/// Cost of scrypt for new files: N = 2^17, r = 8, p = 1, so 128 MiB and some tenths of a second for each guess.
-const LOG_N: u8 = 17;
+/// Cost of scrypt for new files, N = 2^14, r = 8, p = 5: as much work as with more memory, in the 32 MiB that OpenSSL allows
+/// it (OWASP Password Storage Cheat Sheet).
+const LOG_N: u8 = 14;
+const PARALLELIZATION: u32 = 5;
 
 /// Ed25519 (RFC 8410, section 3).
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
@@ -43,7 +45,8 @@ pub fn encrypt(key: &SigningKey, passphrase: &[u8]) -> Result<Zeroizing<String>,
         getrandom::fill(random).map_err(|_| EncryptedKeyError::Random)?;
     }
     let invalid = |_| EncryptedKeyError::Format;
-    let cost = pkcs8::pkcs5::scrypt::Params::new(LOG_N, 8, 1).map_err(|_| EncryptedKeyError::Cost)?;
+    let cost =
+        pkcs8::pkcs5::scrypt::Params::new(LOG_N, 8, PARALLELIZATION).map_err(|_| EncryptedKeyError::Cost)?;
     let parameters =
         pbes2::Parameters::generate_scrypt_aes256cbc(cost, &salt, iv).map_err(|_| EncryptedKeyError::Cost)?;
     key.with_seed(|seed| {

@@ -148,7 +148,10 @@ impl<'p> KeyRing<'p> {
                 Err(error) => offers.unreachable.push((escape::path(&path), error)),
             }
         }
-        let identities = Agent::at(self.agent_socket.as_deref()).and_then(|agent| agent.identities());
+        let identities = match self.agent_socket.as_deref() {
+            Some(socket) => Agent::at(Some(socket)).and_then(|agent| agent.identities()),
+            None => return offers,
+        };
         match identities {
             Ok((identities, _)) => offers.keys.extend(identities.into_iter().map(|identity| OfferedKey {
                 spec: format!("ssh-agent:SHA256:{}", identity.fingerprint),
@@ -200,14 +203,11 @@ impl<'p> KeyRing<'p> {
     }
 
     /// The module of a located URI, and whoever knows the PIN.
-    fn module_and_pin<'s>(
-        &'s mut self,
-        uri: &'s TokenUri,
-    ) -> Result<(&'s Module, impl FnOnce(&str) -> Result<AuthPin, KeyError> + use<'s, 'p>), KeyError> {
+    fn module_and_pin<'s>(&'s mut self, uri: &'s TokenUri) -> Result<(&'s Module, AskPin<'s>), KeyError> {
         let path = uri.module_path.as_deref().ok_or(TokenError::NoModule)?;
         let module = load(&mut self.modules, path)?;
         let prompt = &mut *self.prompt;
-        let pin = move |token: &str| {
+        let pin: AskPin<'s> = Box::new(move |token: &str| {
             if let Some(pin) = &uri.pin_value {
                 return Ok(AuthPin::from(pin.as_str()));
             }
@@ -220,7 +220,7 @@ impl<'p> KeyRing<'p> {
             let asked = prompt.ask(&format!("PIN of the token {}", escape::terminal(token)));
             let asked = asked.map_err(|source| KeyError::Prompt { what: PIN, source })?;
             Ok(AuthPin::from(asked.as_str()))
-        };
+        });
         Ok((module, pin))
     }
 }
@@ -231,6 +231,9 @@ fn load<'m>(modules: &'m mut BTreeMap<PathBuf, Module>, path: &Path) -> Result<&
         std::collections::btree_map::Entry::Vacant(entry) => Ok(entry.insert(Module::load(path)?)),
     }
 }
+
+/// Whoever knows the PIN of the token with this label.
+type AskPin<'s> = Box<dyn FnOnce(&str) -> Result<AuthPin, KeyError> + 's>;
 
 /// Why a PEM file was not opened: for what is in it, or for anything else.
 enum Opening {

@@ -162,12 +162,15 @@ impl Module {
             for attribute in
                 session.get_attributes(handle, &[AttributeType::Label, AttributeType::Id]).ok()?
             {
-                match attribute {
-                    Attribute::Label(label) if !label.is_empty() => {
-                        uri.object = Some(String::from_utf8_lossy(&label).into_owned());
-                    }
-                    Attribute::Id(id) if !id.is_empty() => uri.id = Some(id),
-                    _ => {}
+                if let Attribute::Label(label) = &attribute
+                    && !label.is_empty()
+                {
+                    uri.object = Some(String::from_utf8_lossy(label).into_owned());
+                }
+                if let Attribute::Id(id) = attribute
+                    && !id.is_empty()
+                {
+                    uri.id = Some(id);
                 }
             }
             Some(FoundKey { uri, public_key })
@@ -240,10 +243,7 @@ impl Module {
         if let Ok(attributes) = session.get_attributes(private, &[AttributeType::Id, AttributeType::Label]) {
             template =
                 vec![Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::KeyType(KeyType::EC_EDWARDS)];
-            let is_there = |attribute: &Attribute| match attribute {
-                Attribute::Id(bytes) | Attribute::Label(bytes) => !bytes.is_empty(),
-                _ => false,
-            };
+            let is_there = |attribute: &Attribute| matches!(attribute, Attribute::Id(bytes) | Attribute::Label(bytes) if !bytes.is_empty());
             template.extend(attributes.into_iter().filter(is_there));
         }
         let handles = session.find_objects(&template);
@@ -265,9 +265,12 @@ impl Module {
         let attributes = session
             .get_attributes(handle, &[attribute])
             .map_err(|error| self.failed("read the public key", error))?;
-        let bytes = attributes.into_iter().find_map(|attribute| match attribute {
-            Attribute::EcPoint(bytes) | Attribute::PublicKeyInfo(bytes) => Some(bytes),
-            _ => None,
+        let bytes = attributes.into_iter().find_map(|attribute| {
+            if let Attribute::EcPoint(bytes) | Attribute::PublicKeyInfo(bytes) = attribute {
+                Some(bytes)
+            } else {
+                None
+            }
         });
         /// What stands before the point in an OCTET STRING, a BIT STRING, and a SubjectPublicKeyInfo (RFC 8410).
         const WRAPPINGS: [&[u8]; 4] =

@@ -112,7 +112,9 @@ impl PluginFile {
 
     /// The document beside the file, if it holds, whoever signed it and whoever has yet to sign.
     fn held(&self) -> Result<CheckedSignature, SignError> {
-        let decision = self.judge(&SignaturePolicy::AnySigner.into(), &TrustStore::default());
+        // Rotations are a matter of whoever trusts a key, not of whether its signature holds.
+        let bare = Self { rotation: DocumentFile::Absent, ..self.clone() };
+        let decision = bare.judge(&SignaturePolicy::AnySigner.into(), &TrustStore::default());
         match (decision.signature(), decision.refusal()) {
             (Some(checked), None | Some(VerifyError::CosignerMissing { .. })) => Ok(checked.clone()),
             (_, Some(cause)) => Err(SignError::Existing { cause: Box::new(cause.clone()) }),

@@ -1,11 +1,14 @@
-//! The rows tamper, stripped, swap and modes, and the trust levels, through the public interface of the crate.
+//! The rows tamper, stripped, swap, modes, rollback and threshold, rotations, and the trust levels, through the public interface of the crate.
 
 #[cfg(test)]
 mod acceptance {
     mod levels;
     mod modes;
+    mod rollback;
+    mod rotated;
     mod stripped;
     mod support;
     mod swap;
     mod tamper;
+    mod threshold;
 }

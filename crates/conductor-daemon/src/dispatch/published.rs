@@ -260,6 +260,7 @@ mod tests {
         info: PluginInfo,
         state: PluginState,
         worker_pid: Option<u32>,
+        permission: Permission,
     }
 
     impl Plugin for Fake {
@@ -286,6 +287,10 @@ mod tests {
         fn worker_pid(&self) -> Option<u32> {
             self.worker_pid
         }
+
+        fn permission(&self) -> Permission {
+            self.permission.clone()
+        }
     }
 
     const FUEL: Outcome = Outcome::Limit { limit: Limit::Fuel };
@@ -298,7 +303,12 @@ mod tests {
         let module = wat::parse_str(module).expect("module");
         let unverified = conductor_signing::UnverifiedPlugin::from_parts("fake.wasm", module, None);
         let plugin = host.load_unverified(unverified, &PluginOptions::default()).expect("loads");
-        Fake { info: plugin.info().clone(), state: PluginState::Ready, worker_pid: None }
+        Fake {
+            info: plugin.info().clone(),
+            state: PluginState::Ready,
+            worker_pid: None,
+            permission: plugin.permission(),
+        }
     }
 
     fn published() -> Published {
@@ -342,7 +352,7 @@ mod tests {
     #[test]
     fn a_quarantined_plugin_is_let_back_in_at_once() {
         let (published, mut plugin) = (published(), fake());
-        assert_eq!(published.ask_to_resume(), None, "it is still loading");
+        assert_eq!(published.ask_to_resume().expect("permitted"), None, "it is still loading");
         published.loaded(&plugin);
         plugin.state = PluginState::Quarantined { failures: 10, last: FUEL };
         published.called(&FUEL, &plugin);
@@ -356,7 +366,7 @@ mod tests {
         assert_eq!(published.snapshot().tally.refused, 1);
 
         assert!(!published.take_resume());
-        assert_eq!(published.ask_to_resume(), Some(quarantined));
+        assert_eq!(published.ask_to_resume().expect("permitted"), Some(quarantined));
         assert_eq!(standing(&published).0, Standing::Running);
         assert!(published.take_resume() && !published.take_resume());
         plugin.resume();
@@ -368,7 +378,7 @@ mod tests {
     fn a_plugin_that_was_refused_has_nothing_to_be_let_back_into() {
         let published = published();
         published.refused(&LoadError::NotAPlugin);
-        assert_eq!(published.ask_to_resume(), None);
+        assert_eq!(published.ask_to_resume().expect("permitted"), None);
         match published.snapshot().phase {
             Phase::Refused { why, .. } => assert_eq!(why, LoadError::NotAPlugin.to_string()),
             Phase::Loading | Phase::Loaded(_) => panic!("it was refused"),

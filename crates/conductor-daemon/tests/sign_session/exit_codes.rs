@@ -128,7 +128,7 @@ fn four_for_a_statement_that_was_stripped() {
     let text = "version = 1\n[[pins]]\nname = \"my_plugin\"\nstatement_seen_at = \"2025-01-01T00:00:00Z\"\n";
     let pins = shell.config("pins.toml", text);
     let ended = shell.run(&VERIFY);
-    ended.refused(4, "statement stripped: plugin `my_plugin`", "pins.toml");
+    ended.refused(4, "statement stripped: plugin `my_plugin`", "trust unpin my_plugin");
     assert!(ended.stdout.ends_with("✗ Signature verification failed\n"), "{ended:?}");
     fs::write(shell.path("my_plugin.wasm.sig"), document).expect("written");
     shell.ok(&VERIFY);
@@ -150,7 +150,7 @@ fn six_for_revoked_or_expired() {
         format!("[[keys]]\nname = \"K\"\npublic_key = \"{key}\"\nadded_at = \"2024-01-01T00:00:00Z\"\n");
     shell
         .config("trusted_keys.toml", &format!("version = 1\n{entry}expires_at = \"2024-06-01T00:00:00Z\"\n"));
-    shell.run(&VERIFY).refused(6, "ended at 2024-06-01T00:00:00Z", "expires_at");
+    shell.run(&VERIFY).refused(6, "ended at 2024-06-01T00:00:00Z", "trust renew");
     shell.config("trusted_keys.toml", &format!("version = 1\n{entry}"));
     shell.ok(&VERIFY);
     let digest = conductor_signing::Digest::from_bytes(&module()).to_string();
@@ -180,7 +180,7 @@ fn six_for_revoked_or_expired() {
 fn seven_for_unusable_trust_files() {
     let shell = Shell::new();
     let key = shell.signed();
-    for file in ["trusted_keys.toml", "revoked_keys.toml", "pins.toml"] {
+    for file in ["trusted_keys.toml", "revoked_keys.toml", "pins.toml", "rotations.toml"] {
         for text in ["", "version = 9\n", "[[keys]\n"] {
             let path = shell.config(file, text);
             for words in

@@ -2,15 +2,34 @@
 
 use super::shell::Shell;
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 29] = [
     &[],
     &["generate-key"],
     &["sign"],
+    &["cosign"],
     &["verify"],
+    &["explain"],
+    &["impact"],
+    &["rotate"],
+    &["keys"],
+    &["keys", "list"],
     &["trust"],
     &["trust", "add"],
     &["trust", "list"],
+    &["trust", "show"],
+    &["trust", "renew"],
     &["trust", "remove"],
+    &["trust", "revoke"],
+    &["trust", "revoked"],
+    &["trust", "unrevoke"],
+    &["trust", "export-revocations"],
+    &["trust", "import"],
+    &["trust", "rotations"],
+    &["trust", "pins"],
+    &["trust", "pin"],
+    &["trust", "unpin"],
+    &["trust", "allow-downgrade"],
+    &["manifest"],
     &["manifest", "show"],
     &["manifest", "add"],
 ];

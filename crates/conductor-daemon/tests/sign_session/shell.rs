@@ -1,8 +1,12 @@
 //! A scratch home directory in which commands are typed.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -40,14 +44,92 @@ impl Ended {
     }
 }
 
-/// A home directory with a plugin in it; commands run there and see no other environment.
+impl Ended {
+    /// Asserts that the command line was refused.
+    pub(super) fn refused_usage(&self) {
+        assert_eq!(self.code, 2, "{self:?}");
+        assert!(self.stdout.is_empty() && self.stderr.starts_with("error: "), "{self:?}");
+    }
+
+    /// As [`Ended::refused`], after a line with a warning.
+    pub(super) fn refused_after_warning(&self, code: i32, error: &str, hint: &str) {
+        let (warning, rest) = self.stderr.split_once('\n').unwrap_or_default();
+        assert!(warning.starts_with("warning: "), "{self:?}");
+        let rest = rest.to_owned();
+        Self { code: self.code, stdout: self.stdout.clone(), stderr: rest }.refused(code, error, hint);
+    }
+}
+
+/// Somebody who types a command on a terminal and answers what it asks. The terminal is that of `script`, which every
+/// Debian has.
+pub(super) struct Typist {
+    child: Child,
+    shown: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+}
+
+impl Typist {
+    pub(super) fn start(shell: &Shell, words: &[&str]) -> Self {
+        let quoted: Vec<String> =
+            words.iter().map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect();
+        let line = format!("{PROGRAM} {}", quoted.join(" "));
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        let mut child = shell
+            .environment(&mut command)
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script is part of bsdutils");
+        let shown = Arc::new(Mutex::new(String::new()));
+        let mut output = child.stdout.take().expect("output");
+        let reader = std::thread::spawn({
+            let shown = Arc::clone(&shown);
+            move || {
+                let mut piece = [0; 4096];
+                while let Ok(count @ 1..) = output.read(&mut piece) {
+                    shown.lock().expect("text").push_str(&String::from_utf8_lossy(&piece[..count]));
+                }
+            }
+        });
+        Self { child, shown, reader }
+    }
+
+    /// Waits for a question and answers it.
+    pub(super) fn answer(&mut self, question: &str, answer: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.shown.lock().expect("text").ends_with(question) {
+            assert!(
+                Instant::now() < deadline,
+                "{question:?} was not asked: {}",
+                self.shown.lock().expect("text")
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let input = self.child.stdin.as_mut().expect("input");
+        input.write_all(format!("{answer}\n").as_bytes()).expect("typed");
+        input.flush().expect("typed");
+    }
+
+    /// Waits for the end: the exit status and all that was shown.
+    pub(super) fn end(mut self) -> (i32, String) {
+        let status = self.child.wait().expect("ended");
+        self.reader.join().expect("all was read");
+        let shown = self.shown.lock().expect("text").clone();
+        (status.code().expect("an exit status"), shown)
+    }
+}
+
+/// A home directory with a plugin in it; commands run there and see no environment but what they are given.
 pub(super) struct Shell {
     home: tempfile::TempDir,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Shell {
     pub(super) fn new() -> Self {
-        let shell = Self { home: tempfile::tempdir().expect("a directory") };
+        let shell = Self { home: tempfile::tempdir().expect("a directory"), environment: Vec::new() };
         fs::write(shell.path("my_plugin.wasm"), module()).expect("written");
         shell
     }
@@ -60,17 +142,30 @@ impl Shell {
         self.home.path()
     }
 
+    /// The same with a variable in its environment.
+    pub(super) fn with(mut self, name: &'static str, value: &Path) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
     /// Types a command; a `~` that starts a word is the home directory, as a shell has it.
     pub(super) fn run(&self, words: &[&str]) -> Ended {
         let expanded = words.iter().map(|word| match word.strip_prefix('~') {
             Some(rest) => format!("{}{rest}", self.home().display()),
             None => (*word).to_owned(),
         });
-        end(Command::new(PROGRAM)
-            .args(expanded)
-            .current_dir(self.home())
-            .env_clear()
-            .env("HOME", self.home()))
+        end(self.environment(Command::new(PROGRAM).args(expanded)))
+    }
+
+    /// Gives a command this home and environment.
+    fn environment<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command.current_dir(self.home()).env_clear().env("HOME", self.home());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)))
+    }
+
+    /// Makes a key pair and gives back the public key.
+    pub(super) fn key(&self, path: &str) -> String {
+        self.ok(&["generate-key", path]).field("Public key (hex):").to_owned()
     }
 
     /// Types a command that must succeed.

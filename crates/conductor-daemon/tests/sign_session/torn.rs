@@ -38,7 +38,7 @@ fn a_killed_change_of_trust_leaves_the_old_list_or_the_new() {
     let mut changed = 0;
     for delay in delays(undisturbed) {
         let key = SigningKey::generate().expect("a key").public_key().to_string();
-        kill_after(&shell, &["trust", "add", &key, "K"], delay);
+        kill_after(&shell, &["trust", "add", &key, "K", "--force"], delay);
         let store = TrustStore::load(&config).expect("old or new, never neither");
         let after: BTreeSet<String> = store.keys().iter().map(|key| key.public_key.to_string()).collect();
         if after != before {

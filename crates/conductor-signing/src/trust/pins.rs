@@ -79,7 +79,7 @@ impl Pin {
 struct PinFile {
     version: Spanned<i64>,
     #[serde(default)]
-    pins: Vec<PinEntry>,
+    pins: Vec<Spanned<PinEntry>>,
 }
 
 #[derive(Deserialize)]
@@ -104,9 +104,10 @@ impl Pins {
         let file: PinFile = source.parse()?;
         source.check_version(&file.version)?;
         let mut pins = BTreeMap::new();
-        for entry in &file.pins {
+        for spanned in &file.pins {
+            let entry = spanned.get_ref();
             let name: PluginName = source.value("name", &entry.name, str::parse)?;
-            if pins.insert(name.clone(), source.pin(entry)?).is_some() {
+            if pins.insert(name.clone(), source.pin(entry, Line(Some(source.line_of(spanned))))?).is_some() {
                 let line = source.line_of(&entry.name);
                 return Err(TrustError::PinRepeated { path: path.into(), line, name });
             }
@@ -147,7 +148,7 @@ impl Pins {
 }
 
 impl Source<'_> {
-    fn pin(self, entry: &PinEntry) -> Result<Pin, TrustError> {
+    fn pin(self, entry: &PinEntry, line: Line) -> Result<Pin, TrustError> {
         let key = self.optional("publisher", entry.publisher.as_ref(), PublicKey::for_comparison)?;
         let since = self.optional("publisher_since", entry.publisher_since.as_ref(), str::parse)?;
         let incomplete = |cause: &str| TrustError::Value {
@@ -176,7 +177,7 @@ impl Source<'_> {
             publisher,
             version: self.optional("version", entry.version.as_ref(), plugin_version)?,
             signers: signers.collect::<Result<_, _>>()?,
-            line: Line(Some(self.line_of(&entry.name))),
+            line,
         })
     }
 }

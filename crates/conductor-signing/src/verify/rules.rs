@@ -6,11 +6,11 @@ use super::VerifyError;
 use crate::decision::{Check, Step};
 use crate::{PluginName, PublicKey, SignerRule};
 
-/// A trusted key behind a signer, and the key that signed: the same, or one that follows from it by rotation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A trusted key, and the keys of its holder that signed: itself, or those that follow from it by rotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TrustedSigner {
     pub(crate) root: PublicKey,
-    pub(crate) key: PublicKey,
+    pub(crate) keys: Vec<PublicKey>,
 }
 
 /// Checks every rule. What comes back are rules about capabilities that are not satisfied and may yet cover the plugin:
@@ -75,5 +75,7 @@ fn refusal(rule: &SignerRule, trusted: &[TrustedSigner]) -> Option<VerifyError> 
 
 /// Signers that count: `trusted` holds each root once.
 fn count(rule: &SignerRule, trusted: &[TrustedSigner]) -> usize {
-    trusted.iter().filter(|signer| rule.counts(&signer.root) || rule.counts(&signer.key)).count()
+    let counts =
+        |signer: &&TrustedSigner| rule.counts(&signer.root) || signer.keys.iter().any(|key| rule.counts(key));
+    trusted.iter().filter(counts).count()
 }

@@ -150,8 +150,9 @@ impl CheckedSignature {
         for (Cosignature { public_key: key, .. }, standing) in self.signers() {
             match standing {
                 Standing::Trusted { root, .. } => {
-                    if !trusted.iter().any(|signer| signer.root == *root) {
-                        trusted.push(TrustedSigner { root: *root, key: *key });
+                    match trusted.iter_mut().find(|signer| signer.root == *root) {
+                        Some(signer) => signer.keys.push(*key),
+                        None => trusted.push(TrustedSigner { root: *root, keys: vec![*key] }),
                     }
                 }
                 Standing::Untrusted

@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
     let trust = TrustStore::load(config)?;
     let plugin = PluginFile::scan(&arguments.plugin)?;
     let decision = plugin.judge(&policy, &trust);
-    output.line(format!("{}", escape::path(&arguments.plugin)));
+    output.line(escape::path(&arguments.plugin));
     let last = decision.steps().len().saturating_sub(1);
     for (place, step) in decision.steps().iter().enumerate() {
         branch(step, "", place == last, output);

@@ -7,7 +7,7 @@ use conductor_signing::{KeyPaths, SigningKey, escape};
 use serde_json::json;
 
 use crate::error::CliError;
-use crate::keys::with_ring;
+use crate::keys::{warn_about, with_ring};
 use crate::output::Output;
 
 #[derive(clap::Args)]
@@ -85,6 +85,7 @@ fn on_token(
     }
     let (key, uri) = with_ring(config, None, |ring| {
         let spec = KeySpec::hardware(spec, ring.devices()).map_err(conductor_keys::KeyError::from)?;
+        warn_about(&spec);
         Ok(ring.generate(&spec)?)
     })?;
     // A key that cannot sign is better found now than at the release.

@@ -34,7 +34,9 @@ impl KeyArguments {
                 (Some(spec), _) => KeySpec::hardware(spec, ring.devices()),
                 (None, key) => KeySpec::argument(key.as_deref().unwrap_or_default(), ring.devices()),
             };
-            Ok(ring.open(&spec.map_err(conductor_keys::KeyError::from)?)?)
+            let spec = spec.map_err(conductor_keys::KeyError::from)?;
+            warn_about(&spec);
+            Ok(ring.open(&spec)?)
         })
     }
 }
@@ -51,6 +53,15 @@ pub(crate) fn with_ring<T>(
         .with_passphrase_file(passphrase_file.map(Path::to_owned))
         .with_agent(paths::agent_socket());
     action(&mut ring)
+}
+
+/// Warns of a secret that is no longer one.
+pub(crate) fn warn_about(spec: &KeySpec) {
+    if let KeySpec::Token(uri) = spec
+        && uri.pin_value.is_some()
+    {
+        eprintln!("warning: every user of this machine can see a PIN on a command line; use pin-source=FILE");
+    }
 }
 
 #[derive(clap::Subcommand)]

@@ -11,6 +11,7 @@ mod dates;
 mod error;
 mod explain;
 mod generate_key;
+mod impact;
 mod keys;
 mod manifest;
 mod output;
@@ -65,6 +66,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Show the decision whether a plugin is loaded, check by check, with the rule that decided each
     Explain(explain::Arguments),
+    /// Say what would stop working if a key were revoked
+    Impact(impact::Arguments),
     /// Pass on from one key to the next: writes NEW.rotation.json
     Rotate(rotate::Arguments),
     /// Look for hardware keys
@@ -112,6 +115,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
         Command::Verify(arguments) => verify::run(&arguments, &config()?, output),
         Command::Explain(arguments) => explain::run(&arguments, &config()?, output),
         Command::Cosign(arguments) => cosign::run(&arguments, &config()?, output),
+        Command::Impact(arguments) => impact::run(&arguments, &config()?, output),
         Command::Rotate(arguments) => rotate::run(arguments, &config()?, output),
         Command::Keys(command) => keys::run(&command, &config()?, output),
         Command::Trust(command) => trust::run(command, &config()?, output),

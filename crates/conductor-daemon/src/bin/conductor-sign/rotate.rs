@@ -11,7 +11,7 @@ use conductor_signing::{
 use serde_json::json;
 
 use crate::error::CliError;
-use crate::keys::with_ring;
+use crate::keys::{warn_about, with_ring};
 use crate::output::Output;
 use crate::read;
 
@@ -54,6 +54,7 @@ pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> R
     let (old_key, new_key, beside_old, out) = with_ring(config, passphrase_file.as_deref(), |ring| {
         let spec = |text: &str| KeySpec::argument(text, ring.devices()).map_err(KeyError::from);
         let (old, new) = (spec(&old)?, spec(&new)?);
+        [&old, &new].into_iter().for_each(warn_about);
         let beside_old = chain_beside(&old)?;
         let out = match out.or(chain_beside(&new)?) {
             Some(out) => out,

@@ -18,7 +18,9 @@ mod unrevoke;
 
 use std::path::Path;
 
-use conductor_signing::{PublicKey, Revocation, Revoked, TrustedKey, UtcTime, escape};
+use conductor_signing::{
+    KeySelector, PublicKey, Revocation, Revoked, TrustError, TrustStore, TrustedKey, UtcTime, escape,
+};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
@@ -75,6 +77,33 @@ pub(crate) fn run(command: Command, config: &Path, output: &mut Output) -> Resul
         Command::Pin(arguments) => pin::run(&arguments, config, output),
         Command::Unpin(arguments) => unpin::run(&arguments, config, output),
         Command::AllowDowngrade(arguments) => allow_downgrade::run(arguments, config, output),
+    }
+}
+
+/// The key that is meant: by name among the trusted ones, by digits among all that are known.
+pub(crate) fn known_key(trust: &TrustStore, text: &str) -> Result<PublicKey, CliError> {
+    let mut named = trust.keys().iter().filter(|key| key.name == text);
+    match (named.next(), named.next()) {
+        (Some(TrustedKey { public_key, .. }), None) => return Ok(*public_key),
+        (Some(_), Some(_)) => return Err(TrustError::Ambiguous { selector: text.to_owned() }.into()),
+        (None, _) => {}
+    }
+    if let Ok(key) = text.parse() {
+        return Ok(key);
+    }
+    let selector: KeySelector = text.parse()?;
+    let trusted = trust.keys().iter().map(|key| key.public_key);
+    let removed = trust.removed_keys().iter().map(|key| key.public_key);
+    let revoked = trust.revocations().filter_map(|entry| entry.key().copied());
+    let rotated = trust.rotations().flat_map(|(link, _)| [link.old, link.new]);
+    let mut known: Vec<PublicKey> =
+        trusted.chain(removed).chain(revoked).chain(rotated).filter(|key| selector.matches(key)).collect();
+    known.sort_by_key(|key| *key.as_bytes());
+    known.dedup();
+    match known.as_slice() {
+        [key] => Ok(*key),
+        [] => Err(TrustError::NotTrusted { selector: text.to_owned() }.into()),
+        _ => Err(TrustError::Ambiguous { selector: text.to_owned() }.into()),
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use conductor_signing::{
-    KeySelector, PluginName, PublicKey, RotationLink, TrustError, TrustStore, TrustedKey, escape,
-};
+use conductor_signing::{PluginName, RotationLink, TrustError, TrustStore, escape};
 use serde_json::json;
 
 use crate::error::CliError;
@@ -19,7 +17,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
     let trust = TrustStore::load(config)?;
-    let key = meant(&trust, &arguments.key)?;
+    let key = super::known_key(&trust, &arguments.key)?;
     let entry = trust.get(&key);
     let removed = trust.removed_keys().iter().find(|removed| removed.public_key == key);
     match (entry, removed) {
@@ -84,31 +82,4 @@ pub(super) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
         })
     });
     Ok(())
-}
-
-/// The key that is meant: by name among the trusted ones, by digits among all that are known.
-fn meant(trust: &TrustStore, text: &str) -> Result<PublicKey, CliError> {
-    let mut named = trust.keys().iter().filter(|key| key.name == text);
-    match (named.next(), named.next()) {
-        (Some(TrustedKey { public_key, .. }), None) => return Ok(*public_key),
-        (Some(_), Some(_)) => return Err(TrustError::Ambiguous { selector: text.to_owned() }.into()),
-        (None, _) => {}
-    }
-    if let Ok(key) = text.parse() {
-        return Ok(key);
-    }
-    let selector: KeySelector = text.parse()?;
-    let trusted = trust.keys().iter().map(|key| key.public_key);
-    let removed = trust.removed_keys().iter().map(|key| key.public_key);
-    let revoked = trust.revocations().filter_map(|entry| entry.key().copied());
-    let rotated = trust.rotations().flat_map(|(link, _)| [link.old, link.new]);
-    let mut known: Vec<PublicKey> =
-        trusted.chain(removed).chain(revoked).chain(rotated).filter(|key| selector.matches(key)).collect();
-    known.sort_by_key(|key| *key.as_bytes());
-    known.dedup();
-    match known.as_slice() {
-        [key] => Ok(*key),
-        [] => Err(TrustError::NotTrusted { selector: text.to_owned() }.into()),
-        _ => Err(TrustError::Ambiguous { selector: text.to_owned() }.into()),
-    }
 }

@@ -1,0 +1,164 @@
+//! Keys that an ssh-agent holds: OpenSSH's own, and one that lies.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::shell::Shell;
+
+const WHO: [&str; 4] = ["--name", "Your Name", "--email", "you@example.com"];
+
+/// An agent with a home of its own; it ends with the value.
+struct Agent {
+    shell: Shell,
+    child: Child,
+}
+
+impl Agent {
+    fn start() -> Self {
+        let shell = Shell::new();
+        let socket = shell.path("agent.sock");
+        let mut command = Command::new("ssh-agent");
+        command.args(["-D", "-a"]).arg(&socket).env_clear().env("HOME", shell.home());
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = child.expect("ssh-agent is installed by: cargo xtask setup");
+        let agent = Self { shell: shell.with("SSH_AUTH_SOCK", &socket), child };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !socket.exists() {
+            assert!(Instant::now() < deadline, "the agent has no socket");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        agent
+    }
+
+    /// Makes a key and hands it to the agent.
+    fn add(&self, kind: &str, comment: &str) {
+        let path = self.shell.path(comment);
+        let keygen = ["-q", "-t", kind, "-N", "", "-C", comment, "-f"];
+        run(Command::new("ssh-keygen").args(keygen).arg(&path));
+        let socket = self.shell.path("agent.sock");
+        run(Command::new("ssh-add").arg("-q").arg(&path).env("SSH_AUTH_SOCK", socket));
+    }
+
+    fn sign(&self, spec: &str) -> super::shell::Ended {
+        let words = ["sign", "my_plugin.wasm", "--force", "--hardware-key", spec];
+        self.shell.run(&[&words[..], &WHO].concat())
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.child.kill().expect("ended");
+        self.child.wait().expect("ended");
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("OpenSSH is installed by: cargo xtask setup");
+    assert!(output.status.success(), "{command:?}: {output:?}");
+}
+
+#[test]
+fn the_only_ed25519_key_of_an_agent_signs() {
+    let agent = Agent::start();
+    agent.sign("ssh-agent").refused(1, "holds no Ed25519 key", "ssh-keygen -t ed25519");
+    agent.add("ecdsa", "curve");
+    agent.sign("ssh-agent").refused(1, "it holds 1 of other types", "ssh-add");
+    agent.add("ed25519", "ada");
+    assert_eq!(agent.sign("ssh-agent").code, 0);
+    let listed = agent.shell.ok(&["keys", "list", "--json"]).json();
+    let key = listed["keys"][0]["public_key"].as_str().expect("a key");
+    assert_eq!(listed["keys"][0]["label"], "ada");
+    agent.shell.ok(&["trust", "add", key, "Ada"]);
+    agent.shell.ok(&["verify", "my_plugin.wasm"]);
+}
+
+#[test]
+fn one_of_several_is_named_by_its_fingerprint_or_its_key() {
+    let agent = Agent::start();
+    agent.add("ed25519", "ada");
+    agent.add("ed25519", "bob");
+    agent.sign("ssh-agent").refused(1, "holds several Ed25519 keys: ssh-agent:SHA256:", "name one");
+    let listed = agent.shell.ok(&["keys", "list", "--json"]).json();
+    for offer in listed["keys"].as_array().expect("a list") {
+        let key = offer["public_key"].as_str().expect("a key");
+        for spec in [offer["spec"].as_str().expect("a spec").to_owned(), format!("ssh-agent:{key}")] {
+            assert_eq!(agent.sign(&spec).field("  Public key:"), key);
+        }
+    }
+    agent.sign("ssh-agent:SHA256:none").refused(1, "does not hold that key", "ssh-add");
+    agent.sign("ssh-agent:none").refused(1, "neither a fingerprint", "keys list");
+    // The fingerprint is the one that OpenSSH prints.
+    let socket = agent.shell.path("agent.sock");
+    let printed = Command::new("ssh-add").arg("-l").env("SSH_AUTH_SOCK", socket).output().expect("runs");
+    let printed = String::from_utf8(printed.stdout).expect("text");
+    for offer in listed["keys"].as_array().expect("a list") {
+        let fingerprint = offer["spec"].as_str().expect("a spec").trim_start_matches("ssh-agent:");
+        assert!(printed.contains(fingerprint), "{printed}");
+    }
+}
+
+#[test]
+fn without_an_agent_the_error_says_so() {
+    let shell = Shell::new();
+    let sign = [&["sign", "my_plugin.wasm", "--hardware-key", "ssh-agent"][..], &WHO].concat();
+    shell.run(&sign).refused(1, "SSH_AUTH_SOCK is not set", "eval");
+    let shell = shell.with("SSH_AUTH_SOCK", Path::new("/none"));
+    shell.run(&sign).refused(1, "ssh-agent at /none", "");
+}
+
+/// Answers like an agent, with whatever it was given, until its listener is gone.
+fn pretend(socket: &Path, identities: Vec<u8>, signature: Vec<u8>) {
+    let listener = UnixListener::bind(socket).expect("a socket");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut length = [0; 4];
+            let Ok(()) = stream.read_exact(&mut length) else { continue };
+            let mut request = vec![0; u32::from_be_bytes(length) as usize];
+            let Ok(()) = stream.read_exact(&mut request) else { continue };
+            let answer = if request[0] == 11 { &identities } else { &signature };
+            // Whoever asked may be gone already.
+            let _ = stream.write_all(answer);
+        }
+    });
+}
+
+fn string(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u32).to_be_bytes()[..], bytes].concat()
+}
+
+#[test]
+fn what_an_agent_gives_for_a_signature_is_verified_before_it_is_written() {
+    let key = conductor_signing::SigningKey::generate().expect("a key").public_key();
+    let blob = [string(b"ssh-ed25519"), string(key.as_bytes())].concat();
+    let identities =
+        string(&[&[12][..], &1u32.to_be_bytes(), &string(&blob), &string(b"liar \x1b[31m")].concat());
+    let lie = [string(b"ssh-ed25519"), string(&[7; 64])].concat();
+    for (name, identities, signature, error) in [
+        (
+            "lies",
+            identities.clone(),
+            string(&[&[14][..], &string(&lie)].concat()),
+            "is none; nothing was written",
+        ),
+        ("refuses", identities.clone(), string(&[5]), "ssh-agent refused"),
+        ("babbles", identities, string(&[14, 0, 0, 0, 9]), "sent what is no answer"),
+        ("floods", vec![0xff; 4], Vec::new(), "sent what is no answer"),
+        ("counts", string(&[12, 0xff, 0xff, 0xff, 0xff]), Vec::new(), "sent what is no answer"),
+    ] {
+        let shell = Shell::new();
+        let socket = shell.path(name);
+        pretend(&socket, identities, signature);
+        let shell = shell.with("SSH_AUTH_SOCK", &socket);
+        let sign = [&["sign", "my_plugin.wasm", "--hardware-key", "ssh-agent"][..], &WHO].concat();
+        shell.run(&sign).refused(1, error, "");
+        assert!(!shell.path("my_plugin.wasm.sig").exists());
+        let listed = shell.run(&["keys", "list"]);
+        assert!(!listed.stdout.contains('\u{1b}'), "{listed:?}");
+        fs::remove_file(&socket).expect("removed");
+    }
+}
