@@ -1,7 +1,8 @@
 //! Writes the inputs that fuzzing starts from: `seeds VECTORS OUT` makes a directory for each target in OUT.
 //!
 //! For `module` they are the attacks in `tests/vectors`, compiled; for `host_call` requests of each operation; for
-//! `worker_frame` the shapes that frames have.
+//! `worker_frame` the shapes that frames have; for `manifest` and `pkcs11_uri` texts that are sound. Whatever has to be
+//! signed is written by the example `sound_files` of `conductor-signing`, which is compiled without counters.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     write_modules(vectors, vectors, &modules)?;
     write_all(&out.join("host_call"), host_calls())?;
     write_all(&out.join("worker_frame"), worker_frames())?;
+    write_all(&out.join("manifest"), manifests())?;
+    write_all(&out.join("pkcs11_uri"), token_uris())?;
     Ok(())
 }
 
@@ -89,6 +92,20 @@ fn worker_frames() -> Vec<(&'static str, Vec<u8>)> {
         ("failed", done(&[1, 14])),
         ("trapped", done(&[&[3][..], &list(b"unreachable")].concat())),
     ]
+}
+
+fn manifests() -> Vec<(&'static str, Vec<u8>)> {
+    let toml = "name = \"chord\"\nversion = \"1.0.0\"\ndescription = \"d\"\n[[actions]]\nname = \"play\"\n\
+                [[capabilities]]\nname = \"Midi\"\nscope = \"synth\"\nreason = \"to play\"\n";
+    let json = br#"{"name":"chord","version":"1","capabilities":[{"name":"Midi","scope":"synth"}],"abi":1}"#;
+    vec![("toml", toml.as_bytes().to_vec()), ("json", json.to_vec())]
+}
+
+fn token_uris() -> Vec<(&'static str, Vec<u8>)> {
+    let path = "pkcs11:module-path=/m.so;token=t%20t;object=o;id=%01%FF;type=private;pin-source=/p";
+    let query =
+        "pkcs11:token=t;slot-id=7;serial=1;model=m;manufacturer=x?module-path=/m.so&pin-value=1&x-v=2";
+    vec![("path", path.as_bytes().to_vec()), ("query", query.as_bytes().to_vec())]
 }
 
 fn list(bytes: &[u8]) -> Vec<u8> {

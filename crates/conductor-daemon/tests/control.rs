@@ -20,4 +20,5 @@ mod control {
     mod status;
     mod user;
     mod walls;
+    mod withdrawn;
 }

@@ -97,6 +97,21 @@ impl TrustStore {
         })
     }
 
+    /// What the four files would say if these were their contents, in the order of [`TrustStore::files`].
+    #[doc(hidden)]
+    pub fn from_texts(texts: [&str; 4]) -> Result<Self, TrustError> {
+        let [trusted, revoked, pins, rotations] = Self::files(Path::new(""));
+        let (keys, removed) = trust_file::parse(&trusted, texts[0])?;
+        Ok(Self {
+            keys,
+            removed,
+            revocations: Revocations::parse(&revoked, texts[1])?,
+            pins: Pins::parse(&pins, texts[2])?,
+            rotations: Rotations::parse(&rotations, texts[3])?,
+            directory: None,
+        })
+    }
+
     /// The file that trusted keys of a configuration directory are kept in.
     #[must_use]
     pub fn trusted_keys_path(config_dir: &Path) -> PathBuf {

@@ -21,7 +21,7 @@ const WORKSPACE: &str = "fuzz";
 const OUTPUT: &str = "fuzzing";
 
 /// Seconds for each target when all that is asked is whether they still run.
-const SMOKE_SECONDS: u64 = 20;
+const SMOKE_SECONDS: u64 = 10;
 
 /// Seconds after which a single input counts as a hang. The limits that a target sets end in milliseconds; the rest is
 /// for a machine that does other things as well.
@@ -120,7 +120,18 @@ impl Bench {
             Self { root: places.root.clone(), programs: target.join("debug"), output: target.join(OUTPUT) };
         let (vectors, seeds) = (places.root.join("tests/vectors"), bench.output.join("seeds"));
         empty(&seeds)?;
-        Program::new(bench.programs.join("seeds"), &places.root).args([vectors, seeds]).stdout()?;
+        Program::new(bench.programs.join("seeds"), &places.root).args([&vectors, &seeds]).stdout()?;
+        let sound = [
+            "run",
+            "--quiet",
+            "--locked",
+            "--package",
+            "conductor-signing",
+            "--example",
+            "sound_files",
+            "--",
+        ];
+        Program::cargo(&places.root).args(sound).args([&seeds]).stdout()?;
         Ok(bench)
     }
 

@@ -56,7 +56,7 @@ enum FoundBy {
 }
 
 /// Every package of the operating system that is needed. To add one is to add a line.
-const PACKAGES: [Package; 10] = [
+const PACKAGES: [Package; 14] = [
     Package {
         debian: "pkg-config",
         found_by: FoundBy::Program("pkg-config"),
@@ -116,6 +116,30 @@ const PACKAGES: [Package; 10] = [
         found_by: FoundBy::Program("oscsend"),
         purpose: Purpose::Test,
         reason: "oscsend, which a test plays an OSC controller with",
+    },
+    Package {
+        debian: "softhsm2",
+        found_by: FoundBy::Program("softhsm2-util"),
+        purpose: Purpose::Test,
+        reason: "PKCS#11 module with a token in files, on which tests keep keys",
+    },
+    Package {
+        debian: "openssh-client",
+        found_by: FoundBy::Program("ssh-agent"),
+        purpose: Purpose::Test,
+        reason: "ssh-agent, in which tests keep keys",
+    },
+    Package {
+        debian: "openssl",
+        found_by: FoundBy::Program("openssl"),
+        purpose: Purpose::Test,
+        reason: "reads and writes encrypted keys in a test",
+    },
+    Package {
+        debian: "bsdutils",
+        found_by: FoundBy::Program("script"),
+        purpose: Purpose::Test,
+        reason: "script, the terminal of tests in which somebody is asked for a passphrase",
     },
 ];
 

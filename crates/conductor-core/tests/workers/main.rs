@@ -29,6 +29,7 @@ mod raw;
 mod restarts;
 mod second_wall;
 mod vectors;
+mod withdrawn;
 
 use std::process::ExitCode;
 
@@ -74,7 +75,7 @@ fn trials() -> Vec<Trial> {
         test("code_cache::directory", code_cache::a_directory_is_ignored),
         test("code_cache::secret", code_cache::a_secret_that_is_none_is_refused),
     ];
-    for (name, run) in instances::TESTS.into_iter().chain(not_wasm::TESTS) {
+    for (name, run) in instances::TESTS.into_iter().chain(not_wasm::TESTS).chain(withdrawn::TESTS) {
         trials.push(in_process(name, run));
         trials.push(in_workers(name, run));
     }

@@ -21,7 +21,7 @@ const HOST_ONLY: &str = "wasm is known to conductor-core alone; use its types";
 const GUEST: &str = "this crate runs inside plugins";
 
 /// Every crate, from the top layer down. A crate that is not listed is a violation by itself.
-const LAYERS: [Layer; 7] = [
+const LAYERS: [Layer; 8] = [
     Layer {
         name: "conductor-abi",
         may: &[],
@@ -41,6 +41,12 @@ const LAYERS: [Layer; 7] = [
         ],
     },
     Layer {
+        name: "conductor-keys",
+        may: &["conductor-signing"],
+        emits: &[],
+        never: &[("wasmtime", NO_ENGINE), ("tokio", NO_ASYNC)],
+    },
+    Layer {
         name: "conductor-core",
         may: &["conductor-abi", "conductor-signing"],
         emits: &[],
@@ -51,7 +57,7 @@ const LAYERS: [Layer; 7] = [
     },
     Layer {
         name: "conductor-daemon",
-        may: &["conductor-abi", "conductor-signing", "conductor-core"],
+        may: &["conductor-abi", "conductor-signing", "conductor-keys", "conductor-core"],
         emits: &[],
         never: &[
             ("wasmtime", HOST_ONLY),

@@ -1,0 +1,110 @@
+//! A running daemon stops what the user no longer lets in.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+use super::ctl::{ctl, json, shown};
+use crate::scratch::{Daemon, PATIENCE, Scratch, plugin};
+use crate::wasm;
+
+/// A daemon that calls two signed plugins of two publishers, one of them with calls that take long.
+fn daemon(scratch: &Scratch) -> Daemon {
+    for name in ["one", "two"] {
+        std::fs::copy(wasm::fixture("hostile"), scratch.path(&format!("{name}.wasm"))).expect("copied");
+        scratch.conductor_sign(&["generate-key", name]);
+        let file = format!("{name}.wasm");
+        scratch.conductor_sign(&["sign", &file, name, "--name", "Ada", "--email", "ada@example.org"]);
+        scratch.conductor_sign(&["trust", "add", &key(scratch, name), &format!("Publisher {name} {name}")]);
+    }
+    // Both files are the same plugin; what is known of its name would bind it to one of them.
+    let one = plugin(
+        "one",
+        &scratch.path("one.wasm"),
+        "max_execution_time = \"60s\"\nmax_fuel = 18446744073709551615",
+    );
+    scratch.config(&format!(
+        "{one}
+        [[inputs]]
+        name = \"ticks\"
+        type = \"interval\"
+        every = \"10ms\"
+        [[mappings]]
+        trigger = {{ input = \"ticks\" }}
+        plugin = \"one\"
+        action = \"count\"\n"
+    ));
+    let mut daemon = scratch.start(&[]);
+    daemon.wait_for_log("plugin loaded");
+    daemon
+}
+
+fn key(scratch: &Scratch, name: &str) -> String {
+    std::fs::read_to_string(scratch.path(&format!("{name}.public"))).expect("key").trim().to_owned()
+}
+
+/// Waits until the plugin is in a state, and says how long that took.
+fn wait_for(scratch: &Scratch, state: &str) -> (Json, Duration) {
+    let start = Instant::now();
+    loop {
+        let plugin = json(scratch, &["plugin", "list"])["plugins"][0].clone();
+        if plugin["state"] == state {
+            return (plugin, start.elapsed());
+        }
+        assert!(start.elapsed() < PATIENCE, "not {state}: {plugin}");
+    }
+}
+
+#[test]
+fn a_revoked_key_stops_its_plugin_and_a_mistake_is_mended() {
+    let scratch = Scratch::new();
+    let mut daemon = daemon(&scratch);
+    let key = key(&scratch, "one");
+    daemon.next_call();
+    scratch.conductor_sign(&["trust", "revoke", &key, "--reason", "laptop stolen"]);
+    let (stopped, _) = wait_for(&scratch, "withdrawn");
+    daemon.wait_for_log("stopped: key ");
+    assert!(stopped["why"].as_str().is_some_and(|why| why.contains("laptop stolen")), "{stopped}");
+    assert!(stopped["worker_pid"].is_null(), "{stopped}");
+    assert_eq!(json(&scratch, &["status"])["plugins"]["withdrawn"], 1);
+    let calls = stopped["calls"].clone();
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(wait_for(&scratch, "withdrawn").0["calls"], calls, "it is called no more");
+
+    let refused = ctl(&scratch, &["plugin", "resume", "one"]);
+    assert!(refused.code == 4 && refused.stderr.contains("`one` would be refused: key "), "{refused:?}");
+    scratch.conductor_sign(&["trust", "unrevoke", &key]);
+    assert_eq!(wait_for(&scratch, "withdrawn").0["calls"], calls, "it comes back when the user says so");
+    assert_eq!(shown(&scratch, &["plugin", "resume", "one"]), "one is let back in; it was withdrawn\n");
+    let (running, _) = wait_for(&scratch, "running");
+    assert!(running["why"].is_null(), "{running}");
+    let deadline = Instant::now() + PATIENCE;
+    while wait_for(&scratch, "running").0["calls"] == calls {
+        assert!(Instant::now() < deadline, "it is not called again");
+    }
+    daemon.stop();
+    let log = std::fs::read_to_string(scratch.path("state/audit.jsonl")).expect("read");
+    let events: Vec<Json> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let withdrawn = events.iter().find(|event| event["event"] == "plugin-withdrawn").expect("recorded");
+    assert!(withdrawn["cause"].as_str().is_some_and(|cause| cause.contains("laptop stolen")), "{withdrawn}");
+    assert!(events.iter().any(|event| event["event"] == "plugin-resumed"));
+}
+
+#[test]
+fn trust_that_is_taken_away_stops_a_plugin_too_and_damage_stops_nothing() {
+    let scratch = Scratch::new();
+    let mut daemon = daemon(&scratch);
+    daemon.next_call();
+    let path = scratch.path("config/revoked_keys.toml");
+    std::fs::write(&path, "nonsense").expect("written");
+    daemon.wait_for_log("trust cannot be checked, plugins go on");
+    assert_eq!(wait_for(&scratch, "running").0["state"], "running");
+    std::fs::remove_file(&path).expect("removed");
+    scratch.conductor_sign(&["trust", "remove", &key(&scratch, "two")]);
+    std::thread::sleep(Duration::from_millis(600));
+    assert_eq!(wait_for(&scratch, "running").0["state"], "running", "that was somebody else's key");
+    scratch.conductor_sign(&["trust", "remove", &key(&scratch, "one")]);
+    let (stopped, _) = wait_for(&scratch, "withdrawn");
+    assert!(stopped["why"].as_str().is_some_and(|why| why.contains("is not trusted")), "{stopped}");
+    daemon.stop();
+}
