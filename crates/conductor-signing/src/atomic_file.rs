@@ -4,15 +4,20 @@
 //! directory synchronised after it. A crash at any point leaves at worst a file whose name starts with
 //! [`TEMPORARY_PREFIX`].
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
 /// How the names of temporary files start.
 pub const TEMPORARY_PREFIX: &str = ".conductor-tmp-";
+
+/// Longest wait for the lock of a directory.
+const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Mode of files that only their owner may read.
 pub const PRIVATE: u32 = 0o600;
@@ -82,15 +87,28 @@ pub struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    /// Waits for the lock of the directory in which `path` is.
+    /// Waits for the lock of the directory in which `path` is, for a few seconds: whoever may read the directory can hold it.
     ///
     /// # Errors
     ///
-    /// Passes on what the operating system says.
+    /// Fails with [`io::ErrorKind::TimedOut`] if somebody else goes on holding the lock, or with what the operating system
+    /// says.
     pub fn around(path: &Path) -> io::Result<Self> {
         let directory = File::open(directory_of(path))?;
-        directory.lock()?;
-        Ok(Self { _directory: directory })
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match directory.try_lock() {
+                Ok(()) => return Ok(Self { _directory: directory }),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let message = "somebody else has locked the directory";
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
     }
 }
 

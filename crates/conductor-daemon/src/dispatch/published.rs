@@ -140,6 +140,8 @@ impl Published {
             Phase::Loading | Phase::Refused { .. } => return None,
         };
         let cause = permission.check(trust)?;
+        // Its worker has been ended, whatever its thread has seen of that.
+        self.worker.store(0, Ordering::Relaxed);
         if let Phase::Loaded(loaded) = &mut *self.phase() {
             loaded.standing = Standing::Withdrawn;
             loaded.withdrawn = Some(Box::new(cause.clone()));
@@ -202,18 +204,19 @@ impl Published {
 
     /// Publishes what is no counter. `failure` is the call that just failed, if one did.
     pub(super) fn changed(&self, failure: Option<&Outcome>, plugin: &dyn Plugin) {
-        let standing = match plugin.state() {
+        let (standing, withdrawn) = match plugin.state() {
             PluginState::BackingOff { retry_in, .. } => {
-                Standing::BackingOff { until: Instant::now() + retry_in }
+                (Standing::BackingOff { until: Instant::now() + retry_in }, None)
             }
-            PluginState::Quarantined { failures, .. } => Standing::Quarantined { failures },
-            PluginState::Withdrawn { .. } => Standing::Withdrawn,
+            PluginState::Quarantined { failures, .. } => (Standing::Quarantined { failures }, None),
+            PluginState::Withdrawn { cause } => (Standing::Withdrawn, Some(cause)),
             // A state that this program does not know yet is said in the outcome of the next call.
-            PluginState::Ready | _ => Standing::Running,
+            PluginState::Ready | _ => (Standing::Running, None),
         };
         self.in_trouble.store(standing != Standing::Running, Ordering::Relaxed);
         if let Phase::Loaded(loaded) = &mut *self.phase() {
             loaded.standing = standing;
+            loaded.withdrawn = withdrawn;
             loaded.walls = plugin.walls();
             if let Some(failure) = failure {
                 loaded.last_failure = Some(failure.clone());

@@ -8,20 +8,19 @@ use super::ctl::{ctl, json, shown};
 use crate::scratch::{Daemon, PATIENCE, Scratch, plugin};
 use crate::wasm;
 
-/// A daemon that calls two signed plugins of two publishers, one of them with calls that take long.
-fn daemon(scratch: &Scratch) -> Daemon {
-    for name in ["one", "two"] {
-        std::fs::copy(wasm::fixture("hostile"), scratch.path(&format!("{name}.wasm"))).expect("copied");
-        scratch.conductor_sign(&["generate-key", name]);
-        let file = format!("{name}.wasm");
-        scratch.conductor_sign(&["sign", &file, name, "--name", "Ada", "--email", "ada@example.org"]);
-        scratch.conductor_sign(&["trust", "add", &key(scratch, name), &format!("Publisher {name} {name}")]);
+/// A daemon that calls an action of a signed plugin a hundred times a second; a second publisher is trusted as well.
+fn daemon(scratch: &Scratch, action: &str) -> Daemon {
+    for (key_file, name) in [("one", "Ada"), ("two", "Somebody Else")] {
+        scratch.conductor_sign(&["generate-key", key_file]);
+        scratch.conductor_sign(&["trust", "add", &key(scratch, key_file), name]);
     }
-    // Both files are the same plugin; what is known of its name would bind it to one of them.
+    std::fs::copy(wasm::fixture("hostile"), scratch.path("one.wasm")).expect("copied");
+    scratch.conductor_sign(&["sign", "one.wasm", "one", "--name", "Ada", "--email", "ada@example.org"]);
+    // A call that does not end by itself ends long after this test.
     let one = plugin(
         "one",
         &scratch.path("one.wasm"),
-        "max_execution_time = \"60s\"\nmax_fuel = 18446744073709551615",
+        "max_execution_time = \"600s\"\nmax_fuel = 18446744073709551615",
     );
     scratch.config(&format!(
         "{one}
@@ -32,7 +31,7 @@ fn daemon(scratch: &Scratch) -> Daemon {
         [[mappings]]
         trigger = {{ input = \"ticks\" }}
         plugin = \"one\"
-        action = \"count\"\n"
+        action = \"{action}\"\n"
     ));
     let mut daemon = scratch.start(&[]);
     daemon.wait_for_log("plugin loaded");
@@ -58,7 +57,7 @@ fn wait_for(scratch: &Scratch, state: &str) -> (Json, Duration) {
 #[test]
 fn a_revoked_key_stops_its_plugin_and_a_mistake_is_mended() {
     let scratch = Scratch::new();
-    let mut daemon = daemon(&scratch);
+    let mut daemon = daemon(&scratch, "count");
     let key = key(&scratch, "one");
     daemon.next_call();
     scratch.conductor_sign(&["trust", "revoke", &key, "--reason", "laptop stolen"]);
@@ -91,9 +90,34 @@ fn a_revoked_key_stops_its_plugin_and_a_mistake_is_mended() {
 }
 
 #[test]
+fn a_call_that_would_go_on_is_ended() {
+    let scratch = Scratch::new();
+    let daemon = daemon(&scratch, "loop");
+    let busy = wait_for(&scratch, "running").0;
+    let pid = busy["worker_pid"].as_u64().expect("a worker");
+    let processor_time = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.split_whitespace().nth(13).and_then(|ticks| ticks.parse::<u64>().ok())
+    };
+    let start = Instant::now();
+    while processor_time().is_some_and(|ticks| ticks < 20) {
+        assert!(start.elapsed() < PATIENCE, "the plugin does not compute");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    scratch.conductor_sign(&["trust", "revoke", &key(&scratch, "one"), "--reason", "stolen"]);
+    let (stopped, _) = wait_for(&scratch, "withdrawn");
+    let start = Instant::now();
+    while processor_time().is_some() {
+        assert!(start.elapsed() < PATIENCE, "the worker goes on: {stopped}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    daemon.stop();
+}
+
+#[test]
 fn trust_that_is_taken_away_stops_a_plugin_too_and_damage_stops_nothing() {
     let scratch = Scratch::new();
-    let mut daemon = daemon(&scratch);
+    let mut daemon = daemon(&scratch, "count");
     daemon.next_call();
     let path = scratch.path("config/revoked_keys.toml");
     std::fs::write(&path, "nonsense").expect("written");

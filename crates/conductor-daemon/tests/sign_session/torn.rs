@@ -53,6 +53,47 @@ fn a_killed_change_of_trust_leaves_the_old_list_or_the_new() {
 }
 
 #[test]
+fn a_killed_revocation_leaves_the_old_list_or_the_new() {
+    let shell = Shell::new();
+    let config = shell.path(".config/conductor");
+    let digest = |round: usize| format!("sha256:{round:064x}");
+    let start = Instant::now();
+    shell.ok(&["trust", "revoke", &digest(0), "--reason", "bad"]);
+    let mut revoked = 1;
+    for (round, delay) in delays(start.elapsed()).enumerate() {
+        kill_after(&shell, &["trust", "revoke", &digest(round + 1), "--reason", "bad"], delay);
+        let store = TrustStore::load(&config).expect("old or new, never neither");
+        let now = store.revocations().count();
+        assert!(now == revoked || now == revoked + 1, "{now} after {revoked}");
+        revoked = now;
+    }
+    assert!(revoked > 1, "no command was given time to finish");
+}
+
+#[test]
+fn a_killed_cosigner_leaves_the_old_document_or_the_new() {
+    let shell = Shell::new();
+    shell.signed();
+    shell.key("first");
+    let who = ["--name", "Your Name", "--email", "you@example.com"];
+    let cosign = |key: &'static str| [&["cosign", "my_plugin.wasm", key][..], &who].concat();
+    let start = Instant::now();
+    shell.ok(&cosign("first"));
+    let undisturbed = start.elapsed();
+    shell.key("second");
+    for delay in delays(undisturbed) {
+        kill_after(&shell, &cosign("second"), delay);
+        let json = shell.run(&["verify", "my_plugin.wasm", "--json"]).json();
+        let count = json["signature"]["cosignatures"].as_array().map(Vec::len);
+        assert!(json["valid"] == true && matches!(count, Some(1 | 2)), "{json}");
+        if count == Some(2) {
+            return;
+        }
+    }
+    panic!("no command was given time to finish");
+}
+
+#[test]
 fn a_killed_signer_leaves_no_half_key_and_no_half_document() {
     let shell = Shell::new();
     let first = shell.signed();

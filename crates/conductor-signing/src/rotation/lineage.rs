@@ -1,5 +1,7 @@
 //! Rotations that were accepted, together with those that a plugin brings.
 
+use jiff::Timestamp;
+
 use super::{MAX_ROTATION_LINKS, RotationChain, RotationError, RotationLink, check_follows};
 use crate::PublicKey;
 
@@ -87,6 +89,13 @@ impl<'a> Lineage<'a> {
             Some(link)
         };
         std::iter::from_fn(next).take(MAX_ROTATION_LINKS)
+    }
+
+    /// The key that is in use at `now` where this one was once: the end of the rotations that hold by then.
+    #[must_use]
+    pub fn active(&self, key: &PublicKey, now: Timestamp) -> PublicKey {
+        let holds = |link: &&RotationLink| link.valid_from.is_past(now);
+        self.descendants(key).take_while(holds).last().map_or(*key, |link| link.new)
     }
 
     fn predecessor(&self, key: &PublicKey) -> Option<Ancestor<'a>> {

@@ -209,6 +209,8 @@ fn what_was_accepted_is_neither_contradicted_nor_rolled_back() {
     assert_eq!(back, [public[2], public[1], public[0]]);
     let on: Vec<PublicKey> = lineage.descendants(&public[0]).map(|link| link.new).collect();
     assert_eq!(on, [public[1], public[2], public[3]]);
+    assert_eq!(lineage.active(&public[0], UtcTime::now().timestamp()), public[3]);
+    assert_eq!(lineage.active(&public[0], jiff::Timestamp::UNIX_EPOCH), public[0]);
 }
 
 #[test]

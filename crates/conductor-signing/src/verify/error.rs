@@ -384,15 +384,16 @@ impl VerifyError {
         }
     }
 
-    /// Whether a plugin that was let in before may not go on running. What a later load has shown of the plugin's name
-    /// is not held against it.
+    /// Whether a plugin that was let in before may not go on running. What a later load has shown of the plugin's name, or
+    /// of its key, is not held against it: nobody has said that it is to stop.
     #[must_use]
     pub const fn ends_what_runs(&self) -> bool {
         match self {
             Self::Downgrade { .. }
             | Self::VersionMissing { .. }
             | Self::StatementStripped { .. }
-            | Self::CosignerMissing { .. } => false,
+            | Self::CosignerMissing { .. }
+            | Self::KeySuperseded { .. } => false,
             Self::DigestRevoked { .. }
             | Self::NoSignature { .. }
             | Self::Document(_)
@@ -415,7 +416,6 @@ impl VerifyError {
             | Self::TrustExpired { .. }
             | Self::OtherPlugins { .. }
             | Self::Rotation(_)
-            | Self::KeySuperseded { .. }
             | Self::KeyNotYetActive { .. }
             | Self::RotationFromCompromised { .. }
             | Self::PublisherChanged { .. }

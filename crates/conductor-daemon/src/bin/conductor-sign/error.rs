@@ -151,7 +151,13 @@ impl CliError {
         if matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
             return;
         }
-        eprintln!("error: {}", escape::terminal(&self.to_string()));
+        let text = self.to_string();
+        if let Self::Config(_) = self {
+            // Each fault has a line of its own, with its place.
+            text.lines().for_each(|line| eprintln!("error: {}", escape::terminal(line)));
+        } else {
+            eprintln!("error: {}", escape::terminal(&text));
+        }
         if let Some(hint) = self.hint() {
             eprintln!("hint: {}", escape::terminal(&hint));
         }
