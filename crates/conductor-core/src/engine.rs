@@ -123,10 +123,10 @@ pub enum EngineError {
 /// With the step that was left out it compiles:
 ///
 /// ```
-/// # use conductor_signing::{RequireStatement, SignaturePolicy, TrustStore, UnverifiedPlugin};
+/// # use conductor_signing::{SignaturePolicy, TrustStore, UnverifiedPlugin};
 /// # fn example(engine: &conductor_core::Engine, trust: &TrustStore, unverified: UnverifiedPlugin)
 /// # -> Result<(), Box<dyn std::error::Error>> {
-/// let verified = unverified.verify(SignaturePolicy::TrustedSigner, RequireStatement::OnceSeen, trust)?;
+/// let verified = unverified.verify(&SignaturePolicy::TrustedSigner.into(), trust)?;
 /// let compiled = conductor_core::CompiledPlugin::compile(engine, verified)?;
 /// # Ok(()) }
 /// ```

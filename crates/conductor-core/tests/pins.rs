@@ -169,7 +169,8 @@ fn only_what_was_loaded_is_recorded_and_only_once() {
 fn broken_pins_stop_loading() {
     let scratch = Scratch::new();
     let plugin = scratch.plugin("chord", 0, None);
-    fs::write(scratch.pins(), "version = 1\n[[pins]]\nname = \"arp\"\n").expect("written");
+    fs::write(scratch.pins(), "version = 1\n[[pins]]\nname = \"arp\"\nstatement_seen_at = \"once\"\n")
+        .expect("written");
     for requirement in [RequireStatement::OnceSeen, RequireStatement::Always, RequireStatement::Never] {
         assert!(matches!(load(&scratch.host(requirement), &plugin), Err(LoadError::Trust { .. })));
     }

@@ -15,6 +15,7 @@ mod sign_session {
     mod rotate;
     mod session;
     mod shell;
+    mod terminal;
     mod torn;
     mod trust;
 }

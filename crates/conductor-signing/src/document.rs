@@ -230,4 +230,4 @@ pub enum DocumentError {
 }
 
 #[cfg(test)]
-mod tests;
+mod confusion;

@@ -221,4 +221,6 @@ fn read<T: Default>(
 }
 
 #[cfg(test)]
+mod race;
+#[cfg(test)]
 mod tests;

@@ -171,11 +171,13 @@ impl Question<'_> {
         let chain = self.file.rotation();
         let lineage = trail.run(Check::Rotation, |step| self.lineage(step, chain.as_ref()))?;
         let signed_name = signed_name(manifest.as_ref(), statement.as_ref());
-        let mut standings = trail.run(Check::Signers, |step| {
+        let standings = trail.run(Check::Signers, |step| {
             Ok(self.standings(step, &lineage, &document, signed_name.as_ref()))
         })?;
-        let standing = standings.remove(0);
-        let signature = CheckedSignature { document, statement, standing, cosigner_standings: standings };
+        let mut standings = standings.into_iter();
+        let standing = standings.next().unwrap_or(Standing::Untrusted);
+        let cosigner_standings = standings.collect();
+        let signature = CheckedSignature { document, statement, standing, cosigner_standings };
         *found = Some(signature.clone());
         trail.run(Check::Policy, |step| self.check_policy(step, &signature))?;
         let names = Names::of(self.file, manifest.as_ref(), signature.statement());

@@ -43,3 +43,55 @@ fn a_plugin_runs_once_its_signer_is_trusted_and_no_longer_when_it_was_changed() 
     assert_eq!((code, calls), (1, 0), "{log}");
     assert!(log.contains("refused: ") && log.contains("digest"), "{log}");
 }
+
+/// From the first release to the next key: what `exec` loads is what the daemon would, and leaves the same behind.
+#[test]
+fn a_plugin_of_the_next_key_runs_and_is_remembered() {
+    let scratch = Scratch::new();
+    std::fs::copy(wasm::fixture("hostile"), scratch.path("hostile.wasm")).expect("copied");
+    let exec = || scratch.conductor(&["exec", "hostile.wasm", "--action", "count"]);
+    let sign = |key: &str| {
+        let who = ["--name", "Ada", "--email", "ada@example.org"];
+        scratch.conductor_sign(&[&["sign", "hostile.wasm", key][..], &who].concat());
+    };
+    for name in ["first", "next", "thief"] {
+        scratch.conductor_sign(&["generate-key", name]);
+    }
+    let key = std::fs::read_to_string(scratch.path("first.public")).expect("key");
+    scratch.conductor_sign(&["trust", "add", key.trim(), "Official"]);
+    sign("first");
+    assert_eq!(exec().code, 0);
+
+    scratch.conductor_sign(&["rotate", "first", "next"]);
+    sign("next");
+    let refused = exec();
+    assert!(refused.code == 4 && refused.stderr.contains("is not trusted"), "{refused:?}");
+    std::fs::copy(scratch.path("next.rotation.json"), scratch.path("hostile.wasm.rotation.json"))
+        .expect("shipped");
+    let ran = exec();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    std::fs::remove_file(scratch.path("hostile.wasm.rotation.json")).expect("removed");
+    assert_eq!(exec().code, 0, "the rotation was remembered");
+
+    scratch.conductor_sign(&["rotate", "first", "thief"]);
+    sign("thief");
+    std::fs::copy(scratch.path("thief.rotation.json"), scratch.path("hostile.wasm.rotation.json"))
+        .expect("shipped");
+    let refused = exec();
+    assert!(refused.code == 4 && refused.stderr.contains("fork: key"), "{refused:?}");
+    // Even where the thief's key is trusted, the name belongs to somebody else.
+    std::fs::remove_file(scratch.path("hostile.wasm.rotation.json")).expect("removed");
+    let thief = std::fs::read_to_string(scratch.path("thief.public")).expect("key");
+    scratch.conductor_sign(&["trust", "add", thief.trim(), "Somebody"]);
+    let refused = exec();
+    assert!(refused.code == 4 && refused.stderr.contains("comes from another publisher"), "{refused:?}");
+    scratch.conductor_sign(&["trust", "pin", "hostile", thief.trim()]);
+    assert_eq!(exec().code, 0, "the user decided");
+
+    scratch.config("[[policy.rules]]\ncapabilities = [\"Network\"]\nsigners = 2\n");
+    let refused = exec();
+    assert!(refused.code == 4 && refused.stderr.contains("1 of 2 trusted signers"), "{refused:?}");
+    let who = ["--name", "Bob", "--email", "bob@example.org"];
+    scratch.conductor_sign(&[&["cosign", "hostile.wasm", "next"][..], &who].concat());
+    assert_eq!(exec().code, 0, "the key that follows from a trusted one counts");
+}

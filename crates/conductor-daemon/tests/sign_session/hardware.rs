@@ -120,6 +120,10 @@ fn the_command_of_the_manual_works_with_a_device_that_the_configuration_knows() 
     assert_eq!(token.shell.ok(&words).field("  Public key:"), key);
     // It cosigns and rotates as well; a chain needs a place then.
     token.shell.key("next");
+    let sign = ["sign", "my_plugin.wasm", "next"];
+    token.shell.ok(&[&sign[..], &WHO].concat());
+    let cosign = ["cosign", "my_plugin.wasm", "--hardware-key", "/dev/yubikey"];
+    assert!(token.shell.ok(&[&cosign[..], &WHO].concat()).stdout.contains(&key));
     let rotate = ["rotate", "/dev/yubikey", "next"];
     let report = token.shell.ok(&rotate);
     assert_eq!(report.field("Old key:"), key);

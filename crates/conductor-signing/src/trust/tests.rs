@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::thread;
 
 use conductor_abi::Risk;
 
@@ -396,35 +395,4 @@ fn only_who_is_trusted_for_everything_may_revoke_anything() {
         assert!(matches!(reader.import(&list), Err(RevocationListError::NoAuthority { .. })));
         TrustStore::import_revocations(reader.0.path(), &list, true).expect("the user believes it");
     }
-}
-
-/// Row race: two writers, a thousand changes each; a change that got lost would make a later one fail.
-#[test]
-fn no_update_of_two_writers_is_lost() {
-    const CHANGES: usize = 1_000;
-    const KEPT: usize = 4;
-    let dir = directory();
-    let writer = |who: &str| {
-        let mut added = Vec::new();
-        for change in 0..CHANGES {
-            if added.len() < KEPT || change % 2 == 0 {
-                let key = key();
-                // The names are as alike as any.
-                let new = new(&format!("{who} {change}"), key);
-                TrustStore::add_despite_resemblance(dir.path(), new).expect("added");
-                added.push(key);
-            } else {
-                let key: KeySelector = added.remove(0).to_string().parse().expect("a key");
-                TrustStore::remove(dir.path(), &key).expect("still there");
-            }
-        }
-        added
-    };
-    let expected = thread::scope(|scope| {
-        let (one, two) = (scope.spawn(|| writer("one")), scope.spawn(|| writer("two")));
-        [one.join().expect("finishes"), two.join().expect("finishes")].concat()
-    });
-    let store = TrustStore::load(dir.path()).expect("loads");
-    assert_eq!(store.keys().len(), expected.len());
-    assert!(expected.iter().all(|key| store.get(key).is_some()));
 }
