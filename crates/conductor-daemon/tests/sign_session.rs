@@ -12,6 +12,7 @@ mod sign_session {
     mod help;
     mod impact;
     mod manifest;
+    mod manual;
     mod rotate;
     mod session;
     mod shell;
