@@ -1,14 +1,17 @@
 //! Rotations that were accepted, together with those that a plugin brings.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use super::{MAX_ROTATION_LINKS, RotationChain, RotationError, RotationLink, check_follows};
 use crate::PublicKey;
 
 /// How keys follow from each other. It holds no contradiction: a key has one successor and one predecessor at most.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Lineage<'a> {
-    links: Vec<Ancestor<'a>>,
+    by_old: HashMap<PublicKey, Ancestor<'a>>,
+    by_new: HashMap<PublicKey, Ancestor<'a>>,
 }
 
 /// One step from a key to the one that it follows from.
@@ -26,15 +29,19 @@ impl<'a> Lineage<'a> {
         accepted: &'a [RotationLink],
         offered: Option<&'a RotationChain>,
     ) -> Result<Self, RotationError> {
-        let mut lineage =
-            Self { links: accepted.iter().map(|link| Ancestor { link, accepted: true }).collect() };
+        let mut lineage = Self::default();
+        for link in accepted {
+            lineage.insert(Ancestor { link, accepted: true });
+        }
         for link in offered.map_or(&[][..], RotationChain::links) {
-            lineage.add(link)?;
+            lineage.add(Ancestor { link, accepted: false })?;
         }
         Ok(lineage)
     }
 
-    fn add(&mut self, link: &'a RotationLink) -> Result<(), RotationError> {
+    /// Adds a rotation that contradicts none of those that are there; says whether it was missing.
+    pub(crate) fn add(&mut self, step: Ancestor<'a>) -> Result<bool, RotationError> {
+        let link = step.link;
         let (old, new) = (link.old, link.new);
         if let Some((known, _)) = self.successor(&old) {
             if known.new != new {
@@ -44,7 +51,7 @@ impl<'a> Lineage<'a> {
                 let (expected, found) = (known.sequence, link.sequence);
                 return Err(RotationError::Gap { old, new, expected, found });
             }
-            return Ok(());
+            return Ok(false);
         }
         if let Some(known) = self.predecessor(&new) {
             return Err(RotationError::TwoOrigins { new, accepted: known.link.old, offered: old });
@@ -58,8 +65,13 @@ impl<'a> Lineage<'a> {
         if let Some((after, _)) = self.successor(&new) {
             check_follows(link, after)?;
         }
-        self.links.push(Ancestor { link, accepted: false });
-        Ok(())
+        self.insert(step);
+        Ok(true)
+    }
+
+    fn insert(&mut self, step: Ancestor<'a>) {
+        self.by_old.insert(step.link.old, step);
+        self.by_new.insert(step.link.new, step);
     }
 
     /// The way back from a key through those that it follows from, nearest first, at most 64 steps.
@@ -76,8 +88,7 @@ impl<'a> Lineage<'a> {
     /// The rotation by which a key passed on, and whether that was accepted before.
     #[must_use]
     pub fn successor(&self, key: &PublicKey) -> Option<(&'a RotationLink, bool)> {
-        let step = self.links.iter().find(|step| step.link.old == *key)?;
-        Some((step.link, step.accepted))
+        self.by_old.get(key).map(|step| (step.link, step.accepted))
     }
 
     /// The rotations that follow from a key, nearest first, at most 64.
@@ -99,6 +110,6 @@ impl<'a> Lineage<'a> {
     }
 
     fn predecessor(&self, key: &PublicKey) -> Option<Ancestor<'a>> {
-        self.links.iter().find(|step| step.link.new == *key).copied()
+        self.by_new.get(key).copied()
     }
 }

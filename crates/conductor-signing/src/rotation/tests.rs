@@ -166,6 +166,11 @@ fn links_follow_each_other() {
     assert_eq!(other, Err(RotationError::Broken { after: public[1], found: public[2] }));
 }
 
+/// Signs a rotation with any number.
+fn link(old: &SigningKey, new: &SigningKey, sequence: u64) -> Result<RotationLink, RotationError> {
+    RotationLink::make(old, new, sequence, &request())
+}
+
 /// A store that trusts the first of these keys.
 fn trusting(key: PublicKey) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
@@ -247,6 +252,40 @@ fn damage_never_reads_as_nothing_accepted() {
         let error = TrustStore::load(dir.path()).expect_err(&bent);
         assert!(!error.is_about_request(), "{error}");
         assert!(error.to_string().contains("rotations.toml:"), "{error}");
+    }
+}
+
+/// Whoever edits the file by hand is held to what would have been accepted; the order of the entries means nothing.
+#[test]
+fn what_is_kept_holds_no_contradiction() {
+    let keys = keys(4);
+    let link = |old: usize, new: usize, sequence| link(&keys[old], &keys[new], sequence).expect("signed");
+    let entry = |link: &RotationLink| {
+        let wire = toml::to_string(&LinkWire::of(&link.signed)).expect("TOML");
+        format!("[[links]]\naccepted_at = \"2025-01-01T00:00:00Z\"\n{wire}")
+    };
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("rotations.toml");
+    let load = |links: &[RotationLink]| {
+        let text = format!("version = 1\n{}", links.iter().map(entry).collect::<String>());
+        crate::atomic_file::replace(&path, text.as_bytes(), crate::atomic_file::PRIVATE).expect("written");
+        TrustStore::load(dir.path()).map_err(|error| error.to_string())
+    };
+    let (first, second, third) = (link(0, 1, 1), link(1, 2, 2), link(2, 3, 3));
+    load(&[first.clone(), second.clone(), third.clone()]).expect("in order");
+    load(&[third.clone(), first.clone(), second.clone()]).expect("in any order");
+    load(&[first.clone(), third.clone()]).expect("a part that is missing hides what followed, no more");
+    for (links, words) in [
+        (vec![first.clone(), first.clone()], "stands here twice"),
+        (vec![first.clone(), link(0, 2, 1)], "fork"),
+        (vec![first.clone(), link(2, 1, 1)], "fork"),
+        (vec![first.clone(), link(1, 2, 3)], "has the number 3, where 2 would be next"),
+        (vec![first.clone(), link(1, 0, 2)], "leads back"),
+        (vec![second.clone(), link(0, 1, 2)], "has the number 2, where 3 would be next"),
+    ] {
+        let error = load(&links).expect_err(words);
+        let line = format!("rotations.toml:{}: `links`: ", 2 + 7);
+        assert!(error.contains(words) && error.contains(&line), "{error}");
     }
 }
 

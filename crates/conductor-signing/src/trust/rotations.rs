@@ -9,7 +9,8 @@ use toml::Spanned;
 use super::source::{Lines, Source, VERSION, encode};
 use super::{Pin, ROTATIONS_FILE, TrustError, TrustStore, write};
 use crate::rotation::{
-    Lineage, LinkWire, RotationChain, RotationError, RotationLink, SignedLink, parse_base64, parse_signature,
+    Ancestor, Lineage, LinkWire, RotationChain, RotationError, RotationLink, SignedLink, parse_base64,
+    parse_signature,
 };
 use crate::{PublicKey, UtcTime, VerifiedPlugin};
 
@@ -53,13 +54,12 @@ impl Rotations {
         let source = Source { path, lines: &lines };
         let file: RotationFile = source.parse()?;
         source.check_version(&file.version)?;
+        let failed = |line, cause| TrustError::Value { path: path.into(), line, field: "links", cause };
         let mut rotations = Self::default();
         for spanned in &file.links {
-            let line = source.line_of(spanned);
-            let entry = spanned.get_ref();
-            let failed = |cause: String| TrustError::Value { path: path.into(), line, field: "links", cause };
+            let (line, entry) = (source.line_of(spanned), spanned.get_ref());
             if rotations.links.len() == MAX_ACCEPTED_ROTATIONS {
-                return Err(failed(format!("more than {MAX_ACCEPTED_ROTATIONS} rotations")));
+                return Err(failed(line, format!("more than {MAX_ACCEPTED_ROTATIONS} rotations")));
             }
             let link = RotationLink::verify(SignedLink {
                 old_key: source.value("old_key", &entry.old_key, str::parse)?,
@@ -68,13 +68,19 @@ impl Rotations {
                 old_signature: source.value("old_signature", &entry.old_signature, parse_signature)?,
                 new_signature: source.value("new_signature", &entry.new_signature, parse_signature)?,
             })
-            .map_err(|error| failed(error.to_string()))?;
-            let contradicts = |other: &RotationLink| other.old == link.old || other.new == link.new;
-            if rotations.links.iter().any(contradicts) {
-                return Err(failed("contradicts a rotation above".to_owned()));
-            }
+            .map_err(|error| failed(line, error.to_string()))?;
             rotations.accepted_at.push(source.value("accepted_at", &entry.accepted_at, str::parse)?);
             rotations.links.push(link);
+        }
+        let mut lineage = Lineage::default();
+        for (link, spanned) in rotations.links.iter().zip(&file.links) {
+            let added = lineage.add(Ancestor { link, accepted: true });
+            let cause = match added {
+                Ok(true) => continue,
+                Ok(false) => "this rotation stands here twice".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            return Err(failed(source.line_of(spanned), cause));
         }
         Ok(rotations)
     }
