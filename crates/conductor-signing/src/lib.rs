@@ -91,8 +91,9 @@ pub use revocation_list::{
     RevocationList, RevocationListError,
 };
 pub use rotation::{
-    Ancestor, Lineage, MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, Purpose, ROTATION_PAYLOAD_TYPE,
-    ROTATION_VERSION, RotationChain, RotationError, RotationLink, RotationRequest, rotation_path,
+    Ancestor, Lineage, MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, MAX_ROTATION_STATEMENT_BYTES, Purpose,
+    ROTATION_PAYLOAD_TYPE, ROTATION_VERSION, RotationChain, RotationError, RotationLink, RotationRequest,
+    rotation_path,
 };
 pub use sign::{SignError, SigningRequest};
 pub use statement::{PAYLOAD_TYPE, Statement};

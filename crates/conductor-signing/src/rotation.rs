@@ -10,12 +10,13 @@
 //! | `links` | 1 to 64 of `{old_key, new_key, statement, old_signature, new_signature}` |
 //!
 //! `statement` is the base64 of the exact bytes that both signatures are made over, in the pre-authentication encoding of
-//! DSSE with a type of their own, so that no other signature can be taken for one of these. Its members:
+//! DSSE with a type of their own, so that no other signature can be taken for one of these. It has at most 384 bytes; its
+//! members:
 //!
 //! | member | value |
 //! |---|---|
 //! | `old_key`, `new_key` | 64 lower-case hex digits each |
-//! | `sequence` | 1 for the first rotation of a publisher, and one more for each that follows |
+//! | `sequence` | 1 for the first rotation of a publisher, and one more for each that follows, up to 64 |
 //! | `rotated_at` | when it was made, RFC 3339, UTC |
 //! | `valid_from` | from when on the new key signs and the old one does not |
 //! | `keeps` | purposes that the old key keeps: `"sign"`, `"revoke"`; absent if none |
@@ -52,6 +53,14 @@ pub const MAX_ROTATION_BYTES: usize = 64 * 1024;
 /// Most links of a chain, and most steps from a key to the one that it follows from; each costs two verifications.
 pub const MAX_ROTATION_LINKS: usize = 64;
 
+/// The number of the last link that a chain may have. Chains may be handed over in parts, so without it the holder of one
+/// trusted key could fill the file of the accepted ones for everybody else.
+const MAX_SEQUENCE: u64 = MAX_ROTATION_LINKS as u64;
+
+/// Longest statement in bytes, the longest that is made here and some white space. What is accepted is kept: a statement
+/// that is blown up would fill the file of the accepted ones for everybody else.
+pub const MAX_ROTATION_STATEMENT_BYTES: usize = 384;
+
 /// The file in which a plugin's rotations stand: `<plugin>.rotation.json`.
 #[must_use]
 pub fn rotation_path(plugin: &Path) -> PathBuf {
@@ -67,7 +76,7 @@ pub struct RotationLink {
     pub old: PublicKey,
     /// The key that follows.
     pub new: PublicKey,
-    /// Its place in the chain, from 1.
+    /// Its place in the chain, from 1 to [`MAX_ROTATION_LINKS`].
     pub sequence: u64,
     /// When it was made, as both keys say.
     pub rotated_at: UtcTime,
@@ -155,6 +164,9 @@ impl RotationLink {
     /// Verifies a link and reads what it states.
     pub(crate) fn verify(signed: SignedLink) -> Result<Self, RotationError> {
         let (old, new) = (signed.old_key, signed.new_key);
+        if signed.statement.len() > MAX_ROTATION_STATEMENT_BYTES {
+            return Err(RotationError::StatementTooLong { old, new });
+        }
         let encoded = pre_authentication_encoding(ROTATION_PAYLOAD_TYPE, &signed.statement);
         for (key, signature) in [(old, &signed.old_signature), (new, &signed.new_signature)] {
             if !key.accepts(&encoded, signature) {
@@ -187,6 +199,9 @@ impl RotationLink {
         members.finish().map_err(malformed)?;
         if link.sequence == 0 {
             return Err(RotationError::Gap { old, new, expected: 1, found: 0 });
+        }
+        if link.sequence > MAX_SEQUENCE {
+            return Err(RotationError::TooLong);
         }
         Ok(link)
     }

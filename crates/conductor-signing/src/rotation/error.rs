@@ -3,7 +3,7 @@
 use crate::json::FormatError;
 use crate::{ALGORITHM, PublicKey, escape};
 
-use super::{MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, ROTATION_VERSION};
+use super::{MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, MAX_ROTATION_STATEMENT_BYTES, ROTATION_VERSION};
 
 /// Why a chain of rotations does not hold, or does not fit those that were accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum RotationError {
     /// No link.
     #[error("chain has no link")]
     Empty,
-    /// More than [`MAX_ROTATION_LINKS`] links.
+    /// More than [`MAX_ROTATION_LINKS`] links, or a link with a higher number.
     #[error("chain has more than {MAX_ROTATION_LINKS} links")]
     TooLong,
     /// A signature was not made by its key.
@@ -38,6 +38,16 @@ pub enum RotationError {
     SignatureInvalid {
         /// The key.
         key: PublicKey,
+    },
+    /// A statement is longer than [`MAX_ROTATION_STATEMENT_BYTES`].
+    #[error(
+        "statement of the rotation from {old} to {new} is longer than {MAX_ROTATION_STATEMENT_BYTES} bytes"
+    )]
+    StatementTooLong {
+        /// The key that passes on.
+        old: PublicKey,
+        /// The key that follows.
+        new: PublicKey,
     },
     /// A signed statement is not of the format.
     #[error("statement of the rotation from {old} to {new} is malformed: {cause}")]
@@ -165,6 +175,7 @@ impl RotationError {
             | Self::Empty
             | Self::TooLong
             | Self::SignatureInvalid { .. }
+            | Self::StatementTooLong { .. }
             | Self::Statement { .. }
             | Self::StatementDisagrees { .. }
             | Self::SameKey { .. }

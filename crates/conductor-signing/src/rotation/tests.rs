@@ -171,6 +171,42 @@ fn link(old: &SigningKey, new: &SigningKey, sequence: u64) -> Result<RotationLin
     RotationLink::make(old, new, sequence, &request())
 }
 
+#[test]
+fn numbers_go_from_one_to_sixty_four() {
+    let pair = keys(2);
+    let (old, new) = (pair[0].public_key(), pair[1].public_key());
+    for sequence in [1, 64] {
+        assert_eq!(link(&pair[0], &pair[1], sequence).map(|link| link.sequence), Ok(sequence));
+    }
+    assert_eq!(link(&pair[0], &pair[1], 0), Err(RotationError::Gap { old, new, expected: 1, found: 0 }));
+    for sequence in [65, u64::MAX] {
+        assert_eq!(link(&pair[0], &pair[1], sequence), Err(RotationError::TooLong));
+    }
+}
+
+#[test]
+fn statements_are_as_long_as_need_be() {
+    let pair = keys(2);
+    let time: UtcTime = "2025-11-19T08:59:12.123456789+00:00".parse().expect("a time");
+    let longest =
+        RotationRequest { valid_from: Some(time.clone()), keeps: vec![Purpose::Sign, Purpose::Revoke] };
+    let longest = RotationLink::make(&pair[0], &pair[1], 64, &longest).expect("made");
+    let text = String::from_utf8(longest.signed.statement.clone()).expect("text");
+    let text = text.replace(&longest.rotated_at.to_string(), &time.to_string());
+    for (length, is_short) in
+        [(MAX_ROTATION_STATEMENT_BYTES, true), (MAX_ROTATION_STATEMENT_BYTES + 1, false)]
+    {
+        let statement = format!("{text}{}", " ".repeat(length - text.len())).into_bytes();
+        let encoded = pre_authentication_encoding(ROTATION_PAYLOAD_TYPE, &statement);
+        let sign = |key: &SigningKey| PrivateKey::sign(key, &encoded).expect("signed");
+        let (old_signature, new_signature) = (sign(&pair[0]), sign(&pair[1]));
+        let signed = SignedLink { statement, old_signature, new_signature, ..longest.signed.clone() };
+        let (old, new) = (longest.old, longest.new);
+        let error = (!is_short).then_some(RotationError::StatementTooLong { old, new });
+        assert_eq!(RotationLink::verify(signed).err(), error, "{length}");
+    }
+}
+
 /// A store that trusts the first of these keys.
 fn trusting(key: PublicKey) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
