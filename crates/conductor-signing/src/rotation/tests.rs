@@ -254,6 +254,30 @@ fn what_was_accepted_is_neither_contradicted_nor_rolled_back() {
     assert_eq!(lineage.active(&public[0], jiff::Timestamp::UNIX_EPOCH), public[0]);
 }
 
+/// A chain of the links from one number on.
+fn from(chain: &RotationChain, place: usize) -> RotationChain {
+    let mut value = json(chain);
+    value["links"] = value["links"].as_array().expect("links")[place..].into();
+    parse(&value).expect("a part holds")
+}
+
+#[test]
+fn a_chain_may_come_in_parts() {
+    let keys = keys(5);
+    let public = public(&keys);
+    let whole = chain(&keys);
+    let dir = trusting(public[0]);
+    assert_eq!(import(&dir, &from(&whole, 1)), Err(RotationError::Unknown { key: public[1] }));
+    assert_eq!(import(&dir, &chain(&keys[..2])), Ok(1));
+    assert_eq!(import(&dir, &from(&chain(&keys[..3]), 1)), Ok(1), "leads on from what was accepted");
+    assert_eq!(import(&dir, &from(&whole, 1)), Ok(2), "starts within what was accepted");
+    // What the user took over once is known from then on, anchored or not.
+    let stranger = tempfile::tempdir().expect("a directory");
+    TrustStore::import_rotations(stranger.path(), &chain(&keys[..2]), true).expect("taken over");
+    assert_eq!(import(&stranger, &chain(&keys[..2])), Ok(0));
+    assert_eq!(import(&stranger, &from(&chain(&keys[..3]), 1)), Ok(1));
+}
+
 #[test]
 fn a_stolen_key_passes_on_to_nobody() {
     let keys = keys(3);

@@ -107,20 +107,21 @@ impl Rotations {
     }
 }
 
-/// Rotations that the load of a plugin adds to the accepted ones. It does nothing until [`NewRotations::record`] writes
-/// them down.
+/// What the load of a plugin adds to the accepted rotations: those of its chain that lead on from a key that is known here.
+/// It does nothing until [`NewRotations::record`] writes them down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a rotation that is not recorded can be contradicted by the next one unnoticed"]
 pub struct NewRotations(RotationChain);
 
 impl NewRotations {
-    /// Writes the rotations down.
+    /// Writes the rotations down. Which of them lead on from a known key is found out anew: the user may have revoked or
+    /// removed one since the store was loaded.
     ///
     /// # Errors
     ///
     /// Fails if another process has accepted one that contradicts them meanwhile, or the files cannot be read or written.
     pub fn record(self, config_dir: &Path) -> Result<(), TrustError> {
-        TrustStore::accept(config_dir, &self.0, |_| Ok(())).map(|_| ())
+        TrustStore::accept(config_dir, &self.0, |store| Ok(store.news(&self.0))).map(|_| ())
     }
 }
 
@@ -154,7 +155,7 @@ impl TrustStore {
     pub fn new_rotations(&self, plugin: &VerifiedPlugin) -> Option<NewRotations> {
         plugin.continuity()?;
         let chain = plugin.file().rotation().ok().flatten()?;
-        self.brings_news(&chain).then_some(NewRotations(chain))
+        (!self.news(&chain).is_empty()).then_some(NewRotations(chain))
     }
 
     /// Takes over a chain that somebody handed over.
@@ -174,36 +175,35 @@ impl TrustStore {
             if let Some(later) = accepted.descendants(&last.new).last() {
                 return Err(RotationError::Replay { found: last.sequence, accepted: later.sequence });
             }
-            let is_known = |link: &RotationLink| {
-                store.is_anchor(&link.old) || accepted.ancestors(&link.new).next().is_some()
+            let is_accepted = |link: &RotationLink| accepted.successor(&link.old).is_some();
+            let leads_on = |link: &RotationLink| {
+                is_accepted(link)
+                    || store.is_anchor(&link.old)
+                    || accepted.ancestors(&link.old).next().is_some()
             };
-            if !allow_unknown && !chain.links().iter().any(is_known) {
+            if !allow_unknown && !chain.links().iter().any(leads_on) {
                 let key = chain.links().first().map_or(last.old, |first| first.old);
                 return Err(RotationError::Unknown { key });
             }
-            let has_thief = |link: &&RotationLink| {
-                accepted.successor(&link.old).is_none() && store.is_compromised(&link.old)
-            };
-            match chain.links().iter().find(has_thief) {
+            let unknown: Vec<RotationLink> =
+                chain.links().iter().filter(|link| !is_accepted(link)).cloned().collect();
+            match unknown.iter().find(|link| store.is_compromised(&link.old)) {
                 Some(link) => Err(RotationError::FromCompromised { old: link.old, new: link.new }),
-                None => Ok(()),
+                None => Ok(unknown),
             }
         })
     }
 
-    /// Adds the links of a chain that are not there yet, once `check` has nothing against it, under the lock.
+    /// Adds those links of a chain that `choose` picks from the ones that are not accepted yet, under the lock.
     fn accept(
         config_dir: &Path,
         chain: &RotationChain,
-        check: impl FnOnce(&Self) -> Result<(), RotationError>,
+        choose: impl FnOnce(&Self) -> Result<Vec<RotationLink>, RotationError>,
     ) -> Result<AcceptedChain, TrustError> {
         Self::locked(config_dir, |mut store| {
             let refused = |error: RotationError| TrustError::Rotation(Box::new(error));
-            let lineage = store.lineage(Some(chain)).map_err(refused)?;
-            check(&store).map_err(refused)?;
-            let is_new =
-                |link: &&RotationLink| lineage.successor(&link.old).is_none_or(|(_, accepted)| !accepted);
-            let added: Vec<RotationLink> = chain.links().iter().filter(is_new).cloned().collect();
+            store.lineage(Some(chain)).map_err(refused)?;
+            let added = choose(&store).map_err(refused)?;
             let known = chain.links().len() - added.len();
             if added.is_empty() {
                 return Ok(AcceptedChain { added, known });
@@ -219,22 +219,24 @@ impl TrustStore {
         })
     }
 
-    /// Whether a chain has a link that is not accepted and leads on from a key that is known here, and none that a thief
-    /// may have made.
-    fn brings_news(&self, chain: &RotationChain) -> bool {
-        let Ok(accepted) = self.lineage(None) else { return false };
-        let mut is_anchored = false;
-        let mut is_news = false;
+    /// The links of a chain that are not accepted and lead on from a key that is known here. One from a key that a thief
+    /// may have is none of them, nor is what comes after it.
+    fn news(&self, chain: &RotationChain) -> Vec<RotationLink> {
+        let Ok(accepted) = self.lineage(None) else { return Vec::new() };
+        let mut leads_on = false;
+        let mut news = Vec::new();
         for link in chain.links() {
-            is_anchored |= self.is_anchor(&link.old);
-            if accepted.successor(&link.old).is_none() {
-                if self.is_compromised(&link.old) {
-                    return false;
-                }
-                is_news |= is_anchored;
+            leads_on |= self.is_anchor(&link.old)
+                || accepted.ancestors(&link.old).any(|step| self.is_anchor(&step.link.old));
+            if accepted.successor(&link.old).is_some() {
+                continue;
+            }
+            leads_on &= !self.is_compromised(&link.old);
+            if leads_on {
+                news.push(link.clone());
             }
         }
-        is_news
+        news
     }
 
     /// Whether the user's trust, or what is known of a plugin, can lead on from a key.
@@ -243,3 +245,6 @@ impl TrustStore {
         self.get(key).is_some() || self.pins().any(is_pinned)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! What is recorded of the chains that plugins bring, under which limits, and by several at once.
+
+use std::ops::Range;
+use std::thread;
+
+use super::*;
+use crate::dsse::pre_authentication_encoding;
+use crate::rotation::{MAX_ROTATION_STATEMENT_BYTES, ROTATION_PAYLOAD_TYPE, RotationRequest};
+use crate::trust::MAX_TRUST_FILE_BYTES;
+use crate::{NewKey, PrivateKey, RevocationKind, Revoked, SigningKey};
+
+/// The same key for the same two numbers.
+fn key(publisher: u8, place: u8) -> SigningKey {
+    let mut seed = [publisher; 32];
+    seed[0] = place;
+    SigningKey::from_seed(&seed)
+}
+
+fn public(publisher: u8, place: u8) -> PublicKey {
+    key(publisher, place).public_key()
+}
+
+/// The first links of a publisher's chain, the same however long it is.
+fn chain(publisher: u8, links: u8) -> RotationChain {
+    let request = RotationRequest {
+        valid_from: Some("2025-01-01T00:00:00Z".parse().expect("a time")),
+        keeps: Vec::new(),
+    };
+    let mut chain = None;
+    for place in 0..links {
+        let (old, new) = (key(publisher, place), key(publisher, place + 1));
+        chain = Some(RotationChain::rotate(chain.as_ref(), &old, &new, &request).expect("rotated"));
+    }
+    chain.expect("a link")
+}
+
+/// The links of a chain that have these places, from 0.
+fn part(chain: &RotationChain, places: Range<usize>) -> RotationChain {
+    let mut value: serde_json::Value = serde_json::from_str(&chain.to_json()).expect("JSON");
+    value["links"] = value["links"].as_array().expect("links")[places].into();
+    RotationChain::parse(value.to_string().as_bytes()).expect("a part holds")
+}
+
+fn trusting(keys: &[PublicKey]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    for key in keys {
+        // The names are told apart by more than what counts as a slip of the pen.
+        TrustStore::add(dir.path(), NewKey::new(&key.to_string(), *key)).expect("trusted");
+    }
+    dir
+}
+
+fn load(dir: &tempfile::TempDir) -> TrustStore {
+    TrustStore::load(dir.path()).expect("loads")
+}
+
+fn numbers(dir: &tempfile::TempDir) -> Vec<u64> {
+    load(dir).rotations().map(|(link, _)| link.sequence).collect()
+}
+
+#[test]
+fn what_leads_on_from_a_known_key_is_news() {
+    let news = |dir: &tempfile::TempDir, chain: &RotationChain| -> Vec<u64> {
+        load(dir).news(chain).iter().map(|link| link.sequence).collect()
+    };
+    let whole = chain(1, 4);
+    let dir = trusting(&[public(1, 1)]);
+    assert_eq!(news(&dir, &whole), [2, 3, 4], "what led to the known key is not");
+    assert_eq!(news(&trusting(&[public(1, 4)]), &whole), [0; 0]);
+    assert_eq!(news(&trusting(&[]), &whole), [0; 0]);
+
+    NewRotations(chain(1, 2)).record(dir.path()).expect("recorded");
+    assert_eq!(numbers(&dir), [2]);
+    assert_eq!(news(&dir, &whole), [3, 4]);
+    assert_eq!(news(&dir, &part(&whole, 2..4)), [3, 4], "a part that goes on from what was accepted");
+    NewRotations(part(&whole, 2..4)).record(dir.path()).expect("recorded");
+    assert_eq!(numbers(&dir), [2, 3, 4]);
+    assert_eq!(news(&dir, &whole), [0; 0]);
+}
+
+#[test]
+fn nothing_is_recorded_from_a_stolen_key_on() {
+    let whole = chain(1, 4);
+    let revoked = |key| {
+        let dir = trusting(&[public(1, 0)]);
+        // Loaded and found good before the user heard of the theft.
+        let loaded = NewRotations(whole.clone());
+        TrustStore::revoke(dir.path(), Revoked::Key(key), RevocationKind::Compromised, "stolen")
+            .expect("revoked");
+        loaded.record(dir.path()).expect("nothing to complain of");
+        numbers(&dir)
+    };
+    assert_eq!(revoked(public(1, 0)), [0; 0]);
+    assert_eq!(revoked(public(1, 2)), [1, 2]);
+    assert_eq!(revoked(public(1, 4)), [1, 2, 3, 4]);
+
+    let removed = trusting(&[public(1, 0)]);
+    let selector = public(1, 0).to_string().parse().expect("a key");
+    TrustStore::remove(removed.path(), &selector).expect("removed");
+    NewRotations(whole).record(removed.path()).expect("nothing to complain of");
+    assert_eq!(numbers(&removed), [0; 0]);
+}
+
+#[test]
+fn of_two_forks_the_first_is_kept() {
+    let dir = trusting(&[public(1, 0)]);
+    let request = RotationRequest { valid_from: None, keeps: Vec::new() };
+    let fork = RotationChain::rotate(None, &key(1, 0), &key(2, 0), &request).expect("rotated");
+    let both = [NewRotations(chain(1, 1)), NewRotations(fork)];
+    let [first, second] = both;
+    first.record(dir.path()).expect("recorded");
+    let before = load(&dir);
+    let error = second.record(dir.path()).expect_err("a fork");
+    assert!(matches!(error, TrustError::Rotation(error) if matches!(*error, RotationError::Fork { .. })));
+    assert_eq!(load(&dir), before);
+}
+
+/// Row race: two writers, each with the chain of a publisher that grows link by link.
+#[test]
+fn no_rotation_of_two_writers_is_lost() {
+    const LINKS: u8 = 30;
+    let dir = trusting(&[public(1, 0), public(2, 0)]);
+    let writer = |publisher| {
+        let whole = chain(publisher, LINKS);
+        for links in 1..=LINKS {
+            NewRotations(part(&whole, 0..links.into())).record(dir.path()).expect("recorded");
+        }
+    };
+    thread::scope(|scope| {
+        let writers = [scope.spawn(|| writer(1)), scope.spawn(|| writer(2))];
+        for one in writers {
+            one.join().expect("finishes");
+        }
+    });
+    let store = load(&dir);
+    let lineage = store.lineage(None).expect("holds");
+    for publisher in [1, 2] {
+        let on = lineage.descendants(&public(publisher, 0)).last().map(|link| link.new);
+        assert_eq!(on, Some(public(publisher, LINKS)));
+    }
+    assert_eq!(store.rotations().count(), usize::from(LINKS) * 2);
+}
+
+#[test]
+fn as_many_are_kept_as_can_be_read_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let publishers = (0..=u8::MAX).flat_map(|publisher| (0..4).map(move |place| (publisher, place * 2)));
+    let links: Vec<RotationLink> = publishers
+        .map(|(publisher, place)| {
+            let (old, new) = (key(publisher, place), key(publisher, place + 1));
+            let request = RotationRequest { valid_from: None, keeps: Vec::new() };
+            RotationChain::rotate(None, &old, &new, &request).expect("rotated").links()[0].clone()
+        })
+        .collect();
+    let full = Rotations { accepted_at: vec![UtcTime::now(); links.len()], links };
+    assert_eq!(full.links.len(), MAX_ACCEPTED_ROTATIONS);
+    write(dir.path().join(ROTATIONS_FILE), &full.to_toml().expect("TOML")).expect("written");
+    let before = load(&dir);
+    assert_eq!(before.rotations, full);
+    let one_more = part(&chain(1, 9), 8..9);
+    let error = TrustStore::import_rotations(dir.path(), &one_more, true).expect_err("too many");
+    assert!(matches!(error, TrustError::TooManyRotations), "{error}");
+    assert_eq!(load(&dir), before);
+
+    let mut more = full;
+    more.links.push(one_more.links()[0].clone());
+    more.accepted_at.push(UtcTime::now());
+    write(dir.path().join(ROTATIONS_FILE), &more.to_toml().expect("TOML")).expect("written");
+    let error = TrustStore::load(dir.path()).expect_err("too many").to_string();
+    assert!(error.ends_with("more than 1024 rotations"), "{error}");
+}
+
+/// As many of the largest as may be accepted fit into the file.
+#[test]
+fn the_largest_rotations_fit_into_the_file() {
+    let link = chain(1, 1).links()[0].clone();
+    let mut statement = link.signed().statement.clone();
+    statement.resize(MAX_ROTATION_STATEMENT_BYTES, b' ');
+    let encoded = pre_authentication_encoding(ROTATION_PAYLOAD_TYPE, &statement);
+    let sign = |place| PrivateKey::sign(&key(1, place), &encoded).expect("signed");
+    let (old_signature, new_signature) = (sign(0), sign(1));
+    let largest = SignedLink { statement, old_signature, new_signature, ..link.signed().clone() };
+    let largest = RotationLink::verify(largest).expect("holds");
+    let length = |count: usize| {
+        let rotations =
+            Rotations { links: vec![largest.clone(); count], accepted_at: vec![UtcTime::now(); count] };
+        rotations.to_toml().expect("TOML").len() as u64
+    };
+    assert!(length(MAX_ACCEPTED_ROTATIONS) <= MAX_TRUST_FILE_BYTES, "{}", length(MAX_ACCEPTED_ROTATIONS));
+}
