@@ -92,8 +92,8 @@ pub use revocation_list::{
 };
 pub use rotation::{
     Ancestor, Lineage, MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, MAX_ROTATION_STATEMENT_BYTES, Purpose,
-    ROTATION_PAYLOAD_TYPE, ROTATION_VERSION, RotationChain, RotationError, RotationLink, RotationRequest,
-    rotation_path,
+    ROTATION_PAYLOAD_TYPE, ROTATION_VERSION, RotateError, RotationChain, RotationError, RotationLink,
+    RotationRequest, rotation_path,
 };
 pub use sign::{SignError, SigningRequest};
 pub use statement::{PAYLOAD_TYPE, Statement};

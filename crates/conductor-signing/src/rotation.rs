@@ -23,6 +23,7 @@
 
 mod error;
 mod lineage;
+mod rotate;
 #[cfg(test)]
 mod tests;
 
@@ -36,10 +37,11 @@ use serde::Serialize;
 
 pub use error::RotationError;
 pub use lineage::{Ancestor, Lineage};
+pub use rotate::{RotateError, RotationRequest};
 
 use crate::dsse::pre_authentication_encoding;
 use crate::json::{FormatError, Members, ValueError};
-use crate::{ALGORITHM, PrivateKey, PrivateKeyError, PublicKey, Signature, UtcTime, private_key};
+use crate::{ALGORITHM, PublicKey, Signature, UtcTime};
 
 /// DSSE payload type of a rotation's statement.
 pub const ROTATION_PAYLOAD_TYPE: &str = "application/vnd.conductor.rotation.v1+json";
@@ -134,15 +136,6 @@ impl FromStr for Purpose {
     }
 }
 
-/// What a rotation states beyond its two keys.
-#[derive(Clone, Debug)]
-pub struct RotationRequest {
-    /// From when on it holds; now where absent.
-    pub valid_from: Option<UtcTime>,
-    /// What the old key may go on doing.
-    pub keeps: Vec<Purpose>,
-}
-
 impl RotationLink {
     /// Whether the old key may go on signing plugins.
     #[must_use]
@@ -205,31 +198,6 @@ impl RotationLink {
         }
         Ok(link)
     }
-
-    fn make(
-        old: &dyn PrivateKey,
-        new: &dyn PrivateKey,
-        sequence: u64,
-        request: &RotationRequest,
-    ) -> Result<Self, RotationError> {
-        let now = UtcTime::now();
-        let (old_key, new_key) = (old.public_key(), new.public_key());
-        let statement = StatementWire {
-            old_key: old_key.to_string(),
-            new_key: new_key.to_string(),
-            sequence,
-            rotated_at: now.to_string(),
-            valid_from: request.valid_from.as_ref().unwrap_or(&now).to_string(),
-            keeps: request.keeps.iter().map(|purpose| purpose.name()).collect(),
-        };
-        let statement = serde_json::to_vec(&statement)
-            .map_err(|error| RotationError::Encode { cause: error.to_string() })?;
-        let encoded = pre_authentication_encoding(ROTATION_PAYLOAD_TYPE, &statement);
-        let refused = |error: PrivateKeyError| RotationError::Key { cause: error.to_string() };
-        let old_signature = private_key::sign(old, &encoded).map_err(refused)?;
-        let new_signature = private_key::sign(new, &encoded).map_err(refused)?;
-        Self::verify(SignedLink { old_key, new_key, statement, old_signature, new_signature })
-    }
 }
 
 /// Rotations that follow each other, oldest first. There is no other way to have one than to verify or to make it.
@@ -268,30 +236,6 @@ impl RotationChain {
             })
             .collect::<Result<_, RotationError>>()?;
         Self::of(links)
-    }
-
-    /// Passes on from `old` to `new`; `before` is the chain that led to `old`, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a key does not sign, or the chain that comes out does not hold.
-    pub fn rotate(
-        before: Option<&Self>,
-        old: &dyn PrivateKey,
-        new: &dyn PrivateKey,
-        request: &RotationRequest,
-    ) -> Result<Self, RotationError> {
-        let mut links = before.map_or(Vec::new(), |chain| chain.links.clone());
-        if let Some(last) = links.last()
-            && last.new != old.public_key()
-        {
-            return Err(RotationError::Broken { after: last.new, found: old.public_key() });
-        }
-        let sequence = links.last().map_or(1, |last| last.sequence.saturating_add(1));
-        links.push(RotationLink::make(old, new, sequence, request)?);
-        let chain = Self::of(links)?;
-        // What was made is held to what everybody else will hold it to.
-        Self::parse(chain.to_json().as_bytes())
     }
 
     /// The links, oldest first.
@@ -369,17 +313,6 @@ pub(crate) fn parse_signature(text: &str) -> Result<Signature, ValueError> {
     let bytes = HEXLOWER.decode(text.as_bytes()).ok();
     let bytes = bytes.and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
     bytes.map(Signature::from_bytes).ok_or(ValueError::Hex { digits: 128 })
-}
-
-#[derive(Serialize)]
-struct StatementWire<'a> {
-    old_key: String,
-    new_key: String,
-    sequence: u64,
-    rotated_at: String,
-    valid_from: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    keeps: Vec<&'a str>,
 }
 
 #[derive(Serialize)]

@@ -72,9 +72,13 @@ fn rotate_says_what_is_wrong() {
     }
     shell.ok(&["rotate", "a", "b"]);
     shell.run(&["rotate", "a", "b"]).refused(1, "b.rotation.json exists already", "--force");
-    shell.run(&["rotate", "c", "a", "--chain", "b.rotation.json"]).refused(1, "chain is broken", "");
-    shell.run(&["rotate", "b", "a"]).refused(1, "chain leads back", "");
-    shell.run(&["rotate", "c", "c"]).refused(1, "passes on to itself", "");
+    shell.run(&["rotate", "c", "a", "--chain", "b.rotation.json"]).refused(
+        1,
+        "not to the old key",
+        "--chain FILE",
+    );
+    shell.run(&["rotate", "b", "a"]).refused(1, "cannot follow again", "generate-key");
+    shell.run(&["rotate", "c", "c"]).refused(1, "the new key is the old one", "generate-key");
     shell.run(&["rotate", "c", "none"]).refused(8, "none.private", "generate-key none");
     shell.run(&["rotate", "a", "c", "--keep", "rotate"]).refused_usage();
     shell.run(&["rotate", "a", "c", "--valid-from", "soon"]).refused_usage();

@@ -149,18 +149,6 @@ pub enum RotationError {
         /// The key that follows.
         new: PublicKey,
     },
-    /// A key did not sign.
-    #[error("{}", escape::terminal(cause))]
-    Key {
-        /// What it said.
-        cause: String,
-    },
-    /// The statement could not be written as JSON.
-    #[error("cannot write the statement as JSON: {cause}")]
-    Encode {
-        /// The cause.
-        cause: String,
-    },
 }
 
 impl RotationError {
@@ -198,7 +186,6 @@ impl RotationError {
             Self::FromCompromised { .. } => Some(
                 "ask the publisher for the key that is used now: conductor-sign trust add <key> <name>".to_owned(),
             ),
-            Self::Key { .. } | Self::Encode { .. } => None,
         }
     }
 }

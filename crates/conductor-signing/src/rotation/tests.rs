@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{NewKey, SigningKey, TrustError, TrustStore};
+use crate::{NewKey, PrivateKey, SigningKey, TrustError, TrustStore};
 
 fn keys(count: usize) -> Vec<SigningKey> {
     (0..count).map(|_| SigningKey::generate().expect("a key")).collect()
@@ -58,7 +58,7 @@ fn sixty_four_links_are_a_chain_and_sixty_five_are_none() {
     assert!(longest.to_json().len() <= MAX_ROTATION_BYTES, "{}", longest.to_json().len());
     let [.., last, next] = &keys[..] else { panic!("keys") };
     let refused = RotationChain::rotate(Some(&longest), last, next, &request());
-    assert_eq!(refused, Err(RotationError::TooLong));
+    assert!(matches!(refused, Err(RotateError::Full)));
     let mut value = json(&longest);
     let links = value["links"].as_array_mut().expect("links");
     links.push(links[0].clone());
@@ -95,7 +95,7 @@ fn a_rotation_needs_both_keys() {
         assert_eq!(parse(&bent), Err(error), "{member}");
     }
     let same = RotationChain::rotate(None, &keys[0], &keys[0], &request());
-    assert_eq!(same, Err(RotationError::SameKey { key: key(0) }));
+    assert!(matches!(same, Err(RotateError::SameKey { key: same }) if same == key(0)));
 }
 
 #[test]
@@ -156,19 +156,84 @@ fn links_follow_each_other() {
     let mut gap = whole.clone();
     gap["links"] = serde_json::json!([whole["links"][0], json(&anew)["links"][0]]);
     assert!(matches!(parse(&gap), Err(RotationError::Gap { expected: 2, found: 1, .. })));
-    let back = RotationChain::rotate(Some(&chain(&keys[..3])), &keys[2], &keys[0], &request());
-    assert_eq!(back, Err(RotationError::Loop { key: public[0] }));
-    let early =
-        RotationRequest { valid_from: Some("2020-01-01T00:00:00Z".parse().expect("a time")), keeps: vec![] };
-    let early = RotationChain::rotate(Some(&chain(&keys[..2])), &keys[1], &keys[2], &early);
-    assert!(matches!(early, Err(RotationError::Backdated { .. })));
-    let other = RotationChain::rotate(Some(&chain(&keys[..2])), &keys[2], &keys[3], &request());
-    assert_eq!(other, Err(RotationError::Broken { after: public[1], found: public[2] }));
+}
+
+/// What is wrong with a rotation is said before anybody is asked to sign it.
+#[test]
+fn nobody_is_asked_to_sign_what_would_not_hold() {
+    struct Locked(PublicKey);
+    impl PrivateKey for Locked {
+        fn public_key(&self) -> PublicKey {
+            self.0
+        }
+        fn sign(&self, _: &[u8]) -> Result<crate::Signature, crate::PrivateKeyError> {
+            panic!("asked to sign")
+        }
+    }
+    let keys = keys(4);
+    let public = public(&keys);
+    let locked: Vec<Locked> = public.iter().map(|key| Locked(*key)).collect();
+    let before = chain(&keys[..3]);
+    let rotate = |old: usize, new: usize, request: &RotationRequest| {
+        RotationChain::rotate(Some(&before), &locked[old], &locked[new], request).expect_err("refused")
+    };
+    let time = |text: &str| Some(text.parse().expect("a time"));
+    let early = RotationRequest { valid_from: time("2020-01-01T00:00:00Z"), keeps: vec![] };
+    for (error, words, hint) in [
+        (rotate(2, 2, &request()), "the new key is the old one", "generate-key"),
+        (rotate(2, 0, &request()), "cannot follow again", "generate-key"),
+        (rotate(1, 3, &request()), "not to the old key", "--chain FILE"),
+        (rotate(2, 3, &early), "cannot hold from 2020-01-01T00:00:00Z", "--valid-from 20"),
+    ] {
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(error.hint().is_some_and(|text| text.contains(hint)), "{error}");
+    }
+}
+
+#[test]
+fn a_rotation_holds_no_sooner_than_the_one_before() {
+    let keys = keys(3);
+    let later: UtcTime = "2999-01-01T00:00:00Z".parse().expect("a time");
+    let announced = RotationRequest { valid_from: Some(later.clone()), keeps: vec![] };
+    let announced = RotationChain::rotate(None, &keys[0], &keys[1], &announced).expect("rotated");
+    let next = RotationChain::rotate(Some(&announced), &keys[1], &keys[2], &request()).expect("rotated");
+    assert_eq!(next.links()[1].valid_from, later);
+    let mut early = next.clone();
+    early.links[1] = link(&keys[1], &keys[2], 2).expect("signed");
+    let (old, new) = (keys[1].public_key(), keys[2].public_key());
+    assert_eq!(parse(&json(&early)), Err(RotationError::Backdated { old, new }));
+    let mut back = chain(&keys);
+    back.links.push(link(&keys[2], &keys[0], 3).expect("signed"));
+    assert_eq!(parse(&json(&back)), Err(RotationError::Loop { key: keys[0].public_key() }));
+}
+
+#[test]
+fn purposes_are_stated_once() {
+    let pair = keys(2);
+    let request =
+        RotationRequest { valid_from: None, keeps: vec![Purpose::Revoke, Purpose::Sign, Purpose::Revoke] };
+    let made = RotationChain::rotate(None, &pair[0], &pair[1], &request).expect("rotated");
+    assert_eq!(made.links()[0].keeps, [Purpose::Sign, Purpose::Revoke]);
 }
 
 /// Signs a rotation with any number.
 fn link(old: &SigningKey, new: &SigningKey, sequence: u64) -> Result<RotationLink, RotationError> {
-    RotationLink::make(old, new, sequence, &request())
+    signed(old, new, |text| text.replace("\"sequence\":1", &format!("\"sequence\":{sequence}")))
+}
+
+/// Signs what becomes of the statement of a plain rotation.
+fn signed(
+    old: &SigningKey,
+    new: &SigningKey,
+    bend: impl FnOnce(&str) -> String,
+) -> Result<RotationLink, RotationError> {
+    let plain = RotationChain::rotate(None, old, new, &request()).expect("rotated").links()[0].clone();
+    let text = String::from_utf8(plain.signed.statement.clone()).expect("text");
+    let statement = bend(&text).into_bytes();
+    let encoded = pre_authentication_encoding(ROTATION_PAYLOAD_TYPE, &statement);
+    let sign = |key: &SigningKey| PrivateKey::sign(key, &encoded).expect("signed");
+    let (old_signature, new_signature) = (sign(old), sign(new));
+    RotationLink::verify(SignedLink { statement, old_signature, new_signature, ..plain.signed })
 }
 
 #[test]
@@ -187,24 +252,21 @@ fn numbers_go_from_one_to_sixty_four() {
 #[test]
 fn statements_are_as_long_as_need_be() {
     let pair = keys(2);
-    let time: UtcTime = "2025-11-19T08:59:12.123456789+00:00".parse().expect("a time");
+    let (old, new) = (pair[0].public_key(), pair[1].public_key());
+    let time = "2025-11-19T08:59:12.123456789+00:00";
+    let keeps = vec![Purpose::Sign, Purpose::Revoke];
+    let longest = RotationRequest { valid_from: Some(time.parse().expect("a time")), keeps };
     let longest =
-        RotationRequest { valid_from: Some(time.clone()), keeps: vec![Purpose::Sign, Purpose::Revoke] };
-    let longest = RotationLink::make(&pair[0], &pair[1], 64, &longest).expect("made");
+        RotationChain::rotate(None, &pair[0], &pair[1], &longest).expect("rotated").links()[0].clone();
     let text = String::from_utf8(longest.signed.statement.clone()).expect("text");
-    let text = text.replace(&longest.rotated_at.to_string(), &time.to_string());
-    for (length, is_short) in
-        [(MAX_ROTATION_STATEMENT_BYTES, true), (MAX_ROTATION_STATEMENT_BYTES + 1, false)]
-    {
-        let statement = format!("{text}{}", " ".repeat(length - text.len())).into_bytes();
-        let encoded = pre_authentication_encoding(ROTATION_PAYLOAD_TYPE, &statement);
-        let sign = |key: &SigningKey| PrivateKey::sign(key, &encoded).expect("signed");
-        let (old_signature, new_signature) = (sign(&pair[0]), sign(&pair[1]));
-        let signed = SignedLink { statement, old_signature, new_signature, ..longest.signed.clone() };
-        let (old, new) = (longest.old, longest.new);
-        let error = (!is_short).then_some(RotationError::StatementTooLong { old, new });
-        assert_eq!(RotationLink::verify(signed).err(), error, "{length}");
-    }
+    let text =
+        text.replace(&longest.rotated_at.to_string(), time).replace("\"sequence\":1", "\"sequence\":64");
+    let padded = |length: usize| {
+        signed(&pair[0], &pair[1], |_| format!("{text}{}", " ".repeat(length - text.len()))).err()
+    };
+    assert_eq!(padded(MAX_ROTATION_STATEMENT_BYTES), None);
+    let error = RotationError::StatementTooLong { old, new };
+    assert_eq!(padded(MAX_ROTATION_STATEMENT_BYTES + 1), Some(error));
 }
 
 /// A store that trusts the first of these keys.

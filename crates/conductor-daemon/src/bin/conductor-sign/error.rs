@@ -8,7 +8,7 @@ use conductor_daemon::paths::PathsError;
 use conductor_keys::KeyError;
 use conductor_signing::{
     DeveloperError, DigestError, FileError, KeyFileError, ManifestEditError, ModuleError, PrivateKeyError,
-    ReadError, RotationError, SignError, TrustError, VerifyError, escape,
+    ReadError, RotateError, RotationError, SignError, TrustError, VerifyError, escape,
 };
 
 /// Any failure without a status of its own.
@@ -33,8 +33,8 @@ pub(crate) enum CliError {
     Keys(#[from] conductor_keys::KeyError),
     #[error(transparent)]
     PrivateKey(#[from] PrivateKeyError),
-    #[error("{0}")]
-    Rotation(#[from] RotationError),
+    #[error(transparent)]
+    Rotate(#[from] RotateError),
     #[error("{}: {source}", escape::path(path))]
     Chain { path: PathBuf, source: RotationError },
     #[error("the new key is in no file, so there is no place for its chain")]
@@ -91,7 +91,7 @@ impl CliError {
             Self::Paths(_)
             | Self::Config(_)
             | Self::PrivateKey(_)
-            | Self::Rotation(_)
+            | Self::Rotate(_)
             | Self::Chain { .. }
             | Self::Exists { .. }
             | Self::Sign(_)
@@ -114,7 +114,8 @@ impl CliError {
             Self::Verify(error) => error.hint(),
             Self::Trust(error) => error.hint(),
             Self::Keys(error) => error.hint(),
-            Self::Rotation(error) | Self::Chain { source: error, .. } => error.hint(),
+            Self::Rotate(error) => error.hint(),
+            Self::Chain { source, .. } => source.hint(),
             Self::NoPlace => Some("say where it goes: --out FILE".to_owned()),
             Self::Exists { .. } => Some("to replace it: --force".to_owned()),
             Self::DocumentInUse { .. } => Some("to replace it: --force".to_owned()),

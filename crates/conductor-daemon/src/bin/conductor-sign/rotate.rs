@@ -49,8 +49,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
-    let Arguments { old, new, out, chain, valid_from, mut keep, passphrase_file, force } = arguments;
-    keep.dedup();
+    let Arguments { old, new, out, chain, valid_from, keep, passphrase_file, force } = arguments;
     let (old_key, new_key, beside_old, out) = with_ring(config, passphrase_file.as_deref(), |ring| {
         let spec = |text: &str| KeySpec::argument(text, ring.devices()).map_err(KeyError::from);
         let (old, new) = (spec(&old)?, spec(&new)?);
@@ -60,6 +59,9 @@ pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> R
             Some(out) => out,
             None => return Err(CliError::NoPlace),
         };
+        if !force && out.symlink_metadata().is_ok() {
+            return Err(CliError::Exists { path: out });
+        }
         Ok((ring.open(&old)?, ring.open(&new)?, beside_old, out))
     })?;
     let before = match chain {
@@ -74,7 +76,9 @@ pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> R
     let write = if force { atomic_file::replace } else { atomic_file::create };
     write(&out, chain.to_json().as_bytes(), atomic_file::PUBLIC)
         .map_err(|source| CliError::write(&out, source))?;
-    let Some(link) = chain.links().last() else { return Err(RotationError::Empty.into()) };
+    let Some(link) = chain.links().last() else {
+        return Err(CliError::Chain { path: out, source: RotationError::Empty });
+    };
     output.line("✓ Key rotated");
     output.line("");
     output.line(format!("Old key:    {}", link.old));
