@@ -173,7 +173,7 @@ impl RotationError {
             | Self::Loop { .. } => Some("get the chain again from the publisher".to_owned()),
             Self::Fork { .. } | Self::TwoOrigins { .. } => Some(
                 "one of the keys may be a thief's: ask the publisher which one is right; if it is the accepted one, get \
-                 the plugin again; if not: conductor-sign trust revoke <old key>, then trust add <key> <name>"
+                 the plugin again; if not: conductor-sign trust revoke <old key> --reason <why>, then trust add <key> <name>"
                     .to_owned(),
             ),
             Self::Replay { .. } => {

@@ -24,17 +24,24 @@ pub struct Ancestor<'a> {
 }
 
 impl<'a> Lineage<'a> {
-    /// Joins the two. Where both have the same rotation, the accepted one counts, whatever else the other states.
+    /// Joins the two. Where both have the same rotation, the accepted one counts, whatever else the other states. Where
+    /// they contradict each other, and `is_compromised` says that a thief may have made the offered one, it means nothing:
+    /// whoever trusts what it leads to trusts that by itself.
     pub(crate) fn join(
         accepted: &'a [RotationLink],
         offered: Option<&'a RotationChain>,
+        is_compromised: impl Fn(&PublicKey) -> bool,
     ) -> Result<Self, RotationError> {
         let mut lineage = Self::default();
         for link in accepted {
             lineage.insert(Ancestor { link, accepted: true });
         }
         for link in offered.map_or(&[][..], RotationChain::links) {
-            lineage.add(Ancestor { link, accepted: false })?;
+            match lineage.add(Ancestor { link, accepted: false }) {
+                Ok(_) => {}
+                Err(_) if is_compromised(&link.old) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(lineage)
     }
@@ -107,6 +114,11 @@ impl<'a> Lineage<'a> {
     pub fn active(&self, key: &PublicKey, now: Timestamp) -> PublicKey {
         let holds = |link: &&RotationLink| link.valid_from.is_past(now);
         self.descendants(key).take_while(holds).last().map_or(*key, |link| link.new)
+    }
+
+    /// Whether this very step is there and was accepted before.
+    pub(crate) fn has_accepted(&self, link: &RotationLink) -> bool {
+        self.successor(&link.old).is_some_and(|(known, accepted)| accepted && known.new == link.new)
     }
 
     fn predecessor(&self, key: &PublicKey) -> Option<Ancestor<'a>> {

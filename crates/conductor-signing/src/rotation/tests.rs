@@ -341,6 +341,56 @@ fn a_chain_may_come_in_parts() {
 }
 
 #[test]
+fn the_key_in_use_is_the_last_that_is_passed_on_to_by_now() {
+    let keys = keys(4);
+    let public = public(&keys);
+    let mut whole = chain(&keys[..2]);
+    for (place, year) in [(1, 2030), (2, 2040)] {
+        let valid_from = Some(format!("{year}-01-01T00:00:00Z").parse().expect("a time"));
+        let request = RotationRequest { valid_from, keeps: vec![] };
+        whole =
+            RotationChain::rotate(Some(&whole), &keys[place], &keys[place + 1], &request).expect("rotated");
+    }
+    let store = TrustStore::default();
+    let lineage = store.lineage(Some(&whole)).expect("holds");
+    for (from, year, active) in
+        [(0, 2000, 0), (0, 2029, 1), (0, 2035, 2), (0, 2045, 3), (2, 2029, 2), (3, 2045, 3)]
+    {
+        let now: UtcTime = format!("{year}-06-01T00:00:00Z").parse().expect("a time");
+        assert_eq!(lineage.active(&public[from], now.timestamp()), public[active], "{from} {year}");
+    }
+}
+
+/// The user's word on a fork: the key that signed both is a thief's as well, and what it passes on to means nothing more.
+#[test]
+fn a_fork_is_over_once_the_key_that_made_it_is_revoked() {
+    let keys = keys(4);
+    let public = public(&keys);
+    let dir = trusting(public[0]);
+    import(&dir, &chain(&keys[..2])).expect("accepted");
+    let other = [keys[0].clone_for_test(), keys[2].clone_for_test(), keys[3].clone_for_test()];
+    let other = chain(&other);
+    let store = TrustStore::load(dir.path()).expect("loads");
+    let (old, accepted, offered) = (public[0], public[1], public[2]);
+    assert_eq!(store.lineage(Some(&other)).map(|_| ()), Err(RotationError::Fork { old, accepted, offered }));
+
+    let revoked = crate::Revoked::Key(public[0]);
+    let kind = crate::RevocationKind::Compromised;
+    TrustStore::revoke(dir.path(), revoked, kind, "it signed two").expect("revoked");
+    let store = TrustStore::load(dir.path()).expect("loads");
+    let lineage = store.lineage(Some(&other)).expect("passed over");
+    assert_eq!(lineage.successor(&public[0]).map(|(link, _)| link.new), Some(public[1]));
+    assert_eq!(lineage.ancestors(&public[2]).count(), 0, "nothing leads on to it");
+    assert_eq!(
+        lineage.successor(&public[2]).map(|(link, accepted)| (link.new, accepted)),
+        Some((public[3], false))
+    );
+    assert_eq!(import(&dir, &other), Err(RotationError::FromCompromised { old: public[0], new: public[2] }));
+    TrustStore::add(dir.path(), NewKey::new("the right one", public[2])).expect("the user's word");
+    assert_eq!(import(&dir, &from(&other, 1)), Ok(1));
+}
+
+#[test]
 fn a_stolen_key_passes_on_to_nobody() {
     let keys = keys(3);
     let dir = trusting(keys[0].public_key());

@@ -139,9 +139,10 @@ impl TrustStore {
     ///
     /// # Errors
     ///
-    /// Fails if they contradict each other.
+    /// Fails if they contradict each other, unless by a rotation of a key that was revoked as compromised: that is passed
+    /// over, since the user has decided.
     pub fn lineage<'a>(&'a self, offered: Option<&'a RotationChain>) -> Result<Lineage<'a>, RotationError> {
-        Lineage::join(&self.rotations.links, offered)
+        Lineage::join(&self.rotations.links, offered, |key| self.is_compromised(key))
     }
 
     /// The rotations that were accepted, in that order, and when.
@@ -175,9 +176,8 @@ impl TrustStore {
             if let Some(later) = accepted.descendants(&last.new).last() {
                 return Err(RotationError::Replay { found: last.sequence, accepted: later.sequence });
             }
-            let is_accepted = |link: &RotationLink| accepted.successor(&link.old).is_some();
             let leads_on = |link: &RotationLink| {
-                is_accepted(link)
+                accepted.has_accepted(link)
                     || store.is_anchor(&link.old)
                     || accepted.ancestors(&link.old).next().is_some()
             };
@@ -186,7 +186,7 @@ impl TrustStore {
                 return Err(RotationError::Unknown { key });
             }
             let unknown: Vec<RotationLink> =
-                chain.links().iter().filter(|link| !is_accepted(link)).cloned().collect();
+                chain.links().iter().filter(|link| !accepted.has_accepted(link)).cloned().collect();
             match unknown.iter().find(|link| store.is_compromised(&link.old)) {
                 Some(link) => Err(RotationError::FromCompromised { old: link.old, new: link.new }),
                 None => Ok(unknown),
@@ -228,7 +228,7 @@ impl TrustStore {
         for link in chain.links() {
             leads_on |= self.is_anchor(&link.old)
                 || accepted.ancestors(&link.old).any(|step| self.is_anchor(&step.link.old));
-            if accepted.successor(&link.old).is_some() {
+            if accepted.has_accepted(link) {
                 continue;
             }
             leads_on &= !self.is_compromised(&link.old);

@@ -17,14 +17,18 @@ pub(super) fn run(config: &Path, output: &mut Output) -> Result<(), CliError> {
     let firsts = rotations.iter().filter(|(link, _)| lineage.ancestors(&link.old).next().is_none());
     for (first, _) in firsts {
         output.line("");
-        let name = |key| trust.get(key).map(|entry| format!(" ({})", escape::terminal(&entry.name)));
-        output.line(format!("{}{}", first.old, name(&first.old).unwrap_or_default()));
+        let active = lineage.active(&first.old, now);
+        let about = |key| {
+            let name = trust.get(key).map(|entry| format!(" ({})", escape::terminal(&entry.name)));
+            let use_of = if *key == active { ", the key in use" } else { "" };
+            (name.unwrap_or_default(), use_of)
+        };
+        let (name, use_of) = about(&first.old);
+        output.line(format!("{}{name}{use_of}", first.old));
         for link in lineage.descendants(&first.old) {
-            let is_active = lineage.active(&first.old, now) == link.new;
-            let active = if is_active { ", the key in use" } else { "" };
-            let name = name(&link.new).unwrap_or_default();
+            let (name, use_of) = about(&link.new);
             output
-                .line(format!("  {} -> {}{name} from {}{active}", link.sequence, link.new, link.valid_from));
+                .line(format!("  {} -> {}{name} from {}{use_of}", link.sequence, link.new, link.valid_from));
         }
     }
     output.json(|| {
