@@ -14,6 +14,7 @@ mod sign_session {
     mod manifest;
     mod manual;
     mod rotate;
+    mod rotations;
     mod session;
     mod shell;
     mod terminal;
