@@ -1,8 +1,9 @@
 //! Writes the inputs that fuzzing starts from: `seeds VECTORS OUT` makes a directory for each target in OUT.
 //!
 //! For `module` they are the attacks in `tests/vectors`, compiled; for `host_call` requests of each operation; for
-//! `worker_frame` the shapes that frames have; for `manifest` and `pkcs11_uri` texts that are sound. Whatever has to be
-//! signed is written by the example `sound_files` of `conductor-signing`, which is compiled without counters.
+//! `worker_frame` the shapes that frames have; for `manifest`, `pkcs11_uri` and `rotation_statement` texts that are
+//! sound. Whatever has to be signed is written by the example `sound_files` of `conductor-signing`, which is compiled
+//! without counters.
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     write_all(&out.join("worker_frame"), worker_frames())?;
     write_all(&out.join("manifest"), manifests())?;
     write_all(&out.join("pkcs11_uri"), token_uris())?;
+    write_all(&out.join("rotation_statement"), rotation_statements())?;
     Ok(())
 }
 
@@ -106,6 +108,24 @@ fn token_uris() -> Vec<(&'static str, Vec<u8>)> {
     let query =
         "pkcs11:token=t;slot-id=7;serial=1;model=m;manufacturer=x?module-path=/m.so&pin-value=1&x-v=2";
     vec![("path", path.as_bytes().to_vec()), ("query", query.as_bytes().to_vec())]
+}
+
+/// Links, one on a line, whose keys are digits.
+fn rotation_statements() -> Vec<(&'static str, Vec<u8>)> {
+    let link = |old: u8, sequence: u8, day: u8, keeps: &str| {
+        let new = old + 1;
+        format!(
+            "{old}{new}{{\"old_key\":\"@{old}\",\"new_key\":\"@{new}\",\"sequence\":{sequence},\
+             \"rotated_at\":\"2025-01-01T00:00:00Z\",\"valid_from\":\"2025-01-0{day}T00:00:00Z\"{keeps}}}\n"
+        )
+    };
+    let both = ",\"keeps\":[\"sign\",\"revoke\"]";
+    vec![
+        ("one", link(0, 1, 1, "").into_bytes()),
+        ("keeps", link(0, 1, 1, both).into_bytes()),
+        ("three", [link(0, 1, 1, ""), link(1, 2, 2, both), link(2, 3, 3, "")].concat().into_bytes()),
+        ("gap", [link(0, 1, 1, ""), link(1, 3, 1, "")].concat().into_bytes()),
+    ]
 }
 
 fn list(bytes: &[u8]) -> Vec<u8> {
