@@ -1,6 +1,6 @@
 //! Chains that hold, and every way in which one may not.
 
-use proptest::prelude::*;
+mod properties;
 
 use super::*;
 use crate::{NewKey, PrivateKey, SigningKey, TrustError, TrustStore};
@@ -468,54 +468,5 @@ impl SigningKey {
         let paths = crate::KeyPaths::from_argument(&dir.path().join("k")).expect("paths");
         self.write_new(&paths).expect("written");
         Self::read(&paths.private).expect("read")
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    /// Links in any order, with any left out, hold if and only if they are a run of the chain.
-    #[test]
-    fn only_a_run_of_a_chain_is_a_chain(order in proptest::collection::vec(0usize..5, 1..6)) {
-        let whole = json(&chain(&keys(6)));
-        let mut bent = whole.clone();
-        bent["links"] = order.iter().map(|place| whole["links"][*place].clone()).collect();
-        let is_run = order.windows(2).all(|pair| pair[1] == pair[0] + 1);
-        prop_assert_eq!(parse(&bent).is_ok(), is_run);
-    }
-
-    /// A chain with one byte changed is refused or says the same.
-    #[test]
-    fn no_byte_can_be_changed(place in any::<prop::sample::Index>(), with in any::<u8>()) {
-        let sound = chain(&keys(3));
-        let mut bytes = sound.to_json().into_bytes();
-        let place = place.index(bytes.len());
-        bytes[place] = with;
-        if let Ok(read) = RotationChain::parse(&bytes) {
-            prop_assert_eq!(read, sound);
-        }
-    }
-
-    /// Whatever bytes come, they are judged.
-    #[test]
-    fn any_bytes_are_judged(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert!(RotationChain::parse(&bytes).is_err());
-    }
-
-    /// What a store knows in the end does not depend on the pieces in which it came.
-    #[test]
-    fn pieces_add_up(first in 1usize..5, second in 1usize..5) {
-        let keys = keys(6);
-        let public = public(&keys);
-        let dir = trusting(public[0]);
-        let mut pieces = [first, second, 5];
-        pieces.sort_unstable();
-        for length in pieces {
-            import(&dir, &chain(&keys[..=length])).expect("accepted");
-        }
-        let store = TrustStore::load(dir.path()).expect("loads");
-        let lineage = store.lineage(None).expect("holds");
-        let on: Vec<PublicKey> = lineage.descendants(&public[0]).map(|link| link.new).collect();
-        prop_assert_eq!(on, &public[1..]);
     }
 }
