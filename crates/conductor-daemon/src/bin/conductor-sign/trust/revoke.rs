@@ -11,7 +11,7 @@ use crate::output::Output;
 #[derive(clap::Args)]
 #[group(multiple = false)]
 pub(crate) struct Kind {
-    /// A thief may have the key: what it passed on to waits for your word [default]
+    /// A thief may have the key: what it passed on to waits for your word (the default)
     #[arg(long)]
     compromised: bool,
 
