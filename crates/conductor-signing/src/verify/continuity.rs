@@ -34,7 +34,17 @@ impl Question<'_> {
             trail.run(Check::Publisher, |step| self.check_publisher(step, lineage, signature, name, pin))?;
         let signers =
             trail.run(Check::Cosigners, |step| self.check_cosigners(step, lineage, signature, name, pin))?;
-        let version = trail.run(Check::Version, |step| self.check_version(step, name, version, pin))?;
+        let version = trail.run(Check::Version, |step| {
+            self.check_version(step, name, version, pin)?;
+            check_signs_no_new_version(
+                lineage,
+                &signature.document().signer.public_key,
+                &publisher,
+                version,
+                pin,
+            )?;
+            Ok(version.map(str::to_owned))
+        })?;
         Ok(Continuity { publisher, version, signers })
     }
 
@@ -140,14 +150,14 @@ impl Question<'_> {
         Ok(if is_earlier_release { pinned.to_vec() } else { seen })
     }
 
-    /// The highest version, this one or the pinned one.
+    /// No version below the highest so far.
     fn check_version(
         &self,
         step: &mut Step,
         name: &PluginName,
         version: Option<&str>,
         pin: Option<&Pin>,
-    ) -> Result<Option<String>, VerifyError> {
+    ) -> Result<(), VerifyError> {
         let highest = pin.and_then(Pin::version);
         match (version, highest) {
             (Some(version), Some(highest)) => {
@@ -160,16 +170,33 @@ impl Question<'_> {
                     });
                 }
                 step.found(format_args!("{version}, the highest so far is {highest}"));
-                Ok(Some(version.to_owned()))
+                Ok(())
             }
             (None, Some(highest)) => {
                 step.by(pin.and_then(|pin| self.trust.source_of_pin(pin)));
                 Err(VerifyError::VersionMissing { name: name.clone(), highest: highest.to_owned() })
             }
-            (version, None) => {
+            (_, None) => {
                 step.not_applicable(format_args!("`{name}` was not loaded with a version before"));
-                Ok(version.map(str::to_owned))
+                Ok(())
             }
         }
     }
+}
+
+/// Refuses a version that is new under a key that signs no more. When it was signed is the signer's word alone, and what
+/// the publisher made before the key passed on cannot be newer than what was loaded from the key that followed.
+fn check_signs_no_new_version(
+    lineage: &Lineage<'_>,
+    signer: &PublicKey,
+    publisher: &PublicKey,
+    version: Option<&str>,
+    pin: Option<&Pin>,
+) -> Result<(), VerifyError> {
+    let (Some(version), Some(highest)) = (version, pin.and_then(Pin::version)) else { return Ok(()) };
+    let Some((link, _)) = lineage.successor(signer).filter(|_| signer != publisher) else { return Ok(()) };
+    if link.keeps_signing() || plugin_version::compare(version, highest) != Ordering::Greater {
+        return Ok(());
+    }
+    Err(VerifyError::KeySuperseded { key: *signer, by: link.new, since: link.valid_from.clone() })
 }

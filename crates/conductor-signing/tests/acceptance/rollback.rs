@@ -7,17 +7,14 @@ use conductor_signing::SignaturePolicy::{AnySigner, TrustedSigner};
 use conductor_signing::{
     Developer, KeySelector, NewKey, PluginFile, PluginName, RevocationKind, Revoked, SigningKey,
     SigningRequest, TrustStore, UnverifiedPlugin, UtcTime, VerificationPolicy, VerifiedPlugin, VerifyError,
-    add_manifest, manifest_from_toml, signature_path,
+    signature_path,
 };
 
-use super::support::{Scratch, bare_module, request};
+use super::support::{Scratch, bare_module, request, versioned_module};
 
 /// A release of the plugin `chord`, signed.
 fn release(scratch: &Scratch, version: &str, key: &SigningKey) -> UnverifiedPlugin {
-    let manifest =
-        manifest_from_toml(&format!("name = \"chord\"\nversion = \"{version}\"\n")).expect("a manifest");
-    let wasm = add_manifest(&bare_module(), &manifest, false).expect("added");
-    signed(scratch, &wasm, key, request())
+    signed(scratch, &versioned_module(version), key, request())
 }
 
 fn signed(scratch: &Scratch, wasm: &[u8], key: &SigningKey, request: SigningRequest) -> UnverifiedPlugin {

@@ -10,7 +10,7 @@ use conductor_signing::{
     VerifyError, rotation_path, signature_path,
 };
 
-use super::support::{Scratch, module, request};
+use super::support::{Scratch, module, request, versioned_module};
 
 /// A user who trusts the first of a publisher's keys.
 struct Story {
@@ -43,8 +43,12 @@ impl Story {
 
     /// A plugin signed by a key, with a chain beside it.
     fn release(&self, key: &SigningKey, chain: Option<&RotationChain>) -> UnverifiedPlugin {
+        self.release_of(&module(), key, chain)
+    }
+
+    fn release_of(&self, wasm: &[u8], key: &SigningKey, chain: Option<&RotationChain>) -> UnverifiedPlugin {
         let path = self.scratch.path("plugin.wasm");
-        fs::write(&path, module()).expect("written");
+        fs::write(&path, wasm).expect("written");
         let document = PluginFile::scan(&path).expect("read").sign(key, request()).expect("signed");
         fs::write(signature_path(&path), document.to_json()).expect("written");
         match chain {
@@ -132,6 +136,21 @@ fn the_old_key_signs_no_more_but_what_it_signed_before_stays() {
         after.clone().verify(&AnySigner.into(), &story.trust()).is_err(),
         "it is the publisher's own word"
     );
+}
+
+/// Dates in a statement are the signer's word: whoever finds an old key may write one from before it passed on.
+#[test]
+fn an_old_key_signs_no_version_above_what_the_new_one_signed() {
+    let story = Story::new();
+    let release = |version: &str| story.release_of(&versioned_module(version), &story.scratch.key, None);
+    let (last, backdated) = (release("1.0.0"), release("1.2.0"));
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    story.load(&story.release_of(&versioned_module("1.1.0"), &story.next, Some(&story.plain())));
+    let error = story.verify(&backdated).err().expect("refused");
+    assert!(matches!(error, VerifyError::KeySuperseded { by, .. } if by == story.next.public_key()));
+    assert!(matches!(story.verify(&last), Err(VerifyError::Downgrade { .. })));
+    TrustStore::allow_downgrade(&story.config(), &"chord".parse().expect("a name"), None).expect("allowed");
+    assert!(story.verify(&last).is_ok(), "the user's word");
 }
 
 #[test]

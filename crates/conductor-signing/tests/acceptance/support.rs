@@ -20,6 +20,13 @@ pub(super) fn module() -> Vec<u8> {
     add_manifest(&bare_module(), &manifest, false).expect("added")
 }
 
+/// A module that names itself `chord` and states a version, and asks for nothing.
+pub(super) fn versioned_module(version: &str) -> Vec<u8> {
+    let manifest =
+        manifest_from_toml(&format!("name = \"chord\"\nversion = \"{version}\"\n")).expect("a manifest");
+    add_manifest(&bare_module(), &manifest, false).expect("added")
+}
+
 /// A small module without a manifest: magic number, version and one empty type section.
 pub(super) fn bare_module() -> Vec<u8> {
     b"\0asm\x01\0\0\0\x01\x01\0".to_vec()
