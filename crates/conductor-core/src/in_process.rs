@@ -82,10 +82,6 @@ impl Running for Local {
         Walls::in_process()
     }
 
-    fn worker_pid(&self) -> Option<u32> {
-        None
-    }
-
     fn rest(&mut self) {
         Self::rest(self);
     }
@@ -102,4 +98,8 @@ impl Interrupt for ByTicker {
     fn interrupt(&self) {}
 
     fn allow(&self) {}
+
+    fn worker_pid(&self) -> Option<u32> {
+        None
+    }
 }

@@ -133,7 +133,7 @@ impl Plugin for Loaded {
     }
 
     fn worker_pid(&self) -> Option<u32> {
-        self.running.worker_pid()
+        self.permission.worker_pid()
     }
 }
 

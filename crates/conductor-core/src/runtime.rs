@@ -38,13 +38,10 @@ pub(crate) trait Running: Send {
     /// Which walls stand around it.
     fn walls(&self) -> Walls;
 
-    /// Process identifier of its worker, while it has one.
-    fn worker_pid(&self) -> Option<u32>;
-
     /// Gives up what it holds between calls; the next call, if one comes, starts anew.
     fn rest(&mut self);
 
-    /// What ends its calls from elsewhere.
+    /// What is seen and done from elsewhere while it is called.
     fn interrupt(&self) -> Arc<dyn Interrupt>;
 }
 
@@ -55,4 +52,7 @@ pub(crate) trait Interrupt: Send + Sync {
 
     /// Lets later calls in again.
     fn allow(&self);
+
+    /// Process identifier of the plugin's worker, while it has one.
+    fn worker_pid(&self) -> Option<u32>;
 }

@@ -50,6 +50,12 @@ impl Permission {
         &self.0.name
     }
 
+    /// Process identifier of the plugin's worker, while it has one.
+    #[must_use]
+    pub fn worker_pid(&self) -> Option<u32> {
+        self.0.interrupt.worker_pid()
+    }
+
     /// Decides about the plugin again, as when it was loaded, and withdraws the permission if it is refused now. What a later
     /// load has shown of the plugin's name, such as a higher version, is not held against one that runs.
     ///

@@ -194,6 +194,11 @@ impl Interrupt for Current {
     fn allow(&self) {
         self.lock().1 = false;
     }
+
+    fn worker_pid(&self) -> Option<u32> {
+        let handle = self.lock().0.upgrade()?;
+        handle.ended().is_none().then(|| handle.pid())
+    }
 }
 
 impl Running for Supervised {
@@ -211,13 +216,6 @@ impl Running for Supervised {
 
     fn walls(&self) -> Walls {
         self.walls
-    }
-
-    fn worker_pid(&self) -> Option<u32> {
-        self.worker
-            .as_ref()
-            .filter(|worker| worker.handle.ended().is_none())
-            .map(|worker| worker.handle.pid())
     }
 
     fn rest(&mut self) {

@@ -20,7 +20,7 @@ pub(crate) struct Published {
     failures: AtomicU64,
     /// Events that the thread took from the queue and made no call of.
     refused: AtomicU64,
-    /// Process identifier of the worker; 0 where there is none.
+    /// Process identifier of the worker that the last call left; 0 where it left none.
     worker: AtomicU32,
     /// Whether `phase` says something else than that all is well.
     in_trouble: AtomicBool,
@@ -99,13 +99,17 @@ impl Published {
     /// What is known now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let Tally { coalesced, refused } = self.queue.tally();
-        let worker_pid = self.worker.load(Ordering::Relaxed);
+        let phase = self.phase().clone();
+        let worker_pid = match &phase {
+            Phase::Loaded(loaded) => loaded.permission.worker_pid(),
+            Phase::Loading | Phase::Refused { .. } => None,
+        };
         Snapshot {
-            phase: self.phase().clone(),
+            phase,
             calls: self.calls.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
             tally: Tally { coalesced, refused: refused + self.refused.load(Ordering::Relaxed) },
-            worker_pid: (worker_pid != 0).then_some(worker_pid),
+            worker_pid,
         }
     }
 
@@ -140,8 +144,6 @@ impl Published {
             Phase::Loading | Phase::Refused { .. } => return None,
         };
         let cause = permission.check(trust)?;
-        // Its worker has been ended, whatever its thread has seen of that.
-        self.worker.store(0, Ordering::Relaxed);
         if let Phase::Loaded(loaded) = &mut *self.phase() {
             loaded.standing = Standing::Withdrawn;
             loaded.withdrawn = Some(Box::new(cause.clone()));
@@ -175,7 +177,6 @@ impl Published {
 
     /// The plugin's thread is gone.
     pub(super) fn gone(&self, why: String, hint: Option<String>) {
-        self.worker.store(0, Ordering::Relaxed);
         *self.phase() = Phase::Refused { why, hint };
     }
 
@@ -262,7 +263,6 @@ mod tests {
     struct Fake {
         info: PluginInfo,
         state: PluginState,
-        worker_pid: Option<u32>,
         permission: Permission,
     }
 
@@ -288,7 +288,7 @@ mod tests {
         }
 
         fn worker_pid(&self) -> Option<u32> {
-            self.worker_pid
+            self.permission.worker_pid()
         }
 
         fn permission(&self) -> Permission {
@@ -306,12 +306,7 @@ mod tests {
         let module = wat::parse_str(module).expect("module");
         let unverified = conductor_signing::UnverifiedPlugin::from_parts("fake.wasm", module, None);
         let plugin = host.load_unverified(unverified, &PluginOptions::default()).expect("loads");
-        Fake {
-            info: plugin.info().clone(),
-            state: PluginState::Ready,
-            worker_pid: None,
-            permission: plugin.permission(),
-        }
+        Fake { info: plugin.info().clone(), state: PluginState::Ready, permission: plugin.permission() }
     }
 
     fn published() -> Published {
@@ -326,18 +321,17 @@ mod tests {
     }
 
     #[test]
-    fn calls_failures_and_workers_are_counted_and_shown() {
-        let (published, mut plugin) = (published(), fake());
+    fn calls_and_failures_are_counted_and_shown() {
+        let (published, plugin) = (published(), fake());
         assert!(matches!(published.snapshot().phase, Phase::Loading));
         published.loaded(&plugin);
-        plugin.worker_pid = Some(7);
         published.called(&Outcome::Ok, &plugin);
         published.called(&FUEL, &plugin);
         published.called(&Outcome::Failed { code: 3 }, &plugin);
         published.event_refused();
         let snapshot = published.snapshot();
         assert_eq!((snapshot.calls, snapshot.failures, snapshot.tally.refused), (3, 2, 1));
-        assert_eq!(snapshot.worker_pid, Some(7));
+        assert_eq!(snapshot.worker_pid, None, "it runs in this process");
         assert_eq!(standing(&published), (Standing::Running, Some(Outcome::Failed { code: 3 })));
     }
 

@@ -111,6 +111,16 @@ fn a_call_that_would_go_on_is_ended() {
         assert!(start.elapsed() < PATIENCE, "the worker goes on: {stopped}");
         std::thread::sleep(Duration::from_millis(10));
     }
+
+    // The worker of a call that does not end is told as soon as it runs.
+    scratch.conductor_sign(&["trust", "unrevoke", &key(&scratch, "one")]);
+    let start = Instant::now();
+    while ctl(&scratch, &["plugin", "resume", "one"]).code != 0 {
+        assert!(start.elapsed() < PATIENCE, "it is not let back in");
+    }
+    while wait_for(&scratch, "running").0["worker_pid"].as_u64().is_none_or(|now| now == pid) {
+        assert!(start.elapsed() < PATIENCE, "no worker is told");
+    }
     daemon.stop();
 }
 
