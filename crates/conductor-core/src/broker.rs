@@ -5,6 +5,7 @@
 //! never a trap.
 
 mod changes;
+mod handles;
 mod rate;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,6 +22,9 @@ use crate::grant::Grants;
 use crate::outcome::Limit;
 
 use changes::Changes;
+use handles::Handles;
+
+pub(crate) use handles::Live;
 
 /// Fuel of every operation beside that of its bytes: decoding, checking and recording it.
 const OPERATION_FUEL: u64 = 2_000;
@@ -68,6 +72,7 @@ impl Broker {
             rate: rate::Window::new(limits.max_calls_per_second),
             denials: AtomicU64::new(0),
             changes: Changes::default(),
+            handles: Handles::default(),
             connections: network::Connections::default(),
             is_withdrawn: AtomicBool::new(false),
         })
@@ -83,6 +88,7 @@ pub struct Session {
     rate: rate::Window,
     denials: AtomicU64,
     changes: Changes,
+    handles: Handles,
     connections: network::Connections,
     is_withdrawn: AtomicBool,
 }
@@ -144,7 +150,7 @@ impl Session {
     /// Changes what the plugin may do, from its next operation on and for operations under way.
     pub fn set_grants(&self, grants: Grants) {
         *self.grants.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(grants);
-        self.changes.announce();
+        self.grants_changed();
     }
 
     /// Takes a capability away, from the next operation on and from operations under way.
@@ -153,7 +159,12 @@ impl Session {
             let mut held = self.grants.write().unwrap_or_else(PoisonError::into_inner);
             Arc::make_mut(&mut held).revoke(capability);
         }
+        self.grants_changed();
+    }
+
+    fn grants_changed(&self) {
         self.changes.announce();
+        self.handles.keep_covered(&self.grants());
     }
 
     /// Takes everything away, and has a plugin in this process ended.
@@ -197,6 +208,16 @@ impl Session {
     /// Changes of the grants.
     pub(crate) const fn changes(&self) -> &Changes {
         &self.changes
+    }
+
+    /// What the plugin keeps open.
+    pub(crate) const fn handles(&self) -> &Handles {
+        &self.handles
+    }
+
+    /// Keeps `live` open for the plugin and returns its number.
+    pub(crate) fn keep_open(&self, live: Arc<dyn Live>) -> Result<u32, Refusal> {
+        self.handles.insert(live, || self.grants())
     }
 
     /// Largest request and largest answer in bytes.

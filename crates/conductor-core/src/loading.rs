@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use conductor_abi::{CapabilityRequest, Manifest};
 use conductor_signing::{Statement, VerificationPolicy, VerifiedPlugin};
 
-use crate::audit::{AuditEvent, AuditText, PluginAudit};
-use crate::broker::Broker;
+use crate::audit::{AuditEvent, AuditText};
+use crate::broker::{Broker, Session};
 use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::{Limits, WasmConfig};
 use crate::engine::{CheckedPlugin, CompileError};
@@ -62,12 +62,12 @@ pub(crate) fn load(
         manifest,
     };
     let session = broker.session(info.name.as_str(), grants, &limits);
-    let audit = Arc::clone(session.audit());
     let file = plugin.file().clone();
     let (running, _) = prepared.start(surroundings, Arc::clone(&session))?;
     let (name, trust_dir) = (info.name.clone(), config.trust_dir.clone());
-    let permission = Permission::new(name, file, policy, trust_dir, session, running.interrupt());
-    Ok(Box::new(Loaded { info, running, health: Health::default(), audit, permission }))
+    let permission =
+        Permission::new(name, file, policy, trust_dir, Arc::clone(&session), running.interrupt());
+    Ok(Box::new(Loaded { info, running, health: Health::default(), session, permission }))
 }
 
 /// A running plugin with what is known about it, and how often it failed.
@@ -75,7 +75,7 @@ struct Loaded {
     info: PluginInfo,
     running: Box<dyn Running>,
     health: Health,
-    audit: Arc<PluginAudit>,
+    session: Arc<Session>,
     permission: Permission,
 }
 
@@ -93,16 +93,21 @@ impl Plugin for Loaded {
             return CallReport::without_call(Outcome::Suspended { suspension }, Duration::ZERO);
         }
         let report = self.running.execute(request);
+        if !report.outcome.keeps_instance() {
+            self.session.handles().end_all();
+        }
         if self.permission.withdrawn_for().is_some() {
             self.running.rest();
             let suspension = Suspension::Withdrawn;
             return CallReport { outcome: Outcome::Suspended { suspension }, ..report };
         }
         self.health.record(&report.outcome, Instant::now());
-        self.audit.call_ended(&report.outcome);
+        self.session.audit().call_ended(&report.outcome);
         if let PluginState::Quarantined { failures, last } = self.state() {
             self.running.rest();
-            self.audit.rare(|| AuditEvent::PluginQuarantined { failures, last: AuditText::of(&last) });
+            self.session
+                .audit()
+                .rare(|| AuditEvent::PluginQuarantined { failures, last: AuditText::of(&last) });
         }
         report
     }
@@ -122,7 +127,7 @@ impl Plugin for Loaded {
         match self.state() {
             PluginState::Ready | PluginState::Withdrawn { .. } => {}
             PluginState::BackingOff { .. } | PluginState::Quarantined { .. } => {
-                self.audit.rare(|| AuditEvent::PluginResumed);
+                self.session.audit().rare(|| AuditEvent::PluginResumed);
             }
         }
         self.health.reset();

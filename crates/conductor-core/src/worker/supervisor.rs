@@ -242,6 +242,7 @@ impl Supervised {
                 Err(fault) => return Err(Outcome::Crashed { fault }),
             }
         }
+        self.session.handles().end_all();
         match self.spec.start(&self.surroundings, &self.session) {
             Ok((worker, _)) => {
                 self.current.is_now(&worker.handle);

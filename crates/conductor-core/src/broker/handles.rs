@@ -1,0 +1,208 @@
+//! What a plugin keeps open between its calls: sockets, sounds, subscriptions.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use conductor_abi::Status;
+
+use crate::capability::Refusal;
+use crate::grant::Grants;
+
+/// Most things that one plugin keeps open; each may cost a thread, a socket and buffers.
+const MAX_HANDLES: usize = 16;
+
+/// Something that goes on after the operation that began it.
+pub(crate) trait Live: Any + Send + Sync {
+    /// Whether these grants still allow it.
+    fn is_covered(&self, grants: &Grants) -> bool;
+
+    /// Ends it, for good. It runs on the thread that changes the grants, so it must not wait.
+    fn end(&self);
+
+    /// Whether it came to its end by itself; its place is given away then.
+    fn has_ended(&self) -> bool;
+}
+
+/// The things that one plugin keeps open, by number. A number is not used twice.
+#[derive(Default)]
+pub(crate) struct Handles(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    next: u32,
+    by_number: BTreeMap<u32, Arc<dyn Live>>,
+}
+
+impl Handles {
+    /// Keeps `live`, unless `grants`, read when its table is locked, no longer cover it: a revocation between the check
+    /// and this would miss it.
+    pub(crate) fn insert(
+        &self,
+        live: Arc<dyn Live>,
+        grants: impl Fn() -> Arc<Grants>,
+    ) -> Result<u32, Refusal> {
+        let mut table = self.lock();
+        table.by_number.retain(|_, live| !live.has_ended());
+        if !live.is_covered(&grants()) {
+            live.end();
+            return Err(Refusal::denied("the capability was taken away"));
+        }
+        if table.by_number.len() >= MAX_HANDLES {
+            live.end();
+            let reason = format!("more than {MAX_HANDLES} things open at once; close one");
+            return Err(Refusal::new(Status::RateLimited, reason));
+        }
+        let number = table.next;
+        table.next = number.checked_add(1).ok_or_else(|| Refusal::failed("no handle number is left"))?;
+        table.by_number.insert(number, live);
+        Ok(number)
+    }
+
+    /// What has this number, if it is a `T`.
+    pub(crate) fn get<T: Live>(&self, number: u32) -> Result<Arc<T>, Refusal> {
+        let live = self.lock().by_number.get(&number).cloned();
+        let live = live.and_then(|live| (live as Arc<dyn Any + Send + Sync>).downcast().ok());
+        live.ok_or_else(|| unknown(number))
+    }
+
+    /// Ends what has this number, if it is a `T`.
+    pub(crate) fn close<T: Live>(&self, number: u32) -> Result<Arc<T>, Refusal> {
+        let live = self.get::<T>(number)?;
+        self.lock().by_number.remove(&number);
+        live.end();
+        Ok(live)
+    }
+
+    /// Ends what these grants do not cover.
+    pub(super) fn keep_covered(&self, grants: &Grants) {
+        self.lock().by_number.retain(|_, live| {
+            let stays = live.is_covered(grants);
+            if !stays {
+                live.end();
+            }
+            stays
+        });
+    }
+
+    /// Ends everything: the instance that knew the numbers is gone.
+    pub(crate) fn end_all(&self) {
+        let ended = std::mem::take(&mut self.lock().by_number);
+        for live in ended.values() {
+            live.end();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Handles {
+    fn drop(&mut self) {
+        self.end_all();
+    }
+}
+
+fn unknown(number: u32) -> Refusal {
+    Refusal::invalid(format!("nothing is open under the number {number}; it was closed, ended or taken away"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use conductor_abi::{Capability, Risk};
+    use conductor_signing::TrustLevel;
+
+    use super::*;
+    use crate::grant::Ceilings;
+
+    /// Covered by whatever grants anything.
+    #[derive(Default)]
+    struct Thing(AtomicBool);
+
+    /// Of another kind.
+    struct Other;
+
+    impl Live for Thing {
+        fn is_covered(&self, grants: &Grants) -> bool {
+            !grants.decisions().is_empty()
+        }
+
+        fn end(&self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+
+        fn has_ended(&self) -> bool {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    impl Live for Other {
+        fn is_covered(&self, _grants: &Grants) -> bool {
+            true
+        }
+
+        fn end(&self) {}
+
+        fn has_ended(&self) -> bool {
+            false
+        }
+    }
+
+    fn some() -> Arc<Grants> {
+        let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Low, trusted: None };
+        let grants = Grants::resolve(&[], &[], &[Capability::Midi], &TrustLevel::Unsigned, ceilings, false);
+        Arc::new(grants.expect("resolved"))
+    }
+
+    #[test]
+    fn handles_are_numbered_and_typed() {
+        let handles = Handles::default();
+        let number = handles.insert(Arc::<Thing>::default(), some).expect("kept");
+        assert!(handles.get::<Thing>(number).is_ok());
+        assert!(handles.get::<Other>(number).is_err());
+        assert!(handles.close::<Other>(number).is_err());
+        assert!(handles.close::<Thing>(number).expect("closed").has_ended());
+        assert!(handles.get::<Thing>(number).is_err());
+        assert_ne!(handles.insert(Arc::<Thing>::default(), some).expect("kept"), number);
+    }
+
+    #[test]
+    fn handles_are_bounded_and_what_ended_makes_room() {
+        let handles = Handles::default();
+        let things: Vec<_> = (0..MAX_HANDLES).map(|_| Arc::<Thing>::default()).collect();
+        for thing in &things {
+            handles.insert(Arc::clone(thing) as _, some).expect("kept");
+        }
+        let refused = handles.insert(Arc::<Thing>::default(), some).expect_err("too many");
+        assert_eq!(refused.status, Status::RateLimited);
+        things[3].end();
+        handles.insert(Arc::<Thing>::default(), some).expect("kept");
+    }
+
+    #[test]
+    fn what_is_not_covered_ends() {
+        let handles = Handles::default();
+        let thing = Arc::<Thing>::default();
+        let number = handles.insert(Arc::clone(&thing) as _, some).expect("kept");
+        handles.keep_covered(&some());
+        assert!(!thing.has_ended());
+        handles.keep_covered(&Grants::none());
+        assert!(thing.has_ended() && handles.get::<Thing>(number).is_err());
+        let late = Arc::<Thing>::default();
+        let refused = handles.insert(Arc::clone(&late) as _, || Arc::new(Grants::none()));
+        assert_eq!(refused.expect_err("taken away").status, Status::Denied);
+        assert!(late.has_ended());
+    }
+
+    #[test]
+    fn nothing_outlives_the_table() {
+        let thing = Arc::<Thing>::default();
+        let handles = Handles::default();
+        handles.insert(Arc::clone(&thing) as _, some).expect("kept");
+        drop(handles);
+        assert!(thing.has_ended());
+    }
+}
