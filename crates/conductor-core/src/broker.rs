@@ -8,7 +8,7 @@ mod changes;
 mod handles;
 mod rate;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::audit::{AuditSink, PluginAudit};
 use crate::capability::{Call, Operation, Refusal, granted, midi, network};
 use crate::config::Limits;
 use crate::devices::Devices;
-use crate::grant::Grants;
+use crate::grant::{Grants, SessionGrants};
 use crate::outcome::Limit;
 
 use changes::Changes;
@@ -36,6 +36,7 @@ const BYTE_FUEL: u64 = 1;
 pub struct Broker {
     services: Arc<Services>,
     audit: Option<Arc<dyn AuditSink>>,
+    session_grants: SessionGrants,
 }
 
 /// What sessions share.
@@ -48,7 +49,11 @@ impl Broker {
     /// A broker over the given devices.
     #[must_use]
     pub fn new(devices: Devices) -> Self {
-        Self { services: Arc::new(Services { devices, http: network::Service::default() }), audit: None }
+        Self {
+            services: Arc::new(Services { devices, http: network::Service::default() }),
+            audit: None,
+            session_grants: SessionGrants::default(),
+        }
     }
 
     /// Records in `sink` what the sessions do that are made from now on.
@@ -59,6 +64,11 @@ impl Broker {
     /// Where records go.
     pub(crate) fn audit(&self) -> Option<&dyn AuditSink> {
         self.audit.as_deref()
+    }
+
+    /// Grants that end with the host.
+    pub(crate) const fn session_grants(&self) -> &SessionGrants {
+        &self.session_grants
     }
 
     /// A session for one plugin. Of its limits, `max_message_bytes` and `max_calls_per_second` are kept here.
@@ -74,10 +84,21 @@ impl Broker {
             changes: Changes::default(),
             handles: Handles::default(),
             connections: network::Connections::default(),
+            used: AtomicU8::new(0),
+            files: AtomicU8::new(FILES_AS_GRANTED),
             is_withdrawn: AtomicBool::new(false),
         })
     }
 }
+
+/// The plugin sees the files that it is granted.
+const FILES_AS_GRANTED: u8 = 0;
+
+/// It is to see others from the next call on.
+const FILES_CHANGED: u8 = 1;
+
+/// It may not see those any longer: the call that is under way is to end.
+const FILES_REVOKED: u8 = 2;
 
 /// What one plugin may do, and doing it.
 pub struct Session {
@@ -90,6 +111,10 @@ pub struct Session {
     changes: Changes,
     handles: Handles,
     connections: network::Connections,
+    /// A bit for each capability that was made use of.
+    used: AtomicU8,
+    /// What is to become of the plugin's view of its files.
+    files: AtomicU8,
     is_withdrawn: AtomicBool,
 }
 
@@ -123,7 +148,7 @@ impl HostCalls for Session {
     }
 
     fn has_ended_it(&self) -> bool {
-        self.is_withdrawn.load(Ordering::Acquire)
+        self.is_withdrawn.load(Ordering::Acquire) || self.files_were_revoked()
     }
 }
 
@@ -177,6 +202,28 @@ impl Session {
     pub(crate) fn restore(&self, grants: Grants) {
         self.set_grants(grants);
         self.is_withdrawn.store(false, Ordering::Release);
+    }
+
+    /// Takes note that the plugin is to see other files, from its next call on or, where some are taken away, at once.
+    pub(crate) fn change_files(&self, revoked: bool) {
+        self.files.fetch_max(if revoked { FILES_REVOKED } else { FILES_CHANGED }, Ordering::AcqRel);
+    }
+
+    /// Whether files were taken away that the call under way still sees.
+    pub(crate) fn files_were_revoked(&self) -> bool {
+        self.files.load(Ordering::Acquire) == FILES_REVOKED
+    }
+
+    /// Whether the plugin is to see other files than it did, since this was last called.
+    pub(crate) fn take_changed_files(&self) -> bool {
+        self.files.load(Ordering::Relaxed) != FILES_AS_GRANTED
+            && self.files.swap(FILES_AS_GRANTED, Ordering::AcqRel) != FILES_AS_GRANTED
+    }
+
+    /// Which capabilities were made use of, since this was last called.
+    pub(crate) fn take_used(&self) -> impl Fn(Capability) -> bool + use<> {
+        let used = self.used.swap(0, Ordering::AcqRel);
+        move |capability| used & bit(capability) != 0
     }
 
     /// Operations that were denied so far.
@@ -261,6 +308,9 @@ impl Session {
         let request = O::parse(request)?;
         let call = Call { session: self, deadline };
         let result = O::check(&request, grant).and_then(|permit| O::act(&request, permit, &call));
+        if result.is_ok() {
+            self.used.fetch_or(bit(O::CAPABILITY), Ordering::AcqRel);
+        }
         self.record::<O>(&request, result.as_ref().map(Vec::len));
         result
     }
@@ -271,4 +321,9 @@ impl Session {
         }
         self.audit.capability(O::CAPABILITY, O::NAME, request, result);
     }
+}
+
+/// The bit that stands for a capability.
+const fn bit(capability: Capability) -> u8 {
+    1 << capability as u8
 }

@@ -1,7 +1,11 @@
 //! Grants: what a plugin asks for ∩ what it is allowed, decided before anything is handed out.
 
+mod approvals;
+mod choices;
 mod decision;
+mod pending;
 mod spec;
+pub mod store;
 
 use conductor_abi::{Capability, CapabilityRequest, Risk};
 use conductor_signing::TrustLevel;
@@ -9,7 +13,12 @@ use thiserror::Error;
 
 use crate::scope::{Excerpt, NetworkScope, Scope, ScopeError};
 
+pub use approvals::{ApprovalError, Approved, Duration as GrantDuration};
+pub(crate) use approvals::{Approvals, Decided, SessionGrants};
+pub use choices::Choices;
+use choices::Chosen;
 pub use decision::{Allowance, CapabilityDecision, Decision, Grant, GrantSource};
+pub use pending::{Earlier, PendingRequest};
 pub use spec::GrantSpec;
 
 /// The highest risk that may be granted, by how far a plugin is vouched for.
@@ -50,31 +59,29 @@ impl Grants {
 
     /// Decides about every capability that the plugin requests or the user names.
     ///
-    /// A capability that the plugin does not request is never granted. `denied` outranks `granted`. Without an entry
-    /// in `granted`, what is requested at low risk is granted; with one, exactly what the entries say is. A bare name
-    /// in `granted` stands for the requested scope. Nothing above the ceiling of the plugin's trust is granted,
-    /// unless it is in `granted` and `lift_ceiling` is set.
+    /// A capability that the plugin does not request is never granted, and a denial outranks every grant. Without an entry
+    /// in `configured`, what is requested at low risk is granted; with one, exactly what the entries say is. What was
+    /// approved comes on top. Nothing above the ceiling of the plugin's trust is granted, unless the user said so and
+    /// `lift_ceiling` is set.
     ///
     /// # Errors
     ///
     /// Names a requested capability that does not exist, or a requested scope that is not understood.
     pub fn resolve(
         requests: &[CapabilityRequest],
-        granted: &[GrantSpec],
-        denied: &[Capability],
+        choices: &Choices,
         trust: &TrustLevel,
         ceilings: Ceilings,
-        lift_ceiling: bool,
     ) -> Result<Self, GrantError> {
-        let declared = requests.iter().map(declared_scope).collect::<Result<Vec<_>, _>>()?;
+        let requested = requests.iter().map(declared_scope).collect::<Result<Vec<_>, _>>()?;
         let ceiling = ceilings.of(trust);
         let mut grants = Self::none();
         for capability in Capability::ALL {
             let declared: Vec<_> =
-                declared.iter().filter(|scope| scope.capability() == capability).cloned().collect();
-            let granted: Vec<_> = granted.iter().filter(|spec| spec.capability() == capability).collect();
-            let denied = denied.contains(&capability);
-            if declared.is_empty() && granted.is_empty() && !denied {
+                requested.iter().filter(|scope| scope.capability() == capability).cloned().collect();
+            let chosen = choices.about(capability);
+            let denied = choices.denied.contains(&capability);
+            if declared.is_empty() && !chosen.is_any() && !denied {
                 continue;
             }
             let decision = if declared.is_empty() {
@@ -82,7 +89,7 @@ impl Grants {
             } else if denied {
                 Decision::Denied
             } else {
-                below_ceiling(capability, declared, &granted, ceiling, lift_ceiling)
+                below_ceiling(capability, declared, &chosen, ceiling, choices.lift_ceiling)
             };
             grants.decisions.push(CapabilityDecision { capability, decision });
         }
@@ -143,17 +150,22 @@ fn declared_scope(request: &CapabilityRequest) -> Result<Scope, GrantError> {
 fn below_ceiling(
     capability: Capability,
     declared: Vec<Scope>,
-    granted: &[&GrantSpec],
+    chosen: &Chosen<'_>,
     ceiling: Option<Risk>,
     lift_ceiling: bool,
 ) -> Decision {
-    let mut allowed = if granted.is_empty() { automatic(&declared) } else { explicit(&declared, granted) };
+    let mut allowed = match chosen.configured[..] {
+        [] => automatic(&declared),
+        _ => explicit(&declared, chosen),
+    };
+    allowed
+        .extend(chosen.approved.iter().map(|scope| Allowance::new((*scope).clone(), GrantSource::Approved)));
     let Some(lowest) = allowed.iter().map(|allowance| allowance.scope().risk()).min() else {
-        return if granted.is_empty() {
+        return if chosen.is_any() {
+            Decision::NothingToGrant
+        } else {
             let risk = declared.iter().map(Scope::risk).max().unwrap_or(capability.risk());
             Decision::NotGranted { risk }
-        } else {
-            Decision::NothingToGrant
         };
     };
     if let Some(ceiling) = ceiling {
@@ -189,13 +201,15 @@ fn automatic(declared: &[Scope]) -> Vec<Allowance> {
 }
 
 /// What the user's own entries say.
-fn explicit(declared: &[Scope], granted: &[&GrantSpec]) -> Vec<Allowance> {
+fn explicit(declared: &[Scope], chosen: &Chosen<'_>) -> Vec<Allowance> {
     let mut allowed = Vec::new();
-    for spec in granted {
+    let as_declared = if chosen.first_declared.is_empty() { declared } else { &chosen.first_declared };
+    for spec in &chosen.configured {
         match spec.scope() {
             Some(scope) => allowed.push(Allowance::new(scope.clone(), GrantSource::Named)),
-            None => allowed
-                .extend(declared.iter().map(|scope| Allowance::new(scope.clone(), GrantSource::AsDeclared))),
+            None => allowed.extend(
+                as_declared.iter().map(|scope| Allowance::new(scope.clone(), GrantSource::AsDeclared)),
+            ),
         }
     }
     allowed.retain(|allowance| !allowance.scope().is_nothing());

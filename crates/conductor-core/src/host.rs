@@ -15,15 +15,15 @@ use crate::broker::Broker;
 use crate::config::{Limits, WasmConfig};
 use crate::devices::Devices;
 use crate::engine::{CompileError, EngineError, check_stack};
-use crate::grant::{CapabilityDecision, GrantError, GrantSpec};
+use crate::grant::{ApprovalError, CapabilityDecision, GrantError, GrantSpec};
 use crate::health::PluginState;
 use crate::in_process::InProcess;
 use crate::loading;
 use crate::outcome::{CallReport, Limit, Outcome, WorkerFault};
+use crate::permission::Permission;
 use crate::runtime::Runtime;
 use crate::walls::{ProcessWall, Walls};
 use crate::wasi::SetupError;
-use crate::withdrawal::Permission;
 #[cfg(target_os = "linux")]
 use crate::worker::{CodeCache, WorkerProgram, Workers};
 
@@ -234,6 +234,9 @@ pub struct PluginOptions {
     pub granted: Vec<GrantSpec>,
     /// Capabilities that the user denied; outranks `granted`.
     pub denied: Vec<Capability>,
+    /// Whether `granted` stands in a configuration: a bare name in it then grants what the plugin declared when it was first
+    /// loaded under that name, and never more. Otherwise it is a word given now, about the plugin as it is now.
+    pub standing_grants: bool,
     /// Accept this plugin without a signature, whatever rules demand of its signers, and let `granted` exceed the
     /// ceiling for unsigned plugins: for the one who is developing it. The decision is logged.
     pub accept_unsigned: bool,
@@ -412,6 +415,12 @@ pub enum LoadError {
         /// Which one and why.
         source: GrantError,
     },
+    /// The user's decisions about capabilities cannot be read, or cannot be kept.
+    #[error("{source}")]
+    Approval {
+        /// Which file and why.
+        source: ApprovalError,
+    },
     /// The plugin's surroundings cannot be set up.
     #[error("{source}")]
     Setup {
@@ -462,6 +471,7 @@ impl LoadError {
             | Self::Metadata { .. }
             | Self::StatementDisagrees { .. }
             | Self::Grant { .. }
+            | Self::Approval { .. }
             | Self::Setup { .. }
             | Self::Worker { .. }
             | Self::WeakIsolation { .. }

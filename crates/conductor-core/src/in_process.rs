@@ -86,6 +86,10 @@ impl Running for Local {
         Self::rest(self);
     }
 
+    fn restart_with(&mut self, surroundings: Surroundings) {
+        Self::restart_with(self, surroundings);
+    }
+
     fn interrupt(&self) -> Arc<dyn Interrupt> {
         Arc::new(ByTicker)
     }

@@ -19,12 +19,12 @@ mod instance;
 mod loading;
 mod local;
 mod outcome;
+mod permission;
 mod runtime;
 pub mod scope;
 pub mod shape;
 mod walls;
 mod wasi;
-mod withdrawal;
 #[cfg(target_os = "linux")]
 pub mod worker;
 
@@ -45,6 +45,6 @@ pub use health::PluginState;
 pub use host::WorkerOptions;
 pub use host::{Flavour, Host, HostError, LoadError, Plugin, PluginInfo, PluginOptions};
 pub use outcome::{CallReport, Limit, LogLine, LogSource, Outcome, Suspension, WorkerFault};
+pub use permission::{Permission, RestoreError};
 pub use walls::{ProcessWall, Walls};
 pub use wasi::SetupError;
-pub use withdrawal::{Permission, RestoreError};

@@ -1,26 +1,28 @@
 //! From a verified plugin to a running one: shape, what it declares, what it is granted, its surroundings, its start.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{CapabilityRequest, Manifest};
-use conductor_signing::{Statement, VerificationPolicy, VerifiedPlugin};
+use conductor_signing::{PluginName, Statement, VerificationPolicy, VerifiedPlugin};
 
 use crate::audit::{AuditEvent, AuditText};
 use crate::broker::{Broker, Session};
 use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::{Limits, WasmConfig};
 use crate::engine::{CheckedPlugin, CompileError};
-use crate::grant::{Ceilings, Grants};
+use crate::grant::store::Subject;
+use crate::grant::{ApprovalError, Approvals, Ceilings, Decided, Grants};
 use crate::health::{Health, PluginState};
 use crate::host::{Flavour, LoadError, Plugin, PluginInfo, PluginOptions};
 use crate::instance::Metadata;
 use crate::local::Surroundings;
 use crate::outcome::{CallReport, Outcome, Suspension};
+use crate::permission::{Parts, Permission};
 use crate::runtime::{Prepared, Running, Runtime};
 use crate::walls::Walls;
 use crate::wasi::{Access, SetupError, data_directory};
-use crate::withdrawal::Permission;
 
 /// Where a plugin sees its own data directory.
 const DATA_MOUNT: &str = "/";
@@ -49,25 +51,40 @@ pub(crate) fn load(
         (None, Flavour::Reactor) => ask(prepared.as_ref(), broker, limits)?,
     };
     let requests = manifest.as_ref().map_or(&[][..], |manifest| &manifest.capabilities);
-    let grants = decide(config, plugin, requests, options)?;
-    let surroundings = surroundings(config, plugin, limits, &grants, options)?;
+    let version = manifest.as_ref().map(|manifest| manifest.version.clone());
+    let approvals = approvals(broker, config, plugin, requests.to_vec(), version.clone(), options);
+    let decided = decide(&approvals)?;
+    let plan = Plan {
+        name: plugin.name().clone(),
+        data_dir: config.data_dir.clone(),
+        limits,
+        options: options.clone(),
+    };
+    let surroundings = plan.surroundings(&decided.grants).map_err(|source| LoadError::Setup { source })?;
     let info = PluginInfo {
         name: plugin.name().clone(),
-        version: manifest.as_ref().map(|manifest| manifest.version.clone()),
+        version,
         flavour,
         digest: plugin.digest(),
         trust: plugin.trust().clone(),
         signer: plugin.signer().cloned(),
-        capabilities: grants.decisions().to_vec(),
+        capabilities: decided.grants.decisions().to_vec(),
         manifest,
     };
-    let session = broker.session(info.name.as_str(), grants, &limits);
+    let session = broker.session(info.name.as_str(), decided.grants.clone(), &limits);
     let file = plugin.file().clone();
     let (running, _) = prepared.start(surroundings, Arc::clone(&session))?;
-    let (name, trust_dir) = (info.name.clone(), config.trust_dir.clone());
-    let permission =
-        Permission::new(name, file, policy, trust_dir, Arc::clone(&session), running.interrupt());
-    Ok(Box::new(Loaded { info, running, health: Health::default(), session, permission }))
+    let permission = Permission::new(Parts {
+        file,
+        policy,
+        trust_dir: config.trust_dir.clone(),
+        limits,
+        session: Arc::clone(&session),
+        interrupt: running.interrupt(),
+        approvals,
+        decided,
+    });
+    Ok(Box::new(Loaded { info, running, health: Health::default(), session, permission, plan }))
 }
 
 /// A running plugin with what is known about it, and how often it failed.
@@ -77,6 +94,7 @@ struct Loaded {
     health: Health,
     session: Arc<Session>,
     permission: Permission,
+    plan: Plan,
 }
 
 impl Plugin for Loaded {
@@ -92,6 +110,9 @@ impl Plugin for Loaded {
         if let Err(suspension) = admitted {
             return CallReport::without_call(Outcome::Suspended { suspension }, Duration::ZERO);
         }
+        if let Err(outcome) = self.see_granted_files() {
+            return CallReport::without_call(outcome, Duration::ZERO);
+        }
         let report = self.running.execute(request);
         if !report.outcome.keeps_instance() {
             self.session.handles().end_all();
@@ -99,6 +120,11 @@ impl Plugin for Loaded {
         if self.permission.withdrawn_for().is_some() {
             self.running.rest();
             let suspension = Suspension::Withdrawn;
+            return CallReport { outcome: Outcome::Suspended { suspension }, ..report };
+        }
+        self.permission.call_ended();
+        if self.session.files_were_revoked() && !report.outcome.keeps_instance() {
+            let suspension = Suspension::FilesRevoked;
             return CallReport { outcome: Outcome::Suspended { suspension }, ..report };
         }
         self.health.record(&report.outcome, Instant::now());
@@ -204,56 +230,95 @@ fn check_statement(manifest: &Manifest, statement: &Statement) -> Result<(), Loa
     Err(LoadError::StatementDisagrees { field })
 }
 
-fn decide(
-    config: &WasmConfig,
-    plugin: &VerifiedPlugin,
-    requests: &[CapabilityRequest],
-    options: &PluginOptions,
-) -> Result<Grants, LoadError> {
-    let ceilings = Ceilings {
-        unsigned: config.unsigned_max_risk,
-        self_signed: config.self_signed_max_risk,
-        trusted: plugin.max_risk(),
-    };
-    Grants::resolve(
-        requests,
-        &options.granted,
-        &options.denied,
-        plugin.trust(),
-        ceilings,
-        options.accept_unsigned,
-    )
-    .map_err(|source| LoadError::Grant { source })
+fn decide(approvals: &Approvals) -> Result<Decided, LoadError> {
+    let decided = approvals.remember().and_then(|()| approvals.decide());
+    decided.map_err(|error| {
+        if let ApprovalError::Grant(source) = error {
+            LoadError::Grant { source }
+        } else {
+            LoadError::Approval { source: error }
+        }
+    })
 }
 
-/// What the plugin will see; makes its own directory if it is granted one.
-fn surroundings(
+fn approvals(
+    broker: &Broker,
     config: &WasmConfig,
     plugin: &VerifiedPlugin,
-    limits: Limits,
-    grants: &Grants,
+    requests: Vec<CapabilityRequest>,
+    version: Option<String>,
     options: &PluginOptions,
-) -> Result<Surroundings, LoadError> {
-    let mut surroundings = Surroundings::bare(limits);
-    let access = DataAccess::of(grants);
-    if access != DataAccess::None
-        && let Some(parent) = &config.data_dir
-    {
-        let host =
-            data_directory(parent, plugin.name().as_str()).map_err(|source| LoadError::Setup { source })?;
-        let writable = access == DataAccess::ReadWrite;
-        surroundings.quota = writable.then(|| DataQuota::of(grants, &limits));
-        surroundings.directories.push(Access { host, guest: DATA_MOUNT.to_owned(), writable });
+) -> Approvals {
+    let (name, publisher, digest) = (plugin.name().clone(), plugin.publisher(), plugin.digest());
+    Approvals {
+        subject: Subject { name, publisher, digest },
+        version,
+        requests,
+        trust: plugin.trust().clone(),
+        ceilings: Ceilings {
+            unsigned: config.unsigned_max_risk,
+            self_signed: config.self_signed_max_risk,
+            trusted: plugin.max_risk(),
+        },
+        configured: options.granted.clone(),
+        denied: options.denied.clone(),
+        standing: options.standing_grants,
+        lift_ceiling: options.accept_unsigned,
+        directory: config.trust_dir.clone(),
+        session: broker.session_grants().clone(),
     }
-    for (host, guest) in &options.directories {
-        // Resolved here: a worker follows no link to what it opens.
-        let host = host.canonicalize().map_err(|source| LoadError::Setup {
-            source: SetupError::Directory { path: host.clone(), source },
-        })?;
-        surroundings.directories.push(Access { host, guest: guest.clone(), writable: true });
+}
+
+/// What it takes to set up the plugin's surroundings, whenever its grants change.
+struct Plan {
+    name: PluginName,
+    data_dir: Option<PathBuf>,
+    limits: Limits,
+    options: PluginOptions,
+}
+
+impl Plan {
+    /// What the plugin sees under these grants; makes its own directory if it is granted one.
+    fn surroundings(&self, grants: &Grants) -> Result<Surroundings, SetupError> {
+        let mut surroundings = Surroundings::bare(self.limits);
+        let access = DataAccess::of(grants);
+        if access != DataAccess::None
+            && let Some(parent) = &self.data_dir
+        {
+            let host = data_directory(parent, self.name.as_str())?;
+            let writable = access == DataAccess::ReadWrite;
+            surroundings.quota = writable.then(|| DataQuota::of(grants, &self.limits));
+            surroundings.directories.push(Access { host, guest: DATA_MOUNT.to_owned(), writable });
+        }
+        for (host, guest) in &self.options.directories {
+            // Resolved here: a worker follows no link to what it opens.
+            let host =
+                host.canonicalize().map_err(|source| SetupError::Directory { path: host.clone(), source })?;
+            surroundings.directories.push(Access { host, guest: guest.clone(), writable: true });
+        }
+        surroundings.arguments.push(self.name.as_str().to_owned());
+        surroundings.arguments.extend(self.options.arguments.iter().cloned());
+        surroundings.environment.clone_from(&self.options.environment);
+        Ok(surroundings)
     }
-    surroundings.arguments.push(plugin.name().as_str().to_owned());
-    surroundings.arguments.extend(options.arguments.iter().cloned());
-    surroundings.environment.clone_from(&options.environment);
-    Ok(surroundings)
+}
+
+impl Loaded {
+    /// Sets up the plugin's files anew if its grants of them changed since its last call.
+    fn see_granted_files(&mut self) -> Result<(), Outcome> {
+        if !self.session.take_changed_files() {
+            return Ok(());
+        }
+        let surroundings = self.plan.surroundings(&self.session.grants());
+        self.running.restart_with(surroundings.map_err(|error| {
+            // It must not go on with the files that it saw before.
+            self.session.change_files(true);
+            Outcome::Protocol { reason: error.to_string() }
+        })?);
+        if self.permission.files_are_as_granted() {
+            Ok(())
+        } else {
+            Err(Outcome::Suspended { suspension: Suspension::Withdrawn })
+        }
+    }
 }

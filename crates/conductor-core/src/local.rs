@@ -32,6 +32,12 @@ impl Surroundings {
     pub(crate) const fn bare(limits: Limits) -> Self {
         Self { limits, directories: Vec::new(), quota: None, arguments: Vec::new(), environment: Vec::new() }
     }
+
+    /// What the plugin's own directory, which is the first, holds of its quota; others exist for development only.
+    fn measure(&self) -> Option<Disk> {
+        let own = self.directories.first().map(|access| access.host.clone());
+        own.zip(self.quota).map(|(directory, quota)| Disk::measure(directory, quota))
+    }
 }
 
 /// Code with its surroundings, and the instance that lives across calls.
@@ -54,9 +60,7 @@ impl Local {
         surroundings: Surroundings,
         host_calls: Arc<dyn HostCalls>,
     ) -> Self {
-        // The plugin's own directory is the first; others exist for development only and have no quota.
-        let own = surroundings.directories.first().map(|access| access.host.clone());
-        let disk = own.zip(surroundings.quota).map(|(directory, quota)| Disk::measure(directory, quota));
+        let disk = surroundings.measure();
         Self { engine, code, flavour, surroundings, disk, host_calls, instance: None }
     }
 
@@ -100,6 +104,13 @@ impl Local {
     /// Gives up the instance that lives across calls.
     pub(crate) fn rest(&mut self) {
         self.instance = None;
+    }
+
+    /// As [`Local::rest`], with other surroundings from then on.
+    pub(crate) fn restart_with(&mut self, surroundings: Surroundings) {
+        self.disk = surroundings.measure();
+        self.surroundings = surroundings;
+        self.rest();
     }
 
     fn setup(&self, input: Option<&[u8]>) -> Result<Setup, SetupError> {

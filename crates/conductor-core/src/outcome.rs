@@ -190,6 +190,8 @@ pub enum Suspension {
     },
     /// The permission under which it was loaded was withdrawn, before the call or while it was under way.
     Withdrawn,
+    /// Files that the call could see were taken away while it was under way.
+    FilesRevoked,
 }
 
 impl fmt::Display for Suspension {
@@ -200,6 +202,7 @@ impl fmt::Display for Suspension {
             }
             Self::Quarantined { failures } => write!(f, "quarantined after {failures} failures in a row"),
             Self::Withdrawn => write!(f, "no longer permitted to run"),
+            Self::FilesRevoked => write!(f, "ended because Filesystem was revoked"),
         }
     }
 }
@@ -218,6 +221,7 @@ impl Outcome {
             Self::Suspended { suspension: Suspension::BackingOff { .. } } => "suspended",
             Self::Suspended { suspension: Suspension::Quarantined { .. } } => "quarantined",
             Self::Suspended { suspension: Suspension::Withdrawn } => "withdrawn",
+            Self::Suspended { suspension: Suspension::FilesRevoked } => "revoked",
         }
     }
 

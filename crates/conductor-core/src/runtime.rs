@@ -41,6 +41,9 @@ pub(crate) trait Running: Send {
     /// Gives up what it holds between calls; the next call, if one comes, starts anew.
     fn rest(&mut self);
 
+    /// As [`Running::rest`], with other surroundings from then on.
+    fn restart_with(&mut self, surroundings: Surroundings);
+
     /// What is seen and done from elsewhere while it is called.
     fn interrupt(&self) -> Arc<dyn Interrupt>;
 }

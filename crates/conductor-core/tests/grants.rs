@@ -5,7 +5,7 @@
 use conductor_abi::{Capability, CapabilityRequest, Risk};
 use conductor_core::Limits;
 use conductor_core::capability::filesystem::{DataAccess, DataQuota};
-use conductor_core::grant::{Ceilings, Decision, GrantError, GrantSource, GrantSpec, Grants};
+use conductor_core::grant::{Ceilings, Choices, Decision, GrantError, GrantSource, GrantSpec, Grants};
 use conductor_signing::TrustLevel;
 
 const CEILINGS: Ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium, trusted: None };
@@ -32,7 +32,9 @@ fn resolve(
 ) -> Grants {
     let requests: Vec<_> = declared.iter().map(|text| request(text)).collect();
     let granted: Vec<_> = granted.iter().map(|text| spec(text)).collect();
-    Grants::resolve(&requests, &granted, denied, trust, CEILINGS, lift).expect("grants")
+    let choices =
+        Choices { configured: granted, denied: denied.to_vec(), lift_ceiling: lift, ..Choices::default() };
+    Grants::resolve(&requests, &choices, trust, CEILINGS).expect("grants")
 }
 
 /// What is decided about the one capability that is declared or granted.
@@ -170,7 +172,7 @@ fn ceilings_hold_unless_they_are_lifted_by_hand() {
 #[test]
 fn what_does_not_exist_is_an_error_that_names_it() {
     let error = |declared: &str| {
-        Grants::resolve(&[request(declared)], &[], &[], &trusted(), CEILINGS, false).expect_err(declared)
+        Grants::resolve(&[request(declared)], &Choices::default(), &trusted(), CEILINGS).expect_err(declared)
     };
     assert!(matches!(error("Teleport"), GrantError::UnknownCapability { .. }));
     assert!(

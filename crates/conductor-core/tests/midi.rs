@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use conductor_abi::{Capability, CapabilityRequest, MidiPortList, MidiSend, Op, Risk, Status};
 use conductor_core::broker::{Answer, Broker, Session};
-use conductor_core::grant::{Ceilings, Grants};
+use conductor_core::grant::{Ceilings, Choices, Grants};
 use conductor_core::{Devices, Limit, Limits};
 use conductor_signing::TrustLevel;
 use support::{MAX_MESSAGE, NOTE, later, limits, send, session, session_within};
@@ -99,7 +99,7 @@ fn devices_that_fail_or_are_missing_are_told_apart() {
     let request = CapabilityRequest { name: "Midi".into(), scope: None, reason: None };
     let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium, trusted: None };
     let grants =
-        Grants::resolve(&[request], &[], &[], &TrustLevel::Unsigned, ceilings, false).expect("grants");
+        Grants::resolve(&[request], &Choices::default(), &TrustLevel::Unsigned, ceilings).expect("grants");
     let bare = Broker::new(Devices::default()).session("test", grants, &limits());
     assert_eq!(list(&bare), Vec::<String>::new());
     assert_refused(&send(&bare, "synth", &NOTE), Status::Unavailable, "no MIDI outputs are configured");

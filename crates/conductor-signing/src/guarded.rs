@@ -1,4 +1,6 @@
 //! Opens files that decide about security, and refuses those that somebody else could have written or read.
+//!
+//! [`read_decisions`] and [`Decisions`] are for files of other crates that are kept as the trust store is.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,6 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
 
 use crate::FileError;
+use crate::atomic_file::{self, Lock};
 
 /// What must hold for a file before its content is believed.
 #[derive(Clone, Copy)]
@@ -82,6 +85,40 @@ pub(crate) fn check_directory(path: &Path) -> Result<(), FileError> {
         return Err(FileError::NotDirectory { path: path.into() });
     }
     check_owner_and_mode(path, &metadata, Guard::Trust, 0o700, rustix::process::geteuid().as_raw())
+}
+
+/// Reads a file of the user's decisions, at most `max` bytes; a missing one is empty.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, is too large, is no regular file, or if others could have written it.
+pub fn read_decisions(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
+    match read(path, Guard::Trust, max) {
+        Ok(bytes) => Ok(bytes.to_vec()),
+        Err(FileError::Missing { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The right to change the user's decisions in a directory, held until it is dropped.
+#[derive(Debug)]
+pub struct Decisions {
+    _lock: Lock,
+}
+
+impl Decisions {
+    /// Waits until nobody else changes what the file named `lock` stands for. Makes the directory where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Fails if others could write to the directory, or with what the operating system says.
+    pub fn lock(directory: &Path, lock: &str) -> Result<Self, FileError> {
+        atomic_file::create_private_directory(directory).map_err(|source| unreadable(directory, source))?;
+        check_directory(directory)?;
+        let path = directory.join(lock);
+        let lock = Lock::acquire(&path).map_err(|source| unreadable(&path, source))?;
+        Ok(Self { _lock: lock })
+    }
 }
 
 fn check_owner_and_mode(

@@ -41,7 +41,7 @@ mod dsse;
 pub mod escape;
 mod file_error;
 mod fingerprint;
-mod guarded;
+pub mod guarded;
 mod json;
 mod key;
 mod key_file;
@@ -103,6 +103,6 @@ pub use trust::{
     MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, NamePattern, NewKey, NewPin, NewRotations, PatternError, Pin,
     PublisherPin, RemovedKey, Resemblance, TrustError, TrustStore, TrustedKey,
 };
-pub use verified::{Signer, UnverifiedPlugin, VerifiedPlugin};
+pub use verified::{Publisher, Signer, UnverifiedPlugin, VerifiedPlugin};
 pub use verify::{Admission, CheckedSignature, Standing, VerifyError};
 pub use version::{HostVersion, VersionError};

@@ -140,6 +140,27 @@ impl UnverifiedPlugin {
     }
 }
 
+/// Who answers for a plugin from one version to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publisher {
+    key: PublicKey,
+    predecessors: Vec<PublicKey>,
+}
+
+impl Publisher {
+    /// The key that the plugin's name is pinned to.
+    #[must_use]
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// Whether this is the publisher's key, or one that it follows from by rotation.
+    #[must_use]
+    pub fn is(&self, key: &PublicKey) -> bool {
+        self.key == *key || self.predecessors.contains(key)
+    }
+}
+
 /// A plugin that the policy lets in. Only [`UnverifiedPlugin::verify`] makes one, from the bytes that it verified.
 #[derive(Clone)]
 pub struct VerifiedPlugin {
@@ -205,6 +226,13 @@ impl VerifiedPlugin {
     #[must_use]
     pub const fn signer(&self) -> Option<&Signer> {
         self.signer.as_ref()
+    }
+
+    /// Who answers for the plugin from one version to the next; `None` if nobody signed it.
+    #[must_use]
+    pub fn publisher(&self) -> Option<Publisher> {
+        let Continuity { publisher, predecessors, .. } = self.continuity.as_ref()?;
+        Some(Publisher { key: *publisher, predecessors: predecessors.clone() })
     }
 
     /// Highest risk of a capability that the user lets plugins of this trusted key have; `None` sets no limit.

@@ -129,6 +129,20 @@ pub enum AuditEvent {
         /// Why.
         cause: AuditText,
     },
+    /// The user granted a capability.
+    CapabilityGranted {
+        /// The capability.
+        capability: Capability,
+        /// What of it.
+        scopes: AuditText,
+        /// How long, in words.
+        lasts: AuditText,
+    },
+    /// The user took a capability away, or denied it before it was granted.
+    CapabilityRevoked {
+        /// The capability.
+        capability: Capability,
+    },
     /// A plugin that rested, was quarantined or had lost its permission was let back in.
     PluginResumed,
     /// A plugin ended, and so many of its records had been left out since the last one.

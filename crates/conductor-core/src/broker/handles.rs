@@ -116,7 +116,7 @@ mod tests {
     use conductor_signing::TrustLevel;
 
     use super::*;
-    use crate::grant::Ceilings;
+    use crate::grant::{Ceilings, Choices};
 
     /// Covered by whatever grants anything.
     #[derive(Default)]
@@ -153,7 +153,8 @@ mod tests {
 
     fn some() -> Arc<Grants> {
         let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Low, trusted: None };
-        let grants = Grants::resolve(&[], &[], &[Capability::Midi], &TrustLevel::Unsigned, ceilings, false);
+        let choices = Choices { denied: vec![Capability::Midi], ..Choices::default() };
+        let grants = Grants::resolve(&[], &choices, &TrustLevel::Unsigned, ceilings);
         Arc::new(grants.expect("resolved"))
     }
 

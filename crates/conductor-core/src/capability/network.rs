@@ -17,7 +17,7 @@ use conductor_abi::{Capability, HttpRequest, HttpResponse};
 use reqwest::header::HeaderMap;
 
 use super::{Call, Operation, Refusal, decode, encode, granted};
-use crate::grant::{Grant, GrantSource};
+use crate::grant::Grant;
 use crate::scope::{AddressKind, Excerpt, HttpMethod};
 
 use target::Target;
@@ -126,7 +126,7 @@ fn check_target(target: &Target, grant: &Grant) -> Result<Permit, Refusal> {
         .covering(|scope| scope.as_network().is_some_and(|scope| scope.allows(host, port, method)))
         .map_err(|outside| Refusal::denied(format!("Network: {target} is {outside}")))?;
     let named = covering.iter().any(|allowance| {
-        allowance.source() == GrantSource::Named
+        allowance.source().names_scope()
             && allowance.scope().as_network().is_some_and(|scope| scope.names_private(host, port))
     });
     if target.is_inside() && !named {

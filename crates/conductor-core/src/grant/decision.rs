@@ -170,6 +170,8 @@ pub enum GrantSource {
     AsDeclared,
     /// The user named this scope.
     Named,
+    /// The user was shown this scope and approved it.
+    Approved,
 }
 
 impl GrantSource {
@@ -178,7 +180,16 @@ impl GrantSource {
     pub const fn is_explicit(self) -> bool {
         match self {
             Self::Automatic => false,
-            Self::AsDeclared | Self::Named => true,
+            Self::AsDeclared | Self::Named | Self::Approved => true,
+        }
+    }
+
+    /// Whether the user saw the very scope: that alone opens the user's own machine and network.
+    #[must_use]
+    pub const fn names_scope(self) -> bool {
+        match self {
+            Self::Automatic | Self::AsDeclared => false,
+            Self::Named | Self::Approved => true,
         }
     }
 
@@ -187,6 +198,7 @@ impl GrantSource {
             Self::Automatic => "automatically",
             Self::AsDeclared => "as declared",
             Self::Named => "by name",
+            Self::Approved => "by approval",
         }
     }
 }

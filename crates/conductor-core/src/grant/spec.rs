@@ -22,6 +22,12 @@ impl GrantSpec {
         Self { capability, scope: None }
     }
 
+    /// Grants one scope.
+    #[must_use]
+    pub const fn of(scope: Scope) -> Self {
+        Self { capability: scope.capability(), scope: Some(scope) }
+    }
+
     /// The capability.
     #[must_use]
     pub const fn capability(&self) -> Capability {
@@ -52,9 +58,9 @@ impl FromStr for GrantSpec {
 impl fmt::Display for GrantSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.capability.fmt(f)?;
-        match &self.scope {
-            Some(scope) => write!(f, "={scope}"),
-            None => Ok(()),
+        match self.scope.as_ref().map(Scope::to_string) {
+            Some(scope) if !scope.is_empty() => write!(f, "={scope}"),
+            Some(_) | None => Ok(()),
         }
     }
 }

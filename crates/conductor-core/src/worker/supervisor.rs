@@ -222,6 +222,11 @@ impl Running for Supervised {
         self.worker = None;
     }
 
+    fn restart_with(&mut self, surroundings: Surroundings) {
+        self.surroundings = surroundings;
+        self.rest();
+    }
+
     fn interrupt(&self) -> Arc<dyn Interrupt> {
         Arc::clone(&self.current) as _
     }

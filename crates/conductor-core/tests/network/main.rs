@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use conductor_abi::{Capability, CapabilityRequest, HttpRequest, HttpResponse, Op, Risk, Status};
 use conductor_core::broker::{Answer, Broker, Session};
 use conductor_core::devices::{Devices, NameResolver, RootCertificates};
-use conductor_core::grant::{Ceilings, Grants};
+use conductor_core::grant::{Ceilings, Choices, Grants};
 use conductor_core::{Limit, Limits};
 use conductor_signing::TrustLevel;
 
@@ -57,7 +57,8 @@ fn grants(declared: Option<&str>, granted: &[&str]) -> Grants {
     let request = CapabilityRequest { name: "Network".into(), scope: declared.map(Into::into), reason: None };
     let granted: Vec<_> = granted.iter().map(|text| text.parse().expect("a grant")).collect();
     let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium, trusted: None };
-    Grants::resolve(&[request], &granted, &[], &TrustLevel::Trusted { key_name: "k".into() }, ceilings, false)
+    let choices = Choices { configured: granted, ..Choices::default() };
+    Grants::resolve(&[request], &choices, &TrustLevel::Trusted { key_name: "k".into() }, ceilings)
         .expect("grants")
 }
 

@@ -7,7 +7,7 @@ use conductor_abi::{Capability, CapabilityRequest, MidiSend, Op, Risk};
 use conductor_core::Limits;
 use conductor_core::broker::{Answer, Broker, Session};
 use conductor_core::devices::{Devices, MidiError, MidiOutputs};
-use conductor_core::grant::{Ceilings, Grants};
+use conductor_core::grant::{Ceilings, Choices, Grants};
 use conductor_signing::TrustLevel;
 
 pub(crate) const MAX_MESSAGE: u32 = 128 * 1024;
@@ -59,9 +59,10 @@ pub(crate) fn session_within(
         .map(|scope| CapabilityRequest { name: "midi".into(), scope: scope.map(Into::into), reason: None })
         .collect();
     let granted: Vec<_> = granted.iter().map(|text| text.parse().expect("a grant")).collect();
+    let choices = Choices { configured: granted, denied: denied.to_vec(), ..Choices::default() };
     let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium, trusted: None };
     let trust = TrustLevel::Trusted { key_name: "k".into() };
-    let grants = Grants::resolve(&requests, &granted, denied, &trust, ceilings, false).expect("grants");
+    let grants = Grants::resolve(&requests, &choices, &trust, ceilings).expect("grants");
     let ports = Arc::new(Ports::default());
     let midi: Arc<dyn MidiOutputs> = Arc::clone(&ports) as Arc<dyn MidiOutputs>;
     let broker = Broker::new(Devices { midi, ..Devices::default() });

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::{CheckedSignature, Question, Standing, VerifyError};
 use crate::decision::{Check, Step, Trail};
 use crate::plugin_version;
-use crate::rotation::Lineage;
+use crate::rotation::{Ancestor, Lineage};
 use crate::trust::Pin;
 use crate::{PluginName, PublicKey};
 
@@ -14,6 +14,8 @@ use crate::{PluginName, PublicKey};
 pub(crate) struct Continuity {
     /// The key that is pinned from now on.
     pub(crate) publisher: PublicKey,
+    /// The keys that it follows from by rotations that hold, nearest first.
+    pub(crate) predecessors: Vec<PublicKey>,
     /// The highest version so far.
     pub(crate) version: Option<String>,
     /// The keys that have to sign from now on, the publisher's among them.
@@ -45,7 +47,8 @@ impl Question<'_> {
             )?;
             Ok(version.map(str::to_owned))
         })?;
-        Ok(Continuity { publisher, version, signers })
+        let predecessors = self.predecessors(lineage, &publisher).collect();
+        Ok(Continuity { publisher, predecessors, version, signers })
     }
 
     /// The key to be pinned: the signer's, or the pinned one where the signer came before it.
@@ -84,20 +87,19 @@ impl Question<'_> {
         })
     }
 
-    /// Whether `key` follows from `ancestor` by rotations that hold now. One from a key that a thief may have counts only
-    /// if it was accepted before and the user trusts its end.
     fn follows(&self, lineage: &Lineage<'_>, key: &PublicKey, ancestor: &PublicKey) -> bool {
+        self.predecessors(lineage, key).any(|predecessor| predecessor == *ancestor)
+    }
+
+    /// The keys that `key` follows from by rotations that hold now, nearest first. One from a key that a thief may have
+    /// counts only if it was accepted before and the user trusts its end.
+    fn predecessors(&self, lineage: &Lineage<'_>, key: &PublicKey) -> impl Iterator<Item = PublicKey> {
         let has_users_word = self.trust.get(key).is_some();
-        for step in lineage.ancestors(key) {
+        let holds = move |step: &Ancestor<'_>| {
             let doubtful = self.trust.is_compromised(&step.link.old) && !(step.accepted && has_users_word);
-            if doubtful || !step.link.valid_from.is_past(self.now) {
-                return false;
-            }
-            if step.link.old == *ancestor {
-                return true;
-            }
-        }
-        false
+            !doubtful && step.link.valid_from.is_past(self.now)
+        };
+        lineage.ancestors(key).take_while(holds).map(|step| step.link.old)
     }
 
     /// The keys that are to be demanded from now on.

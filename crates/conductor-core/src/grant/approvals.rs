@@ -1,0 +1,358 @@
+//! Deciding about a loaded plugin's capabilities, when it is loaded and whenever the user changes their mind.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use conductor_abi::{Capability, CapabilityRequest, Risk};
+use conductor_signing::{TrustLevel, UtcTime};
+use jiff::Timestamp;
+
+use super::pending::{PendingRequest, pending};
+use super::store::{FirstDeclared, GrantStore, GrantStoreError, Holder, StoredGrant, Subject};
+use super::{Ceilings, Choices, GrantError, GrantSpec, Grants, declared_scope};
+use crate::scope::Scope;
+
+/// Most grants that last no longer than the host runs; stops a program that grants in a loop from filling the memory.
+const MAX_SESSION_GRANTS: usize = 4096;
+
+/// How long a grant lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Duration {
+    /// Until the end of the first call that makes use of it. Files are reached without asking the host, so Filesystem
+    /// lasts for the next call, whatever that does.
+    Once,
+    /// Until the host ends.
+    Session,
+    /// Until a date.
+    Until(UtcTime),
+    /// Until it is taken back.
+    Always,
+}
+
+impl std::fmt::Display for Duration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Once => f.write_str("for one call"),
+            Self::Session => f.write_str("for this session"),
+            Self::Until(until) => write!(f, "until {until}"),
+            Self::Always => f.write_str("until it is revoked"),
+        }
+    }
+}
+
+/// Grants that end with the host, for all of its plugins.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SessionGrants(Arc<Mutex<Vec<SessionGrant>>>);
+
+#[derive(Clone, Debug)]
+struct SessionGrant {
+    stored: StoredGrant,
+    once: bool,
+}
+
+/// What decides about one loaded plugin.
+pub(crate) struct Approvals {
+    pub(crate) subject: Subject,
+    pub(crate) version: Option<String>,
+    pub(crate) requests: Vec<CapabilityRequest>,
+    pub(crate) trust: TrustLevel,
+    pub(crate) ceilings: Ceilings,
+    /// What the configuration says.
+    pub(crate) configured: Vec<GrantSpec>,
+    pub(crate) denied: Vec<Capability>,
+    /// Whether a bare name in `configured` grants what was declared first, and never more.
+    pub(crate) standing: bool,
+    pub(crate) lift_ceiling: bool,
+    /// Where lasting decisions are kept; without it, none are.
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) session: SessionGrants,
+}
+
+/// The state of all decisions about a plugin at one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Decided {
+    pub(crate) grants: Grants,
+    pub(crate) pending: Vec<PendingRequest>,
+    /// Decisions of the user that hold.
+    pub(crate) stored: Vec<StoredGrant>,
+    /// When the first of them ends.
+    pub(crate) next_end: Option<Timestamp>,
+    /// Whether one of them ends with the call that makes use of it.
+    pub(crate) has_once: bool,
+}
+
+/// What the user's word has led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    /// What is granted from now on.
+    pub granted: Vec<GrantSpec>,
+    /// The highest risk among it.
+    pub risk: Risk,
+}
+
+impl Approvals {
+    /// Decides, from what is on disk and in memory now.
+    pub(crate) fn decide(&self) -> Result<Decided, ApprovalError> {
+        let store = match &self.directory {
+            Some(directory) => GrantStore::load(directory)?,
+            None => GrantStore::default(),
+        };
+        self.decide_by(&store, Timestamp::now())
+    }
+
+    fn decide_by(&self, store: &GrantStore, now: Timestamp) -> Result<Decided, ApprovalError> {
+        let lasting = store.grants_of(&self.subject).filter(|grant| grant.holds(now)).cloned();
+        let passing = self.session.of(&self.subject);
+        let has_once = passing.iter().any(|grant| grant.once);
+        let stored: Vec<StoredGrant> = lasting.chain(passing.into_iter().map(|grant| grant.stored)).collect();
+        let denials = store.denials_of(&self.subject.name).map(|denial| denial.capability);
+        let first = self.bare().filter_map(|capability| store.first_declared(&self.subject, capability));
+        let choices = Choices {
+            configured: self.configured.clone(),
+            first_declared: first.flat_map(|first| &first.declared).filter_map(scope_of).collect(),
+            approved: stored.iter().filter_map(|stored| scope_of(&stored.grant)).collect(),
+            denied: self.denied.iter().copied().chain(denials).collect(),
+            lift_ceiling: self.lift_ceiling,
+        };
+        let grants = Grants::resolve(&self.requests, &choices, &self.trust, self.ceilings)?;
+        let pending = pending(&self.requests, &grants, &stored)?;
+        let next_end = stored.iter().filter_map(|grant| grant.until.as_ref()).map(UtcTime::timestamp).min();
+        Ok(Decided { grants, pending, stored, next_end, has_once })
+    }
+
+    /// Takes note of what the bare names of the configuration stand for, so that a later version that declares more gets
+    /// no more.
+    pub(crate) fn remember(&self) -> Result<(), ApprovalError> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        let store = GrantStore::load(directory)?;
+        let mut first = Vec::new();
+        for capability in self.bare().filter(|bare| store.first_declared(&self.subject, *bare).is_none()) {
+            let declared = self.declared(capability)?;
+            if declared.is_empty() {
+                continue;
+            }
+            let (plugin, holder, seen_at) =
+                (self.subject.name.clone(), self.subject.holder(), UtcTime::now());
+            first.push(FirstDeclared { plugin, holder, capability, declared, seen_at });
+        }
+        if first.is_empty() { Ok(()) } else { Ok(GrantStore::remember(directory, first)?) }
+    }
+
+    /// Grants what the plugin declares of a capability, or `scopes` of it, and nothing else of that capability.
+    ///
+    /// `name` is the plugin's name as the user typed it: without it nothing of high risk is granted.
+    pub(crate) fn approve(
+        &self,
+        capability: Capability,
+        scope: Option<&Scope>,
+        duration: &Duration,
+        name: Option<&str>,
+    ) -> Result<Approved, ApprovalError> {
+        let declared = self.declared(capability)?;
+        if declared.is_empty() {
+            return Err(ApprovalError::NotDeclared { capability });
+        }
+        if self.denied.contains(&capability) {
+            return Err(ApprovalError::DeniedByConfiguration { capability });
+        }
+        let granted = match scope {
+            Some(scope) => vec![GrantSpec::of(scope.clone())],
+            None => declared.clone(),
+        };
+        if granted.iter().filter_map(GrantSpec::scope).any(Scope::is_nothing) {
+            return Err(ApprovalError::NothingNamed { capability });
+        }
+        let risk = granted.iter().filter_map(GrantSpec::scope).map(Scope::risk).max();
+        let risk = risk.unwrap_or(capability.risk());
+        if let Some(ceiling) =
+            self.ceilings.of(&self.trust).filter(|ceiling| risk > *ceiling && !self.lift_ceiling)
+        {
+            return Err(ApprovalError::AboveCeiling { capability, risk, ceiling });
+        }
+        if risk == Risk::High && name != Some(self.subject.name.as_str()) {
+            return Err(ApprovalError::NameNotTyped { capability });
+        }
+        let stored = granted.iter().map(|grant| StoredGrant {
+            plugin: self.subject.name.clone(),
+            holder: self.subject.holder(),
+            grant: grant.clone(),
+            declared: declared.clone(),
+            version: self.version.clone(),
+            granted_at: UtcTime::now(),
+            until: if let Duration::Until(until) = duration { Some(until.clone()) } else { None },
+        });
+        let stored: Vec<_> = stored.collect();
+        let lasting = match duration {
+            Duration::Once | Duration::Session => Vec::new(),
+            Duration::Until(_) | Duration::Always => stored.clone(),
+        };
+        if !lasting.is_empty() || self.directory.is_some() {
+            GrantStore::grant(self.directory()?, &self.subject, capability, lasting)?;
+        }
+        self.session.forget(&self.subject, capability);
+        match duration {
+            Duration::Once => self.session.add(stored, true)?,
+            Duration::Session => self.session.add(stored, false)?,
+            Duration::Until(_) | Duration::Always => {}
+        }
+        Ok(Approved { granted, risk })
+    }
+
+    /// Denies a capability from now on, whoever publishes a plugin of this name.
+    pub(crate) fn deny(&self, capability: Capability) -> Result<(), ApprovalError> {
+        self.session.forget(&self.subject, capability);
+        Ok(GrantStore::deny(self.directory()?, &self.subject, capability)?)
+    }
+
+    /// Ends the grants that last for one call, of the capabilities that were made use of.
+    pub(crate) fn used(&self, was_used: impl Fn(Capability) -> bool) -> bool {
+        self.session.used(&self.subject, was_used)
+    }
+
+    /// What the plugin declares of a capability.
+    fn declared(&self, capability: Capability) -> Result<Vec<GrantSpec>, ApprovalError> {
+        let scopes = self.requests.iter().map(declared_scope).collect::<Result<Vec<_>, _>>()?;
+        Ok(scopes.into_iter().filter(|scope| scope.capability() == capability).map(GrantSpec::of).collect())
+    }
+
+    /// Capabilities that a standing configuration grants by their bare names.
+    fn bare(&self) -> impl Iterator<Item = Capability> {
+        let bare = self.configured.iter().filter(|spec| self.standing && spec.scope().is_none());
+        bare.map(GrantSpec::capability)
+    }
+
+    fn directory(&self) -> Result<&Path, ApprovalError> {
+        self.directory.as_deref().ok_or(ApprovalError::NoDirectory)
+    }
+}
+
+impl SessionGrants {
+    fn of(&self, subject: &Subject) -> Vec<SessionGrant> {
+        self.lock().iter().filter(|grant| grant.is_of(subject)).cloned().collect()
+    }
+
+    fn add(&self, stored: Vec<StoredGrant>, once: bool) -> Result<(), ApprovalError> {
+        let mut grants = self.lock();
+        if grants.len() + stored.len() > MAX_SESSION_GRANTS {
+            return Err(ApprovalError::TooMany);
+        }
+        grants.extend(stored.into_iter().map(|stored| SessionGrant { stored, once }));
+        Ok(())
+    }
+
+    fn forget(&self, subject: &Subject, capability: Capability) {
+        self.lock().retain(|grant| grant.stored.grant.capability() != capability || !grant.is_of(subject));
+    }
+
+    /// Ends what was used; says whether anything ended.
+    fn used(&self, subject: &Subject, was_used: impl Fn(Capability) -> bool) -> bool {
+        let mut grants = self.lock();
+        let before = grants.len();
+        grants.retain(|grant| {
+            !(grant.once && grant.is_of(subject) && was_used(grant.stored.grant.capability()))
+        });
+        grants.len() != before
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<SessionGrant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SessionGrant {
+    fn is_of(&self, subject: &Subject) -> bool {
+        subject.is(&self.stored.plugin, &self.stored.holder)
+    }
+}
+
+fn scope_of(spec: &GrantSpec) -> Option<Scope> {
+    spec.scope().cloned()
+}
+
+/// Why the user's word about a capability had no effect.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApprovalError {
+    /// The plugin does not ask for it.
+    #[error("the plugin does not declare {capability}, so there is nothing to grant")]
+    NotDeclared {
+        /// The capability.
+        capability: Capability,
+    },
+    /// The configuration denies it.
+    #[error("{capability} is denied in the configuration")]
+    DeniedByConfiguration {
+        /// The capability.
+        capability: Capability,
+    },
+    /// The plugin names no scope and neither did the user.
+    #[error("the plugin names no scope of {capability}, so the grant must: {capability}=SCOPE")]
+    NothingNamed {
+        /// The capability.
+        capability: Capability,
+    },
+    /// Riskier than the plugin's trust allows.
+    #[error(
+        "{capability} is of {risk} risk here, above {ceiling}, the highest that the trust in its signature allows"
+    )]
+    AboveCeiling {
+        /// The capability.
+        capability: Capability,
+        /// Risk of what was to be granted.
+        risk: Risk,
+        /// Highest risk allowed.
+        ceiling: Risk,
+    },
+    /// High risk, and the plugin's name was not typed.
+    #[error("{capability} is of high risk: to grant it, the plugin's name must be typed")]
+    NameNotTyped {
+        /// The capability.
+        capability: Capability,
+    },
+    /// The host keeps no decisions.
+    #[error("this host keeps no grants: it has no configuration directory")]
+    NoDirectory,
+    /// There are too many grants that end with the host.
+    #[error("more than {MAX_SESSION_GRANTS} grants for this session")]
+    TooMany,
+    /// The decisions cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] GrantStoreError),
+    /// What the plugin declares is not understood.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
+}
+
+impl ApprovalError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::DeniedByConfiguration { capability } => {
+                Some(format!("take {capability} out of `denied_capabilities` in config.toml"))
+            }
+            Self::AboveCeiling { .. } => Some(
+                "have the plugin signed by a key that you trust, or raise `unsigned_max_risk`, `self_signed_max_risk` or \
+                 the key's `max_risk`"
+                    .to_owned(),
+            ),
+            Self::Store(error) => error.hint(),
+            Self::NotDeclared { .. }
+            | Self::NothingNamed { .. }
+            | Self::NameNotTyped { .. }
+            | Self::NoDirectory
+            | Self::TooMany
+            | Self::Grant(_) => None,
+        }
+    }
+}
+
+/// Whom a decision is bound to, for records.
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Publisher(key) => write!(f, "publisher {key}"),
+            Self::File(digest) => write!(f, "file {digest}"),
+        }
+    }
+}

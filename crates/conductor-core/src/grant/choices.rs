@@ -1,0 +1,46 @@
+//! What the user decided about a plugin's capabilities, wherever it was written.
+
+use conductor_abi::Capability;
+
+use super::GrantSpec;
+use crate::scope::Scope;
+
+/// The user's decisions about one plugin.
+#[derive(Clone, Debug, Default)]
+pub struct Choices {
+    /// Grants in the configuration or on the command line. A bare name stands for what the plugin declares.
+    pub configured: Vec<GrantSpec>,
+    /// What a bare name in `configured` stands for instead, if that was settled before.
+    pub first_declared: Vec<Scope>,
+    /// Scopes that the user was shown and approved.
+    pub approved: Vec<Scope>,
+    /// Capabilities that are denied, whatever else is said of them.
+    pub denied: Vec<Capability>,
+    /// Let what the user granted exceed the ceiling of the plugin's trust.
+    pub lift_ceiling: bool,
+}
+
+/// The grants among them that are about one capability.
+pub(super) struct Chosen<'c> {
+    pub(super) configured: Vec<&'c GrantSpec>,
+    pub(super) first_declared: Vec<Scope>,
+    pub(super) approved: Vec<&'c Scope>,
+}
+
+impl Choices {
+    pub(super) fn about(&self, capability: Capability) -> Chosen<'_> {
+        let of = |scope: &&Scope| scope.capability() == capability;
+        Chosen {
+            configured: self.configured.iter().filter(|spec| spec.capability() == capability).collect(),
+            first_declared: self.first_declared.iter().filter(of).cloned().collect(),
+            approved: self.approved.iter().filter(of).collect(),
+        }
+    }
+}
+
+impl Chosen<'_> {
+    /// Whether the user granted anything.
+    pub(super) const fn is_any(&self) -> bool {
+        !self.configured.is_empty() || !self.approved.is_empty()
+    }
+}

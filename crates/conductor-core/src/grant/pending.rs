@@ -1,0 +1,93 @@
+//! What a plugin asks for and nobody has decided yet.
+
+use conductor_abi::{Capability, CapabilityRequest, Risk};
+use conductor_signing::UtcTime;
+
+use super::store::StoredGrant;
+use super::{Decision, GrantError, GrantSource, GrantSpec, Grants, declared_scope};
+use crate::scope::Scope;
+
+/// A request that waits for the user's word. It waits for ever: nothing is granted because time went by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingRequest {
+    /// What is asked for.
+    pub scope: Scope,
+    /// The risk of granting it.
+    pub risk: Risk,
+    /// Why the plugin wants it, in its own words.
+    pub reason: Option<String>,
+    /// What was decided about this capability before the plugin asked for more or for something else.
+    pub earlier: Option<Earlier>,
+}
+
+/// An earlier decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// What is granted.
+    pub granted: Vec<GrantSpec>,
+    /// What the plugin declared then.
+    pub declared: Vec<GrantSpec>,
+    /// The plugin's version then, if it had one.
+    pub version: Option<String>,
+    /// When.
+    pub at: UtcTime,
+}
+
+impl PendingRequest {
+    /// The capability.
+    #[must_use]
+    pub const fn capability(&self) -> Capability {
+        self.scope.capability()
+    }
+}
+
+/// The requests that neither a rule nor a decision of the user has settled.
+///
+/// # Errors
+///
+/// Names a requested capability that does not exist, or a requested scope that is not understood.
+pub(super) fn pending(
+    requests: &[CapabilityRequest],
+    grants: &Grants,
+    stored: &[StoredGrant],
+) -> Result<Vec<PendingRequest>, GrantError> {
+    let mut pending: Vec<PendingRequest> = Vec::new();
+    for request in requests {
+        let scope = declared_scope(request)?;
+        let of_it: Vec<_> =
+            stored.iter().filter(|stored| stored.grant.capability() == scope.capability()).collect();
+        let known = pending.iter().any(|pending| pending.scope == scope);
+        if known || is_settled(&scope, grants.decision(scope.capability()), &of_it) {
+            continue;
+        }
+        let earlier = of_it.last().map(|last| Earlier {
+            granted: of_it.iter().map(|stored| stored.grant.clone()).collect(),
+            declared: last.declared.clone(),
+            version: last.version.clone(),
+            at: last.granted_at.clone(),
+        });
+        pending.push(PendingRequest { risk: scope.risk(), reason: request.reason.clone(), scope, earlier });
+    }
+    Ok(pending)
+}
+
+fn is_settled(scope: &Scope, decision: &Decision, stored: &[&StoredGrant]) -> bool {
+    let decided_then = || {
+        let asked = GrantSpec::of(scope.clone());
+        stored.iter().any(|stored| stored.declared.contains(&asked))
+    };
+    match decision {
+        Decision::Granted(grant) => {
+            let covers = |source: GrantSource, allowed: &Scope| match source {
+                GrantSource::Automatic => scope.risk() == Risk::Low,
+                GrantSource::Named => true,
+                GrantSource::AsDeclared | GrantSource::Approved => allowed == scope,
+            };
+            grant.allowed().iter().any(|allowance| covers(allowance.source(), allowance.scope()))
+                || decided_then()
+        }
+        Decision::NotGranted { .. } | Decision::NothingToGrant => decided_then(),
+        // No word of the user's about this plugin would change these.
+        Decision::NotDeclared | Decision::Denied | Decision::AboveCeiling { .. } => true,
+    }
+}

@@ -1,0 +1,318 @@
+//! What decides, from any thread, about a plugin that is loaded: whether it goes on, and what it may do.
+//!
+//! Its permission is withdrawn when its key or file is revoked, or when the trust in its signer ends or is taken away. What
+//! it may do changes when the user grants or revokes a capability, and when a grant ends with time.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use conductor_abi::Capability;
+use conductor_signing::{PluginFile, PluginName, TrustError, TrustStore, VerificationPolicy, VerifyError};
+use jiff::Timestamp;
+
+use crate::audit::{AuditEvent, AuditText};
+use crate::broker::Session;
+use crate::capability::filesystem::{DataAccess, DataQuota};
+use crate::config::Limits;
+use crate::grant::store::StoredGrant;
+use crate::grant::{
+    ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, Grants, PendingRequest,
+};
+use crate::runtime::Interrupt;
+use crate::scope::Scope;
+
+/// A loaded plugin, as far as somebody else than the one who calls it may decide about it.
+#[derive(Clone)]
+pub struct Permission(Arc<Shared>);
+
+struct Shared {
+    file: PluginFile,
+    policy: VerificationPolicy,
+    trust_dir: Option<PathBuf>,
+    limits: Limits,
+    session: Arc<Session>,
+    interrupt: Arc<dyn Interrupt>,
+    approvals: Approvals,
+    decided: Mutex<Decided>,
+    withdrawn: Mutex<Option<VerifyError>>,
+}
+
+/// What a permission is made of.
+pub(crate) struct Parts {
+    pub(crate) file: PluginFile,
+    pub(crate) policy: VerificationPolicy,
+    pub(crate) trust_dir: Option<PathBuf>,
+    pub(crate) limits: Limits,
+    pub(crate) session: Arc<Session>,
+    pub(crate) interrupt: Arc<dyn Interrupt>,
+    pub(crate) approvals: Approvals,
+    pub(crate) decided: Decided,
+}
+
+impl Permission {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { file, policy, trust_dir, limits, session, interrupt, approvals, decided } = parts;
+        let (decided, withdrawn) = (Mutex::new(decided), Mutex::default());
+        Self(Arc::new(Shared {
+            file,
+            policy,
+            trust_dir,
+            limits,
+            session,
+            interrupt,
+            approvals,
+            decided,
+            withdrawn,
+        }))
+    }
+
+    /// The plugin's name.
+    #[must_use]
+    pub fn plugin_name(&self) -> &PluginName {
+        &self.0.approvals.subject.name
+    }
+
+    /// Process identifier of the plugin's worker, while it has one.
+    #[must_use]
+    pub fn worker_pid(&self) -> Option<u32> {
+        self.0.interrupt.worker_pid()
+    }
+
+    /// What is decided about each capability now.
+    #[must_use]
+    pub fn capabilities(&self) -> Vec<CapabilityDecision> {
+        self.0.session.grants().decisions().to_vec()
+    }
+
+    /// What the plugin asks for and nobody has decided yet.
+    #[must_use]
+    pub fn pending(&self) -> Vec<PendingRequest> {
+        self.decided().pending.clone()
+    }
+
+    /// The user's grants that hold now, other than those of the configuration.
+    #[must_use]
+    pub fn approved(&self) -> Vec<StoredGrant> {
+        self.decided().stored.clone()
+    }
+
+    /// Grants what the plugin declares of a capability, or one scope of it, instead of what was decided about that
+    /// capability before. `name` is the plugin's own name as the user typed it, which a high risk needs.
+    ///
+    /// # Errors
+    ///
+    /// Says why the user's word has no effect; nothing is changed then.
+    pub fn approve(
+        &self,
+        capability: Capability,
+        scope: Option<&Scope>,
+        duration: &GrantDuration,
+        name: Option<&str>,
+    ) -> Result<Approved, ApprovalError> {
+        let mut decided = self.decided();
+        let approved = self.0.approvals.approve(capability, scope, duration, name)?;
+        let (scopes, lasts) = (AuditText::of(&Listed(&approved.granted)), AuditText::of(duration));
+        self.0.session.audit().rare(|| AuditEvent::CapabilityGranted { capability, scopes, lasts });
+        *decided = self.0.approvals.decide()?;
+        self.apply(&decided.grants);
+        Ok(approved)
+    }
+
+    /// Denies a capability, from the next operation on and from those under way.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the denial cannot be kept; it holds until the host ends then.
+    pub fn deny(&self, capability: Capability) -> Result<(), ApprovalError> {
+        let mut decided = self.decided();
+        let mut grants = Grants::clone(&self.0.session.grants());
+        grants.revoke(capability);
+        self.apply(&grants);
+        self.0.session.audit().rare(|| AuditEvent::CapabilityRevoked { capability });
+        self.0.approvals.deny(capability)?;
+        *decided = self.0.approvals.decide()?;
+        self.apply(&decided.grants);
+        Ok(())
+    }
+
+    /// Decides about every capability again, from what is on disk and in memory now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the decisions cannot be read; everything stays as it was then.
+    pub fn refresh(&self) -> Result<(), ApprovalError> {
+        let mut decided = self.decided();
+        *decided = self.0.approvals.decide()?;
+        self.apply(&decided.grants);
+        Ok(())
+    }
+
+    /// Whether a grant has ended by `now`, so that it is time for [`Permission::refresh`].
+    #[must_use]
+    pub fn has_ended_grants(&self, now: Timestamp) -> bool {
+        self.decided().next_end.is_some_and(|end| end <= now)
+    }
+
+    /// Ends the grants that last for one call, after a call.
+    pub(crate) fn call_ended(&self) {
+        if !self.decided().has_once {
+            return;
+        }
+        let was_used = self.0.session.take_used();
+        let sees_files = DataAccess::of(&self.0.session.grants()) != DataAccess::None;
+        let ended = self
+            .0
+            .approvals
+            .used(|capability| was_used(capability) || (capability == Capability::Filesystem && sees_files));
+        if ended && let Err(error) = self.refresh() {
+            // What cannot be decided anew is not granted either.
+            tracing::error!(plugin = %self.plugin_name(), "grants cannot be read: {error}");
+            self.apply(&Grants::none());
+        }
+    }
+
+    /// Makes the plugin see and reach what these grants say, unless its permission is withdrawn.
+    fn apply(&self, grants: &Grants) {
+        let withdrawn = self.withdrawn();
+        if withdrawn.is_some() {
+            return;
+        }
+        let Shared { session, limits, .. } = &*self.0;
+        let before = session.grants();
+        session.set_grants(grants.clone());
+        let files = |grants: &Grants| (DataAccess::of(grants), DataQuota::of(grants, limits));
+        let (old, new) = (files(&before), files(grants));
+        if old == new {
+            return;
+        }
+        let revoked = match (old.0, new.0) {
+            (DataAccess::ReadOnly, DataAccess::None)
+            | (DataAccess::ReadWrite, DataAccess::None | DataAccess::ReadOnly) => true,
+            (DataAccess::ReadWrite, DataAccess::ReadWrite) => {
+                new.1.bytes < old.1.bytes || new.1.files < old.1.files
+            }
+            (DataAccess::None, _) | (DataAccess::ReadOnly, DataAccess::ReadOnly | DataAccess::ReadWrite) => {
+                false
+            }
+        };
+        session.change_files(revoked);
+        if revoked {
+            self.0.interrupt.interrupt();
+        }
+    }
+
+    /// Lets the plugin be called again after files were taken away. Returns whether it still may be called at all.
+    pub(crate) fn files_are_as_granted(&self) -> bool {
+        let withdrawn = self.withdrawn();
+        if withdrawn.is_none() {
+            self.0.interrupt.allow();
+        }
+        withdrawn.is_none()
+    }
+
+    /// Decides about the plugin again, as when it was loaded, and withdraws the permission if it is refused now. What a later
+    /// load has shown of the plugin's name, such as a higher version, is not held against one that runs.
+    ///
+    /// Returns why the permission was withdrawn by this, if it was.
+    pub fn check(&self, trust: &TrustStore) -> Option<VerifyError> {
+        if self.withdrawn().is_some() {
+            return None;
+        }
+        let decision = self.0.file.judge(&self.0.policy, trust);
+        let refusal = decision.refusal().filter(|refusal| refusal.ends_what_runs())?.clone();
+        self.withdraw(refusal.clone());
+        Some(refusal)
+    }
+
+    /// Ends the call that is under way, takes every capability away, and lets no further call in.
+    fn withdraw(&self, cause: VerifyError) {
+        let text = AuditText::of(&cause);
+        let mut withdrawn = self.withdrawn();
+        if withdrawn.is_some() {
+            return;
+        }
+        *withdrawn = Some(cause);
+        self.0.session.audit().rare(|| AuditEvent::PluginWithdrawn { cause: text });
+        self.0.session.withdraw();
+        self.0.interrupt.interrupt();
+    }
+
+    /// Why the plugin may not go on, if it may not.
+    #[must_use]
+    pub fn withdrawn_for(&self) -> Option<VerifyError> {
+        self.withdrawn().clone()
+    }
+
+    /// Gives the permission back if the plugin would be let in now, with what it is granted now. Does nothing if it was not
+    /// withdrawn.
+    ///
+    /// # Errors
+    ///
+    /// Says why it would not.
+    pub fn restore(&self) -> Result<(), RestoreError> {
+        if self.withdrawn().is_none() {
+            return Ok(());
+        }
+        let trust = match &self.0.trust_dir {
+            Some(directory) => TrustStore::load(directory)?,
+            None => TrustStore::default(),
+        };
+        let decision = self.0.file.judge(&self.0.policy, &trust);
+        if let Some(refusal) = decision.refusal().filter(|refusal| refusal.ends_what_runs()) {
+            return Err(refusal.clone().into());
+        }
+        let mut decided = self.decided();
+        *decided = self.0.approvals.decide()?;
+        let mut withdrawn = self.withdrawn();
+        if withdrawn.take().is_some() {
+            self.0.interrupt.allow();
+            self.0.session.change_files(false);
+            self.0.session.restore(decided.grants.clone());
+            self.0.session.audit().rare(|| AuditEvent::PluginResumed);
+        }
+        Ok(())
+    }
+
+    /// Locked before [`Permission::withdrawn`] where both are.
+    fn decided(&self) -> MutexGuard<'_, Decided> {
+        self.0.decided.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn withdrawn(&self) -> MutexGuard<'_, Option<VerifyError>> {
+        self.0.withdrawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Permission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Permission").field("plugin", self.plugin_name()).finish_non_exhaustive()
+    }
+}
+
+/// Grants one after the other.
+struct Listed<'g>(&'g [crate::grant::GrantSpec]);
+
+impl std::fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, grant) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{grant}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a withdrawn permission was not given back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The plugin would be refused.
+    #[error(transparent)]
+    Refused(#[from] VerifyError),
+    /// The trust store cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// What the plugin may do cannot be decided.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
+}

@@ -1,0 +1,301 @@
+//! The user's word about capabilities: asked for, given, limited in time, taken back while the plugin runs.
+
+#![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use conductor_abi::{Capability, Risk};
+use conductor_core::grant::store::GrantStore;
+use conductor_core::grant::{ApprovalError, GrantDuration};
+use conductor_core::{Host, LoadError, Outcome, Plugin, PluginOptions, Suspension, WasmConfig};
+use conductor_signing::{
+    Developer, PluginFile, SigningKey, SigningRequest, UnverifiedPlugin, add_manifest, manifest_from_toml,
+    signature_path,
+};
+use tempfile::TempDir;
+
+/// Longest wait for something that takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// WASI's errno for a descriptor that is not there.
+const BADF: i32 = 8;
+
+/// What `execute` of most tests does: creates a file, and returns the errno.
+const CREATE: &str = "(call $create)";
+
+/// A user with a configuration, a data directory and a publisher's plugins.
+struct Place {
+    directory: TempDir,
+    key: SigningKey,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        Self { directory, key: SigningKey::generate().expect("a key") }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A host that lets everything in that somebody signed, at any risk.
+    fn host(&self) -> Host {
+        let config = WasmConfig {
+            require_signature: true,
+            allow_self_signed: true,
+            self_signed_max_risk: Risk::High,
+            trust_dir: Some(self.path("config")),
+            data_dir: Some(self.path("data")),
+            ..WasmConfig::default()
+        };
+        Host::new(config).expect("a host")
+    }
+
+    /// Writes and signs the plugin `notes`, which asks for the capabilities.
+    fn release(&self, version: &str, capabilities: &[(&str, &str)], execute: &str) -> PathBuf {
+        let wasm = wat::parse_str(format!(
+            r#"(module
+                (import "wasi_snapshot_preview1" "path_open"
+                    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+                (memory (export "memory") 1)
+                (data (i32.const 0) "file")
+                (func $create (result i32)
+                    (call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 1)
+                        (i64.const 0x40) (i64.const 0) (i32.const 0) (i32.const 8)))
+                (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+                (func (export "execute") (param i32 i32) (result i32) {execute}))"#
+        ));
+        let mut manifest = format!("name = \"notes\"\nversion = \"{version}\"\n");
+        for (name, scope) in capabilities {
+            manifest += &format!(
+                "[[capabilities]]\nname = \"{name}\"\nscope = \"{scope}\"\nreason = \"to keep notes\"\n"
+            );
+        }
+        let manifest = manifest_from_toml(&manifest).expect("a manifest");
+        let path = self.path("notes.wasm");
+        let wasm = add_manifest(&wasm.expect("valid text"), &manifest, false).expect("added");
+        fs::write(&path, wasm).expect("written");
+        let request = SigningRequest {
+            developer: Developer::new("Ada", "ada@example.org").expect("a developer"),
+            plugin_name: None,
+            plugin_version: None,
+            expires_at: None,
+            min_host_version: None,
+            cosigners: Vec::new(),
+        };
+        let document = PluginFile::scan(&path).expect("read").sign(&self.key, request).expect("signed");
+        fs::write(signature_path(&path), document.to_json()).expect("written");
+        path
+    }
+}
+
+fn load(host: &Host, path: &Path) -> Box<dyn Plugin> {
+    load_with(host, path, &PluginOptions::default()).expect("loads")
+}
+
+fn load_with(host: &Host, path: &Path, options: &PluginOptions) -> Result<Box<dyn Plugin>, LoadError> {
+    host.load_unverified(UnverifiedPlugin::read(path, 1 << 20).expect("read"), options)
+}
+
+/// The errno that the call returned.
+fn call(plugin: &mut dyn Plugin) -> i32 {
+    match plugin.execute(b"{}").outcome {
+        Outcome::Ok => 0,
+        Outcome::Failed { code } => code,
+        outcome => panic!("{outcome}"),
+    }
+}
+
+fn approve(plugin: &dyn Plugin, duration: &GrantDuration) {
+    plugin.permission().approve(Capability::Filesystem, None, duration, None).expect("approved");
+}
+
+#[test]
+fn what_waits_is_granted_and_taken_back_while_the_plugin_is_loaded() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let host = place.host();
+    let mut plugin = load(&host, &path);
+    assert_eq!(call(plugin.as_mut()), BADF);
+    let pending = plugin.permission().pending();
+    assert_eq!(pending.len(), 1);
+    assert_eq!((pending[0].capability(), pending[0].risk), (Capability::Filesystem, Risk::Medium));
+    assert_eq!(pending[0].scope.to_string(), "read-write");
+    assert_eq!(pending[0].reason.as_deref(), Some("to keep notes"));
+
+    approve(plugin.as_ref(), &GrantDuration::Always);
+    assert!(plugin.permission().pending().is_empty());
+    assert_eq!(call(plugin.as_mut()), 0);
+    assert!(place.path("data/notes/file").exists());
+    assert_eq!(call(load(&place.host(), &path).as_mut()), 0, "another host knows it");
+
+    plugin.permission().deny(Capability::Filesystem).expect("denied");
+    assert_eq!(call(plugin.as_mut()), BADF);
+    assert!(plugin.permission().pending().is_empty(), "it is decided");
+    let mut again = load(&place.host(), &path);
+    assert_eq!(call(again.as_mut()), BADF);
+    let granted =
+        PluginOptions { granted: vec!["Filesystem".parse().expect("a grant")], ..PluginOptions::default() };
+    let mut configured = load_with(&place.host(), &path, &granted).expect("loads");
+    assert_eq!(call(configured.as_mut()), BADF, "a denial outranks the configuration");
+}
+
+#[test]
+fn a_grant_for_once_ends_with_the_call() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let host = place.host();
+    let mut plugin = load(&host, &path);
+    approve(plugin.as_ref(), &GrantDuration::Once);
+    assert_eq!((call(plugin.as_mut()), call(plugin.as_mut())), (0, BADF));
+    assert_eq!(plugin.permission().pending().len(), 1, "it asks again");
+}
+
+#[test]
+fn a_grant_for_the_session_ends_with_the_host() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let host = place.host();
+    let mut plugin = load(&host, &path);
+    approve(plugin.as_ref(), &GrantDuration::Session);
+    assert_eq!((call(plugin.as_mut()), call(plugin.as_mut())), (0, 0));
+    drop(plugin);
+    assert_eq!(call(load(&host, &path).as_mut()), 0);
+    assert_eq!(call(load(&place.host(), &path).as_mut()), BADF);
+}
+
+#[test]
+fn a_grant_with_a_date_ends_then() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let host = place.host();
+    let mut plugin = load(&host, &path);
+    let soon = jiff::Timestamp::now() + Duration::from_secs(2);
+    let until = format!("{soon:.0}").parse().expect("a time");
+    approve(plugin.as_ref(), &GrantDuration::Until(until));
+    assert_eq!(call(plugin.as_mut()), 0);
+    let start = Instant::now();
+    while !plugin.permission().has_ended_grants(jiff::Timestamp::now()) {
+        assert!(start.elapsed() < PATIENCE, "it does not end");
+        thread::sleep(Duration::from_millis(20));
+    }
+    plugin.permission().refresh().expect("decided");
+    assert_eq!(call(plugin.as_mut()), BADF);
+    assert_eq!(call(load(&place.host(), &path).as_mut()), BADF);
+}
+
+#[test]
+fn files_that_are_revoked_end_the_call_that_sees_them() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], "(loop (br 0)) (i32.const 0)");
+    let host = place.host();
+    let limits = conductor_core::Limits {
+        max_fuel: u64::MAX,
+        max_execution_time: Duration::from_secs(600),
+        ..conductor_core::Limits::default()
+    };
+    let options = PluginOptions { limits: Some(limits), ..PluginOptions::default() };
+    let mut plugin = load_with(&host, &path, &options).expect("loads");
+    approve(plugin.as_ref(), &GrantDuration::Session);
+    let permission = plugin.permission();
+    let call = thread::spawn(move || plugin.execute(b"{}").outcome);
+    thread::sleep(Duration::from_millis(200));
+    assert!(!call.is_finished(), "the call goes on");
+    permission.deny(Capability::Filesystem).expect("denied");
+    let start = Instant::now();
+    while !call.is_finished() {
+        assert!(start.elapsed() < PATIENCE, "the call does not end");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let outcome = call.join().expect("no panic");
+    assert_eq!(outcome, Outcome::Suspended { suspension: Suspension::FilesRevoked });
+}
+
+#[test]
+fn high_risk_needs_the_name_and_nothing_is_granted_that_is_not_asked_for() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Subprocess", "/bin/echo")], CREATE);
+    let host = place.host();
+    let permission = load(&host, &path).permission();
+    let always = &GrantDuration::Always;
+    let approve = |capability, name| permission.approve(capability, None, always, name);
+    for name in [None, Some(""), Some("Notes"), Some("chord")] {
+        let refused = approve(Capability::Subprocess, name);
+        assert!(matches!(refused, Err(ApprovalError::NameNotTyped { .. })), "{name:?}: {refused:?}");
+    }
+    let refused = approve(Capability::SystemControl, Some("notes"));
+    assert!(matches!(refused, Err(ApprovalError::NotDeclared { .. })), "{refused:?}");
+    assert_eq!(permission.pending().len(), 1);
+    let approved = approve(Capability::Subprocess, Some("notes")).expect("approved");
+    assert_eq!(approved.risk, Risk::High);
+    assert!(permission.pending().is_empty());
+}
+
+#[test]
+fn more_than_before_is_asked_for_again() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-only")], CREATE);
+    let mut first = load(&place.host(), &path);
+    approve(first.as_ref(), &GrantDuration::Always);
+    let denied_write = call(first.as_mut());
+    assert_ne!(denied_write, 0);
+
+    let path = place.release("2.0.0", &[("Filesystem", "read-write")], CREATE);
+    let mut second = load(&place.host(), &path);
+    assert_eq!(call(second.as_mut()), denied_write, "the grant is for what was shown");
+    let pending = second.permission().pending();
+    assert_eq!(pending.len(), 1);
+    let earlier = pending[0].earlier.as_ref().expect("decided before");
+    assert_eq!(earlier.version.as_deref(), Some("1.0.0"));
+    assert_eq!(earlier.declared[0].to_string(), "Filesystem=read-only");
+    approve(second.as_ref(), &GrantDuration::Always);
+    assert_eq!(call(second.as_mut()), 0);
+}
+
+#[test]
+fn a_bare_name_in_the_configuration_grants_what_was_declared_first() {
+    let place = Place::new();
+    let options = PluginOptions {
+        granted: vec!["Filesystem".parse().expect("a grant")],
+        standing_grants: true,
+        ..PluginOptions::default()
+    };
+    let path = place.release("1.0.0", &[("Filesystem", "read-only")], CREATE);
+    load_with(&place.host(), &path, &options).expect("loads");
+    let path = place.release("2.0.0", &[("Filesystem", "read-write")], CREATE);
+    let mut second = load_with(&place.host(), &path, &options).expect("loads");
+    assert_ne!(call(second.as_mut()), 0);
+    assert_eq!(second.permission().pending().len(), 1);
+    let now = PluginOptions { standing_grants: false, ..options };
+    let mut second = load_with(&place.host(), &path, &now).expect("loads");
+    assert_eq!(call(second.as_mut()), 0, "a word given now is about the plugin as it is now");
+}
+
+#[test]
+fn grants_are_bound_to_the_publisher() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    approve(load(&place.host(), &path).as_ref(), &GrantDuration::Always);
+    fs::remove_file(place.path("config/pins.toml")).expect("the pin would refuse it by itself");
+    let other = Place { key: SigningKey::generate().expect("a key"), ..place };
+    let path = other.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    assert_eq!(call(load(&other.host(), &path).as_mut()), BADF);
+}
+
+#[test]
+fn decisions_that_cannot_be_read_stop_loading() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let plugin = load(&place.host(), &path);
+    approve(plugin.as_ref(), &GrantDuration::Always);
+    fs::write(GrantStore::file(&place.path("config")), "version = 1\n[[grants]]\n").expect("written");
+    let refused = load_with(&place.host(), &path, &PluginOptions::default()).err().expect("refused");
+    assert!(matches!(refused, LoadError::Approval { .. }), "{refused}");
+    assert!(plugin.permission().refresh().is_err());
+    let granted = plugin.permission().capabilities()[0].to_string();
+    assert_eq!(granted, "Filesystem is granted by approval: read-write", "what runs goes on as it was");
+}
