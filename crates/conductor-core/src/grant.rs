@@ -18,7 +18,7 @@ pub(crate) use approvals::{Approvals, Decided, SessionGrants};
 pub use choices::Choices;
 use choices::Chosen;
 pub use decision::{Allowance, CapabilityDecision, Decision, Grant, GrantSource};
-pub use pending::{Earlier, PendingRequest};
+pub use pending::{Earlier, Requested};
 pub use spec::GrantSpec;
 
 /// The highest risk that may be granted, by how far a plugin is vouched for.

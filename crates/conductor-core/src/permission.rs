@@ -14,9 +14,9 @@ use crate::audit::{AuditEvent, AuditText};
 use crate::broker::Session;
 use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::Limits;
-use crate::grant::store::StoredGrant;
+use crate::grant::store::{Holder, StoredGrant};
 use crate::grant::{
-    ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, Grants, PendingRequest,
+    ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, Grants, Requested,
 };
 use crate::runtime::Interrupt;
 use crate::scope::Scope;
@@ -84,10 +84,22 @@ impl Permission {
         self.0.session.grants().decisions().to_vec()
     }
 
+    /// What the plugin asks for.
+    #[must_use]
+    pub fn requested(&self) -> Vec<Requested> {
+        self.decided().requested.clone()
+    }
+
     /// What the plugin asks for and nobody has decided yet.
     #[must_use]
-    pub fn pending(&self) -> Vec<PendingRequest> {
-        self.decided().pending.clone()
+    pub fn pending(&self) -> Vec<Requested> {
+        self.decided().requested.iter().filter(|requested| requested.is_pending).cloned().collect()
+    }
+
+    /// Whom the user's grants to the plugin are bound to.
+    #[must_use]
+    pub fn holder(&self) -> Holder {
+        self.0.approvals.subject.holder()
     }
 
     /// The user's grants that hold now, other than those of the configuration.

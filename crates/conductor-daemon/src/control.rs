@@ -4,6 +4,7 @@
 //! carrier here is a Unix socket that belongs to the user who runs the daemon: one line of JSON there, one line back,
 //! and the connection ends.
 
+mod approval;
 mod client;
 mod connection;
 mod interface;
@@ -15,8 +16,9 @@ pub use client::{ANSWER_WAIT, ClientError, ask};
 pub use connection::{EXCHANGE_WAIT, MAX_REQUEST_BYTES};
 pub(crate) use interface::Interface;
 pub use message::{
-    AuditStatus, DaemonStatus, EventCounts, Landlock, PROTOCOL_VERSION, PluginCounts, PluginState,
-    PluginStatus, Refusal, RefusalCause, Request, Response, Resumed, WallStatus,
+    AuditStatus, DaemonStatus, EarlierStatus, EventCounts, GrantStatus, Granted, Landlock, Lasts,
+    PROTOCOL_VERSION, PendingStatus, PluginCounts, PluginDetails, PluginState, PluginStatus, Refusal,
+    RefusalCause, Request, RequestStatus, Response, Resumed, Revoked, WallStatus,
 };
 pub use server::MAX_CONNECTIONS;
 pub(crate) use server::Server;

@@ -14,6 +14,7 @@ mod control {
     mod audit;
     mod bounds;
     mod ctl;
+    mod grants;
     mod help;
     mod place;
     mod plugins;

@@ -7,7 +7,7 @@ use conductor_abi::{Capability, CapabilityRequest, Risk};
 use conductor_signing::{TrustLevel, UtcTime};
 use jiff::Timestamp;
 
-use super::pending::{PendingRequest, pending};
+use super::pending::{Requested, requested};
 use super::store::{FirstDeclared, GrantStore, GrantStoreError, Holder, StoredGrant, Subject};
 use super::{Ceilings, Choices, GrantError, GrantSpec, Grants, declared_scope};
 use crate::scope::Scope;
@@ -72,7 +72,7 @@ pub(crate) struct Approvals {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Decided {
     pub(crate) grants: Grants,
-    pub(crate) pending: Vec<PendingRequest>,
+    pub(crate) requested: Vec<Requested>,
     /// Decisions of the user that hold.
     pub(crate) stored: Vec<StoredGrant>,
     /// When the first of them ends.
@@ -115,9 +115,9 @@ impl Approvals {
             lift_ceiling: self.lift_ceiling,
         };
         let grants = Grants::resolve(&self.requests, &choices, &self.trust, self.ceilings)?;
-        let pending = pending(&self.requests, &grants, &stored)?;
+        let requested = requested(&self.requests, &grants, &stored)?;
         let next_end = stored.iter().filter_map(|grant| grant.until.as_ref()).map(UtcTime::timestamp).min();
-        Ok(Decided { grants, pending, stored, next_end, has_once })
+        Ok(Decided { grants, requested, stored, next_end, has_once })
     }
 
     /// Takes note of what the bare names of the configuration stand for, so that a later version that declares more gets

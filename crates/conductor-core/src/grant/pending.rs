@@ -1,4 +1,4 @@
-//! What a plugin asks for and nobody has decided yet.
+//! What a plugin asks for, and whether anybody has decided about it yet.
 
 use conductor_abi::{Capability, CapabilityRequest, Risk};
 use conductor_signing::UtcTime;
@@ -7,16 +7,18 @@ use super::store::StoredGrant;
 use super::{Decision, GrantError, GrantSource, GrantSpec, Grants, declared_scope};
 use crate::scope::Scope;
 
-/// A request that waits for the user's word. It waits for ever: nothing is granted because time went by.
+/// Something that a plugin asks for. What nobody has decided about waits for ever: nothing is granted because time went by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PendingRequest {
+pub struct Requested {
     /// What is asked for.
     pub scope: Scope,
     /// The risk of granting it.
     pub risk: Risk,
     /// Why the plugin wants it, in its own words.
     pub reason: Option<String>,
-    /// What was decided about this capability before the plugin asked for more or for something else.
+    /// Whether it waits for the user's word.
+    pub is_pending: bool,
+    /// What the user decided about this capability before, perhaps when the plugin asked for less or for something else.
     pub earlier: Option<Earlier>,
 }
 
@@ -33,7 +35,7 @@ pub struct Earlier {
     pub at: UtcTime,
 }
 
-impl PendingRequest {
+impl Requested {
     /// The capability.
     #[must_use]
     pub const fn capability(&self) -> Capability {
@@ -41,34 +43,39 @@ impl PendingRequest {
     }
 }
 
-/// The requests that neither a rule nor a decision of the user has settled.
+/// What is asked for, each with whether neither a rule nor a decision of the user has settled it.
 ///
 /// # Errors
 ///
 /// Names a requested capability that does not exist, or a requested scope that is not understood.
-pub(super) fn pending(
+pub(super) fn requested(
     requests: &[CapabilityRequest],
     grants: &Grants,
     stored: &[StoredGrant],
-) -> Result<Vec<PendingRequest>, GrantError> {
-    let mut pending: Vec<PendingRequest> = Vec::new();
+) -> Result<Vec<Requested>, GrantError> {
+    let mut requested: Vec<Requested> = Vec::new();
     for request in requests {
         let scope = declared_scope(request)?;
-        let of_it: Vec<_> =
-            stored.iter().filter(|stored| stored.grant.capability() == scope.capability()).collect();
-        let known = pending.iter().any(|pending| pending.scope == scope);
-        if known || is_settled(&scope, grants.decision(scope.capability()), &of_it) {
+        if requested.iter().any(|earlier| earlier.scope == scope) {
             continue;
         }
+        let of_it: Vec<_> =
+            stored.iter().filter(|stored| stored.grant.capability() == scope.capability()).collect();
         let earlier = of_it.last().map(|last| Earlier {
             granted: of_it.iter().map(|stored| stored.grant.clone()).collect(),
             declared: last.declared.clone(),
             version: last.version.clone(),
             at: last.granted_at.clone(),
         });
-        pending.push(PendingRequest { risk: scope.risk(), reason: request.reason.clone(), scope, earlier });
+        requested.push(Requested {
+            risk: scope.risk(),
+            reason: request.reason.clone(),
+            is_pending: !is_settled(&scope, grants.decision(scope.capability()), &of_it),
+            scope,
+            earlier,
+        });
     }
-    Ok(pending)
+    Ok(requested)
 }
 
 fn is_settled(scope: &Scope, decision: &Decision, stored: &[&StoredGrant]) -> bool {

@@ -134,13 +134,13 @@ fn read(stream: &mut impl io::Read, request: &mut Vec<u8>) -> io::Result<Receive
 
 fn too_large() -> Refusal {
     let message = format!("a request has at most {MAX_REQUEST_BYTES} bytes");
-    Refusal { cause: RefusalCause::TooLarge, message }
+    Refusal::new(RefusalCause::TooLarge, message)
 }
 
 /// Tells a client of another user that it is not served; the connection is closed after it.
 pub(super) fn turn_away(mut stream: UnixStream) {
     let message = "this daemon belongs to another user".to_owned();
-    let refusal = Response::Refused(Refusal { cause: RefusalCause::OtherUser, message });
+    let refusal = Response::Refused(Refusal::new(RefusalCause::OtherUser, message));
     // The line fits into an empty buffer; whoever does not take it is not waited for.
     let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(refusal.to_line().as_bytes()));
 }

@@ -3,11 +3,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use conductor_core::{AuditLog, ProcessWall, Walls};
+use conductor_core::{AuditLog, Permission, ProcessWall, Walls};
+use conductor_signing::escape::terminal;
 
+use super::approval;
 use super::message::{
-    AuditStatus, DaemonStatus, EventCounts, PluginCounts, PluginState, PluginStatus, Refusal, RefusalCause,
-    Request, Response, Resumed, WallStatus,
+    AuditStatus, DaemonStatus, EventCounts, Granted, Lasts, PendingStatus, PluginCounts, PluginDetails,
+    PluginState, PluginStatus, Refusal, RefusalCause, Request, Response, Resumed, Revoked, WallStatus,
 };
 use crate::config::MAX_NAME_BYTES;
 use crate::daemon::Places;
@@ -18,6 +20,9 @@ use crate::trust;
 /// Longest text of a plugin's making in an answer, in characters; a manifest has room for much longer ones, and there
 /// may be hundreds of plugins.
 const MAX_WORDS: usize = 1000;
+
+/// Most waiting requests in an answer; a plugin could declare thousands.
+const MAX_PENDING: usize = 500;
 
 /// Answers requests.
 pub(crate) struct Interface {
@@ -58,10 +63,17 @@ impl Interface {
                 let plugins = plugins.map(|plugin| describe(plugin.alias(), plugin.snapshot(), now));
                 Response::PluginList { plugins: plugins.collect() }
             }
-            Request::PluginResume { plugin } => match self.resume(plugin) {
-                Ok(resumed) => Response::PluginResume(resumed),
-                Err(refusal) => Response::Refused(refusal),
-            },
+            Request::PluginResume { plugin } => refusable(self.resume(plugin), Response::PluginResume),
+            Request::PluginShow { plugin } => {
+                refusable(self.show(plugin), |details| Response::PluginShow(Box::new(details)))
+            }
+            Request::PluginPending => Response::PluginPending { pending: self.pending() },
+            Request::PluginGrant { plugin, grant, lasts, typed_name } => {
+                refusable(self.grant(plugin, grant, lasts, typed_name.as_deref()), Response::PluginGrant)
+            }
+            Request::PluginRevoke { plugin, capability } => {
+                refusable(self.revoke(plugin, capability), Response::PluginRevoke)
+            }
         }
     }
 
@@ -86,6 +98,10 @@ impl Interface {
             events.coalesced += snapshot.tally.coalesced;
         }
         let walls = self.common_walls(&snapshots);
+        let waiting = snapshots.iter().filter_map(|snapshot| match &snapshot.phase {
+            Phase::Loaded(loaded) => Some(loaded.permission.pending().len() as u64),
+            Phase::Loading | Phase::Refused { .. } => None,
+        });
         DaemonStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -96,6 +112,7 @@ impl Interface {
             process_wall: walls.process.map(WallStatus::from).unwrap_or_default(),
             probed: self.probed.get().and_then(|walls| walls.process).map(WallStatus::from),
             plugins,
+            pending: waiting.sum(),
             events,
             audit: AuditStatus {
                 file: self.audit.path().to_owned(),
@@ -105,33 +122,103 @@ impl Interface {
         }
     }
 
+    /// The plugin that the user calls so.
+    fn plugin(&self, alias: &str) -> Result<&Published, Refusal> {
+        if let Some(plugin) = self.plugins.iter().find(|plugin| plugin.alias() == alias) {
+            return Ok(plugin);
+        }
+        let known: Vec<&str> = self.plugins.iter().map(|plugin| plugin.alias()).collect();
+        // The effort grows with the length, and a name of the user's choice is short.
+        let near = if alias.len() <= MAX_NAME_BYTES { nearest(alias, &known) } else { None };
+        let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+        let message = format!("there is no plugin `{}`{hint}", bounded(alias));
+        Err(Refusal::new(RefusalCause::UnknownPlugin, message))
+    }
+
+    /// What decides about the plugin that the user calls so, if it is loaded.
+    fn permission(&self, alias: &str) -> Result<Permission, Refusal> {
+        let plugin = self.plugin(alias)?;
+        match plugin.snapshot().phase {
+            Phase::Loaded(loaded) => Ok(loaded.permission),
+            phase @ (Phase::Loading | Phase::Refused { .. }) => Err(not_loaded(alias, &phase)),
+        }
+    }
+
     fn resume(&self, alias: &str) -> Result<Resumed, Refusal> {
-        let Some(plugin) = self.plugins.iter().find(|plugin| plugin.alias() == alias) else {
-            let known: Vec<&str> = self.plugins.iter().map(|plugin| plugin.alias()).collect();
-            // The effort grows with the length, and a name of the user's choice is short.
-            let near = if alias.len() <= MAX_NAME_BYTES { nearest(alias, &known) } else { None };
-            let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-            let message = format!("there is no plugin `{}`{hint}", bounded(alias));
-            return Err(Refusal { cause: RefusalCause::UnknownPlugin, message });
-        };
+        let plugin = self.plugin(alias)?;
         match plugin.ask_to_resume() {
             Ok(Some(standing)) => Ok(Resumed { plugin: alias.to_owned(), was: standing.into() }),
+            Ok(None) => Err(not_loaded(alias, &plugin.snapshot().phase)),
             Err(error) => {
                 let message = format!("`{alias}` would be refused: {}", bounded(&error.to_string()));
-                Err(Refusal { cause: RefusalCause::NotPermitted, message })
-            }
-            Ok(None) => {
-                let message = match plugin.snapshot().phase {
-                    Phase::Refused { why, .. } => format!(
-                        "`{alias}` was refused when the daemon started, so there is nothing to let back in: {}",
-                        bounded(&why)
-                    ),
-                    Phase::Loading | Phase::Loaded(_) => format!("`{alias}` is still loading"),
-                };
-                Err(Refusal { cause: RefusalCause::NotLoaded, message })
+                Err(Refusal::new(RefusalCause::NotPermitted, message))
             }
         }
     }
+
+    fn show(&self, alias: &str) -> Result<PluginDetails, Refusal> {
+        let snapshot = self.plugin(alias)?.snapshot();
+        let permission = match &snapshot.phase {
+            Phase::Loaded(loaded) => Some(loaded.permission.clone()),
+            Phase::Loading | Phase::Refused { .. } => None,
+        };
+        Ok(PluginDetails {
+            status: describe(alias, snapshot, Instant::now()),
+            bound_to: permission.as_ref().map(|permission| permission.holder().to_string()),
+            requested: permission.as_ref().map(approval::requests).unwrap_or_default(),
+            grants: permission.as_ref().map(approval::grants).unwrap_or_default(),
+        })
+    }
+
+    fn pending(&self) -> Vec<PendingStatus> {
+        let mut pending = Vec::new();
+        for plugin in &self.plugins {
+            let Phase::Loaded(loaded) = plugin.snapshot().phase else { continue };
+            let (alias, name) = (plugin.alias().to_owned(), loaded.info.name.as_str().to_owned());
+            let trust = bounded(&trust::in_words(&loaded.info.trust));
+            let waits = loaded.permission.pending().into_iter().map(|requested| PendingStatus {
+                plugin: alias.clone(),
+                name: name.clone(),
+                trust: trust.clone(),
+                request: approval::request(requested),
+            });
+            pending.extend(waits.take(MAX_PENDING.saturating_sub(pending.len())));
+        }
+        pending
+    }
+
+    fn grant(
+        &self,
+        alias: &str,
+        grant: &str,
+        lasts: &Lasts,
+        typed_name: Option<&str>,
+    ) -> Result<Granted, Refusal> {
+        let approved = approval::approve(&self.permission(alias)?, grant, lasts, typed_name)?;
+        let (grants, risk) = (approval::texts(&approved.granted), approved.risk.to_string());
+        tracing::info!(plugin = alias, "granted: {}", terminal(&grants.join(", ")));
+        Ok(Granted { plugin: alias.to_owned(), grants, risk })
+    }
+
+    fn revoke(&self, alias: &str, capability: &str) -> Result<Revoked, Refusal> {
+        let capability = approval::deny(&self.permission(alias)?, capability)?;
+        tracing::info!(plugin = alias, "revoked: {capability}");
+        Ok(Revoked { plugin: alias.to_owned(), capability })
+    }
+}
+
+fn refusable<T>(result: Result<T, Refusal>, response: impl FnOnce(T) -> Response) -> Response {
+    result.map_or_else(Response::Refused, response)
+}
+
+fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
+    let message = match phase {
+        Phase::Refused { why, .. } => {
+            format!("`{alias}` was refused when the daemon started: {}", bounded(why))
+        }
+        Phase::Loading | Phase::Loaded(_) => format!("`{alias}` is still loading"),
+    };
+    Refusal::new(RefusalCause::NotLoaded, message)
 }
 
 /// What two plugins have in common.
@@ -231,7 +318,7 @@ fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> Plugi
         hint,
         trust: Some(bounded(&trust::in_words(&info.trust))),
         walls: names(loaded.walls),
-        capabilities: info.capabilities.iter().map(|decided| bounded(&decided.to_string())).collect(),
+        capabilities: loaded.permission.capabilities().iter().map(|d| bounded(&d.to_string())).collect(),
         ..status
     }
 }

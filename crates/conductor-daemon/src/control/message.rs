@@ -25,6 +25,46 @@ pub enum Request {
         /// The user's name for the plugin.
         plugin: String,
     },
+    /// Everything about one plugin, with what it asks for.
+    PluginShow {
+        /// The user's name for the plugin.
+        plugin: String,
+    },
+    /// What waits for the user's word, of all plugins.
+    PluginPending,
+    /// Grant a capability.
+    PluginGrant {
+        /// The user's name for the plugin.
+        plugin: String,
+        /// The capability, with its scope as `CAP=SCOPE`; a bare name grants what the plugin declares.
+        grant: String,
+        /// How long.
+        lasts: Lasts,
+        /// The plugin's own name, as the user typed it: what is of high risk needs it.
+        #[serde(default)]
+        typed_name: Option<String>,
+    },
+    /// Take a capability away, or deny it before it is granted.
+    PluginRevoke {
+        /// The user's name for the plugin.
+        plugin: String,
+        /// The capability.
+        capability: String,
+    },
+}
+
+/// How long a grant lasts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Lasts {
+    /// Until the end of the first call that makes use of it.
+    Once,
+    /// Until the daemon ends.
+    Session,
+    /// Until a date, as RFC 3339 in UTC.
+    Until(String),
+    /// Until it is revoked.
+    Always,
 }
 
 /// Everything that a daemon can answer.
@@ -40,6 +80,17 @@ pub enum Response {
     },
     /// To [`Request::PluginResume`].
     PluginResume(Resumed),
+    /// To [`Request::PluginShow`].
+    PluginShow(Box<PluginDetails>),
+    /// To [`Request::PluginPending`].
+    PluginPending {
+        /// What waits, by plugin.
+        pending: Vec<PendingStatus>,
+    },
+    /// To [`Request::PluginGrant`].
+    PluginGrant(Granted),
+    /// To [`Request::PluginRevoke`].
+    PluginRevoke(Revoked),
     /// To a request that was not granted, whichever it was.
     Refused(Refusal),
 }
@@ -67,6 +118,8 @@ pub struct DaemonStatus {
     pub probed: Option<WallStatus>,
     /// Plugins by state.
     pub plugins: PluginCounts,
+    /// Requests of plugins that wait for the user's word.
+    pub pending: u64,
     /// What became of events.
     pub events: EventCounts,
     /// The audit log.
@@ -212,6 +265,95 @@ pub struct PluginStatus {
     pub capabilities: Vec<String>,
 }
 
+/// Everything about one plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginDetails {
+    /// As in the list of all plugins.
+    #[serde(flatten)]
+    pub status: PluginStatus,
+    /// Whom grants to it are bound to: a publisher's key or one file.
+    pub bound_to: Option<String>,
+    /// What it asks for.
+    pub requested: Vec<RequestStatus>,
+    /// What the user granted beside the configuration.
+    pub grants: Vec<GrantStatus>,
+}
+
+/// Something that a plugin asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestStatus {
+    /// The capability.
+    pub capability: String,
+    /// What of it; empty where the plugin names nothing.
+    pub scope: String,
+    /// `low`, `medium` or `high`.
+    pub risk: String,
+    /// Why, in the plugin's words.
+    pub reason: Option<String>,
+    /// Whether it waits for the user's word.
+    pub pending: bool,
+    /// What the user decided about the capability before.
+    pub earlier: Option<EarlierStatus>,
+}
+
+/// An earlier decision about a capability.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierStatus {
+    /// What is granted.
+    pub granted: Vec<String>,
+    /// What the plugin declared then.
+    pub declared: Vec<String>,
+    /// The plugin's version then.
+    pub version: Option<String>,
+    /// When.
+    pub at: String,
+}
+
+/// A grant of the user's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantStatus {
+    /// As it is written: `CAP` or `CAP=SCOPE`.
+    pub grant: String,
+    /// When it was granted.
+    pub granted_at: String,
+    /// When it ends, if it does.
+    pub until: Option<String>,
+}
+
+/// A request that waits for the user's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingStatus {
+    /// The user's name for the plugin.
+    pub plugin: String,
+    /// The plugin's own name.
+    pub name: String,
+    /// Who vouches for it, in words.
+    pub trust: String,
+    /// What it asks for.
+    #[serde(flatten)]
+    pub request: RequestStatus,
+}
+
+/// What was granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// The user's name for the plugin.
+    pub plugin: String,
+    /// What is granted of the capability now.
+    pub grants: Vec<String>,
+    /// The highest risk among it.
+    pub risk: String,
+}
+
+/// What was taken away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// The user's name for the plugin.
+    pub plugin: String,
+    /// The capability.
+    pub capability: String,
+}
+
 /// A plugin that was let back in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumed {
@@ -229,6 +371,16 @@ pub struct Refusal {
     pub cause: RefusalCause,
     /// For people.
     pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal whose words say what to do.
+    pub(crate) const fn new(cause: RefusalCause, message: String) -> Self {
+        Self { cause, message, hint: None }
+    }
 }
 
 /// Why a request was not granted, as a word.
@@ -249,6 +401,8 @@ pub enum RefusalCause {
     NotLoaded,
     /// It names a plugin that may not run.
     NotPermitted,
+    /// It grants or revokes something that cannot be.
+    NotGrantable,
 }
 
 impl Request {
@@ -273,14 +427,14 @@ impl Request {
         }
         let malformed = |error: serde_json::Error| {
             let message = format!("this is no request: {error}");
-            Refusal { cause: RefusalCause::Malformed, message }
+            Refusal::new(RefusalCause::Malformed, message)
         };
         let version = version(line).map_err(malformed)?;
         if version != PROTOCOL_VERSION {
             let message = format!(
                 "this daemon speaks version {PROTOCOL_VERSION} of the control protocol, not version {version}"
             );
-            return Err(Refusal { cause: RefusalCause::UnknownVersion, message });
+            return Err(Refusal::new(RefusalCause::UnknownVersion, message));
         }
         serde_json::from_slice::<Line>(line).map(|line| line.request).map_err(malformed)
     }
@@ -335,6 +489,19 @@ mod tests {
         for (request, line) in [
             (Request::Status, r#"{"request":"status","version":1}"#),
             (Request::PluginList, r#"{"request":"plugin-list","version":1}"#),
+            (Request::PluginPending, r#"{"request":"plugin-pending","version":1}"#),
+            (
+                Request::PluginGrant {
+                    plugin: "notes".to_owned(),
+                    grant: "Filesystem".to_owned(),
+                    lasts: Lasts::Session,
+                    typed_name: None,
+                },
+                concat!(
+                    r#"{"request":{"plugin-grant":{"grant":"Filesystem","lasts":"session","plugin":"notes","#,
+                    r#""typed_name":null}},"version":1}"#
+                ),
+            ),
             (
                 Request::PluginResume { plugin: "notes".to_owned() },
                 r#"{"request":{"plugin-resume":{"plugin":"notes"}},"version":1}"#,

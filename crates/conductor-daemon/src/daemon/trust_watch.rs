@@ -1,4 +1,5 @@
-//! Holds loaded plugins against the trust store whenever it changes, so that a revocation stops what runs.
+//! Holds loaded plugins against the trust store and the user's grants whenever these change, so that a revocation stops what
+//! runs and a decision that another program wrote counts.
 
 use std::fs;
 use std::io;
@@ -8,8 +9,10 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use conductor_core::grant::store::GrantStore;
 use conductor_signing::escape::terminal;
 use conductor_signing::{TrustError, TrustStore};
+use jiff::Timestamp;
 
 use crate::dispatch::Published;
 use crate::stop::{Stop, Wake};
@@ -27,9 +30,12 @@ pub(super) fn start(
     stop: Stop,
 ) -> io::Result<JoinHandle<()>> {
     Builder::new().name("trust".into()).spawn(move || {
+        let grants = GrantStore::file(&directory);
+        let mut grants = GrantsWatch { seen: FileState::of(&grants), file: grants };
         let mut watch = TrustWatch { directory, plugins, seen: Vec::new(), checked: None, complained: None };
         while stop.wait_for(LOOK_EVERY) == Wake::Elapsed {
             watch.look(Instant::now());
+            grants.look(&watch.plugins);
         }
     })
 }
@@ -93,6 +99,35 @@ impl TrustWatch {
                 terminal(&hint)
             );
             self.complained = Some(text);
+        }
+    }
+}
+
+/// Has plugins decided about anew when the file of grants changes, or when one of their grants ends with time.
+struct GrantsWatch {
+    file: PathBuf,
+    seen: Option<FileState>,
+}
+
+impl GrantsWatch {
+    fn look(&mut self, plugins: &[Arc<Published>]) {
+        let state = FileState::of(&self.file);
+        let has_changed = state != self.seen;
+        self.seen = state;
+        for plugin in plugins {
+            let Some(permission) = plugin.permission() else { continue };
+            if !has_changed && !permission.has_ended_grants(Timestamp::now()) {
+                continue;
+            }
+            if let Err(error) = permission.refresh() {
+                let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+                tracing::error!(
+                    plugin = plugin.alias(),
+                    "grants cannot be read, it goes on with those that it has: {}{}",
+                    terminal(&error.to_string()),
+                    terminal(&hint)
+                );
+            }
         }
     }
 }

@@ -54,7 +54,7 @@ pub(crate) struct Loaded {
     pub(crate) last_failure: Option<Outcome>,
     /// Why the plugin may not go on, if it may not.
     pub(crate) withdrawn: Option<Box<VerifyError>>,
-    permission: Permission,
+    pub(crate) permission: Permission,
 }
 
 /// Whether a loaded plugin is called.
@@ -139,17 +139,21 @@ impl Published {
 
     /// Holds a loaded plugin's permission against `trust`, and returns why it was withdrawn if it was.
     pub(crate) fn check_permission(&self, trust: &TrustStore) -> Option<VerifyError> {
-        let permission = match &*self.phase() {
-            Phase::Loaded(loaded) => loaded.permission.clone(),
-            Phase::Loading | Phase::Refused { .. } => return None,
-        };
-        let cause = permission.check(trust)?;
+        let cause = self.permission()?.check(trust)?;
         if let Phase::Loaded(loaded) = &mut *self.phase() {
             loaded.standing = Standing::Withdrawn;
             loaded.withdrawn = Some(Box::new(cause.clone()));
         }
         self.queue.wake();
         Some(cause)
+    }
+
+    /// What decides about the plugin, if it is loaded.
+    pub(crate) fn permission(&self) -> Option<Permission> {
+        match &*self.phase() {
+            Phase::Loaded(loaded) => Some(loaded.permission.clone()),
+            Phase::Loading | Phase::Refused { .. } => None,
+        }
     }
 
     /// Whether it was asked that the plugin be let back in, since this was last called.

@@ -74,11 +74,13 @@ impl Runner {
             limits: Some(limits),
             granted: self.config.granted.clone(),
             denied: self.config.denied.clone(),
+            standing_grants: true,
             ..PluginOptions::default()
         };
         match self.host.load(&self.config.path, &options) {
             Ok(mut plugin) => {
                 self.published.loaded(plugin.as_ref());
+                self.say_what_waits(plugin.as_ref());
                 say(Ok(plugin.info().clone()));
                 totals.unfit_mappings = self.check_actions(plugin.info());
                 self.work(plugin.as_mut(), &limits, &mut totals);
@@ -91,6 +93,21 @@ impl Runner {
             }
         }
         totals
+    }
+
+    /// Says which requests of the plugin wait for the user's word.
+    fn say_what_waits(&self, plugin: &dyn Plugin) {
+        let alias = &*self.config.alias;
+        for waiting in plugin.permission().pending() {
+            let (capability, risk) = (waiting.capability(), waiting.risk);
+            let scope = terminal(&waiting.scope.to_string()).to_string();
+            tracing::warn!(
+                plugin = alias,
+                scope,
+                "waits for your word: {capability}, of {risk} risk; to decide: conductorctl plugin grant {alias} \
+                 {capability}"
+            );
+        }
     }
 
     fn work(&self, plugin: &mut dyn Plugin, limits: &Limits, totals: &mut PluginTotals) {

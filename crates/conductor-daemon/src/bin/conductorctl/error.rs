@@ -2,12 +2,15 @@
 
 use std::io;
 
+use conductor_core::grant::GrantError;
 use conductor_daemon::control::{ClientError, Refusal, RefusalCause};
 use conductor_daemon::paths::PathsError;
 use conductor_signing::escape;
 
 /// Any failure without a status of its own.
 const OTHER: u8 = 1;
+/// The command line is not understood.
+const USAGE: u8 = 2;
 /// Nobody listens on the socket.
 const NO_DAEMON: u8 = 3;
 /// The daemon refused the request.
@@ -26,6 +29,14 @@ pub(crate) enum CliError {
     Refused(Refusal),
     #[error("the daemon answered another question than it was asked")]
     OtherAnswer,
+    #[error("`{plugin}` does not ask for {capability}, so there is nothing to grant")]
+    NotRequested { plugin: String, capability: String },
+    #[error("{0}")]
+    Grant(GrantError),
+    #[error("`{0}` is no date")]
+    Date(String),
+    #[error("nothing was granted")]
+    NotConfirmed { hint: String },
     #[error("cannot print the report: {0}")]
     Output(io::Error),
 }
@@ -37,7 +48,13 @@ impl CliError {
             Self::Client(ClientError::NoDaemon { .. }) => NO_DAEMON,
             Self::Client(ClientError::TimedOut { .. }) => TIMED_OUT,
             Self::Refused(_) => REFUSED,
-            Self::Paths(_) | Self::Client(_) | Self::OtherAnswer | Self::Output(_) => OTHER,
+            Self::Grant(_) | Self::Date(_) => USAGE,
+            Self::Paths(_)
+            | Self::Client(_)
+            | Self::OtherAnswer
+            | Self::NotRequested { .. }
+            | Self::NotConfirmed { .. }
+            | Self::Output(_) => OTHER,
         }
     }
 
@@ -61,10 +78,23 @@ impl CliError {
             Self::Refused(Refusal { cause: RefusalCause::OtherUser, .. }) => {
                 Some("run conductorctl as the user who started the daemon".to_owned())
             }
+            Self::Refused(Refusal { hint: Some(hint), .. }) => Some(hint.clone()),
             Self::Refused(Refusal { cause: RefusalCause::UnknownPlugin, .. }) => {
                 Some("to see its plugins: conductorctl plugin list".to_owned())
             }
-            Self::Paths(_) | Self::Client(_) | Self::Refused(_) | Self::OtherAnswer | Self::Output(_) => None,
+            Self::NotRequested { plugin, .. } => {
+                Some(format!("to see what it asks for: conductorctl plugin show {plugin}"))
+            }
+            Self::Date(_) => {
+                Some("write 2026-12-31, or 2026-12-31T18:00:00Z, in UTC; not in the past".to_owned())
+            }
+            Self::NotConfirmed { hint } => Some(hint.clone()),
+            Self::Paths(_)
+            | Self::Client(_)
+            | Self::Refused(_)
+            | Self::OtherAnswer
+            | Self::Grant(_)
+            | Self::Output(_) => None,
         }
     }
 

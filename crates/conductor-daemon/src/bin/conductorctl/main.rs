@@ -46,7 +46,7 @@ struct Cli {
 enum Command {
     /// Show how the daemon is and which walls stand
     Status,
-    /// Show plugins and let them back in
+    /// Show plugins, decide what they may do and let them back in
     #[command(subcommand)]
     Plugin(plugin::Command),
 }
@@ -79,9 +79,13 @@ type Ask<'a> = &'a dyn Fn(&Request) -> Result<Response, CliError>;
 fn ask(socket: &std::path::Path, request: &Request) -> Result<Response, CliError> {
     match control::ask(socket, request).map_err(CliError::Client)? {
         Response::Refused(refusal) => Err(CliError::Refused(refusal)),
-        response @ (Response::Status(_) | Response::PluginList { .. } | Response::PluginResume(_)) => {
-            Ok(response)
-        }
+        response @ (Response::Status(_)
+        | Response::PluginList { .. }
+        | Response::PluginResume(_)
+        | Response::PluginShow(_)
+        | Response::PluginPending { .. }
+        | Response::PluginGrant(_)
+        | Response::PluginRevoke(_)) => Ok(response),
     }
 }
 

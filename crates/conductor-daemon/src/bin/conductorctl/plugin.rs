@@ -1,7 +1,11 @@
 //! `conductorctl plugin`: the plugins of a running daemon.
 
+mod grant;
 mod list;
+mod pending;
 mod resume;
+mod revoke;
+mod show;
 
 use crate::Ask;
 use crate::error::CliError;
@@ -10,6 +14,14 @@ use crate::error::CliError;
 pub(crate) enum Command {
     /// Show every plugin, its state and what it may do
     List,
+    /// Show everything about one plugin: what it asks for, what was granted, until when
+    Show(show::Arguments),
+    /// Show what plugins ask for and nobody has decided yet
+    Pending,
+    /// Grant a capability that a plugin asks for
+    Grant(grant::Arguments),
+    /// Take a capability away, at once, or deny it before it is granted
+    Revoke(revoke::Arguments),
     /// Let a plugin that rests, is quarantined or was stopped for a revocation back in
     Resume(resume::Arguments),
 }
@@ -17,6 +29,10 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command, ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
     match command {
         Command::List => list::run(ask, as_json),
+        Command::Show(arguments) => show::run(arguments, ask, as_json),
+        Command::Pending => pending::run(ask, as_json),
+        Command::Grant(arguments) => grant::run(arguments, ask, as_json),
+        Command::Revoke(arguments) => revoke::run(arguments, ask, as_json),
         Command::Resume(arguments) => resume::run(arguments, ask, as_json),
     }
 }

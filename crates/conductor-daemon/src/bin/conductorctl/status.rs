@@ -27,6 +27,10 @@ fn render(status: &DaemonStatus) -> String {
         lines.push(("This machine", walls(probed)));
     }
     lines.push(("Plugins", plugins(status.plugins)));
+    if status.pending > 0 {
+        let waiting = format!("{} requests wait for your word: conductorctl plugin pending", status.pending);
+        lines.push(("Approval", waiting));
+    }
     lines.push(("Events", format!("{dispatched} dispatched, {refused} refused, {coalesced} coalesced")));
     let AuditStatus { file, records, failures } = &status.audit;
     let lost = if *failures > 0 { format!(", {failures} LOST") } else { String::new() };

@@ -18,7 +18,7 @@ pub(super) fn run(ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
 }
 
 /// A table, and below the row of each plugin what does not fit into it.
-fn render(plugins: &[PluginStatus]) -> String {
+pub(super) fn render(plugins: &[PluginStatus]) -> String {
     let headings = HEADINGS.map(str::to_owned).to_vec();
     let rows: Vec<Vec<String>> = std::iter::once(headings).chain(plugins.iter().map(row)).collect();
     let mut lines = output::table(&rows).into_iter();
