@@ -1,5 +1,23 @@
 //! What is signed where more than a digest is: bytes together with what they are.
 
+use crate::private_key::{self, PrivateKey, PrivateKeyError};
+use crate::{PublicKey, Signature};
+
+/// Signs bytes as a payload of a type, and verifies the signature.
+///
+/// # Errors
+///
+/// Fails if the key does not sign, or what it gives is no signature of its own.
+pub fn sign(key: &dyn PrivateKey, payload_type: &str, body: &[u8]) -> Result<Signature, PrivateKeyError> {
+    private_key::sign(key, &pre_authentication_encoding(payload_type, body))
+}
+
+/// Whether this is a key's signature over bytes as a payload of a type.
+#[must_use]
+pub fn accepts(key: &PublicKey, payload_type: &str, body: &[u8], signature: &Signature) -> bool {
+    key.accepts(&pre_authentication_encoding(payload_type, body), signature)
+}
+
 /// The pre-authentication encoding of DSSE, version 1: `DSSEv1 SP LEN(type) SP type SP LEN(body) SP body`
 /// (<https://github.com/secure-systems-lab/dsse/blob/v1.0.0/protocol.md>). A signature over one type of payload can be
 /// mistaken for none over another, nor for one over a digest, which is 32 bytes.

@@ -122,6 +122,20 @@ impl Signature {
     }
 }
 
+/// 128 lower-case hex digits.
+impl FromStr for Signature {
+    type Err = SignatureError;
+
+    fn from_str(text: &str) -> Result<Self, SignatureError> {
+        decode_hex(text).map(Self).ok_or(SignatureError)
+    }
+}
+
+/// A text that is no signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected 128 lower-case hex digits")]
+pub struct SignatureError;
+
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&HEXLOWER.encode(&self.0))

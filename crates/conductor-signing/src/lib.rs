@@ -37,7 +37,7 @@ mod decision;
 mod developer;
 mod digest;
 mod document;
-mod dsse;
+pub mod dsse;
 pub mod escape;
 mod file_error;
 mod fingerprint;
@@ -74,7 +74,7 @@ pub use document::{
 pub use file_error::FileError;
 pub use fingerprint::Fingerprint;
 pub use json::{FormatError, ValueError};
-pub use key::{KeyError, PublicKey, Signature};
+pub use key::{KeyError, PublicKey, Signature, SignatureError};
 pub use key_file::{KeyFileError, KeyPaths, SigningKey};
 pub use manifest_edit::{ManifestEditError, add_manifest, manifest_from_toml};
 pub use module_scan::{FileKind, ModuleError, manifest_section};

@@ -5,42 +5,62 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
-use conductor_signing::{FileError, atomic_file, escape};
+use conductor_signing::{Digest, FileError, atomic_file, escape};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::{AuditRecord, AuditSink};
+use super::chain::{Link, MAX_LINE_BYTES};
+use super::checkpoint::{self, Notary};
+use super::{AuditEvent, AuditRecord, AuditSink, Head};
 
 /// Most bytes of the log. The record that would not fit makes it the previous log, and the one before that is gone: the
 /// two together take twice as much at most, whatever plugins do.
 pub const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A log of JSON lines.
+/// Records after which the chain is signed again.
+const RECORDS_PER_CHECKPOINT: u64 = 256;
+
+/// Time after which the chain is signed again if anything was recorded.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// A log of JSON lines, each tied to the one before.
 ///
 /// Each record is written with one system call to a file that is open for appending, before the plugin learns the outcome
 /// of what it asked for. It is not synchronised: the operating system has it, and a power cut may lose the last seconds.
+/// Where the chain stands is signed now and then, by a thread of its own, and kept in a file of its own.
 pub struct AuditLog {
     path: PathBuf,
     max_bytes: u64,
-    /// Records share it; changing to a new file takes it alone.
-    current: RwLock<Current>,
+    current: Arc<Mutex<Current>>,
     records: AtomicU64,
     failures: AtomicU64,
+    is_failing: AtomicBool,
+    signer: Option<Signer>,
     _lock: File,
 }
 
 struct Current {
     file: File,
-    size: AtomicU64,
-    /// Whether the last line has no end, because only a part of it could be written.
-    is_torn: AtomicBool,
+    size: u64,
+    /// What there is of a last line that has no end, because only a part of it could be written.
+    torn: Option<Vec<u8>>,
+    head: Head,
+}
+
+/// The thread that signs where the chain stands.
+struct Signer {
+    wake: SyncSender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl AuditLog {
     /// Opens the log at `path` for appending, or makes it, for its owner alone. The previous log is beside it with `.1`
-    /// at the end of its name.
+    /// at the end of its name, and so are its key and its checkpoint.
     ///
     /// # Errors
     ///
@@ -56,16 +76,41 @@ impl AuditLog {
         atomic_file::create_private_directory(directory).map_err(unusable)?;
         check_directory(directory)?;
         let lock = lock(path)?;
+        let notary = Notary::of(path).map_err(|cause| AuditError::Key { cause })?;
         let current = Current::open(path)?;
-        let (records, failures) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Self {
+        let found = current.head.sequence;
+        let mut log = Self {
             path: path.into(),
             max_bytes,
-            current: RwLock::new(current),
-            records,
-            failures,
+            current: Arc::new(Mutex::new(current)),
+            records: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            is_failing: AtomicBool::new(false),
+            signer: None,
             _lock: lock,
-        })
+        };
+        log.compare_with_checkpoint(found);
+        let signer = Signer::start(notary, Arc::clone(&log.current));
+        log.signer = Some(signer.map_err(unusable)?);
+        Ok(log)
+    }
+
+    /// Says in the log if lines are missing at its end; their numbers stay missing.
+    fn compare_with_checkpoint(&self, found: u64) {
+        let signed = match checkpoint::read(&self.path) {
+            Ok(Some(checkpoint)) => checkpoint.head.sequence,
+            Ok(None) => return,
+            Err(cause) => {
+                tracing::error!("the audit log {}: {cause}", escape::path(&self.path));
+                return;
+            }
+        };
+        if signed > found {
+            let path = escape::path(&self.path);
+            tracing::error!(signed, found, "lines are missing at the end of the audit log {path}");
+            self.lock().head.sequence = signed;
+            self.record(&AuditRecord::now(None, AuditEvent::LogTruncated { signed, found }));
+        }
     }
 
     /// The file.
@@ -86,34 +131,46 @@ impl AuditLog {
         self.failures.load(Ordering::Relaxed)
     }
 
+    /// Where the chain stands.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.lock().head
+    }
+
     fn append(&self, line: &str) -> io::Result<()> {
-        if self.is_full(line.len()) {
-            self.rotate(line.len())?;
+        let mut current = self.lock();
+        if current.is_full(line.len(), self.max_bytes) {
+            self.rotate(&mut current)?;
         }
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.append(line)
+        current.append(line)?;
+        if current.head.sequence.is_multiple_of(RECORDS_PER_CHECKPOINT)
+            && let Some(signer) = &self.signer
+        {
+            // A signer that is busy will look again.
+            let _ = signer.wake.try_send(());
+        }
+        Ok(())
     }
 
-    fn is_full(&self, more: usize) -> bool {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.is_full(more, self.max_bytes)
-    }
-
-    /// Makes the log the previous one and begins another, unless somebody else just did.
-    fn rotate(&self, more: usize) -> io::Result<()> {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if !current.is_full(more, self.max_bytes) {
-            return Ok(());
-        }
+    /// Makes the log the previous one and begins another.
+    fn rotate(&self, current: &mut Current) -> io::Result<()> {
         match fs::rename(&self.path, previous(&self.path)) {
             // An earlier attempt came that far.
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
         let file = options().create_new(true).open(&self.path)?;
-        *current = Current { file, size: AtomicU64::new(0), is_torn: AtomicBool::new(false) };
-        Ok(())
+        *current = Current { file, size: 0, torn: None, head: current.head };
+        current.begin()
     }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        lock_current(&self.current)
+    }
+}
+
+fn lock_current(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
+    current.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl AuditSink for AuditLog {
@@ -121,8 +178,10 @@ impl AuditSink for AuditLog {
         match self.append(&record.to_line()) {
             Ok(()) => {
                 self.records.fetch_add(1, Ordering::Relaxed);
+                self.is_failing.store(false, Ordering::Relaxed);
             }
             Err(error) => {
+                self.is_failing.store(true, Ordering::Relaxed);
                 let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
                 if failures.is_power_of_two() {
                     let path = escape::path(&self.path);
@@ -133,6 +192,44 @@ impl AuditSink for AuditLog {
                 }
             }
         }
+    }
+
+    fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for AuditLog {
+    fn drop(&mut self) {
+        if let Some(Signer { wake, thread }) = self.signer.take() {
+            drop(wake);
+            // It has said what went wrong.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Signer {
+    /// Signs when woken, after a while, and when the log is closed, whenever something was recorded since the last time.
+    fn start(notary: Notary, current: Arc<Mutex<Current>>) -> io::Result<Self> {
+        let (wake, woken) = mpsc::sync_channel(1);
+        let work = move || {
+            let mut signed = None;
+            let mut is_closed = false;
+            while !is_closed {
+                is_closed = woken.recv_timeout(CHECKPOINT_EVERY) == Err(RecvTimeoutError::Disconnected);
+                let head = lock_current(&current).head;
+                if signed == Some(head) || head.sequence == 0 {
+                    continue;
+                }
+                match notary.sign(head) {
+                    Ok(()) => signed = Some(head),
+                    Err(cause) => tracing::error!("the audit log's checkpoint cannot be written: {cause}"),
+                }
+            }
+        };
+        let thread = Builder::new().name("audit".into()).spawn(work)?;
+        Ok(Self { wake, thread })
     }
 }
 
@@ -148,44 +245,90 @@ impl Current {
         })?;
         check_file(path, &file.metadata().map_err(unusable)?)?;
         let size = file.metadata().map_err(unusable)?.len();
-        let mut last = [b'\n'];
-        if let Some(end) = size.checked_sub(1) {
-            file.read_exact_at(&mut last, end).map_err(unusable)?;
-        }
-        let (size, is_torn) = (AtomicU64::new(size), AtomicBool::new(last != [b'\n']));
-        Ok(Self { file, size, is_torn })
-    }
-
-    fn is_full(&self, more: usize, max: u64) -> bool {
-        let size = self.size.load(Ordering::Relaxed);
-        size > 0 && size.saturating_add(more as u64) > max
-    }
-
-    fn append(&self, line: &str) -> io::Result<()> {
-        let ended;
-        let bytes = if self.is_torn.swap(false, Ordering::Relaxed) {
-            ended = format!("\n{line}");
-            ended.as_bytes()
-        } else {
-            line.as_bytes()
+        let (last, torn) = tail(&file, size).map_err(unusable)?;
+        let head = match last {
+            Some(head) => Some(head),
+            None => last_of_previous(path).map_err(unusable)?,
         };
+        let torn = (!torn.is_empty()).then_some(torn);
+        let mut current = Self { file, size, torn, head: head.unwrap_or_else(Head::genesis) };
+        if last.is_none() {
+            current.begin().map_err(unusable)?;
+        }
+        Ok(current)
+    }
+
+    /// Says what the lines of this file follow.
+    fn begin(&mut self) -> io::Result<()> {
+        if self.torn.take().is_some() {
+            self.write(b"\n")?;
+        }
+        let previous = self.head.chain.to_string();
+        self.append(&AuditRecord::now(None, AuditEvent::LogBegun { previous }).to_line())
+    }
+
+    const fn is_full(&self, more: usize, max: u64) -> bool {
+        self.size > 0 && self.size.saturating_add(more as u64 + MAX_LINK_BYTES) > max
+    }
+
+    fn append(&mut self, line: &str) -> io::Result<()> {
+        if let Some(torn) = self.torn.clone() {
+            self.write(b"\n")?;
+            self.torn = None;
+            let torn = Digest::from_bytes(&torn).to_string();
+            self.tie(&AuditRecord::now(None, AuditEvent::LogMended { torn }).to_line())?;
+        }
+        self.tie(line)
+    }
+
+    /// Writes a line tied to the one before.
+    fn tie(&mut self, line: &str) -> io::Result<()> {
+        let (line, head) = self.head.tie(line);
+        self.write(line.as_bytes())?;
+        self.head = head;
+        Ok(())
+    }
+
+    /// Writes all or remembers which part was written.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let written = loop {
-            match (&self.file).write(bytes) {
+            match self.file.write(bytes) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let was_torn = bytes.len() > line.len();
-                    self.is_torn.fetch_or(was_torn, Ordering::Relaxed);
-                    return Err(error);
-                }
-                Ok(written) => break written,
+                written => break written?,
             }
         };
-        self.size.fetch_add(written as u64, Ordering::Relaxed);
+        self.size += written as u64;
         if written < bytes.len() {
-            self.is_torn.store(true, Ordering::Relaxed);
+            self.torn = bytes.get(..written).map(<[u8]>::to_vec).filter(|torn| !torn.is_empty());
             return Err(ErrorKind::WriteZero.into());
         }
         Ok(())
+    }
+}
+
+/// Most bytes that the number and the value of a line add to it.
+const MAX_LINK_BYTES: u64 = 128;
+
+/// The last whole line of a file, if it is one of a chain, and what stands behind it without an end.
+fn tail(file: &File, size: u64) -> io::Result<(Option<Head>, Vec<u8>)> {
+    let start = size.saturating_sub(2 * MAX_LINE_BYTES as u64);
+    let mut bytes = vec![0; usize::try_from(size - start).unwrap_or_default()];
+    file.read_exact_at(&mut bytes, start)?;
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
+    let torn = bytes.split_off(end);
+    let line = bytes.strip_suffix(b"\n").and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next());
+    let link = line.and_then(|line| std::str::from_utf8(line).ok()).and_then(Link::read);
+    Ok((link.map(|link| link.head), torn))
+}
+
+/// Where the chain stood at the end of the previous log.
+fn last_of_previous(path: &Path) -> io::Result<Option<Head>> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    match OpenOptions::new().read(true).custom_flags(flags).open(previous(path)) {
+        Ok(file) if file.metadata()?.is_file() => Ok(tail(&file, file.metadata()?.len())?.0),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -198,13 +341,13 @@ fn options() -> OpenOptions {
 }
 
 /// The path with more at its end.
-fn beside(path: &Path, end: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()
 }
 
-fn previous(path: &Path) -> PathBuf {
+pub(super) fn previous(path: &Path) -> PathBuf {
     beside(path, ".1")
 }
 
@@ -272,6 +415,12 @@ pub enum AuditError {
         /// What is wrong with the file or its directory.
         source: FileError,
     },
+    /// Its checkpoints cannot be signed.
+    #[error("the audit log's key cannot be used: {cause}")]
+    Key {
+        /// Why.
+        cause: String,
+    },
     /// Another process writes it.
     #[error("the audit log {} is being written by another process", escape::path(path))]
     InUse {
@@ -286,7 +435,7 @@ impl AuditError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unsafe { source } => source.hint(),
-            Self::Unusable { .. } | Self::InUse { .. } => None,
+            Self::Unusable { .. } | Self::Key { .. } | Self::InUse { .. } => None,
         }
     }
 }
@@ -317,9 +466,17 @@ mod tests {
         assert!(text.is_empty() || text.ends_with('\n'), "{text}");
         let plugin = |line: &str| {
             let record: serde_json::Value = serde_json::from_str(line).expect("a record");
-            record["plugin"].as_str().expect("a plugin").to_owned()
+            record["plugin"].as_str().map(str::to_owned)
         };
-        text.lines().map(plugin).collect()
+        text.lines().filter_map(plugin).collect()
+    }
+
+    /// Bytes of a file that has room for so many records of this length behind its first line.
+    fn room_for(records: u64, record: &AuditRecord) -> u64 {
+        let begun = AuditRecord::now(None, AuditEvent::LogBegun { previous: "0".repeat(64) });
+        let length = |record: &AuditRecord| Head::genesis().tie(&record.to_line()).0.len() as u64;
+        // Half a record more, because numbers grow.
+        length(&begun) + records * length(record) + length(record) / 2
     }
 
     #[test]
@@ -338,13 +495,13 @@ mod tests {
     #[test]
     fn a_full_log_becomes_the_previous_one() {
         let (_directory, path) = place();
-        let line = record("00").to_line().len() as u64;
-        let log = AuditLog::open_with(&path, line * 3).expect("opens");
+        let max = room_for(3, &record("00"));
+        let log = AuditLog::open_with(&path, max).expect("opens");
         (0..7).for_each(|number| log.record(&record(&format!("{number:02}"))));
         assert_eq!(plugins(&previous(&path)), ["03", "04", "05"]);
         assert_eq!(plugins(&path), ["06"]);
         drop(log);
-        let log = AuditLog::open_with(&path, line * 3).expect("opens");
+        let log = AuditLog::open_with(&path, max).expect("opens");
         (7..10).for_each(|number| log.record(&record(&format!("{number:02}"))));
         assert_eq!(plugins(&path), ["09"], "what was there before counts");
         assert_eq!((log.records(), log.failures()), (3, 0));
@@ -353,8 +510,7 @@ mod tests {
     #[test]
     fn records_of_many_threads_are_whole_lines() {
         let (_directory, path) = place();
-        let line = record("t0").to_line().len() as u64;
-        let log = Arc::new(AuditLog::open_with(&path, line * 250).expect("opens"));
+        let log = Arc::new(AuditLog::open_with(&path, room_for(250, &record("t0"))).expect("opens"));
         std::thread::scope(|scope| {
             for thread in 0..4 {
                 let log = &log;
@@ -364,6 +520,9 @@ mod tests {
         assert_eq!((log.records(), log.failures()), (400, 0));
         let (old, new) = (plugins(&previous(&path)).len(), plugins(&path).len());
         assert_eq!(old + new, 400, "{old} and {new}");
+        drop(log);
+        let found = crate::audit::verify(&path, None).expect("verified");
+        assert!(found.is_whole() && found.records == 402, "{found:?}");
     }
 
     #[test]
@@ -375,15 +534,14 @@ mod tests {
         log.record(&record("a"));
         log.record(&record("b"));
         let text = fs::read_to_string(&path).expect("log");
-        assert_eq!(text.lines().count(), 3, "{text}");
+        assert_eq!(text.lines().count(), 4, "{text}");
         assert!(text.lines().skip(1).all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
     }
 
     #[test]
     fn a_log_that_cannot_be_changed_for_a_new_one_counts_what_it_loses() {
         let (_directory, path) = place();
-        let line = record("0").to_line().len() as u64;
-        let log = AuditLog::open_with(&path, line).expect("opens");
+        let log = AuditLog::open_with(&path, room_for(1, &record("0"))).expect("opens");
         log.record(&record("0"));
         fs::create_dir(previous(&path)).expect("a directory in the way");
         (0..3).for_each(|_| log.record(&record("1")));

@@ -37,6 +37,23 @@ pub struct AuditRecord {
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum AuditEvent {
+    /// A file of the log began.
+    LogBegun {
+        /// The value of the line that it follows, in the file before.
+        previous: String,
+    },
+    /// The line before was cut short, as when the machine stopped while it was written.
+    LogMended {
+        /// SHA-256 of what there is of it.
+        torn: String,
+    },
+    /// Lines that had been signed for are missing at the end of the log.
+    LogTruncated {
+        /// The record that the log had come to.
+        signed: u64,
+        /// The last one that was there.
+        found: u64,
+    },
     /// A host began.
     HostStarted {
         /// Its process identifier.
