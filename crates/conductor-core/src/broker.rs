@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use conductor_abi::{Capability, Op, Status};
+use conductor_abi::{Capability, Op, Risk, Status};
 
 use crate::audit::{AuditSink, PluginAudit};
 use crate::capability::{Call, Operation, Refusal, granted, midi, network};
@@ -307,12 +307,22 @@ impl Session {
             granted(&grants, O::CAPABILITY).inspect_err(|refusal| self.record::<O>(&"", Err(refusal)))?;
         let request = O::parse(request)?;
         let call = Call { session: self, deadline };
-        let result = O::check(&request, grant).and_then(|permit| O::act(&request, permit, &call));
+        let permit = O::check(&request, grant).and_then(|permit| self.recordable::<O>().map(|()| permit));
+        let result = permit.and_then(|permit| O::act(&request, permit, &call));
         if result.is_ok() {
             self.used.fetch_or(bit(O::CAPABILITY), Ordering::AcqRel);
         }
         self.record::<O>(&request, result.as_ref().map(Vec::len));
         result
+    }
+
+    /// Refuses what is of high risk while the audit log cannot be written. The refusal is written to it, if that works again.
+    fn recordable<O: Operation>(&self) -> Result<(), Refusal> {
+        if O::CAPABILITY.risk() < Risk::High || !self.audit.is_failing() {
+            return Ok(());
+        }
+        let reason = format!("{} is not done while the audit log cannot be written", O::CAPABILITY);
+        Err(Refusal::new(Status::Unavailable, reason))
     }
 
     fn record<O: Operation>(&self, request: &dyn std::fmt::Display, result: Result<usize, &Refusal>) {

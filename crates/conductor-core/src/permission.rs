@@ -122,9 +122,14 @@ impl Permission {
         name: Option<&str>,
     ) -> Result<Approved, ApprovalError> {
         let mut decided = self.decided();
-        let approved = self.0.approvals.approve(capability, scope, duration, name)?;
-        let (scopes, lasts) = (AuditText::of(&Listed(&approved.granted)), AuditText::of(duration));
-        self.0.session.audit().rare(|| AuditEvent::CapabilityGranted { capability, scopes, lasts });
+        let approval = self.0.approvals.prepare(capability, scope, duration, name)?;
+        let (scopes, lasts) = (AuditText::of(&Listed(&approval.approved.granted)), AuditText::of(duration));
+        let audit = self.0.session.audit();
+        audit.rare(|| AuditEvent::CapabilityGranted { capability, scopes, lasts });
+        if audit.is_failing() {
+            return Err(ApprovalError::NotAudited);
+        }
+        let approved = self.0.approvals.commit(approval)?;
         *decided = self.0.approvals.decide()?;
         self.apply(&decided.grants);
         Ok(approved)

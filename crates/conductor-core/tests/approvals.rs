@@ -4,10 +4,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Risk};
+use conductor_core::audit::{AuditRecord, AuditSink};
 use conductor_core::grant::store::GrantStore;
 use conductor_core::grant::{ApprovalError, GrantDuration};
 use conductor_core::{Host, LoadError, Outcome, Plugin, PluginOptions, Suspension, WasmConfig};
@@ -298,4 +301,39 @@ fn decisions_that_cannot_be_read_stop_loading() {
     assert!(plugin.permission().refresh().is_err());
     let granted = plugin.permission().capabilities()[0].to_string();
     assert_eq!(granted, "Filesystem is granted by approval: read-write", "what runs goes on as it was");
+}
+
+/// A sink that fails when told to.
+#[derive(Default)]
+struct Sink(AtomicBool);
+
+impl AuditSink for Sink {
+    fn record(&self, _record: &AuditRecord) {}
+
+    fn is_failing(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn nothing_is_granted_that_cannot_be_recorded() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let sink = Arc::new(Sink::default());
+    let host = place.host().audited(Arc::clone(&sink) as _);
+    let mut plugin = load(&host, &path);
+    sink.0.store(true, Ordering::Relaxed);
+    let grant = |plugin: &dyn Plugin| {
+        plugin.permission().approve(Capability::Filesystem, None, &GrantDuration::Always, None)
+    };
+    let refused = grant(plugin.as_ref());
+    assert!(matches!(refused, Err(ApprovalError::NotAudited)), "{refused:?}");
+    assert_eq!(call(plugin.as_mut()), BADF);
+    assert!(!GrantStore::file(&place.path("config")).exists());
+    sink.0.store(false, Ordering::Relaxed);
+    grant(plugin.as_ref()).expect("granted");
+    sink.0.store(true, Ordering::Relaxed);
+    assert_eq!(call(plugin.as_mut()), 0, "what runs goes on");
+    plugin.permission().deny(Capability::Filesystem).expect("what is taken away needs no record");
+    assert_eq!(call(plugin.as_mut()), BADF);
 }

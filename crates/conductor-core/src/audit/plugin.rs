@@ -80,6 +80,11 @@ impl PluginAudit {
         }
     }
 
+    /// Whether the last record of any plugin could not be kept.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.sink.as_ref().is_some_and(|sink| sink.is_failing())
+    }
+
     /// Records something that a plugin cannot make happen often.
     pub(crate) fn rare(&self, event: impl FnOnce() -> AuditEvent) {
         self.write(self.left_out.swap(0, Ordering::Relaxed), event);

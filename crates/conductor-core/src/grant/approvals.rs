@@ -81,6 +81,14 @@ pub(crate) struct Decided {
     pub(crate) has_once: bool,
 }
 
+/// What the user's word is about to lead to.
+pub(crate) struct Approval {
+    capability: Capability,
+    stored: Vec<StoredGrant>,
+    duration: Duration,
+    pub(crate) approved: Approved,
+}
+
 /// What the user's word has led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
@@ -138,16 +146,16 @@ impl Approvals {
         if first.is_empty() { Ok(()) } else { Ok(GrantStore::remember(directory, first)?) }
     }
 
-    /// Grants what the plugin declares of a capability, or `scopes` of it, and nothing else of that capability.
+    /// What it would be to grant what the plugin declares of a capability, or one scope of it.
     ///
     /// `name` is the plugin's name as the user typed it: without it nothing of high risk is granted.
-    pub(crate) fn approve(
+    pub(crate) fn prepare(
         &self,
         capability: Capability,
         scope: Option<&Scope>,
         duration: &Duration,
         name: Option<&str>,
-    ) -> Result<Approved, ApprovalError> {
+    ) -> Result<Approval, ApprovalError> {
         let declared = self.declared(capability)?;
         if declared.is_empty() {
             return Err(ApprovalError::NotDeclared { capability });
@@ -181,21 +189,23 @@ impl Approvals {
             granted_at: UtcTime::now(),
             until: if let Duration::Until(until) = duration { Some(until.clone()) } else { None },
         });
-        let stored: Vec<_> = stored.collect();
-        let lasting = match duration {
-            Duration::Once | Duration::Session => Vec::new(),
-            Duration::Until(_) | Duration::Always => stored.clone(),
+        let (stored, duration) = (stored.collect(), duration.clone());
+        Ok(Approval { capability, stored, duration, approved: Approved { granted, risk } })
+    }
+
+    /// Grants that, and nothing else of the capability.
+    pub(crate) fn commit(&self, approval: Approval) -> Result<Approved, ApprovalError> {
+        let Approval { capability, stored, duration, approved } = approval;
+        let (lasting, passing) = match duration {
+            Duration::Once | Duration::Session => (Vec::new(), stored),
+            Duration::Until(_) | Duration::Always => (stored, Vec::new()),
         };
         if !lasting.is_empty() || self.directory.is_some() {
             GrantStore::grant(self.directory()?, &self.subject, capability, lasting)?;
         }
         self.session.forget(&self.subject, capability);
-        match duration {
-            Duration::Once => self.session.add(stored, true)?,
-            Duration::Session => self.session.add(stored, false)?,
-            Duration::Until(_) | Duration::Always => {}
-        }
-        Ok(Approved { granted, risk })
+        self.session.add(passing, duration == Duration::Once)?;
+        Ok(approved)
     }
 
     /// Denies a capability from now on, whoever publishes a plugin of this name.
@@ -309,6 +319,9 @@ pub enum ApprovalError {
         /// The capability.
         capability: Capability,
     },
+    /// It could not be recorded that it is granted.
+    #[error("nothing is granted while the audit log cannot be written")]
+    NotAudited,
     /// The host keeps no decisions.
     #[error("this host keeps no grants: it has no configuration directory")]
     NoDirectory,
@@ -340,6 +353,7 @@ impl ApprovalError {
             Self::NotDeclared { .. }
             | Self::NothingNamed { .. }
             | Self::NameNotTyped { .. }
+            | Self::NotAudited
             | Self::NoDirectory
             | Self::TooMany
             | Self::Grant(_) => None,
