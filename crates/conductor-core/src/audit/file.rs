@@ -143,7 +143,8 @@ impl AuditLog {
             self.rotate(&mut current)?;
         }
         current.append(line)?;
-        if current.head.sequence.is_multiple_of(RECORDS_PER_CHECKPOINT)
+        let is_first = self.records.load(Ordering::Relaxed) == 0;
+        if (is_first || current.head.sequence.is_multiple_of(RECORDS_PER_CHECKPOINT))
             && let Some(signer) = &self.signer
         {
             // A signer that is busy will look again.

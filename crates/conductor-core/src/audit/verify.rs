@@ -81,8 +81,8 @@ pub enum Fault {
         /// The last one that is there.
         found: u64,
     },
-    /// The record that was signed is another one than the one in the log.
-    #[error("record {sequence} is not the one that was signed")]
+    /// A record is another one than the one that was signed, or that who writes the log wrote.
+    #[error("record {sequence} is not the one that was written")]
     OtherHistory {
         /// The record.
         sequence: u64,
@@ -119,7 +119,7 @@ impl Verification {
 ///
 /// Fails if a file cannot be read.
 pub fn verify(path: &Path, live: Option<Head>) -> Result<Verification, AuditError> {
-    let mut walk = Walk { found: Verification::default(), before: None, signed: None };
+    let mut walk = Walk { found: Verification::default(), before: None, marks: Vec::new() };
     match checkpoint::read(path) {
         Ok(checkpoint) => {
             if let (Some(checkpoint), Some(key)) = (&checkpoint, checkpoint::public_key(path))
@@ -128,25 +128,25 @@ pub fn verify(path: &Path, live: Option<Head>) -> Result<Verification, AuditErro
                 let cause = "the checkpoint was signed by another key than the log's own".to_owned();
                 walk.found.fault(Fault::Checkpoint { cause });
             }
+            walk.marks.extend(checkpoint.as_ref().map(|checkpoint| (checkpoint.head, None)));
             walk.found.checkpoint = checkpoint;
         }
         Err(cause) => walk.found.fault(Fault::Checkpoint { cause }),
     }
+    walk.marks.extend(live.map(|live| (live, None)));
     walk.file(&previous(path))?;
     walk.file(path)?;
-    let Walk { mut found, signed, .. } = walk;
-    let marks = [found.checkpoint.as_ref().map(|checkpoint| checkpoint.head), live];
+    let Walk { mut found, marks, .. } = walk;
     let last = found.last.map_or(0, |head| head.sequence);
-    for mark in marks.into_iter().flatten().filter(|mark| mark.sequence > last) {
-        found.fault(Fault::Truncated { expected: mark.sequence, found: last });
+    for (mark, chain) in marks {
+        let sequence = mark.sequence;
+        if sequence > last {
+            found.fault(Fault::Truncated { expected: sequence, found: last });
+        } else if chain.is_some_and(|chain| chain != mark.chain) {
+            found.fault(Fault::OtherHistory { sequence });
+        }
     }
-    if let (Some(checkpoint), Some(chain)) = (&found.checkpoint, signed)
-        && checkpoint.head.chain != chain
-    {
-        let sequence = checkpoint.head.sequence;
-        found.fault(Fault::OtherHistory { sequence });
-    }
-    if found.checkpoint.is_none() && found.records > 0 && found.faults.is_empty() {
+    if found.checkpoint.is_none() && live.is_none() && found.records > 0 && found.faults.is_empty() {
         found.fault(Fault::NoCheckpoint);
     }
     Ok(found)
@@ -157,8 +157,8 @@ struct Walk {
     found: Verification,
     /// The last line of the chain.
     before: Option<Head>,
-    /// The value of the line that the checkpoint is about.
-    signed: Option<Digest>,
+    /// Where the chain is known to have stood, and the values of those lines in the log.
+    marks: Vec<(Head, Option<Digest>)>,
 }
 
 impl Walk {
@@ -237,8 +237,10 @@ impl Walk {
         self.found.first.get_or_insert(found.sequence);
         self.found.last = Some(found);
         self.before = Some(found);
-        if self.found.checkpoint.as_ref().is_some_and(|signed| signed.head.sequence == found.sequence) {
-            self.signed = Some(found.chain);
+        for (mark, chain) in &mut self.marks {
+            if mark.sequence == found.sequence {
+                *chain = Some(found.chain);
+            }
         }
     }
 }

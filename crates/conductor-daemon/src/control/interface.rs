@@ -98,6 +98,7 @@ impl Interface {
             events.coalesced += snapshot.tally.coalesced;
         }
         let walls = self.common_walls(&snapshots);
+        let audit = self.audit.head();
         let waiting = snapshots.iter().filter_map(|snapshot| match &snapshot.phase {
             Phase::Loaded(loaded) => Some(loaded.permission.pending().len() as u64),
             Phase::Loading | Phase::Refused { .. } => None,
@@ -118,6 +119,8 @@ impl Interface {
                 file: self.audit.path().to_owned(),
                 records: self.audit.records(),
                 failures: self.audit.failures(),
+                sequence: audit.sequence,
+                chain: audit.chain.to_string(),
             },
         }
     }

@@ -135,6 +135,10 @@ pub struct AuditStatus {
     pub records: u64,
     /// Records that could not be written since the daemon started.
     pub failures: u64,
+    /// Number of the last record.
+    pub sequence: u64,
+    /// Value of the last record, which stands for all before it.
+    pub chain: String,
 }
 
 /// What the operating system enforces on a worker process.

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use conductor_core::health::FAILURES_BEFORE_QUARANTINE;
 use serde_json::Value as Json;
 
-use super::ctl::{SILENT, json, shown};
+use super::ctl::{SILENT, ctl, json, shown};
 use crate::scratch::{LENIENT, Scratch, plugin};
 use crate::wasm;
 
@@ -54,7 +54,8 @@ fn a_denied_capability_an_ended_call_and_a_refused_plugin_are_recorded() {
     assert_eq!(fs::metadata(&log).expect("metadata").mode() & 0o7777, 0o600);
 
     let records = records(&scratch);
-    let first = records.first().expect("a record");
+    assert_eq!(records[0]["event"], "log-begun");
+    let first = &records[1];
     assert_eq!((&first["event"], &first["pid"]), (&"host-started".into(), &pid.into()));
     assert_eq!(first["walls"][0], "webassembly");
     let last = records.last().expect("a record");
@@ -76,7 +77,7 @@ fn a_denied_capability_an_ended_call_and_a_refused_plugin_are_recorded() {
     let [ended] = events(&records, "call-ended")[..] else { panic!("{records:?}") };
     assert_eq!((&ended["plugin"], &ended["outcome"]), (&"hostile".into(), &"limit".into()));
     assert_eq!((&ended["limit"], &ended["error"]), (&"max_fuel".into(), &"fuel exhausted".into()));
-    assert_eq!(records.len(), 6, "{records:?}");
+    assert_eq!(records.len(), 7, "{records:?}");
 }
 
 #[test]
@@ -135,5 +136,77 @@ fn a_log_that_cannot_be_written_stops_the_daemon() {
     let mut daemon = scratch.start(&[]);
     daemon.wait_for_log("nothing will happen");
     while json(&scratch, &["status"])["audit"]["records"] == 0 {}
+    daemon.stop();
+}
+
+#[test]
+fn the_log_is_shown_verified_and_missed_where_it_was_cut() {
+    let scratch = Scratch::new();
+    let hostile = plugin("hostile", &wasm::fixture("hostile"), "denied_capabilities = [\"Network\"]");
+    let fetch = "action = \"fetch\"\nparameters = { url = \"http://192.0.2.1/\\u001b[31m\" }";
+    scratch.config(&format!("{LENIENT}{hostile}{}", ticks(fetch, 3)));
+    let mut daemon = scratch.start(&[]);
+    (0..3).for_each(|_| {
+        daemon.next_call();
+    });
+    let denied = shown(&scratch, &["audit", "show", "--plugin", "hostile", "--event", "capability-denied"]);
+    assert_eq!(denied.lines().count(), 3, "{denied}");
+    assert!(denied.contains("capability=Network  operation=http-request"), "{denied}");
+    let last = shown(&scratch, &["audit", "show", "-n", "1", "--capability", "network", "--json"]);
+    let last: Json = serde_json::from_str(&last).expect("one record");
+    assert!(last["seq"].as_u64().is_some_and(|number| number > 3), "{last}");
+    assert_eq!(shown(&scratch, &["audit", "show", "--since", "2999-01-01"]), "");
+    let whole = shown(&scratch, &["audit", "verify"]);
+    assert!(whole.contains("is whole: records 1 to ") && whole.contains("confirms its end"), "{whole}");
+
+    // While it is written, the last record counts; afterwards the last one that was signed.
+    let log = scratch.path("state/audit.jsonl");
+    let text = fs::read_to_string(&log).expect("read");
+    let end = text.trim_end().rfind('\n').expect("lines") + 1;
+    fs::write(&log, &text[..end]).expect("written");
+    let cut = ctl(&scratch, &["audit", "verify"]);
+    assert!(cut.code == 1 && cut.stdout.contains("its end is missing"), "{cut:?}");
+    fs::write(&log, &text).expect("written");
+    daemon.stop();
+    assert!(shown(&scratch, &["audit", "verify"]).contains("No daemon runs"));
+    let text = fs::read_to_string(&log).expect("read");
+    fs::write(&log, text.replacen("capability-denied", "capability-used", 1)).expect("written");
+    let changed = ctl(&scratch, &["audit", "verify"]);
+    assert!(
+        changed.code == 1 && changed.stdout.contains("does not follow from the one before"),
+        "{changed:?}"
+    );
+    assert!(changed.stderr.contains("hint: somebody or a damaged disk changed it"), "{changed:?}");
+}
+
+#[test]
+fn records_are_followed_as_they_are_written() {
+    let scratch = Scratch::new();
+    let hostile = plugin("hostile", &wasm::fixture("hostile"), "");
+    scratch.config(&format!("{LENIENT}{hostile}{SILENT}"));
+    let mut daemon = scratch.start(&[]);
+    daemon.wait_for_log("plugin loaded");
+    let arguments = ["audit", "follow", "--event", "capability-revoked"];
+    let mut follow = scratch.program(env!("CARGO_BIN_EXE_conductorctl"), &arguments);
+    let mut follow = follow.stdout(std::process::Stdio::piped()).spawn().expect("starts");
+    let output = std::io::BufReader::new(follow.stdout.take().expect("a pipe"));
+    let lines = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        use std::io::BufRead as _;
+        output.lines().map_while(Result::ok).for_each(|line| lines.0.send(line).expect("read"));
+    });
+    // It begins at the end of the log, whenever that is.
+    let start = std::time::Instant::now();
+    let line = loop {
+        shown(&scratch, &["plugin", "revoke", "hostile", "Network"]);
+        if let Ok(line) = lines.1.recv_timeout(std::time::Duration::from_millis(300)) {
+            break line;
+        }
+        assert!(start.elapsed() < crate::scratch::PATIENCE, "nothing is printed");
+    };
+    assert!(line.contains("hostile") && line.ends_with("capability-revoked    capability=Network"), "{line}");
+    follow.kill().expect("ended");
+    follow.wait().expect("ended");
+    reader.join().expect("no panic");
     daemon.stop();
 }

@@ -1,7 +1,9 @@
 //! Every failure of the program, and the one place that gives it an exit status and a hint.
 
 use std::io;
+use std::path::PathBuf;
 
+use conductor_core::audit::AuditError;
 use conductor_core::grant::GrantError;
 use conductor_daemon::control::{ClientError, Refusal, RefusalCause};
 use conductor_daemon::paths::PathsError;
@@ -37,6 +39,12 @@ pub(crate) enum CliError {
     Date(String),
     #[error("nothing was granted")]
     NotConfirmed { hint: String },
+    #[error(transparent)]
+    Audit(AuditError),
+    #[error("the audit log is not whole")]
+    NotWhole,
+    #[error("cannot read the audit log {}: {source}", escape::path(path))]
+    Log { path: PathBuf, source: io::Error },
     #[error("cannot print the report: {0}")]
     Output(io::Error),
 }
@@ -54,6 +62,9 @@ impl CliError {
             | Self::OtherAnswer
             | Self::NotRequested { .. }
             | Self::NotConfirmed { .. }
+            | Self::Audit(_)
+            | Self::NotWhole
+            | Self::Log { .. }
             | Self::Output(_) => OTHER,
         }
     }
@@ -88,12 +99,19 @@ impl CliError {
             Self::Date(_) => {
                 Some("write 2026-12-31, or 2026-12-31T18:00:00Z, in UTC; not in the past".to_owned())
             }
+            Self::Audit(error) => error.hint(),
+            Self::NotWhole => Some(
+                "somebody or a damaged disk changed it; keep it as it is, with its .1, .checkpoint and .key files, and \
+                 look at what else that account could do"
+                    .to_owned(),
+            ),
             Self::NotConfirmed { hint } => Some(hint.clone()),
             Self::Paths(_)
             | Self::Client(_)
             | Self::Refused(_)
             | Self::OtherAnswer
             | Self::Grant(_)
+            | Self::Log { .. }
             | Self::Output(_) => None,
         }
     }

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audit;
 mod error;
 mod output;
 mod plugin;
@@ -49,6 +50,9 @@ enum Command {
     /// Show plugins, decide what they may do and let them back in
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Read the audit log, and see whether it is whole
+    #[command(subcommand)]
+    Audit(audit::Command),
 }
 
 fn main() -> ExitCode {
@@ -62,14 +66,16 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), CliError> {
+    let paths = || Paths::from_environment().map_err(CliError::Paths);
     let socket = match cli.socket {
         Some(socket) => socket,
-        None => Paths::from_environment().map_err(CliError::Paths)?.control_socket(),
+        None => paths()?.control_socket(),
     };
     let ask = |request: &Request| ask(&socket, request);
     match cli.command {
         Command::Status => status::run(&ask, cli.json),
         Command::Plugin(command) => plugin::run(&command, &ask, cli.json),
+        Command::Audit(command) => audit::run(&command, &paths()?, &ask, cli.json),
     }
 }
 

@@ -32,7 +32,7 @@ fn render(status: &DaemonStatus) -> String {
         lines.push(("Approval", waiting));
     }
     lines.push(("Events", format!("{dispatched} dispatched, {refused} refused, {coalesced} coalesced")));
-    let AuditStatus { file, records, failures } = &status.audit;
+    let AuditStatus { file, records, failures, .. } = &status.audit;
     let lost = if *failures > 0 { format!(", {failures} LOST") } else { String::new() };
     lines.push(("Audit log", format!("{}, {records} records{lost}", path(file))));
     let line = |(name, value): (&str, String)| format!("{:<18}{value}\n", format!("{name}:"));
