@@ -17,6 +17,8 @@ pub enum Op {
     MidiPorts = 0x200,
     /// Send a [`MidiSend`](crate::MidiSend); the answer is empty.
     MidiSend = 0x201,
+    /// Run a [`ProgramRun`](crate::ProgramRun) to its end, answered by a [`ProgramOutput`](crate::ProgramOutput).
+    ProgramRun = 0x400,
 }
 
 impl Op {
@@ -30,6 +32,7 @@ impl Op {
             0x100 => Some(Self::HttpRequest),
             0x200 => Some(Self::MidiPorts),
             0x201 => Some(Self::MidiSend),
+            0x400 => Some(Self::ProgramRun),
             _ => None,
         }
     }
@@ -129,7 +132,9 @@ mod tests {
 
     #[test]
     fn operation_numbers_are_stable() {
-        for op in [Op::Fetch, Op::Reply, Op::Log, Op::HttpRequest, Op::MidiPorts, Op::MidiSend] {
+        for op in
+            [Op::Fetch, Op::Reply, Op::Log, Op::HttpRequest, Op::MidiPorts, Op::MidiSend, Op::ProgramRun]
+        {
             assert_eq!(Op::from_number(op.number()), Some(op));
         }
         assert_eq!(Op::from_number(3), None);

@@ -24,7 +24,10 @@ pub use capability::{Capability, Risk, UnknownCapability, UnknownRisk};
 pub use manifest::{
     ActionSpec, CapabilityRequest, MANIFEST_SECTION, MAX_MANIFEST_BYTES, Manifest, ManifestError,
 };
-pub use operation::{HttpRequest, HttpResponse, LogLevel, LogRecord, MidiPortList, MidiSend};
+pub use operation::{
+    HttpRequest, HttpResponse, LogLevel, LogRecord, MidiPortList, MidiSend, ProgramEnd, ProgramOutput,
+    ProgramRun,
+};
 pub use request::{Context, Request};
 
 /// Version of the plugin ABI described by this crate; a manifest's `abi` names the version a plugin was built for.

@@ -69,6 +69,46 @@ pub struct MidiPortList {
     pub ports: Vec<String>,
 }
 
+/// A program to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramRun<'a> {
+    /// Absolute path, as the grant names it.
+    pub program: &'a str,
+    /// Arguments after the program's name.
+    #[serde(borrow)]
+    pub arguments: Vec<&'a str>,
+    /// What the program reads from standard input.
+    pub input: &'a [u8],
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProgramEnd {
+    /// By itself.
+    Exited {
+        /// Its exit status.
+        code: i32,
+    },
+    /// By a signal.
+    Signalled {
+        /// The signal's number.
+        signal: i32,
+    },
+}
+
+/// The answer to a [`ProgramRun`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramOutput {
+    /// How the program ended.
+    pub end: ProgramEnd,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
+    /// Whether it wrote more than is in these.
+    pub cut: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

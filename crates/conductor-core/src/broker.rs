@@ -8,13 +8,17 @@ mod changes;
 mod handles;
 mod rate;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
 use conductor_abi::{Capability, Op, Risk, Status};
 
 use crate::audit::{AuditSink, PluginAudit};
+use crate::capability::filesystem::DataAccess;
+#[cfg(target_os = "linux")]
+use crate::capability::subprocess;
 use crate::capability::{Call, Operation, Refusal, granted, midi, network};
 use crate::config::Limits;
 use crate::devices::Devices;
@@ -86,6 +90,7 @@ impl Broker {
             connections: network::Connections::default(),
             used: AtomicU8::new(0),
             files: AtomicU8::new(FILES_AS_GRANTED),
+            data_dir: OnceLock::new(),
             is_withdrawn: AtomicBool::new(false),
         })
     }
@@ -115,6 +120,8 @@ pub struct Session {
     used: AtomicU8,
     /// What is to become of the plugin's view of its files.
     files: AtomicU8,
+    /// The plugin's own directory, if it has one.
+    data_dir: OnceLock<PathBuf>,
     is_withdrawn: AtomicBool,
 }
 
@@ -257,6 +264,18 @@ impl Session {
         &self.changes
     }
 
+    /// The plugin's own directory on this machine, if it may write there now.
+    pub(crate) fn data_directory(&self) -> Option<PathBuf> {
+        let writable = DataAccess::of(&self.grants()) == DataAccess::ReadWrite;
+        self.data_dir.get().cloned().filter(|_| writable)
+    }
+
+    /// Says where the plugin's own directory is.
+    pub(crate) fn keeps_files_in(&self, directory: PathBuf) {
+        // It is where it is for as long as the plugin is loaded.
+        let _ = self.data_dir.set(directory);
+    }
+
     /// What the plugin keeps open.
     pub(crate) const fn handles(&self) -> &Handles {
         &self.handles
@@ -295,6 +314,8 @@ impl Session {
             Some(Op::HttpRequest) => self.perform::<network::Http>(request, deadline),
             Some(Op::MidiPorts) => self.perform::<midi::Ports>(request, deadline),
             Some(Op::MidiSend) => self.perform::<midi::Send>(request, deadline),
+            #[cfg(target_os = "linux")]
+            Some(Op::ProgramRun) => self.perform::<subprocess::Run>(request, deadline),
             Some(_) | None => {
                 Err(Refusal::new(Status::UnknownOp, format!("this host has no operation {op:#x}")))
             }

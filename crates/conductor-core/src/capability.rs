@@ -6,6 +6,8 @@
 pub mod filesystem;
 pub(crate) mod midi;
 pub(crate) mod network;
+#[cfg(target_os = "linux")]
+pub(crate) mod subprocess;
 
 use std::fmt;
 use std::time::Instant;

@@ -9,6 +9,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 
+#[cfg(target_os = "linux")]
+use crate::launcher::Launcher;
 use crate::scope::Excerpt;
 
 /// Most additional root certificates; each is compared with every certificate chain that a server presents.
@@ -23,15 +25,20 @@ pub struct Devices {
     pub http_roots: RootCertificates,
     /// How host names become addresses.
     pub names: Arc<dyn NameResolver>,
+    /// What starts programs.
+    #[cfg(target_os = "linux")]
+    pub launcher: Option<Launcher>,
 }
 
 impl Default for Devices {
-    /// No MIDI outputs, no additional certificate authorities, the system's resolver.
+    /// No MIDI outputs, no additional certificate authorities, the system's resolver, no programs.
     fn default() -> Self {
         Self {
             midi: Arc::new(NoMidiOutputs),
             http_roots: RootCertificates::default(),
             names: Arc::new(SystemResolver),
+            #[cfg(target_os = "linux")]
+            launcher: None,
         }
     }
 }

@@ -16,6 +16,8 @@ mod host;
 pub mod imports;
 mod in_process;
 mod instance;
+#[cfg(target_os = "linux")]
+pub mod launcher;
 mod loading;
 mod local;
 mod outcome;

@@ -142,6 +142,12 @@ impl Scope {
         if let Self::Filesystem(scope) = self { Some(scope) } else { None }
     }
 
+    /// The scope, if it is one of Subprocess.
+    #[must_use]
+    pub const fn as_subprocess(&self) -> Option<&SubprocessScope> {
+        if let Self::Subprocess(scope) = self { Some(scope) } else { None }
+    }
+
     /// The risk of granting this: that of the capability, raised to medium by a host on the user's own network and by
     /// System Exclusive messages.
     #[must_use]

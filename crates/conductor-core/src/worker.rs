@@ -24,6 +24,7 @@ mod watch;
 
 pub use code_cache::{CodeCache, CodeCacheError};
 pub use frame::check_worker_frame;
+pub(crate) use lock::close_inherited;
 pub(crate) use order::HandedOver;
 pub use process::{Stage, WorkerError, run, run_with};
 pub use spawner::WorkerProgram;

@@ -11,13 +11,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conductor_core::audit::AuditError;
-use conductor_core::{AuditLog, Devices, HostError};
+use conductor_core::{AuditLog, HostError};
 
 use crate::calls::{CallFormat, CallLog};
 use crate::config::{Config, OutputConfig};
 use crate::control::{Interface, Server, SocketError};
 use crate::dispatch::{PluginTotals, Router};
-use crate::hosting::Hosting;
+use crate::hosting::{self, Hosting};
 use crate::input::{Emitter, InputError};
 use crate::output::MidiPorts;
 use crate::stop::{Stop, Wake};
@@ -119,7 +119,7 @@ impl<'r> Daemon<'r> {
         audit: &Arc<AuditLog>,
         interface: &Interface,
     ) -> Result<(), RunError> {
-        let devices = Devices { midi: Arc::clone(&self.ports) as _, ..Devices::default() };
+        let devices = hosting::devices(Arc::clone(&self.ports) as _);
         let host = self.hosting.host(self.config.wasm.clone(), devices);
         let host = host.map_err(|source| RunError::Host { source })?.audited(Arc::clone(audit) as _);
         interface.probed(host.walls());

@@ -1,13 +1,28 @@
 //! Which walls stand around the plugins of a program of this package.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use conductor_core::{Devices, Host, HostError, WasmConfig};
+#[cfg(target_os = "linux")]
+use conductor_core::launcher::Launcher;
+use conductor_core::{Devices, Host, HostError, MidiOutputs, WasmConfig};
 
 use crate::paths::Paths;
 
 /// Argument with which this package's `conductor` runs as a worker.
 pub const WORKER_ARGUMENT: &str = "worker";
+
+/// Argument with which this package's `conductor` starts a program for a plugin.
+pub const LAUNCH_ARGUMENT: &str = "launch";
+
+/// What a program of this package offers to plugins, where its user grants it.
+#[must_use]
+pub fn devices(midi: Arc<dyn MidiOutputs>) -> Devices {
+    let devices = Devices { midi, ..Devices::default() };
+    #[cfg(target_os = "linux")]
+    let devices = Devices { launcher: Some(Launcher::this([LAUNCH_ARGUMENT])), ..devices };
+    devices
+}
 
 /// Where plugins run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -55,6 +55,7 @@ mod host;
 pub mod http;
 pub mod log;
 pub mod midi;
+pub mod process;
 mod reply;
 #[doc(hidden)]
 pub mod runtime;

@@ -17,10 +17,13 @@ pub struct SubprocessScope {
     args: Vec<NamePattern>,
     seconds: Option<u32>,
     bytes: Option<Bytes>,
+    env: Vec<Variable>,
+    confined: bool,
 }
 
 impl SubprocessScope {
-    pub(super) const KEYS: &'static [&'static str] = &["programs", "args", "seconds", "bytes"];
+    pub(super) const KEYS: &'static [&'static str] =
+        &["programs", "args", "seconds", "bytes", "env", "confined"];
 
     pub(super) fn from_fields(fields: Fields) -> Result<Self, ScopeError> {
         let programs = "write the absolute path of a program, without `.` and `..`";
@@ -32,6 +35,8 @@ impl SubprocessScope {
                 whole_number(text, MAX_SECONDS)
             })?,
             bytes: fields.one("bytes", "write a whole number of bytes, KiB, MiB or GiB", Bytes::parse)?,
+            env: fields.list("env", "write NAME%3DVALUE; NAME does not begin with LD_", Variable::parse)?,
+            confined: fields.flag("confined")?,
         })
     }
 
@@ -58,6 +63,41 @@ impl SubprocessScope {
     pub fn bytes(&self) -> Option<u64> {
         self.bytes.map(|bytes| bytes.0)
     }
+
+    /// The program's environment: names and values.
+    pub fn environment(&self) -> impl Iterator<Item = (String, String)> {
+        self.env.iter().map(|variable| (variable.name.clone(), variable.value.clone()))
+    }
+
+    /// Whether the program is kept to reading the system and writing in the plugin's own directory.
+    #[must_use]
+    pub const fn confined(&self) -> bool {
+        self.confined
+    }
+}
+
+/// A variable of the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Variable {
+    name: String,
+    value: String,
+}
+
+impl Variable {
+    fn parse(text: &str) -> Option<Self> {
+        let (name, value) = text.split_once('=')?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let is_name = !name.is_empty() && !name.starts_with(|first: char| first.is_ascii_digit());
+        // What the dynamic linker reads would be another program.
+        let is_safe = is_name && name.bytes().all(plain) && !name.starts_with("LD_") && !value.contains('\0');
+        is_safe.then(|| Self { name: name.to_owned(), value: value.to_owned() })
+    }
+}
+
+impl fmt::Display for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.value)
+    }
 }
 
 impl fmt::Display for SubprocessScope {
@@ -66,7 +106,9 @@ impl fmt::Display for SubprocessScope {
         parts.first(&self.programs)?;
         parts.key("args", &self.args)?;
         parts.key("seconds", self.seconds.as_slice())?;
-        parts.key("bytes", self.bytes.as_slice())
+        parts.key("bytes", self.bytes.as_slice())?;
+        parts.key("env", &self.env)?;
+        parts.flag("confined", self.confined)
     }
 }
 

@@ -164,7 +164,7 @@ pub(super) fn close_standard_streams() -> io::Result<()> {
 
 /// Closes every descriptor beyond the standard streams but one: what the host's libraries opened without asking that it be
 /// closed in children.
-pub(super) fn close_inherited(kept: i32) -> io::Result<()> {
+pub(crate) fn close_inherited(kept: i32) -> io::Result<()> {
     let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|number| *number > 2 && *number != kept)

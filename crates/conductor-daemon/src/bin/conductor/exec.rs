@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use conductor_abi::{Capability, Context, Request};
-use conductor_core::{Devices, Flavour, GrantSpec, Host, Plugin, PluginOptions};
+use conductor_core::{Flavour, GrantSpec, Host, Plugin, PluginOptions};
 use conductor_daemon::actions;
 use conductor_daemon::config::Config;
 use conductor_daemon::denial;
-use conductor_daemon::hosting::{Hosting, Isolation};
+use conductor_daemon::hosting::{self, Hosting, Isolation};
 use conductor_daemon::output::MidiPorts;
 use conductor_daemon::paths::Paths;
 use conductor_signing::escape::terminal;
@@ -80,7 +80,7 @@ pub(crate) fn exec(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fai
         );
     }
     let ports = Arc::new(MidiPorts::new(&config.outputs, Vec::new()));
-    let devices = Devices { midi: Arc::clone(&ports) as _, ..Devices::default() };
+    let devices = hosting::devices(Arc::clone(&ports) as _);
     let max_input = u64::from(config.wasm.max_message_bytes);
     let isolation = if arguments.in_process {
         Isolation::InProcess

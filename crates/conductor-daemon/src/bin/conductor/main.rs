@@ -32,18 +32,25 @@ enum Command {
     /// Run as the worker process of one plugin; started by the others, not by people.
     #[command(hide = true)]
     Worker,
+    /// Start one program for a plugin; started by the daemon, not by people.
+    #[command(hide = true)]
+    Launch,
     /// Show what a plugin file is, who signed it and what it asks for. Runs nothing.
     Inspect(inspect::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Command::Worker = arguments.command {
-        return worker();
+    match arguments.command {
+        Command::Worker => return worker(),
+        Command::Launch => return launch(),
+        Command::Run(_) | Command::Exec(_) | Command::Inspect(_) => {}
     }
     let default_filter = match &arguments.command {
         Command::Run(_) => "info,conductor::audit=warn",
-        Command::Exec(_) | Command::Inspect(_) | Command::Worker => "warn,conductor::audit=off",
+        Command::Exec(_) | Command::Inspect(_) | Command::Worker | Command::Launch => {
+            "warn,conductor::audit=off"
+        }
     };
     logging::start(default_filter);
     let paths = Paths::from_environment().map_err(Failure::usage);
@@ -51,7 +58,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, &paths),
         Command::Exec(arguments) => exec::exec(&arguments, &paths),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &paths),
-        Command::Worker => Ok(Status::Usage.into()),
+        Command::Worker | Command::Launch => Ok(Status::Usage.into()),
     });
     outcome.unwrap_or_else(|failure| failure.report())
 }
@@ -68,4 +75,18 @@ fn worker() -> ExitCode {
 #[cfg(not(target_os = "linux"))]
 fn worker() -> ExitCode {
     Failure::usage("worker processes exist on Linux only so far").report()
+}
+
+/// As with a worker, all that is to be said goes over a channel.
+#[cfg(target_os = "linux")]
+fn launch() -> ExitCode {
+    match conductor_core::launcher::run() {
+        Ok(()) => Status::Ok.into(),
+        Err(_) => Status::Failed.into(),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn launch() -> ExitCode {
+    Failure::usage("programs are started on Linux only so far").report()
 }
