@@ -209,7 +209,10 @@ fn processes_files_and_output_are_bounded() {
     let limits = printed(&session, "cat /proc/self/limits");
     for (limit, value) in [("Max processes", "64"), ("Max open files", "256"), ("Max core file size", "0")] {
         let line = limits.lines().find(|line| line.starts_with(limit)).expect("a limit");
-        assert_eq!(line.split_whitespace().rev().nth(if limit.contains("core") { 2 } else { 1 }), Some(value));
+        assert_eq!(
+            line.split_whitespace().rev().nth(if limit.contains("core") { 2 } else { 1 }),
+            Some(value)
+        );
     }
     // A bomb that doubles until it is refused ends with the call, whoever runs this test.
     let mark = format!("3{}", std::process::id());

@@ -83,14 +83,16 @@ impl Operation for Run {
             .map_err(|outside| Refusal::denied(format!("Subprocess: {request} is {outside}")))?;
         let declared: Vec<_> = grant.declared().iter().filter(|scope| covers(scope, request)).collect();
         let granted: Vec<_> = covering.iter().map(|allowance| allowance.scope()).collect();
-        let (declared, granted) = (Terms::of(&declared), Terms::of(&granted));
+        // A declaration that names no program narrows nothing.
+        let declared = (!declared.is_empty()).then(|| Terms::of(&declared));
+        let granted = Terms::of(&granted);
+        let output_bytes = declared.as_ref().map_or(u64::MAX, |declared| declared.output_bytes);
         Ok(Permit {
-            time: declared.time.min(granted.time),
-            output_bytes: usize::try_from(declared.output_bytes.min(granted.output_bytes))
-                .unwrap_or(usize::MAX),
+            time: declared.as_ref().map_or(Duration::MAX, |declared| declared.time).min(granted.time),
+            output_bytes: usize::try_from(output_bytes.min(granted.output_bytes)).unwrap_or(usize::MAX),
             // What the program sees of the user's surroundings is for the user to say.
             environment: granted.environment,
-            confined: declared.confined || granted.confined,
+            confined: declared.is_some_and(|declared| declared.confined) || granted.confined,
         })
     }
 

@@ -95,15 +95,17 @@ impl Grant {
         &self.allowed
     }
 
-    /// The granted scopes that cover something, if a declared one covers it too. `covers` answers for one scope.
+    /// The granted scopes that cover something, if a declared one covers it too. `covers` answers for one scope. A declared
+    /// scope that names nothing of a high risk leaves it to the user to name it; a granted one grants nothing.
     ///
     /// # Errors
     ///
     /// Says on which side nothing covers it.
     pub(crate) fn covering(&self, covers: impl Fn(&Scope) -> bool) -> Result<Vec<&Allowance>, Outside> {
-        if !self.declared.iter().any(&covers) {
+        if !self.declared.iter().any(|scope| scope.is_nothing() || covers(scope)) {
             return Err(Outside::Declared);
         }
+        let covers = |scope: &Scope| !scope.is_nothing() && covers(scope);
         let covering: Vec<_> = self.allowed.iter().filter(|allowance| covers(&allowance.scope)).collect();
         if covering.is_empty() { Err(Outside::Granted) } else { Ok(covering) }
     }
