@@ -5,6 +5,7 @@
 //! never a trap.
 
 mod changes;
+#[cfg_attr(not(test), expect(dead_code, reason = "WebSocket is the first to keep things open"))]
 mod handles;
 mod rate;
 
@@ -282,6 +283,7 @@ impl Session {
     }
 
     /// Keeps `live` open for the plugin and returns its number.
+    #[expect(dead_code, reason = "WebSocket is the first to keep things open")]
     pub(crate) fn keep_open(&self, live: Arc<dyn Live>) -> Result<u32, Refusal> {
         self.handles.insert(live, || self.grants())
     }

@@ -106,11 +106,12 @@ fn load_with(host: &Host, path: &Path, options: &PluginOptions) -> Result<Box<dy
 
 /// The errno that the call returned.
 fn call(plugin: &mut dyn Plugin) -> i32 {
-    match plugin.execute(b"{}").outcome {
-        Outcome::Ok => 0,
-        Outcome::Failed { code } => code,
-        outcome => panic!("{outcome}"),
+    let outcome = plugin.execute(b"{}").outcome;
+    if let Outcome::Failed { code } = outcome {
+        return code;
     }
+    assert!(matches!(outcome, Outcome::Ok), "{outcome}");
+    0
 }
 
 fn approve(plugin: &dyn Plugin, duration: &GrantDuration) {

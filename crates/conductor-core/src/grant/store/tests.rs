@@ -1,3 +1,5 @@
+//! Tests of what is written down, by many at once and where it cannot be read.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
