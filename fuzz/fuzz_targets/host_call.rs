@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use conductor_abi::{Capability, CapabilityRequest, Risk, Status};
 use conductor_core::broker::Broker;
 use conductor_core::devices::{Devices, MidiError, MidiOutputs, NameResolver};
-use conductor_core::grant::{Ceilings, GrantSpec, Grants};
+use conductor_core::grant::{Ceilings, Choices, GrantSpec, Grants};
 use conductor_core::{Decision, Limits};
 use conductor_signing::TrustLevel;
 use libfuzzer_sys::fuzz_target;
@@ -77,10 +77,10 @@ static GRANTS: LazyLock<Grants> = LazyLock::new(|| {
         scope: scope(capability),
         reason: None,
     });
-    let granted = Capability::ALL.map(GrantSpec::bare);
+    let choices = Choices { configured: Capability::ALL.map(GrantSpec::bare).into(), ..Choices::default() };
     let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Low, trusted: None };
     let trust = TrustLevel::Trusted { key_name: "fuzz".to_owned() };
-    match Grants::resolve(&requests, &granted, &[], &trust, ceilings, false) {
+    match Grants::resolve(&requests, &choices, &trust, ceilings) {
         Ok(grants) => {
             // Without these, most requests would be refused before they are read.
             for capability in [Capability::Network, Capability::Midi] {
