@@ -1,6 +1,6 @@
 //! Running a program of the user's for a plugin, so that nothing of it outlives its time.
 //!
-//! The broker starts a *launcher*: the host's own program, which reads an [`Order`](order::Order) and makes namespaces of
+//! The broker starts a *launcher*: the host's own program, which reads an [`Order`] and makes namespaces of
 //! its own for users and processes. In them it starts itself once more as their first process, the *keeper*, which limits
 //! itself, starts the program and waits for it. When the keeper ends, the kernel ends every process of the namespace,
 //! whatever session or group it made for itself; and the keeper is ended with the launcher, and that with the thread that
