@@ -13,6 +13,23 @@ pub enum Op {
     Log = 2,
     /// Send an [`HttpRequest`](crate::HttpRequest), answered by an [`HttpResponse`](crate::HttpResponse).
     HttpRequest = 0x100,
+    /// Send an [`HttpRequest`](crate::HttpRequest), answered by an [`HttpOpened`](crate::HttpOpened) as soon as the header
+    /// fields are there.
+    HttpOpen = 0x101,
+    /// Read more of a body with an [`HttpRead`](crate::HttpRead), answered by an [`HttpPiece`](crate::HttpPiece).
+    HttpRead = 0x102,
+    /// Close a body with its number; the answer is empty.
+    HttpClose = 0x103,
+    /// Open a WebSocket with a [`WebSocketOpen`](crate::WebSocketOpen), answered by a
+    /// [`WebSocketOpened`](crate::WebSocketOpened).
+    WebSocketOpen = 0x110,
+    /// Send a [`WebSocketSend`](crate::WebSocketSend); the answer is empty.
+    WebSocketSend = 0x111,
+    /// Wait for a message with a [`WebSocketReceive`](crate::WebSocketReceive), answered by a
+    /// [`WebSocketEvent`](crate::WebSocketEvent).
+    WebSocketReceive = 0x112,
+    /// Close a WebSocket with its number; the answer is empty.
+    WebSocketClose = 0x113,
     /// List MIDI output ports, answered by a [`MidiPortList`](crate::MidiPortList).
     MidiPorts = 0x200,
     /// Send a [`MidiSend`](crate::MidiSend); the answer is empty.
@@ -30,6 +47,13 @@ impl Op {
             1 => Some(Self::Reply),
             2 => Some(Self::Log),
             0x100 => Some(Self::HttpRequest),
+            0x101 => Some(Self::HttpOpen),
+            0x102 => Some(Self::HttpRead),
+            0x103 => Some(Self::HttpClose),
+            0x110 => Some(Self::WebSocketOpen),
+            0x111 => Some(Self::WebSocketSend),
+            0x112 => Some(Self::WebSocketReceive),
+            0x113 => Some(Self::WebSocketClose),
             0x200 => Some(Self::MidiPorts),
             0x201 => Some(Self::MidiSend),
             0x400 => Some(Self::ProgramRun),
@@ -132,11 +156,10 @@ mod tests {
 
     #[test]
     fn operation_numbers_are_stable() {
-        for op in
-            [Op::Fetch, Op::Reply, Op::Log, Op::HttpRequest, Op::MidiPorts, Op::MidiSend, Op::ProgramRun]
-        {
-            assert_eq!(Op::from_number(op.number()), Some(op));
-        }
+        let numbers = (0..0x1000).filter_map(|number| Op::from_number(number).map(|op| (number, op)));
+        numbers.for_each(|(number, op)| assert_eq!(op.number(), number));
+        assert_eq!(Op::from_number(0x100), Some(Op::HttpRequest));
+        assert_eq!(Op::from_number(0x201), Some(Op::MidiSend));
         assert_eq!(Op::from_number(3), None);
     }
 }

@@ -25,8 +25,9 @@ pub use manifest::{
     ActionSpec, CapabilityRequest, MANIFEST_SECTION, MAX_MANIFEST_BYTES, Manifest, ManifestError,
 };
 pub use operation::{
-    HttpRequest, HttpResponse, LogLevel, LogRecord, MidiPortList, MidiSend, ProgramEnd, ProgramOutput,
-    ProgramRun,
+    HttpOpened, HttpPiece, HttpRead, HttpRequest, HttpResponse, LogLevel, LogRecord, MidiPortList, MidiSend,
+    ProgramEnd, ProgramOutput, ProgramRun, WebSocketEvent, WebSocketMessage, WebSocketOpen, WebSocketOpened,
+    WebSocketReceive, WebSocketSend,
 };
 pub use request::{Context, Request};
 

@@ -53,6 +53,100 @@ pub struct HttpResponse {
     pub body: Vec<u8>,
 }
 
+/// A response whose body is read piece by piece.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpOpened {
+    /// Number of the body.
+    pub body: u32,
+    /// Status code.
+    pub status: u16,
+    /// Header fields, as in [`HttpResponse`].
+    pub headers: Vec<(String, String)>,
+}
+
+/// A wish for more of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpRead {
+    /// Number of the body.
+    pub body: u32,
+    /// Most bytes.
+    pub max: u32,
+}
+
+/// More of a body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpPiece {
+    /// The bytes; none at the end, which gives the number back.
+    pub bytes: Vec<u8>,
+}
+
+/// A WebSocket to open (RFC 6455).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSocketOpen<'a> {
+    /// Absolute `ws` or `wss` URL.
+    pub url: &'a str,
+    /// Subprotocols to choose from, separated by commas; empty for none.
+    pub protocols: &'a str,
+    /// Header fields of the opening request.
+    #[serde(borrow)]
+    pub headers: Vec<(&'a str, &'a str)>,
+}
+
+/// The answer to a [`WebSocketOpen`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSocketOpened {
+    /// Number of the WebSocket.
+    pub socket: u32,
+    /// The subprotocol that the server chose; empty for none.
+    pub protocol: String,
+}
+
+/// A message to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WebSocketMessage<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Bytes.
+    Binary(&'a [u8]),
+}
+
+/// A message for a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSocketSend<'a> {
+    /// Number of the WebSocket.
+    pub socket: u32,
+    /// The message.
+    #[serde(borrow)]
+    pub message: WebSocketMessage<'a>,
+}
+
+/// A wish for the next message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSocketReceive {
+    /// Number of the WebSocket.
+    pub socket: u32,
+    /// Longest time to wait, in milliseconds; 0 looks whether something is there.
+    pub wait_ms: u32,
+}
+
+/// What came through a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WebSocketEvent {
+    /// Nothing yet.
+    Nothing,
+    /// A text.
+    Text(String),
+    /// Bytes.
+    Binary(Vec<u8>),
+    /// It was closed, which gives the number back.
+    Closed {
+        /// Why (RFC 6455, section 7.4).
+        code: u16,
+        /// Why, in the other side's words.
+        reason: String,
+    },
+}
+
 /// MIDI bytes for a port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MidiSend<'a> {

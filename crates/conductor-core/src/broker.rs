@@ -5,7 +5,6 @@
 //! never a trap.
 
 mod changes;
-#[cfg_attr(not(test), expect(dead_code, reason = "WebSocket is the first to keep things open"))]
 mod handles;
 mod rate;
 
@@ -283,7 +282,6 @@ impl Session {
     }
 
     /// Keeps `live` open for the plugin and returns its number.
-    #[expect(dead_code, reason = "WebSocket is the first to keep things open")]
     pub(crate) fn keep_open(&self, live: Arc<dyn Live>) -> Result<u32, Refusal> {
         self.handles.insert(live, || self.grants())
     }
@@ -314,6 +312,13 @@ impl Session {
     fn dispatch(&self, op: u32, request: &[u8], deadline: Instant) -> Result<Vec<u8>, Refusal> {
         match Op::from_number(op) {
             Some(Op::HttpRequest) => self.perform::<network::Http>(request, deadline),
+            Some(Op::HttpOpen) => self.perform::<network::HttpOpen>(request, deadline),
+            Some(Op::HttpRead) => self.perform::<network::HttpRead>(request, deadline),
+            Some(Op::HttpClose) => self.perform::<network::HttpClose>(request, deadline),
+            Some(Op::WebSocketOpen) => self.perform::<network::WebSocketOpen>(request, deadline),
+            Some(Op::WebSocketSend) => self.perform::<network::WebSocketSend>(request, deadline),
+            Some(Op::WebSocketReceive) => self.perform::<network::WebSocketReceive>(request, deadline),
+            Some(Op::WebSocketClose) => self.perform::<network::WebSocketClose>(request, deadline),
             Some(Op::MidiPorts) => self.perform::<midi::Ports>(request, deadline),
             Some(Op::MidiSend) => self.perform::<midi::Send>(request, deadline),
             #[cfg(target_os = "linux")]
@@ -335,7 +340,9 @@ impl Session {
         if result.is_ok() {
             self.used.fetch_or(bit(O::CAPABILITY), Ordering::AcqRel);
         }
-        self.record::<O>(&request, result.as_ref().map(Vec::len));
+        if O::RECORDS_USE || result.is_err() {
+            self.record::<O>(&request, result.as_ref().map(Vec::len));
+        }
         result
     }
 

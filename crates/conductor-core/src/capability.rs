@@ -27,6 +27,9 @@ pub(crate) trait Operation {
     /// Name of the operation in the audit.
     const NAME: &'static str;
 
+    /// Whether each use is recorded; looking whether something came through what is open says nothing new.
+    const RECORDS_USE: bool = true;
+
     /// The request, decoded and held against the rules of the operation; it may borrow from the guest's bytes.
     type Request<'a>: fmt::Display;
 

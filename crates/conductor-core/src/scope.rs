@@ -38,7 +38,7 @@ pub use grammar::{MAX_SCOPE_BYTES, MAX_VALUE_BYTES, MAX_VALUES};
 pub use host::HostPattern;
 pub(crate) use host::{is_inside_host, literal, normal_host};
 pub use midi::MidiScope;
-pub use network::{HttpMethod, NetworkScope};
+pub use network::{NetworkMethod, NetworkScope};
 pub use pattern::NamePattern;
 pub use subprocess::SubprocessScope;
 pub use system_control::{SystemControlScope, SystemOperation};

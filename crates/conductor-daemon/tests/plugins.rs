@@ -10,6 +10,7 @@ mod plugins {
     mod chord;
     mod exec;
     mod notes;
+    mod obs;
     mod script;
     mod server;
     mod webhook;

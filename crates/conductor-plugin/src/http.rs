@@ -13,7 +13,7 @@
 
 use std::borrow::Cow;
 
-use conductor_abi::{HttpRequest, HttpResponse, Op, Status};
+use conductor_abi::{HttpOpened, HttpPiece, HttpRead, HttpRequest, HttpResponse, Op, Status};
 use serde::Serialize;
 
 use crate::{HostError, host};
@@ -49,17 +49,29 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// A GET request for an absolute `http` or `https` URL.
+    /// A request for an absolute `http` or `https` URL. The method is `GET`, `HEAD`, `POST`, `PUT`, `PATCH` or `DELETE`.
     #[must_use]
-    pub fn get(url: &'a str) -> Self {
-        Self { method: "GET", url, headers: Vec::new(), body: Vec::new() }
+    pub const fn new(method: &'static str, url: &'a str) -> Self {
+        Self { method, url, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// A GET request.
+    #[must_use]
+    pub const fn get(url: &'a str) -> Self {
+        Self::new("GET", url)
     }
 
     /// A POST request with a body of the given media type.
     #[must_use]
     pub fn post(url: &'a str, content_type: &'a str, body: impl Into<Vec<u8>>) -> Self {
-        Self { method: "POST", url, headers: Vec::new(), body: body.into() }
-            .header("content-type", content_type)
+        Self::new("POST", url).body(content_type, body)
+    }
+
+    /// Sets the body, with its media type; only `POST`, `PUT` and `PATCH` have one.
+    #[must_use]
+    pub fn body(mut self, content_type: &'a str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self.header("content-type", content_type)
     }
 
     /// Adds a header field.
@@ -76,11 +88,57 @@ impl<'a> Request<'a> {
     /// [`Status::Denied`] if Network was not granted for this host and method, [`Status::TimedOut`] and
     /// [`Status::TooLarge`] at the host's limits, [`Status::Failed`] if there was no response.
     pub fn send(&self) -> Result<Response, HostError> {
-        let headers = self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let request = HttpRequest { method: self.method, url: self.url, headers, body: &self.body };
-        let answer = host::exchange(Op::HttpRequest, &request)?;
+        let answer = host::exchange(Op::HttpRequest, &self.wire())?;
         let HttpResponse { status, headers, body } = host::decode(&answer)?;
         Ok(Response { status, headers, body })
+    }
+
+    /// Sends the request, waits for the header fields, and leaves the body to be read piece by piece: for bodies that
+    /// are larger than a host call may answer, or that have no end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Request::send`].
+    pub fn open(&self) -> Result<Body, HostError> {
+        let answer = host::exchange(Op::HttpOpen, &self.wire())?;
+        let HttpOpened { body, status, headers } = host::decode(&answer)?;
+        Ok(Body { number: body, status, headers })
+    }
+
+    fn wire(&self) -> HttpRequest<'_> {
+        let headers = self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        HttpRequest { method: self.method, url: self.url, headers, body: &self.body }
+    }
+}
+
+/// The body of a response that is under way. Dropping it ends the response.
+#[derive(Debug)]
+pub struct Body {
+    number: u32,
+    /// Status code (RFC 9110, section 15).
+    pub status: u16,
+    /// Header fields with lower-case names.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Body {
+    /// Waits for more, at most `max` bytes; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::TimedOut`] if nothing came in time, [`Status::Failed`] if the connection broke, [`Status::Denied`] if
+    /// the grant was taken away.
+    pub fn read(&self, max: u32) -> Result<Vec<u8>, HostError> {
+        let answer = host::exchange(Op::HttpRead, &HttpRead { body: self.number, max })?;
+        let HttpPiece { bytes } = host::decode(&answer)?;
+        Ok(bytes)
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        // Where it has ended there is nothing to do.
+        let _ = host::exchange(Op::HttpClose, &self.number);
     }
 }
 

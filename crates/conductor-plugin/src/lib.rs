@@ -59,6 +59,7 @@ pub mod process;
 mod reply;
 #[doc(hidden)]
 pub mod runtime;
+pub mod websocket;
 
 pub use call::{Call, NoteEvent};
 pub use conductor_abi::{Context, Status};

@@ -1,28 +1,37 @@
-//! Network: HTTP and HTTPS requests.
+//! Network: HTTP and HTTPS requests, WebSockets.
 //!
 //! A request is checked once more at every redirect, and the addresses that a host name has are checked where the
 //! connection is made ([`lookup`]), so nothing can change between the check and the connection.
 
+mod body;
 mod exchange;
 mod headers;
+mod inbox;
 mod lookup;
 mod service;
 mod target;
+mod waiting;
+mod websocket;
 
 use std::fmt;
 use std::net::{IpAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, HttpRequest, HttpResponse};
+use reqwest::Response;
 use reqwest::header::HeaderMap;
 
 use super::{Call, Operation, Refusal, decode, encode, granted};
-use crate::grant::Grant;
-use crate::scope::{AddressKind, Excerpt, HttpMethod};
+use crate::broker::Live;
+use crate::grant::{Grant, Grants};
+use crate::scope::{AddressKind, Excerpt, NetworkMethod};
 
 use target::Target;
 
+pub(crate) use body::{HttpClose, HttpOpen, HttpRead};
 pub(crate) use service::{Connections, Service};
+pub(crate) use websocket::{WebSocketClose, WebSocketOpen, WebSocketReceive, WebSocketSend};
 
 /// Longest request with all its redirects; a plugin's own time limit may be shorter.
 const MAX_REQUEST_TIME: Duration = Duration::from_secs(30);
@@ -64,18 +73,7 @@ impl Operation for Http {
     type Permit = Permit;
 
     fn parse(request: &[u8]) -> Result<Outgoing<'_>, Refusal> {
-        headers::check_count(request)?;
-        let HttpRequest { method, url, headers, body } = decode(request)?;
-        let method =
-            HttpMethod::parse(method).ok_or_else(|| Refusal::invalid("the method must be GET or POST"))?;
-        if method == HttpMethod::Get && !body.is_empty() {
-            return Err(Refusal::invalid("a GET request has no body"));
-        }
-        if url.len() > MAX_URL_BYTES {
-            return Err(Refusal::invalid(format!("a URL has at most {MAX_URL_BYTES} bytes")));
-        }
-        let headers = headers::outgoing(&headers)?;
-        Ok(Outgoing { target: Target::parse(method, url)?, headers, body })
+        Outgoing::parse(request)
     }
 
     fn check(request: &Outgoing<'_>, grant: &Grant) -> Result<Permit, Refusal> {
@@ -84,18 +82,43 @@ impl Operation for Http {
 
     fn act(request: &Outgoing<'_>, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
+        let (target, response) = request.follow(permit, call, deadline)?;
+        let status = response.status().as_u16();
+        let headers = headers::received(response.headers())?;
+        let body = exchange::body(&target, response, call.session, deadline)?;
+        encode(&HttpResponse { status, headers, body })
+    }
+}
+
+impl<'a> Outgoing<'a> {
+    fn parse(request: &'a [u8]) -> Result<Self, Refusal> {
+        headers::check_count(request)?;
+        let HttpRequest { method, url, headers, body } = decode(request)?;
+        let method = NetworkMethod::parse(method)
+            .filter(|method| *method != NetworkMethod::WebSocket)
+            .ok_or_else(|| Refusal::invalid("the method must be GET, HEAD, POST, PUT, PATCH or DELETE"))?;
+        if !method.has_body() && !body.is_empty() {
+            return Err(Refusal::invalid(format!("a {method} request has no body")));
+        }
+        let headers = headers::outgoing(&headers)?;
+        Ok(Outgoing { target: Target::parse(method, url)?, headers, body })
+    }
+
+    /// Sends the request and follows redirects, as far as a response that is none.
+    fn follow(
+        &self,
+        permit: Permit,
+        call: &Call<'_>,
+        deadline: Instant,
+    ) -> Result<(Target, Response), Refusal> {
         let mut permit = permit;
-        let mut target = request.target.clone();
-        let mut headers = request.headers.clone();
+        let mut target = self.target.clone();
+        let mut headers = self.headers.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let body = if target.method() == HttpMethod::Post { request.body } else { &[] };
-            let received = exchange::exchange(&target, &headers, body, permit, call.session, deadline)?;
-            let Some(next) = target.redirected(received.status, &received.headers)? else {
-                return encode(&HttpResponse {
-                    status: received.status.as_u16(),
-                    headers: headers::received(&received.headers)?,
-                    body: received.body,
-                });
+            let body = if target.method().has_body() { self.body } else { &[] };
+            let response = exchange::send(&target, &headers, body, permit, call.session, deadline)?;
+            let Some(next) = target.redirected(response.status(), response.headers())? else {
+                return Ok((target, response));
             };
             headers::follow(&mut headers, &target, &next);
             permit = check_again(&next, call).map_err(|refusal| {
@@ -138,6 +161,25 @@ fn check_target(target: &Target, grant: &Grant) -> Result<Permit, Refusal> {
         return Err(private(target, &format!("is {kind}")));
     }
     Ok(Permit { reach: if named { Reach::Inside } else { Reach::Public } })
+}
+
+/// Whether what goes on with a target is still allowed.
+fn is_covered(target: &Target, grants: &Grants) -> bool {
+    granted(grants, Capability::Network).and_then(|grant| check_target(target, grant)).is_ok()
+}
+
+/// What the plugin opened under a number, if it may still use it.
+fn opened<T: Live>(number: u32, call: &Call<'_>) -> Result<Arc<T>, Refusal> {
+    let live = call.session.handles().get::<T>(number)?;
+    if live.is_covered(&call.session.grants()) {
+        return Ok(live);
+    }
+    live.end();
+    Err(taken_away())
+}
+
+fn taken_away() -> Refusal {
+    Refusal::denied("Network: the capability was taken away")
 }
 
 /// What an address is on this machine: its own public address leads to services that are meant for itself.

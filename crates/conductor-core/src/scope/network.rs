@@ -8,11 +8,11 @@ use super::error::ScopeError;
 use super::grammar::{Fields, Parts};
 use super::host::HostPattern;
 
-/// Hosts and methods of HTTP requests.
+/// Hosts, and the ways of talking to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkScope {
     hosts: Vec<HostPattern>,
-    methods: Vec<HttpMethod>,
+    methods: Vec<NetworkMethod>,
     private: bool,
 }
 
@@ -22,20 +22,20 @@ impl NetworkScope {
     pub(super) fn from_fields(fields: Fields) -> Result<Self, ScopeError> {
         Ok(Self {
             hosts: fields.list("hosts", HostPattern::ALLOWED, HostPattern::parse)?,
-            methods: fields.list("methods", "write `GET` or `POST`", HttpMethod::parse)?,
+            methods: fields.list("methods", NetworkMethod::ALLOWED, NetworkMethod::parse)?,
             private: fields.flag("private")?,
         })
     }
 
     /// What is granted without asking where a plugin names no host: every host on the ports of the web.
     #[must_use]
-    pub fn web(methods: &[HttpMethod]) -> Self {
+    pub fn web(methods: &[NetworkMethod]) -> Self {
         Self { hosts: vec![HostPattern::WEB], methods: methods.to_vec(), private: false }
     }
 
     /// Methods that were named; none means every method.
     #[must_use]
-    pub fn methods(&self) -> &[HttpMethod] {
+    pub fn methods(&self) -> &[NetworkMethod] {
         &self.methods
     }
 
@@ -47,7 +47,7 @@ impl NetworkScope {
 
     /// Whether this scope covers a request. Whether the host's address may be a private one is another question.
     #[must_use]
-    pub fn allows(&self, host: &Host<String>, port: u16, method: HttpMethod) -> bool {
+    pub fn allows(&self, host: &Host<String>, port: u16, method: NetworkMethod) -> bool {
         let host_fits = self.hosts.is_empty() || self.hosts.iter().any(|pattern| pattern.covers(host, port));
         let method_fits = self.methods.is_empty() || self.methods.contains(&method);
         host_fits && method_fits
@@ -78,37 +78,63 @@ impl fmt::Display for NetworkScope {
     }
 }
 
-/// A method of HTTP requests that plugins may use.
+/// A way of talking to a server: a method of HTTP (RFC 9110, section 9; RFC 5789), or a WebSocket (RFC 6455).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HttpMethod {
+pub enum NetworkMethod {
     /// Fetch something.
     Get,
+    /// Fetch the header fields of something.
+    Head,
     /// Send something.
     Post,
+    /// Replace something.
+    Put,
+    /// Change something.
+    Patch,
+    /// Delete something.
+    Delete,
+    /// Open a WebSocket, through which both sides send what they like.
+    WebSocket,
 }
 
-impl HttpMethod {
+impl NetworkMethod {
+    const ALL: [Self; 7] =
+        [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::WebSocket];
+
+    /// What a method may be, for error messages.
+    const ALLOWED: &'static str = "write `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE` or `WEBSOCKET`";
+
     /// Reads a method; the case matters (RFC 9110, section 9.1).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "GET" => Some(Self::Get),
-            "POST" => Some(Self::Post),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|method| method.name() == text)
     }
 
-    /// The method as it is sent.
+    /// The method as it is written, and for HTTP as it is sent.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Get => "GET",
+            Self::Head => "HEAD",
             Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::WebSocket => "WEBSOCKET",
+        }
+    }
+
+    /// Whether a request with this method carries a body.
+    #[must_use]
+    pub const fn has_body(self) -> bool {
+        match self {
+            Self::Post | Self::Put | Self::Patch => true,
+            Self::Get | Self::Head | Self::Delete | Self::WebSocket => false,
         }
     }
 }
 
-impl fmt::Display for HttpMethod {
+impl fmt::Display for NetworkMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -65,8 +65,8 @@ fn errors_name_the_part_and_what_is_allowed() {
         (Capability::Midi, "sysex=yes,no", "`sysex` in scope of Midi takes one value"),
         (
             Capability::Network,
-            "methods=PUT",
-            "`PUT` is not allowed for `methods` in scope of Network: write `GET` or `POST`",
+            "methods=get",
+            "`get` is not allowed for `methods` in scope of Network: write `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE` or `WEBSOCKET`",
         ),
         (
             Capability::Filesystem,

@@ -2,7 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
 
+mod body;
 mod server;
+mod websocket;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -514,7 +516,7 @@ fn malformed_requests_are_refused_before_anything_is_sent() {
     assert_eq!(raw(&vec![0; MAX_MESSAGE as usize + 1]), Status::TooLarge);
     let requests = [
         HttpRequest { method: "get", ..good.clone() },
-        HttpRequest { method: "DELETE", ..good.clone() },
+        HttpRequest { method: "TRACE", ..good.clone() },
         HttpRequest { body: b"x", ..good.clone() },
         HttpRequest { url: "http://user:pass@127.0.0.1/", ..good.clone() },
         HttpRequest { url: "/relative", ..good.clone() },

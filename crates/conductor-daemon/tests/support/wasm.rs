@@ -18,7 +18,7 @@ const RUST_HINT: &str = "rustup target add wasm32-wasip1";
 const C_HINT: &str =
     "apt-get install -y --no-install-recommends clang lld wasi-libc libclang-rt-14-dev-wasm32";
 
-/// The module of an example plugin: `chord`, `notes` or `webhook`.
+/// The module of an example plugin: such as `chord` or `notes`.
 #[allow(dead_code, reason = "each test program uses the guests that it needs")]
 pub(crate) fn plugin(name: &str) -> PathBuf {
     rust_module("plugins", "plugins", name)

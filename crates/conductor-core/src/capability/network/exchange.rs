@@ -1,35 +1,20 @@
-//! One request and its response, without redirects, ended at once when its time is over or its grant is taken away.
+//! One request and its response, without redirects.
 
 use std::error::Error;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Instant;
 
-use conductor_abi::{Capability, Status};
+use conductor_abi::Status;
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
-use tokio::task::AbortHandle;
+use reqwest::{Client, Method, RequestBuilder, Response};
 
 use crate::broker::Session;
-use crate::capability::{Refusal, granted};
+use crate::capability::Refusal;
 use crate::outcome::Limit;
-use crate::scope::{Excerpt, HttpMethod};
+use crate::scope::{Excerpt, NetworkMethod};
 
 use super::lookup::LookupError;
 use super::target::Target;
-use super::{Permit, check_target, private};
-
-/// A response.
-pub(super) struct Received {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
-}
-
-/// What the waiting thread is woken by.
-enum Event {
-    Done(Result<Received, Failure>),
-    GrantsChanged,
-}
+use super::{Permit, private, waiting};
 
 /// Why there is no response.
 enum Failure {
@@ -37,83 +22,58 @@ enum Failure {
     TooLarge,
 }
 
-/// Sends a request and waits for the response on the calling thread; the work is done on the service's.
-pub(super) fn exchange(
+/// Sends a request and waits for the header fields of its response.
+pub(super) fn send(
     target: &Target,
     headers: &HeaderMap,
     body: &[u8],
     permit: Permit,
     session: &Session,
     deadline: Instant,
-) -> Result<Received, Refusal> {
+) -> Result<Response, Refusal> {
     let service = session.http().started(session.devices())?;
     let client = session.connections().client(permit.reach, service, session.devices())?;
     let request = request(client, target, headers, body);
-    let (sender, events) = mpsc::channel();
-
-    // The first look at the grants follows the subscription, so that no change falls between check and subscription.
-    let announce = sender.clone();
-    let _subscription = session.changes().subscribe(move || {
-        // The receiver is gone when the exchange is over.
-        let _ = announce.send(Event::GrantsChanged);
-    });
-    still_granted(target, session)?;
-
-    let max_body = session.max_message_bytes();
-    let task = service.runtime().spawn(async move {
-        let _ = sender.send(Event::Done(receive(request, max_body).await));
-    });
-    let _abort = AbortOnDrop(task.abort_handle());
-    loop {
-        match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(Event::Done(result)) => return result.map_err(|failure| refusal(target, failure, max_body)),
-            Ok(Event::GrantsChanged) => still_granted(target, session)?,
-            Err(RecvTimeoutError::Timeout) => {
-                return Err(Refusal::timed_out(format!("{target} did not answer in time")));
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(Refusal::failed(format!("{target} was given up by the host")));
-            }
-        }
-    }
+    waiting::carry_out(target, session, deadline, request.send())?
+        .map_err(|error| refusal(target, Failure::Http(error), 0))
 }
 
-fn still_granted(target: &Target, session: &Session) -> Result<(), Refusal> {
-    check_target(target, granted(&session.grants(), Capability::Network)?)?;
-    Ok(())
+/// Waits for the whole body of a response.
+pub(super) fn body(
+    target: &Target,
+    response: Response,
+    session: &Session,
+    deadline: Instant,
+) -> Result<Vec<u8>, Refusal> {
+    let max = session.max_message_bytes();
+    let whole = receive(response, target.method(), max);
+    waiting::carry_out(target, session, deadline, whole)?.map_err(|failure| refusal(target, failure, max))
 }
 
-/// Ends a task that nobody waits for any more, and with it the connection.
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// What went wrong with a body that is read piece by piece.
+pub(super) fn broken(target: &Target, error: reqwest::Error) -> Refusal {
+    refusal(target, Failure::Http(error), 0)
 }
 
 fn request(client: &Client, target: &Target, headers: &HeaderMap, body: &[u8]) -> RequestBuilder {
     let method = match target.method() {
-        HttpMethod::Get => Method::GET,
-        HttpMethod::Post => Method::POST,
+        NetworkMethod::Head => Method::HEAD,
+        NetworkMethod::Post => Method::POST,
+        NetworkMethod::Put => Method::PUT,
+        NetworkMethod::Patch => Method::PATCH,
+        NetworkMethod::Delete => Method::DELETE,
+        NetworkMethod::Get | NetworkMethod::WebSocket => Method::GET,
     };
     let request = client.request(method, target.url().clone()).headers(headers.clone());
-    match target.method() {
-        HttpMethod::Get => request,
-        HttpMethod::Post => request.body(body.to_vec()),
-    }
+    if target.method().has_body() { request.body(body.to_vec()) } else { request }
 }
 
-/// Sends the request and reads the body piece by piece, so that a larger one is refused when it grows too large and
-/// not when it has arrived.
-async fn receive(request: RequestBuilder, max_body: usize) -> Result<Received, Failure> {
-    let mut response = request.send().await.map_err(Failure::Http)?;
+/// Reads the body piece by piece, so that a larger one is refused when it grows too large and not when it has arrived.
+async fn receive(mut response: Response, method: NetworkMethod, max_body: usize) -> Result<Vec<u8>, Failure> {
     let announced = response.content_length().unwrap_or(0);
-    if announced > max_body as u64 {
+    if announced > max_body as u64 && method != NetworkMethod::Head {
         return Err(Failure::TooLarge);
     }
-    let status = response.status();
-    let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(Failure::Http)? {
         if body.len() + piece.len() > max_body {
@@ -121,7 +81,7 @@ async fn receive(request: RequestBuilder, max_body: usize) -> Result<Received, F
         }
         body.extend_from_slice(&piece);
     }
-    Ok(Received { status, headers, body })
+    Ok(body)
 }
 
 fn refusal(target: &Target, failure: Failure, max_body: usize) -> Refusal {

@@ -6,7 +6,7 @@ use reqwest::header::{
 };
 
 use crate::capability::Refusal;
-use crate::scope::{Excerpt, HttpMethod};
+use crate::scope::Excerpt;
 
 use super::target::Target;
 
@@ -82,7 +82,7 @@ pub(super) fn outgoing(fields: &[(&str, &str)]) -> Result<HeaderMap, Refusal> {
 pub(super) fn follow(headers: &mut HeaderMap, from: &Target, to: &Target) {
     let kept = |name: &HeaderName| {
         let about_body = matches!(*name, CONTENT_ENCODING | CONTENT_LANGUAGE | CONTENT_TYPE);
-        (from.same_origin(to) || FOLLOWING.contains(name)) && !(about_body && to.method() == HttpMethod::Get)
+        (from.same_origin(to) || FOLLOWING.contains(name)) && !(about_body && !to.method().has_body())
     };
     let dropped: Vec<_> = headers.keys().filter(|name| !kept(name)).cloned().collect();
     for name in dropped {
@@ -110,6 +110,7 @@ pub(super) fn received(headers: &HeaderMap) -> Result<Vec<(String, String)>, Ref
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scope::NetworkMethod;
 
     #[test]
     fn fields_that_could_split_a_request_are_refused() {
@@ -134,7 +135,7 @@ mod tests {
 
     #[test]
     fn secrets_do_not_follow_to_another_origin() {
-        let target = |url| Target::parse(HttpMethod::Post, url).expect("a URL");
+        let target = |url| Target::parse(NetworkMethod::Post, url).expect("a URL");
         let fields = [
             ("authorization", "x"),
             ("x-api-key", "x"),

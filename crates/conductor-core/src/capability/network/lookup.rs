@@ -8,9 +8,10 @@ use std::sync::Arc;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 use tokio::sync::Semaphore;
+use url::Host;
 
 use crate::devices::NameResolver;
-use crate::scope::AddressKind;
+use crate::scope::{AddressKind, literal};
 
 use super::{Reach, kind_here, may_connect};
 
@@ -46,32 +47,52 @@ impl Default for Lookups {
 }
 
 /// A resolver that returns only addresses within reach.
+#[derive(Clone)]
 pub(super) struct CheckingResolver {
     pub(super) names: Arc<dyn NameResolver>,
     pub(super) lookups: Lookups,
     pub(super) reach: Reach,
 }
 
-impl Resolve for CheckingResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let name = name.as_str().trim_end_matches('.').to_owned();
+impl CheckingResolver {
+    /// The addresses of a host that may be connected to, with its port.
+    pub(super) async fn addresses(
+        &self,
+        host: &Host<String>,
+        port: u16,
+    ) -> Result<Vec<SocketAddr>, LookupError> {
+        let addresses = match literal(host) {
+            Some(address) => vec![address],
+            None => self.look_up(&host.to_string()).await?,
+        };
+        within_reach(addresses, port, self.reach)
+    }
+
+    async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        let slot = Arc::clone(&self.lookups.0).try_acquire_owned().map_err(|_| LookupError::Busy)?;
+        let name = name.trim_end_matches('.').to_owned();
+        if is_localhost(&name) {
+            return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+        }
         let names = Arc::clone(&self.names);
-        let slot = Arc::clone(&self.lookups.0).try_acquire_owned();
-        let reach = self.reach;
+        let lookup = move || {
+            let addresses = names.resolve(&name);
+            drop(slot);
+            addresses
+        };
+        let addresses = tokio::task::spawn_blocking(lookup).await.map_err(io::Error::other);
+        addresses.and_then(|addresses| addresses).map_err(LookupError::Resolver)
+    }
+}
+
+impl Resolve for CheckingResolver {
+    /// Port 0 stands for the port of the URL.
+    fn resolve(&self, name: Name) -> Resolving {
+        let resolver = self.clone();
         Box::pin(async move {
-            let slot = slot.map_err(|_| LookupError::Busy)?;
-            let addresses = if is_localhost(&name) {
-                vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
-            } else {
-                let lookup = move || {
-                    let addresses = names.resolve(&name);
-                    drop(slot);
-                    addresses
-                };
-                let addresses = tokio::task::spawn_blocking(lookup).await.map_err(io::Error::other);
-                addresses.and_then(|addresses| addresses).map_err(LookupError::Resolver)?
-            };
-            Ok(within_reach(addresses, reach)?)
+            let addresses = resolver.look_up(name.as_str()).await?;
+            let addresses: Addrs = Box::new(within_reach(addresses, 0, resolver.reach)?.into_iter());
+            Ok(addresses)
         })
     }
 }
@@ -81,20 +102,20 @@ fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// Keeps the addresses that may be connected to; port 0 stands for the port of the URL.
-fn within_reach(addresses: Vec<IpAddr>, reach: Reach) -> Result<Addrs, LookupError> {
+/// Keeps the addresses that may be connected to.
+fn within_reach(addresses: Vec<IpAddr>, port: u16, reach: Reach) -> Result<Vec<SocketAddr>, LookupError> {
     let mut refused = None;
     let mut kept = Vec::new();
     for address in addresses.into_iter().take(MAX_ADDRESSES) {
         let kind = kind_here(address);
         if may_connect(kind, reach == Reach::Inside) {
-            kept.push(SocketAddr::new(address, 0));
+            kept.push(SocketAddr::new(address, port));
         } else {
             refused = Some(kind);
         }
     }
     match (kept.is_empty(), refused) {
-        (false, _) => Ok(Box::new(kept.into_iter())),
+        (false, _) => Ok(kept),
         (true, Some(kind)) => Err(LookupError::Refused(kind)),
         (true, None) => Err(LookupError::Resolver(io::Error::from(io::ErrorKind::NotFound))),
     }
@@ -106,7 +127,8 @@ mod tests {
 
     fn kept(addresses: &[&str], reach: Reach) -> Result<Vec<String>, LookupError> {
         let addresses = addresses.iter().map(|text| text.parse().expect("an address")).collect();
-        Ok(within_reach(addresses, reach)?.map(|address| address.ip().to_string()).collect())
+        let kept = within_reach(addresses, 80, reach)?;
+        Ok(kept.iter().map(|address| address.ip().to_string()).collect())
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::lookup::{CheckingResolver, Lookups};
 const MAX_LOOKUP_THREADS: usize = 64;
 
 /// Longest time for one connection to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Idle connections that a plugin keeps to one host.
 const MAX_IDLE_CONNECTIONS: usize = 2;
@@ -68,10 +68,18 @@ impl Service {
 impl Started {
     fn new(devices: &Devices) -> Result<Self, Refusal> {
         let unavailable =
-            |what: &str| Refusal::new(Status::Unavailable, format!("HTTP is unavailable: {what}"));
+            |what: &str| Refusal::new(Status::Unavailable, format!("the network is unavailable: {what}"));
         let tls = tls_config(devices).map_err(|error| unavailable(&error.to_string()))?;
         let (runtime, stop) = start_thread().map_err(|error| unavailable(&error.to_string()))?;
         Ok(Self { runtime, tls, _stop: stop })
+    }
+
+    /// How TLS is set up for a protocol that is none of HTTP's versions, without sessions to resume.
+    pub(super) fn tls(&self) -> ClientConfig {
+        let mut tls = self.tls.clone();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        tls.resumption = rustls::client::Resumption::disabled();
+        tls
     }
 
     /// The runtime that requests run on.
@@ -93,12 +101,16 @@ impl Connections {
             Reach::Inside => &self.inside,
         };
         let client = cell.get_or_init(|| {
-            let resolver =
-                CheckingResolver { names: Arc::clone(&devices.names), lookups: self.lookups.clone(), reach };
-            client(started.tls.clone(), resolver)
-                .map_err(|error| Refusal::new(Status::Unavailable, format!("HTTP is unavailable: {error}")))
+            client(started.tls.clone(), self.resolver(reach, devices)).map_err(|error| {
+                Refusal::new(Status::Unavailable, format!("the network is unavailable: {error}"))
+            })
         });
         client.as_ref().map_err(Clone::clone)
+    }
+
+    /// Looks names up for connections with this reach.
+    pub(super) fn resolver(&self, reach: Reach, devices: &Devices) -> CheckingResolver {
+        CheckingResolver { names: Arc::clone(&devices.names), lookups: self.lookups.clone(), reach }
     }
 }
 
@@ -145,7 +157,7 @@ fn start_thread() -> io::Result<(Handle, oneshot::Sender<()>)> {
         .build()?;
     let handle = runtime.handle().clone();
     let (stop, stopped) = oneshot::channel();
-    thread::Builder::new().name("conductor-http".to_owned()).spawn(move || {
+    thread::Builder::new().name("conductor-net".to_owned()).spawn(move || {
         // An error says that the sender was dropped, which is how the thread is told to end.
         let _ = runtime.block_on(stopped);
         runtime.shutdown_background();

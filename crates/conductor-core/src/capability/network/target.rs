@@ -8,14 +8,14 @@ use reqwest::header::{HeaderMap, LOCATION};
 use url::{Host, Url};
 
 use crate::capability::Refusal;
-use crate::scope::{Excerpt, HttpMethod, is_inside_host, literal, normal_host};
+use crate::scope::{Excerpt, NetworkMethod, is_inside_host, literal, normal_host};
 
 use super::MAX_URL_BYTES;
 
 /// Method and URL of a request, with host and port in the form that scopes are compared with.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
-    method: HttpMethod,
+    method: NetworkMethod,
     url: Url,
     host: Host<String>,
     port: u16,
@@ -24,16 +24,25 @@ pub(super) struct Target {
 impl Target {
     /// Reads an absolute URL. The `url` crate turns every spelling of an IPv4 address (decimal, octal, hexadecimal,
     /// short) into the address, so that only the result needs to be checked.
-    pub(super) fn parse(method: HttpMethod, url: &str) -> Result<Self, Refusal> {
+    pub(super) fn parse(method: NetworkMethod, url: &str) -> Result<Self, Refusal> {
+        if url.len() > MAX_URL_BYTES {
+            return Err(Refusal::invalid(format!("a URL has at most {MAX_URL_BYTES} bytes")));
+        }
         let parsed = Url::parse(url)
             .map_err(|error| Refusal::invalid(format!("{} is not a URL: {error}", Excerpt::new(url))))?;
         Self::new(method, parsed)
     }
 
-    fn new(method: HttpMethod, mut url: Url) -> Result<Self, Refusal> {
+    fn new(method: NetworkMethod, mut url: Url) -> Result<Self, Refusal> {
         let shown = || Excerpt::new(url.as_str());
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(Refusal::invalid(format!("{} is neither http nor https", shown())));
+        let schemes = if method == NetworkMethod::WebSocket { ["ws", "wss"] } else { ["http", "https"] };
+        if !schemes.contains(&url.scheme()) {
+            return Err(Refusal::invalid(format!(
+                "{} is neither {} nor {}",
+                shown(),
+                schemes[0],
+                schemes[1]
+            )));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Refusal::invalid("a URL must not carry a user name or a password"));
@@ -53,8 +62,16 @@ impl Target {
         headers: &HeaderMap,
     ) -> Result<Option<Self>, Refusal> {
         let method = match (status, self.method) {
-            (StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER, _) => HttpMethod::Get,
-            (StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT, method) => method,
+            (StatusCode::SEE_OTHER, method) if method != NetworkMethod::Head => NetworkMethod::Get,
+            (StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND, NetworkMethod::Post) => NetworkMethod::Get,
+            (
+                StatusCode::MOVED_PERMANENTLY
+                | StatusCode::FOUND
+                | StatusCode::SEE_OTHER
+                | StatusCode::TEMPORARY_REDIRECT
+                | StatusCode::PERMANENT_REDIRECT,
+                method,
+            ) => method,
             _ => return Ok(None),
         };
         let Some(location) = headers.get(LOCATION) else {
@@ -67,13 +84,13 @@ impl Target {
         }
         let next = Self::new(method, self.url.join(location).map_err(|_| bad())?)
             .map_err(|refusal| Refusal::failed(format!("after a redirect: {}", refusal.reason)))?;
-        if self.url.scheme() == "https" && next.url.scheme() == "http" {
+        if self.is_secure() && !next.is_secure() {
             return Err(Refusal::failed(format!("{self} redirects from https to http")));
         }
         Ok(Some(next))
     }
 
-    pub(super) const fn method(&self) -> HttpMethod {
+    pub(super) const fn method(&self) -> NetworkMethod {
         self.method
     }
 
@@ -87,6 +104,11 @@ impl Target {
 
     pub(super) const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether the connection is encrypted.
+    pub(super) fn is_secure(&self) -> bool {
+        matches!(self.url.scheme(), "https" | "wss")
     }
 
     /// The address, if the host is a literal one.
@@ -118,7 +140,7 @@ mod tests {
     use super::*;
 
     fn target(url: &str) -> Result<Target, Refusal> {
-        Target::parse(HttpMethod::Get, url)
+        Target::parse(NetworkMethod::Get, url)
     }
 
     #[test]
@@ -157,14 +179,14 @@ mod tests {
     #[test]
     fn redirects_are_read_as_http_says() {
         let location = |text: &str| HeaderMap::from_iter([(LOCATION, text.parse().expect("a header"))]);
-        let post = Target::parse(HttpMethod::Post, "https://a.example/x/y").expect("a URL");
+        let post = Target::parse(NetworkMethod::Post, "https://a.example/x/y").expect("a URL");
         let next = |status, text| post.redirected(status, &location(text));
 
         let seen = next(StatusCode::SEE_OTHER, "../z").expect("allowed").expect("a redirect");
-        assert_eq!((seen.method(), seen.url().as_str()), (HttpMethod::Get, "https://a.example/z"));
+        assert_eq!((seen.method(), seen.url().as_str()), (NetworkMethod::Get, "https://a.example/z"));
         let kept =
             next(StatusCode::TEMPORARY_REDIRECT, "//b.example/").expect("allowed").expect("a redirect");
-        assert_eq!(kept.method(), HttpMethod::Post);
+        assert_eq!(kept.method(), NetworkMethod::Post);
         assert!(!kept.same_origin(&post));
         assert!(next(StatusCode::FOUND, "http://a.example/").is_err());
         assert!(next(StatusCode::FOUND, "file:///etc/passwd").is_err());

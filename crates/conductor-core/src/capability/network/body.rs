@@ -1,0 +1,195 @@
+//! Bodies that are read piece by piece, because they are larger than one answer may be, or have no end.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use conductor_abi::{Capability, HttpOpened, HttpPiece};
+use reqwest::Response;
+
+use crate::broker::Live;
+use crate::capability::{Call, Operation, Refusal, decode, encode};
+use crate::grant::{Grant, Grants};
+
+use super::inbox::{Inbox, Taken};
+use super::target::Target;
+use super::waiting::AbortOnDrop;
+use super::{
+    MAX_REQUEST_TIME, Outgoing, Permit, check_target, exchange, headers, is_covered, opened, taken_away,
+};
+
+/// Bytes of an answer that are not the piece's own.
+const OVERHEAD: usize = 16;
+
+/// Sends one HTTP request and leaves the body to be read.
+pub(crate) struct HttpOpen;
+
+/// Reads more of a body.
+pub(crate) struct HttpRead;
+
+/// Closes a body.
+pub(crate) struct HttpClose;
+
+/// A body under way.
+struct Body {
+    target: Target,
+    pieces: Arc<Inbox<Result<Bytes, Refusal>>>,
+    /// What is left of a piece of which a part was read.
+    rest: Mutex<Bytes>,
+    /// Whether the plugin was told that there is no more.
+    is_done: AtomicBool,
+    was_ended: AtomicBool,
+    task: AbortOnDrop,
+}
+
+impl Body {
+    /// Reads on in the background, no further than the inbox has room.
+    fn read_on(target: Target, response: Response, call: &Call<'_>) -> Result<Self, Refusal> {
+        let service = call.session.http().started(call.session.devices())?;
+        let pieces = Arc::new(Inbox::new(call.session.max_message_bytes()));
+        let task = service.runtime().spawn(read(response, target.clone(), Arc::clone(&pieces)));
+        let task = AbortOnDrop(task.abort_handle());
+        let (is_done, was_ended) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { target, pieces, rest: Mutex::default(), is_done, was_ended, task })
+    }
+
+    /// The next bytes, at most so many; none at the end.
+    fn next(&self, max: usize, deadline: Instant) -> Result<Bytes, Refusal> {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        if rest.is_empty() {
+            *rest = match self.pieces.take(deadline) {
+                Taken::Next(piece) => piece.inspect_err(|_| self.is_done.store(true, Ordering::Release))?,
+                Taken::Over if self.was_ended.load(Ordering::Acquire) => return Err(taken_away()),
+                Taken::Over => {
+                    self.is_done.store(true, Ordering::Release);
+                    Bytes::new()
+                }
+                Taken::Nothing => {
+                    return Err(Refusal::timed_out(format!("{} sent nothing in time", self.target)));
+                }
+            };
+        }
+        let count = rest.len().min(max);
+        Ok(rest.split_to(count))
+    }
+}
+
+async fn read(mut response: Response, target: Target, pieces: Arc<Inbox<Result<Bytes, Refusal>>>) {
+    loop {
+        pieces.has_room().await;
+        match response.chunk().await {
+            Ok(Some(piece)) if piece.is_empty() => {}
+            Ok(Some(piece)) => {
+                let bytes = piece.len();
+                pieces.put(Ok(piece), bytes);
+            }
+            Ok(None) => break,
+            Err(error) => {
+                pieces.put(Err(exchange::broken(&target, error)), 0);
+                break;
+            }
+        }
+    }
+    pieces.finish();
+}
+
+impl Live for Body {
+    fn is_covered(&self, grants: &Grants) -> bool {
+        is_covered(&self.target, grants)
+    }
+
+    fn end(&self) {
+        self.was_ended.store(true, Ordering::Release);
+        self.task.0.abort();
+        self.pieces.end();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.is_done.load(Ordering::Acquire) || self.was_ended.load(Ordering::Acquire)
+    }
+}
+
+impl Operation for HttpOpen {
+    const CAPABILITY: Capability = Capability::Network;
+    const NAME: &'static str = "http-open";
+    type Request<'a> = Outgoing<'a>;
+    type Permit = Permit;
+
+    fn parse(request: &[u8]) -> Result<Outgoing<'_>, Refusal> {
+        Outgoing::parse(request)
+    }
+
+    fn check(request: &Outgoing<'_>, grant: &Grant) -> Result<Permit, Refusal> {
+        check_target(&request.target, grant)
+    }
+
+    fn act(request: &Outgoing<'_>, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+        let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
+        let (target, response) = request.follow(permit, call, deadline)?;
+        let status = response.status().as_u16();
+        let headers = headers::received(response.headers())?;
+        let body = Body::read_on(target, response, call)?;
+        encode(&HttpOpened { body: call.session.keep_open(Arc::new(body))?, status, headers })
+    }
+}
+
+/// Which body, and how much of it.
+pub(crate) struct Read(conductor_abi::HttpRead);
+
+impl fmt::Display for Read {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "body {}", self.0.body)
+    }
+}
+
+impl Operation for HttpRead {
+    const CAPABILITY: Capability = Capability::Network;
+    const NAME: &'static str = "http-read";
+    const RECORDS_USE: bool = false;
+    type Request<'a> = Read;
+    type Permit = ();
+
+    fn parse(request: &[u8]) -> Result<Read, Refusal> {
+        let read: conductor_abi::HttpRead = decode(request)?;
+        if read.max == 0 {
+            return Err(Refusal::invalid("a piece has at least one byte"));
+        }
+        Ok(Read(read))
+    }
+
+    /// What is open is held against the grants when it is used.
+    fn check(_request: &Read, _grant: &Grant) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn act(request: &Read, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+        let Read(conductor_abi::HttpRead { body: number, max }) = *request;
+        let body = opened::<Body>(number, call)?;
+        let most = call.session.max_message_bytes().saturating_sub(OVERHEAD).max(1);
+        let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
+        encode(&HttpPiece { bytes: body.next(most.min(max as usize), deadline)?.to_vec() })
+    }
+}
+
+impl Operation for HttpClose {
+    const CAPABILITY: Capability = Capability::Network;
+    const NAME: &'static str = "http-close";
+    const RECORDS_USE: bool = false;
+    type Request<'a> = Read;
+    type Permit = ();
+
+    fn parse(request: &[u8]) -> Result<Read, Refusal> {
+        Ok(Read(conductor_abi::HttpRead { body: decode(request)?, max: 0 }))
+    }
+
+    /// Closing needs no grant of its own.
+    fn check(_request: &Read, _grant: &Grant) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn act(request: &Read, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+        call.session.handles().close::<Body>(request.0.body).map(|_| Vec::new())
+    }
+}
