@@ -75,7 +75,7 @@ impl Broker {
         &self.session_grants
     }
 
-    /// A session for one plugin. Of its limits, `max_message_bytes` and `max_calls_per_second` are kept here.
+    /// A session for one plugin. Of its limits, those of host calls and of the network are kept here.
     #[must_use]
     pub fn session(&self, plugin: &str, grants: Grants, limits: &Limits) -> Arc<Session> {
         Arc::new(Session {
@@ -87,7 +87,7 @@ impl Broker {
             denials: AtomicU64::new(0),
             changes: Changes::default(),
             handles: Handles::default(),
-            connections: network::Connections::default(),
+            connections: network::Connections::new(limits.max_network_bytes_per_minute),
             used: AtomicU8::new(0),
             files: AtomicU8::new(FILES_AS_GRANTED),
             data_dir: OnceLock::new(),

@@ -32,6 +32,8 @@ pub const DEFAULT_MAX_DISK_FILES: u32 = 10_000;
 pub const DEFAULT_MAX_MESSAGE_BYTES: u32 = 1024 * 1024;
 /// Default of [`Limits::max_calls_per_second`]; stops a plugin from keeping the host busy with calls that cost it little.
 pub const DEFAULT_MAX_CALLS_PER_SECOND: u32 = 10_000;
+/// Default of [`Limits::max_network_bytes_per_minute`]; stops a plugin from using up what the user's line carries.
+pub const DEFAULT_MAX_NETWORK_BYTES_PER_MINUTE: u64 = 256 * 1024 * 1024;
 /// Default of [`Limits::max_reply_bytes`]; stops a reply that whoever asked would have to hold.
 pub const DEFAULT_MAX_REPLY_BYTES: u32 = 1024 * 1024;
 /// Default of [`Limits::max_log_bytes`]; stops a single call from flooding the log and the host's memory.
@@ -103,6 +105,9 @@ pub struct WasmConfig {
     pub max_message_bytes: u32,
     /// Host calls in a second that ask for a capability. Default [`DEFAULT_MAX_CALLS_PER_SECOND`].
     pub max_calls_per_second: u32,
+    /// Bytes of bodies and messages that a plugin sends and receives in a minute. Default
+    /// [`DEFAULT_MAX_NETWORK_BYTES_PER_MINUTE`].
+    pub max_network_bytes_per_minute: u64,
     /// Bytes of the reply of one call. Default [`DEFAULT_MAX_REPLY_BYTES`].
     pub max_reply_bytes: u32,
     /// Bytes of log that one call keeps; the rest is counted and dropped. Default [`DEFAULT_MAX_LOG_BYTES`].
@@ -156,6 +161,7 @@ impl Default for WasmConfig {
             max_disk_files: limits.max_disk_files,
             max_message_bytes: limits.max_message_bytes,
             max_calls_per_second: limits.max_calls_per_second,
+            max_network_bytes_per_minute: limits.max_network_bytes_per_minute,
             max_reply_bytes: limits.max_reply_bytes,
             max_log_bytes: limits.max_log_bytes,
             max_log_bytes_per_minute: limits.max_log_bytes_per_minute,
@@ -199,6 +205,7 @@ impl WasmConfig {
             max_disk_files: self.max_disk_files,
             max_message_bytes: self.max_message_bytes,
             max_calls_per_second: self.max_calls_per_second,
+            max_network_bytes_per_minute: self.max_network_bytes_per_minute,
             max_reply_bytes: self.max_reply_bytes,
             max_log_bytes: self.max_log_bytes,
             max_log_bytes_per_minute: self.max_log_bytes_per_minute,
@@ -226,6 +233,7 @@ impl WasmConfig {
             max_disk_files,
             max_message_bytes,
             max_calls_per_second,
+            max_network_bytes_per_minute,
             max_reply_bytes,
             max_log_bytes,
             max_log_bytes_per_minute,
@@ -247,6 +255,7 @@ impl WasmConfig {
         self.max_disk_files = max_disk_files;
         self.max_message_bytes = max_message_bytes;
         self.max_calls_per_second = max_calls_per_second;
+        self.max_network_bytes_per_minute = max_network_bytes_per_minute;
         self.max_reply_bytes = max_reply_bytes;
         self.max_log_bytes = max_log_bytes;
         self.max_log_bytes_per_minute = max_log_bytes_per_minute;
@@ -283,6 +292,8 @@ pub struct Limits {
     pub max_message_bytes: u32,
     /// Host calls in a second that ask for a capability.
     pub max_calls_per_second: u32,
+    /// Bytes of bodies and messages in a minute.
+    pub max_network_bytes_per_minute: u64,
     /// Bytes of the reply of one call.
     pub max_reply_bytes: u32,
     /// Bytes of log that one call keeps.
@@ -318,6 +329,7 @@ impl Default for Limits {
             max_disk_files: DEFAULT_MAX_DISK_FILES,
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
             max_calls_per_second: DEFAULT_MAX_CALLS_PER_SECOND,
+            max_network_bytes_per_minute: DEFAULT_MAX_NETWORK_BYTES_PER_MINUTE,
             max_reply_bytes: DEFAULT_MAX_REPLY_BYTES,
             max_log_bytes: DEFAULT_MAX_LOG_BYTES,
             max_log_bytes_per_minute: DEFAULT_MAX_LOG_BYTES_PER_MINUTE,

@@ -29,6 +29,8 @@ pub enum Limit {
     MessageBytes,
     /// `max_calls_per_second`: host calls that ask for a capability.
     CallRate,
+    /// `max_network_bytes_per_minute`: bodies and messages, sent and received.
+    NetworkRate,
     /// `max_reply_bytes`: reply of one call.
     ReplyBytes,
     /// `max_log_bytes`: log of one call.
@@ -60,6 +62,7 @@ impl Limit {
             Self::DiskFiles => "max_disk_files",
             Self::MessageBytes => "max_message_bytes",
             Self::CallRate => "max_calls_per_second",
+            Self::NetworkRate => "max_network_bytes_per_minute",
             Self::ReplyBytes => "max_reply_bytes",
             Self::LogBytes => "max_log_bytes",
             Self::LogRate => "max_log_bytes_per_minute",
@@ -84,6 +87,7 @@ impl fmt::Display for Limit {
             Self::DiskFiles => "too many files in the data directory",
             Self::MessageBytes => "message too large",
             Self::CallRate => "too many host calls in a second",
+            Self::NetworkRate => "too many bytes over the network in a minute",
             Self::ReplyBytes => "reply too large",
             Self::LogBytes => "log limit exceeded",
             Self::LogRate => "log limit of a minute exceeded",

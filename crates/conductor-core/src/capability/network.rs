@@ -10,6 +10,7 @@ mod inbox;
 mod lookup;
 mod service;
 mod target;
+mod traffic;
 mod waiting;
 mod websocket;
 
@@ -81,11 +82,13 @@ impl Operation for Http {
     }
 
     fn act(request: &Outgoing<'_>, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+        let traffic = call.session.connections().traffic();
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
         let (target, response) = request.follow(permit, call, deadline)?;
         let status = response.status().as_u16();
         let headers = headers::received(response.headers())?;
         let body = exchange::body(&target, response, call.session, deadline)?;
+        traffic.count(body.len());
         encode(&HttpResponse { status, headers, body })
     }
 }
@@ -111,11 +114,14 @@ impl<'a> Outgoing<'a> {
         call: &Call<'_>,
         deadline: Instant,
     ) -> Result<(Target, Response), Refusal> {
+        let traffic = call.session.connections().traffic();
         let mut permit = permit;
         let mut target = self.target.clone();
         let mut headers = self.headers.clone();
         for _ in 0..=MAX_REDIRECTS {
             let body = if target.method().has_body() { self.body } else { &[] };
+            traffic.admit()?;
+            traffic.count(body.len());
             let response = exchange::send(&target, &headers, body, permit, call.session, deadline)?;
             let Some(next) = target.redirected(response.status(), response.headers())? else {
                 return Ok((target, response));

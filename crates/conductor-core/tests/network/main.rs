@@ -410,6 +410,22 @@ fn answers_are_bounded_while_they_arrive() {
 }
 
 #[test]
+fn a_minute_carries_so_many_bytes() {
+    let server = hello();
+    let origin = format!("127.0.0.1:{}", server.port());
+    let grants = grants(None, &[&format!("Network={origin}")]);
+    let limits = Limits { max_network_bytes_per_minute: 12, ..limits() };
+    let session = broker(names(&[]), None).session("test", grants, &limits);
+    let url = format!("http://{origin}/");
+    for _ in 0..3 {
+        assert_eq!(response(&get(&session, &url)).body, b"hello");
+    }
+    let refused = get(&session, &url);
+    assert_eq!((refused.status, refused.refused_by), (Status::RateLimited, Some(Limit::NetworkRate)));
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
 fn a_slow_server_does_not_outlast_the_deadline_nor_delay_others() {
     let slow = Server::http(|request, stream| {
         if request.starts_with("GET /drip") {

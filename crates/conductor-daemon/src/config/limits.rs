@@ -30,6 +30,8 @@ pub struct LimitOverrides {
     pub max_message_bytes: Option<u32>,
     /// `max_calls_per_second`.
     pub max_calls_per_second: Option<u32>,
+    /// `max_network_bytes_per_minute`.
+    pub max_network_bytes_per_minute: Option<u64>,
     /// `max_reply_bytes`.
     pub max_reply_bytes: Option<u32>,
     /// `max_log_bytes`.
@@ -67,6 +69,9 @@ impl LimitOverrides {
             max_disk_files: self.max_disk_files.unwrap_or(outer.max_disk_files),
             max_message_bytes: self.max_message_bytes.unwrap_or(outer.max_message_bytes),
             max_calls_per_second: self.max_calls_per_second.unwrap_or(outer.max_calls_per_second),
+            max_network_bytes_per_minute: self
+                .max_network_bytes_per_minute
+                .unwrap_or(outer.max_network_bytes_per_minute),
             max_reply_bytes: self.max_reply_bytes.unwrap_or(outer.max_reply_bytes),
             max_log_bytes: self.max_log_bytes.unwrap_or(outer.max_log_bytes),
             max_log_bytes_per_minute: self.max_log_bytes_per_minute.unwrap_or(outer.max_log_bytes_per_minute),
@@ -93,6 +98,7 @@ pub(super) fn read(table: &Table<'_, '_>) -> LimitOverrides {
         max_disk_files: positive(table, "max_disk_files"),
         max_message_bytes: positive(table, "max_message_bytes"),
         max_calls_per_second: positive(table, "max_calls_per_second"),
+        max_network_bytes_per_minute: positive(table, "max_network_bytes_per_minute"),
         max_reply_bytes: positive(table, "max_reply_bytes"),
         max_log_bytes: positive(table, "max_log_bytes"),
         max_log_bytes_per_minute: positive(table, "max_log_bytes_per_minute"),

@@ -311,6 +311,7 @@ const LIMITS: &str = r#"
     max_disk_files = 7
     max_message_bytes = 8
     max_calls_per_second = 9
+    max_network_bytes_per_minute = 20
     max_reply_bytes = 10
     max_log_bytes = 11
     max_log_bytes_per_minute = 12
@@ -336,6 +337,7 @@ fn every_limit_may_be_set_for_all_plugins_and_for_one() {
         max_disk_files: 7,
         max_message_bytes: 8,
         max_calls_per_second: 9,
+        max_network_bytes_per_minute: 20,
         max_reply_bytes: 10,
         max_log_bytes: 11,
         max_log_bytes_per_minute: 12,

@@ -169,7 +169,11 @@ impl Operation for HttpRead {
         let body = opened::<Body>(number, call)?;
         let most = call.session.max_message_bytes().saturating_sub(OVERHEAD).max(1);
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
-        encode(&HttpPiece { bytes: body.next(most.min(max as usize), deadline)?.to_vec() })
+        let traffic = call.session.connections().traffic();
+        traffic.admit()?;
+        let piece = body.next(most.min(max as usize), deadline)?;
+        traffic.count(piece.len());
+        encode(&HttpPiece { bytes: piece.to_vec() })
     }
 }
 

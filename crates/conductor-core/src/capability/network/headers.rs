@@ -81,8 +81,8 @@ pub(super) fn outgoing(fields: &[(&str, &str)]) -> Result<HeaderMap, Refusal> {
 /// Adapts the fields to the next target of a redirect.
 pub(super) fn follow(headers: &mut HeaderMap, from: &Target, to: &Target) {
     let kept = |name: &HeaderName| {
-        let about_body = matches!(*name, CONTENT_ENCODING | CONTENT_LANGUAGE | CONTENT_TYPE);
-        (from.same_origin(to) || FOLLOWING.contains(name)) && !(about_body && !to.method().has_body())
+        let is_of_body = matches!(*name, CONTENT_ENCODING | CONTENT_LANGUAGE | CONTENT_TYPE);
+        (from.same_origin(to) || FOLLOWING.contains(name)) && (to.method().has_body() || !is_of_body)
     };
     let dropped: Vec<_> = headers.keys().filter(|name| !kept(name)).cloned().collect();
     for name in dropped {

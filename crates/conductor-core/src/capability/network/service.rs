@@ -21,6 +21,7 @@ use crate::devices::Devices;
 use super::Reach;
 use super::headers::MAX_RECEIVED_BYTES;
 use super::lookup::{CheckingResolver, Lookups};
+use super::traffic::Traffic;
 
 /// Most threads that look up names, for all plugins together.
 const MAX_LOOKUP_THREADS: usize = 64;
@@ -52,11 +53,11 @@ pub(super) struct Started {
 }
 
 /// The clients of one plugin.
-#[derive(Default)]
 pub(crate) struct Connections {
     public: OnceLock<Result<Client, Refusal>>,
     inside: OnceLock<Result<Client, Refusal>>,
     lookups: Lookups,
+    traffic: Traffic,
 }
 
 impl Service {
@@ -89,6 +90,20 @@ impl Started {
 }
 
 impl Connections {
+    pub(crate) fn new(max_bytes_per_minute: u64) -> Self {
+        Self {
+            public: OnceLock::new(),
+            inside: OnceLock::new(),
+            lookups: Lookups::default(),
+            traffic: Traffic::new(max_bytes_per_minute),
+        }
+    }
+
+    /// What the plugin sent and received.
+    pub(super) const fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
     /// The client for requests with this reach.
     pub(super) fn client(
         &self,

@@ -278,6 +278,13 @@ impl Live for Socket {
     }
 }
 
+const fn length(message: WebSocketMessage<'_>) -> usize {
+    match message {
+        WebSocketMessage::Text(text) => text.len(),
+        WebSocketMessage::Binary(bytes) => bytes.len(),
+    }
+}
+
 fn refusal(target: &Target, failure: Failure) -> Refusal {
     match failure {
         Failure::Lookup(LookupError::Refused(kind)) => private(target, &format!("has {kind}")),
@@ -320,6 +327,7 @@ impl Operation for WebSocketOpen {
     }
 
     fn act(request: &Opening, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+        call.session.connections().traffic().admit()?;
         let (socket, protocol) = Socket::open(request, permit, call)?;
         encode(&WebSocketOpened { socket: call.session.keep_open(Arc::new(socket))?, protocol })
     }
@@ -342,7 +350,11 @@ impl Operation for WebSocketSend {
     }
 
     fn act(request: &Outgoing<'_>, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-        opened::<Socket>(request.socket, call)?.send(request.message, call).map(|()| Vec::new())
+        let socket = opened::<Socket>(request.socket, call)?;
+        let traffic = call.session.connections().traffic();
+        traffic.admit()?;
+        traffic.count(length(request.message));
+        socket.send(request.message, call).map(|()| Vec::new())
     }
 }
 
@@ -365,7 +377,15 @@ impl Operation for WebSocketReceive {
 
     fn act(request: &Incoming, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let socket = opened::<Socket>(request.socket, call)?;
-        encode(&socket.receive(call.deadline.min(Instant::now() + request.wait))?)
+        let traffic = call.session.connections().traffic();
+        traffic.admit()?;
+        let event = socket.receive(call.deadline.min(Instant::now() + request.wait))?;
+        traffic.count(match &event {
+            WebSocketEvent::Text(text) => text.len(),
+            WebSocketEvent::Binary(bytes) => bytes.len(),
+            WebSocketEvent::Nothing | WebSocketEvent::Closed { .. } => 0,
+        });
+        encode(&event)
     }
 }
 
@@ -398,11 +418,7 @@ impl fmt::Display for Opening {
 
 impl fmt::Display for Outgoing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = match self.message {
-            WebSocketMessage::Text(text) => text.len(),
-            WebSocketMessage::Binary(bytes) => bytes.len(),
-        };
-        write!(f, "{bytes} bytes to WebSocket {}", self.socket)
+        write!(f, "{} bytes to WebSocket {}", length(self.message), self.socket)
     }
 }
 
