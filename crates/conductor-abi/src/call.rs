@@ -36,6 +36,20 @@ pub enum Op {
     MidiSend = 0x201,
     /// Run a [`ProgramRun`](crate::ProgramRun) to its end, answered by a [`ProgramOutput`](crate::ProgramOutput).
     ProgramRun = 0x400,
+    /// Read or set the volume of the output with a [`VolumeChange`](crate::VolumeChange), answered by a
+    /// [`VolumeState`](crate::VolumeState).
+    Volume = 0x500,
+    /// Mute or unmute the output with a [`MuteChange`](crate::MuteChange), answered by a
+    /// [`VolumeState`](crate::VolumeState).
+    Mute = 0x501,
+    /// Press a key of a media player with a [`MediaPress`](crate::MediaPress), answered by the player's name.
+    MediaKey = 0x502,
+    /// Show a [`Notification`](crate::Notification); the answer is empty.
+    Notify = 0x503,
+    /// Lock the screen; request and answer are empty.
+    LockScreen = 0x504,
+    /// Open a URL, the request as it is, in the user's browser; the answer is empty.
+    OpenUrl = 0x505,
 }
 
 impl Op {
@@ -57,6 +71,12 @@ impl Op {
             0x200 => Some(Self::MidiPorts),
             0x201 => Some(Self::MidiSend),
             0x400 => Some(Self::ProgramRun),
+            0x500 => Some(Self::Volume),
+            0x501 => Some(Self::Mute),
+            0x502 => Some(Self::MediaKey),
+            0x503 => Some(Self::Notify),
+            0x504 => Some(Self::LockScreen),
+            0x505 => Some(Self::OpenUrl),
             _ => None,
         }
     }

@@ -203,6 +203,72 @@ pub struct ProgramOutput {
     pub cut: bool,
 }
 
+/// What is to become of the volume of the output. A level is 0 for silence to 1 for all that the output gives unamplified.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum VolumeChange {
+    /// Nothing: it is read.
+    Read,
+    /// This level.
+    Set(f32),
+    /// So much more, or less if negative.
+    By(f32),
+}
+
+/// The output as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VolumeState {
+    /// Its level; above 1 where the user amplifies it.
+    pub level: f32,
+    /// Whether it is muted.
+    pub muted: bool,
+}
+
+/// Whether the output is to be heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MuteChange {
+    /// No.
+    Mute,
+    /// Yes.
+    Unmute,
+    /// The other way round.
+    Toggle,
+}
+
+/// A key of a media player.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MediaKey {
+    /// Go on playing.
+    Play,
+    /// Rest.
+    Pause,
+    /// One or the other.
+    PlayPause,
+    /// End.
+    Stop,
+    /// The next piece.
+    Next,
+    /// The piece before.
+    Previous,
+}
+
+/// A key to press.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaPress<'a> {
+    /// The key.
+    pub key: MediaKey,
+    /// Which player, such as `mpv`; empty for the one that plays.
+    pub player: &'a str,
+}
+
+/// A message for the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification<'a> {
+    /// What it is about; shown behind the plugin's name.
+    pub summary: &'a str,
+    /// More of it; may be empty. It is text, not markup.
+    pub body: &'a str,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

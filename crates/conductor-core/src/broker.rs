@@ -11,7 +11,7 @@ mod rate;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Op, Risk, Status};
 
@@ -19,7 +19,8 @@ use crate::audit::{AuditSink, PluginAudit};
 use crate::capability::filesystem::DataAccess;
 #[cfg(target_os = "linux")]
 use crate::capability::subprocess;
-use crate::capability::{Call, Operation, Refusal, granted, midi, network};
+use crate::capability::system_control::Desktop;
+use crate::capability::{Call, Operation, Refusal, granted, midi, network, system_control};
 use crate::config::Limits;
 use crate::devices::Devices;
 use crate::grant::{Grants, SessionGrants};
@@ -27,6 +28,8 @@ use crate::outcome::Limit;
 
 use changes::Changes;
 use handles::Handles;
+
+pub(crate) use rate::Window;
 
 pub(crate) use handles::Live;
 
@@ -83,7 +86,7 @@ impl Broker {
             services: Arc::clone(&self.services),
             grants: RwLock::new(Arc::new(grants)),
             max_message_bytes: limits.max_message_bytes as usize,
-            rate: rate::Window::new(limits.max_calls_per_second),
+            rate: Window::new(limits.max_calls_per_second, Duration::from_secs(1)),
             denials: AtomicU64::new(0),
             changes: Changes::default(),
             handles: Handles::default(),
@@ -91,6 +94,7 @@ impl Broker {
             used: AtomicU8::new(0),
             files: AtomicU8::new(FILES_AS_GRANTED),
             data_dir: OnceLock::new(),
+            desktop: system_control::Uses::default(),
             is_withdrawn: AtomicBool::new(false),
         })
     }
@@ -111,7 +115,7 @@ pub struct Session {
     services: Arc<Services>,
     grants: RwLock<Arc<Grants>>,
     max_message_bytes: usize,
-    rate: rate::Window,
+    rate: Window,
     denials: AtomicU64,
     changes: Changes,
     handles: Handles,
@@ -122,6 +126,7 @@ pub struct Session {
     files: AtomicU8,
     /// The plugin's own directory, if it has one.
     data_dir: OnceLock<PathBuf>,
+    desktop: system_control::Uses,
     is_withdrawn: AtomicBool,
 }
 
@@ -259,6 +264,16 @@ impl Session {
         &self.connections
     }
 
+    /// What the plugin has under way on the desktop, and how often it asked for it.
+    pub(crate) const fn desktop(&self) -> &system_control::Uses {
+        &self.desktop
+    }
+
+    /// The plugin's name.
+    pub(crate) fn plugin(&self) -> &str {
+        self.audit.plugin()
+    }
+
     /// Changes of the grants.
     pub(crate) const fn changes(&self) -> &Changes {
         &self.changes
@@ -323,6 +338,12 @@ impl Session {
             Some(Op::MidiSend) => self.perform::<midi::Send>(request, deadline),
             #[cfg(target_os = "linux")]
             Some(Op::ProgramRun) => self.perform::<subprocess::Run>(request, deadline),
+            Some(Op::Volume) => self.perform::<Desktop<system_control::Volume>>(request, deadline),
+            Some(Op::Mute) => self.perform::<Desktop<system_control::Mute>>(request, deadline),
+            Some(Op::MediaKey) => self.perform::<Desktop<system_control::Media>>(request, deadline),
+            Some(Op::Notify) => self.perform::<Desktop<system_control::Notify>>(request, deadline),
+            Some(Op::LockScreen) => self.perform::<Desktop<system_control::Lock>>(request, deadline),
+            Some(Op::OpenUrl) => self.perform::<Desktop<system_control::OpenUrl>>(request, deadline),
             Some(_) | None => {
                 Err(Refusal::new(Status::UnknownOp, format!("this host has no operation {op:#x}")))
             }

@@ -8,6 +8,8 @@ pub(crate) mod midi;
 pub(crate) mod network;
 #[cfg(target_os = "linux")]
 pub(crate) mod subprocess;
+pub(crate) mod system_control;
+mod waiting;
 
 use std::fmt;
 use std::time::Instant;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 
+use conductor_abi::{MediaKey, MuteChange, VolumeChange, VolumeState};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
@@ -25,18 +26,21 @@ pub struct Devices {
     pub http_roots: RootCertificates,
     /// How host names become addresses.
     pub names: Arc<dyn NameResolver>,
+    /// The user's desktop.
+    pub desktop: Arc<dyn Desktop>,
     /// What starts programs.
     #[cfg(target_os = "linux")]
     pub launcher: Option<Launcher>,
 }
 
 impl Default for Devices {
-    /// No MIDI outputs, no additional certificate authorities, the system's resolver, no programs.
+    /// No MIDI outputs, no additional certificate authorities, the system's resolver, no desktop, no programs.
     fn default() -> Self {
         Self {
             midi: Arc::new(NoMidiOutputs),
             http_roots: RootCertificates::default(),
             names: Arc::new(SystemResolver),
+            desktop: Arc::new(NoDesktop),
             #[cfg(target_os = "linux")]
             launcher: None,
         }
@@ -98,6 +102,105 @@ impl MidiOutputs for NoMidiOutputs {
 
     fn send(&self, _port: &str, _message: &[u8]) -> Result<(), MidiError> {
         Err(MidiError::Unavailable { reason: "no MIDI outputs are configured".to_owned() })
+    }
+}
+
+/// What belongs to the user's desktop. Each function may wait for other programs; the broker calls it on a thread of its own,
+/// and waits no longer than the plugin may.
+pub trait Desktop: Send + Sync {
+    /// Reads or changes the volume of the output. A level never becomes more than 1 by it.
+    ///
+    /// # Errors
+    ///
+    /// Says what is missing, or what failed.
+    fn volume(&self, change: VolumeChange) -> Result<VolumeState, DesktopError>;
+
+    /// Mutes or unmutes the output.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desktop::volume`].
+    fn mute(&self, change: MuteChange) -> Result<VolumeState, DesktopError>;
+
+    /// Presses a key of a media player, of the one that plays if none is named, and returns its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desktop::volume`].
+    fn media(&self, key: MediaKey, player: Option<&str>) -> Result<String, DesktopError>;
+
+    /// Shows a message. Both texts are to be shown as they are, not as markup.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desktop::volume`].
+    fn notify(&self, summary: &str, body: &str) -> Result<(), DesktopError>;
+
+    /// Locks the screen.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desktop::volume`].
+    fn lock(&self) -> Result<(), DesktopError>;
+
+    /// Opens a URL, of `http` or `https`, in the user's browser.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desktop::volume`].
+    fn open_url(&self, url: &str) -> Result<(), DesktopError>;
+}
+
+/// Why something was not done on the desktop.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DesktopError {
+    /// A part that it needs is missing.
+    #[error("unavailable here, because {reason}")]
+    Unavailable {
+        /// What is missing.
+        reason: String,
+    },
+    /// It was tried and failed.
+    #[error("{}", Excerpt::new(reason))]
+    Failed {
+        /// What the other program said.
+        reason: String,
+    },
+}
+
+/// A host without a desktop.
+struct NoDesktop;
+
+impl NoDesktop {
+    fn refused<T>() -> Result<T, DesktopError> {
+        Err(DesktopError::Unavailable { reason: "this host reaches no desktop".to_owned() })
+    }
+}
+
+impl Desktop for NoDesktop {
+    fn volume(&self, _change: VolumeChange) -> Result<VolumeState, DesktopError> {
+        Self::refused()
+    }
+
+    fn mute(&self, _change: MuteChange) -> Result<VolumeState, DesktopError> {
+        Self::refused()
+    }
+
+    fn media(&self, _key: MediaKey, _player: Option<&str>) -> Result<String, DesktopError> {
+        Self::refused()
+    }
+
+    fn notify(&self, _summary: &str, _body: &str) -> Result<(), DesktopError> {
+        Self::refused()
+    }
+
+    fn lock(&self) -> Result<(), DesktopError> {
+        Self::refused()
+    }
+
+    fn open_url(&self, _url: &str) -> Result<(), DesktopError> {
+        Self::refused()
     }
 }
 

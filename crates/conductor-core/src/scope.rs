@@ -148,6 +148,12 @@ impl Scope {
         if let Self::Subprocess(scope) = self { Some(scope) } else { None }
     }
 
+    /// The scope, if it is one of SystemControl.
+    #[must_use]
+    pub const fn as_system_control(&self) -> Option<&SystemControlScope> {
+        if let Self::SystemControl(scope) = self { Some(scope) } else { None }
+    }
+
     /// The risk of granting this: that of the capability, raised to medium by a host on the user's own network and by
     /// System Exclusive messages.
     #[must_use]

@@ -36,6 +36,11 @@ impl PluginAudit {
         Self { plugin, sink, uses, troubles, left_out: AtomicU64::new(0) }
     }
 
+    /// The plugin's name.
+    pub(crate) fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
     /// Records that the plugin used a capability, or tried to. `result` is the length of the answer, or why there is
     /// none.
     pub(crate) fn capability(

@@ -1,29 +1,30 @@
-//! How many operations a plugin may call for in a second.
+//! How often a plugin may call for something.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Counts in windows of one second, each starting with the first after the last window.
-pub(super) struct Window {
+/// Counts in windows of one length, each starting with the first after the last window.
+pub(crate) struct Window {
     max: u32,
+    length: Duration,
     current: Mutex<Option<(Instant, u32)>>,
 }
 
 impl Window {
-    pub(super) const fn new(max: u32) -> Self {
-        Self { max, current: Mutex::new(None) }
+    pub(crate) const fn new(max: u32, length: Duration) -> Self {
+        Self { max, length, current: Mutex::new(None) }
     }
 
-    /// Most in a second.
-    pub(super) const fn max(&self) -> u32 {
+    /// Most in a window.
+    pub(crate) const fn max(&self) -> u32 {
         self.max
     }
 
     /// Counts one; says whether it is within the limit.
-    pub(super) fn admit(&self, now: Instant) -> bool {
+    pub(crate) fn admit(&self, now: Instant) -> bool {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, count) = match &mut *current {
-            Some(window) if now.saturating_duration_since(window.0) < Duration::from_secs(1) => window,
+            Some(window) if now.saturating_duration_since(window.0) < self.length => window,
             window => window.insert((now, 0)),
         };
         let admitted = *count < self.max;
@@ -38,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_second_has_as_many_as_the_limit() {
-        let window = Window::new(3);
+        let window = Window::new(3, Duration::from_secs(1));
         let start = Instant::now();
         assert!((0..3).all(|_| window.admit(start)));
         assert!(!window.admit(start + Duration::from_millis(999)), "over the limit");

@@ -1,0 +1,58 @@
+//! Work on another thread that a plugin waits for: the wait ends at once when the plugin's time is over or the grant is
+//! taken away.
+
+use std::fmt;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Instant;
+
+use super::Refusal;
+use crate::broker::Session;
+
+/// What the waiting thread is woken by.
+enum Event<T> {
+    Done(T),
+    GrantsChanged,
+}
+
+/// Hands in the result of the work.
+pub(crate) struct Finish<T>(mpsc::Sender<Event<T>>);
+
+impl<T> Finish<T> {
+    pub(crate) fn with(self, result: T) {
+        // Nobody may be waiting any more.
+        let _ = self.0.send(Event::Done(result));
+    }
+}
+
+/// Begins work and waits for its result. What `begin` returns is dropped when the wait is over, whatever ended it.
+pub(crate) fn until_done<T: Send + 'static, G>(
+    what: &dyn fmt::Display,
+    session: &Session,
+    deadline: Instant,
+    still_granted: impl Fn() -> Result<(), Refusal>,
+    begin: impl FnOnce(Finish<T>) -> Result<G, Refusal>,
+) -> Result<T, Refusal> {
+    let (sender, events) = mpsc::channel();
+
+    // The first look at the grants follows the subscription, so that no change falls between check and subscription.
+    let announce = sender.clone();
+    let _subscription = session.changes().subscribe(move || {
+        // The receiver is gone when the work is over.
+        let _ = announce.send(Event::GrantsChanged);
+    });
+    still_granted()?;
+
+    let _work = begin(Finish(sender))?;
+    loop {
+        match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(Event::Done(result)) => return Ok(result),
+            Ok(Event::GrantsChanged) => still_granted()?,
+            Err(RecvTimeoutError::Timeout) => {
+                return Err(Refusal::timed_out(format!("{what} did not answer in time")));
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Refusal::failed(format!("{what} was given up by the host")));
+            }
+        }
+    }
+}
