@@ -8,6 +8,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod denial;
+mod desktop;
 pub mod dispatch;
 pub mod event;
 pub mod hosting;

@@ -50,6 +50,7 @@
 //! call to the host fails with [`Status::Unavailable`]. Actions are plain functions: build a [`Call`] and test them.
 
 mod call;
+pub mod desktop;
 mod error;
 mod host;
 pub mod http;

@@ -56,7 +56,7 @@ enum FoundBy {
 }
 
 /// Every package of the operating system that is needed. To add one is to add a line.
-const PACKAGES: [Package; 14] = [
+const PACKAGES: [Package; 23] = [
     Package {
         debian: "pkg-config",
         found_by: FoundBy::Program("pkg-config"),
@@ -140,6 +140,60 @@ const PACKAGES: [Package; 14] = [
         found_by: FoundBy::Program("script"),
         purpose: Purpose::Test,
         reason: "script, the terminal of tests in which somebody is asked for a passphrase",
+    },
+    Package {
+        debian: "dbus-daemon",
+        found_by: FoundBy::Program("dbus-daemon"),
+        purpose: Purpose::Test,
+        reason: "bus of a desktop that tests play",
+    },
+    Package {
+        debian: "pipewire",
+        found_by: FoundBy::Program("pipewire"),
+        purpose: Purpose::Test,
+        reason: "sound server whose volume a test sets",
+    },
+    Package {
+        debian: "pipewire-bin",
+        found_by: FoundBy::Program("pw-record"),
+        purpose: Purpose::Test,
+        reason: "records what the sound server plays",
+    },
+    Package {
+        debian: "wireplumber",
+        found_by: FoundBy::Program("wpctl"),
+        purpose: Purpose::Test,
+        reason: "keeps the volume of PipeWire's outputs",
+    },
+    Package {
+        debian: "mpv",
+        found_by: FoundBy::Program("mpv"),
+        purpose: Purpose::Test,
+        reason: "media player whose keys a test presses",
+    },
+    Package {
+        debian: "mpv-mpris",
+        found_by: FoundBy::File("/usr/lib/mpv-mpris/mpris.so"),
+        purpose: Purpose::Test,
+        reason: "makes mpv listen to media keys",
+    },
+    Package {
+        debian: "dunst",
+        found_by: FoundBy::Program("dunst"),
+        purpose: Purpose::Test,
+        reason: "shows the notifications of a test",
+    },
+    Package {
+        debian: "xvfb",
+        found_by: FoundBy::Program("Xvfb"),
+        purpose: Purpose::Test,
+        reason: "display that nobody sees, for dunst",
+    },
+    Package {
+        debian: "xdg-utils",
+        found_by: FoundBy::Program("xdg-open"),
+        purpose: Purpose::Test,
+        reason: "opens pages in the browser that a test plays",
     },
 ];
 

@@ -1,0 +1,16 @@
+//! SystemControl with the real parts of a desktop: PipeWire, mpv, dunst, and a stand-in for logind on a bus of its own.
+
+#![cfg(target_os = "linux")]
+
+#[cfg(test)]
+#[path = "support/wasm.rs"]
+mod wasm;
+
+#[cfg(test)]
+mod desktop {
+    mod keys;
+    mod logind;
+    mod messages;
+    mod session;
+    mod sound;
+}
