@@ -34,6 +34,16 @@ pub enum Op {
     MidiPorts = 0x200,
     /// Send a [`MidiSend`](crate::MidiSend); the answer is empty.
     MidiSend = 0x201,
+    /// List audio outputs, answered by an [`AudioOutputList`](crate::AudioOutputList).
+    AudioOutputs = 0x300,
+    /// Begin a sound with an [`AudioOpen`](crate::AudioOpen), answered by an [`AudioOpened`](crate::AudioOpened).
+    AudioOpen = 0x301,
+    /// Append to a sound with an [`AudioWrite`](crate::AudioWrite), answered by the number of bytes that were taken, a `u32`.
+    AudioWrite = 0x302,
+    /// Let a sound, by its number, end after what was written; the answer is empty.
+    AudioFinish = 0x303,
+    /// End a sound, by its number, at once; the answer is empty.
+    AudioClose = 0x304,
     /// Run a [`ProgramRun`](crate::ProgramRun) to its end, answered by a [`ProgramOutput`](crate::ProgramOutput).
     ProgramRun = 0x400,
     /// Read or set the volume of the output with a [`VolumeChange`](crate::VolumeChange), answered by a
@@ -70,6 +80,11 @@ impl Op {
             0x113 => Some(Self::WebSocketClose),
             0x200 => Some(Self::MidiPorts),
             0x201 => Some(Self::MidiSend),
+            0x300 => Some(Self::AudioOutputs),
+            0x301 => Some(Self::AudioOpen),
+            0x302 => Some(Self::AudioWrite),
+            0x303 => Some(Self::AudioFinish),
+            0x304 => Some(Self::AudioClose),
             0x400 => Some(Self::ProgramRun),
             0x500 => Some(Self::Volume),
             0x501 => Some(Self::Mute),

@@ -25,10 +25,10 @@ pub use manifest::{
     ActionSpec, CapabilityRequest, MANIFEST_SECTION, MAX_MANIFEST_BYTES, Manifest, ManifestError,
 };
 pub use operation::{
-    HttpOpened, HttpPiece, HttpRead, HttpRequest, HttpResponse, LogLevel, LogRecord, MediaKey, MediaPress,
-    MidiPortList, MidiSend, MuteChange, Notification, ProgramEnd, ProgramOutput, ProgramRun, VolumeChange,
-    VolumeState, WebSocketEvent, WebSocketMessage, WebSocketOpen, WebSocketOpened, WebSocketReceive,
-    WebSocketSend,
+    AudioOpen, AudioOpened, AudioOutputList, AudioWrite, HttpOpened, HttpPiece, HttpRead, HttpRequest,
+    HttpResponse, LogLevel, LogRecord, MediaKey, MediaPress, MidiPortList, MidiSend, MuteChange,
+    Notification, ProgramEnd, ProgramOutput, ProgramRun, VolumeChange, VolumeState, WebSocketEvent,
+    WebSocketMessage, WebSocketOpen, WebSocketOpened, WebSocketReceive, WebSocketSend,
 };
 pub use request::{Context, Request};
 

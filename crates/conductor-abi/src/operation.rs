@@ -163,6 +163,44 @@ pub struct MidiPortList {
     pub ports: Vec<String>,
 }
 
+/// Names of the audio outputs that the plugin may play on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioOutputList {
+    /// Names, the system's own choice first.
+    pub outputs: Vec<String>,
+}
+
+/// A sound to begin: 16-bit PCM, signed, little-endian, the channels of a frame one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AudioOpen<'a> {
+    /// Name of the output; empty for `default`.
+    pub output: &'a str,
+    /// Frames in a second, 8,000 to 192,000.
+    pub rate: u32,
+    /// 1 or 2.
+    pub channels: u8,
+    /// How loud, 0 to 1; it is lowered to what was granted.
+    pub gain: f32,
+}
+
+/// The answer to an [`AudioOpen`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AudioOpened {
+    /// Number of the sound.
+    pub sound: u32,
+    /// How loud it will be.
+    pub gain: f32,
+}
+
+/// More of a sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioWrite<'a> {
+    /// Number of the sound.
+    pub sound: u32,
+    /// Whole frames.
+    pub samples: &'a [u8],
+}
+
 /// A program to run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramRun<'a> {

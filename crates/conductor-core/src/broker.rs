@@ -20,7 +20,7 @@ use crate::capability::filesystem::DataAccess;
 #[cfg(target_os = "linux")]
 use crate::capability::subprocess;
 use crate::capability::system_control::Desktop;
-use crate::capability::{Call, Operation, Refusal, granted, midi, network, system_control};
+use crate::capability::{Call, Operation, Refusal, audio, granted, midi, network, system_control};
 use crate::config::Limits;
 use crate::devices::Devices;
 use crate::grant::{Grants, SessionGrants};
@@ -95,6 +95,7 @@ impl Broker {
             files: AtomicU8::new(FILES_AS_GRANTED),
             data_dir: OnceLock::new(),
             desktop: system_control::Uses::default(),
+            studio: audio::Studio::default(),
             is_withdrawn: AtomicBool::new(false),
         })
     }
@@ -127,6 +128,7 @@ pub struct Session {
     /// The plugin's own directory, if it has one.
     data_dir: OnceLock<PathBuf>,
     desktop: system_control::Uses,
+    studio: audio::Studio,
     is_withdrawn: AtomicBool,
 }
 
@@ -269,6 +271,11 @@ impl Session {
         &self.desktop
     }
 
+    /// What the plugin plays.
+    pub(crate) const fn studio(&self) -> &audio::Studio {
+        &self.studio
+    }
+
     /// The plugin's name.
     pub(crate) fn plugin(&self) -> &str {
         self.audit.plugin()
@@ -336,6 +343,11 @@ impl Session {
             Some(Op::WebSocketClose) => self.perform::<network::WebSocketClose>(request, deadline),
             Some(Op::MidiPorts) => self.perform::<midi::Ports>(request, deadline),
             Some(Op::MidiSend) => self.perform::<midi::Send>(request, deadline),
+            Some(Op::AudioOutputs) => self.perform::<audio::Outputs>(request, deadline),
+            Some(Op::AudioOpen) => self.perform::<audio::Open>(request, deadline),
+            Some(Op::AudioWrite) => self.perform::<audio::Write>(request, deadline),
+            Some(Op::AudioFinish) => self.perform::<audio::Finish>(request, deadline),
+            Some(Op::AudioClose) => self.perform::<audio::Close>(request, deadline),
             #[cfg(target_os = "linux")]
             Some(Op::ProgramRun) => self.perform::<subprocess::Run>(request, deadline),
             Some(Op::Volume) => self.perform::<Desktop<system_control::Volume>>(request, deadline),

@@ -3,6 +3,7 @@
 //! A capability is one file here. Adding an operation adds a type that implements [`Operation`] in that file and one
 //! line in the broker's list.
 
+pub(crate) mod audio;
 pub mod filesystem;
 pub(crate) mod midi;
 pub(crate) mod network;

@@ -1,5 +1,7 @@
 //! What the machine offers to plugins; whoever embeds the host decides.
 
+mod audio;
+
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -14,6 +16,8 @@ use thiserror::Error;
 use crate::launcher::Launcher;
 use crate::scope::Excerpt;
 
+pub use audio::{AUDIO_RATE, AudioError, AudioOutputs, AudioSource};
+
 /// Most additional root certificates; each is compared with every certificate chain that a server presents.
 const MAX_ROOTS: usize = 256;
 
@@ -22,6 +26,8 @@ const MAX_ROOTS: usize = 256;
 pub struct Devices {
     /// Where MIDI messages go.
     pub midi: Arc<dyn MidiOutputs>,
+    /// Where sound goes.
+    pub audio: Arc<dyn AudioOutputs>,
     /// Certificate authorities that HTTPS trusts beside the public ones.
     pub http_roots: RootCertificates,
     /// How host names become addresses.
@@ -34,10 +40,11 @@ pub struct Devices {
 }
 
 impl Default for Devices {
-    /// No MIDI outputs, no additional certificate authorities, the system's resolver, no desktop, no programs.
+    /// No MIDI outputs, no sound, no additional certificate authorities, the system's resolver, no desktop, no programs.
     fn default() -> Self {
         Self {
             midi: Arc::new(NoMidiOutputs),
+            audio: Arc::new(audio::NoAudioOutputs),
             http_roots: RootCertificates::default(),
             names: Arc::new(SystemResolver),
             desktop: Arc::new(NoDesktop),

@@ -272,6 +272,9 @@ pub trait Plugin: Send {
 
     /// Process identifier of the plugin's worker, while it has one.
     fn worker_pid(&self) -> Option<u32>;
+
+    /// Whether something is still being played to its end that the plugin began.
+    fn is_heard(&self) -> bool;
 }
 
 /// What is known about a loaded plugin. Text in it comes from the plugin or its signature: escape it when showing it.

@@ -169,6 +169,10 @@ impl Plugin for Loaded {
     fn worker_pid(&self) -> Option<u32> {
         self.permission.worker_pid()
     }
+
+    fn is_heard(&self) -> bool {
+        self.session.handles().are_ending()
+    }
 }
 
 /// Asks a plugin without a manifest what it is, in an instance that has no capability at all.

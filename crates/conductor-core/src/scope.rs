@@ -148,6 +148,12 @@ impl Scope {
         if let Self::Subprocess(scope) = self { Some(scope) } else { None }
     }
 
+    /// The scope, if it is one of Audio.
+    #[must_use]
+    pub const fn as_audio(&self) -> Option<&AudioScope> {
+        if let Self::Audio(scope) = self { Some(scope) } else { None }
+    }
+
     /// The scope, if it is one of SystemControl.
     #[must_use]
     pub const fn as_system_control(&self) -> Option<&SystemControlScope> {

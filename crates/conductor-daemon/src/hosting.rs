@@ -7,6 +7,7 @@ use std::sync::Arc;
 use conductor_core::launcher::Launcher;
 use conductor_core::{Devices, Host, HostError, MidiOutputs, WasmConfig};
 
+use crate::audio::SystemAudio;
 use crate::desktop::UserDesktop;
 use crate::paths::Paths;
 
@@ -19,7 +20,8 @@ pub const LAUNCH_ARGUMENT: &str = "launch";
 /// What a program of this package offers to plugins, where its user grants it.
 #[must_use]
 pub fn devices(midi: Arc<dyn MidiOutputs>) -> Devices {
-    let devices = Devices { midi, desktop: Arc::new(UserDesktop), ..Devices::default() };
+    let devices =
+        Devices { midi, audio: Arc::new(SystemAudio), desktop: Arc::new(UserDesktop), ..Devices::default() };
     #[cfg(target_os = "linux")]
     let devices = Devices { launcher: Some(Launcher::this([LAUNCH_ARGUMENT])), ..devices };
     devices

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actions;
+mod audio;
 pub mod calls;
 pub mod config;
 pub mod control;

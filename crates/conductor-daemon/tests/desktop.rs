@@ -13,4 +13,5 @@ mod desktop {
     mod messages;
     mod session;
     mod sound;
+    mod volume;
 }

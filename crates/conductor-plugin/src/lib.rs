@@ -49,6 +49,7 @@
 //! On other targets than WebAssembly the crate compiles, `plugin!` checks the manifest and exports nothing, and every
 //! call to the host fails with [`Status::Unavailable`]. Actions are plain functions: build a [`Call`] and test them.
 
+pub mod audio;
 mod call;
 pub mod desktop;
 mod error;

@@ -56,7 +56,7 @@ enum FoundBy {
 }
 
 /// Every package of the operating system that is needed. To add one is to add a line.
-const PACKAGES: [Package; 23] = [
+const PACKAGES: [Package; 24] = [
     Package {
         debian: "pkg-config",
         found_by: FoundBy::Program("pkg-config"),
@@ -151,13 +151,19 @@ const PACKAGES: [Package; 23] = [
         debian: "pipewire",
         found_by: FoundBy::Program("pipewire"),
         purpose: Purpose::Test,
-        reason: "sound server whose volume a test sets",
+        reason: "sound server that tests play on",
     },
     Package {
         debian: "pipewire-bin",
         found_by: FoundBy::Program("pw-record"),
         purpose: Purpose::Test,
         reason: "records what the sound server plays",
+    },
+    Package {
+        debian: "pipewire-alsa",
+        found_by: FoundBy::File("/usr/share/alsa/alsa.conf.d/50-pipewire.conf"),
+        purpose: Purpose::Test,
+        reason: "leads what plugins play to PipeWire",
     },
     Package {
         debian: "wireplumber",

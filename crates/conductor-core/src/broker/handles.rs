@@ -22,6 +22,11 @@ pub(crate) trait Live: Any + Send + Sync {
 
     /// Whether it came to its end by itself; its place is given away then.
     fn has_ended(&self) -> bool;
+
+    /// Whether it comes to its end by itself, and has not yet.
+    fn is_ending(&self) -> bool {
+        false
+    }
 }
 
 /// The things that one plugin keeps open, by number. A number is not used twice.
@@ -83,6 +88,11 @@ impl Handles {
             }
             stays
         });
+    }
+
+    /// Whether something comes to its end by itself, and has not yet.
+    pub(crate) fn are_ending(&self) -> bool {
+        self.lock().by_number.values().any(|live| live.is_ending())
     }
 
     /// Ends everything: the instance that knew the numbers is gone.

@@ -6,7 +6,6 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -71,7 +70,7 @@ pub(crate) struct Desktop<D>(PhantomData<D>);
 
 /// What a plugin has under way, and how often it asked.
 pub(crate) struct Uses {
-    under_way: Arc<AtomicUsize>,
+    under_way: waiting::Places,
     notifications: Window,
     urls: Window,
     locks: Window,
@@ -80,31 +79,11 @@ pub(crate) struct Uses {
 impl Default for Uses {
     fn default() -> Self {
         Self {
-            under_way: Arc::default(),
+            under_way: waiting::Places::new(MAX_UNDER_WAY),
             notifications: Window::new(MAX_PER_MINUTE, MINUTE),
             urls: Window::new(MAX_PER_MINUTE, MINUTE),
             locks: Window::new(MAX_LOCKS_PER_MINUTE, MINUTE),
         }
-    }
-}
-
-/// One of the operations under way.
-struct UnderWay(Arc<AtomicUsize>);
-
-impl UnderWay {
-    fn begin(uses: &Uses) -> Result<Self, Refusal> {
-        let begun = Self(Arc::clone(&uses.under_way));
-        if begun.0.fetch_add(1, Ordering::AcqRel) < MAX_UNDER_WAY {
-            return Ok(begun);
-        }
-        let reason = format!("{MAX_UNDER_WAY} operations are under way, and the desktop does not answer");
-        Err(Refusal::new(Status::RateLimited, reason))
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -145,7 +124,7 @@ impl<D: Deed + Clone> Operation for Desktop<D> {
             let reason = format!("`{}` at most {} times in a minute", D::OPERATION, window.max());
             return Err(Refusal::new(Status::RateLimited, reason));
         }
-        let under_way = UnderWay::begin(uses)?;
+        let place = uses.under_way.take("the desktop")?;
         let (deed, plugin) = (request.0.clone(), session.plugin().to_owned());
         let desktop = Arc::clone(&session.devices().desktop);
         let deadline = call.deadline.min(Instant::now() + MAX_TIME);
@@ -153,7 +132,7 @@ impl<D: Deed + Clone> Operation for Desktop<D> {
         let done = waiting::until_done(&D::OPERATION, session, deadline, still_granted, |finish| {
             let work = move || {
                 let done = deed.carry_out(&*desktop, &plugin);
-                drop(under_way);
+                drop(place);
                 finish.with(done);
             };
             let thread = thread::Builder::new().name("conductor-desktop".to_owned()).spawn(work);

@@ -2,8 +2,12 @@
 //! taken away.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Instant;
+
+use conductor_abi::Status;
 
 use super::Refusal;
 use crate::broker::Session;
@@ -54,5 +58,37 @@ pub(crate) fn until_done<T: Send + 'static, G>(
                 return Err(Refusal::failed(format!("{what} was given up by the host")));
             }
         }
+    }
+}
+
+/// Places for work that may go on when nobody waits for it any more: what does not answer costs no more threads than there
+/// are places.
+pub(crate) struct Places {
+    taken: Arc<AtomicUsize>,
+    max: usize,
+}
+
+/// A place, until it is dropped.
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Places {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { taken: Arc::default(), max }
+    }
+
+    /// Takes a place, unless so many operations are under way already.
+    pub(crate) fn take(&self, what: &str) -> Result<Place, Refusal> {
+        let place = Place(Arc::clone(&self.taken));
+        if place.0.fetch_add(1, Ordering::AcqRel) < self.max {
+            return Ok(place);
+        }
+        let reason = format!("{} operations are under way, and {what} does not answer", self.max);
+        Err(Refusal::new(Status::RateLimited, reason))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -295,6 +295,10 @@ mod tests {
             self.permission.worker_pid()
         }
 
+        fn is_heard(&self) -> bool {
+            false
+        }
+
         fn permission(&self) -> Permission {
             self.permission.clone()
         }

@@ -59,14 +59,32 @@ pub(super) fn bus_call<A: serde::de::DeserializeOwned + zbus::Type>(
 #[test]
 fn the_screen_is_locked() {
     let mut session = Session::start();
-    session.refused("desk", "lock", "lock", &json!(null), "unavailable here, because no system bus answers");
+    session.refused(
+        "desk",
+        "SystemControl=lock",
+        "lock",
+        &json!(null),
+        "unavailable here, because no system bus answers",
+    );
     let bus = session.bus("system");
     session.set("DBUS_SYSTEM_BUS_ADDRESS", bus.as_str());
-    session.refused("desk", "lock", "lock", &json!(null), "nothing is there as org.freedesktop.login1");
+    session.refused(
+        "desk",
+        "SystemControl=lock",
+        "lock",
+        &json!(null),
+        "nothing is there as org.freedesktop.login1",
+    );
 
     let locked = serve(bus);
-    session.refused("desk", "notify", "lock", &json!(null), "`lock` is outside the scope that was granted");
+    session.refused(
+        "desk",
+        "SystemControl=notify",
+        "lock",
+        &json!(null),
+        "`lock` is outside the scope that was granted",
+    );
     assert_eq!(locked.load(Ordering::SeqCst), 0);
-    session.reply("desk", "lock", "lock", &json!(null));
+    session.reply("desk", &["SystemControl=lock"], "lock", &json!(null));
     assert_eq!(locked.load(Ordering::SeqCst), 1);
 }

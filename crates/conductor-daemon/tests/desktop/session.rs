@@ -82,6 +82,17 @@ impl Session {
         self.programs.push(spawn(&mut command, package));
     }
 
+    /// Asks the program that was started last to end, and waits until it has.
+    pub(super) fn finish_last(&mut self) {
+        let mut program = self.programs.pop().expect("a program");
+        rustix::process::kill_process(
+            rustix::process::Pid::from_child(&program),
+            rustix::process::Signal::INT,
+        )
+        .expect("the program runs");
+        program.wait().expect("the program ends");
+    }
+
     /// Ends the program that was started last.
     pub(super) fn end_last(&mut self) {
         end(self.programs.pop().expect("a program"));
@@ -106,15 +117,16 @@ impl Session {
     pub(super) fn exec(
         &self,
         plugin: &str,
-        scope: &str,
+        grants: &[&str],
         action: &str,
         parameters: &Value,
     ) -> (Option<i32>, Value) {
         let mut command = self.command(env!("CARGO_BIN_EXE_conductor"));
-        command.arg("exec").arg(wasm::plugin(plugin)).args(["--json", "--unsigned-ok", "--grant"]);
-        command.arg(format!("SystemControl={scope}")).args(["--action", action, "--params"]);
-        command.arg(parameters.to_string()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = command.output().expect("conductor starts");
+        command.arg("exec").arg(wasm::plugin(plugin)).args(["--json", "--unsigned-ok", "--action", action]);
+        command.args(["--params", &parameters.to_string()]);
+        command.args(grants.iter().flat_map(|grant| ["--grant", grant]));
+        let output =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("conductor starts");
         let words = String::from_utf8_lossy(&output.stderr);
         let report = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error} in {:?}\n{words}", output.stdout.escape_ascii()));
@@ -123,16 +135,16 @@ impl Session {
 
     /// A call that succeeds; returns its reply.
     #[track_caller]
-    pub(super) fn reply(&self, plugin: &str, scope: &str, action: &str, parameters: &Value) -> Value {
-        let (status, report) = self.exec(plugin, scope, action, parameters);
+    pub(super) fn reply(&self, plugin: &str, grants: &[&str], action: &str, parameters: &Value) -> Value {
+        let (status, report) = self.exec(plugin, grants, action, parameters);
         assert_eq!(status, Some(0), "{report:#}");
         report["reply"].clone()
     }
 
     /// A call that fails for this reason.
     #[track_caller]
-    pub(super) fn refused(&self, plugin: &str, scope: &str, action: &str, parameters: &Value, reason: &str) {
-        let (status, report) = self.exec(plugin, scope, action, parameters);
+    pub(super) fn refused(&self, plugin: &str, grant: &str, action: &str, parameters: &Value, reason: &str) {
+        let (status, report) = self.exec(plugin, &[grant], action, parameters);
         assert_eq!(status, Some(1), "{report:#}");
         assert!(report.to_string().contains(reason), "{reason}: {report:#}");
     }

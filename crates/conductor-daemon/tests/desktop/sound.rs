@@ -1,68 +1,164 @@
-//! Volume and mute of PipeWire's output.
+//! Sounds on PipeWire's outputs: what is recorded there has the pitch, the length and the loudness that was asked for.
 
 use std::fs;
-use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::session::Session;
 
-const SCOPE: &str = "volume,mute";
+/// Frames of a recording in a second.
+const RATE: usize = 48_000;
 
-/// An output that nobody hears.
-const SINK: &str = r#"context.objects = [ { factory = adapter args = {
-    factory.name = support.null-audio-sink node.name = silence media.class = Audio/Sink audio.position = [ FL FR ]
-} } ]"#;
+/// Bytes in front of the samples of a recording.
+const HEADER_BYTES: usize = 44;
 
-/// Starts PipeWire with an output.
-fn start(session: &mut Session) {
+/// Two outputs that nobody hears; the first is the system's own choice.
+const SINKS: &str = r#"context.objects = [
+    { factory = adapter args = {
+        factory.name = support.null-audio-sink node.name = speakers media.class = Audio/Sink
+        audio.position = [ FL FR ] priority.session = 2000
+    } }
+    { factory = adapter args = {
+        factory.name = support.null-audio-sink node.name = booth media.class = Audio/Sink
+        audio.position = [ FL FR ] priority.session = 1000
+    } }
+]"#;
+
+/// The second of them by name, as ALSA knows it.
+const ASOUNDRC: &str = r#"pcm.booth {
+    type pipewire
+    playback_node "booth"
+    hint { show on description "booth" }
+}
+"#;
+
+/// Starts PipeWire with its outputs.
+pub(super) fn start(session: &mut Session) {
     let place = session.path("home/.config/pipewire/pipewire.conf.d");
     fs::create_dir_all(&place).expect("directory");
-    fs::write(place.join("sink.conf"), SINK).expect("configuration");
+    fs::write(place.join("sinks.conf"), SINKS).expect("configuration");
+    fs::write(session.path("home/.asoundrc"), ASOUNDRC).expect("configuration");
     session.run("pipewire", "pipewire", &[]);
     session.wait("PipeWire starts", || session.path("run/pipewire-0").exists());
     session.run("wireplumber", "wireplumber", &[]);
-    session.wait("there is an output", || wpctl(session).contains("Volume"));
+    session.wait("there is an output", || super::volume::wpctl(session).contains("Volume"));
 }
 
-/// What the sound server itself says.
-fn wpctl(session: &Session) -> String {
-    let mut command = session.command("wpctl");
-    command.args(["get-volume", "@DEFAULT_AUDIO_SINK@"]).stdout(Stdio::piped());
-    String::from_utf8_lossy(&command.output().expect("wpctl starts").stdout).trim().to_owned()
+/// What is heard on an output while something happens: the left channel, from the first sound on.
+fn heard(session: &mut Session, sink: &str, happens: impl FnOnce(&Session)) -> Vec<i16> {
+    let file = session.path("heard.wav");
+    let path = file.to_str().expect("UTF-8").to_owned();
+    let format = ["--rate=48000", "--channels=2", "--format=s16", "--latency=10ms"];
+    let target = format!("--target={sink}");
+    let properties = ["-P", "{ stream.capture.sink=true }"];
+    session.run("pw-record", "pipewire-bin", &[&format[..], &properties, &[&target, &path]].concat());
+    let length = || fs::metadata(&file).map_or(0, |metadata| metadata.len());
+    session.wait("the recording begins", || length() > 40_000);
+    happens(session);
+    thread::sleep(Duration::from_millis(300));
+    session.finish_last();
+    #[expect(clippy::disallowed_methods, reason = "the test wrote the file")]
+    let bytes = fs::read(&file).expect("a recording");
+    let samples = bytes[HEADER_BYTES..].as_chunks().0.iter().map(|frame: &[u8; 4]| [frame[0], frame[1]]);
+    let left: Vec<i16> = samples.map(i16::from_le_bytes).collect();
+    let first = left.iter().position(|sample| *sample != 0).unwrap_or(left.len());
+    let last = left.iter().rposition(|sample| *sample != 0).map_or(first, |last| last + 1);
+    left[first..last].to_vec()
+}
+
+/// How often a sound goes through zero upwards.
+fn periods(sound: &[i16]) -> usize {
+    sound.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count()
+}
+
+fn peak(sound: &[i16]) -> f64 {
+    f64::from(sound.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0)) / 32_768.0
+}
+
+fn play(session: &Session, grant: &str, action: &str, parameters: &Value) -> Value {
+    session.reply("sampler", &[grant], action, parameters)
+}
+
+/// A WAV file with a sine of 1,000 Hz, 22,050 frames of two channels a second, half as loud as can be.
+fn wav(seconds: usize) -> Vec<u8> {
+    const FILE_RATE: u32 = 22_050;
+    let frames = FILE_RATE as usize * seconds;
+    let mut file = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0".to_vec();
+    file.extend(FILE_RATE.to_le_bytes());
+    file.extend((FILE_RATE * 4).to_le_bytes());
+    file.extend([4, 0, 16, 0]);
+    file.extend(b"data");
+    file.extend((frames as u32 * 4).to_le_bytes());
+    for at in 0..frames {
+        let sample = (at as f64 * 1000.0 * std::f64::consts::TAU / f64::from(FILE_RATE)).sin() * 16_384.0;
+        file.extend([(sample as i16).to_le_bytes(); 2].concat());
+    }
+    file
+}
+
+#[track_caller]
+fn assert_sound(sound: &[i16], hz: usize, millis: usize, loud: f64) {
+    let frames = millis * RATE / 1000;
+    // The sound server may resample, which rounds the ends.
+    assert!(sound.len().abs_diff(frames) <= RATE / 50, "{} frames, not {frames}", sound.len());
+    assert!(periods(sound).abs_diff(hz * millis / 1000) <= 2, "{} periods", periods(sound));
+    assert!((peak(sound) - loud).abs() < 0.02, "peak {}, not {loud}", peak(sound));
 }
 
 #[test]
-fn the_volume_is_set_and_muted() {
+fn tones_and_files_are_heard_on_the_output_that_is_named() {
+    let mut session = Session::start();
+    session.refused("sampler", "Audio", "tone", &json!({ "hz": 440 }), "audio is unavailable here, because ");
+    start(&mut session);
+
+    let sound = heard(&mut session, "speakers", |session| {
+        let reply = play(session, "Audio", "tone", &json!({ "hz": 440, "seconds": 1 }));
+        assert_eq!(reply, json!({ "gain": 1.0 }));
+    });
+    assert_sound(&sound, 440, 1000, 1.0);
+
+    let lowered = json!({ "hz": 1000, "seconds": 0.5, "gain": 0.9, "output": "booth" });
+    let sound = heard(&mut session, "booth", |session| {
+        assert_eq!(play(session, "Audio=booth;gain=0.25", "tone", &lowered), json!({ "gain": 0.25 }));
+    });
+    assert_sound(&sound, 1000, 500, 0.25);
+    let sound = heard(&mut session, "speakers", |session| {
+        play(session, "Audio=booth", "tone", &lowered);
+    });
+    assert!(sound.is_empty(), "nothing is heard elsewhere");
+
+    let samples = session.path("home/.local/share/conductor/plugin-data/sampler");
+    fs::create_dir_all(&samples).expect("directory");
+    fs::write(samples.join("beep.wav"), wav(1)).expect("file");
+    let sound = heard(&mut session, "speakers", |session| {
+        let file = json!({ "file": "beep.wav" });
+        session.reply("sampler", &["Audio", "Filesystem"], "play", &file);
+    });
+    assert_sound(&sound, 1000, 1000, 0.5);
+}
+
+#[test]
+fn what_is_not_granted_is_not_heard() {
     let mut session = Session::start();
     start(&mut session);
-    let volume = |parameters| session.reply("media", SCOPE, "volume", &parameters);
-    assert_eq!(volume(json!({ "level": 0.4 })), json!({ "level": 0.4, "muted": false }));
-    assert_eq!(wpctl(&session), "Volume: 0.40");
-    assert_eq!(volume(json!({ "by": -0.15 })), json!({ "level": 0.25, "muted": false }));
-    assert_eq!(wpctl(&session), "Volume: 0.25");
-    assert_eq!(volume(json!({ "by": 1.0 })), json!({ "level": 1.0, "muted": false }));
-    assert_eq!(wpctl(&session), "Volume: 1.00", "no louder than unamplified");
-
-    let mute = |parameters| session.reply("media", SCOPE, "mute", &parameters);
-    assert_eq!(mute(json!({ "muted": true })), json!({ "level": 1.0, "muted": true }));
-    assert_eq!(wpctl(&session), "Volume: 1.00 [MUTED]");
-    assert_eq!(mute(json!({})), json!({ "level": 1.0, "muted": false }));
-    assert_eq!(wpctl(&session), "Volume: 1.00");
-
-    let level = json!({ "level": 0.1 });
-    session.refused("media", "mute", "volume", &level, "`volume` is outside the scope that was granted");
-    session.refused("media", SCOPE, "volume", &json!({ "level": 1.5 }), "a level is 0 to 1");
-    assert_eq!(wpctl(&session), "Volume: 1.00", "what was refused changed nothing");
-
-    session.end_last();
-    session.refused(
-        "media",
-        SCOPE,
-        "volume",
-        &level,
-        "unavailable here, because the sound server has no output",
-    );
-    session.end_last();
-    session.refused("media", SCOPE, "volume", &level, "unavailable here, because no sound server answers");
+    let outputs = play(&session, "Audio=booth", "outputs", &json!(null));
+    assert_eq!(outputs, json!(["booth"]));
+    let outputs = play(&session, "Audio", "outputs", &json!(null));
+    assert_eq!(outputs[0], "default", "{outputs}");
+    let sound = heard(&mut session, "speakers", |session| {
+        let tone = json!({ "hz": 440, "seconds": 1 });
+        session.refused("sampler", "Audio=booth", "tone", &tone, "output `default` is outside the scope");
+        session.refused(
+            "sampler",
+            "Audio=seconds=1",
+            "tone",
+            &json!({ "hz": 440, "seconds": 2 }),
+            "more than 1 s",
+        );
+        let output = json!({ "hz": 440, "output": "file:FILE=/tmp/x,FORMAT=raw" });
+        session.refused("sampler", "Audio", "tone", &output, "there is no audio output named");
+    });
+    assert!(sound.is_empty());
 }

@@ -6,7 +6,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conductor_abi::{Capability, Context, Request};
 use conductor_core::{Flavour, GrantSpec, Host, Plugin, PluginOptions};
@@ -21,6 +22,12 @@ use serde_json::Value as Json;
 
 use crate::exit::{Failure, Status};
 use report::Report;
+
+/// How often the end of sounds is looked for.
+const LISTEN: Duration = Duration::from_millis(10);
+
+/// How long the end of a sound may take through the sound server.
+const OUTPUT_LATENCY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -111,7 +118,19 @@ fn call(host: &Host, arguments: &Arguments, max_input: u64) -> Result<Report, Fa
     };
     let request = request(arguments, plugin.as_ref(), max_input)?;
     let call = plugin.execute(&request);
+    hear_out(plugin.as_ref());
     Ok(Report::called(plugin.info(), call))
+}
+
+/// Waits until the sounds have ended that the call began to play.
+fn hear_out(plugin: &dyn Plugin) {
+    if !plugin.is_heard() {
+        return;
+    }
+    while plugin.is_heard() {
+        thread::sleep(LISTEN);
+    }
+    thread::sleep(OUTPUT_LATENCY);
 }
 
 /// What the plugin is executed with: the JSON of a request, or standard input as it is.

@@ -1,0 +1,49 @@
+//! The outputs for sound of this machine: on Linux those of ALSA, among which PipeWire, PulseAudio and JACK put themselves.
+
+#[cfg(target_os = "linux")]
+mod alsa_output;
+
+use conductor_core::devices::{AudioError, AudioOutputs, AudioSource};
+
+/// The machine's outputs.
+pub(crate) struct SystemAudio;
+
+#[cfg(target_os = "linux")]
+impl AudioOutputs for SystemAudio {
+    fn outputs(&self) -> Result<Vec<String>, AudioError> {
+        alsa_output::names()
+    }
+
+    fn play(
+        &self,
+        output: &str,
+        started: &mut dyn FnMut(),
+        source: &mut dyn AudioSource,
+    ) -> Result<(), AudioError> {
+        alsa_output::play(output, started, source)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl SystemAudio {
+    fn missing() -> AudioError {
+        let reason = "Conductor does not reach the sound of this operating system yet";
+        AudioError::Unavailable { reason: reason.to_owned() }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl AudioOutputs for SystemAudio {
+    fn outputs(&self) -> Result<Vec<String>, AudioError> {
+        Err(Self::missing())
+    }
+
+    fn play(
+        &self,
+        _output: &str,
+        _started: &mut dyn FnMut(),
+        _source: &mut dyn AudioSource,
+    ) -> Result<(), AudioError> {
+        Err(Self::missing())
+    }
+}
