@@ -1,14 +1,15 @@
 //! The live table: one row per call, as it ends.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use conductor_core::{Limit, Outcome};
 use conductor_signing::escape::{json, terminal};
+use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::paths::colour_allowed;
@@ -38,19 +39,55 @@ pub(crate) struct Call {
     pub(crate) elapsed: Duration,
 }
 
-/// Takes calls from every plugin's thread without making any of them wait.
-#[derive(Clone)]
+/// A call that ended, as it is told: a row of the table, or a line of JSON. Text of other people's making is in it as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRow {
+    /// When the event came, in milliseconds since the Unix epoch.
+    pub timestamp: u64,
+    /// The input that it came from.
+    pub input: String,
+    /// The event in words, escaped.
+    pub event: String,
+    /// The user's name for the plugin.
+    pub plugin: String,
+    /// The action.
+    pub action: String,
+    /// How the call ended, as a word.
+    pub outcome: String,
+    /// The limit that ended it, if one did.
+    pub limit: Option<String>,
+    /// Limits that refused something on the way.
+    pub limits_refused: Vec<String>,
+    /// Why it did not end well, if it did not.
+    pub error: Option<String>,
+    /// Fuel used.
+    pub fuel_used: u64,
+    /// Microseconds that it took.
+    pub micros: u64,
+}
+
+/// Takes calls from every plugin's thread without making any of them wait, and hands them to whoever reads.
+#[derive(Clone, Default)]
 pub(crate) struct CallLog {
-    rows: SyncSender<Call>,
+    rows: Option<SyncSender<Call>>,
     left_out: Arc<AtomicU64>,
+    followers: Arc<Followers>,
+}
+
+/// Those who read calls as they end, for as long as they like.
+#[derive(Default)]
+struct Followers {
+    /// How many there are, so that nobody takes the lock where there are none.
+    count: AtomicUsize,
+    senders: Mutex<Vec<SyncSender<Call>>>,
 }
 
 impl CallLog {
     /// A log whose rows a thread writes to standard output; the thread ends when the last clone of the log is gone.
     pub(crate) fn to_stdout(format: CallFormat) -> (Self, JoinHandle<()>) {
         let (rows, waiting) = sync_channel(MAX_WAITING_ROWS);
-        let left_out = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&left_out);
+        let log = Self { rows: Some(rows), ..Self::default() };
+        let count = Arc::clone(&log.left_out);
         let writer = thread::spawn(move || {
             let stdout = io::stdout();
             let colour = stdout.is_terminal() && colour_allowed();
@@ -63,28 +100,60 @@ impl CallLog {
                 tracing::warn!(left_out, "rows were left out because they were not read fast enough");
             }
         });
-        (Self { rows, left_out }, writer)
+        (log, writer)
+    }
+
+    /// The calls that end from now on, until the receiver is dropped. One that does not keep up misses some.
+    pub(crate) fn follow(&self) -> Receiver<Call> {
+        let (sender, calls) = sync_channel(MAX_WAITING_ROWS);
+        let mut senders = self.followers.senders();
+        senders.push(sender);
+        self.followers.count.store(senders.len(), Ordering::Release);
+        calls
+    }
+
+    /// Whether anybody wants to know.
+    pub(crate) fn is_read(&self) -> bool {
+        self.rows.is_some() || self.followers.count.load(Ordering::Acquire) > 0
     }
 
     pub(crate) fn record(&self, call: Call) {
-        if self.rows.try_send(call).is_err() {
+        if self.followers.count.load(Ordering::Acquire) > 0 {
+            self.followers.record(&call);
+        }
+        if let Some(rows) = &self.rows
+            && rows.try_send(call).is_err()
+        {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Followers {
+    fn record(&self, call: &Call) {
+        let mut senders = self.senders();
+        senders.retain(|sender| !matches!(sender.try_send(call.clone()), Err(TrySendError::Disconnected(_))));
+        self.count.store(senders.len(), Ordering::Release);
+    }
+
+    fn senders(&self) -> MutexGuard<'_, Vec<SyncSender<Call>>> {
+        self.senders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn write_rows(out: impl Write, rows: &Receiver<Call>, format: CallFormat, colour: bool) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     if format == CallFormat::Table {
-        writeln!(out, "{}", columns("EVENT", "PLUGIN", "ACTION", "OUTCOME", "FUEL", "MICROS", None))?;
+        writeln!(out, "{}", head())?;
         out.flush()?;
     }
     while let Ok(first) = rows.recv() {
         // A burst is written in one go.
         for call in std::iter::once(first).chain(rows.try_iter()) {
+            let row = CallRow::from(&call);
             let row = match format {
-                CallFormat::Table => table_row(&call, colour),
-                CallFormat::JsonLines => json_row(&call),
+                CallFormat::Table => row.table_row(colour),
+                CallFormat::JsonLines => json_row(&row),
             };
             writeln!(out, "{row}")?;
         }
@@ -93,17 +162,45 @@ fn write_rows(out: impl Write, rows: &Receiver<Call>, format: CallFormat, colour
     Ok(())
 }
 
-fn table_row(call: &Call, colour: bool) -> String {
-    let is_ok = call.outcome == Outcome::Ok;
-    columns(
-        &call.event.to_string(),
-        &call.plugin,
-        &terminal(&call.action).to_string(),
-        &terminal(&call.outcome.to_string()).to_string(),
-        &call.fuel_used.to_string(),
-        &call.elapsed.as_micros().to_string(),
-        colour.then_some(if is_ok { "32" } else { "31" }),
-    )
+/// The head of the table.
+#[must_use]
+pub fn head() -> String {
+    columns("EVENT", "PLUGIN", "ACTION", "OUTCOME", "FUEL", "MICROS", None)
+}
+
+impl CallRow {
+    /// A row of the table, in colour if so asked. Text of other people's making is escaped.
+    #[must_use]
+    pub fn table_row(&self, colour: bool) -> String {
+        let outcome = self.error.as_deref().unwrap_or(&self.outcome);
+        columns(
+            &self.event,
+            &self.plugin,
+            &terminal(&self.action).to_string(),
+            &terminal(outcome).to_string(),
+            &self.fuel_used.to_string(),
+            &self.micros.to_string(),
+            colour.then_some(if self.error.is_none() { "32" } else { "31" }),
+        )
+    }
+}
+
+impl From<&Call> for CallRow {
+    fn from(call: &Call) -> Self {
+        Self {
+            timestamp: call.event.timestamp,
+            input: call.event.input.to_string(),
+            event: call.event.to_string(),
+            plugin: call.plugin.to_string(),
+            action: call.action.clone(),
+            outcome: call.outcome.kind().to_owned(),
+            limit: call.outcome.limit().map(|limit| limit.key().to_owned()),
+            limits_refused: call.limits_refused.iter().map(|limit| limit.key().to_owned()).collect(),
+            error: (call.outcome != Outcome::Ok).then(|| call.outcome.to_string()),
+            fuel_used: call.fuel_used,
+            micros: u64::try_from(call.elapsed.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// One line; the outcome in the colour of an SGR parameter (ECMA-48, 8.3.117), if there is one.
@@ -124,21 +221,8 @@ fn columns(
     format!("{event:<42} {plugin:<12} {action:<12} {outcome} {fuel:>11} {micros:>9}")
 }
 
-fn json_row(call: &Call) -> String {
-    let row = serde_json::json!({
-        "timestamp": call.event.timestamp,
-        "input": &*call.event.input,
-        "event": call.event.to_string(),
-        "plugin": &*call.plugin,
-        "action": call.action,
-        "outcome": call.outcome.kind(),
-        "limit": call.outcome.limit().map(Limit::key),
-        "limits_refused": call.limits_refused.iter().map(|limit| limit.key()).collect::<Vec<_>>(),
-        "error": (call.outcome != Outcome::Ok).then(|| call.outcome.to_string()),
-        "fuel_used": call.fuel_used,
-        "micros": u64::try_from(call.elapsed.as_micros()).unwrap_or(u64::MAX),
-    });
-    json(&row.to_string())
+fn json_row(row: &CallRow) -> String {
+    json(&serde_json::to_string(row).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! The file is read key by key, so that every fault (syntax, unknown key, wrong type, a mapping to a plugin that does not
 //! exist, a scope that cannot be read) is reported at once, with its line and column.
 
+pub(crate) mod edit;
 mod inputs;
 mod limits;
 mod mappings;
@@ -150,10 +151,7 @@ pub fn hardware(config_dir: &Path) -> Result<Devices, ConfigError> {
 /// Reads a part of the configuration in a directory.
 fn part_of<T>(config_dir: &Path, part: impl FnOnce(&Table<'_, '_>, &Path) -> T) -> Result<T, ConfigError> {
     let path = &config_dir.join("config.toml");
-    let text = match read(path) {
-        Err(ConfigError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => String::new(),
-        read => read?,
-    };
+    let text = read_text(path)?;
     let source = Source::new(&text);
     let root = source.parse();
     if source.has_problems() {
@@ -165,6 +163,16 @@ fn part_of<T>(config_dir: &Path, part: impl FnOnce(&Table<'_, '_>, &Path) -> T) 
         Ok(found)
     } else {
         Err(ConfigError::Invalid { path: path.to_owned(), problems })
+    }
+}
+
+/// The text of the file at `path`; none reads as an empty one.
+pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
+    match read(path) {
+        Err(ConfigError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(String::new())
+        }
+        read => read,
     }
 }
 
@@ -189,7 +197,7 @@ fn check_version(root: &Table<'_, '_>) {
 }
 
 /// Checks a name that the user chose for an input, output, plugin or mode.
-fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     let mut bytes = name.bytes();
     let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     if starts && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {

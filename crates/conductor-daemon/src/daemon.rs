@@ -1,28 +1,35 @@
 //! One run of the daemon: plugins, inputs and outputs from start to a graceful stop.
 
+mod change;
+mod file_state;
 mod inputs;
+mod installed;
+mod order;
 mod plugins;
 mod trust_watch;
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conductor_core::audit::AuditError;
-use conductor_core::{AuditLog, HostError};
+use conductor_core::{AuditLog, Host, HostError, WasmConfig};
 
 use crate::calls::{CallFormat, CallLog};
 use crate::config::{Config, OutputConfig};
-use crate::control::{Interface, Server, SocketError};
-use crate::dispatch::{PluginTotals, Router};
+use crate::control::{Interface, Response, Server, SocketError};
+use crate::dispatch::{PluginTotals, Roster, Router};
 use crate::hosting::{self, Hosting};
 use crate::input::{Emitter, InputError};
-use crate::output::MidiPorts;
+use crate::output::{CurrentPorts, MidiPorts};
+use crate::paths::Paths;
 use crate::stop::{Stop, Wake};
 use inputs::Inputs;
-use plugins::Plugins;
+pub(crate) use order::{Change, Order};
+use plugins::{Plugins, Surroundings};
 
 /// Longest wait at the end for calls that are under way or queued; a call is ended by its own limits before that.
 const DRAIN_WAIT: Duration = Duration::from_secs(10);
@@ -42,8 +49,10 @@ pub struct RunOptions {
 /// Where the files of one run are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// The configuration that the daemon runs, to be shown.
+    /// The configuration that the daemon runs.
     pub config_file: PathBuf,
+    /// The directories that relative paths and plugins are found in.
+    pub paths: Paths,
     /// The control socket.
     pub control_socket: PathBuf,
     /// The audit log.
@@ -74,82 +83,142 @@ pub fn run(
             "nothing will happen: the configuration needs at least one input and one mapping"
         );
     }
-    let calls = options.calls.map(CallLog::to_stdout);
-    let mut daemon = Daemon::new(config, options, hosting, stop);
-    let interface = Arc::new(Interface::new(places, &audit, daemon.plugins.published()));
+    let (calls, writer) = match options.calls.map(CallLog::to_stdout) {
+        Some((calls, writer)) => (calls, Some(writer)),
+        None => (CallLog::default(), None),
+    };
+    let (orders, ordered) = channel();
+    let mut daemon = Daemon::new(config, options, hosting, places, calls.clone(), audit, stop);
+    let interface = Interface::new(places, &daemon.audit, &daemon.roster, &daemon.router, &calls, orders);
+    let interface = Arc::new(interface);
     let server = Server::start(socket, Arc::clone(&interface));
     let server = server.map_err(|source| RunError::Thread { source })?;
-    let result = daemon.start(calls.as_ref().map(|(log, _)| log), &audit, &interface);
+    let result = daemon.start(&interface);
     if result.is_ok() {
-        daemon.wait();
+        daemon.wait(&ordered);
     }
+    drop(ordered);
     let deadline = Instant::now() + DRAIN_WAIT;
     let totals = daemon.finish(deadline);
     join(server.stop(), deadline, "the control interface");
-    if let Some((log, writer)) = calls {
-        drop(log);
+    drop(calls);
+    drop(interface);
+    if let Some(writer) = writer {
         join(writer, deadline, "the table of calls");
     }
     result.map(|()| totals)
 }
 
 struct Daemon<'r> {
-    config: &'r Config,
+    config: Config,
     options: RunOptions,
     hosting: &'r Hosting,
+    places: &'r Places,
     stop: &'r Stop,
+    calls: CallLog,
+    audit: Arc<AuditLog>,
+    host: Option<Arc<Host>>,
     plugins: Plugins,
+    roster: Arc<Roster>,
+    router: Arc<Router>,
     inputs: Inputs,
-    ports: Arc<MidiPorts>,
+    ports: Arc<CurrentPorts>,
     trust_watch: Option<JoinHandle<()>>,
 }
 
 impl<'r> Daemon<'r> {
-    fn new(config: &'r Config, options: RunOptions, hosting: &'r Hosting, stop: &'r Stop) -> Self {
+    fn new(
+        config: &Config,
+        options: RunOptions,
+        hosting: &'r Hosting,
+        places: &'r Places,
+        calls: CallLog,
+        audit: Arc<AuditLog>,
+        stop: &'r Stop,
+    ) -> Self {
         let plugins = Plugins::new(config);
-        let router = Router::new(config.mappings.clone(), plugins.queues());
-        let inputs = Inputs::new(config, Arc::new(move |event| router.dispatch(event)));
-        let ports = Arc::new(MidiPorts::new(&config.outputs, inputs.jack_ports()));
-        Self { config, options, hosting, stop, plugins, inputs, ports, trust_watch: None }
+        let roster = Arc::new(Roster::default());
+        roster.set(plugins.published());
+        let router = Arc::new(Router::new(config.mappings.clone(), &plugins.queues()));
+        let inputs = Inputs::new(Arc::new({
+            let router = Arc::clone(&router);
+            move |event| router.dispatch(event)
+        }));
+        let ports = MidiPorts::new(&config.outputs, inputs.jack_ports(&config.inputs));
+        let ports = Arc::new(CurrentPorts::new(Arc::new(ports)));
+        let config = config.clone();
+        Self {
+            config,
+            options,
+            hosting,
+            places,
+            stop,
+            calls,
+            audit,
+            host: None,
+            plugins,
+            roster,
+            router,
+            inputs,
+            ports,
+            trust_watch: None,
+        }
     }
 
-    fn start(
-        &mut self,
-        calls: Option<&CallLog>,
-        audit: &Arc<AuditLog>,
-        interface: &Interface,
-    ) -> Result<(), RunError> {
-        let devices = hosting::devices(Arc::clone(&self.ports) as _);
-        let host = self.hosting.host(self.config.wasm.clone(), devices);
-        let host = host.map_err(|source| RunError::Host { source })?.audited(Arc::clone(audit) as _);
+    fn start(&mut self, interface: &Interface) -> Result<(), RunError> {
+        let host = self.new_host(&self.config.wasm)?;
         interface.probed(host.walls());
+        self.host = Some(Arc::clone(&host));
         if let Some(directory) = self.config.wasm.trust_dir.clone() {
-            let plugins = self.plugins.published().to_vec();
-            let watch = trust_watch::start(directory, plugins, self.stop.clone());
+            let watch = trust_watch::start(directory, Arc::clone(&self.roster), self.stop.clone());
             self.trust_watch = Some(watch.map_err(|source| RunError::Thread { source })?);
         }
-        self.plugins.start(&Arc::new(host), self.config, calls, self.stop)?;
-        open_outputs(&self.config.outputs, &self.ports)?;
-        self.inputs.open(&self.ports)?;
+        let around = Surroundings {
+            host: &host,
+            mappings: &self.config.mappings,
+            calls: &self.calls,
+            stop: self.stop,
+        };
+        self.plugins.start(around)?;
+        let ports = self.ports.get();
+        open_outputs(&self.config.outputs, &ports)?;
+        self.inputs.open(&self.config.inputs, &ports)?;
         if self.options.exit_at_end && !self.inputs.any_ends() {
             return Err(RunError::NothingEnds);
         }
-        self.inputs.start(&self.ports, self.stop)
+        self.inputs.start(&ports)?;
+        tracing::info!("ready");
+        Ok(())
     }
 
-    /// Waits until the daemon is told to stop or, if so asked, has nothing left to do.
-    fn wait(&self) {
-        let is_over = || self.options.exit_at_end && self.inputs.have_ended() && self.plugins.are_idle();
-        while !is_over() && self.stop.wait_for(LOOK_EVERY) == Wake::Elapsed {}
+    fn new_host(&self, config: &WasmConfig) -> Result<Arc<Host>, RunError> {
+        let devices = hosting::devices(Arc::clone(&self.ports) as _);
+        let host = self.hosting.host(config.clone(), devices);
+        let host = host.map_err(|source| RunError::Host { source })?;
+        Ok(Arc::new(host.audited(Arc::clone(&self.audit) as _)))
+    }
+
+    /// Does what it is told, until the daemon is told to stop or, if so asked, has nothing left to do.
+    fn wait(&mut self, orders: &Receiver<Order>) {
+        while !(self.options.exit_at_end && self.inputs.have_ended() && self.plugins.are_idle()) {
+            if self.stop.wait_for(LOOK_EVERY) != Wake::Elapsed {
+                break;
+            }
+            for Order { change, reply } in orders.try_iter() {
+                let changed = self.change(change);
+                // Whoever asked may not wait any longer; what came of it is in the log.
+                let _ = reply.send(changed.unwrap_or_else(Response::Refused));
+            }
+        }
         tracing::info!("stopping");
     }
 
     /// Ends everything: inputs first, then plugins, then the ports that plugins send through.
     fn finish(mut self, deadline: Instant) -> Vec<PluginTotals> {
         self.stop.stop();
-        self.inputs.join(deadline);
+        self.inputs.finish(deadline);
         let totals = self.plugins.finish(deadline);
-        self.inputs.join_jack(deadline);
+        self.inputs.finish_jack(deadline);
         if let Some(watch) = self.trust_watch {
             join(watch, deadline, "the watch over the trust store");
         }

@@ -3,6 +3,7 @@
 mod plugin_log;
 mod published;
 mod queue;
+mod roster;
 mod runner;
 
 use std::collections::HashMap;
@@ -12,44 +13,84 @@ use crate::event::Event;
 use crate::mapping::{Effect, Mappings};
 pub(crate) use published::{Loaded, Phase, Published, Snapshot, Standing};
 pub use queue::Tally;
-pub(crate) use queue::{Job, Next, Queue};
+pub(crate) use queue::{Cause, Job, Next, Queue};
+pub(crate) use roster::Roster;
 pub use runner::PluginTotals;
-pub(crate) use runner::{Runner, StartedPlugin};
+pub(crate) use runner::{Runner, StartedPlugin, unfit_mappings};
 
 /// Hands events to the plugins that they are mapped to. Inputs call it from their own threads; it never waits for a
 /// plugin.
-pub struct Router {
-    mappings: Mappings,
+pub(crate) struct Router(RwLock<Arc<Routes>>);
+
+/// Where events go.
+#[derive(Clone)]
+struct Routes {
+    mappings: Arc<Mappings>,
     /// The queue of each mapping that calls a plugin, by the mapping's index.
-    queues: Vec<Option<Arc<Queue>>>,
-    mode: RwLock<Arc<str>>,
+    queues: Arc<[Option<Arc<Queue>>]>,
+    mode: Arc<str>,
 }
 
-impl Router {
-    pub(crate) fn new(mappings: Mappings, plugins: &HashMap<Arc<str>, Arc<Queue>>) -> Self {
+impl Routes {
+    fn new(mappings: Mappings, plugins: &HashMap<Arc<str>, Arc<Queue>>) -> Self {
         let queues = mappings.all().iter().map(|mapping| match &mapping.effect {
             Effect::Call { plugin, .. } => plugins.get(plugin).cloned(),
             Effect::SwitchMode(_) => None,
         });
-        let queues = queues.collect();
-        let mode = RwLock::new(Arc::clone(mappings.initial_mode()));
-        Self { mappings, queues, mode }
+        let (queues, mode) = (queues.collect(), Arc::clone(mappings.initial_mode()));
+        Self { mappings: Arc::new(mappings), queues, mode }
+    }
+
+    /// Whether there is anything to do in this mode.
+    fn knows(&self, mode: &str) -> bool {
+        self.mappings.all().iter().any(|mapping| mapping.mode.as_deref() == Some(mode))
+    }
+}
+
+impl Router {
+    pub(crate) fn new(mappings: Mappings, plugins: &HashMap<Arc<str>, Arc<Queue>>) -> Self {
+        Self(RwLock::new(Arc::new(Routes::new(mappings, plugins))))
+    }
+
+    /// Sends events elsewhere from now on. The mode stays, unless nothing is mapped in it any more.
+    pub(crate) fn replace(&self, mappings: Mappings, plugins: &HashMap<Arc<str>, Arc<Queue>>) {
+        let mut routes = Routes::new(mappings, plugins);
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if routes.knows(&held.mode) {
+            routes.mode = Arc::clone(&held.mode);
+        }
+        *held = Arc::new(routes);
+    }
+
+    /// The mode that mappings are in.
+    pub(crate) fn mode(&self) -> Arc<str> {
+        Arc::clone(&self.routes().mode)
     }
 
     /// Queues every call that `event` triggers. All mappings see the mode in which the event came.
-    pub fn dispatch(&self, event: Event) {
-        let mode = Arc::clone(&self.mode.read().unwrap_or_else(PoisonError::into_inner));
+    pub(crate) fn dispatch(&self, event: Event) {
+        let routes = self.routes();
         let event = Arc::new(event);
-        for index in self.mappings.triggered(&event, &mode) {
-            if let Some(Some(queue)) = self.queues.get(index) {
-                queue.push(Job { mapping: index, event: Arc::clone(&event), mode: Arc::clone(&mode) });
+        for index in routes.mappings.triggered(&event, &routes.mode) {
+            if let Some(Some(queue)) = routes.queues.get(index) {
+                let cause = Cause::Mapping { mappings: Arc::clone(&routes.mappings), index };
+                queue.push(Job { cause, event: Arc::clone(&event), mode: Arc::clone(&routes.mode) });
             }
             if let Some(Effect::SwitchMode(next)) =
-                self.mappings.all().get(index).map(|mapping| &mapping.effect)
+                routes.mappings.all().get(index).map(|mapping| &mapping.effect)
             {
-                tracing::info!(mode = &**next, "switched");
-                *self.mode.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(next);
+                self.switch(next);
             }
         }
+    }
+
+    fn switch(&self, mode: &Arc<str>) {
+        tracing::info!(mode = &**mode, "switched");
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Arc::new(Routes { mode: Arc::clone(mode), ..Routes::clone(&held) });
+    }
+
+    fn routes(&self) -> Arc<Routes> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

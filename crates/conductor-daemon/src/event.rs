@@ -43,9 +43,11 @@ pub enum Body {
         /// How many have passed before it.
         count: u64,
     },
+    /// The user said so.
+    ByHand,
 }
 
-/// The kinds of event that a trigger can name.
+/// The kinds of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// [`Message::NoteOn`]
@@ -76,10 +78,12 @@ pub enum EventKind {
     Osc,
     /// [`Body::Tick`]
     Interval,
+    /// [`Body::ByHand`], which needs no trigger.
+    ByHand,
 }
 
 impl EventKind {
-    /// Every kind.
+    /// Every kind that a trigger can name.
     pub const ALL: [Self; 14] = [
         Self::NoteOn,
         Self::NoteOff,
@@ -115,6 +119,7 @@ impl EventKind {
             Self::Stop => "stop",
             Self::Osc => "osc",
             Self::Interval => "interval",
+            Self::ByHand => "by-hand",
         }
     }
 }
@@ -164,6 +169,7 @@ impl Event {
             Body::Tick { count } => {
                 metadata("count", count.to_string());
             }
+            Body::ByHand => {}
         }
         context
     }
@@ -190,6 +196,7 @@ impl Body {
             },
             Self::Osc { .. } => EventKind::Osc,
             Self::Tick { .. } => EventKind::Interval,
+            Self::ByHand => EventKind::ByHand,
         }
     }
 
@@ -213,7 +220,7 @@ impl Body {
                 | Message::Stop => None,
             },
             Self::Osc { value, .. } => *value,
-            Self::Tick { .. } => None,
+            Self::Tick { .. } | Self::ByHand => None,
         }
     }
 
@@ -239,7 +246,7 @@ impl Body {
                 | Message::Continue
                 | Message::Stop => None,
             },
-            Self::Osc { .. } | Self::Tick { .. } => None,
+            Self::Osc { .. } | Self::Tick { .. } | Self::ByHand => None,
         }
     }
 }
@@ -281,6 +288,7 @@ impl fmt::Display for Event {
                 write!(f, "{}: {} {}", self.input, terminal(address), terminal(arguments))
             }
             Body::Tick { count } => write!(f, "{}: tick {count}", self.input),
+            Body::ByHand => write!(f, "{}: by hand", self.input),
         }
     }
 }

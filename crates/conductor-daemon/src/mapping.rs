@@ -125,7 +125,7 @@ impl Trigger {
         }
         let (channel, note, velocity, cc) = match &event.body {
             Body::Midi(message) => fields(message),
-            Body::Osc { .. } | Body::Tick { .. } => (None, None, None, None),
+            Body::Osc { .. } | Body::Tick { .. } | Body::ByHand => (None, None, None, None),
         };
         let value = event.body.value();
         let is_program = kind == EventKind::ProgramChange;
@@ -152,7 +152,7 @@ fn address_matches(pattern: &Matcher, body: &Body) -> bool {
         Body::Osc { address, .. } => {
             OscAddress::new(address.clone()).is_ok_and(|address| pattern.match_address(&address))
         }
-        Body::Midi(_) | Body::Tick { .. } => false,
+        Body::Midi(_) | Body::Tick { .. } | Body::ByHand => false,
     }
 }
 

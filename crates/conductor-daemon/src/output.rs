@@ -6,7 +6,7 @@
 mod alsa;
 mod file;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use conductor_core::{MidiError, MidiOutputs};
 
@@ -111,6 +111,38 @@ impl MidiPorts {
             JackSendError::NoServer => SendError::Unavailable("no JACK server is running".into()),
             JackSendError::Full => SendError::Failed("the JACK server does not keep up".into()),
         })
+    }
+}
+
+/// The outputs that there are now. A reload changes them under the plugins that send to them.
+pub struct CurrentPorts(RwLock<Arc<MidiPorts>>);
+
+impl CurrentPorts {
+    /// From the beginning there are these.
+    #[must_use]
+    pub const fn new(ports: Arc<MidiPorts>) -> Self {
+        Self(RwLock::new(ports))
+    }
+
+    /// The outputs.
+    #[must_use]
+    pub fn get(&self) -> Arc<MidiPorts> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on there are these.
+    pub fn set(&self, ports: Arc<MidiPorts>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = ports;
+    }
+}
+
+impl MidiOutputs for CurrentPorts {
+    fn ports(&self) -> Vec<String> {
+        self.get().ports()
+    }
+
+    fn send(&self, port: &str, bytes: &[u8]) -> Result<(), MidiError> {
+        self.get().send(port, bytes)
     }
 }
 

@@ -13,6 +13,7 @@ mod scratch;
 mod control {
     mod audit;
     mod bounds;
+    mod changes;
     mod ctl;
     mod grants;
     mod help;

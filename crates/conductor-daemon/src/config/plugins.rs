@@ -20,6 +20,8 @@ const MAX_PLUGINS: usize = 256;
 pub struct PluginConfig {
     /// The user's name for the plugin: mappings use it.
     pub alias: Arc<str>,
+    /// Whether it runs.
+    pub enabled: bool,
     /// The module.
     pub path: PathBuf,
     /// What it is granted beyond what is granted automatically.
@@ -62,10 +64,11 @@ fn plugin(
         Some(path) => resolve(&path.value),
         None => paths.plugins_dir().join(format!("{}.wasm", name.value)),
     };
+    let enabled = table.get::<bool>("enabled").is_none_or(|enabled| enabled.value);
     let granted = list(&table, "granted_capabilities", str::parse::<GrantSpec>);
     let denied = list(&table, "denied_capabilities", denial::parse);
     let limits = limits::read(&table);
-    table.finish().then(|| PluginConfig { alias: name.value.into(), path, granted, denied, limits })
+    table.finish().then(|| PluginConfig { alias: name.value.into(), enabled, path, granted, denied, limits })
 }
 
 /// The strings at `key`, each parsed; every one that cannot be read is a fault of its own.

@@ -1,6 +1,6 @@
 //! The other end: asks a running daemon.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -13,8 +13,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use super::message::{PROTOCOL_VERSION, Request, Response};
 use super::socket::{SocketError, check_length};
 
-/// Longest wait for the answer to a request.
-pub const ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// How much longer than a daemon may take its answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Most bytes of a response; stops whatever listens there from filling this program's memory. The longest list of
 /// plugins has room in it.
@@ -23,7 +23,7 @@ const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 /// Pause before another attempt, when a daemon that is busy ended the connection.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Asks the daemon at `socket`, and waits at most [`ANSWER_WAIT`].
+/// Asks the daemon at `socket`, and waits a little longer than [`Request::wait`].
 ///
 /// # Errors
 ///
@@ -31,9 +31,10 @@ const RETRY_PAUSE: Duration = Duration::from_millis(20);
 pub fn ask(socket: &Path, request: &Request) -> Result<Response, ClientError> {
     check_length(socket).map_err(|source| ClientError::Path { source })?;
     let line = request.to_line();
-    let deadline = Instant::now() + ANSWER_WAIT;
+    let wait = request.wait() + PATIENCE;
+    let deadline = Instant::now() + wait;
     let answer = loop {
-        let answer = exchange(socket, &line, deadline).map_err(|error| classify(error, socket))?;
+        let answer = exchange(socket, &line, deadline).map_err(|error| classify(error, socket, wait))?;
         if !answer.is_empty() {
             break answer;
         }
@@ -43,11 +44,43 @@ pub fn ask(socket: &Path, request: &Request) -> Result<Response, ClientError> {
         }
         thread::sleep(RETRY_PAUSE);
     };
+    parse(&answer, socket)
+}
+
+/// Has the daemon at `socket` tell of something, each time to `tell`, for as long as `tell` returns `true`.
+///
+/// # Errors
+///
+/// As [`ask`], and when the daemon ends.
+pub fn follow(
+    socket: &Path,
+    request: &Request,
+    mut tell: impl FnMut(Response) -> bool,
+) -> Result<(), ClientError> {
+    check_length(socket).map_err(|source| ClientError::Path { source })?;
+    let wait = request.wait() + PATIENCE;
+    let failed = |error| classify(error, socket, wait);
+    let mut stream = connect(socket, Instant::now() + wait).map_err(failed)?;
+    stream.write_all(request.to_line().as_bytes()).map_err(failed)?;
+    let mut lines = BufReader::new(stream);
+    loop {
+        let mut line = Vec::new();
+        let read = (&mut lines).take(MAX_RESPONSE_BYTES as u64 + 1).read_until(b'\n', &mut line);
+        if read.map_err(failed)? == 0 {
+            return Err(ClientError::Closed { socket: socket.into() });
+        }
+        if !tell(parse(&line, socket)?) {
+            return Ok(());
+        }
+    }
+}
+
+fn parse(line: &[u8], socket: &Path) -> Result<Response, ClientError> {
     let malformed = |cause: String| ClientError::Malformed { socket: socket.into(), cause };
-    if answer.len() > MAX_RESPONSE_BYTES {
+    if line.len() > MAX_RESPONSE_BYTES {
         return Err(malformed(format!("it is longer than {MAX_RESPONSE_BYTES} bytes")));
     }
-    let response = Response::from_line(&answer).map_err(|error| malformed(error.to_string()))?;
+    let response = Response::from_line(line).map_err(|error| malformed(error.to_string()))?;
     response.ok_or_else(|| ClientError::Version { socket: socket.into() })
 }
 
@@ -90,13 +123,13 @@ fn left(deadline: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-fn classify(source: io::Error, socket: &Path) -> ClientError {
+fn classify(source: io::Error, socket: &Path, wait: Duration) -> ClientError {
     let socket = socket.into();
     let kind = source.kind();
     if matches!(kind, ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
         ClientError::NoDaemon { socket }
     } else if matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut) {
-        ClientError::TimedOut { socket }
+        ClientError::TimedOut { socket, wait }
     } else {
         ClientError::Io { socket, source }
     }
@@ -119,10 +152,12 @@ pub enum ClientError {
         socket: PathBuf,
     },
     /// There was no answer in time.
-    #[error("the daemon on {} did not answer within {} seconds", escape::path(socket), ANSWER_WAIT.as_secs())]
+    #[error("the daemon on {} did not answer within {} seconds", escape::path(socket), wait.as_secs())]
     TimedOut {
         /// The socket.
         socket: PathBuf,
+        /// How long it was waited for.
+        wait: Duration,
     },
     /// The connection ended without an answer.
     #[error("the daemon on {} ended the connection without an answer", escape::path(socket))]

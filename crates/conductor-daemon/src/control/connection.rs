@@ -1,37 +1,47 @@
-//! One connection of one client: a line in, a line out, within bounds of size and time.
+//! One connection of one client: a line in, a line or more out, within bounds of size and time.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 
-use super::interface::Interface;
+use super::interface::{Answer, Interface, Later};
 use super::message::{Refusal, RefusalCause, Request, Response};
+use crate::calls::{Call, CallRow};
 
 /// Most bytes of a request with the end of its line; stops a client from filling the daemon's memory. No more than that
 /// is ever read.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
 /// Longest that a connection lasts, from being accepted to the last byte of the answer; stops a slow client from keeping
-/// its place.
+/// its place. What makes plugins load or work may take longer, and one that follows lasts as long as it likes.
 pub const EXCHANGE_WAIT: Duration = Duration::from_secs(3);
+
+/// How often it is looked for an answer that comes later.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Bytes that are read at once.
 const CHUNK: usize = 4096;
 
 pub(super) struct Connection {
     stream: UnixStream,
-    deadline: Instant,
+    /// When it ends, whatever it has come to; none for one that follows.
+    deadline: Option<Instant>,
     step: Step,
 }
 
 enum Step {
     /// What came of the request so far.
     Reading(Vec<u8>),
+    /// The answer comes later.
+    Waiting(Later),
     /// The answer, and how many bytes of it are gone.
     Writing(Vec<u8>, usize),
+    /// Calls are told of as they end; what is being written of that, and how many bytes of it are gone.
+    Following(Receiver<Call>, Vec<u8>, usize),
 }
 
 /// What a connection needs next.
@@ -45,12 +55,16 @@ impl Connection {
     /// A connection that was accepted at `now`.
     pub(super) fn new(stream: UnixStream, now: Instant) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, deadline: now + EXCHANGE_WAIT, step: Step::Reading(Vec::new()) })
+        Ok(Self { stream, deadline: Some(now + EXCHANGE_WAIT), step: Step::Reading(Vec::new()) })
     }
 
-    /// When it ends, whatever it has come to.
-    pub(super) const fn deadline(&self) -> Instant {
-        self.deadline
+    /// When something is to be done about it even if the client does nothing.
+    pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
+        let look = match &self.step {
+            Step::Waiting(_) | Step::Following(..) => Some(now + LOOK_EVERY),
+            Step::Reading(_) | Step::Writing(..) => None,
+        };
+        [look, self.deadline].into_iter().flatten().min()
     }
 
     /// The file and what is waited for.
@@ -58,41 +72,98 @@ impl Connection {
         let flags = match &self.step {
             Step::Reading(_) => PollFlags::IN,
             Step::Writing(..) => PollFlags::OUT,
+            Step::Following(_, bytes, written) if *written < bytes.len() => PollFlags::OUT,
+            // Errors and the end are told of in any case.
+            Step::Waiting(_) | Step::Following(..) => PollFlags::empty(),
         };
         (self.stream.as_fd(), flags)
     }
 
     /// Goes on as far as it can without waiting.
-    pub(super) fn advance(&mut self, interface: &Interface) -> Progress {
+    pub(super) fn advance(&mut self, interface: &Interface, now: Instant) -> Progress {
+        let is_late = self.deadline.is_some_and(|deadline| deadline <= now);
         if let Step::Reading(request) = &mut self.step {
-            let response = match read(&mut self.stream, request) {
+            if is_late {
+                return Progress::Over;
+            }
+            match read(&mut self.stream, request) {
                 Ok(Received::Line(length)) => {
                     match Request::from_line(request.get(..length).unwrap_or_default()) {
-                        Ok(request) => interface.answer(&request),
-                        Err(refusal) => Response::Refused(refusal),
+                        Ok(request) => self.answer(interface, request, now),
+                        Err(refusal) => self.respond(&Response::Refused(refusal)),
                     }
                 }
-                Ok(Received::TooMuch) => Response::Refused(too_large()),
+                Ok(Received::TooMuch) => self.respond(&Response::Refused(too_large())),
                 Ok(Received::Part) => return Progress::Waits,
                 // There is nobody to answer.
                 Ok(Received::End) | Err(_) => return Progress::Over,
-            };
-            self.step = Step::Writing(response.to_line().into_bytes(), 0);
+            }
+        }
+        if let Step::Waiting(later) = &self.step {
+            let response = later.look().or_else(|| is_late.then(|| later.took_too_long()));
+            let Some(response) = response else { return Progress::Waits };
+            self.deadline = Some(now + EXCHANGE_WAIT);
+            self.respond(&response);
+        } else if is_late {
+            return Progress::Over;
         }
         self.write()
     }
 
-    fn write(&mut self) -> Progress {
-        let Step::Writing(bytes, written) = &mut self.step else { return Progress::Waits };
-        while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
-            match self.stream.write(rest) {
-                Ok(count) => *written += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waits,
-                Err(_) => return Progress::Over,
+    fn answer(&mut self, interface: &Interface, request: Request, now: Instant) {
+        let wait = request.wait();
+        match interface.answer(request) {
+            Answer::Now(response) => self.respond(&response),
+            Answer::Later(later) => {
+                self.deadline = Some(now + wait);
+                self.step = Step::Waiting(later);
+            }
+            Answer::Following(calls) => {
+                self.deadline = None;
+                // It says that calls are told of from now on.
+                let first = Response::Event(None).to_line().into_bytes();
+                self.step = Step::Following(calls, first, 0);
             }
         }
-        Progress::Over
+    }
+
+    fn respond(&mut self, response: &Response) {
+        self.step = Step::Writing(response.to_line().into_bytes(), 0);
+    }
+
+    fn write(&mut self) -> Progress {
+        loop {
+            let (bytes, written, calls) = match &mut self.step {
+                Step::Writing(bytes, written) => (bytes, written, None),
+                Step::Following(calls, bytes, written) => (bytes, written, Some(calls)),
+                Step::Reading(_) | Step::Waiting(_) => return Progress::Waits,
+            };
+            while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
+                match self.stream.write(rest) {
+                    Ok(count) => *written += count,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waits,
+                    Err(_) => return Progress::Over,
+                }
+            }
+            let Some(calls) = calls else { return Progress::Over };
+            match calls.try_recv() {
+                Ok(call) => {
+                    *bytes = Response::Event(Some(Box::new(CallRow::from(&call)))).to_line().into_bytes();
+                    *written = 0;
+                }
+                Err(TryRecvError::Empty) if is_open(&mut self.stream) => return Progress::Waits,
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Progress::Over,
+            }
+        }
+    }
+}
+
+/// Whether the client is still there. What it says after its request is not looked at.
+fn is_open(stream: &mut UnixStream) -> bool {
+    match stream.read(&mut [0; CHUNK]) {
+        Ok(count) => count > 0,
+        Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
     }
 }
 

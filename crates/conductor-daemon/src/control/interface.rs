@@ -1,21 +1,31 @@
 //! What the daemon answers, whichever way a request came.
 
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use conductor_core::{AuditLog, Permission, ProcessWall, Walls};
+use conductor_abi::Context;
+use conductor_core::{AuditLog, CallReport, Outcome, Permission, ProcessWall, Walls};
 use conductor_signing::escape::terminal;
+use serde_json::Value as Json;
 
 use super::approval;
 use super::message::{
     AuditStatus, DaemonStatus, EventCounts, Granted, Lasts, PendingStatus, PluginCounts, PluginDetails,
-    PluginState, PluginStatus, Refusal, RefusalCause, Request, Response, Resumed, Revoked, WallStatus,
+    PluginState, PluginStatus, Refusal, RefusalCause, Request, Response, Resumed, Revoked, Triggered,
+    WallStatus,
 };
+use crate::actions;
+use crate::calls::{Call, CallLog};
 use crate::config::MAX_NAME_BYTES;
-use crate::daemon::Places;
-use crate::dispatch::{Loaded, Phase, Published, Snapshot, Standing};
+use crate::daemon::{Change, Order, Places};
+use crate::dispatch::{Cause, Job, Loaded, Phase, Published, Roster, Router, Snapshot, Standing};
+use crate::event::{Body, Event};
 use crate::nearest::nearest;
 use crate::trust;
+
+/// What stands for the input of a call by hand.
+const BY_HAND: &str = "conductorctl";
 
 /// Longest text of a plugin's making in an answer, in characters; a manifest has room for much longer ones, and there
 /// may be hundreds of plugins.
@@ -31,19 +41,81 @@ pub(crate) struct Interface {
     /// What the host puts around plugins on this machine; unknown until there is a host.
     probed: OnceLock<Walls>,
     audit: Arc<AuditLog>,
-    /// By alias.
-    plugins: Vec<Arc<Published>>,
+    roster: Arc<Roster>,
+    router: Arc<Router>,
+    calls: CallLog,
+    orders: Sender<Order>,
+}
+
+/// An answer, or where it comes from.
+pub(crate) enum Answer {
+    /// It is there.
+    Now(Box<Response>),
+    /// It comes when something was done.
+    Later(Later),
+    /// It goes on until nobody reads it.
+    Following(Receiver<Call>),
+}
+
+/// Where an answer comes from.
+pub(crate) enum Later {
+    /// A change of the configuration.
+    Change(Receiver<Response>),
+    /// A call.
+    Call(Receiver<CallReport>),
+}
+
+impl Later {
+    /// The answer, if it is there.
+    pub(crate) fn look(&self) -> Option<Response> {
+        let looked = match self {
+            Self::Change(changed) => changed.try_recv(),
+            Self::Call(report) => report.try_recv().map(|report| triggered(&report)),
+        };
+        match looked {
+            Ok(response) => Some(response),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => {
+                let message = match self {
+                    Self::Change(_) => "the daemon is ending",
+                    Self::Call(_) => {
+                        "the plugin was not called: it does not run, rests, or is being replaced"
+                    }
+                };
+                Some(Response::Refused(Refusal::new(RefusalCause::NotCalled, message.to_owned())))
+            }
+        }
+    }
+
+    /// What is said when it has taken too long.
+    pub(crate) fn took_too_long(&self) -> Response {
+        let message = match self {
+            Self::Change(_) => "the change takes long; it goes on, and its end is in the log",
+            Self::Call(_) => "the call takes long; it goes on, and its end is in the log",
+        };
+        Response::Refused(Refusal::new(RefusalCause::TookTooLong, message.to_owned()))
+    }
 }
 
 impl Interface {
     /// An interface to a daemon that starts now.
-    pub(crate) fn new(places: &Places, audit: &Arc<AuditLog>, plugins: &[Arc<Published>]) -> Self {
+    pub(crate) fn new(
+        places: &Places,
+        audit: &Arc<AuditLog>,
+        roster: &Arc<Roster>,
+        router: &Arc<Router>,
+        calls: &CallLog,
+        orders: Sender<Order>,
+    ) -> Self {
         Self {
             started: Instant::now(),
             places: places.clone(),
             probed: OnceLock::new(),
             audit: Arc::clone(audit),
-            plugins: plugins.to_vec(),
+            roster: Arc::clone(roster),
+            router: Arc::clone(router),
+            calls: calls.clone(),
+            orders,
         }
     }
 
@@ -54,41 +126,112 @@ impl Interface {
     }
 
     /// Answers a request. It waits for nobody.
-    pub(crate) fn answer(&self, request: &Request) -> Response {
-        match request {
+    pub(crate) fn answer(&self, request: Request) -> Answer {
+        let response = match request {
             Request::Status => Response::Status(Box::new(self.status())),
             Request::PluginList => {
                 let now = Instant::now();
-                let plugins = self.plugins.iter();
+                let plugins = self.roster.all().into_iter();
                 let plugins = plugins.map(|plugin| describe(plugin.alias(), plugin.snapshot(), now));
                 Response::PluginList { plugins: plugins.collect() }
             }
-            Request::PluginResume { plugin } => refusable(self.resume(plugin), Response::PluginResume),
+            Request::PluginResume { plugin } => refusable(self.resume(&plugin), Response::PluginResume),
             Request::PluginShow { plugin } => {
-                refusable(self.show(plugin), |details| Response::PluginShow(Box::new(details)))
+                refusable(self.show(&plugin), |details| Response::PluginShow(Box::new(details)))
             }
             Request::PluginPending => Response::PluginPending { pending: self.pending() },
             Request::PluginGrant { plugin, grant, lasts, typed_name } => {
-                refusable(self.grant(plugin, grant, lasts, typed_name.as_deref()), Response::PluginGrant)
+                refusable(self.grant(&plugin, &grant, &lasts, typed_name.as_deref()), Response::PluginGrant)
             }
             Request::PluginRevoke { plugin, capability } => {
-                refusable(self.revoke(plugin, capability), Response::PluginRevoke)
+                refusable(self.revoke(&plugin, &capability), Response::PluginRevoke)
             }
+            Request::Reload => return self.order(Change::Reload),
+            Request::PluginEnable { plugin } => return self.switch(plugin, true),
+            Request::PluginDisable { plugin } => return self.switch(plugin, false),
+            Request::PluginInstall { plugin, path } => return self.order(Change::Install { plugin, path }),
+            Request::PluginRemove { plugin, with_data } => match self.plugin(&plugin) {
+                Ok(_) => return self.order(Change::Remove { plugin, with_data }),
+                Err(refusal) => Response::Refused(refusal),
+            },
+            Request::Trigger { plugin, action, parameters, context } => {
+                match self.trigger(&plugin, action, parameters, context) {
+                    Ok(call) => return Answer::Later(call),
+                    Err(refusal) => Response::Refused(refusal),
+                }
+            }
+            Request::Events => return Answer::Following(self.calls.follow()),
+        };
+        Answer::Now(Box::new(response))
+    }
+
+    fn switch(&self, plugin: String, enabled: bool) -> Answer {
+        match self.plugin(&plugin) {
+            Ok(_) => self.order(Change::Switch { plugin, enabled }),
+            Err(refusal) => Answer::Now(Box::new(Response::Refused(refusal))),
         }
+    }
+
+    fn order(&self, change: Change) -> Answer {
+        let (reply, changed) = channel();
+        // Where nobody takes it, nobody answers, which says that the daemon is ending.
+        let _ = self.orders.send(Order { change, reply });
+        Answer::Later(Later::Change(changed))
+    }
+
+    /// Has a plugin called, after what waits for it already.
+    fn trigger(
+        &self,
+        alias: &str,
+        action: String,
+        parameters: Json,
+        context: Option<Context>,
+    ) -> Result<Later, Refusal> {
+        let plugin = self.plugin(alias)?;
+        let loaded = match plugin.snapshot().phase {
+            Phase::Loaded(loaded) => loaded,
+            phase @ (Phase::Loading | Phase::Disabled | Phase::Refused { .. }) => {
+                return Err(not_loaded(alias, &phase));
+            }
+        };
+        if !loaded.info.accepts(&action) {
+            let message = format!("`{alias}` has no action `{}`", bounded(&action));
+            let hint = actions::hint(&action, loaded.info.manifest.as_ref());
+            return Err(Refusal { hint, ..Refusal::new(RefusalCause::UnknownAction, message) });
+        }
+        let (event, mode) = (Event::now(BY_HAND.into(), Body::ByHand), self.router.mode());
+        let usual = event.context(&mode);
+        let context = match context {
+            Some(context) => Context {
+                timestamp: if context.timestamp == 0 { usual.timestamp } else { context.timestamp },
+                current_mode: context.current_mode.or(usual.current_mode),
+                metadata: if context.metadata.is_empty() { usual.metadata } else { context.metadata },
+                ..context
+            },
+            None => usual,
+        };
+        let request = conductor_abi::Request { action, context, parameters };
+        let (reply, report) = channel();
+        let cause = Cause::Hand { request: Arc::new(request), reply };
+        if plugin.push(Job { cause, event: Arc::new(event), mode }) {
+            return Ok(Later::Call(report));
+        }
+        let message = format!("`{alias}` takes no more calls now: too much waits for it already");
+        Err(Refusal::new(RefusalCause::NotCalled, message))
     }
 
     /// Walls that stand around every plugin that runs now; where none runs, those that the host would put there.
     fn common_walls(&self, snapshots: &[Snapshot]) -> Walls {
         let walls = snapshots.iter().filter_map(|snapshot| match &snapshot.phase {
             Phase::Loaded(loaded) => Some(loaded.walls),
-            Phase::Loading | Phase::Refused { .. } => None,
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
         });
         walls.reduce(weaker).unwrap_or_else(|| self.probed.get().copied().unwrap_or(Walls::in_process()))
     }
 
     fn status(&self) -> DaemonStatus {
         let now = Instant::now();
-        let snapshots: Vec<Snapshot> = self.plugins.iter().map(|plugin| plugin.snapshot()).collect();
+        let snapshots: Vec<Snapshot> = self.roster.all().iter().map(|plugin| plugin.snapshot()).collect();
         let mut plugins = PluginCounts::default();
         let mut events = EventCounts::default();
         for snapshot in &snapshots {
@@ -101,7 +244,7 @@ impl Interface {
         let audit = self.audit.head();
         let waiting = snapshots.iter().filter_map(|snapshot| match &snapshot.phase {
             Phase::Loaded(loaded) => Some(loaded.permission.pending().len() as u64),
-            Phase::Loading | Phase::Refused { .. } => None,
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
         });
         DaemonStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -126,11 +269,12 @@ impl Interface {
     }
 
     /// The plugin that the user calls so.
-    fn plugin(&self, alias: &str) -> Result<&Published, Refusal> {
-        if let Some(plugin) = self.plugins.iter().find(|plugin| plugin.alias() == alias) {
+    fn plugin(&self, alias: &str) -> Result<Arc<Published>, Refusal> {
+        if let Some(plugin) = self.roster.find(alias) {
             return Ok(plugin);
         }
-        let known: Vec<&str> = self.plugins.iter().map(|plugin| plugin.alias()).collect();
+        let plugins = self.roster.all();
+        let known: Vec<&str> = plugins.iter().map(|plugin| plugin.alias()).collect();
         // The effort grows with the length, and a name of the user's choice is short.
         let near = if alias.len() <= MAX_NAME_BYTES { nearest(alias, &known) } else { None };
         let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
@@ -143,7 +287,9 @@ impl Interface {
         let plugin = self.plugin(alias)?;
         match plugin.snapshot().phase {
             Phase::Loaded(loaded) => Ok(loaded.permission),
-            phase @ (Phase::Loading | Phase::Refused { .. }) => Err(not_loaded(alias, &phase)),
+            phase @ (Phase::Loading | Phase::Disabled | Phase::Refused { .. }) => {
+                Err(not_loaded(alias, &phase))
+            }
         }
     }
 
@@ -163,7 +309,7 @@ impl Interface {
         let snapshot = self.plugin(alias)?.snapshot();
         let permission = match &snapshot.phase {
             Phase::Loaded(loaded) => Some(loaded.permission.clone()),
-            Phase::Loading | Phase::Refused { .. } => None,
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
         };
         Ok(PluginDetails {
             status: describe(alias, snapshot, Instant::now()),
@@ -175,7 +321,7 @@ impl Interface {
 
     fn pending(&self) -> Vec<PendingStatus> {
         let mut pending = Vec::new();
-        for plugin in &self.plugins {
+        for plugin in self.roster.all() {
             let Phase::Loaded(loaded) = plugin.snapshot().phase else { continue };
             let (alias, name) = (plugin.alias().to_owned(), loaded.info.name.as_str().to_owned());
             let trust = bounded(&trust::in_words(&loaded.info.trust));
@@ -210,6 +356,22 @@ impl Interface {
     }
 }
 
+/// What is told of a call by hand.
+fn triggered(report: &CallReport) -> Response {
+    let outcome = &report.outcome;
+    let reply = report.reply.as_deref().map(|reply| {
+        serde_json::from_slice(reply).unwrap_or_else(|_| Json::String(String::from_utf8_lossy(reply).into()))
+    });
+    Response::Trigger(Box::new(Triggered {
+        outcome: outcome.kind().to_owned(),
+        error: (*outcome != Outcome::Ok).then(|| bounded(&outcome.to_string())),
+        reply,
+        limits_refused: report.limits_refused.iter().map(|limit| limit.key().to_owned()).collect(),
+        fuel_used: report.fuel_used,
+        micros: u64::try_from(report.elapsed.as_micros()).unwrap_or(u64::MAX),
+    }))
+}
+
 fn refusable<T>(result: Result<T, Refusal>, response: impl FnOnce(T) -> Response) -> Response {
     result.map_or_else(Response::Refused, response)
 }
@@ -219,6 +381,7 @@ fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
         Phase::Refused { why, .. } => {
             format!("`{alias}` was refused when the daemon started: {}", bounded(why))
         }
+        Phase::Disabled => format!("`{alias}` is disabled"),
         Phase::Loading | Phase::Loaded(_) => format!("`{alias}` is still loading"),
     };
     Refusal::new(RefusalCause::NotLoaded, message)
@@ -249,6 +412,7 @@ fn count(counts: &mut PluginCounts, state: PluginState) {
         PluginState::BackingOff => &mut counts.backing_off,
         PluginState::Quarantined => &mut counts.quarantined,
         PluginState::Withdrawn => &mut counts.withdrawn,
+        PluginState::Disabled => &mut counts.disabled,
         PluginState::Refused => &mut counts.refused,
     } += 1;
 }
@@ -256,6 +420,7 @@ fn count(counts: &mut PluginCounts, state: PluginState) {
 fn state(phase: &Phase, now: Instant) -> PluginState {
     match phase {
         Phase::Loading => PluginState::Loading,
+        Phase::Disabled => PluginState::Disabled,
         Phase::Refused { .. } => PluginState::Refused,
         Phase::Loaded(loaded) => loaded.standing_at(now).into(),
     }
@@ -293,6 +458,10 @@ fn describe(alias: &str, snapshot: Snapshot, now: Instant) -> PluginStatus {
     };
     match phase {
         Phase::Loading => status,
+        Phase::Disabled => {
+            let hint = Some(format!("to let it run: conductorctl plugin enable {alias}"));
+            PluginStatus { hint, ..status }
+        }
         Phase::Refused { why, hint } => {
             PluginStatus { why: Some(bounded(&why)), hint: hint.as_deref().map(bounded), ..status }
         }

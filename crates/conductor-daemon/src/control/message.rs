@@ -4,16 +4,32 @@
 //! everything else is an object with the name as its only member. Text that plugins chose is in it as it is: escape it
 //! before showing it.
 
-use std::path::PathBuf;
+mod plugin;
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use conductor_abi::Context;
 use conductor_core::ProcessWall;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+pub use plugin::{
+    EarlierStatus, GrantStatus, Granted, PendingStatus, PluginDetails, PluginState, PluginStatus,
+    RequestStatus, Resumed, Revoked,
+};
+
+use super::connection::EXCHANGE_WAIT;
+use crate::calls::CallRow;
 
 /// Version of requests and responses; raised when an old reader could misread a new writer.
 pub const PROTOCOL_VERSION: u32 = 1;
 
+/// Longest wait for what makes plugins load or work.
+pub const LONG_WAIT: Duration = Duration::from_secs(60);
+
 /// Everything that a daemon can be asked or told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// How the daemon is, and which walls stand.
@@ -51,6 +67,70 @@ pub enum Request {
         /// The capability.
         capability: String,
     },
+    /// Let a plugin run again that was disabled.
+    PluginEnable {
+        /// The user's name for the plugin.
+        plugin: String,
+    },
+    /// End a plugin, and do not run it until it is enabled.
+    PluginDisable {
+        /// The user's name for the plugin.
+        plugin: String,
+    },
+    /// Add a plugin, or put another version in its place.
+    PluginInstall {
+        /// The user's name for the plugin.
+        plugin: String,
+        /// The module, with its signature beside it.
+        path: PathBuf,
+    },
+    /// Take a plugin away.
+    PluginRemove {
+        /// The user's name for the plugin.
+        plugin: String,
+        /// Whether what it wrote is deleted as well.
+        with_data: bool,
+    },
+    /// Run what the configuration says now.
+    Reload,
+    /// Call a plugin by hand.
+    Trigger {
+        /// The user's name for the plugin.
+        plugin: String,
+        /// The action.
+        action: String,
+        /// Its parameters.
+        #[serde(default)]
+        parameters: Json,
+        /// What the plugin is to take for the event.
+        #[serde(default)]
+        context: Option<Context>,
+    },
+    /// Tell of every call as it ends, until the connection does.
+    Events,
+}
+
+impl Request {
+    /// Longest that an answer may take; the client waits a little longer.
+    #[must_use]
+    pub const fn wait(&self) -> Duration {
+        match self {
+            Self::PluginEnable { .. }
+            | Self::PluginDisable { .. }
+            | Self::PluginInstall { .. }
+            | Self::PluginRemove { .. }
+            | Self::Reload
+            | Self::Trigger { .. } => LONG_WAIT,
+            Self::Status
+            | Self::PluginList
+            | Self::PluginResume { .. }
+            | Self::PluginShow { .. }
+            | Self::PluginPending
+            | Self::PluginGrant { .. }
+            | Self::PluginRevoke { .. }
+            | Self::Events => EXCHANGE_WAIT,
+        }
+    }
 }
 
 /// How long a grant lasts.
@@ -68,7 +148,7 @@ pub enum Lasts {
 }
 
 /// Everything that a daemon can answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Response {
     /// To [`Request::Status`].
@@ -91,6 +171,18 @@ pub enum Response {
     PluginGrant(Granted),
     /// To [`Request::PluginRevoke`].
     PluginRevoke(Revoked),
+    /// To [`Request::PluginEnable`] and [`Request::PluginDisable`].
+    PluginSwitch(Reloaded),
+    /// To [`Request::PluginInstall`].
+    PluginInstall(Reloaded),
+    /// To [`Request::PluginRemove`].
+    PluginRemove(Reloaded),
+    /// To [`Request::Reload`].
+    Reload(Reloaded),
+    /// To [`Request::Trigger`].
+    Trigger(Box<Triggered>),
+    /// To [`Request::Events`]: one line for each call, the first for none.
+    Event(Option<Box<CallRow>>),
     /// To a request that was not granted, whichever it was.
     Refused(Refusal),
 }
@@ -186,6 +278,9 @@ pub struct PluginCounts {
     pub quarantined: u64,
     /// [`PluginState::Withdrawn`].
     pub withdrawn: u64,
+    /// [`PluginState::Disabled`].
+    #[serde(default)]
+    pub disabled: u64,
     /// [`PluginState::Refused`].
     pub refused: u64,
 }
@@ -201,170 +296,32 @@ pub struct EventCounts {
     pub coalesced: u64,
 }
 
-/// The state of a plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PluginState {
-    /// It is being verified, compiled and started.
-    Loading,
-    /// It is called when an event is mapped to it.
-    Running,
-    /// It failed a few times in a row and is not called for a while.
-    BackingOff,
-    /// It failed many times in a row and is not called until it is let back in.
-    Quarantined,
-    /// The permission under which it was loaded was withdrawn: a revocation, or trust that ended.
-    Withdrawn,
-    /// It was not loaded.
-    Refused,
+/// What a change of the configuration did, by the user's names of plugins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Loaded, or loaded anew.
+    pub started: Vec<String>,
+    /// Ended, or replaced.
+    pub stopped: Vec<String>,
+    /// Went on.
+    pub untouched: Vec<String>,
 }
 
-impl PluginState {
-    /// The word for it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Loading => "loading",
-            Self::Running => "running",
-            Self::BackingOff => "backing-off",
-            Self::Quarantined => "quarantined",
-            Self::Withdrawn => "withdrawn",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// What a plugin is and does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PluginStatus {
-    /// The user's name for it.
-    pub alias: String,
-    /// Its own name, once it was loaded.
-    pub name: Option<String>,
-    /// Its version, if it says one.
-    pub version: Option<String>,
-    /// Its state.
-    pub state: PluginState,
-    /// Milliseconds until it is called again, while it is backing off.
-    pub retry_in_ms: Option<u64>,
-    /// Why it was refused or may not go on or, for one that runs, how the last call that failed ended.
-    pub why: Option<String>,
-    /// What to do about it.
-    pub hint: Option<String>,
-    /// Who vouches for it, in words.
-    pub trust: Option<String>,
-    /// Names of the walls around it.
-    pub walls: Vec<String>,
-    /// Process identifier of its worker, while it has one.
-    pub worker_pid: Option<u32>,
-    /// Calls made.
-    pub calls: u64,
-    /// Calls that did not end well.
-    pub failures: u64,
-    /// Events that led to no call.
-    pub refused_events: u64,
-    /// Events that a later one replaced.
-    pub coalesced_events: u64,
-    /// What was decided about each capability, in words.
-    pub capabilities: Vec<String>,
-}
-
-/// Everything about one plugin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PluginDetails {
-    /// As in the list of all plugins.
-    #[serde(flatten)]
-    pub status: PluginStatus,
-    /// Whom grants to it are bound to: a publisher's key or one file.
-    pub bound_to: Option<String>,
-    /// What it asks for.
-    pub requested: Vec<RequestStatus>,
-    /// What the user granted beside the configuration.
-    pub grants: Vec<GrantStatus>,
-}
-
-/// Something that a plugin asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RequestStatus {
-    /// The capability.
-    pub capability: String,
-    /// What of it; empty where the plugin names nothing.
-    pub scope: String,
-    /// `low`, `medium` or `high`.
-    pub risk: String,
-    /// Why, in the plugin's words.
-    pub reason: Option<String>,
-    /// Whether it waits for the user's word.
-    pub pending: bool,
-    /// What the user decided about the capability before.
-    pub earlier: Option<EarlierStatus>,
-}
-
-/// An earlier decision about a capability.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EarlierStatus {
-    /// What is granted.
-    pub granted: Vec<String>,
-    /// What the plugin declared then.
-    pub declared: Vec<String>,
-    /// The plugin's version then.
-    pub version: Option<String>,
-    /// When.
-    pub at: String,
-}
-
-/// A grant of the user's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GrantStatus {
-    /// As it is written: `CAP` or `CAP=SCOPE`.
-    pub grant: String,
-    /// When it was granted.
-    pub granted_at: String,
-    /// When it ends, if it does.
-    pub until: Option<String>,
-}
-
-/// A request that waits for the user's word.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PendingStatus {
-    /// The user's name for the plugin.
-    pub plugin: String,
-    /// The plugin's own name.
-    pub name: String,
-    /// Who vouches for it, in words.
-    pub trust: String,
-    /// What it asks for.
-    #[serde(flatten)]
-    pub request: RequestStatus,
-}
-
-/// What was granted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Granted {
-    /// The user's name for the plugin.
-    pub plugin: String,
-    /// What is granted of the capability now.
-    pub grants: Vec<String>,
-    /// The highest risk among it.
-    pub risk: String,
-}
-
-/// What was taken away.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revoked {
-    /// The user's name for the plugin.
-    pub plugin: String,
-    /// The capability.
-    pub capability: String,
-}
-
-/// A plugin that was let back in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Resumed {
-    /// The user's name for it.
-    pub plugin: String,
-    /// What it was until then.
-    pub was: PluginState,
+/// What came of a call by hand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Triggered {
+    /// How it ended, as a word.
+    pub outcome: String,
+    /// Why it did not end well, if it did not.
+    pub error: Option<String>,
+    /// What the plugin replied: the JSON of it, or the text where it is none.
+    pub reply: Option<Json>,
+    /// Limits that refused something on the way.
+    pub limits_refused: Vec<String>,
+    /// Fuel used.
+    pub fuel_used: u64,
+    /// Microseconds that it took.
+    pub micros: u64,
 }
 
 /// Why a request was not granted.
@@ -407,6 +364,14 @@ pub enum RefusalCause {
     NotPermitted,
     /// It grants or revokes something that cannot be.
     NotGrantable,
+    /// It names an action that the plugin lacks.
+    UnknownAction,
+    /// The plugin is not called now, or too much waits for it already.
+    NotCalled,
+    /// It changes the configuration in a way that cannot be; everything goes on as it was.
+    NotChanged,
+    /// What was asked for is not done yet.
+    TookTooLong,
 }
 
 impl Request {

@@ -68,7 +68,7 @@ impl Server {
 struct Service<'s> {
     socket: &'s ControlSocket,
     interface: &'s Interface,
-    /// In the order in which they were accepted, which is that of their deadlines.
+    /// In the order in which they were accepted.
     connections: VecDeque<Connection>,
     turned_away: u64,
 }
@@ -88,13 +88,11 @@ impl<'s> Service<'s> {
             }
             let now = Instant::now();
             let interface = self.interface;
-            self.connections.retain_mut(|connection| {
-                connection.deadline() > now && connection.advance(interface) == Progress::Waits
-            });
+            self.connections.retain_mut(|connection| connection.advance(interface, now) == Progress::Waits);
         }
     }
 
-    /// Waits until something can be done, or the oldest connection is over.
+    /// Waits until something can be done, or a connection is over.
     fn wait(&self, stop: &Stop) -> rustix::io::Result<usize> {
         let mut files = vec![
             PollFd::from_borrowed_fd(stop.as_file(), PollFlags::IN),
@@ -104,8 +102,10 @@ impl<'s> Service<'s> {
             let (file, flags) = connection.waits_for();
             PollFd::from_borrowed_fd(file, flags)
         }));
-        let left = self.connections.front().map(|connection| {
-            let left = connection.deadline().saturating_duration_since(Instant::now());
+        let now = Instant::now();
+        let next_look = self.connections.iter().filter_map(|connection| connection.next_look(now)).min();
+        let left = next_look.map(|look| {
+            let left = look.saturating_duration_since(now);
             Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() }
         });
         poll(&mut files, left.as_ref())
@@ -138,9 +138,10 @@ impl<'s> Service<'s> {
                 return tracing::warn!("a control connection was closed: its user is not known: {error}");
             }
         }
-        let Ok(mut connection) = Connection::new(stream, Instant::now()) else { return };
+        let now = Instant::now();
+        let Ok(mut connection) = Connection::new(stream, now) else { return };
         // A client that has asked already is answered before any other can end its connection.
-        if connection.advance(self.interface) == Progress::Waits {
+        if connection.advance(self.interface, now) == Progress::Waits {
             if self.connections.len() >= MAX_CONNECTIONS {
                 self.connections.pop_front();
             }

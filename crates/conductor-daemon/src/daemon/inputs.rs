@@ -3,62 +3,65 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{JackPorts, RunError, Sink, join};
-use crate::config::{Config, InputConfig, InputKind, MidiSource};
+use crate::config::{InputConfig, InputKind, MidiSource};
 use crate::input::{self, Emitter, InputError, OpenInput};
 use crate::jack_client::JackClient;
 use crate::output::MidiPorts;
 use crate::stop::Stop;
 
+/// Longest wait for an input that is no longer wanted.
+const END_WAIT: Duration = Duration::from_secs(2);
+
 /// A thread for every input, and one for all JACK ports.
 pub(super) struct Inputs {
-    configs: Vec<InputConfig>,
     sink: Sink,
-    opened: Vec<(Emitter, OpenInput)>,
-    threads: Vec<(Arc<str>, JoinHandle<()>)>,
+    opened: Vec<(InputConfig, OpenInput)>,
+    running: Vec<Running>,
     jack: Option<(JoinHandle<()>, Stop)>,
     /// Inputs that end of themselves and have not ended yet.
     left: Arc<AtomicUsize>,
 }
 
+/// An input that delivers.
+struct Running {
+    config: InputConfig,
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+/// The inputs that the JACK client serves, with what each is connected to.
+pub(super) fn jack_inputs(configs: &[InputConfig]) -> impl Iterator<Item = (&InputConfig, &Option<String>)> {
+    configs.iter().filter_map(|config| match &config.kind {
+        InputKind::MidiPort { source: MidiSource::Jack { connect } } => Some((config, connect)),
+        InputKind::MidiPort { source: MidiSource::Alsa { .. } }
+        | InputKind::MidiFile { .. }
+        | InputKind::MidiRaw { .. }
+        | InputKind::Osc { .. }
+        | InputKind::Interval { .. } => None,
+    })
+}
+
 impl Inputs {
-    pub(super) fn new(config: &Config, sink: Sink) -> Self {
-        Self {
-            configs: config.inputs.clone(),
-            sink,
-            opened: Vec::new(),
-            threads: Vec::new(),
-            jack: None,
-            left: Arc::default(),
-        }
+    pub(super) fn new(sink: Sink) -> Self {
+        Self { sink, opened: Vec::new(), running: Vec::new(), jack: None, left: Arc::default() }
     }
 
     /// The ports that the JACK client is to have for inputs.
-    pub(super) fn jack_ports(&self) -> JackPorts {
-        let ports = self.configs.iter().filter_map(|config| match &config.kind {
-            InputKind::MidiPort { source: MidiSource::Jack { connect } } => {
-                Some((self.emitter(config), connect.clone()))
-            }
-            InputKind::MidiPort { source: MidiSource::Alsa { .. } }
-            | InputKind::MidiFile { .. }
-            | InputKind::MidiRaw { .. }
-            | InputKind::Osc { .. }
-            | InputKind::Interval { .. } => None,
-        });
-        ports.collect()
+    pub(super) fn jack_ports(&self, configs: &[InputConfig]) -> JackPorts {
+        jack_inputs(configs).map(|(config, connect)| (self.emitter(config), connect.clone())).collect()
     }
 
     /// Opens every input.
-    pub(super) fn open(&mut self, ports: &MidiPorts) -> Result<(), RunError> {
-        let mut opened = Vec::new();
+    pub(super) fn open(&mut self, configs: &[InputConfig], ports: &MidiPorts) -> Result<(), RunError> {
         let mut available = 0;
-        for config in &self.configs {
+        for config in configs {
             match open(config, ports) {
                 Ok(input) => {
                     available += 1;
-                    opened.extend(input.map(|input| (self.emitter(config), input)));
+                    self.opened.extend(input.map(|input| (config.clone(), input)));
                 }
                 Err(source) if config.required => {
                     return Err(RunError::RequiredInput { name: Arc::clone(&config.name), source });
@@ -66,11 +69,7 @@ impl Inputs {
                 Err(error) => tracing::warn!(input = &*config.name, "unavailable here, because {error}"),
             }
         }
-        if available == 0 && !self.configs.is_empty() {
-            return Err(RunError::NoInput);
-        }
-        self.opened = opened;
-        Ok(())
+        if available == 0 && !configs.is_empty() { Err(RunError::NoInput) } else { Ok(()) }
     }
 
     /// Whether any input ends of itself.
@@ -79,16 +78,38 @@ impl Inputs {
     }
 
     /// Lets all inputs run that were opened.
-    pub(super) fn start(&mut self, ports: &MidiPorts, stop: &Stop) -> Result<(), RunError> {
+    pub(super) fn start(&mut self, ports: &MidiPorts) -> Result<(), RunError> {
         let opened = std::mem::take(&mut self.opened);
-        self.left.store(opened.iter().filter(|(_, input)| input.ends()).count(), Ordering::SeqCst);
+        self.left.fetch_add(opened.iter().filter(|(_, input)| input.ends()).count(), Ordering::SeqCst);
         if let Some(jack) = ports.take_jack() {
             self.start_jack(jack)?;
         }
-        for (emitter, input) in opened {
-            self.start_one(emitter, input, stop)?;
+        for (config, input) in opened {
+            self.start_one(config, input)?;
         }
         Ok(())
+    }
+
+    /// Ends the inputs that are not in a configuration, and starts those that are new in it. The others go on.
+    pub(super) fn renew(&mut self, configs: &[InputConfig], ports: &MidiPorts) {
+        let (stay, end): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.running).into_iter().partition(|input| configs.contains(&input.config));
+        self.running = stay;
+        end.iter().for_each(|input| input.stop.stop());
+        let deadline = Instant::now() + END_WAIT;
+        end.into_iter().for_each(|input| input.join(deadline));
+        let has = |config: &InputConfig| self.running.iter().any(|input| input.config == *config);
+        let new: Vec<InputConfig> = configs.iter().filter(|config| !has(config)).cloned().collect();
+        for config in new {
+            let opened = open(&config, ports)
+                .map(|input| self.opened.extend(input.map(|input| (config.clone(), input))));
+            if let Err(error) = opened {
+                tracing::warn!(input = &*config.name, "unavailable here, because {error}");
+            }
+        }
+        if let Err(error) = self.start(ports) {
+            tracing::error!("{error}");
+        }
     }
 
     /// Whether all inputs that end of themselves have ended.
@@ -96,15 +117,14 @@ impl Inputs {
         self.left.load(Ordering::SeqCst) == 0
     }
 
-    /// Waits for the threads of the inputs, which were told to stop.
-    pub(super) fn join(&mut self, deadline: Instant) {
-        for (name, thread) in self.threads.drain(..) {
-            join(thread, deadline, &format!("the input `{name}`"));
-        }
+    /// Ends all inputs, but for the JACK client.
+    pub(super) fn finish(&mut self, deadline: Instant) {
+        self.running.iter().for_each(|input| input.stop.stop());
+        self.running.drain(..).for_each(|input| input.join(deadline));
     }
 
     /// Ends the JACK client, which outlives the other inputs because plugins send through it while they finish.
-    pub(super) fn join_jack(&mut self, deadline: Instant) {
+    pub(super) fn finish_jack(&mut self, deadline: Instant) {
         if let Some((thread, stop)) = self.jack.take() {
             stop.stop();
             thread.thread().unpark();
@@ -116,13 +136,14 @@ impl Inputs {
         Emitter::new(Arc::clone(&config.name), Arc::clone(&self.sink))
     }
 
-    fn start_one(&mut self, emitter: Emitter, input: OpenInput, stop: &Stop) -> Result<(), RunError> {
-        let name: Arc<str> = emitter.input().into();
-        let left = Arc::clone(&self.left);
-        let stop = stop.clone();
+    fn start_one(&mut self, config: InputConfig, input: OpenInput) -> Result<(), RunError> {
+        let failed = |source| RunError::Thread { source };
+        let (left, emitter) = (Arc::clone(&self.left), self.emitter(&config));
+        let stop = Stop::new().map_err(failed)?;
+        let stopped = stop.clone();
         let run = move || {
             let ends = input.ends();
-            match input.run(&emitter, &stop) {
+            match input.run(&emitter, &stopped) {
                 Ok(()) => tracing::info!(input = emitter.input(), "input ended"),
                 Err(error) => tracing::error!(input = emitter.input(), "input ended: {error}"),
             }
@@ -130,8 +151,8 @@ impl Inputs {
                 left.fetch_sub(1, Ordering::SeqCst);
             }
         };
-        let thread = Builder::new().name(name.to_string()).spawn(run);
-        self.threads.push((name, thread.map_err(|source| RunError::Thread { source })?));
+        let thread = Builder::new().name(config.name.to_string()).spawn(run).map_err(failed)?;
+        self.running.push(Running { config, stop, thread });
         Ok(())
     }
 
@@ -143,6 +164,12 @@ impl Inputs {
         let thread = Builder::new().name("jack".into()).spawn(run).map_err(failed)?;
         self.jack = Some((thread, stop));
         Ok(())
+    }
+}
+
+impl Running {
+    fn join(self, deadline: Instant) {
+        join(self.thread, deadline, &format!("the input `{}`", self.config.name));
     }
 }
 

@@ -1,10 +1,8 @@
 //! Holds loaded plugins against the trust store and the user's grants whenever these change, so that a revocation stops what
 //! runs and a decision that another program wrote counts.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,7 +12,8 @@ use conductor_signing::escape::terminal;
 use conductor_signing::{TrustError, TrustStore};
 use jiff::Timestamp;
 
-use crate::dispatch::Published;
+use super::file_state::FileState;
+use crate::dispatch::{Published, Roster};
 use crate::stop::{Stop, Wake};
 
 /// Time between two looks at the files of the trust store; a revocation has stopped a plugin well within a second.
@@ -24,25 +23,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const CHECK_EVERY: Duration = Duration::from_secs(30);
 
 /// Watches the trust store of a configuration directory until `stop` is given.
-pub(super) fn start(
-    directory: PathBuf,
-    plugins: Vec<Arc<Published>>,
-    stop: Stop,
-) -> io::Result<JoinHandle<()>> {
+pub(super) fn start(directory: PathBuf, roster: Arc<Roster>, stop: Stop) -> io::Result<JoinHandle<()>> {
     Builder::new().name("trust".into()).spawn(move || {
         let grants = GrantStore::file(&directory);
         let mut grants = GrantsWatch { seen: FileState::of(&grants), file: grants };
-        let mut watch = TrustWatch { directory, plugins, seen: Vec::new(), checked: None, complained: None };
+        let mut watch = TrustWatch { directory, roster, seen: Vec::new(), checked: None, complained: None };
         while stop.wait_for(LOOK_EVERY) == Wake::Elapsed {
             watch.look(Instant::now());
-            grants.look(&watch.plugins);
+            grants.look(&watch.roster.all());
         }
     })
 }
 
 struct TrustWatch {
     directory: PathBuf,
-    plugins: Vec<Arc<Published>>,
+    roster: Arc<Roster>,
     /// The files as they were at the last look.
     seen: Vec<Option<FileState>>,
     /// When plugins were last held against the store, and how many had been loaded.
@@ -56,7 +51,8 @@ impl TrustWatch {
     fn look(&mut self, now: Instant) {
         let files = TrustStore::files(&self.directory);
         let state: Vec<_> = files.iter().map(|path| FileState::of(path)).collect();
-        let loaded = self.plugins.iter().filter(|plugin| plugin.is_loaded()).count();
+        let plugins = self.roster.all();
+        let loaded = plugins.iter().filter(|plugin| plugin.is_loaded()).count();
         let is_due = self
             .checked
             .is_none_or(|(at, count)| count != loaded || now.saturating_duration_since(at) >= CHECK_EVERY);
@@ -66,27 +62,13 @@ impl TrustWatch {
         match TrustStore::load(&self.directory) {
             Ok(trust) => {
                 self.complained = None;
-                self.check(&trust);
+                check(&trust, &plugins);
             }
             // Nobody has said that what runs is to stop; nothing else is loaded meanwhile.
             Err(error) => self.complain(&error),
         }
         self.seen = state;
         self.checked = Some((now, loaded));
-    }
-
-    fn check(&self, trust: &TrustStore) {
-        for plugin in &self.plugins {
-            if let Some(cause) = plugin.check_permission(trust) {
-                let hint = cause.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-                tracing::error!(
-                    plugin = plugin.alias(),
-                    "stopped: {}{}",
-                    terminal(&cause.to_string()),
-                    terminal(&hint)
-                );
-            }
-        }
     }
 
     fn complain(&mut self, error: &TrustError) {
@@ -99,6 +81,21 @@ impl TrustWatch {
                 terminal(&hint)
             );
             self.complained = Some(text);
+        }
+    }
+}
+
+/// Stops what may not go on.
+fn check(trust: &TrustStore, plugins: &[Arc<Published>]) {
+    for plugin in plugins {
+        if let Some(cause) = plugin.check_permission(trust) {
+            let hint = cause.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            tracing::error!(
+                plugin = plugin.alias(),
+                "stopped: {}{}",
+                terminal(&cause.to_string()),
+                terminal(&hint)
+            );
         }
     }
 }
@@ -129,31 +126,5 @@ impl GrantsWatch {
                 );
             }
         }
-    }
-}
-
-/// What tells one content of a file from the next. Every change of the store is a new file, by its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileState {
-    device: u64,
-    number: u64,
-    size: u64,
-    mode: u32,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl FileState {
-    /// `None` where there is no such file.
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::symlink_metadata(path).ok()?;
-        Some(Self {
-            device: metadata.dev(),
-            number: metadata.ino(),
-            size: metadata.size(),
-            mode: metadata.mode(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
     }
 }

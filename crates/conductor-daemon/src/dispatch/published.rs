@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use conductor_core::{LoadError, Outcome, Permission, Plugin, PluginInfo, PluginState, RestoreError, Walls};
 use conductor_signing::{TrustStore, VerifyError};
 
-use super::{Queue, Tally};
+use super::{Job, Queue, Tally};
 use crate::refusal;
 
 /// What a plugin is doing, as of its last call.
@@ -33,6 +33,8 @@ pub(crate) struct Published {
 pub(crate) enum Phase {
     /// It is being read, verified, compiled and started.
     Loading,
+    /// The user does not want it to run.
+    Disabled,
     /// It never ran, or its thread is gone.
     Refused {
         /// Why.
@@ -102,7 +104,7 @@ impl Published {
         let phase = self.phase().clone();
         let worker_pid = match &phase {
             Phase::Loaded(loaded) => loaded.permission.worker_pid(),
-            Phase::Loading | Phase::Refused { .. } => None,
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
         };
         Snapshot {
             phase,
@@ -137,6 +139,22 @@ impl Published {
         matches!(&*self.phase(), Phase::Loaded(_))
     }
 
+    /// Whether it was refused, or its thread is gone.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(&*self.phase(), Phase::Refused { .. })
+    }
+
+    /// The user does not want the plugin to run: events for it are refused.
+    pub(crate) fn disabled(&self) {
+        self.queue.close();
+        *self.phase() = Phase::Disabled;
+    }
+
+    /// Has the plugin called by hand, after what waits already; `false` if nobody will.
+    pub(crate) fn push(&self, job: Job) -> bool {
+        self.queue.push(job)
+    }
+
     /// Holds a loaded plugin's permission against `trust`, and returns why it was withdrawn if it was.
     pub(crate) fn check_permission(&self, trust: &TrustStore) -> Option<VerifyError> {
         let cause = self.permission()?.check(trust)?;
@@ -152,7 +170,7 @@ impl Published {
     pub(crate) fn permission(&self) -> Option<Permission> {
         match &*self.phase() {
             Phase::Loaded(loaded) => Some(loaded.permission.clone()),
-            Phase::Loading | Phase::Refused { .. } => None,
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
         }
     }
 
@@ -324,7 +342,7 @@ mod tests {
     fn standing(published: &Published) -> (Standing, Option<Outcome>) {
         match published.snapshot().phase {
             Phase::Loaded(loaded) => (loaded.standing_at(Instant::now()), loaded.last_failure),
-            Phase::Loading | Phase::Refused { .. } => panic!("not loaded"),
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => panic!("not loaded"),
         }
     }
 
@@ -386,7 +404,7 @@ mod tests {
         assert_eq!(published.ask_to_resume().expect("permitted"), None);
         match published.snapshot().phase {
             Phase::Refused { why, .. } => assert_eq!(why, LoadError::NotAPlugin.to_string()),
-            Phase::Loading | Phase::Loaded(_) => panic!("it was refused"),
+            Phase::Loading | Phase::Disabled | Phase::Loaded(_) => panic!("it was refused"),
         }
     }
 }

@@ -1,20 +1,54 @@
 //! The events that wait for one plugin.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use conductor_abi::Request;
+use conductor_core::CallReport;
+
 use crate::event::{Controller, Event};
+use crate::mapping::Mappings;
 
 /// A call to make.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
-    /// Index of the mapping.
-    pub(crate) mapping: usize,
+    /// Why it is made.
+    pub(crate) cause: Cause,
     /// What triggered it.
     pub(crate) event: Arc<Event>,
     /// Mode in which the event came.
     pub(crate) mode: Arc<str>,
+}
+
+/// Why a call is made.
+#[derive(Clone, Debug)]
+pub(crate) enum Cause {
+    /// The event is mapped to it.
+    Mapping {
+        /// The mappings as they were then.
+        mappings: Arc<Mappings>,
+        /// Which of them.
+        index: usize,
+    },
+    /// The user wants it, and waits for what comes of it.
+    Hand {
+        /// What is executed.
+        request: Arc<Request>,
+        /// Where what comes of it goes.
+        reply: Sender<CallReport>,
+    },
+}
+
+impl Job {
+    /// What the plugin is asked; `None` if nothing.
+    pub(crate) fn request(&self) -> Option<Request> {
+        match &self.cause {
+            Cause::Mapping { mappings, index } => mappings.request(*index, &self.event, &self.mode),
+            Cause::Hand { request, .. } => Some(Request::clone(request)),
+        }
+    }
 }
 
 /// Events that were not handed to a plugin.
@@ -69,19 +103,20 @@ impl Queue {
         Self { max: max as usize, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Adds a job, or counts it as refused. Never waits for the plugin.
-    pub(crate) fn push(&self, job: Job) {
+    /// Adds a job, or counts it as refused and returns `false`. Never waits for the plugin.
+    pub(crate) fn push(&self, job: Job) -> bool {
         let mut state = self.state();
         if state.jobs.len() >= self.max && state.can_coalesce(&job) {
             state.coalesce(&job);
         }
         if state.is_closed || state.jobs.len() >= self.max {
             state.tally.refused += 1;
-            return;
+            return false;
         }
         state.add(job);
         drop(state);
         self.changed.notify_all();
+        true
     }
 
     /// Waits for something to do. The job before counts as done.
@@ -190,13 +225,15 @@ impl State {
 }
 
 /// What a later job must have in common with a value to replace it.
-fn key(job: &Job) -> Option<(usize, Controller, &str, &str)> {
+fn key(job: &Job) -> Option<(*const Mappings, usize, Controller, &str, &str)> {
+    let Cause::Mapping { mappings, index } = &job.cause else { return None };
     let controller = job.event.body.controller()?;
-    Some((job.mapping, controller, &job.event.input, &job.mode))
+    Some((Arc::as_ptr(mappings), *index, controller, &job.event.input, &job.mode))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
     use std::time::Duration;
 
     use super::*;
@@ -207,7 +244,10 @@ mod tests {
 
     fn job(message: Message) -> Job {
         let event = Event { input: "keys".into(), timestamp: 0, body: Body::Midi(message) };
-        Job { mapping: 0, event: Arc::new(event), mode: "default".into() }
+        static MAPPINGS: LazyLock<Arc<Mappings>> =
+            LazyLock::new(|| Arc::new(Mappings::new("default", Vec::new())));
+        let mappings = Arc::clone(&MAPPINGS);
+        Job { cause: Cause::Mapping { mappings, index: 0 }, event: Arc::new(event), mode: "default".into() }
     }
 
     fn cc(cc: u8, value: u8) -> Job {
@@ -255,7 +295,7 @@ mod tests {
     #[test]
     fn without_values_to_drop_the_newest_event_is_refused() {
         let queue = Queue::new(MAX);
-        (0..MAX).for_each(|_| queue.push(note(60)));
+        (0..MAX).for_each(|_| assert!(queue.push(note(60))));
         queue.push(note(61));
         queue.push(cc(1, 1));
         assert_eq!(queue.tally(), Tally { coalesced: 0, refused: 2 });
@@ -265,7 +305,7 @@ mod tests {
     #[test]
     fn a_pass_is_made_only_if_it_may_drop_something() {
         let queue = Queue::new(MAX);
-        (0..MAX - 2).for_each(|_| queue.push(note(60)));
+        (0..MAX - 2).for_each(|_| assert!(queue.push(note(60))));
         assert!(!queue.state().can_coalesce(&cc(1, 0)), "there are no values");
         queue.push(cc(1, 0));
         queue.push(cc(2, 0));

@@ -9,7 +9,7 @@ use conductor_core::{
 use conductor_signing::escape::terminal;
 
 use super::plugin_log::PluginLog;
-use super::{Job, Next, Published, Queue, Tally};
+use super::{Cause, Job, Next, Published, Queue, Tally};
 use crate::actions;
 use crate::calls::{Call, CallLog};
 use crate::config::PluginConfig;
@@ -47,7 +47,7 @@ pub(crate) struct Runner {
     pub(crate) mappings: Mappings,
     pub(crate) queue: Arc<Queue>,
     pub(crate) published: Arc<Published>,
-    pub(crate) calls: Option<CallLog>,
+    pub(crate) calls: CallLog,
 }
 
 impl Runner {
@@ -82,7 +82,7 @@ impl Runner {
                 self.published.loaded(plugin.as_ref());
                 self.say_what_waits(plugin.as_ref());
                 say(Ok(plugin.info().clone()));
-                totals.unfit_mappings = self.check_actions(plugin.info());
+                totals.unfit_mappings = unfit_mappings(&self.mappings, &alias, plugin.info());
                 self.work(plugin.as_mut(), &limits, &mut totals);
             }
             Err(error) => {
@@ -175,31 +175,8 @@ impl Runner {
         tracing::info!(plugin = &*self.config.alias, "let back in");
     }
 
-    /// Says which mappings name actions that the plugin does not have, and returns their number; their events are
-    /// refused.
-    fn check_actions(&self, info: &PluginInfo) -> u64 {
-        let mut unfit = 0;
-        for mapping in self.mappings.all() {
-            if let Effect::Call { plugin, action, .. } = &mapping.effect
-                && *plugin == self.config.alias
-                && !info.accepts(action)
-            {
-                unfit += 1;
-                let hint = actions::hint(action, info.manifest.as_ref());
-                let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-                tracing::error!(
-                    plugin = &**plugin,
-                    "the mapping at line {} of the configuration names the action `{}`, which the plugin lacks{hint}",
-                    mapping.line,
-                    terminal(action)
-                );
-            }
-        }
-        unfit
-    }
-
     fn call(&self, plugin: &mut dyn Plugin, job: &Job) -> Option<CallReport> {
-        let request = self.mappings.request(job.mapping, &job.event, &job.mode)?;
+        let request = job.request()?;
         if !plugin.info().accepts(&request.action) {
             return None;
         }
@@ -211,8 +188,8 @@ impl Runner {
             }
         };
         let report = plugin.execute(&json);
-        if let Some(calls) = &self.calls {
-            calls.record(Call {
+        if self.calls.is_read() {
+            self.calls.record(Call {
                 event: Arc::clone(&job.event),
                 plugin: Arc::clone(&self.config.alias),
                 action: request.action,
@@ -222,8 +199,34 @@ impl Runner {
                 elapsed: report.elapsed,
             });
         }
+        if let Cause::Hand { reply, .. } = &job.cause {
+            // Whoever asked may not wait any longer.
+            let _ = reply.send(report.clone());
+        }
         Some(report)
     }
+}
+
+/// Says which mappings to a plugin name actions that it does not have, and returns their number; their events are refused.
+pub(crate) fn unfit_mappings(mappings: &Mappings, alias: &str, info: &PluginInfo) -> u64 {
+    let mut unfit = 0;
+    for mapping in mappings.all() {
+        if let Effect::Call { plugin, action, .. } = &mapping.effect
+            && **plugin == *alias
+            && !info.accepts(action)
+        {
+            unfit += 1;
+            let hint = actions::hint(action, info.manifest.as_ref());
+            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            tracing::error!(
+                plugin = &**plugin,
+                "the mapping at line {} of the configuration names the action `{}`, which the plugin lacks{hint}",
+                mapping.line,
+                terminal(action)
+            );
+        }
+    }
+    unfit
 }
 
 struct Abandon<'r>(&'r Runner);

@@ -76,6 +76,6 @@ pub(super) fn quiet_daemon(scratch: &Scratch) -> Daemon {
 pub(super) fn quiet_daemon_with(scratch: &Scratch, variables: &[(&str, &str)]) -> Daemon {
     scratch.config(&format!("{LENIENT}{}{SILENT}", plugin("hostile", &wasm::fixture("hostile"), "")));
     let mut daemon = scratch.start_with(&[], variables);
-    daemon.wait_for_log("plugin loaded");
+    daemon.wait_for_log("ready");
     daemon
 }

@@ -139,6 +139,11 @@ impl Daemon {
         if let Some(line) = self.seen.iter().find(|line| line.contains(text)) {
             return line.clone();
         }
+        self.next_log(text)
+    }
+
+    /// Waits for the next line of the log that contains `text`.
+    pub(crate) fn next_log(&mut self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

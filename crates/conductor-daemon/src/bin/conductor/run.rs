@@ -50,6 +50,7 @@ pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     let hosting = Hosting::new(isolation, paths);
     let places = Places {
         config_file: absolute(file),
+        paths: paths.clone(),
         control_socket: paths.control_socket(),
         audit_file: paths.audit_file(),
     };

@@ -37,6 +37,10 @@ pub(crate) enum CliError {
     Grant(GrantError),
     #[error("`{0}` is no date")]
     Date(String),
+    #[error("{0}")]
+    CallFailed(String),
+    #[error("the file has no name that could be the plugin's")]
+    NoName,
     #[error("nothing was granted")]
     NotConfirmed { hint: String },
     #[error(transparent)]
@@ -60,6 +64,8 @@ impl CliError {
             Self::Paths(_)
             | Self::Client(_)
             | Self::OtherAnswer
+            | Self::CallFailed(_)
+            | Self::NoName
             | Self::NotRequested { .. }
             | Self::NotConfirmed { .. }
             | Self::Audit(_)
@@ -106,10 +112,12 @@ impl CliError {
                     .to_owned(),
             ),
             Self::NotConfirmed { hint } => Some(hint.clone()),
+            Self::NoName => Some("give it one with --name".to_owned()),
             Self::Paths(_)
             | Self::Client(_)
             | Self::Refused(_)
             | Self::OtherAnswer
+            | Self::CallFailed(_)
             | Self::Grant(_)
             | Self::Log { .. }
             | Self::Output(_) => None,

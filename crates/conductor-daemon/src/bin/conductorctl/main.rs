@@ -6,10 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod completions;
 mod error;
+mod events;
 mod output;
 mod plugin;
+mod reload;
 mod status;
+mod trigger;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,9 +54,17 @@ enum Command {
     /// Show plugins, decide what they may do and let them back in
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Have the daemon run what its configuration says now; what stays the same goes on
+    Reload,
+    /// Call a plugin by hand and print its reply
+    Trigger(trigger::Arguments),
+    /// Print calls as they end
+    Events(events::Arguments),
     /// Read the audit log, and see whether it is whole
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Print what a shell needs to complete command lines
+    Completions(completions::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +87,13 @@ fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Status => status::run(&ask, cli.json),
         Command::Plugin(command) => plugin::run(&command, &ask, cli.json),
+        Command::Reload => reload::run(&ask, cli.json),
+        Command::Trigger(arguments) => trigger::run(&arguments, &ask, cli.json),
+        Command::Events(arguments) => events::run(&arguments, &socket, cli.json),
+        Command::Completions(arguments) => {
+            completions::run(&arguments);
+            Ok(())
+        }
         Command::Audit(command) => audit::run(&command, &paths()?, &ask, cli.json),
     }
 }
@@ -83,16 +102,8 @@ fn run(cli: Cli) -> Result<(), CliError> {
 type Ask<'a> = &'a dyn Fn(&Request) -> Result<Response, CliError>;
 
 fn ask(socket: &std::path::Path, request: &Request) -> Result<Response, CliError> {
-    match control::ask(socket, request).map_err(CliError::Client)? {
-        Response::Refused(refusal) => Err(CliError::Refused(refusal)),
-        response @ (Response::Status(_)
-        | Response::PluginList { .. }
-        | Response::PluginResume(_)
-        | Response::PluginShow(_)
-        | Response::PluginPending { .. }
-        | Response::PluginGrant(_)
-        | Response::PluginRevoke(_)) => Ok(response),
-    }
+    let response = control::ask(socket, request).map_err(CliError::Client)?;
+    if let Response::Refused(refusal) = response { Err(CliError::Refused(refusal)) } else { Ok(response) }
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! `conductorctl plugin`: the plugins of a running daemon.
 
 mod grant;
+mod install;
 mod list;
 mod pending;
+mod remove;
 mod resume;
 mod revoke;
 mod show;
+mod switch;
 
 use crate::Ask;
 use crate::error::CliError;
@@ -24,6 +27,14 @@ pub(crate) enum Command {
     Revoke(revoke::Arguments),
     /// Let a plugin that rests, is quarantined or was stopped for a revocation back in
     Resume(resume::Arguments),
+    /// Add a plugin from a file, or put another version in its place
+    Install(install::Arguments),
+    /// Take a plugin away
+    Remove(remove::Arguments),
+    /// Let a plugin run again that was disabled
+    Enable(switch::Arguments),
+    /// End a plugin, and do not run it until it is enabled
+    Disable(switch::Arguments),
 }
 
 pub(crate) fn run(command: &Command, ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
@@ -34,5 +45,9 @@ pub(crate) fn run(command: &Command, ask: Ask<'_>, as_json: bool) -> Result<(), 
         Command::Grant(arguments) => grant::run(arguments, ask, as_json),
         Command::Revoke(arguments) => revoke::run(arguments, ask, as_json),
         Command::Resume(arguments) => resume::run(arguments, ask, as_json),
+        Command::Install(arguments) => install::run(arguments, ask, as_json),
+        Command::Remove(arguments) => remove::run(arguments, ask, as_json),
+        Command::Enable(arguments) => switch::run(arguments, true, ask, as_json),
+        Command::Disable(arguments) => switch::run(arguments, false, ask, as_json),
     }
 }

@@ -60,13 +60,15 @@ fn walls(walls: WallStatus) -> String {
 }
 
 fn plugins(counts: PluginCounts) -> String {
-    let PluginCounts { total, loading, running, backing_off, quarantined, withdrawn, refused } = counts;
+    let PluginCounts { total, loading, running, backing_off, quarantined, withdrawn, disabled, refused } =
+        counts;
     let states = [
         (running, "running"),
         (loading, "loading"),
         (backing_off, "backing off"),
         (quarantined, "quarantined"),
         (withdrawn, "withdrawn"),
+        (disabled, "disabled"),
         (refused, "refused"),
     ];
     let states = states.iter().filter(|(count, _)| *count > 0);

@@ -54,7 +54,11 @@ fn row(plugin: &PluginStatus) -> Vec<String> {
 fn details(plugin: &PluginStatus) -> Vec<String> {
     let why = plugin.why.as_deref().map(|why| match plugin.state {
         PluginState::Refused | PluginState::Withdrawn => why.to_owned(),
-        PluginState::Loading | PluginState::Running | PluginState::BackingOff | PluginState::Quarantined => {
+        PluginState::Loading
+        | PluginState::Disabled
+        | PluginState::Running
+        | PluginState::BackingOff
+        | PluginState::Quarantined => {
             format!("last failure: {why}")
         }
     });

@@ -26,6 +26,7 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
         | PluginState::BackingOff
         | PluginState::Quarantined
         | PluginState::Withdrawn
+        | PluginState::Disabled
         | PluginState::Refused) => format!("{plugin} is let back in; it was {}\n", was.name()),
     })
 }

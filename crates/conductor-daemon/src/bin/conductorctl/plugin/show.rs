@@ -11,7 +11,7 @@ use crate::{Ask, output};
 pub(crate) struct Arguments {
     /// The plugin, as the configuration calls it
     #[arg(value_name = "NAME")]
-    plugin: String,
+    pub(super) plugin: String,
 }
 
 pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
@@ -21,16 +21,8 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
 
 /// Asks for everything about a plugin.
 pub(super) fn details(plugin: &str, ask: Ask<'_>) -> Result<PluginDetails, CliError> {
-    match ask(&Request::PluginShow { plugin: plugin.to_owned() })? {
-        Response::PluginShow(details) => Ok(*details),
-        Response::Status(_)
-        | Response::PluginList { .. }
-        | Response::PluginResume(_)
-        | Response::PluginPending { .. }
-        | Response::PluginGrant(_)
-        | Response::PluginRevoke(_)
-        | Response::Refused(_) => Err(CliError::OtherAnswer),
-    }
+    let response = ask(&Request::PluginShow { plugin: plugin.to_owned() })?;
+    if let Response::PluginShow(details) = response { Ok(*details) } else { Err(CliError::OtherAnswer) }
 }
 
 fn render(details: &PluginDetails) -> String {

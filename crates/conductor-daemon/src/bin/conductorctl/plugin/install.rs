@@ -1,0 +1,35 @@
+//! `conductorctl plugin install`: adds a plugin from a file.
+
+use std::path::PathBuf;
+
+use conductor_daemon::control::{Request, Response};
+use conductor_signing::escape::terminal;
+
+use super::show;
+use crate::error::CliError;
+use crate::{Ask, output, reload};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The module; its signature is expected beside it. To look at it before: conductor inspect PLUGIN.wasm
+    #[arg(value_name = "PLUGIN.wasm")]
+    file: PathBuf,
+
+    /// Name by which the configuration calls it [default: that of the file]
+    #[arg(long)]
+    name: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
+    let stem = || arguments.file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
+    let plugin = arguments.name.clone().or_else(stem).ok_or(CliError::NoName)?;
+    // The daemon has another working directory.
+    let path = std::path::absolute(&arguments.file).unwrap_or_else(|_| arguments.file.clone());
+    let request = Request::PluginInstall { plugin: plugin.clone(), path };
+    let Response::PluginInstall(reloaded) = ask(&request)? else { return Err(CliError::OtherAnswer) };
+    if as_json {
+        return output::json(&reloaded);
+    }
+    output::text(&format!("{} is installed\n{}\n", terminal(&plugin), reload::text(&reloaded)))?;
+    show::run(&show::Arguments { plugin }, ask, as_json)
+}
