@@ -117,6 +117,7 @@ impl Plugin for Loaded {
             return CallReport::without_call(outcome, Duration::ZERO);
         }
         let report = self.running.execute(request);
+        self.session.audit().sum_up();
         if !report.outcome.keeps_instance() {
             self.session.handles().end_all();
         }

@@ -1,5 +1,6 @@
 //! The records of one plugin, as many as it may make.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,9 @@ pub const MAX_RECORDS_AT_ONCE: u32 = 100;
 /// log, and so from pushing out what is recorded of others.
 pub const RECORDS_PER_MINUTE: u32 = 30;
 
+/// Most different uses of one call that are told apart to be summed up; each takes memory until the call ends.
+const MAX_TOLD_APART: usize = 64;
+
 /// What is recorded about one plugin.
 pub(crate) struct PluginAudit {
     plugin: String,
@@ -28,12 +32,30 @@ pub(crate) struct PluginAudit {
     troubles: Budget,
     /// Records left out since the last one that was written.
     left_out: AtomicU64,
+    /// What was recorded of the call that is under way, and was done again since.
+    of_call: Mutex<BTreeMap<Use, Again>>,
+}
+
+/// A use of a capability, as it is recorded.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Use {
+    capability: Capability,
+    operation: &'static str,
+    request: AuditText,
+}
+
+/// What came after the first of the same uses.
+#[derive(Clone, Copy, Default)]
+struct Again {
+    times: u64,
+    bytes: u64,
 }
 
 impl PluginAudit {
     pub(crate) const fn new(plugin: String, sink: Option<Arc<dyn AuditSink>>) -> Self {
         let (uses, troubles) = (Budget::new(), Budget::new());
-        Self { plugin, sink, uses, troubles, left_out: AtomicU64::new(0) }
+        let of_call = Mutex::new(BTreeMap::new());
+        Self { plugin, sink, uses, troubles, left_out: AtomicU64::new(0), of_call }
     }
 
     /// The plugin's name.
@@ -42,7 +64,7 @@ impl PluginAudit {
     }
 
     /// Records that the plugin used a capability, or tried to. `result` is the length of the answer, or why there is
-    /// none.
+    /// none. The first of the same uses in a call is recorded at once, the others together at its end.
     pub(crate) fn capability(
         &self,
         capability: Capability,
@@ -50,6 +72,11 @@ impl PluginAudit {
         request: &dyn fmt::Display,
         result: Result<usize, &Refusal>,
     ) {
+        if let Ok(bytes) = result
+            && self.is_again(capability, operation, request, bytes as u64)
+        {
+            return;
+        }
         let budget = if result.is_ok() { &self.uses } else { &self.troubles };
         let Some(left_out) = self.admit(budget) else { return };
         trace(&self.plugin, capability, operation, request, result, left_out);
@@ -69,6 +96,49 @@ impl PluginAudit {
                 }
             }
         });
+    }
+
+    /// Whether the same use is recorded already in this call; then it is counted.
+    fn is_again(
+        &self,
+        capability: Capability,
+        operation: &'static str,
+        request: &dyn fmt::Display,
+        bytes: u64,
+    ) -> bool {
+        if self.sink.is_none() {
+            return false;
+        }
+        let used = Use { capability, operation, request: AuditText::of(request) };
+        let mut of_call = self.of_call.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(again) = of_call.get_mut(&used) {
+            again.times += 1;
+            again.bytes += bytes;
+            return true;
+        }
+        if of_call.len() < MAX_TOLD_APART {
+            of_call.insert(used, Again::default());
+        }
+        false
+    }
+
+    /// Records what was done again and again in the call that has ended.
+    pub(crate) fn sum_up(&self) {
+        let of_call = std::mem::take(&mut *self.of_call.lock().unwrap_or_else(PoisonError::into_inner));
+        for (Use { capability, operation, request }, Again { times, bytes }) in of_call {
+            if times == 0 {
+                continue;
+            }
+            if let Some(left_out) = self.admit(&self.uses) {
+                self.write(left_out, || AuditEvent::CapabilityUsedAgain {
+                    capability,
+                    operation,
+                    request,
+                    times,
+                    bytes,
+                });
+            }
+        }
     }
 
     /// Records that a call ended otherwise than by the plugin's own doing.
@@ -114,6 +184,7 @@ impl PluginAudit {
 
 impl Drop for PluginAudit {
     fn drop(&mut self) {
+        self.sum_up();
         if *self.left_out.get_mut() > 0 {
             self.rare(|| AuditEvent::RecordsLeftOut);
         }
@@ -200,7 +271,7 @@ mod tests {
         let kept = Arc::new(Kept::default());
         let audit = PluginAudit::new("p".to_owned(), Some(Arc::clone(&kept) as Arc<dyn AuditSink>));
         let many = usize::try_from(MAX_RECORDS_AT_ONCE).expect("fits") + 7;
-        (0..many).for_each(|_| audit.capability(Capability::Midi, "midi-send", &"synth", Ok(0)));
+        (0..many).for_each(|n| audit.capability(Capability::Midi, "midi-send", &n, Ok(0)));
         audit.call_ended(&Outcome::Ok);
         audit.call_ended(&Outcome::Failed { code: 1 });
         audit.capability(Capability::Midi, "midi-send", &"x", Err(&Refusal::denied("no")));
@@ -216,5 +287,26 @@ mod tests {
                 && ended.left_out == 0
         );
         assert!(end.event == AuditEvent::RecordsLeftOut && end.left_out == 1);
+    }
+
+    #[test]
+    fn the_same_uses_of_a_call_are_summed_up_at_its_end() {
+        let kept = Arc::new(Kept::default());
+        let audit = PluginAudit::new("p".to_owned(), Some(Arc::clone(&kept) as Arc<dyn AuditSink>));
+        let send = |port: &str| audit.capability(Capability::Midi, "midi-send", &port, Ok(2));
+        for _ in 0..2 {
+            send("synth");
+            send("drums");
+            (0..1000).for_each(|_| send("synth"));
+            audit.sum_up();
+        }
+        let records = kept.0.lock().expect("records");
+        let records: Vec<_> = records.iter().map(|record| (&record.event, record.left_out)).collect();
+        let again = |record: &(&AuditEvent, u64)| {
+            matches!(record, (AuditEvent::CapabilityUsedAgain { times: 1000, bytes: 2000, request, .. }, 0)
+                if *request == AuditText::of(&"synth"))
+        };
+        assert_eq!(records.len(), 6, "{records:?}");
+        assert!(again(&records[2]) && again(&records[5]), "{records:?}");
     }
 }

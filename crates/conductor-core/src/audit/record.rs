@@ -103,6 +103,19 @@ pub enum AuditEvent {
         /// Bytes of the answer.
         bytes: u64,
     },
+    /// A plugin did in the same call what is recorded of it already.
+    CapabilityUsedAgain {
+        /// The capability.
+        capability: Capability,
+        /// The operation.
+        operation: &'static str,
+        /// What was asked for each time.
+        request: AuditText,
+        /// How many times after the first.
+        times: u64,
+        /// Bytes of these answers together.
+        bytes: u64,
+    },
     /// A plugin asked for something that it may not do.
     CapabilityDenied {
         /// The capability.
@@ -167,7 +180,7 @@ pub enum AuditEvent {
 }
 
 /// A text in a record, at most [`MAX_TEXT_BYTES`] as it is written there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AuditText(String);
 
 impl AuditText {
