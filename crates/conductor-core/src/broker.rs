@@ -25,6 +25,7 @@ use crate::config::Limits;
 use crate::devices::Devices;
 use crate::grant::{Grants, SessionGrants};
 use crate::outcome::Limit;
+use crate::recorder::Recorder;
 
 use changes::Changes;
 use handles::Handles;
@@ -96,6 +97,7 @@ impl Broker {
             data_dir: OnceLock::new(),
             desktop: system_control::Uses::default(),
             studio: audio::Studio::default(),
+            recorder: OnceLock::new(),
             is_withdrawn: AtomicBool::new(false),
         })
     }
@@ -129,6 +131,8 @@ pub struct Session {
     data_dir: OnceLock<PathBuf>,
     desktop: system_control::Uses,
     studio: audio::Studio,
+    /// Writes down what the plugin asks for, if that is wanted.
+    recorder: OnceLock<Arc<Recorder>>,
     is_withdrawn: AtomicBool,
 }
 
@@ -298,6 +302,12 @@ impl Session {
         let _ = self.data_dir.set(directory);
     }
 
+    /// Has it written down what the plugin asks for.
+    pub(crate) fn write_down(&self, recorder: &Arc<Recorder>) {
+        // A session has one recorder.
+        let _ = self.recorder.set(Arc::clone(recorder));
+    }
+
     /// What the plugin keeps open.
     pub(crate) const fn handles(&self) -> &Handles {
         &self.handles
@@ -363,6 +373,11 @@ impl Session {
     }
 
     fn perform<O: Operation>(&self, request: &[u8], deadline: Instant) -> Result<Vec<u8>, Refusal> {
+        if let Some(recorder) = self.recorder.get()
+            && let Some(scope) = O::parse(request).ok().and_then(|request| O::needs(&request))
+        {
+            recorder.note(O::CAPABILITY, scope);
+        }
         let grants = self.grants();
         let grant =
             granted(&grants, O::CAPABILITY).inspect_err(|refusal| self.record::<O>(&"", Err(refusal)))?;

@@ -39,6 +39,11 @@ pub(crate) trait Operation {
     /// Proof that a request was checked.
     type Permit;
 
+    /// The least scope under which the request is allowed; none for one that only goes on with what is open.
+    fn needs(_request: &Self::Request<'_>) -> Option<String> {
+        None
+    }
+
     /// Decodes a request and refuses what is malformed or too large, whoever asks.
     fn parse(request: &[u8]) -> Result<Self::Request<'_>, Refusal>;
 

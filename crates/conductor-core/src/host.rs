@@ -21,6 +21,7 @@ use crate::in_process::InProcess;
 use crate::loading;
 use crate::outcome::{CallReport, Limit, Outcome, WorkerFault};
 use crate::permission::Permission;
+use crate::recorder::Recorder;
 use crate::runtime::Runtime;
 use crate::walls::{ProcessWall, Walls};
 use crate::wasi::SetupError;
@@ -246,6 +247,8 @@ pub struct PluginOptions {
     pub environment: Vec<(String, String)>,
     /// Directories of the host with the path at which the plugin sees them, read and write: for development.
     pub directories: Vec<(PathBuf, String)>,
+    /// Writes down what the plugin turns out to need.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 /// A loaded plugin, in this process or in a worker of its own.

@@ -72,6 +72,9 @@ pub(crate) fn load(
         manifest,
     };
     let session = broker.session(info.name.as_str(), decided.grants.clone(), &limits);
+    if let Some(recorder) = &options.recorder {
+        session.write_down(recorder);
+    }
     if let Some(parent) = &config.data_dir {
         session.keeps_files_in(parent.join(plugin.name().as_str()));
     }

@@ -34,6 +34,7 @@ pub use audio::AudioScope;
 pub use error::ScopeError;
 pub use excerpt::Excerpt;
 pub use filesystem::{FileAccess, FilesystemScope};
+pub(crate) use grammar::encode as written;
 pub use grammar::{MAX_SCOPE_BYTES, MAX_VALUE_BYTES, MAX_VALUES};
 pub use host::HostPattern;
 pub(crate) use host::{is_inside_host, literal, normal_host};

@@ -17,6 +17,7 @@ mod daemon {
     mod osc;
     mod outputs;
     mod raw;
+    mod record;
     mod refused;
     mod scratch;
     mod signals;

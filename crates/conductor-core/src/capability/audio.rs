@@ -18,7 +18,7 @@ use super::{Call, Operation, Refusal, decode, encode, granted, waiting};
 use crate::broker::Live;
 use crate::devices::AudioError;
 use crate::grant::{Grant, Grants};
-use crate::scope::{AudioScope, Excerpt, Scope};
+use crate::scope::{AudioScope, Excerpt, Scope, written};
 
 use mixer::{Format, Mixer, Waiting, WriteError};
 
@@ -243,6 +243,10 @@ impl Operation for Outputs {
         if request.is_empty() { Ok(Nothing) } else { Err(Refusal::invalid("the request must be empty")) }
     }
 
+    fn needs(_request: &Nothing) -> Option<String> {
+        Some(String::new())
+    }
+
     fn check(_request: &Nothing, grant: &Grant) -> Result<Grant, Refusal> {
         Ok(grant.clone())
     }
@@ -288,6 +292,10 @@ impl Operation for Open {
         }
         let output = if output.is_empty() { DEFAULT_OUTPUT } else { output };
         Ok(Opening { output, format: Format { rate, channels: channels.into(), gain } })
+    }
+
+    fn needs(request: &Opening<'_>) -> Option<String> {
+        Some(written(request.output))
     }
 
     fn check(request: &Opening<'_>, grant: &Grant) -> Result<Terms, Refusal> {

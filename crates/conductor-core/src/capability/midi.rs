@@ -8,7 +8,7 @@ use conductor_abi::{Capability, MidiPortList, MidiSend, Status};
 use super::{Call, Operation, Refusal, decode, encode};
 use crate::devices::MidiError;
 use crate::grant::Grant;
-use crate::scope::{Excerpt, Scope};
+use crate::scope::{Excerpt, Scope, written};
 
 /// Most messages in one call; stops a plugin from holding a port for long with one cheap call.
 const MAX_MESSAGES: usize = 1024;
@@ -51,6 +51,10 @@ impl Operation for Ports {
         if request.is_empty() { Ok(Nothing) } else { Err(Refusal::invalid("the request must be empty")) }
     }
 
+    fn needs(_request: &Nothing) -> Option<String> {
+        Some(String::new())
+    }
+
     fn check(_request: &Nothing, grant: &Grant) -> Result<ListPermit, Refusal> {
         Ok(ListPermit(grant.clone()))
     }
@@ -76,6 +80,11 @@ impl Operation for Send {
         let messages = split(bytes)?;
         let sysex = messages.iter().any(|message| message.first() == Some(&SYSEX));
         Ok(Messages { port, messages, sysex })
+    }
+
+    fn needs(request: &Messages<'_>) -> Option<String> {
+        let sysex = if request.sysex { ";sysex=yes" } else { "" };
+        Some(format!("{}{sysex}", written(request.port)))
     }
 
     fn check(request: &Messages<'_>, grant: &Grant) -> Result<SendPermit, Refusal> {

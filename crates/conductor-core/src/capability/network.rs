@@ -77,6 +77,10 @@ impl Operation for Http {
         Outgoing::parse(request)
     }
 
+    fn needs(request: &Outgoing<'_>) -> Option<String> {
+        Some(request.target.scope())
+    }
+
     fn check(request: &Outgoing<'_>, grant: &Grant) -> Result<Permit, Refusal> {
         check_target(&request.target, grant)
     }

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::{Call, Operation, Refusal, decode, encode, granted};
 use crate::grant::Grant;
 use crate::launcher::{Ended, Launched, Order};
-use crate::scope::{Excerpt, Scope, SubprocessScope};
+use crate::scope::{Excerpt, Scope, SubprocessScope, written};
 
 /// Longest run where the scope says nothing; a call's own time is mostly shorter.
 const DEFAULT_TIME: Duration = Duration::from_secs(10);
@@ -75,6 +75,13 @@ impl Operation for Run {
             }
         }
         Ok(Invocation { program, arguments, input })
+    }
+
+    fn needs(request: &Invocation<'_>) -> Option<String> {
+        let arguments: Vec<String> = request.arguments.iter().map(|argument| written(argument)).collect();
+        let arguments = arguments.join(",");
+        let separator = if arguments.is_empty() { "" } else { ";args=" };
+        Some(format!("{}{separator}{arguments}", written(request.program)))
     }
 
     fn check(request: &Invocation<'_>, grant: &Grant) -> Result<Permit, Refusal> {

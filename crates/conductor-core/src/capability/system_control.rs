@@ -106,6 +106,10 @@ impl<D: Deed + Clone> Operation for Desktop<D> {
         D::parse(request).map(Request)
     }
 
+    fn needs(_request: &Request<D>) -> Option<String> {
+        Some(D::OPERATION.to_string())
+    }
+
     fn check(_request: &Request<D>, grant: &Grant) -> Result<(), Refusal> {
         grant
             .covering(|scope| {

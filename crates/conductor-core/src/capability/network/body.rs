@@ -121,6 +121,10 @@ impl Operation for HttpOpen {
         Outgoing::parse(request)
     }
 
+    fn needs(request: &Outgoing<'_>) -> Option<String> {
+        Some(request.target.scope())
+    }
+
     fn check(request: &Outgoing<'_>, grant: &Grant) -> Result<Permit, Refusal> {
         check_target(&request.target, grant)
     }

@@ -8,7 +8,7 @@ use reqwest::header::{HeaderMap, LOCATION};
 use url::{Host, Url};
 
 use crate::capability::Refusal;
-use crate::scope::{Excerpt, NetworkMethod, is_inside_host, literal, normal_host};
+use crate::scope::{Excerpt, NetworkMethod, is_inside_host, literal, normal_host, written};
 
 use super::MAX_URL_BYTES;
 
@@ -88,6 +88,17 @@ impl Target {
             return Err(Refusal::failed(format!("{self} redirects from https to http")));
         }
         Ok(Some(next))
+    }
+
+    /// The least scope that covers it.
+    pub(super) fn scope(&self) -> String {
+        let host = self.host();
+        let host = if [80, 443].contains(&self.port()) {
+            host.to_string()
+        } else {
+            format!("{host}:{}", self.port())
+        };
+        format!("{};methods={}", written(&host), self.method)
     }
 
     pub(super) const fn method(&self) -> NetworkMethod {

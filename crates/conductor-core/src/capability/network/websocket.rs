@@ -322,6 +322,10 @@ impl Operation for WebSocketOpen {
         Ok(Opening { target: Target::parse(NetworkMethod::WebSocket, url)?, headers })
     }
 
+    fn needs(request: &Opening) -> Option<String> {
+        Some(request.target.scope())
+    }
+
     fn check(request: &Opening, grant: &Grant) -> Result<Permit, Refusal> {
         check_target(&request.target, grant)
     }

@@ -1,5 +1,6 @@
 //! `conductor exec`: one call of one plugin under the daemon's policy, for the one who writes it.
 
+mod recording;
 mod report;
 
 use std::io::{self, Read as _};
@@ -21,6 +22,7 @@ use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
 
 use crate::exit::{Failure, Status};
+use recording::Recording;
 use report::Report;
 
 /// How often the end of sounds is looked for.
@@ -49,6 +51,9 @@ pub(crate) struct Arguments {
     /// Deny a capability that would be granted automatically
     #[arg(long, value_name = "CAP", value_parser = denial::parse)]
     deny: Vec<Capability>,
+    /// Deny what is not granted here, also what would be granted automatically, and print what the plugin turns out to need
+    #[arg(long)]
+    record: bool,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -94,16 +99,24 @@ pub(crate) fn exec(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fai
     } else {
         Isolation::Workers { allow_weak: arguments.allow_weak_isolation }
     };
-    let host = Hosting::new(isolation, paths).host(config.wasm, devices);
+    let mut wasm = config.wasm;
+    let record = arguments.record.then(|| Recording::begin(arguments, paths, &mut wasm)).transpose();
+    let record = record.map_err(Failure::failed)?;
+    let host = Hosting::new(isolation, paths).host(wasm, devices);
     let host = host.map_err(|error| Failure::of_host(error, Status::Refused))?;
-    let report = call(&host, arguments, max_input)?;
+    let report = call(&host, arguments, max_input, record.as_ref())?;
     ports.flush();
     report.write(arguments.json, arguments.action.is_none()).map_err(Failure::failed)?;
     Ok(report.status().into())
 }
 
-fn call(host: &Host, arguments: &Arguments, max_input: u64) -> Result<Report, Failure> {
-    let options = PluginOptions {
+fn call(
+    host: &Host,
+    arguments: &Arguments,
+    max_input: u64,
+    record: Option<&Recording>,
+) -> Result<Report, Failure> {
+    let mut options = PluginOptions {
         granted: arguments.grant.clone(),
         denied: arguments.deny.clone(),
         accept_unsigned: arguments.unsigned_ok,
@@ -112,6 +125,9 @@ fn call(host: &Host, arguments: &Arguments, max_input: u64) -> Result<Report, Fa
         directories: arguments.dir.clone(),
         ..PluginOptions::default()
     };
+    if let Some(record) = record {
+        record.apply(&mut options);
+    }
     let mut plugin = match host.load(&arguments.plugin, &options) {
         Ok(plugin) => plugin,
         Err(error) => return Ok(Report::refused(&error)),
@@ -119,7 +135,11 @@ fn call(host: &Host, arguments: &Arguments, max_input: u64) -> Result<Report, Fa
     let request = request(arguments, plugin.as_ref(), max_input)?;
     let call = plugin.execute(&request);
     hear_out(plugin.as_ref());
-    Ok(Report::called(plugin.info(), call))
+    let report = Report::called(plugin.info(), call);
+    Ok(match record {
+        Some(record) => report.recorded(record.needs(plugin.info())),
+        None => report,
+    })
 }
 
 /// Waits until the sounds have ended that the call began to play.

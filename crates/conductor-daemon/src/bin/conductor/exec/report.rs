@@ -4,7 +4,9 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use conductor_abi::LogLevel;
-use conductor_core::{CallReport, Decision, Limit, LoadError, LogLine, LogSource, Outcome, PluginInfo};
+use conductor_core::{
+    CallReport, Decision, GrantSpec, Limit, LoadError, LogLine, LogSource, Outcome, PluginInfo,
+};
 use conductor_daemon::refusal;
 use conductor_signing::escape::{json, terminal};
 use data_encoding::BASE64;
@@ -29,6 +31,8 @@ pub(crate) struct Report {
     elapsed: Duration,
     log: Vec<LogLine>,
     withheld: Vec<String>,
+    /// What the plugin turned out to need, if that was written down.
+    needs: Option<Vec<GrantSpec>>,
 }
 
 impl Report {
@@ -51,6 +55,7 @@ impl Report {
             elapsed: Duration::ZERO,
             log: Vec::new(),
             withheld: Vec::new(),
+            needs: None,
         }
     }
 
@@ -72,7 +77,13 @@ impl Report {
             elapsed: call.elapsed,
             log: call.log,
             withheld: withheld.map(ToString::to_string).collect(),
+            needs: None,
         }
+    }
+
+    /// The same, with what the plugin turned out to need.
+    pub(crate) fn recorded(self, needs: Vec<GrantSpec>) -> Self {
+        Self { needs: Some(needs), ..self }
     }
 
     /// The exit status that stands for the outcome.
@@ -111,6 +122,11 @@ impl Report {
         if let Some(hint) = &self.hint {
             writeln!(words, "hint: {}", terminal(hint))?;
         }
+        if let Some(needs) = &self.needs {
+            drop(words);
+            io::stdout().lock().write_all(to_paste(needs).as_bytes())?;
+            words = io::stderr().lock();
+        }
         if self.status != Status::Refused {
             let (fuel, memory, micros) =
                 (self.fuel_used, self.peak_memory_bytes / 1024, self.elapsed.as_micros());
@@ -131,6 +147,7 @@ impl Report {
             peak_memory_bytes: self.peak_memory_bytes,
             micros: u64::try_from(self.elapsed.as_micros()).unwrap_or(u64::MAX),
             withheld: &self.withheld,
+            needs: self.needs.as_ref().map(|needs| needs.iter().map(ToString::to_string).collect()),
             log: self
                 .log
                 .iter()
@@ -153,6 +170,9 @@ struct JsonReport<'r> {
     peak_memory_bytes: u64,
     micros: u64,
     withheld: &'r [String],
+    /// As they are granted: `CAP` or `CAP=SCOPE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs: Option<Vec<String>>,
     log: Vec<JsonLine<'r>>,
 }
 
@@ -196,6 +216,25 @@ fn reply_json(reply: &[u8]) -> Json {
         (Err(_), Ok(text)) => Json::from(text),
         (Err(_), Err(_)) => serde_json::json!({ "base64": BASE64.encode(reply) }),
     }
+}
+
+/// What the plugin needs, as its author and its user write it.
+fn to_paste(needs: &[GrantSpec]) -> String {
+    if needs.is_empty() {
+        return "# It asked for nothing.\n".to_owned();
+    }
+    let mut text =
+        "# In the plugin, or with conductor-sign manifest; say why for each:\ncapabilities: {\n".to_owned();
+    for need in needs {
+        let scope = need.scope().map(|scope| format!("({:?})", scope.to_string())).unwrap_or_default();
+        text += &format!("    {}{scope}: \"\",\n", need.capability());
+    }
+    let grants: Vec<String> = needs.iter().map(|need| format!("{:?}", need.to_string())).collect();
+    text + &format!(
+        "}},\n# In config.toml, under [plugins.NAME]:\ngranted_capabilities = [{}]\n\
+         # What was denied may have kept it from asking for more: run it again with --grant for each.\n",
+        grants.join(", ")
+    )
 }
 
 /// A terminal gets the reply line by line with everything escaped that it would obey; anything else gets the bytes.
