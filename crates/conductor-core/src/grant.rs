@@ -60,8 +60,8 @@ impl Grants {
     /// Decides about every capability that the plugin requests or the user names.
     ///
     /// A capability that the plugin does not request is never granted, and a denial outranks every grant. Without an entry
-    /// in `configured`, what is requested at low risk is granted; with one, exactly what the entries say is. What was
-    /// approved comes on top. Nothing above the ceiling of the plugin's trust is granted, unless the user said so and
+    /// in `configured` or `approved`, what is requested at low risk is granted; with one, exactly what the entries say is.
+    /// Nothing above the ceiling of the plugin's trust is granted, unless the user said so and
     /// `lift_ceiling` is set.
     ///
     /// # Errors
@@ -154,10 +154,9 @@ fn below_ceiling(
     ceiling: Option<Risk>,
     lift_ceiling: bool,
 ) -> Decision {
-    let mut allowed = match chosen.configured[..] {
-        [] => automatic(&declared),
-        _ => explicit(&declared, chosen),
-    };
+    // The user's word replaces what would be granted without it: a narrower grant narrows.
+    let has_word = chosen.is_any() || chosen.has_ended;
+    let mut allowed = if has_word { explicit(&declared, chosen) } else { automatic(&declared) };
     allowed
         .extend(chosen.approved.iter().map(|scope| Allowance::new((*scope).clone(), GrantSource::Approved)));
     let Some(lowest) = allowed.iter().map(|allowance| allowance.scope().risk()).min() else {

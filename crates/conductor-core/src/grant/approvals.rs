@@ -109,16 +109,19 @@ impl Approvals {
     }
 
     fn decide_by(&self, store: &GrantStore, now: Timestamp) -> Result<Decided, ApprovalError> {
-        let lasting = store.grants_of(&self.subject).filter(|grant| grant.holds(now)).cloned();
+        let (lasting, ended): (Vec<_>, Vec<_>) =
+            store.grants_of(&self.subject).cloned().partition(|grant| grant.holds(now));
         let passing = self.session.of(&self.subject);
         let has_once = passing.iter().any(|grant| grant.once);
-        let stored: Vec<StoredGrant> = lasting.chain(passing.into_iter().map(|grant| grant.stored)).collect();
+        let stored: Vec<StoredGrant> =
+            lasting.into_iter().chain(passing.into_iter().map(|grant| grant.stored)).collect();
         let denials = store.denials_of(&self.subject.name).map(|denial| denial.capability);
         let first = self.bare().filter_map(|capability| store.first_declared(&self.subject, capability));
         let choices = Choices {
             configured: self.configured.clone(),
             first_declared: first.flat_map(|first| &first.declared).filter_map(scope_of).collect(),
             approved: stored.iter().filter_map(|stored| scope_of(&stored.grant)).collect(),
+            ended: ended.iter().map(|ended| ended.grant.capability()).collect(),
             denied: self.denied.iter().copied().chain(denials).collect(),
             lift_ceiling: self.lift_ceiling,
         };

@@ -14,6 +14,8 @@ pub struct Choices {
     pub first_declared: Vec<Scope>,
     /// Scopes that the user was shown and approved.
     pub approved: Vec<Scope>,
+    /// Capabilities that the user granted for a time that is over: what was narrower does not become wider by that.
+    pub ended: Vec<Capability>,
     /// Capabilities that are denied, whatever else is said of them.
     pub denied: Vec<Capability>,
     /// Let what the user granted exceed the ceiling of the plugin's trust.
@@ -25,6 +27,7 @@ pub(super) struct Chosen<'c> {
     pub(super) configured: Vec<&'c GrantSpec>,
     pub(super) first_declared: Vec<Scope>,
     pub(super) approved: Vec<&'c Scope>,
+    pub(super) has_ended: bool,
 }
 
 impl Choices {
@@ -34,6 +37,7 @@ impl Choices {
             configured: self.configured.iter().filter(|spec| spec.capability() == capability).collect(),
             first_declared: self.first_declared.iter().filter(of).cloned().collect(),
             approved: self.approved.iter().filter(of).collect(),
+            has_ended: self.ended.contains(&capability),
         }
     }
 }

@@ -133,7 +133,9 @@ fn who_writes_the_log_knows_its_end_to_the_record() {
     assert!(verify(&path, Some(head)).expect("verified").is_whole());
     fs::write(&path, whole[..11].concat()).expect("written");
     let found = verify(&path, Some(head)).expect("verified");
-    assert_eq!(found.faults, [Fault::Truncated { expected: 12, found: 11 }]);
+    // Twice, if a checkpoint was signed after the record.
+    let truncated = Fault::Truncated { expected: 12, found: 11 };
+    assert!(!found.faults.is_empty() && found.faults.iter().all(|fault| *fault == truncated), "{found:?}");
 }
 
 #[test]
