@@ -34,6 +34,15 @@ pub enum Op {
     MidiPorts = 0x200,
     /// Send a [`MidiSend`](crate::MidiSend); the answer is empty.
     MidiSend = 0x201,
+    /// List MIDI inputs, answered by a [`MidiPortList`](crate::MidiPortList).
+    MidiInputs = 0x202,
+    /// Subscribe to a MIDI input, the request being its name; answered by the number of the subscription, a `u32`.
+    MidiSubscribe = 0x203,
+    /// Wait for messages with a [`MidiReceive`](crate::MidiReceive), answered by a
+    /// [`MidiReceived`](crate::MidiReceived).
+    MidiReceive = 0x204,
+    /// End a subscription, by its number; the answer is empty.
+    MidiUnsubscribe = 0x205,
     /// List audio outputs, answered by an [`AudioOutputList`](crate::AudioOutputList).
     AudioOutputs = 0x300,
     /// Begin a sound with an [`AudioOpen`](crate::AudioOpen), answered by an [`AudioOpened`](crate::AudioOpened).
@@ -80,6 +89,10 @@ impl Op {
             0x113 => Some(Self::WebSocketClose),
             0x200 => Some(Self::MidiPorts),
             0x201 => Some(Self::MidiSend),
+            0x202 => Some(Self::MidiInputs),
+            0x203 => Some(Self::MidiSubscribe),
+            0x204 => Some(Self::MidiReceive),
+            0x205 => Some(Self::MidiUnsubscribe),
             0x300 => Some(Self::AudioOutputs),
             0x301 => Some(Self::AudioOpen),
             0x302 => Some(Self::AudioWrite),

@@ -26,9 +26,10 @@ pub use manifest::{
 };
 pub use operation::{
     AudioOpen, AudioOpened, AudioOutputList, AudioWrite, HttpOpened, HttpPiece, HttpRead, HttpRequest,
-    HttpResponse, LogLevel, LogRecord, MediaKey, MediaPress, MidiPortList, MidiSend, MuteChange,
-    Notification, ProgramEnd, ProgramOutput, ProgramRun, VolumeChange, VolumeState, WebSocketEvent,
-    WebSocketMessage, WebSocketOpen, WebSocketOpened, WebSocketReceive, WebSocketSend,
+    HttpResponse, LogLevel, LogRecord, MediaKey, MediaPress, MidiMessage, MidiPortList, MidiReceive,
+    MidiReceived, MidiSend, MuteChange, Notification, ProgramEnd, ProgramOutput, ProgramRun, VolumeChange,
+    VolumeState, WebSocketEvent, WebSocketMessage, WebSocketOpen, WebSocketOpened, WebSocketReceive,
+    WebSocketSend,
 };
 pub use request::{Context, Request};
 

@@ -163,6 +163,33 @@ pub struct MidiPortList {
     pub ports: Vec<String>,
 }
 
+/// A wish for MIDI messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MidiReceive {
+    /// Number of the subscription.
+    pub subscription: u32,
+    /// Longest time to wait for the first, in milliseconds; 0 looks whether something is there.
+    pub wait_ms: u32,
+}
+
+/// MIDI messages that came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MidiReceived {
+    /// The messages in their order, each complete and with its status byte.
+    pub messages: Vec<MidiMessage>,
+    /// How many more came that nobody took in time.
+    pub missed: u64,
+}
+
+/// A MIDI message that came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MidiMessage {
+    /// When, in milliseconds since the Unix epoch.
+    pub timestamp: u64,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
 /// Names of the audio outputs that the plugin may play on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudioOutputList {

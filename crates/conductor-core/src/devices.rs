@@ -26,6 +26,8 @@ const MAX_ROOTS: usize = 256;
 pub struct Devices {
     /// Where MIDI messages go.
     pub midi: Arc<dyn MidiOutputs>,
+    /// Where MIDI messages come from.
+    pub midi_inputs: Arc<dyn MidiInputs>,
     /// Where sound goes.
     pub audio: Arc<dyn AudioOutputs>,
     /// Certificate authorities that HTTPS trusts beside the public ones.
@@ -44,6 +46,7 @@ impl Default for Devices {
     fn default() -> Self {
         Self {
             midi: Arc::new(NoMidiOutputs),
+            midi_inputs: Arc::new(NoMidiInputs),
             audio: Arc::new(audio::NoAudioOutputs),
             http_roots: RootCertificates::default(),
             names: Arc::new(SystemResolver),
@@ -73,12 +76,42 @@ pub trait MidiOutputs: Send + Sync {
     fn send(&self, port: &str, message: &[u8]) -> Result<(), MidiError>;
 }
 
-/// Why a MIDI message was not sent.
+/// MIDI inputs that plugins subscribe to.
+pub trait MidiInputs: Send + Sync {
+    /// Names of the inputs.
+    fn ports(&self) -> Vec<String>;
+
+    /// Hands every message of an input to `sink` as it comes, with the milliseconds since the Unix epoch, until what is
+    /// returned is dropped. The sink does not wait.
+    ///
+    /// # Errors
+    ///
+    /// Says whether the input is unknown or cannot be used.
+    fn subscribe(&self, port: &str, sink: MidiSink) -> Result<Box<dyn Send + Sync>, MidiError>;
+}
+
+/// Takes a MIDI message, complete and with its status byte, and when it came.
+pub type MidiSink = Arc<dyn Fn(u64, &[u8]) + Send + Sync>;
+
+/// A machine without MIDI inputs.
+struct NoMidiInputs;
+
+impl MidiInputs for NoMidiInputs {
+    fn ports(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn subscribe(&self, _port: &str, _sink: MidiSink) -> Result<Box<dyn Send + Sync>, MidiError> {
+        Err(MidiError::Unavailable { reason: "no MIDI inputs are read here".to_owned() })
+    }
+}
+
+/// Why a MIDI message was not sent, or an input not subscribed to.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MidiError {
     /// No port has this name.
-    #[error("there is no MIDI output named {}", Excerpt::new(port))]
+    #[error("there is no MIDI port named {}", Excerpt::new(port))]
     UnknownPort {
         /// The name.
         port: String,
@@ -90,7 +123,7 @@ pub enum MidiError {
         reason: String,
     },
     /// The port was there and failed.
-    #[error("MIDI output {} failed: {}", Excerpt::new(port), Excerpt::new(reason))]
+    #[error("MIDI port {} failed: {}", Excerpt::new(port), Excerpt::new(reason))]
     Failed {
         /// The port.
         port: String,

@@ -41,7 +41,9 @@ pub use config::{
     DEFAULT_MAX_TABLE_ELEMENTS, DEFAULT_MONOTONIC_CLOCK_STEP, DEFAULT_WALL_CLOCK_STEP, Isolation, Limits,
     MAX_STACK_BYTES, WasmConfig,
 };
-pub use devices::{AudioError, AudioOutputs, Desktop, DesktopError, Devices, MidiError, MidiOutputs};
+pub use devices::{
+    AudioError, AudioOutputs, Desktop, DesktopError, Devices, MidiError, MidiInputs, MidiOutputs,
+};
 pub use engine::{CompileError, CompiledPlugin, Engine, EngineError};
 pub use grant::{CapabilityDecision, Decision, GrantSpec};
 pub use health::PluginState;

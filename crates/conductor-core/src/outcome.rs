@@ -314,6 +314,25 @@ pub struct CallReport {
 }
 
 impl CallReport {
+    /// Why the call did not succeed: the outcome, and for one that the plugin itself reported the last error it logged. It may
+    /// be the plugin's own text.
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
+        let own = self.own_error().and_then(|index| self.log.get(index));
+        match (&self.outcome, own) {
+            (Outcome::Ok, _) => None,
+            (outcome, Some(own)) => Some(format!("{outcome}: {}", own.text)),
+            (outcome, None) => Some(outcome.to_string()),
+        }
+    }
+
+    /// Index in the log of the last error that a plugin logged which then reported failure.
+    #[must_use]
+    pub fn own_error(&self) -> Option<usize> {
+        let is_error = |line: &LogLine| line.source == LogSource::Host(conductor_abi::LogLevel::Error);
+        matches!(self.outcome, Outcome::Failed { .. }).then(|| self.log.iter().rposition(is_error)).flatten()
+    }
+
     /// The report of a call that did not reach the plugin's code, or that nothing is known of but how it ended.
     pub(crate) const fn without_call(outcome: Outcome, elapsed: Duration) -> Self {
         Self {

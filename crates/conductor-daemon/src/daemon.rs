@@ -23,7 +23,7 @@ use crate::config::{Config, OutputConfig};
 use crate::control::{Interface, Response, Server, SocketError};
 use crate::dispatch::{PluginTotals, Roster, Router};
 use crate::hosting::{self, Hosting};
-use crate::input::{Emitter, InputError};
+use crate::input::{Emitter, InputError, Taps};
 use crate::output::{CurrentPorts, MidiPorts};
 use crate::paths::Paths;
 use crate::stop::{Stop, Wake};
@@ -123,6 +123,7 @@ struct Daemon<'r> {
     router: Arc<Router>,
     inputs: Inputs,
     ports: Arc<CurrentPorts>,
+    taps: Arc<Taps>,
     trust_watch: Option<JoinHandle<()>>,
 }
 
@@ -140,9 +141,14 @@ impl<'r> Daemon<'r> {
         let roster = Arc::new(Roster::default());
         roster.set(plugins.published());
         let router = Arc::new(Router::new(config.mappings.clone(), &plugins.queues()));
+        let taps = Arc::new(Taps::default());
+        taps.set(&config.inputs);
         let inputs = Inputs::new(Arc::new({
-            let router = Arc::clone(&router);
-            move |event| router.dispatch(event)
+            let (router, taps) = (Arc::clone(&router), Arc::clone(&taps));
+            move |event| {
+                taps.pass(&event);
+                router.dispatch(event);
+            }
         }));
         let ports = MidiPorts::new(&config.outputs, inputs.jack_ports(&config.inputs));
         let ports = Arc::new(CurrentPorts::new(Arc::new(ports)));
@@ -161,6 +167,7 @@ impl<'r> Daemon<'r> {
             router,
             inputs,
             ports,
+            taps,
             trust_watch: None,
         }
     }
@@ -192,7 +199,7 @@ impl<'r> Daemon<'r> {
     }
 
     fn new_host(&self, config: &WasmConfig) -> Result<Arc<Host>, RunError> {
-        let devices = hosting::devices(Arc::clone(&self.ports) as _);
+        let devices = hosting::devices(Arc::clone(&self.ports) as _, Arc::clone(&self.taps) as _);
         let host = self.hosting.host(config.clone(), devices);
         let host = host.map_err(|source| RunError::Host { source })?;
         Ok(Arc::new(host.audited(Arc::clone(&self.audit) as _)))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 #[cfg(target_os = "linux")]
 use conductor_core::launcher::Launcher;
-use conductor_core::{Devices, Host, HostError, MidiOutputs, WasmConfig};
+use conductor_core::{Devices, Host, HostError, MidiInputs, MidiOutputs, WasmConfig};
 
 use crate::audio::SystemAudio;
 use crate::desktop::UserDesktop;
@@ -19,9 +19,14 @@ pub const LAUNCH_ARGUMENT: &str = "launch";
 
 /// What a program of this package offers to plugins, where its user grants it.
 #[must_use]
-pub fn devices(midi: Arc<dyn MidiOutputs>) -> Devices {
-    let devices =
-        Devices { midi, audio: Arc::new(SystemAudio), desktop: Arc::new(UserDesktop), ..Devices::default() };
+pub fn devices(midi: Arc<dyn MidiOutputs>, midi_inputs: Arc<dyn MidiInputs>) -> Devices {
+    let devices = Devices {
+        midi,
+        midi_inputs,
+        audio: Arc::new(SystemAudio),
+        desktop: Arc::new(UserDesktop),
+        ..Devices::default()
+    };
     #[cfg(target_os = "linux")]
     let devices = Devices { launcher: Some(Launcher::this([LAUNCH_ARGUMENT])), ..devices };
     devices

@@ -5,6 +5,7 @@ mod interval;
 mod midi_file;
 mod osc;
 mod raw;
+mod tap;
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +17,8 @@ use crate::config::{InputConfig, InputKind, MidiSource};
 use crate::event::{Body, Event};
 use crate::sequencer;
 use crate::stop::Stop;
+
+pub(crate) use tap::Taps;
 
 /// How long an input waits before it looks again for a device or file that is gone.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -91,6 +91,28 @@ impl Message {
         parser.push(*last)
     }
 
+    /// The message as it goes over a wire, without running status.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::NoteOff { channel, note, velocity } => vec![0x80 | channel, *note, *velocity],
+            Self::NoteOn { channel, note, velocity } => vec![0x90 | channel, *note, *velocity],
+            Self::KeyPressure { channel, note, value } => vec![0xa0 | channel, *note, *value],
+            Self::ControlChange { channel, cc, value } => vec![0xb0 | channel, *cc, *value],
+            Self::ProgramChange { channel, program } => vec![0xc0 | channel, *program],
+            Self::ChannelPressure { channel, value } => vec![0xd0 | channel, *value],
+            Self::PitchBend { channel, value } => {
+                let value = (value + 8192).cast_unsigned();
+                vec![0xe0 | channel, (value & 0x7f) as u8, (value >> 7) as u8]
+            }
+            Self::SystemExclusive(bytes) => [&[0xf0], &bytes[..], &[0xf7]].concat(),
+            Self::Clock => vec![0xf8],
+            Self::Start => vec![0xfa],
+            Self::Continue => vec![0xfb],
+            Self::Stop => vec![0xfc],
+        }
+    }
+
     /// A channel message from its status byte and data bytes, which must be below 128.
     fn channel_message(status: u8, first: u8, second: u8) -> Option<Self> {
         let channel = status & 0x0f;
@@ -160,6 +182,19 @@ impl fmt::Display for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_are_written_as_they_are_read() {
+        for status in 0x80..=0xef {
+            for data in [[0, 1], [64, 64], [127, 127]] {
+                let bytes = [&[status], &data[..data_bytes(status).expect("a channel message")]].concat();
+                assert_eq!(Message::from_bytes(&bytes).expect("a message").to_bytes(), bytes);
+            }
+        }
+        for bytes in [&[0xf8][..], &[0xfa], &[0xfb], &[0xfc], &[0xf0, 1, 2, 0xf7]] {
+            assert_eq!(Message::from_bytes(bytes).expect("a message").to_bytes(), bytes);
+        }
+    }
 
     #[test]
     fn complete_messages_are_read() {

@@ -17,6 +17,7 @@ mod control {
     mod ctl;
     mod grants;
     mod help;
+    mod listen;
     mod place;
     mod plugins;
     mod status;

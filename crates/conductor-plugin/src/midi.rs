@@ -1,4 +1,4 @@
-//! MIDI output, for plugins with the Midi capability.
+//! MIDI, for plugins with the Midi capability.
 //!
 //! The functions that build messages lower a value that is too large to the largest one allowed, so that what they
 //! return is always a well-formed message. Channels count from 0 to 15. Messages may be joined and sent together:
@@ -10,7 +10,9 @@
 //! # Ok::<(), conductor_plugin::HostError>(())
 //! ```
 
-use conductor_abi::{MidiPortList, MidiSend, Op};
+pub use conductor_abi::{MidiMessage, MidiReceived};
+
+use conductor_abi::{MidiPortList, MidiReceive, MidiSend, Op};
 
 use crate::{HostError, host};
 
@@ -38,6 +40,53 @@ pub fn ports() -> Result<Vec<String>, HostError> {
 /// Fails if Midi was not granted for this port, the port does not exist or `messages` is not well formed.
 pub fn send(port: &str, messages: &[u8]) -> Result<(), HostError> {
     host::exchange(Op::MidiSend, &MidiSend { port, bytes: messages }).map(drop)
+}
+
+/// Names of the inputs that the plugin may subscribe to.
+///
+/// # Errors
+///
+/// Fails if Midi was not granted.
+pub fn inputs() -> Result<Vec<String>, HostError> {
+    let answer = host::call(Op::MidiInputs, &[])?;
+    let MidiPortList { ports } = host::decode(&answer)?;
+    Ok(ports)
+}
+
+/// Messages of an input, from the subscription on; they wait from call to call until they are taken.
+#[derive(Debug)]
+pub struct Subscription {
+    number: u32,
+}
+
+impl Subscription {
+    /// Subscribes to an input. System Exclusive messages come only if the grant names them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if Midi was not granted for this input, or there is none of that name.
+    pub fn open(input: &str) -> Result<Self, HostError> {
+        let answer = host::call(Op::MidiSubscribe, input.as_bytes())?;
+        Ok(Self { number: host::decode(&answer)? })
+    }
+
+    /// Takes the messages that have come. If there are none it waits for the first, for as many milliseconds at most.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the grant was taken away.
+    pub fn receive(&self, wait_ms: u32) -> Result<MidiReceived, HostError> {
+        let request = MidiReceive { subscription: self.number, wait_ms };
+        let answer = host::exchange(Op::MidiReceive, &request)?;
+        host::decode(&answer)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        // Where it has ended there is nothing to do.
+        let _ = host::exchange(Op::MidiUnsubscribe, &self.number);
+    }
 }
 
 /// Starts a note.

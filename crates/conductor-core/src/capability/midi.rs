@@ -1,4 +1,6 @@
-//! Midi: listing output ports and sending messages to them.
+//! Midi: listing ports, sending messages to outputs and receiving those of inputs.
+
+mod input;
 
 use std::fmt;
 use std::time::Instant;
@@ -9,6 +11,8 @@ use super::{Call, Operation, Refusal, decode, encode};
 use crate::devices::MidiError;
 use crate::grant::Grant;
 use crate::scope::{Excerpt, Scope, written};
+
+pub(crate) use input::{Inputs, Receive, Subscribe, Unsubscribe};
 
 /// Most messages in one call; stops a plugin from holding a port for long with one cheap call.
 const MAX_MESSAGES: usize = 1024;

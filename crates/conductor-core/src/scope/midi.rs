@@ -1,4 +1,4 @@
-//! Scope of Midi: output ports and System Exclusive.
+//! Scope of Midi: ports and System Exclusive.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::error::ScopeError;
 use super::grammar::{Fields, Parts};
 use super::pattern::NamePattern;
 
-/// Output ports that may be listed and sent to.
+/// Ports that may be listed, sent to and listened to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MidiScope {
     ports: Vec<NamePattern>,
@@ -27,7 +27,7 @@ impl MidiScope {
         self.ports.is_empty() || self.ports.iter().any(|pattern| pattern.covers(port))
     }
 
-    /// Whether System Exclusive messages may be sent: they can rewrite the memory and the firmware of a device.
+    /// Whether System Exclusive messages may be sent and heard: they can rewrite the memory and the firmware of a device.
     #[must_use]
     pub const fn sysex(&self) -> bool {
         self.sysex

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use conductor_abi::Context;
-use conductor_core::{AuditLog, CallReport, Outcome, Permission, ProcessWall, Walls};
+use conductor_core::{AuditLog, CallReport, Permission, ProcessWall, Walls};
 use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
 
@@ -364,7 +364,7 @@ fn triggered(report: &CallReport) -> Response {
     });
     Response::Trigger(Box::new(Triggered {
         outcome: outcome.kind().to_owned(),
-        error: (*outcome != Outcome::Ok).then(|| bounded(&outcome.to_string())),
+        error: report.error().map(|error| bounded(&error)),
         reply,
         limits_refused: report.limits_refused.iter().map(|limit| limit.key().to_owned()).collect(),
         fuel_used: report.fuel_used,

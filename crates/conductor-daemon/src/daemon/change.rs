@@ -119,6 +119,7 @@ impl Daemon<'_> {
         self.router.replace(config.mappings.clone(), &renewal.queues(&self.plugins));
         let renewed = self.plugins.put_in_place(renewal);
         self.roster.set(self.plugins.published());
+        self.taps.set(&config.inputs);
         self.inputs.renew(&config.inputs, &self.ports.get());
         self.host = Some(host);
         self.config = config;

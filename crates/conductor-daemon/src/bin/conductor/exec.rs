@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conductor_abi::{Capability, Context, Request};
-use conductor_core::{Flavour, GrantSpec, Host, Plugin, PluginOptions};
+use conductor_core::{Devices, Flavour, GrantSpec, Host, Plugin, PluginOptions};
 use conductor_daemon::actions;
 use conductor_daemon::config::Config;
 use conductor_daemon::denial;
@@ -92,7 +92,7 @@ pub(crate) fn exec(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fai
         );
     }
     let ports = Arc::new(MidiPorts::new(&config.outputs, Vec::new()));
-    let devices = hosting::devices(Arc::clone(&ports) as _);
+    let devices = hosting::devices(Arc::clone(&ports) as _, Devices::default().midi_inputs);
     let max_input = u64::from(config.wasm.max_message_bytes);
     let isolation = if arguments.in_process {
         Isolation::InProcess

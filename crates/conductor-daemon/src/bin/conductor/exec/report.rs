@@ -68,8 +68,8 @@ impl Report {
             outcome: call.outcome.kind(),
             limit: call.outcome.limit(),
             limits_refused: call.limits_refused.clone(),
-            error: error(&call),
-            told: own_error(&call),
+            error: call.error(),
+            told: call.own_error(),
             hint: None,
             reply: call.reply,
             fuel_used: call.fuel_used,
@@ -191,22 +191,6 @@ fn status(outcome: &Outcome) -> Status {
     } else {
         Status::Stopped
     }
-}
-
-/// Why the call did not succeed: the outcome, and for one that the plugin itself reported the last error it logged.
-fn error(call: &CallReport) -> Option<String> {
-    let own = own_error(call).and_then(|index| call.log.get(index));
-    match (&call.outcome, own) {
-        (Outcome::Ok, _) => None,
-        (outcome, Some(own)) => Some(format!("{outcome}: {}", own.text)),
-        (outcome, None) => Some(outcome.to_string()),
-    }
-}
-
-/// Index of the last error that a plugin logged which then reported failure.
-fn own_error(call: &CallReport) -> Option<usize> {
-    let is_error = |line: &LogLine| line.source == LogSource::Host(LogLevel::Error);
-    (status(&call.outcome) == Status::Failed).then(|| call.log.iter().rposition(is_error)).flatten()
 }
 
 /// JSON if the reply is JSON, else text, else an object with the bytes in base64.
