@@ -10,6 +10,10 @@ mod wasm;
 mod scratch;
 
 #[cfg(test)]
+#[path = "support/typist.rs"]
+mod typist;
+
+#[cfg(test)]
 mod control {
     mod audit;
     mod bounds;

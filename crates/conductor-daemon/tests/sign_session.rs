@@ -1,6 +1,10 @@
 //! `conductor-sign` from the outside: the manual's session, every exit status, files and help.
 
 #[cfg(test)]
+#[path = "support/typist.rs"]
+mod typist;
+
+#[cfg(test)]
 mod sign_session {
     mod agent;
     mod cosign;

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::ctl::{ctl, json, shown};
 use crate::scratch::{Daemon, PATIENCE, Scratch, plugin};
+use crate::typist::Typist;
 use crate::wasm;
 
 /// What the manifest of a plugin that wants to run a program asks for beside its files.
@@ -186,5 +187,55 @@ fn high_risk_needs_the_plugins_own_name() {
     assert!(refused.code == 1 && refused.stderr.contains("does not ask for Audio"), "{refused:?}");
     let refused = ctl(&scratch, &["plugin", "grant", "one", "Subprocess", "--until", "2001-01-01"]);
     assert!(refused.code == 2 && refused.stderr.contains("is no date"), "{refused:?}");
+    daemon.stop();
+}
+
+/// `conductorctl` at a terminal.
+fn type_in(scratch: &Scratch, words: &[&str]) -> Typist {
+    Typist::start(scratch.program("script", &[]), env!("CARGO_BIN_EXE_conductorctl"), words)
+}
+
+#[test]
+fn who_decides_at_a_terminal_is_shown_what_it_means_and_asked() {
+    let scratch = Scratch::new();
+    let mut daemon = daemon(&scratch, "");
+    daemon.wait_for_log("plugin loaded");
+    let grant = ["plugin", "grant", "one", "Filesystem"];
+    let mut typist = type_in(&scratch, &grant);
+    typist.answer("Grant it? [y/N] ", "n");
+    let (code, shown) = typist.end();
+    assert_eq!(code, 1, "{shown}");
+    for part in [
+        "Plugin:     hostile 1.0.0",
+        "Publisher:  signed by the trusted key Ada",
+        "Bound to:",
+        "Lasts:      until you revoke it",
+        "nothing was granted",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert_eq!(pending(&scratch).len(), 1, "it goes on waiting");
+    let mut typist = type_in(&scratch, &grant);
+    typist.answer("Grant it? [y/N] ", "y");
+    assert_eq!(typist.end().0, 0);
+    assert!(pending(&scratch).is_empty());
+    wait_until_written(&scratch, true);
+    daemon.stop();
+
+    fs::write(scratch.path("one.toml"), HIGH_RISK).expect("written");
+    scratch.conductor_sign(&["manifest", "add", "one.wasm", "one.toml", "--replace"]);
+    let sign = ["sign", "one.wasm", "key", "--name", "Ada", "--email", "ada@example.org", "--force"];
+    scratch.conductor_sign(&sign);
+    daemon = scratch.start(&[]);
+    daemon.wait_for_log("plugin loaded");
+    let question = "Type the plugin's name, runner, to grant it: ";
+    for (answer, code) in [("y", 1), ("runner", 0)] {
+        let mut typist = type_in(&scratch, &["plugin", "grant", "one", "Subprocess"]);
+        typist.answer(question, answer);
+        let (ended, shown) = typist.end();
+        assert_eq!(ended, code, "{shown}");
+        assert!(shown.contains("WARNING: ") && shown.contains("/bin/echo"), "{shown}");
+        assert!(!shown.contains("\u{1b}[2J"), "{shown}");
+    }
     daemon.stop();
 }

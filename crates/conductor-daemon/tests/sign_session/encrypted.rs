@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use super::shell::{Shell, Typist};
+use super::shell::Shell;
 
 const WHO: [&str; 4] = ["--name", "Your Name", "--email", "you@example.com"];
 
@@ -46,21 +46,21 @@ fn an_encrypted_key_opens_with_its_passphrase_alone() {
 #[test]
 fn a_person_is_asked_twice_for_a_new_passphrase_and_once_for_an_old_one() {
     let shell = Shell::new();
-    let mut typist = Typist::start(&shell, &["generate-key", "key", "--encrypt"]);
+    let mut typist = shell.type_in(&["generate-key", "key", "--encrypt"]);
     typist.answer("Passphrase for key.private: ", "open sesame");
     typist.answer("The same passphrase again: ", "open sesam");
     let (code, shown) = typist.end();
     assert!(code == 1 && shown.contains("the two passphrases differ"), "{shown}");
     assert!(!shell.path("key.private").exists());
 
-    let mut typist = Typist::start(&shell, &["generate-key", "key", "--encrypt"]);
+    let mut typist = shell.type_in(&["generate-key", "key", "--encrypt"]);
     typist.answer("Passphrase for key.private: ", "open sesame");
     typist.answer("The same passphrase again: ", "open sesame");
     let (code, shown) = typist.end();
     assert_eq!(code, 0, "{shown}");
     assert!(!shown.contains("sesame"), "a passphrase is not shown: {shown}");
 
-    let mut typist = Typist::start(&shell, &sign(&[]));
+    let mut typist = shell.type_in(&sign(&[]));
     typist.answer("Passphrase for key.private: ", "open sesame");
     let (code, shown) = typist.end();
     assert_eq!(code, 0, "{shown}");

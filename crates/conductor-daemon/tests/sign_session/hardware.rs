@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::shell::{Ended, Shell, Typist};
+use super::shell::{Ended, Shell};
 
 const PIN: &str = "98765";
 const WHO: [&str; 4] = ["--name", "Your Name", "--email", "you@example.com"];
@@ -193,7 +193,7 @@ fn a_pin_comes_from_a_private_file_or_a_terminal() {
     let spec = format!("{};token=release%20token;object=release", token.bare());
     let words = ["sign", "my_plugin.wasm", "--force", "--hardware-key", &spec];
     let words = [&words[..], &WHO].concat();
-    let mut typist = Typist::start(&token.shell, &words);
+    let mut typist = token.shell.type_in(&words);
     typist.answer("PIN of the token release token: ", PIN);
     let (code, shown) = typist.end();
     assert_eq!(code, 0, "{shown}");

@@ -1,14 +1,12 @@
 //! A scratch home directory in which commands are typed.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use serde_json::Value;
+
+use crate::typist::Typist;
 
 /// The program under test.
 pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_conductor-sign");
@@ -60,67 +58,6 @@ impl Ended {
     }
 }
 
-/// Somebody who types a command on a terminal and answers what it asks. The terminal is that of `script`, which every
-/// Debian has.
-pub(super) struct Typist {
-    child: Child,
-    shown: Arc<Mutex<String>>,
-    reader: JoinHandle<()>,
-}
-
-impl Typist {
-    pub(super) fn start(shell: &Shell, words: &[&str]) -> Self {
-        let quoted: Vec<String> =
-            words.iter().map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect();
-        let line = format!("{PROGRAM} {}", quoted.join(" "));
-        let mut command = Command::new("script");
-        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
-        let mut child = shell
-            .environment(&mut command)
-            .env("SHELL", "/bin/sh")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("script is part of bsdutils");
-        let shown = Arc::new(Mutex::new(String::new()));
-        let mut output = child.stdout.take().expect("output");
-        let reader = std::thread::spawn({
-            let shown = Arc::clone(&shown);
-            move || {
-                let mut piece = [0; 4096];
-                while let Ok(count @ 1..) = output.read(&mut piece) {
-                    shown.lock().expect("text").push_str(&String::from_utf8_lossy(&piece[..count]));
-                }
-            }
-        });
-        Self { child, shown, reader }
-    }
-
-    /// Waits for a question and answers it.
-    pub(super) fn answer(&mut self, question: &str, answer: &str) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !self.shown.lock().expect("text").ends_with(question) {
-            assert!(
-                Instant::now() < deadline,
-                "{question:?} was not asked: {}",
-                self.shown.lock().expect("text")
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let input = self.child.stdin.as_mut().expect("input");
-        input.write_all(format!("{answer}\n").as_bytes()).expect("typed");
-        input.flush().expect("typed");
-    }
-
-    /// Waits for the end: the exit status and all that was shown.
-    pub(super) fn end(mut self) -> (i32, String) {
-        let status = self.child.wait().expect("ended");
-        self.reader.join().expect("all was read");
-        let shown = self.shown.lock().expect("text").clone();
-        (status.code().expect("an exit status"), shown)
-    }
-}
-
 /// A home directory with a plugin in it; commands run there and see no environment but what they are given.
 pub(super) struct Shell {
     home: tempfile::TempDir,
@@ -158,6 +95,13 @@ impl Shell {
     }
 
     /// Gives a command this home and environment.
+    /// Types a command on a terminal, to answer what it asks.
+    pub(super) fn type_in(&self, words: &[&str]) -> Typist {
+        let mut script = Command::new("script");
+        self.environment(&mut script);
+        Typist::start(script, PROGRAM, words)
+    }
+
     fn environment<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command.current_dir(self.home()).env_clear().env("HOME", self.home());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)))

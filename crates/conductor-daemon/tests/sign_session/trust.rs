@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::shell::{Shell, Typist};
+use super::shell::Shell;
 
 #[test]
 fn trust_has_limits_that_verify_keeps() {
@@ -66,11 +66,11 @@ fn a_key_that_could_be_taken_for_another_is_looked_at_twice() {
     shell.run(&["trust", "add", &first, "Another Name"]).refused(1, "under another name", "--force");
     shell.ok(&["trust", "add", &second, "Official Plugin", "--force"]);
 
-    let mut typist = Typist::start(&shell, &["trust", "add", &third, "Official Plugin"]);
+    let mut typist = shell.type_in(&["trust", "add", &third, "Official Plugin"]);
     typist.answer("Trust it all the same? [y/N] ", "n");
     let (code, shown) = typist.end();
     assert!(code == 1 && shown.contains("another key of the name"), "{shown}");
-    let mut typist = Typist::start(&shell, &["trust", "add", &third, "Official Plugin"]);
+    let mut typist = shell.type_in(&["trust", "add", &third, "Official Plugin"]);
     typist.answer("Trust it all the same? [y/N] ", "y");
     let (code, shown) = typist.end();
     assert_eq!(code, 0, "{shown}");

@@ -1,0 +1,63 @@
+//! Somebody at a terminal.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Somebody who types a command on a terminal and answers what it asks. The terminal is that of `script`, which every
+/// Debian has.
+pub(crate) struct Typist {
+    child: Child,
+    shown: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+}
+
+impl Typist {
+    /// Types the command line. `script` is the program of that name, with the surroundings of the command.
+    pub(crate) fn start(mut script: Command, program: &str, words: &[&str]) -> Self {
+        let quoted: Vec<String> =
+            words.iter().map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect();
+        let line = format!("{program} {}", quoted.join(" "));
+        script.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("SHELL", "/bin/sh");
+        let mut child =
+            script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script is part of bsdutils");
+        let shown = Arc::new(Mutex::new(String::new()));
+        let mut output = child.stdout.take().expect("output");
+        let reader = std::thread::spawn({
+            let shown = Arc::clone(&shown);
+            move || {
+                let mut piece = [0; 4096];
+                while let Ok(count @ 1..) = output.read(&mut piece) {
+                    shown.lock().expect("text").push_str(&String::from_utf8_lossy(&piece[..count]));
+                }
+            }
+        });
+        Self { child, shown, reader }
+    }
+
+    /// Waits for a question and answers it.
+    pub(crate) fn answer(&mut self, question: &str, answer: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.shown.lock().expect("text").ends_with(question) {
+            assert!(
+                Instant::now() < deadline,
+                "{question:?} was not asked: {}",
+                self.shown.lock().expect("text")
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let input = self.child.stdin.as_mut().expect("input");
+        input.write_all(format!("{answer}\n").as_bytes()).expect("typed");
+        input.flush().expect("typed");
+    }
+
+    /// Waits for the end: the exit status and all that was shown.
+    pub(crate) fn end(mut self) -> (i32, String) {
+        let status = self.child.wait().expect("ended");
+        self.reader.join().expect("all was read");
+        let shown = self.shown.lock().expect("text").clone();
+        (status.code().expect("an exit status"), shown)
+    }
+}
