@@ -210,6 +210,12 @@ impl Plugins {
         }
         for plugin in old.into_iter().flatten() {
             renewed.stopped.push(plugin.config.alias.to_string());
+            let alias = &plugin.config.alias;
+            let is_replaced = self.hosted.iter().any(|new| new.config.alias == *alias && new.config.enabled);
+            if !is_replaced {
+                // The user wants it to end, not to go on for a while.
+                plugin.queue.abandon();
+            }
             self.retiring.extend(plugin.retire());
         }
         renewed

@@ -30,7 +30,7 @@ pub(super) fn start(directory: PathBuf, roster: Arc<Roster>, stop: Stop) -> io::
         let mut watch = TrustWatch { directory, roster, seen: Vec::new(), checked: None, complained: None };
         while stop.wait_for(LOOK_EVERY) == Wake::Elapsed {
             watch.look(Instant::now());
-            grants.look(&watch.roster.all());
+            grants.look(&watch.roster.with_replaced());
         }
     })
 }
@@ -51,7 +51,7 @@ impl TrustWatch {
     fn look(&mut self, now: Instant) {
         let files = TrustStore::files(&self.directory);
         let state: Vec<_> = files.iter().map(|path| FileState::of(path)).collect();
-        let plugins = self.roster.all();
+        let plugins = self.roster.with_replaced();
         let loaded = plugins.iter().filter(|plugin| plugin.is_loaded()).count();
         let is_due = self
             .checked

@@ -1,28 +1,51 @@
 //! Which plugins there are now.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use super::Published;
 
-/// What is known about each plugin, by alias. A reload changes it.
+/// What is known about each plugin. A reload changes it.
 #[derive(Default)]
-pub(crate) struct Roster(RwLock<Vec<Arc<Published>>>);
+pub(crate) struct Roster(RwLock<Plugins>);
+
+#[derive(Default)]
+struct Plugins {
+    /// By alias.
+    now: Vec<Arc<Published>>,
+    /// Those that were replaced, which may still work off what they have.
+    before: Vec<Weak<Published>>,
+}
 
 impl Roster {
     /// The plugins, by alias.
     pub(crate) fn all(&self) -> Vec<Arc<Published>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).now.clone()
+    }
+
+    /// The plugins, and those that were replaced and have not ended yet: whoever takes a permission away takes it from
+    /// these as well.
+    pub(crate) fn with_replaced(&self) -> Vec<Arc<Published>> {
+        let plugins = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        plugins.now.iter().cloned().chain(plugins.before.iter().filter_map(Weak::upgrade)).collect()
     }
 
     /// The plugin that the user calls so.
     pub(crate) fn find(&self, alias: &str) -> Option<Arc<Published>> {
         let plugins = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        plugins.iter().find(|plugin| plugin.alias() == alias).cloned()
+        plugins.now.iter().find(|plugin| plugin.alias() == alias).cloned()
     }
 
     /// From now on there are these.
-    pub(crate) fn set(&self, mut plugins: Vec<Arc<Published>>) {
-        plugins.sort_by(|a, b| a.alias().cmp(b.alias()));
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = plugins;
+    pub(crate) fn set(&self, mut now: Vec<Arc<Published>>) {
+        now.sort_by(|a, b| a.alias().cmp(b.alias()));
+        let mut plugins = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut plugins.now, now);
+        let replaced: Vec<_> = old
+            .iter()
+            .filter(|old| !plugins.now.iter().any(|plugin| Arc::ptr_eq(plugin, old)))
+            .map(Arc::downgrade)
+            .collect();
+        plugins.before.retain(|plugin| plugin.strong_count() > 0);
+        plugins.before.extend(replaced);
     }
 }

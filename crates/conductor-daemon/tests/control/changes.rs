@@ -240,3 +240,29 @@ fn shells_are_told_what_completes() {
         assert!(completions.contains(text) && completions.contains("pending"), "{shell}");
     }
 }
+
+#[test]
+fn what_is_revoked_is_taken_from_a_version_that_is_being_replaced_too() {
+    let scratch = Scratch::new();
+    let notes = |more: &str| {
+        let notes = plugin("notes", &wasm::plugin("notes"), more);
+        format!(
+            "{LENIENT}{notes}{SILENT}[[inputs]]\nname = \"ticks\"\ntype = \"interval\"\nevery = \"1ms\"\n
+            [[mappings]]\ntrigger = {{ input = \"ticks\" }}\nplugin = \"notes\"\naction = \"append\"\n"
+        )
+    };
+    let mut daemon = start(&scratch, &notes(""));
+    shown(&scratch, &["plugin", "grant", "notes", "Filesystem", "--yes"]);
+    while scratch.notes().is_empty() {
+        daemon.next_call();
+    }
+    scratch.config(&notes("max_fuel = 50_000_000"));
+    assert_eq!(json(&scratch, &["reload"])["stopped"], names(&["notes"]));
+    shown(&scratch, &["plugin", "revoke", "notes", "Filesystem"]);
+    // Whatever waited for the one before is over by now, or writes nothing.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let before = scratch.notes();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(scratch.notes(), before);
+    daemon.stop();
+}
