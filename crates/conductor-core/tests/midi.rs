@@ -94,7 +94,7 @@ fn what_is_not_granted_says_why() {
 fn devices_that_fail_or_are_missing_are_told_apart() {
     let (session, _) = session(&[None], &[], &[]);
     assert_refused(&send(&session, "broken", &NOTE), Status::Failed, "cable fell out");
-    assert_refused(&send(&session, "other", &NOTE), Status::Unavailable, "no MIDI output named `other`");
+    assert_refused(&send(&session, "other", &NOTE), Status::Unavailable, "no MIDI port named `other`");
 
     let request = CapabilityRequest { name: "Midi".into(), scope: None, reason: None };
     let ceilings = Ceilings { unsigned: Risk::Low, self_signed: Risk::Medium, trusted: None };
