@@ -296,7 +296,7 @@ pub struct EventCounts {
     pub coalesced: u64,
 }
 
-/// What a change of the configuration did, by the user's names of plugins.
+/// What a change of the configuration did, by the user's names of plugins; those that are disabled are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
     /// Loaded, or loaded anew.

@@ -69,7 +69,7 @@ pub(super) struct Renewal {
     next: Vec<Result<usize, Hosted>>,
 }
 
-/// What a renewal did, by alias.
+/// What a renewal did, by alias. Plugins that are disabled are in none of the lists.
 #[derive(Debug, Default)]
 pub(super) struct Renewed {
     pub(super) started: Vec<String>,
@@ -204,12 +204,16 @@ impl Plugins {
                 Err(new) => (&mut renewed.started, Some(new)),
             };
             if let Some(plugin) = plugin {
-                list.push(plugin.config.alias.to_string());
+                if plugin.config.enabled {
+                    list.push(plugin.config.alias.to_string());
+                }
                 self.hosted.push(plugin);
             }
         }
         for plugin in old.into_iter().flatten() {
-            renewed.stopped.push(plugin.config.alias.to_string());
+            if plugin.config.enabled {
+                renewed.stopped.push(plugin.config.alias.to_string());
+            }
             let alias = &plugin.config.alias;
             let is_replaced = self.hosted.iter().any(|new| new.config.alias == *alias && new.config.enabled);
             if !is_replaced {

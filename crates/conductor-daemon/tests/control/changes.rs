@@ -132,7 +132,7 @@ fn a_disabled_plugin_does_not_run_until_it_is_enabled() {
     let scratch = Scratch::new();
     let daemon = start(&scratch, &format!("# mine\n{}", config(1, &hostile("# and this"))));
     let disabled = shown(&scratch, &["plugin", "disable", "hostile"]);
-    assert_eq!(disabled, "hostile is disabled\nstarted    hostile\nstopped    hostile\nuntouched  notes\n");
+    assert_eq!(disabled, "hostile is disabled\nstopped    hostile\nuntouched  notes\n");
     let text = std::fs::read_to_string(scratch.config_file()).expect("configuration");
     assert!(text.starts_with("# mine\n") && text.contains("# and this") && text.contains("enabled = false"));
     let list = json(&scratch, &["plugin", "list"]);
@@ -140,7 +140,8 @@ fn a_disabled_plugin_does_not_run_until_it_is_enabled() {
     assert!(shown(&scratch, &["status"]).contains("1 disabled"));
     let refused = ctl(&scratch, &["trigger", "hostile", "count"]);
     assert!(refused.stderr.contains("`hostile` is disabled"), "{refused:?}");
-    shown(&scratch, &["plugin", "enable", "hostile"]);
+    let enabled = shown(&scratch, &["plugin", "enable", "hostile"]);
+    assert_eq!(enabled, "hostile is enabled\nstarted    hostile\nuntouched  notes\n");
     shown(&scratch, &["trigger", "hostile", "count"]);
     let text = std::fs::read_to_string(scratch.config_file()).expect("configuration");
     assert!(!text.contains("enabled"), "{text}");
