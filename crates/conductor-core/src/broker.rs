@@ -166,7 +166,7 @@ impl HostCalls for Session {
     }
 
     fn has_ended_it(&self) -> bool {
-        self.is_withdrawn.load(Ordering::Acquire) || self.files_were_revoked()
+        self.is_withdrawn() || self.files_were_revoked()
     }
 }
 
@@ -220,6 +220,11 @@ impl Session {
     pub(crate) fn restore(&self, grants: Grants) {
         self.set_grants(grants);
         self.is_withdrawn.store(false, Ordering::Release);
+    }
+
+    /// Whether everything was taken away.
+    pub(crate) fn is_withdrawn(&self) -> bool {
+        self.is_withdrawn.load(Ordering::Acquire)
     }
 
     /// Takes note that the plugin is to see other files, from its next call on or, where some are taken away, at once.

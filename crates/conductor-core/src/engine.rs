@@ -5,15 +5,49 @@ mod ticker;
 use std::sync::Arc;
 
 use conductor_signing::VerifiedPlugin;
-use wasmtime::{Config, InstancePre, Linker, OptLevel};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, InstancePre, Linker, OptLevel, PoolingAllocationConfig,
+};
 
-use crate::config::MAX_STACK_BYTES;
+use crate::config::{DEFAULT_MAX_TABLE_ELEMENTS, MAX_STACK_BYTES};
 use crate::host::Flavour;
-use crate::instance::State;
+use crate::instance::{Names, State};
 use crate::shape::{self, ShapeError};
 use crate::wasi;
 use ticker::Ticker;
-pub(crate) use ticker::{TICK, Ticking};
+pub(crate) use ticker::{Activity, TICK};
+
+/// Most instances in a pool at once: calls, on as many threads, of plugins that get a new instance for each. An instance
+/// takes four gigabytes of addresses, of which a process has thousands.
+const POOLED_INSTANCES: u32 = 512;
+
+/// Most tables in a pool at once. A plugin has one, as a rule.
+const POOLED_TABLES: u32 = 8 * POOLED_INSTANCES;
+
+/// Most elements of a table in a pool; plugins that may have more get their tables elsewhere.
+pub(crate) const POOLED_TABLE_ELEMENTS: u64 = DEFAULT_MAX_TABLE_ELEMENTS;
+
+/// Memory that an instance leaves in the pool for the next one, zeroed, in bytes: writing zeros costs less than the kernel's
+/// fresh pages do.
+const KEPT_MEMORY_BYTES: usize = 1 << 20;
+
+/// The same of its table.
+const KEPT_TABLE_BYTES: usize = 64 * 1024;
+
+/// Bytes of the engine's own data about one instance; there is no more of it than [`shape`] allows a module.
+const POOLED_INSTANCE_BYTES: usize = 64 << 20;
+
+/// Where an engine's instances come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Instances {
+    /// Each is made for itself: for those that live across calls.
+    OnDemand,
+    /// From a pool, to which they return what they were made of: for those that live for one call.
+    Pooled,
+    /// On demand, with nothing that the kernel refuses to a worker once it is locked: the compiler does without threads,
+    /// and memories without files in memory to start from.
+    InWorker,
+}
 
 /// A configured compiler with the host functions that plugins may import. Cheap to clone; shared by all plugins of a
 /// host.
@@ -36,19 +70,14 @@ impl Engine {
     /// Fails if the stack is larger than [`MAX_STACK_BYTES`], if wasmtime does not support this machine, or if the
     /// ticker's thread cannot be started.
     pub fn new(max_stack_bytes: u32) -> Result<Self, EngineError> {
-        Self::build(max_stack_bytes, false)
+        Self::with(max_stack_bytes, Instances::OnDemand)
     }
 
-    /// As [`Engine::new`], with nothing that the kernel refuses to a worker once it is locked: the compiler does without
-    /// threads, and memories without files in memory to start from.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn in_worker(max_stack_bytes: u32) -> Result<Self, EngineError> {
-        Self::build(max_stack_bytes, true)
-    }
-
-    fn build(max_stack_bytes: u32, in_worker: bool) -> Result<Self, EngineError> {
+    /// As [`Engine::new`], with instances from where they are wanted.
+    pub(crate) fn with(max_stack_bytes: u32, instances: Instances) -> Result<Self, EngineError> {
         check_stack(max_stack_bytes)?;
         let mut config = Config::new();
+        let in_worker = instances == Instances::InWorker;
         config
             .wasm_features(wasmparser::WasmFeatures::all().difference(shape::FEATURES), false)
             .wasm_features(shape::FEATURES, true)
@@ -59,6 +88,9 @@ impl Engine {
             .memory_init_cow(!in_worker)
             .cranelift_opt_level(OptLevel::Speed)
             .max_wasm_stack(max_stack_bytes as usize);
+        if instances == Instances::Pooled {
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+        }
         let engine = wasmtime::Engine::new(&config).map_err(|source| EngineError::Unsupported { source })?;
         let mut linker = Linker::new(&engine);
         wasi::define(&mut linker)
@@ -72,10 +104,26 @@ impl Engine {
         &self.shared.engine
     }
 
-    /// Makes time pass for the plugins of this engine while the returned value lives.
-    pub(crate) fn ticking(&self) -> Ticking<'_> {
-        self.shared.ticker.ticking()
+    /// Something that will make calls of code of this engine, one at a time.
+    pub(crate) fn activity(&self) -> Activity {
+        self.shared.ticker.activity()
     }
+}
+
+/// The pool of [`Instances::Pooled`].
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_core_instances(POOLED_INSTANCES)
+        .total_memories(POOLED_INSTANCES)
+        .total_tables(POOLED_TABLES)
+        .max_tables_per_module(shape::MAX_TABLES)
+        .table_elements(usize::try_from(POOLED_TABLE_ELEMENTS).unwrap_or(usize::MAX))
+        .max_core_instance_size(POOLED_INSTANCE_BYTES)
+        .linear_memory_keep_resident(KEPT_MEMORY_BYTES)
+        .table_keep_resident(KEPT_TABLE_BYTES)
+        // What was written is all that has to be zeroed, where the kernel can tell.
+        .pagemap_scan(Enabled::Auto);
+    pool
 }
 
 /// Refuses a stack that the calling thread does not have.
@@ -143,12 +191,13 @@ impl CompiledPlugin {
     /// Fails if the bytes are not a module that a plugin may be, see [`ShapeError`], or do not compile.
     pub fn compile(engine: &Engine, plugin: VerifiedPlugin) -> Result<Self, CompileError> {
         let checked = CheckedPlugin::check(plugin).map_err(|source| CompileError::Shape { source })?;
-        Self::compile_checked(engine, checked)
+        let code = Code::compile(engine, Compilable::verified(checked.plugin()))?;
+        Ok(Self::of(checked, code))
     }
 
-    pub(crate) fn compile_checked(engine: &Engine, checked: CheckedPlugin) -> Result<Self, CompileError> {
-        let code = Code::compile(engine, Compilable::verified(checked.plugin()))?;
-        Ok(Self { checked, code: Arc::new(code) })
+    /// A plugin and the code that was made of it.
+    pub(crate) fn of(checked: CheckedPlugin, code: Code) -> Self {
+        Self { checked, code: Arc::new(code) }
     }
 
     pub(crate) const fn checked(&self) -> &CheckedPlugin {
@@ -210,6 +259,7 @@ impl<'a> Compilable<'a> {
 /// Machine code of one plugin, linked to the host's functions and ready to be instantiated.
 pub(crate) struct Code {
     pre: InstancePre<State>,
+    names: Names,
 }
 
 impl Code {
@@ -224,7 +274,7 @@ impl Code {
     pub(crate) fn link(engine: &Engine, module: &wasmtime::Module) -> Result<Self, CompileError> {
         let pre =
             engine.shared.linker.instantiate_pre(module).map_err(|source| CompileError::Import { source })?;
-        Ok(Self { pre })
+        Ok(Self { pre, names: Names::of(module) })
     }
 
     /// The code in a form that [`wasmtime::Module::deserialize`] takes back.
@@ -235,6 +285,10 @@ impl Code {
 
     pub(crate) const fn pre(&self) -> &InstancePre<State> {
         &self.pre
+    }
+
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
     }
 }
 

@@ -71,15 +71,19 @@ impl Health {
         }
     }
 
-    /// Takes note of how a call ended.
-    pub(crate) fn record(&mut self, outcome: &Outcome, now: Instant) {
+    /// Takes note of how a call ended just now.
+    pub(crate) fn record(&mut self, outcome: &Outcome) {
+        self.record_at(outcome, Instant::now);
+    }
+
+    fn record_at(&mut self, outcome: &Outcome, now: impl FnOnce() -> Instant) {
         if outcome.keeps_instance() {
             if self.failures > 0 {
                 *self = Self::default();
             }
         } else {
             self.failures = self.failures.saturating_add(1);
-            self.last = Some((outcome.clone(), now));
+            self.last = Some((outcome.clone(), now()));
         }
     }
 
@@ -118,7 +122,7 @@ mod tests {
         let mut now = Instant::now();
         for failures in 1..FAILURES_BEFORE_QUARANTINE {
             assert_eq!(health.admit(now), Ok(()), "after {failures}");
-            health.record(&FUEL, now);
+            health.record_at(&FUEL, || now);
             match health.admit(now) {
                 Ok(()) => assert!(failures < FAILURES_BEFORE_BACKOFF),
                 Err(Suspension::BackingOff { retry_in }) => {
@@ -128,7 +132,7 @@ mod tests {
                 Err(other) => panic!("{other:?}"),
             }
         }
-        health.record(&FUEL, now);
+        health.record_at(&FUEL, || now);
         let failures = FAILURES_BEFORE_QUARANTINE;
         assert_eq!(health.admit(now + LONGEST_BACKOFF * 100), Err(Suspension::Quarantined { failures }));
         assert_eq!(health.state(now), PluginState::Quarantined { failures, last: FUEL });
@@ -143,9 +147,9 @@ mod tests {
             let now = Instant::now();
             for _ in 0..FAILURES_BEFORE_BACKOFF * 10 {
                 for _ in 1..FAILURES_BEFORE_BACKOFF {
-                    health.record(&FUEL, now);
+                    health.record_at(&FUEL, || now);
                 }
-                health.record(&outcome, now);
+                health.record_at(&outcome, || now);
                 assert_eq!(health.admit(now), Ok(()));
             }
         }

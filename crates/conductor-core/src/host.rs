@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{AuditEvent, AuditRecord, AuditSink};
 use crate::broker::Broker;
+#[cfg(target_os = "linux")]
+use crate::code_cache::CodeCache;
 use crate::config::{Limits, WasmConfig};
 use crate::devices::Devices;
 use crate::engine::{CompileError, EngineError, check_stack};
@@ -26,7 +28,7 @@ use crate::runtime::Runtime;
 use crate::walls::{ProcessWall, Walls};
 use crate::wasi::SetupError;
 #[cfg(target_os = "linux")]
-use crate::worker::{CodeCache, WorkerProgram, Workers};
+use crate::worker::{WorkerProgram, Workers};
 
 /// Loads plugins under one configuration. Plugins share its engine and its broker and nothing else.
 ///
@@ -79,12 +81,28 @@ impl Host {
     pub fn with_devices(config: WasmConfig, devices: Devices) -> Result<Self, HostError> {
         let runtime =
             InProcess::new(config.max_stack_bytes).map_err(|source| HostError::Engine { source })?;
-        Ok(Self {
-            config,
-            runtime: Box::new(runtime),
-            broker: Broker::new(devices),
-            walls: Walls::in_process(),
-        })
+        Ok(Self::in_process(config, devices, runtime))
+    }
+
+    /// As [`Host::with_devices`], and compiled code is kept between runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if this machine cannot run the engine or the broker.
+    #[cfg(target_os = "linux")]
+    pub fn with_code_cache(
+        config: WasmConfig,
+        devices: Devices,
+        cache: CodeCache,
+    ) -> Result<Self, HostError> {
+        let runtime =
+            InProcess::new(config.max_stack_bytes).map_err(|source| HostError::Engine { source })?;
+        Ok(Self::in_process(config, devices, runtime.keeping_code_in(cache)))
+    }
+
+    fn in_process(config: WasmConfig, devices: Devices, runtime: InProcess) -> Self {
+        let (broker, walls) = (Broker::new(devices), Walls::in_process());
+        Self { config, runtime: Box::new(runtime), broker, walls }
     }
 
     /// A host that runs each plugin in a worker process which the operating system confines.

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::broker::Session;
-use crate::config::Limits;
-use crate::engine::{CheckedPlugin, CompiledPlugin, Engine, EngineError};
+#[cfg(target_os = "linux")]
+use crate::code_cache::{CodeCache, Shelf};
+use crate::config::{Isolation, Limits};
+use crate::engine::{
+    CheckedPlugin, Code, Compilable, CompileError, CompiledPlugin, Engine, EngineError, Instances,
+    POOLED_TABLE_ELEMENTS,
+};
 use crate::host::{Flavour, LoadError};
 use crate::instance::Metadata;
 use crate::local::{Local, StartError, Surroundings};
@@ -13,37 +19,76 @@ use crate::outcome::CallReport;
 use crate::runtime::{Interrupt, Prepared, Running, Runtime};
 use crate::walls::Walls;
 
-/// Runs plugins with engines in this process: one for each size of stack, which is the engine's and not the plugin's.
+/// Runs plugins with engines in this process: one for each size of stack and way to make instances, which are the engine's
+/// and not the plugin's.
 pub(crate) struct InProcess {
-    engines: Mutex<BTreeMap<u32, Engine>>,
+    engines: Mutex<BTreeMap<(u32, Instances), Engine>>,
+    #[cfg(target_os = "linux")]
+    cache: Option<CodeCache>,
 }
 
 impl InProcess {
     /// Starts with the engine that most plugins will use.
     pub(crate) fn new(max_stack_bytes: u32) -> Result<Self, EngineError> {
-        let engines = Mutex::default();
-        let runtime = Self { engines };
-        runtime.engine(max_stack_bytes).map(|_| runtime)
+        let runtime = Self {
+            engines: Mutex::default(),
+            #[cfg(target_os = "linux")]
+            cache: None,
+        };
+        runtime.engine(max_stack_bytes, Instances::OnDemand).map(|_| runtime)
     }
 
-    fn engine(&self, max_stack_bytes: u32) -> Result<Engine, EngineError> {
+    /// Keeps compiled code between runs.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn keeping_code_in(self, cache: CodeCache) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
+    fn engine(&self, max_stack_bytes: u32, instances: Instances) -> Result<Engine, EngineError> {
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = engines.get(&max_stack_bytes) {
+        if let Some(engine) = engines.get(&(max_stack_bytes, instances)) {
             return Ok(engine.clone());
         }
-        let engine = Engine::new(max_stack_bytes)?;
-        engines.insert(max_stack_bytes, engine.clone());
+        let engine = Engine::with(max_stack_bytes, instances)?;
+        engines.insert((max_stack_bytes, instances), engine.clone());
         Ok(engine)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn code(&self, engine: &Engine, plugin: &CheckedPlugin) -> Result<Code, CompileError> {
+        let verified = plugin.plugin();
+        let digest = verified.digest();
+        // A cache that cannot be used costs time, not the plugin.
+        let place = self.cache.as_ref().and_then(|cache| cache.in_process(&digest).ok());
+        match place.and_then(|place| Shelf::open(&place).ok()) {
+            Some(shelf) => shelf.code(engine, Compilable::verified(verified), &digest).map(|(code, _)| code),
+            None => Code::compile(engine, Compilable::verified(verified)),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn code(&self, engine: &Engine, plugin: &CheckedPlugin) -> Result<Code, CompileError> {
+        Code::compile(engine, Compilable::verified(plugin.plugin()))
+    }
+}
+
+/// Where the instances of a plugin come from.
+fn instances(limits: &Limits, flavour: Flavour) -> Instances {
+    let is_fresh = limits.isolation == Isolation::Fresh || flavour == Flavour::Command;
+    if is_fresh && limits.max_table_elements <= POOLED_TABLE_ELEMENTS {
+        Instances::Pooled
+    } else {
+        Instances::OnDemand
     }
 }
 
 impl Runtime for InProcess {
     fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, LoadError> {
         let flavour = plugin.flavour().ok_or(LoadError::NotAPlugin)?;
-        let engine = self.engine(limits.max_stack_bytes).map_err(|source| LoadError::Engine { source })?;
-        let compiled = CompiledPlugin::compile_checked(&engine, plugin)
-            .map_err(|source| LoadError::Compile { source })?;
-        Ok(Box::new(Ready { engine, compiled, flavour }))
+        let engine = self.engine(limits.max_stack_bytes, instances(limits, flavour));
+        let engine = engine.map_err(|source| LoadError::Engine { source })?;
+        let code = self.code(&engine, &plugin).map_err(|source| LoadError::Compile { source })?;
+        Ok(Box::new(Ready { engine, compiled: CompiledPlugin::of(plugin, code), flavour }))
     }
 }
 
@@ -74,8 +119,8 @@ impl Prepared for Ready {
 }
 
 impl Running for Local {
-    fn execute(&mut self, request: &[u8]) -> CallReport {
-        Self::execute(self, request)
+    fn execute(&mut self, request: &[u8], started: Instant) -> CallReport {
+        Self::execute(self, request, started)
     }
 
     fn walls(&self) -> Walls {

@@ -15,11 +15,11 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::broker::HostCalls;
 use crate::config::Limits;
-use crate::engine::{Code, Engine, TICK};
+use crate::engine::{Activity, Code, Engine, TICK};
 use crate::outcome::{Limit, LogLine, LogSource, Outcome};
 use crate::wasi::{Capture, Disk, OpenFiles, Setup};
 use abi::Exports;
-pub(crate) use abi::Metadata;
+pub(crate) use abi::{Metadata, Names, Told};
 pub(crate) use call_log::CallLog;
 pub(crate) use classify::Stopped;
 use classify::classify;
@@ -72,7 +72,12 @@ pub(crate) struct Cost {
 
 /// One instance of a plugin. After an outcome for which [`Outcome::keeps_instance`] is false it must be dropped.
 pub(crate) struct Instance {
-    engine: Engine,
+    activity: Arc<Activity>,
+    guest: Guest,
+}
+
+/// An instance's store and what the host calls of it.
+struct Guest {
     store: Store<State>,
     exports: Exports,
 }
@@ -82,10 +87,12 @@ impl Instance {
     /// all on one budget.
     pub(crate) fn start(
         engine: &Engine,
+        activity: &Arc<Activity>,
         code: &Code,
         limits: Limits,
         host_calls: Arc<dyn HostCalls>,
         setup: Setup,
+        told: Told,
     ) -> Result<(Self, Metadata), Outcome> {
         let (stdout, stderr) = (setup.stdout.clone(), setup.stderr.clone());
         let state = State {
@@ -114,31 +121,32 @@ impl Instance {
                 Some(_) | None => Err(Stopped(Limit::WallClock).into()),
             }
         });
-        let _ticking = engine.ticking();
-        begin(&mut store);
+        let _ticking = activity.begin();
+        begin(&mut store, Instant::now());
         let instance = code.pre().instantiate(&mut store).map_err(|error| classify(&error, store.data()))?;
-        let exports = Exports::find(&mut store, &instance)?;
-        store.data_mut().memory = instance.get_memory(&mut store, "memory");
-        let mut instance = Self { engine: engine.clone(), store, exports };
-        let metadata = instance.initialize()?;
-        Ok((instance, metadata))
+        let exports = Exports::find(&mut store, &instance, code.names())?;
+        store.data_mut().memory = code.names().memory(&mut store, &instance);
+        let mut guest = Guest { store, exports };
+        let metadata = guest.initialize(told)?;
+        Ok((Self { activity: Arc::clone(activity), guest }, metadata))
     }
 
-    /// Executes one request: JSON for a reactor, standard input for a command.
-    pub(crate) fn execute(&mut self, request: &[u8]) -> Outcome {
-        let engine = self.engine.clone();
-        let _ticking = engine.ticking();
-        begin(&mut self.store);
-        self.call(request)
+    /// Executes one request whose time begins now: JSON for a reactor, standard input for a command.
+    pub(crate) fn execute(&mut self, request: &[u8], now: Instant) -> Outcome {
+        let Self { activity, guest } = self;
+        let _ticking = activity.begin();
+        begin(&mut guest.store, now);
+        guest.call(request)
     }
 
     /// Takes what the call left behind.
     pub(crate) fn take_cost(&mut self) -> Cost {
-        let left = self.store.get_fuel().unwrap_or(0);
-        let state = self.store.data_mut();
+        let Guest { store, exports } = &mut self.guest;
+        let left = store.get_fuel().unwrap_or(0);
+        let state = store.data_mut();
         let mut reply = state.reply.take();
         if let Some(output) = state.stdout.take() {
-            if self.exports.stdout_is_reply() {
+            if exports.stdout_is_reply() {
                 reply = Some(output.bytes);
             } else {
                 state.log.push_printed(LogSource::Stdout, &output.bytes);
@@ -164,11 +172,10 @@ impl Instance {
     }
 }
 
-/// Gives the store the budget of one load or one call.
-fn begin(store: &mut Store<State>) {
+/// Gives the store the budget of one load or one call that begins now.
+fn begin(store: &mut Store<State>, now: Instant) {
     let state = store.data_mut();
     let time = state.limits.max_execution_time;
-    let now = Instant::now();
     state.deadline = now.checked_add(time).unwrap_or(now + LONGEST_CALL);
     state.limiter.begin_call();
     state.answer.clear();

@@ -7,6 +7,8 @@
 pub mod audit;
 pub mod broker;
 pub mod capability;
+#[cfg(target_os = "linux")]
+mod code_cache;
 mod config;
 pub mod devices;
 mod engine;
@@ -32,6 +34,8 @@ mod wasi;
 pub mod worker;
 
 pub use audit::{AuditLog, AuditSink};
+#[cfg(target_os = "linux")]
+pub use code_cache::{CodeCache, CodeCacheError};
 pub use config::{
     DEFAULT_MAX_CALLS_PER_SECOND, DEFAULT_MAX_COMPILE_BYTES, DEFAULT_MAX_COMPILE_TIME,
     DEFAULT_MAX_DISK_BYTES, DEFAULT_MAX_DISK_FILES, DEFAULT_MAX_EXECUTION_TIME, DEFAULT_MAX_FUEL,

@@ -109,22 +109,21 @@ impl Plugin for Loaded {
     }
 
     fn execute(&mut self, request: &[u8]) -> CallReport {
-        let admitted = match self.permission.withdrawn_for() {
-            Some(_) => Err(Suspension::Withdrawn),
-            None => self.health.admit(Instant::now()),
-        };
+        let started = Instant::now();
+        let admitted =
+            if self.session.is_withdrawn() { Err(Suspension::Withdrawn) } else { self.health.admit(started) };
         if let Err(suspension) = admitted {
             return CallReport::without_call(Outcome::Suspended { suspension }, Duration::ZERO);
         }
         if let Err(outcome) = self.see_granted_files() {
             return CallReport::without_call(outcome, Duration::ZERO);
         }
-        let report = self.running.execute(request);
+        let report = self.running.execute(request, started);
         self.session.audit().sum_up();
         if !report.outcome.keeps_instance() {
             self.session.handles().end_all();
         }
-        if self.permission.withdrawn_for().is_some() {
+        if self.session.is_withdrawn() {
             self.running.rest();
             let suspension = Suspension::Withdrawn;
             return CallReport { outcome: Outcome::Suspended { suspension }, ..report };
@@ -134,9 +133,11 @@ impl Plugin for Loaded {
             let suspension = Suspension::FilesRevoked;
             return CallReport { outcome: Outcome::Suspended { suspension }, ..report };
         }
-        self.health.record(&report.outcome, Instant::now());
+        self.health.record(&report.outcome);
         self.session.audit().call_ended(&report.outcome);
-        if let PluginState::Quarantined { failures, last } = self.state() {
+        if !report.outcome.keeps_instance()
+            && let PluginState::Quarantined { failures, last } = self.state()
+        {
             self.running.rest();
             self.session
                 .audit()

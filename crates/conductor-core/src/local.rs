@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::broker::HostCalls;
 use crate::capability::filesystem::DataQuota;
 use crate::config::{Isolation, Limits};
-use crate::engine::{Code, Engine};
+use crate::engine::{Activity, Code, Engine};
 use crate::host::Flavour;
-use crate::instance::{Instance, Metadata};
+use crate::instance::{Instance, Metadata, Told};
 use crate::outcome::{CallReport, Outcome};
 use crate::wasi::{Access, Disk, Setup, SetupError};
 
@@ -43,6 +43,7 @@ impl Surroundings {
 /// Code with its surroundings, and the instance that lives across calls.
 pub(crate) struct Local {
     engine: Engine,
+    activity: Arc<Activity>,
     code: Arc<Code>,
     flavour: Flavour,
     surroundings: Surroundings,
@@ -61,7 +62,8 @@ impl Local {
         host_calls: Arc<dyn HostCalls>,
     ) -> Self {
         let disk = surroundings.measure();
-        Self { engine, code, flavour, surroundings, disk, host_calls, instance: None }
+        let activity = Arc::new(engine.activity());
+        Self { engine, activity, code, flavour, surroundings, disk, host_calls, instance: None }
     }
 
     /// Starts a reactor, and returns what it says about itself. A command starts with each call.
@@ -70,17 +72,19 @@ impl Local {
             return Ok(Metadata::default());
         }
         let setup = self.setup(None).map_err(StartError::Setup)?;
-        let (instance, metadata) = self.instantiate(setup).map_err(StartError::Outcome)?;
-        self.instance = Some(instance);
+        let (instance, metadata) = self.instantiate(setup, Told::Now).map_err(StartError::Outcome)?;
+        self.instance = (self.surroundings.limits.isolation == Isolation::Persistent).then_some(instance);
         Ok(metadata)
     }
 
-    /// Executes one request.
-    pub(crate) fn execute(&mut self, request: &[u8]) -> CallReport {
-        let started = Instant::now();
+    /// Executes one request that came when it `started`.
+    pub(crate) fn execute(&mut self, request: &[u8], started: Instant) -> CallReport {
+        let lived_on = self.instance.is_some();
         let (outcome, cost) = match self.instance_for(request) {
             Ok(mut instance) => {
-                let outcome = instance.execute(request);
+                // Making an instance has a budget of its own.
+                let now = if lived_on { started } else { Instant::now() };
+                let outcome = instance.execute(request, now);
                 let cost = instance.take_cost();
                 if self.lives_on(&outcome) {
                     self.instance = Some(instance);
@@ -119,9 +123,17 @@ impl Local {
         Ok(Setup { disk: self.disk.clone(), ..setup })
     }
 
-    fn instantiate(&self, setup: Setup) -> Result<(Instance, Metadata), Outcome> {
+    fn instantiate(&self, setup: Setup, told: Told) -> Result<(Instance, Metadata), Outcome> {
         let limits = self.surroundings.limits;
-        Instance::start(&self.engine, &self.code, limits, Arc::clone(&self.host_calls), setup)
+        Instance::start(
+            &self.engine,
+            &self.activity,
+            &self.code,
+            limits,
+            Arc::clone(&self.host_calls),
+            setup,
+            told,
+        )
     }
 
     /// The instance for the next call: the one that lived on, or a new one.
@@ -131,7 +143,7 @@ impl Local {
         }
         let input = (self.flavour == Flavour::Command).then_some(request);
         let setup = self.setup(input).map_err(|error| Outcome::Protocol { reason: error.to_string() })?;
-        self.instantiate(setup).map(|(instance, _)| instance)
+        self.instantiate(setup, Told::Before).map(|(instance, _)| instance)
     }
 
     fn lives_on(&self, outcome: &Outcome) -> bool {

@@ -1,6 +1,7 @@
 //! Where plugins' code runs: one trait, of which this process and worker processes are the two implementations.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::broker::Session;
 use crate::config::Limits;
@@ -32,8 +33,8 @@ pub(crate) trait Prepared: Send {
 
 /// A plugin that runs.
 pub(crate) trait Running: Send {
-    /// Executes one request.
-    fn execute(&mut self, request: &[u8]) -> CallReport;
+    /// Executes one request that came when it `started`.
+    fn execute(&mut self, request: &[u8], started: Instant) -> CallReport;
 
     /// Which walls stand around it.
     fn walls(&self) -> Walls;

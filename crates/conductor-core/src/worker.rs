@@ -11,7 +11,6 @@
 //! memory become executable.
 
 mod channel;
-mod code_cache;
 mod frame;
 mod lock;
 mod order;
@@ -22,7 +21,6 @@ mod syscalls;
 mod turns;
 mod watch;
 
-pub use code_cache::{CodeCache, CodeCacheError};
 pub use frame::check_worker_frame;
 pub(crate) use lock::close_inherited;
 pub(crate) use order::HandedOver;

@@ -81,8 +81,9 @@ impl Hosting {
         devices: Devices,
         allow_weak_isolation: bool,
     ) -> Result<Host, HostError> {
+        use conductor_core::CodeCache;
         use conductor_core::WorkerOptions;
-        use conductor_core::worker::{CodeCache, WorkerProgram};
+        use conductor_core::worker::WorkerProgram;
 
         let cache = match CodeCache::open(&self.code_dir, &self.code_secret) {
             Ok(cache) => Some(cache),

@@ -1,14 +1,14 @@
 //! The thread that makes time limits pass.
 //!
 //! Code that WebAssembly compiles to checks an epoch counter; a thread that adds one to it every millisecond is what
-//! brings a call that never yields back to the host, where its deadline is compared with the clock. The thread ticks
-//! while calls run and for a while after, and sleeps otherwise, so that an idle host wakes nobody up and a busy one
-//! does not pay for waking the thread on every call.
+//! brings a call that never yields back to the host, where its deadline is compared with the clock. The thread looks
+//! once in a while whether any call runs and sleeps if none does, so that an idle host wakes nobody up and a busy one
+//! wakes the thread about once a second.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use wasmtime::EngineWeak;
@@ -16,73 +16,89 @@ use wasmtime::EngineWeak;
 /// Time between two ticks: how far past its deadline a computing call may run.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Ticks without a running call after which the thread goes to sleep.
-const IDLE_TICKS: u32 = 1_000;
+/// Ticks between two looks whether any call runs.
+const TICKS_BETWEEN_LOOKS: u32 = 1_000;
 
+/// The thread, and what keeps it from sleeping.
 pub(super) struct Ticker {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Thread,
+    end: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
 struct Shared {
-    running: AtomicUsize,
+    /// What may have a call under way. Each has a place in memory of its own that it alone writes to, so that calls on
+    /// several processors do not wait for one another.
+    all: Mutex<Vec<Weak<Busy>>>,
     asleep: AtomicBool,
     stopped: AtomicBool,
+}
+
+/// Whether a call is under way. A cache line of its own, lest neighbours in memory share it.
+#[derive(Default)]
+#[repr(align(64))]
+struct Busy(AtomicBool);
+
+/// Something that makes calls, one at a time.
+pub(crate) struct Activity {
+    busy: Arc<Busy>,
+    shared: Arc<Shared>,
+    thread: Thread,
 }
 
 impl Ticker {
     pub(super) fn start(engine: EngineWeak) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let thread = std::thread::Builder::new().name("conductor-epoch".into()).spawn({
+        let end = std::thread::Builder::new().name("conductor-epoch".into()).spawn({
             let shared = Arc::clone(&shared);
             move || shared.run(&engine)
         })?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { shared, thread: end.thread().clone(), end: Some(end) })
     }
 
-    pub(super) fn ticking(&self) -> Ticking<'_> {
-        self.shared.running.fetch_add(1, Ordering::SeqCst);
-        if self.shared.asleep.load(Ordering::SeqCst)
-            && let Some(thread) = &self.thread
-        {
-            thread.thread().unpark();
-        }
-        Ticking { running: &self.shared.running }
+    /// Something new that makes calls.
+    pub(super) fn activity(&self) -> Activity {
+        let busy = Arc::default();
+        self.shared.lock().push(Arc::downgrade(&busy));
+        Activity { busy, shared: Arc::clone(&self.shared), thread: self.thread.clone() }
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // The last owner of an engine may be the ticker's own upgrade of it: a thread cannot join itself.
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
-            }
+        self.thread.unpark();
+        // The last owner of an engine may be the ticker's own upgrade of it: a thread cannot join itself.
+        if let Some(end) = self.end.take().filter(|_| self.thread.id() != std::thread::current().id()) {
+            let _ = end.join();
         }
+    }
+}
+
+impl Activity {
+    /// Makes time pass while the returned value lives.
+    pub(crate) fn begin(&self) -> Ticking<'_> {
+        self.busy.0.store(true, Ordering::SeqCst);
+        if self.shared.asleep.load(Ordering::SeqCst) {
+            self.thread.unpark();
+        }
+        Ticking { busy: &self.busy }
     }
 }
 
 impl Shared {
     fn run(&self, engine: &EngineWeak) {
-        let mut idle = 0;
         while !self.stopped.load(Ordering::SeqCst) {
-            if self.running.load(Ordering::SeqCst) > 0 {
-                idle = 0;
-            } else {
-                idle += 1;
+            for _ in 0..TICKS_BETWEEN_LOOKS {
+                std::thread::sleep(TICK);
+                match engine.upgrade() {
+                    Some(engine) => engine.increment_epoch(),
+                    None => return,
+                }
             }
-            if idle > IDLE_TICKS {
+            if !self.any_is_busy() {
                 self.sleep_until_needed();
-                idle = 0;
-                continue;
-            }
-            std::thread::sleep(TICK);
-            match engine.upgrade() {
-                Some(engine) => engine.increment_epoch(),
-                None => return,
             }
         }
     }
@@ -91,20 +107,30 @@ impl Shared {
     /// announcement and unparks, or is seen.
     fn sleep_until_needed(&self) {
         self.asleep.store(true, Ordering::SeqCst);
-        while self.running.load(Ordering::SeqCst) == 0 && !self.stopped.load(Ordering::SeqCst) {
+        while !self.any_is_busy() && !self.stopped.load(Ordering::SeqCst) {
             std::thread::park();
         }
         self.asleep.store(false, Ordering::SeqCst);
     }
+
+    fn any_is_busy(&self) -> bool {
+        let mut all = self.lock();
+        all.retain(|busy| busy.strong_count() > 0);
+        all.iter().any(|busy| busy.upgrade().is_some_and(|busy| busy.0.load(Ordering::SeqCst)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Busy>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Keeps the ticker ticking; see [`super::Engine::ticking`].
+/// Keeps the ticker ticking; see [`Activity::begin`].
 pub(crate) struct Ticking<'a> {
-    running: &'a AtomicUsize,
+    busy: &'a Busy,
 }
 
 impl Drop for Ticking<'_> {
     fn drop(&mut self) {
-        self.running.fetch_sub(1, Ordering::SeqCst);
+        self.busy.0.store(false, Ordering::Release);
     }
 }

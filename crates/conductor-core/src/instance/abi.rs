@@ -2,10 +2,10 @@
 
 use conductor_abi::MAX_MANIFEST_BYTES;
 use serde::{Deserialize, Serialize};
-use wasmtime::{Store, TypedFunc};
+use wasmtime::{Func, Module, ModuleExport, Store, TypedFunc};
 
 use super::classify::{classify, exit_code};
-use super::{Instance, State};
+use super::{Guest, State};
 use crate::outcome::{Limit, Outcome};
 
 /// What a plugin says about itself when it is asked, as JSON that nobody has checked yet.
@@ -17,7 +17,53 @@ pub(crate) struct Metadata {
     pub(crate) capabilities: Option<Vec<u8>>,
 }
 
-/// The exports that the host calls, looked up once.
+/// Whether the plugin is asked what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It is.
+    Now,
+    /// It was, when it was loaded.
+    Before,
+}
+
+/// Where a module has the exports that the host calls: looked up by name once, and not for every instance.
+pub(crate) struct Names {
+    memory: Option<ModuleExport>,
+    start: Option<ModuleExport>,
+    alloc: Option<ModuleExport>,
+    dealloc: Option<ModuleExport>,
+    execute: Option<ModuleExport>,
+    initialize: Option<ModuleExport>,
+    init: Option<ModuleExport>,
+    capabilities: Option<ModuleExport>,
+}
+
+impl Names {
+    pub(crate) fn of(module: &Module) -> Self {
+        let find = |name| module.get_export_index(name);
+        Self {
+            memory: find("memory"),
+            start: find("_start"),
+            alloc: find("alloc"),
+            dealloc: find("dealloc"),
+            execute: find("execute"),
+            initialize: find("_initialize"),
+            init: find("init"),
+            capabilities: find("capabilities"),
+        }
+    }
+
+    /// The exported memory of an instance.
+    pub(super) fn memory(
+        &self,
+        store: &mut Store<State>,
+        instance: &wasmtime::Instance,
+    ) -> Option<wasmtime::Memory> {
+        instance.get_module_export(store, self.memory.as_ref()?)?.into_memory()
+    }
+}
+
+/// The exports that the host calls, of one instance.
 pub(super) enum Exports {
     Reactor(Box<Reactor>),
     Command { start: TypedFunc<(), ()> },
@@ -41,21 +87,26 @@ enum Capabilities {
 }
 
 impl Exports {
-    pub(super) fn find(store: &mut Store<State>, instance: &wasmtime::Instance) -> Result<Self, Outcome> {
-        if instance.get_func(&mut *store, "execute").is_none() {
-            let start = required(store, instance, "_start", "() -> ()")?;
+    pub(super) fn find(
+        store: &mut Store<State>,
+        instance: &wasmtime::Instance,
+        names: &Names,
+    ) -> Result<Self, Outcome> {
+        let mut found = Found { store, instance };
+        if found.function(names.execute.as_ref()).is_none() {
+            let start = found.required(names.start.as_ref(), "_start", "() -> ()")?;
             return Ok(Self::Command { start });
         }
-        if instance.get_memory(&mut *store, "memory").is_none() {
+        if names.memory(found.store, instance).is_none() {
             return Err(protocol("does not export its memory as `memory`"));
         }
         Ok(Self::Reactor(Box::new(Reactor {
-            alloc: required(store, instance, "alloc", "(i32) -> i32")?,
-            dealloc: optional(store, instance, "dealloc", "(i32, i32) -> ()")?,
-            execute: required(store, instance, "execute", "(i32, i32) -> i32")?,
-            initialize: optional(store, instance, "_initialize", "() -> ()")?,
-            init: optional(store, instance, "init", "() -> i64")?,
-            capabilities: Capabilities::find(store, instance)?,
+            alloc: found.required(names.alloc.as_ref(), "alloc", "(i32) -> i32")?,
+            dealloc: found.optional(names.dealloc.as_ref(), "dealloc", "(i32, i32) -> ()")?,
+            execute: found.required(names.execute.as_ref(), "execute", "(i32, i32) -> i32")?,
+            initialize: found.optional(names.initialize.as_ref(), "_initialize", "() -> ()")?,
+            init: found.optional(names.init.as_ref(), "init", "() -> i64")?,
+            capabilities: found.capabilities(names.capabilities.as_ref())?,
         })))
     }
 
@@ -65,39 +116,48 @@ impl Exports {
     }
 }
 
-impl Capabilities {
-    fn find(store: &mut Store<State>, instance: &wasmtime::Instance) -> Result<Option<Self>, Outcome> {
-        if instance.get_func(&mut *store, "capabilities").is_none() {
-            return Ok(None);
-        }
-        if let Ok(packed) = instance.get_typed_func(&mut *store, "capabilities") {
-            return Ok(Some(Self::Packed(packed)));
-        }
-        required(store, instance, "capabilities", "() -> i64 or () -> i32").map(Self::Terminated).map(Some)
+/// The exports of one instance.
+struct Found<'a> {
+    store: &'a mut Store<State>,
+    instance: &'a wasmtime::Instance,
+}
+
+impl Found<'_> {
+    fn function(&mut self, export: Option<&ModuleExport>) -> Option<Func> {
+        self.instance.get_module_export(&mut *self.store, export?)?.into_func()
     }
-}
 
-fn required<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
-    store: &mut Store<State>,
-    instance: &wasmtime::Instance,
-    name: &str,
-    signature: &str,
-) -> Result<TypedFunc<P, R>, Outcome> {
-    optional(store, instance, name, signature)?.ok_or_else(|| protocol(&format!("does not export `{name}`")))
-}
+    fn required<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
+        &mut self,
+        export: Option<&ModuleExport>,
+        name: &str,
+        signature: &str,
+    ) -> Result<TypedFunc<P, R>, Outcome> {
+        self.optional(export, name, signature)?.ok_or_else(|| protocol(&format!("does not export `{name}`")))
+    }
 
-fn optional<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
-    store: &mut Store<State>,
-    instance: &wasmtime::Instance,
-    name: &str,
-    signature: &str,
-) -> Result<Option<TypedFunc<P, R>>, Outcome> {
-    match instance.get_func(&mut *store, name) {
-        None => Ok(None),
-        Some(function) => function
-            .typed(&*store)
-            .map(Some)
-            .map_err(|_| protocol(&format!("exports `{name}` with another type than {signature}"))),
+    fn optional<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
+        &mut self,
+        export: Option<&ModuleExport>,
+        name: &str,
+        signature: &str,
+    ) -> Result<Option<TypedFunc<P, R>>, Outcome> {
+        match self.function(export) {
+            None => Ok(None),
+            Some(function) => function
+                .typed(&*self.store)
+                .map(Some)
+                .map_err(|_| protocol(&format!("exports `{name}` with another type than {signature}"))),
+        }
+    }
+
+    fn capabilities(&mut self, export: Option<&ModuleExport>) -> Result<Option<Capabilities>, Outcome> {
+        let Some(function) = self.function(export) else { return Ok(None) };
+        if let Ok(packed) = function.typed(&*self.store) {
+            return Ok(Some(Capabilities::Packed(packed)));
+        }
+        let terminated = self.required(export, "capabilities", "() -> i64 or () -> i32")?;
+        Ok(Some(Capabilities::Terminated(terminated)))
     }
 }
 
@@ -105,22 +165,21 @@ fn protocol(reason: &str) -> Outcome {
     Outcome::Protocol { reason: reason.to_owned() }
 }
 
-impl Instance {
-    /// Runs `_initialize`, `init` and `capabilities`, as far as the plugin has them.
-    pub(super) fn initialize(&mut self) -> Result<Metadata, Outcome> {
+impl Guest {
+    /// Runs `_initialize` and `init`, as far as the plugin has them, and where it is to be `told` what the plugin says about
+    /// itself, `capabilities`.
+    pub(super) fn initialize(&mut self, told: Told) -> Result<Metadata, Outcome> {
         let Exports::Reactor(reactor) = &self.exports else { return Ok(Metadata::default()) };
         let (initialize, init) = (reactor.initialize.clone(), reactor.init.clone());
         let capabilities = reactor.capabilities.clone();
         if let Some(initialize) = initialize {
             self.run(&initialize, ())?;
         }
-        let init = match init {
-            Some(init) => {
-                let packed = self.run(&init, ())?;
-                Some(self.read_packed(packed, "init")?)
-            }
-            None => None,
-        };
+        let init = init.map(|init| self.run(&init, ())).transpose()?;
+        if told == Told::Before {
+            return Ok(Metadata::default());
+        }
+        let init = init.map(|packed| self.read_packed(packed, "init")).transpose()?;
         let capabilities = match capabilities {
             Some(Capabilities::Packed(function)) => {
                 let packed = self.run(&function, ())?;

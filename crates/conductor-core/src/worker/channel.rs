@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
@@ -13,8 +13,11 @@ use zeroize::Zeroize;
 use super::frame::{self, LENGTH_BYTES};
 use crate::outcome::WorkerFault;
 
-/// Bytes that are read at once.
+/// Room for at least so many bytes is there whenever something is read.
 const READ_BYTES: usize = 16 * 1024;
+
+/// How often a deadline is looked at while the kernel waits: what is received in time is received without asking the clock.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Capacity that a buffer keeps between frames; a larger one is given back.
 const KEPT_BYTES: usize = 256 * 1024;
@@ -23,8 +26,10 @@ const KEPT_BYTES: usize = 256 * 1024;
 pub(super) struct Channel {
     stream: UnixStream,
     outgoing: Vec<u8>,
-    /// What was read; the first `taken` bytes of it belong to frames that were handed out.
+    /// Room for what is read; the first `filled` bytes were, and the first `taken` of those belong to frames that were handed
+    /// out.
     incoming: Vec<u8>,
+    filled: usize,
     taken: usize,
     max_frame: u64,
 }
@@ -51,12 +56,13 @@ pub(super) enum ChannelError {
 impl Channel {
     /// A channel that waits as long as it takes.
     pub(super) const fn new(stream: UnixStream, max_frame: u64) -> Self {
-        Self { stream, outgoing: Vec::new(), incoming: Vec::new(), taken: 0, max_frame }
+        Self { stream, outgoing: Vec::new(), incoming: Vec::new(), filled: 0, taken: 0, max_frame }
     }
 
-    /// A channel whose operations end by a deadline.
+    /// A channel whose operations end by a deadline, or soon after.
     pub(super) fn with_deadlines(stream: UnixStream, max_frame: u64) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
+        stream.set_read_timeout(Some(LOOK_EVERY))?;
+        stream.set_write_timeout(Some(LOOK_EVERY))?;
         Ok(Self::new(stream, max_frame))
     }
 
@@ -77,7 +83,7 @@ impl Channel {
             match self.stream.write(left) {
                 Ok(0) => return Err(ChannelError::Closed),
                 Ok(count) => sent += count,
-                Err(error) => self.wait_or_fail(error, PollFlags::OUT, deadline)?,
+                Err(error) => wait_or_fail(&error, deadline)?,
             }
         }
         self.outgoing.clear();
@@ -90,11 +96,9 @@ impl Channel {
         &mut self,
         deadline: Option<Instant>,
     ) -> Result<(H, Tail), ChannelError> {
-        self.incoming.drain(..self.taken);
-        self.taken = 0;
-        self.incoming.shrink_to(KEPT_BYTES.max(self.incoming.len()));
+        self.make_room();
         let length = loop {
-            if let Some(length) = self.incoming.first_chunk::<LENGTH_BYTES>() {
+            if let Some(length) = self.received().first_chunk::<LENGTH_BYTES>() {
                 break u64::from(u32::from_le_bytes(*length));
             }
             self.read_some(deadline)?;
@@ -103,7 +107,7 @@ impl Channel {
             return Err(ChannelError::TooLarge { found: length, max: self.max_frame });
         }
         let end = LENGTH_BYTES + usize::try_from(length).map_err(|_| ChannelError::Garbage)?;
-        while self.incoming.len() < end {
+        while self.filled < end {
             self.read_some(deadline)?;
         }
         self.taken = end;
@@ -124,50 +128,53 @@ impl Channel {
 
     /// Whether the other end has sent something that nobody asked for, or has closed.
     pub(super) fn has_unexpected(&mut self) -> bool {
-        if self.incoming.len() > self.taken {
+        if self.filled > self.taken {
             return true;
         }
         let mut file = [PollFd::new(&self.stream, PollFlags::IN)];
         poll(&mut file, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
-    fn read_some(&mut self, deadline: Option<Instant>) -> Result<(), ChannelError> {
-        let filled = self.incoming.len();
-        self.incoming.resize(filled + READ_BYTES, 0);
-        let result = self.stream.read(self.incoming.get_mut(filled..).unwrap_or_default());
-        self.incoming.truncate(filled + result.as_ref().map_or(0, |count| *count));
-        match result {
-            Ok(0) => Err(ChannelError::Closed),
-            Ok(_) => Ok(()),
-            Err(error) => self.wait_or_fail(error, PollFlags::IN, deadline),
+    /// What was read and not given back.
+    fn received(&self) -> &[u8] {
+        self.incoming.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Gives back the frame that was handed out last, and memory that a large one took.
+    fn make_room(&mut self) {
+        self.incoming.copy_within(self.taken..self.filled, 0);
+        self.filled -= self.taken;
+        self.taken = 0;
+        if self.incoming.len() > KEPT_BYTES && self.filled <= KEPT_BYTES {
+            self.incoming.truncate(KEPT_BYTES);
+            self.incoming.shrink_to_fit();
         }
     }
 
-    /// After an operation that did not succeed: waits until it may, if that is what it takes.
-    fn wait_or_fail(
-        &self,
-        error: io::Error,
-        flags: PollFlags,
-        deadline: Option<Instant>,
-    ) -> Result<(), ChannelError> {
-        match (error.kind(), deadline) {
-            (io::ErrorKind::Interrupted, _) => Ok(()),
-            (io::ErrorKind::WouldBlock, Some(deadline)) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(ChannelError::Late);
-                }
-                let timeout = Timespec {
-                    tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                    tv_nsec: i64::from(left.subsec_nanos()),
-                };
-                // Whatever it ends with, the operation is tried again, and so is the deadline.
-                let _ = poll(&mut [PollFd::new(&self.stream, flags)], Some(&timeout));
+    fn read_some(&mut self, deadline: Option<Instant>) -> Result<(), ChannelError> {
+        if self.incoming.len() < self.filled + READ_BYTES {
+            self.incoming.resize(self.filled + READ_BYTES, 0);
+        }
+        match self.stream.read(self.incoming.get_mut(self.filled..).unwrap_or_default()) {
+            Ok(0) => Err(ChannelError::Closed),
+            Ok(count) => {
+                self.filled += count;
                 Ok(())
             }
-            (io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset, _) => Err(ChannelError::Closed),
-            (_, _) => Err(ChannelError::Failed),
+            Err(error) => wait_or_fail(&error, deadline),
         }
+    }
+}
+
+/// After an operation that did not succeed: whether to try it again.
+fn wait_or_fail(error: &io::Error, deadline: Option<Instant>) -> Result<(), ChannelError> {
+    match (error.kind(), deadline) {
+        (io::ErrorKind::Interrupted, _) => Ok(()),
+        // The kernel has waited for a while.
+        (io::ErrorKind::WouldBlock, Some(deadline)) if Instant::now() < deadline => Ok(()),
+        (io::ErrorKind::WouldBlock, Some(_)) => Err(ChannelError::Late),
+        (io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset, _) => Err(ChannelError::Closed),
+        (_, _) => Err(ChannelError::Failed),
     }
 }
 
@@ -186,8 +193,6 @@ impl ChannelError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]

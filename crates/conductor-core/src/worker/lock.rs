@@ -15,8 +15,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::code_cache::MAX_CODE_BYTES;
 use super::order::Order;
+use crate::code_cache::MAX_CODE_BYTES;
 use crate::walls::ProcessWall;
 
 /// Descriptors that a worker needs beside those of its plugin: its channel, the plugin's bytes, directories, and those that

@@ -5,7 +5,6 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 
 use conductor_signing::{Digest, VerifiedPlugin};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
@@ -14,8 +13,8 @@ use rustix::net::{
     SendFlags, recvmsg, sendmsg,
 };
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroize;
 
+use crate::code_cache::Place;
 use crate::host::Flavour;
 use crate::local::Surroundings;
 
@@ -30,30 +29,11 @@ pub(super) struct Order {
     pub(super) bytes: u64,
     pub(super) flavour: Flavour,
     pub(super) surroundings: Surroundings,
-    pub(super) cache: Option<CacheOrder>,
+    pub(super) cache: Option<Place>,
     pub(super) max_compile_seconds: u64,
     pub(super) max_compile_bytes: u64,
     /// Whether the worker may go on where the kernel cannot lock it.
     pub(super) allow_weak_isolation: bool,
-}
-
-/// Where the worker keeps its compiled code, and the key that says that it is its own.
-#[derive(Serialize, Deserialize)]
-pub(super) struct CacheOrder {
-    pub(super) directory: PathBuf,
-    pub(super) key: [u8; 32],
-}
-
-impl Drop for CacheOrder {
-    fn drop(&mut self) {
-        self.key.zeroize();
-    }
-}
-
-impl std::fmt::Debug for CacheOrder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CacheOrder").field("directory", &self.directory).finish_non_exhaustive()
-    }
 }
 
 /// A verified plugin's bytes in a sealed file in memory.

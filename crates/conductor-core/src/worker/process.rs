@@ -9,12 +9,12 @@ use std::time::Instant;
 use conductor_abi::Status;
 
 use super::channel::{Channel, ChannelError};
-use super::code_cache::Shelf;
 use super::frame::{self, CompileFault, Done, End, FromWorker, ToWorker};
 use super::order::{self, HandedOver, Order};
 use super::{lock, syscalls};
 use crate::broker::{Answer, HostCalls};
-use crate::engine::{Code, Compilable, CompileError, Engine};
+use crate::code_cache::Shelf;
+use crate::engine::{Code, Compilable, CompileError, Engine, Instances};
 use crate::local::{Local, StartError};
 
 /// Longest frame that a supervisor sends: a request, or an answer, whose limits it enforces itself.
@@ -67,7 +67,7 @@ pub fn run_with(mut taken_over: impl FnMut(Stage, BorrowedFd<'_>)) -> Result<(),
         // The supervisor says what is missing.
         return channel.send(&FromWorker::Locked(wall), &[]);
     }
-    let engine = Engine::in_worker(order.surroundings.limits.max_stack_bytes)
+    let engine = Engine::with(order.surroundings.limits.max_stack_bytes, Instances::InWorker)
         .map_err(|error| WorkerError::Start { what: "make its engine", source: io::Error::other(error) })?;
     // From here on the threads of the process are those that it has.
     wall.seccomp = syscalls::restrict().is_ok();
@@ -80,7 +80,7 @@ pub fn run_with(mut taken_over: impl FnMut(Stage, BorrowedFd<'_>)) -> Result<(),
     let plugin = HandedOver::read(file, &order)
         .map_err(|source| WorkerError::Start { what: "read its plugin", source })?;
     let cache = order.cache.take().zip(locked.cache);
-    let shelf = cache.map(|(order, directory)| Shelf::new(directory, order.key.into()));
+    let shelf = cache.map(|(place, directory)| Shelf::new(directory, place.key.into()));
     let (code, cached) = match compile(&engine, &plugin, shelf) {
         Ok(compiled) => compiled,
         Err(error) => return channel.send(&FromWorker::NotCompiled(CompileFault::of(&error)), &[]),
@@ -100,7 +100,7 @@ pub fn run_with(mut taken_over: impl FnMut(Stage, BorrowedFd<'_>)) -> Result<(),
 
 fn compile(engine: &Engine, plugin: &HandedOver, shelf: Option<Shelf>) -> Result<(Code, bool), CompileError> {
     match shelf {
-        Some(shelf) => shelf.code(engine, plugin),
+        Some(shelf) => shelf.code(engine, Compilable::handed_over(plugin), plugin.digest()),
         None => Code::compile(engine, Compilable::handed_over(plugin)).map(|code| (code, false)),
     }
 }
@@ -135,7 +135,7 @@ fn serve(
             Err(error) => return Err(error),
         }
         reach(Stage::Called);
-        let (done, reply) = Done::of(local.execute(&request));
+        let (done, reply) = Done::of(local.execute(&request, Instant::now()));
         channel.send(&FromWorker::Done(done), &reply)?;
     }
 }

@@ -11,7 +11,6 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde::Serialize;
 
 use super::channel::{Channel, ChannelError, Tail};
-use super::code_cache::{CodeCache, MAX_CODE_BYTES};
 use super::frame::{self, FromWorker, ToWorker};
 use super::order::{Order, SealedPlugin};
 use super::spawner::{Spawner, WorkerProgram};
@@ -19,6 +18,7 @@ use super::turns::Turns;
 use super::watch::{Allowance, Handle, Watch};
 use crate::broker::Session;
 use crate::capability::filesystem::DataQuota;
+use crate::code_cache::{CodeCache, MAX_CODE_BYTES};
 use crate::config::Limits;
 use crate::engine::{CheckedPlugin, CompileError, check_stack};
 use crate::host::{Flavour, LoadError};
@@ -202,8 +202,7 @@ impl Interrupt for Current {
 }
 
 impl Running for Supervised {
-    fn execute(&mut self, request: &[u8]) -> CallReport {
-        let started = Instant::now();
+    fn execute(&mut self, request: &[u8], started: Instant) -> CallReport {
         let result = self.worker_for_call().and_then(|mut worker| {
             let report = worker
                 .execute(request, &self.session, &self.surroundings.limits, started)
@@ -251,6 +250,7 @@ impl Supervised {
         match self.spec.start(&self.surroundings, &self.session) {
             Ok((worker, _)) => {
                 self.current.is_now(&worker.handle);
+                self.walls = Walls { process: Some(worker.wall) };
                 Ok(worker)
             }
             Err(LoadError::Start { outcome }) => Err(outcome),
@@ -333,7 +333,7 @@ impl Spec {
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
         let limits = &surroundings.limits;
         let cache = match &self.shared.cache {
-            Some(cache) => Some(cache.order(&self.digest).map_err(failed)?),
+            Some(cache) => Some(cache.in_worker(&self.digest).map_err(failed)?),
             None => None,
         };
         let own =

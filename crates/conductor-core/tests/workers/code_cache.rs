@@ -7,8 +7,8 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use conductor_core::worker::{CodeCache, WorkerProgram};
-use conductor_core::{Host, Outcome, PluginOptions, WasmConfig};
+use conductor_core::worker::WorkerProgram;
+use conductor_core::{CodeCache, Devices, Host, Outcome, PluginOptions, WasmConfig};
 use conductor_signing::Digest;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -127,9 +127,36 @@ pub(crate) fn a_hit_runs_the_code_in_the_file() {
     assert_eq!(identity(&file), before);
 }
 
+/// A host that runs plugins in its own process uses its code again, and never what a worker of the same plugin wrote: that
+/// could be anything, and would run without the second wall.
+pub(crate) fn a_host_does_not_believe_what_workers_write() {
+    let (place, plugin, other) = (Place::new(), Numbered(11), Numbered(22));
+    let in_process = || {
+        let cache = CodeCache::open(&place.cache(), &place.secret()).expect("cache");
+        Host::with_code_cache(WasmConfig::default(), Devices::default(), cache).expect("host")
+    };
+    plugin.runs_on(&in_process());
+    let digest = Digest::from_bytes(&plugin.wasm());
+    let shelf = place.cache().join(format!("{digest}-in-process"));
+    let file = fs::read_dir(&shelf).expect("shelf").next().expect("a file").expect("entry").path();
+    let written = (identity(&file), read(&file));
+    plugin.runs_on(&in_process());
+    assert_eq!((identity(&file), read(&file)), written, "it is used again");
+
+    // What a worker that was taken over could leave: another plugin's code under the key of its own.
+    other.runs_on(&in_process());
+    let others = place.cache().join(format!("{}-in-process", Digest::from_bytes(&other.wasm())));
+    let others = fs::read_dir(&others).expect("shelf").next().expect("a file").expect("entry").path();
+    let foreign = read(&others).split_off(HEADER_BYTES);
+    let forged = authenticated(&place, &plugin, &file, &foreign);
+    fs::write(&file, &forged).expect("written");
+    plugin.runs_on(&in_process());
+    assert_ne!(read(&file), forged, "it is compiled again and replaced");
+}
+
 /// A file as a worker of this plugin would write it.
 fn authenticated(place: &Place, plugin: &Numbered, file: &Path, code: &[u8]) -> Vec<u8> {
-    const CONTEXT: &[u8] = b"conductor code cache v1\0";
+    const CONTEXT: &[u8] = b"conductor code cache v2\0";
     let mac = |key: &[u8], parts: &[&[u8]]| {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length");
         parts.iter().for_each(|part| mac.update(part));
@@ -137,10 +164,10 @@ fn authenticated(place: &Place, plugin: &Numbered, file: &Path, code: &[u8]) -> 
     };
     let digest = Digest::from_bytes(&plugin.wasm());
     let secret = read(&place.secret());
-    let key = mac(&secret, &[CONTEXT, digest.as_bytes()]);
+    let key = mac(&secret, &[CONTEXT, b"worker\0", digest.as_bytes()]);
     let name = file.file_name().expect("a name").as_encoded_bytes();
     let tag = mac(&key, &[CONTEXT, digest.as_bytes(), name, b"\0", code]);
-    [b"CNDCODE1", &tag[..], code].concat()
+    [b"CNDCODE2", &tag[..], code].concat()
 }
 
 /// Something put in place of a sound file.

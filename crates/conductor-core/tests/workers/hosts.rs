@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use conductor_core::worker::{CodeCache, WorkerError, WorkerProgram};
-use conductor_core::{Devices, Host, LoadError, Plugin, PluginOptions, WasmConfig, WorkerOptions};
+use conductor_core::worker::{WorkerError, WorkerProgram};
+use conductor_core::{CodeCache, Devices, Host, LoadError, Plugin, PluginOptions, WasmConfig, WorkerOptions};
 
 use crate::support;
 

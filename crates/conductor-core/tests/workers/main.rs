@@ -70,6 +70,7 @@ fn trials() -> Vec<Trial> {
         test("restarts::leave_nothing_behind", restarts::leave_nothing_behind),
         test("memory::in_workers", memory::a_worker_grows_by_no_more_than_its_plugin_may),
         test("code_cache::sound_code", code_cache::sound_code_is_used_again),
+        test("code_cache::in_process", code_cache::a_host_does_not_believe_what_workers_write),
         test("code_cache::hit", code_cache::a_hit_runs_the_code_in_the_file),
         test("code_cache::anything_else", code_cache::anything_else_is_ignored_and_replaced),
         test("code_cache::directory", code_cache::a_directory_is_ignored),

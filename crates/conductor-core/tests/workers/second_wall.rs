@@ -5,7 +5,8 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use conductor_core::worker::{CodeCache, WorkerProgram};
+use conductor_core::CodeCache;
+use conductor_core::worker::WorkerProgram;
 use conductor_core::{Host, Outcome, Plugin, PluginOptions, ProcessWall, WasmConfig};
 
 use crate::attempts::Verdict;

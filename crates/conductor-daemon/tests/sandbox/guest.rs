@@ -5,7 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use conductor_abi::Request;
-use conductor_core::worker::{CodeCache, WorkerProgram};
+use conductor_core::CodeCache;
+use conductor_core::worker::WorkerProgram;
 use conductor_core::{
     CallReport, Devices, Host, Limits, LoadError, Plugin, PluginOptions, WasmConfig, WorkerOptions,
 };

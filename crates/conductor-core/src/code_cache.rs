@@ -1,8 +1,9 @@
-//! Compiled code that outlives the process, kept where only the worker of the same plugin reads and writes.
+//! Compiled code that outlives the process.
 //!
 //! A file of machine code is as dangerous as the code in it, so a file is believed only with a code of authentication under
-//! a key that the host derives for this plugin's digest alone and gives to no other worker. What is authenticated is what is
-//! run: the bytes are read once, into memory of the process.
+//! a key that the host derives for this plugin's digest, and for where its code runs: a worker is given the key of its own
+//! plugin and no other, and what workers write is never believed by a host that runs plugins in its own process. What is
+//! authenticated is what is run: the bytes are read once, into memory of the process.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -15,24 +16,31 @@ use std::path::{Path, PathBuf};
 use conductor_signing::{Digest, FileError, secret};
 use hmac::{Hmac, KeyInit, Mac};
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
-use super::order::{CacheOrder, HandedOver};
 use crate::engine::{Code, Compilable, CompileError, Engine};
 
 /// Most bytes of one file of compiled code; stops a worker that was taken over from filling the disk through its cache, and
 /// a file from filling its memory.
-pub(super) const MAX_CODE_BYTES: u64 = 256 * 1024 * 1024;
+pub(crate) const MAX_CODE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// First bytes of a file: what it is, and its version.
-const MAGIC: &[u8; 8] = b"CNDCODE1";
+const MAGIC: &[u8; 8] = b"CNDCODE2";
 
 /// Bytes of the code of authentication.
 const TAG_BYTES: usize = 32;
 
+/// Where in a file the code begins.
+const CODE_AT: usize = MAGIC.len() + TAG_BYTES;
+
 /// Names that what is authenticated is this and nothing else.
-const CONTEXT: &[u8] = b"conductor code cache v1\0";
+const CONTEXT: &[u8] = b"conductor code cache v2\0";
+
+/// The same, for where the code runs. A worker that was taken over can write what it likes under its key.
+const IN_WORKER: &[u8] = b"worker\0";
+const IN_PROCESS: &[u8] = b"in process\0";
 
 /// Where compiled code is kept between runs: a directory with one directory for each plugin, and a secret.
 ///
@@ -57,14 +65,43 @@ impl CodeCache {
         Ok(Self { directory: directory.to_owned(), secret })
     }
 
-    /// What the worker of one plugin is told. Makes its directory.
-    pub(super) fn order(&self, digest: &Digest) -> io::Result<CacheOrder> {
-        let directory = self.directory.join(digest.to_string());
+    /// The place of one plugin's code that runs in a worker. Makes its directory.
+    pub(crate) fn in_worker(&self, digest: &Digest) -> io::Result<Place> {
+        self.place(digest, digest.to_string(), IN_WORKER)
+    }
+
+    /// The place of one plugin's code that runs in this process. Makes its directory.
+    pub(crate) fn in_process(&self, digest: &Digest) -> io::Result<Place> {
+        self.place(digest, format!("{digest}-in-process"), IN_PROCESS)
+    }
+
+    fn place(&self, digest: &Digest, name: String, runs: &[u8]) -> io::Result<Place> {
+        let directory = self.directory.join(name);
         make_directory(&directory)?;
         let mut mac = keyed(&self.secret);
         mac.update(CONTEXT);
+        mac.update(runs);
         mac.update(digest.as_bytes());
-        Ok(CacheOrder { directory, key: mac.finalize().into_bytes().into() })
+        Ok(Place { directory, key: mac.finalize().into_bytes().into() })
+    }
+}
+
+/// Where the code of one plugin is kept, and the key that says that it is its own.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) directory: PathBuf,
+    pub(crate) key: [u8; 32],
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 
@@ -94,42 +131,55 @@ pub enum CodeCacheError {
     },
 }
 
-/// A worker's part of the cache.
-pub(super) struct Shelf {
+/// One plugin's part of the cache, open.
+pub(crate) struct Shelf {
     directory: OwnedFd,
     key: Zeroizing<[u8; 32]>,
 }
 
 impl Shelf {
-    pub(super) const fn new(directory: OwnedFd, key: Zeroizing<[u8; 32]>) -> Self {
+    pub(crate) const fn new(directory: OwnedFd, key: Zeroizing<[u8; 32]>) -> Self {
         Self { directory, key }
     }
 
+    /// Opens a place of this process.
+    pub(crate) fn open(place: &Place) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(&place.directory, flags, Mode::empty())?;
+        Ok(Self::new(directory, Zeroizing::new(place.key)))
+    }
+
     /// The plugin's code: from the cache if it is there and sound, else compiled and kept for the next time. Says which.
-    pub(super) fn code(self, engine: &Engine, plugin: &HandedOver) -> Result<(Code, bool), CompileError> {
+    pub(crate) fn code(
+        self,
+        engine: &Engine,
+        plugin: Compilable<'_>,
+        digest: &Digest,
+    ) -> Result<(Code, bool), CompileError> {
         let name = file_name(engine);
-        if let Some(code) = self.read(&name, plugin).and_then(|code| load(engine, &code)) {
+        if let Some(code) = self.read(&name, digest).and_then(|bytes| load(engine, bytes.get(CODE_AT..)?)) {
             return Ok((code, true));
         }
-        let code = Code::compile(engine, Compilable::handed_over(plugin))?;
+        let code = Code::compile(engine, plugin)?;
         // A cache that cannot be written costs time, not the plugin.
         if let Ok(bytes) = code.serialize() {
-            let _ = self.write(&name, &bytes, plugin);
+            let _ = self.write(&name, &bytes, digest);
         }
         Ok((code, false))
     }
 
-    fn tag(&self, name: &CStr, code: &[u8], plugin: &HandedOver) -> Hmac<Sha256> {
+    fn tag(&self, name: &CStr, code: &[u8], digest: &Digest) -> Hmac<Sha256> {
         let mut mac = keyed(&self.key);
         mac.update(CONTEXT);
-        mac.update(plugin.digest().as_bytes());
+        mac.update(digest.as_bytes());
         mac.update(name.to_bytes_with_nul());
         mac.update(code);
         mac
     }
 
-    /// Machine code that this plugin's worker wrote for this engine; nothing if there is none or it was touched.
-    fn read(&self, name: &CStr, plugin: &HandedOver) -> Option<Vec<u8>> {
+    /// A file with machine code, from [`CODE_AT`] on, that was written for this plugin and this engine; nothing if there is
+    /// none or it was touched.
+    fn read(&self, name: &CStr, digest: &Digest) -> Option<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = File::from(openat(&self.directory, name, flags, Mode::empty()).ok()?);
         let found = file.metadata().ok()?;
@@ -139,12 +189,12 @@ impl Shelf {
         let mut bytes = Vec::with_capacity(usize::try_from(found.len()).ok()?);
         file.take(MAX_CODE_BYTES).read_to_end(&mut bytes).ok()?;
         let (tag, code) = bytes.strip_prefix(MAGIC)?.split_at_checked(TAG_BYTES)?;
-        self.tag(name, code, plugin).verify_slice(tag).ok()?;
-        Some(code.to_vec())
+        self.tag(name, code, digest).verify_slice(tag).ok()?;
+        Some(bytes)
     }
 
     /// Replaces whatever the directory holds by one file.
-    fn write(&self, name: &CStr, code: &[u8], plugin: &HandedOver) -> io::Result<()> {
+    fn write(&self, name: &CStr, code: &[u8], digest: &Digest) -> io::Result<()> {
         let at = self.directory.as_fd();
         for entry in rustix::fs::Dir::read_from(at)? {
             let entry = entry?;
@@ -157,7 +207,7 @@ impl Shelf {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(openat(at, temporary, flags, Mode::from_raw_mode(0o600))?);
         file.write_all(MAGIC)?;
-        file.write_all(&self.tag(name, code, plugin).finalize().into_bytes())?;
+        file.write_all(&self.tag(name, code, digest).finalize().into_bytes())?;
         file.write_all(code)?;
         file.sync_data()?;
         renameat(at, temporary, at, name)?;
@@ -170,7 +220,7 @@ fn load(engine: &Engine, code: &[u8]) -> Option<Code> {
     #[expect(unsafe_code, clippy::disallowed_methods, reason = "the one place that maps compiled code")]
     // SAFETY: `Module::deserialize` runs whatever machine code it is given, so the bytes must come from
     // `Module::serialize` unchanged. `Shelf::read` upholds that: they carry a code of authentication under a key that only
-    // the locked-down workers of this very plugin are given, they were copied into this process before they were
+    // the locked-down workers of this very plugin are given or, for code of this process, nobody else, they were copied into this process before they were
     // authenticated, and wasmtime itself refuses those of another version, configuration or processor.
     let module = unsafe { wasmtime::Module::deserialize(engine.inner(), code) }.ok()?;
     Code::link(engine, &module).ok()
