@@ -79,7 +79,10 @@ pub(crate) enum Next {
 pub(crate) struct Queue {
     max: usize,
     state: Mutex<State>,
-    changed: Condvar,
+    /// For the plugin's thread: there is something to do.
+    to_do: Condvar,
+    /// For whoever waits until there is nothing to do.
+    idle: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +94,10 @@ struct State {
     has_new_values: bool,
     /// Whether a job was taken and is still being worked on.
     is_busy: bool,
+    /// Whether the thread waits for something to do: waking one that does not is a system call for nothing.
+    is_waiting: bool,
+    /// Threads that wait until there is nothing to do.
+    waiting_for_idle: usize,
     /// Whether the thread is to look up from the queue.
     is_woken: bool,
     is_closed: bool,
@@ -100,7 +107,8 @@ struct State {
 impl Queue {
     /// An empty queue for at most `max` jobs.
     pub(crate) fn new(max: u32) -> Self {
-        Self { max: max as usize, state: Mutex::default(), changed: Condvar::new() }
+        let (to_do, idle) = (Condvar::new(), Condvar::new());
+        Self { max: max as usize, state: Mutex::default(), to_do, idle }
     }
 
     /// Adds a job, or counts it as refused and returns `false`. Never waits for the plugin.
@@ -114,8 +122,7 @@ impl Queue {
             return false;
         }
         state.add(job);
-        drop(state);
-        self.changed.notify_all();
+        self.wake_thread(state);
         true
     }
 
@@ -123,7 +130,9 @@ impl Queue {
     pub(crate) fn next(&self) -> Next {
         let mut state = self.state();
         state.is_busy = false;
-        self.changed.notify_all();
+        if state.waiting_for_idle > 0 {
+            self.idle.notify_all();
+        }
         loop {
             if std::mem::take(&mut state.is_woken) {
                 return Next::Look;
@@ -135,20 +144,24 @@ impl Queue {
             if state.is_closed {
                 return Next::End;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.is_waiting = true;
+            state = self.to_do.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.is_waiting = false;
         }
     }
 
     /// Makes the plugin's thread look up before its next call.
     pub(crate) fn wake(&self) {
-        self.state().is_woken = true;
-        self.changed.notify_all();
+        let mut state = self.state();
+        state.is_woken = true;
+        self.wake_thread(state);
     }
 
     /// Refuses further jobs; those that wait are still handed out.
     pub(crate) fn close(&self) {
-        self.state().is_closed = true;
-        self.changed.notify_all();
+        let mut state = self.state();
+        state.is_closed = true;
+        self.wake_thread(state);
     }
 
     /// Refuses further jobs and counts those that wait as refused: nobody will take them.
@@ -159,8 +172,8 @@ impl Queue {
         state.tally.refused += state.jobs.len() as u64;
         state.jobs.clear();
         state.values = 0;
-        drop(state);
-        self.changed.notify_all();
+        self.idle.notify_all();
+        self.wake_thread(state);
     }
 
     /// Waits until nothing waits and nothing is being worked on; `false` if `deadline` comes first.
@@ -171,7 +184,9 @@ impl Queue {
             if left.is_zero() {
                 return false;
             }
-            (state, _) = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+            state.waiting_for_idle += 1;
+            (state, _) = self.idle.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+            state.waiting_for_idle -= 1;
         }
         true
     }
@@ -179,6 +194,15 @@ impl Queue {
     /// What was not handed out so far.
     pub(crate) fn tally(&self) -> Tally {
         self.state().tally
+    }
+
+    /// Wakes the plugin's thread, once it can have the lock.
+    fn wake_thread(&self, state: MutexGuard<'_, State>) {
+        let is_waiting = state.is_waiting;
+        drop(state);
+        if is_waiting {
+            self.to_do.notify_one();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
