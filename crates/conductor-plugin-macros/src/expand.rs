@@ -25,8 +25,8 @@ pub(crate) fn expand(definition: &Definition, manifest: &str) -> TokenStream {
     let bytes = Literal::byte_string(manifest.as_bytes());
     quote! {
         const _: () = {
-            fn __conductor_dispatch(request: ::conductor_plugin::runtime::Request) -> i32 {
-                match request.action.as_str() {
+            fn __conductor_dispatch(request: ::conductor_plugin::runtime::Request<'_>) -> i32 {
+                match request.action() {
                     #(#arms)*
                     _ => ::conductor_plugin::runtime::unknown_action(&request),
                 }
@@ -37,7 +37,7 @@ pub(crate) fn expand(definition: &Definition, manifest: &str) -> TokenStream {
             }
 
             #[cfg(not(target_family = "wasm"))]
-            const _: (fn(::conductor_plugin::runtime::Request) -> i32, fn()) =
+            const _: (fn(::conductor_plugin::runtime::Request<'_>) -> i32, fn()) =
                 (__conductor_dispatch, __conductor_set_up);
 
             #[cfg(target_family = "wasm")]

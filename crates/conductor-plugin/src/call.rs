@@ -1,6 +1,7 @@
 //! What an action is called with.
 
 use conductor_abi::{Context, Request};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -52,21 +53,26 @@ impl<P> Call<P> {
     }
 }
 
-impl<P: DeserializeOwned> Call<P> {
-    /// Reads the parameters of a request. Hosts write "none" as `null` or as an empty object: each is read as the other
-    /// where `P` has no use for it, so an action without parameters takes both, and so does a structure whose fields
-    /// all have defaults.
-    pub(crate) fn from_request(request: Request) -> Result<Self, serde_json::Error> {
-        let Request { action, context, parameters } = request;
-        let empty = || Value::Object(serde_json::Map::new());
-        let parameters = if parameters.is_null() {
-            P::deserialize(parameters).or_else(|_| P::deserialize(empty()))?
-        } else if parameters == empty() {
-            P::deserialize(parameters).or_else(|error| P::deserialize(Value::Null).map_err(|_| error))?
-        } else {
-            P::deserialize(parameters)?
-        };
-        Ok(Self { action, context, parameters })
+/// Reads the parameters of a request. Hosts write "none" as `null` or as an empty object: each is read as the other where
+/// `P` has no use for it, so an action without parameters takes both, and so does a structure whose fields all have
+/// defaults.
+pub(crate) fn parameters<P: DeserializeOwned>(json: &[u8]) -> Result<P, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Typed<P> {
+        parameters: P,
+    }
+    // As a rule they are of the action's type, and are read without being made a value of any type first.
+    if let Ok(Typed { parameters }) = serde_json::from_slice(json) {
+        return Ok(parameters);
+    }
+    let parameters = serde_json::from_slice::<Request>(json)?.parameters;
+    let empty = || Value::Object(serde_json::Map::new());
+    if parameters.is_null() {
+        P::deserialize(parameters).or_else(|_| P::deserialize(empty()))
+    } else if parameters == empty() {
+        P::deserialize(parameters).or_else(|error| P::deserialize(Value::Null).map_err(|_| error))
+    } else {
+        P::deserialize(parameters)
     }
 }
 
@@ -86,8 +92,7 @@ mod tests {
     }
 
     fn read<P: DeserializeOwned>(json: &str) -> Result<P, String> {
-        let request = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        Call::from_request(request).map(|call| call.parameters).map_err(|error| error.to_string())
+        parameters(json.as_bytes()).map_err(|error| error.to_string())
     }
 
     #[test]

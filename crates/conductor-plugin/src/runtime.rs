@@ -1,17 +1,46 @@
 //! What the exports written by [`plugin!`](crate::plugin) do. Not part of the public interface.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-pub use conductor_abi::Request;
-use serde::Serialize;
+use conductor_abi::Context;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::{Call, exit, log};
+use crate::{Call, call, exit, log};
 
 /// The buffer that `alloc` hands out. There is one, because the host calls `alloc` and `execute` in turn, and it is
 /// used again for every request.
 static REQUEST: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// A request of which the parameters are not read yet: their type is the action's.
+pub struct Request<'a> {
+    head: Head<'a>,
+    json: &'a [u8],
+}
+
+/// What all requests have in common.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow)]
+    action: Cow<'a, str>,
+    #[serde(default)]
+    context: Context,
+}
+
+impl<'a> Request<'a> {
+    /// Reads the head of a request.
+    fn read(json: &'a [u8]) -> Result<Self, serde_json::Error> {
+        Ok(Self { head: serde_json::from_slice(json)?, json })
+    }
+
+    /// Name of the action.
+    #[must_use]
+    pub fn action(&self) -> &str {
+        &self.head.action
+    }
+}
 
 /// The export `_initialize`: runs the constructors of the C library. Were nothing to call them, the linker would wrap
 /// every export in a program's start and end.
@@ -57,35 +86,36 @@ pub fn set_up<E: fmt::Display>(set_up: impl FnOnce() -> Result<(), E>) {
 
 /// The export `execute`: reads the request that the host wrote into the buffer and hands it to `dispatch`.
 #[must_use]
-pub fn execute(pointer: u32, len: u32, dispatch: fn(Request) -> i32) -> i32 {
-    let request = {
-        let buffer = REQUEST.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = if pointer == address(&buffer) { buffer.get(..len as usize) } else { None };
-        let Some(json) = written else {
-            log::error("request is not in the buffer that alloc handed out");
-            return exit::MALFORMED_REQUEST;
-        };
-        serde_json::from_slice(json)
-    };
-    match request {
-        Ok(request) => dispatch(request),
-        Err(error) => {
+pub fn execute(pointer: u32, len: u32, dispatch: fn(Request<'_>) -> i32) -> i32 {
+    // The host calls nothing else meanwhile, so nobody misses the buffer.
+    let buffer = std::mem::take(&mut *REQUEST.lock().unwrap_or_else(PoisonError::into_inner));
+    let written = if pointer == address(&buffer) { buffer.get(..len as usize) } else { None };
+    let code = match written.map(Request::read) {
+        Some(Ok(request)) => dispatch(request),
+        Some(Err(error)) => {
             log::error(format_args!("request is not valid: {error}"));
             exit::MALFORMED_REQUEST
         }
-    }
+        None => {
+            log::error("request is not in the buffer that alloc handed out");
+            exit::MALFORMED_REQUEST
+        }
+    };
+    *REQUEST.lock().unwrap_or_else(PoisonError::into_inner) = buffer;
+    code
 }
 
 /// Runs one action and sends its reply.
 #[must_use]
-pub fn run<P, R, E>(request: Request, action: impl FnOnce(Call<P>) -> Result<R, E>) -> i32
+pub fn run<P, R, E>(request: Request<'_>, action: impl FnOnce(Call<P>) -> Result<R, E>) -> i32
 where
     P: DeserializeOwned,
     R: Serialize,
     E: fmt::Display,
 {
-    let call = match Call::from_request(request) {
-        Ok(call) => call,
+    let Request { head: Head { action: name, context }, json } = request;
+    let call = match call::parameters(json) {
+        Ok(parameters) => Call { action: name.into_owned(), context, parameters },
         Err(error) => {
             log::error(format_args!("parameters are not valid: {error}"));
             return exit::MALFORMED_REQUEST;
@@ -108,8 +138,8 @@ where
 
 /// Answers a request for an action that the plugin does not have.
 #[must_use]
-pub fn unknown_action(request: &Request) -> i32 {
-    log::error(format_args!("unknown action `{}`", request.action));
+pub fn unknown_action(request: &Request<'_>) -> i32 {
+    log::error(format_args!("unknown action `{}`", request.action()));
     exit::UNKNOWN_ACTION
 }
 
@@ -122,8 +152,11 @@ fn address(bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    fn request(action: &str) -> Request {
-        Request { action: action.into(), ..Request::default() }
+    fn request(action: &str) -> Request<'_> {
+        Request {
+            head: Head { action: action.into(), context: Context::default() },
+            json: br#"{"action":""}"#,
+        }
     }
 
     fn fails(_: Call<()>) -> Result<(), String> {
@@ -138,8 +171,8 @@ mod tests {
         Err(call.parameters)
     }
 
-    fn dispatch(request: Request) -> i32 {
-        match request.action.as_str() {
+    fn dispatch(request: Request<'_>) -> i32 {
+        match request.action() {
             "fails" => run(request, fails),
             "succeeds" => run(request, succeeds),
             "wants-text" => run(request, wants_text),
