@@ -21,6 +21,7 @@ use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::engine::{Code, Compilable, CompileError, Engine};
+use crate::host::Flavour;
 
 /// Most bytes of one file of compiled code; stops a worker that was taken over from filling the disk through its cache, and
 /// a file from filling its memory.
@@ -41,6 +42,13 @@ const CONTEXT: &[u8] = b"conductor code cache v2\0";
 /// The same, for where the code runs. A worker that was taken over can write what it likes under its key.
 const IN_WORKER: &[u8] = b"worker\0";
 const IN_PROCESS: &[u8] = b"in process\0";
+
+/// The same for the shape of a module.
+const SHAPE_CONTEXT: &[u8] = b"conductor module shape v1\0";
+
+/// How the flavour of a module is written down.
+const REACTOR: u8 = 1;
+const COMMAND: u8 = 2;
 
 /// Where compiled code is kept between runs: a directory with one directory for each plugin, and a secret.
 ///
@@ -75,6 +83,48 @@ impl CodeCache {
         self.place(digest, format!("{digest}-in-process"), IN_PROCESS)
     }
 
+    /// The flavour of a module whose shape was found to be one that a plugin may have, by this version of the host.
+    pub(crate) fn shape(&self, digest: &Digest) -> Option<Flavour> {
+        let mut remembered = Vec::with_capacity(TAG_BYTES + 1);
+        let file = File::open(self.shape_file(digest)).ok()?;
+        file.take(TAG_BYTES as u64 + 2).read_to_end(&mut remembered).ok()?;
+        let (tag, flavour) = remembered.split_first_chunk::<TAG_BYTES>()?;
+        let flavour = match flavour {
+            [REACTOR] => Flavour::Reactor,
+            [COMMAND] => Flavour::Command,
+            _ => return None,
+        };
+        self.shape_tag(digest, flavour).verify_slice(tag).ok()?;
+        Some(flavour)
+    }
+
+    /// Remembers the flavour of a module whose shape was checked. What cannot be remembered is checked again.
+    pub(crate) fn remember_shape(&self, digest: &Digest, flavour: Flavour) {
+        let path = self.shape_file(digest);
+        let mut bytes = self.shape_tag(digest, flavour).finalize().into_bytes().to_vec();
+        bytes.push(number(flavour));
+        let written =
+            path.parent().map_or(Ok(()), make_directory).and_then(|()| std::fs::write(&path, bytes));
+        if let Err(error) = written {
+            tracing::debug!("the shape of a module is not remembered in {}: {error}", path.display());
+        }
+    }
+
+    /// Out of reach of workers, as all that is not in the directory of their own plugin.
+    fn shape_file(&self, digest: &Digest) -> PathBuf {
+        self.directory.join("shapes").join(digest.to_string())
+    }
+
+    fn shape_tag(&self, digest: &Digest, flavour: Flavour) -> Hmac<Sha256> {
+        let mut mac = keyed(&self.secret);
+        mac.update(SHAPE_CONTEXT);
+        mac.update(digest.as_bytes());
+        mac.update(env!("CARGO_PKG_VERSION").as_bytes());
+        crate::shape::RULES.iter().for_each(|rule| mac.update(&rule.to_le_bytes()));
+        mac.update(&[number(flavour)]);
+        mac
+    }
+
     fn place(&self, digest: &Digest, name: String, runs: &[u8]) -> io::Result<Place> {
         let directory = self.directory.join(name);
         make_directory(&directory)?;
@@ -83,6 +133,13 @@ impl CodeCache {
         mac.update(runs);
         mac.update(digest.as_bytes());
         Ok(Place { directory, key: mac.finalize().into_bytes().into() })
+    }
+}
+
+const fn number(flavour: Flavour) -> u8 {
+    match flavour {
+        Flavour::Reactor => REACTOR,
+        Flavour::Command => COMMAND,
     }
 }
 

@@ -9,6 +9,8 @@ use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, InstancePre, Linker, OptLevel, PoolingAllocationConfig,
 };
 
+#[cfg(target_os = "linux")]
+use crate::code_cache::CodeCache;
 use crate::config::{DEFAULT_MAX_TABLE_ELEMENTS, MAX_STACK_BYTES};
 use crate::host::Flavour;
 use crate::instance::{Names, State};
@@ -191,8 +193,10 @@ impl CompiledPlugin {
     /// Fails if the bytes are not a module that a plugin may be, see [`ShapeError`], or do not compile.
     pub fn compile(engine: &Engine, plugin: VerifiedPlugin) -> Result<Self, CompileError> {
         let checked = CheckedPlugin::check(plugin).map_err(|source| CompileError::Shape { source })?;
-        let code = Code::compile(engine, Compilable::verified(checked.plugin()))?;
-        Ok(Self::of(checked, code))
+        match Code::compile(engine, Compilable::verified(checked.plugin())) {
+            Ok(code) => Ok(Self::of(checked, code)),
+            Err(error) => Err(checked.explain(error)),
+        }
     }
 
     /// A plugin and the code that was made of it.
@@ -233,8 +237,33 @@ impl CheckedPlugin {
         Ok(Self { plugin, flavour })
     }
 
+    /// As [`CheckedPlugin::check`], unless the same bytes were checked before and a cache remembers it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn check_once(plugin: VerifiedPlugin, cache: &CodeCache) -> Result<Self, ShapeError> {
+        let digest = plugin.digest();
+        if let Some(flavour) = cache.shape(&digest) {
+            return Ok(Self { plugin, flavour: Some(flavour) });
+        }
+        let checked = Self::check(plugin)?;
+        if let Some(flavour) = checked.flavour {
+            cache.remember_shape(&digest, flavour);
+        }
+        Ok(checked)
+    }
+
     pub(crate) const fn plugin(&self) -> &VerifiedPlugin {
         &self.plugin
+    }
+
+    /// Why the plugin was refused by a compiler: what is wrong with it as WebAssembly, if that is it.
+    pub(crate) fn explain(&self, error: CompileError) -> CompileError {
+        if !matches!(error, CompileError::Compiler { .. } | CompileError::InWorker { .. }) {
+            return error;
+        }
+        match shape::validate(self.plugin.bytes()) {
+            Ok(()) => error,
+            Err(source) => CompileError::Shape { source },
+        }
     }
 
     pub(crate) const fn flavour(&self) -> Option<Flavour> {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use conductor_signing::VerifiedPlugin;
+
 use crate::broker::Session;
 #[cfg(target_os = "linux")]
 use crate::code_cache::{CodeCache, Shelf};
@@ -83,11 +85,20 @@ fn instances(limits: &Limits, flavour: Flavour) -> Instances {
 }
 
 impl Runtime for InProcess {
+    fn check(&self, plugin: VerifiedPlugin) -> Result<CheckedPlugin, CompileError> {
+        #[cfg(target_os = "linux")]
+        if let Some(cache) = &self.cache {
+            return CheckedPlugin::check_once(plugin, cache).map_err(|source| CompileError::Shape { source });
+        }
+        CheckedPlugin::check(plugin).map_err(|source| CompileError::Shape { source })
+    }
+
     fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, LoadError> {
         let flavour = plugin.flavour().ok_or(LoadError::NotAPlugin)?;
         let engine = self.engine(limits.max_stack_bytes, instances(limits, flavour));
         let engine = engine.map_err(|source| LoadError::Engine { source })?;
-        let code = self.code(&engine, &plugin).map_err(|source| LoadError::Compile { source })?;
+        let code = self.code(&engine, &plugin);
+        let code = code.map_err(|error| LoadError::Compile { source: plugin.explain(error) })?;
         Ok(Box::new(Ready { engine, compiled: CompiledPlugin::of(plugin, code), flavour }))
     }
 }

@@ -11,7 +11,6 @@ use crate::audit::{AuditEvent, AuditText};
 use crate::broker::{Broker, Session};
 use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::{Limits, WasmConfig};
-use crate::engine::{CheckedPlugin, CompileError};
 use crate::grant::store::Subject;
 use crate::grant::{ApprovalError, Approvals, Ceilings, Decided, Grants};
 use crate::health::{Health, PluginState};
@@ -40,8 +39,7 @@ pub(crate) fn load(
     options: &PluginOptions,
 ) -> Result<Box<dyn Plugin>, LoadError> {
     let limits = options.limits.unwrap_or_else(|| config.limits());
-    let checked = CheckedPlugin::check(verified)
-        .map_err(|source| LoadError::Compile { source: CompileError::Shape { source } })?;
+    let checked = runtime.check(verified).map_err(|source| LoadError::Compile { source })?;
     let flavour = checked.flavour().ok_or(LoadError::NotAPlugin)?;
     let prepared = runtime.prepare(checked, &limits)?;
     let plugin = prepared.plugin().plugin();

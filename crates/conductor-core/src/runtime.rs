@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use conductor_signing::VerifiedPlugin;
+
 use crate::broker::Session;
 use crate::config::Limits;
-use crate::engine::CheckedPlugin;
+use crate::engine::{CheckedPlugin, CompileError};
 use crate::host::LoadError;
 use crate::instance::Metadata;
 use crate::local::Surroundings;
@@ -14,6 +16,9 @@ use crate::walls::Walls;
 
 /// A place for plugins' code.
 pub(crate) trait Runtime: Send + Sync {
+    /// Checks the shape of a plugin's module.
+    fn check(&self, plugin: VerifiedPlugin) -> Result<CheckedPlugin, CompileError>;
+
     /// Makes a plugin ready to be started, as often as wanted.
     fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, LoadError>;
 }

@@ -60,6 +60,26 @@ pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::FLOATS)
     .union(WasmFeatures::GC_TYPES);
 
+/// Every number that a module is held against; what was accepted under others is checked again.
+pub(crate) const RULES: [u64; 16] = [
+    MAX_FUNCTIONS as u64,
+    MAX_FUNCTION_BYTES as u64,
+    MAX_FUNCTION_BLOCKS as u64,
+    MAX_NESTING as u64,
+    MAX_FUNCTION_BRANCH_TARGETS as u64,
+    MAX_FUNCTION_LOCALS as u64,
+    MAX_LOOP_LOCALS,
+    MAX_BLOCK_LOCALS,
+    MAX_TOTAL_LOCALS,
+    MAX_IMPORTS as u64,
+    MAX_EXPORTS as u64,
+    MAX_TYPES as u64,
+    MAX_TYPE_VALUES as u64,
+    MAX_GLOBALS as u64,
+    MAX_TABLES as u64,
+    MAX_SEGMENTS as u64,
+];
+
 /// Proposals that are off, each with the name that a refusal gives it.
 const REFUSED_FEATURES: [(&str, WasmFeatures); 8] = [
     ("threads", WasmFeatures::THREADS),
@@ -108,15 +128,25 @@ pub enum ShapeError {
     },
 }
 
-/// Checks everything that can be checked without compiling. Returns the flavour that the module's exports make it;
-/// `None` if it is no plugin.
+/// Checks what must be known before compiling: that there is no more of anything than the compiler can bear, and nothing
+/// imported that the host lacks. Returns the flavour that the module's exports make it; `None` if it is no plugin.
+///
+/// That the module is valid WebAssembly is for the compiler to check, which does so anyway; [`validate`] says what is wrong
+/// with one that it refused.
 pub(crate) fn check(bytes: &[u8]) -> Result<Option<Flavour>, ShapeError> {
     let mut counts = Counts::default();
     for payload in Parser::new(0).parse_all(bytes) {
         counts.payload(payload.map_err(|source| refuse(bytes, source))?)?;
     }
-    Validator::new_with_features(FEATURES).validate_all(bytes).map_err(|source| refuse(bytes, source))?;
     Ok(counts.flavour)
+}
+
+/// Says what is wrong with a module that did not compile, if it is no valid WebAssembly.
+pub(crate) fn validate(bytes: &[u8]) -> Result<(), ShapeError> {
+    match Validator::new_with_features(FEATURES).validate_all(bytes) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(refuse(bytes, source)),
+    }
 }
 
 /// Names the feature that would make an invalid module valid, if there is one.

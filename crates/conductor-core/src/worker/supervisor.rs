@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use conductor_signing::Digest;
+use conductor_signing::{Digest, VerifiedPlugin};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde::Serialize;
 
@@ -107,6 +107,14 @@ impl Workers {
 }
 
 impl Runtime for Workers {
+    fn check(&self, plugin: VerifiedPlugin) -> Result<CheckedPlugin, CompileError> {
+        let checked = match &self.shared.cache {
+            Some(cache) => CheckedPlugin::check_once(plugin, cache),
+            None => CheckedPlugin::check(plugin),
+        };
+        checked.map_err(|source| CompileError::Shape { source })
+    }
+
     fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, LoadError> {
         check_stack(limits.max_stack_bytes).map_err(|source| LoadError::Engine { source })?;
         let flavour = plugin.flavour().ok_or(LoadError::NotAPlugin)?;
@@ -143,7 +151,14 @@ impl Prepared for Ready {
         surroundings: Surroundings,
         session: Arc<Session>,
     ) -> Result<(Box<dyn Running>, Metadata), LoadError> {
-        let (worker, metadata) = self.spec.start(&surroundings, &session)?;
+        let started = self.spec.start(&surroundings, &session);
+        let (worker, metadata) = started.map_err(|error| {
+            if let LoadError::Compile { source } = error {
+                LoadError::Compile { source: self.plugin.explain(source) }
+            } else {
+                error
+            }
+        })?;
         let walls = Walls { process: Some(worker.wall) };
         let spec = Arc::clone(&self.spec);
         let current = Arc::new(Current::default());
