@@ -24,6 +24,6 @@ mod watch;
 pub use frame::check_worker_frame;
 pub(crate) use lock::close_inherited;
 pub(crate) use order::HandedOver;
-pub use process::{Stage, WorkerError, run, run_with};
+pub use process::{Ends, Stage, WorkerError, run, run_with};
 pub use spawner::WorkerProgram;
 pub(crate) use supervisor::Workers;

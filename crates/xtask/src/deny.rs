@@ -12,7 +12,8 @@ use crate::setup;
 const FETCH_LIMIT: Duration = Duration::from_secs(120);
 
 /// Workspaces whose trees are checked.
-const WORKSPACES: [&str; 3] = ["Cargo.toml", "plugins/Cargo.toml", "fuzz/Cargo.toml"];
+const WORKSPACES: [&str; 5] =
+    ["Cargo.toml", "plugins/Cargo.toml", "fuzz/Cargo.toml", "bench/Cargo.toml", "bench/guests/Cargo.toml"];
 
 /// Checks all workspaces. The database of advisories may be out of reach; that is said, and is not a failure.
 pub(crate) fn run(places: &Places) -> Result<(), TaskError> {

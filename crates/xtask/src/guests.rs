@@ -25,7 +25,10 @@ pub(crate) const PLUGINS: Guests = Guests { directory: "plugins", output: "plugi
 /// Programs that tests attack the host with.
 pub(crate) const FIXTURES: Guests = Guests { directory: "tests/fixtures", output: "fixtures" };
 
-/// All of them.
+/// What is measured.
+pub(crate) const BENCH: Guests = Guests { directory: "bench/guests", output: "bench-guests" };
+
+/// All that tests need.
 pub(crate) const ALL: [Guests; 2] = [PLUGINS, FIXTURES];
 
 impl Guests {
@@ -55,9 +58,14 @@ impl Guests {
         Ok(self.cargo_building(places, "build")?.args(["--release", "--target", TARGET]))
     }
 
+    /// Where the modules are after [`Guests::build`].
+    pub(crate) fn modules(self, places: &Places) -> Result<PathBuf, TaskError> {
+        Ok(places.target()?.join(self.output).join(TARGET).join("release"))
+    }
+
     /// Where the module of a guest is after [`Guests::build`].
     pub(crate) fn module(self, places: &Places, name: &str) -> Result<PathBuf, TaskError> {
-        let modules = places.target()?.join(self.output).join(TARGET).join("release");
+        let modules = self.modules(places)?;
         Ok(modules.join(format!("{}.wasm", name.replace('-', "_"))))
     }
 }

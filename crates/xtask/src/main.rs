@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod deny;
 mod error;
@@ -42,6 +43,8 @@ enum Task {
     Demo(demo::Options),
     /// Run every check and every test
     Test(test::Options),
+    /// Measure what dispatch, load and start cost, held against peers in the same run
+    Bench(bench::Options),
     /// Send events to many plugins, some of them hostile, for minutes, and count what is lost
     Soak(soak::Options),
     /// Look for inputs that make the host crash, hang or break its word
@@ -76,6 +79,7 @@ fn run(task: &Task) -> Result<(), TaskError> {
         }
         Task::Demo(options) => demo::run(&places, options),
         Task::Test(options) => test::run(&places, options),
+        Task::Bench(options) => bench::run(&places, options),
         Task::Soak(options) => soak::run(&places, options),
         Task::Fuzz(options) => fuzz::run(&places, options),
         Task::Tidy => tidy::run(&places.root),

@@ -6,7 +6,7 @@ use crate::error::TaskError;
 use crate::places::Places;
 use crate::program::Program;
 use crate::setup::{self, Purpose};
-use crate::{deny, fuzz, guests, tidy};
+use crate::{bench, deny, fuzz, guests, tidy};
 
 /// Which steps to run.
 #[derive(clap::Args)]
@@ -77,8 +77,10 @@ fn format(places: &Places) -> Result<(), TaskError> {
     cargo(places, &["fmt", "--all", "--check"])?;
     guests::ALL
         .iter()
+        .chain([&guests::BENCH])
         .try_for_each(|guests| guests.cargo(places, "fmt").args(["--all", "--check"]).show_and_run())?;
-    fuzz::check_format(places)
+    fuzz::check_format(places)?;
+    bench::check_format(places)
 }
 
 fn clippy(places: &Places) -> Result<(), TaskError> {

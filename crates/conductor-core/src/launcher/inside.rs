@@ -54,7 +54,7 @@ pub fn run() -> Result<(), LaunchError> {
 fn channel() -> io::Result<UnixStream> {
     let stream = io::stdin().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdin(&File::open("/dev/null")?)?;
-    crate::worker::close_inherited(stream.as_raw_fd())?;
+    crate::worker::close_inherited(&[stream.as_raw_fd()])?;
     Ok(UnixStream::from(stream))
 }
 

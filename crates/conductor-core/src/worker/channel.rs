@@ -1,11 +1,12 @@
-//! Frames over a Unix socket, bounded in size and, for the supervisor, in time.
+//! Frames over two pipes, one for each way, bounded in size and, for the supervisor, in time.
 
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::ops::Range;
-use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::os::fd::AsFd;
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionbio;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroize;
@@ -16,15 +17,13 @@ use crate::outcome::WorkerFault;
 /// Room for at least so many bytes is there whenever something is read.
 const READ_BYTES: usize = 16 * 1024;
 
-/// How often a deadline is looked at while the kernel waits: what is received in time is received without asking the clock.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
 /// Capacity that a buffer keeps between frames; a larger one is given back.
 const KEPT_BYTES: usize = 256 * 1024;
 
-/// One end of the socket between supervisor and worker.
+/// One end of the pipes between supervisor and worker.
 pub(super) struct Channel {
-    stream: UnixStream,
+    from: PipeReader,
+    to: PipeWriter,
     outgoing: Vec<u8>,
     /// Room for what is read; the first `filled` bytes were, and the first `taken` of those belong to frames that were handed
     /// out.
@@ -55,19 +54,20 @@ pub(super) enum ChannelError {
 
 impl Channel {
     /// A channel that waits as long as it takes.
-    pub(super) const fn new(stream: UnixStream, max_frame: u64) -> Self {
-        Self { stream, outgoing: Vec::new(), incoming: Vec::new(), filled: 0, taken: 0, max_frame }
+    pub(super) const fn new(from: PipeReader, to: PipeWriter, max_frame: u64) -> Self {
+        Self { from, to, outgoing: Vec::new(), incoming: Vec::new(), filled: 0, taken: 0, max_frame }
     }
 
-    /// A channel whose operations end by a deadline, or soon after.
-    pub(super) fn with_deadlines(stream: UnixStream, max_frame: u64) -> io::Result<Self> {
-        stream.set_read_timeout(Some(LOOK_EVERY))?;
-        stream.set_write_timeout(Some(LOOK_EVERY))?;
-        Ok(Self::new(stream, max_frame))
+    /// A channel whose operations end by a deadline.
+    pub(super) fn with_deadlines(from: PipeReader, to: PipeWriter, max_frame: u64) -> io::Result<Self> {
+        ioctl_fionbio(&from, true)?;
+        ioctl_fionbio(&to, true)?;
+        Ok(Self::new(from, to, max_frame))
     }
 
-    pub(super) const fn stream(&self) -> &UnixStream {
-        &self.stream
+    /// What comes in, and what goes out.
+    pub(super) const fn pipes(&self) -> (&PipeReader, &PipeWriter) {
+        (&self.from, &self.to)
     }
 
     /// Sends a frame; with a deadline only on a channel that was made for it.
@@ -80,10 +80,10 @@ impl Channel {
         frame::encode(head, tail, &mut self.outgoing).map_err(|_| ChannelError::Garbage)?;
         let mut sent = 0;
         while let Some(left) = self.outgoing.get(sent..).filter(|left| !left.is_empty()) {
-            match self.stream.write(left) {
+            match self.to.write(left) {
                 Ok(0) => return Err(ChannelError::Closed),
                 Ok(count) => sent += count,
-                Err(error) => wait_or_fail(&error, deadline)?,
+                Err(error) => wait_or_fail(&error, &self.to, PollFlags::OUT, deadline)?,
             }
         }
         self.outgoing.clear();
@@ -131,7 +131,7 @@ impl Channel {
         if self.filled > self.taken {
             return true;
         }
-        let mut file = [PollFd::new(&self.stream, PollFlags::IN)];
+        let mut file = [PollFd::new(&self.from, PollFlags::IN)];
         poll(&mut file, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
@@ -155,26 +155,47 @@ impl Channel {
         if self.incoming.len() < self.filled + READ_BYTES {
             self.incoming.resize(self.filled + READ_BYTES, 0);
         }
-        match self.stream.read(self.incoming.get_mut(self.filled..).unwrap_or_default()) {
+        // As a rule there is nothing yet.
+        if let Some(deadline) = deadline {
+            wait(&self.from, PollFlags::IN, deadline)?;
+        }
+        match self.from.read(self.incoming.get_mut(self.filled..).unwrap_or_default()) {
             Ok(0) => Err(ChannelError::Closed),
             Ok(count) => {
                 self.filled += count;
                 Ok(())
             }
-            Err(error) => wait_or_fail(&error, deadline),
+            Err(error) => wait_or_fail(&error, &self.from, PollFlags::IN, deadline),
         }
     }
 }
 
-/// After an operation that did not succeed: whether to try it again.
-fn wait_or_fail(error: &io::Error, deadline: Option<Instant>) -> Result<(), ChannelError> {
+/// After an operation that did not succeed: waits until it may, if that is what it takes.
+fn wait_or_fail(
+    error: &io::Error,
+    pipe: &impl AsFd,
+    flags: PollFlags,
+    deadline: Option<Instant>,
+) -> Result<(), ChannelError> {
     match (error.kind(), deadline) {
         (io::ErrorKind::Interrupted, _) => Ok(()),
-        // The kernel has waited for a while.
-        (io::ErrorKind::WouldBlock, Some(deadline)) if Instant::now() < deadline => Ok(()),
-        (io::ErrorKind::WouldBlock, Some(_)) => Err(ChannelError::Late),
-        (io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset, _) => Err(ChannelError::Closed),
+        (io::ErrorKind::WouldBlock, Some(deadline)) => wait(pipe, flags, deadline),
+        (io::ErrorKind::BrokenPipe, _) => Err(ChannelError::Closed),
         (_, _) => Err(ChannelError::Failed),
+    }
+}
+
+/// Waits until an operation may succeed. Whatever it ends with, the operation is tried, and so is the deadline again.
+fn wait(pipe: &impl AsFd, flags: PollFlags, deadline: Instant) -> Result<(), ChannelError> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let timeout = Timespec {
+        tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(left.subsec_nanos()),
+    };
+    match poll(&mut [PollFd::new(pipe, flags)], Some(&timeout)) {
+        // Asked after the poll, so that what is there is received even if it is late to look for it.
+        Ok(0) if Instant::now() >= deadline => Err(ChannelError::Late),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -193,6 +214,8 @@ impl ChannelError {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -201,10 +224,10 @@ mod tests {
     }
 
     fn pair(max_frame: u64) -> (Channel, Channel) {
-        let (near, far) = UnixStream::pair().expect("sockets");
+        let (there, back) = (io::pipe().expect("pipe"), io::pipe().expect("pipe"));
         (
-            Channel::with_deadlines(near, max_frame).expect("channel"),
-            Channel::with_deadlines(far, u64::MAX).expect("channel"),
+            Channel::with_deadlines(back.0, there.1, max_frame).expect("channel"),
+            Channel::with_deadlines(there.0, back.1, u64::MAX).expect("channel"),
         )
     }
 
@@ -245,7 +268,7 @@ mod tests {
     #[test]
     fn a_length_is_refused_before_anything_is_allocated_for_it() {
         let (mut near, far) = pair(1_000);
-        (&far.stream).write_all(&(1u32 << 30).to_le_bytes()).expect("written");
+        (&far.to).write_all(&(1u32 << 30).to_le_bytes()).expect("written");
         match near.receive::<Word>(soon()) {
             Err(ChannelError::TooLarge { found, max }) => assert_eq!((found, max), (1 << 30, 1_000)),
             other => panic!("{other:?}"),
@@ -256,9 +279,9 @@ mod tests {
     #[test]
     fn half_a_frame_and_bytes_that_are_none_are_told_apart() {
         let (mut near, far) = pair(1_000);
-        (&far.stream).write_all(&[9, 0, 0, 0, 1, 2]).expect("written");
+        (&far.to).write_all(&[9, 0, 0, 0, 1, 2]).expect("written");
         assert!(matches!(near.receive::<Word>(soon()), Err(ChannelError::Late)));
-        (&far.stream).write_all(&[0xff; 7]).expect("written");
+        (&far.to).write_all(&[0xff; 7]).expect("written");
         assert!(matches!(near.receive::<Word>(soon()), Err(ChannelError::Garbage)));
     }
 }

@@ -1,17 +1,12 @@
 //! What a supervisor hands its worker: the plugin's bytes and how to run them.
 
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 
 use conductor_signing::{Digest, VerifiedPlugin};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
-};
 use serde::{Deserialize, Serialize};
 
 use crate::code_cache::Place;
@@ -60,16 +55,9 @@ impl SealedPlugin {
         Ok(Self { file })
     }
 
-    /// Hands the file over.
-    pub(super) fn send(&self, to: &UnixStream) -> io::Result<()> {
-        let files = [self.file.as_fd()];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        if !ancillary.push(SendAncillaryMessage::ScmRights(&files)) {
-            return Err(io::Error::other("no room for a descriptor"));
-        }
-        sendmsg(to, &[IoSlice::new(&[1])], &mut ancillary, SendFlags::NOSIGNAL)?;
-        Ok(())
+    /// The file, for a worker that is about to be started.
+    pub(super) fn file(&self) -> io::Result<OwnedFd> {
+        self.file.try_clone().map(OwnedFd::from)
     }
 }
 
@@ -87,10 +75,12 @@ impl HandedOver {
         if !fcntl_get_seals(&file)?.contains(SEALS) {
             return Err(wrong("the plugin is not sealed"));
         }
-        let mut file = File::from(file);
-        file.rewind()?;
-        let mut bytes = Vec::with_capacity(usize::try_from(order.bytes).map_err(io::Error::other)?);
-        file.take(order.bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+        let file = File::from(file);
+        if file.metadata()?.len() != order.bytes {
+            return Err(wrong("the plugin is not as long as it was said to be"));
+        }
+        let mut bytes = vec![0; usize::try_from(order.bytes).map_err(io::Error::other)?];
+        file.read_exact_at(&mut bytes, 0)?;
         let digest = Digest::from_bytes(&bytes);
         if *digest.as_bytes() != order.digest {
             return Err(wrong("the plugin is not the one that was ordered"));
@@ -104,21 +94,5 @@ impl HandedOver {
 
     pub(super) const fn digest(&self) -> &Digest {
         &self.digest
-    }
-}
-
-/// Receives the one descriptor that comes before the first frame.
-pub(super) fn receive_file(from: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    let received = recvmsg(from, &mut [IoSliceMut::new(&mut byte)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
-    let mut files = ancillary.drain().filter_map(|message| {
-        if let RecvAncillaryMessage::ScmRights(files) = message { Some(files) } else { None }
-    });
-    let file = files.next().and_then(|mut files| files.next());
-    match (received.bytes, file) {
-        (1, Some(file)) => Ok(file),
-        (_, _) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no plugin was handed over")),
     }
 }

@@ -1,8 +1,7 @@
 //! Inside a worker.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -10,7 +9,7 @@ use conductor_abi::Status;
 
 use super::channel::{Channel, ChannelError};
 use super::frame::{self, CompileFault, Done, End, FromWorker, ToWorker};
-use super::order::{self, HandedOver, Order};
+use super::order::{HandedOver, Order};
 use super::{lock, syscalls};
 use crate::broker::{Answer, HostCalls};
 use crate::code_cache::Shelf;
@@ -20,8 +19,8 @@ use crate::local::{Local, StartError};
 /// Longest frame that a supervisor sends: a request, or an answer, whose limits it enforces itself.
 const MAX_FRAME_BYTES: u64 = u32::MAX as u64;
 
-/// Runs this process as a worker until its supervisor ends it or goes away. Standard input is the channel; the process has
-/// one thread, and nothing that matters is open.
+/// Runs this process as a worker until its supervisor ends it or goes away. Standard input and output are the channel, standard
+/// error is the plugin's sealed file; the process has one thread, and nothing else that matters is open.
 ///
 /// # Errors
 ///
@@ -44,19 +43,27 @@ pub enum Stage {
     Called,
 }
 
-/// As [`run`], and calls `taken_over` at each stage with the descriptor of the channel: for tests of what a worker can still
+/// The channel as descriptors.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Ends<'c> {
+    /// Where frames of the supervisor come from.
+    pub requests: BorrowedFd<'c>,
+    /// Where frames for it go.
+    pub answers: BorrowedFd<'c>,
+}
+
+/// As [`run`], and calls `taken_over` at each stage with the descriptors of the channel: for tests of what a worker can still
 /// do that was taken over. It runs behind the same walls as everything else in a worker.
 #[doc(hidden)]
-pub fn run_with(mut taken_over: impl FnMut(Stage, BorrowedFd<'_>)) -> Result<(), WorkerError> {
-    let channel = channel()?;
-    let descriptor = channel
-        .stream()
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|source| WorkerError::Start { what: "take its channel", source })?;
-    let mut reach = |stage| taken_over(stage, descriptor.as_fd());
-    let file = order::receive_file(channel.stream().as_fd())
-        .map_err(|source| WorkerError::Start { what: "receive its plugin", source })?;
+pub fn run_with(mut taken_over: impl FnMut(Stage, Ends<'_>)) -> Result<(), WorkerError> {
+    let (channel, file) =
+        inherited().map_err(|source| WorkerError::Start { what: "take its channel", source })?;
+    let (requests, answers) = channel.pipes();
+    let pipes = requests.try_clone().and_then(|requests| Ok((requests, answers.try_clone()?)));
+    let (requests, answers) =
+        pipes.map_err(|source| WorkerError::Start { what: "take its channel", source })?;
+    let mut reach = |stage| taken_over(stage, Ends { requests: requests.as_fd(), answers: answers.as_fd() });
     let channel = Shared(Arc::new(Mutex::new(channel)));
     let ToWorker::Order(mut order) = channel.receive()? else { return Err(WorkerError::OutOfTurn) };
 
@@ -140,13 +147,14 @@ fn serve(
     }
 }
 
-/// The channel on standard input, with everything else closed.
-fn channel() -> Result<Channel, WorkerError> {
-    let failed = |what| move |source| WorkerError::Start { what, source };
-    let stream = io::stdin().as_fd().try_clone_to_owned().map_err(failed("take its channel"))?;
-    lock::close_standard_streams().map_err(failed("close its standard streams"))?;
-    lock::close_inherited(stream.as_raw_fd()).map_err(failed("close what it inherited"))?;
-    Ok(Channel::new(UnixStream::from(stream), MAX_FRAME_BYTES))
+/// The channel and the plugin's file on the standard streams, with everything else closed.
+fn inherited() -> io::Result<(Channel, OwnedFd)> {
+    let requests = io::stdin().as_fd().try_clone_to_owned()?;
+    let answers = io::stdout().as_fd().try_clone_to_owned()?;
+    let plugin = io::stderr().as_fd().try_clone_to_owned()?;
+    lock::close_standard_streams()?;
+    lock::close_inherited(&[requests.as_raw_fd(), answers.as_raw_fd(), plugin.as_raw_fd()])?;
+    Ok((Channel::new(requests.into(), answers.into(), MAX_FRAME_BYTES), plugin))
 }
 
 /// The channel, for the one who waits for requests and for the plugin's host calls in between.

@@ -4,9 +4,8 @@
 //! thread must therefore live as long as any plugin, whichever thread asks for one.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -31,42 +30,53 @@ impl WorkerProgram {
         Self::new("/proc/self/exe", arguments)
     }
 
-    /// Starts the program with one end of a socket as its standard input, nothing else open and no environment.
-    fn start(&self, name: &str) -> io::Result<(Child, UnixStream)> {
-        let (near, far) = UnixStream::pair()?;
+    /// Starts the program with pipes as its standard input and output, its plugin's file as its standard error, nothing else
+    /// open and no environment.
+    fn start(&self, name: &str, plugin: OwnedFd) -> io::Result<Started> {
+        let ((requests, to), (from, answers)) = (io::pipe()?, io::pipe()?);
         let mut command = Command::new(&self.path);
         command.arg0(format!("conductor-worker {name}")).args(&self.arguments);
         command.env_clear().current_dir("/");
-        command.stdin(OwnedFd::from(far)).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().map(|child| (child, near))
+        command.stdin(Stdio::from(requests)).stdout(Stdio::from(answers)).stderr(Stdio::from(plugin));
+        command.spawn().map(|child| Started { child, from, to })
     }
 }
 
-type Answer = io::Result<(Child, UnixStream)>;
+/// A process that was started, with this side's ends of its pipes.
+pub(super) struct Started {
+    pub(super) child: Child,
+    pub(super) from: PipeReader,
+    pub(super) to: PipeWriter,
+}
+
+type Answer = io::Result<Started>;
+
+/// What to start, and where to say so.
+type Wanted = (String, OwnedFd, Sender<Answer>);
 
 /// Starts workers on a thread of its own.
 pub(super) struct Spawner {
-    requests: Sender<(String, Sender<Answer>)>,
+    requests: Sender<Wanted>,
 }
 
 impl Spawner {
     pub(super) fn start(program: WorkerProgram) -> io::Result<Self> {
-        let (requests, waiting): (_, Receiver<(String, Sender<Answer>)>) = channel();
+        let (requests, waiting): (_, Receiver<Wanted>) = channel();
         thread::Builder::new().name("conductor-spawn".into()).spawn(move || {
             // Ends when the last one who could ask is gone.
-            for (name, answer) in waiting {
-                // Who asked may have given up; the child then ends with the socket.
-                let _ = answer.send(program.start(&name));
+            for (name, plugin, answer) in waiting {
+                // Who asked may have given up; the child then ends with its pipes.
+                let _ = answer.send(program.start(&name, plugin));
             }
         })?;
         Ok(Self { requests })
     }
 
-    /// Starts a worker; `name` is what the system's list of processes shows.
-    pub(super) fn spawn(&self, name: &str) -> Answer {
+    /// Starts a worker for a plugin's file; `name` is what the system's list of processes shows.
+    pub(super) fn spawn(&self, name: &str, plugin: OwnedFd) -> Answer {
         let (answer, waiting) = channel();
         let gone = || io::Error::other("the thread that starts workers has ended");
-        self.requests.send((name.to_owned(), answer)).map_err(|_| gone())?;
+        self.requests.send((name.to_owned(), plugin, answer)).map_err(|_| gone())?;
         waiting.recv().map_err(|_| gone())?
     }
 }

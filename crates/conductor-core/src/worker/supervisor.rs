@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::channel::{Channel, ChannelError, Tail};
 use super::frame::{self, FromWorker, ToWorker};
 use super::order::{Order, SealedPlugin};
-use super::spawner::{Spawner, WorkerProgram};
+use super::spawner::{Spawner, Started, WorkerProgram};
 use super::turns::Turns;
 use super::watch::{Allowance, Handle, Watch};
 use crate::broker::Session;
@@ -357,11 +357,12 @@ impl Spec {
         let cached = cache.as_ref().map(|cache| (&cache.directory, code));
         let written =
             own.into_iter().chain(cached).map(|(path, quota)| self.allowance(path, quota)).collect();
-        let (child, stream) = self.shared.spawner.spawn(&self.name).map_err(failed)?;
+        let plugin = self.plugin.file().map_err(failed)?;
+        let Started { child, from, to } = self.shared.spawner.spawn(&self.name, plugin).map_err(failed)?;
         let handle = Arc::new(Handle::new(child, written));
         self.shared.watch.add(&handle);
         let _starting = handle.begin_call();
-        let channel = Channel::with_deadlines(stream, frame::max_frame_bytes(limits)).map_err(failed)?;
+        let channel = Channel::with_deadlines(from, to, frame::max_frame_bytes(limits)).map_err(failed)?;
         let mut worker = Worker { handle: Arc::clone(&handle), channel, wall: ProcessWall::default() };
         let order = Order {
             digest: *self.digest.as_bytes(),
@@ -374,8 +375,6 @@ impl Spec {
             allow_weak_isolation: self.shared.allow_weak_isolation,
         };
         let deadline = Instant::now() + MAX_LOCK_TIME;
-        let sent = self.plugin.send(worker.channel.stream());
-        sent.map_err(|_| worker.handle.how_it_ended(END_PATIENCE))?;
         worker.send(&ToWorker::Order(Box::new(order)), &[], deadline)?;
         worker.channel.forget_sent();
         let no_calls = |_, _: &[u8]| unanswered();
@@ -573,23 +572,22 @@ fn data_bytes(pid: u32) -> io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixStream;
     use std::process::{Command, Stdio};
 
     use super::*;
 
     #[test]
     fn who_keeps_asking_does_not_outlive_the_deadline() {
-        let (near, far) = UnixStream::pair().expect("sockets");
+        let (there, back) = (io::pipe().expect("pipe"), io::pipe().expect("pipe"));
         // It waits for a line that never comes.
         let child =
             Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("a process");
         let mut worker = Worker {
             handle: Arc::new(Handle::new(child, Vec::new())),
-            channel: Channel::with_deadlines(near, 1_000).expect("channel"),
+            channel: Channel::with_deadlines(back.0, there.1, 1_000).expect("channel"),
             wall: ProcessWall::default(),
         };
-        let mut far = Channel::new(far, 1_000);
+        let mut far = Channel::new(there.0, back.1, 1_000);
         for _ in 0..10 {
             far.send(&FromWorker::HostCall { op: 1 }, &[], None).expect("sent");
         }

@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::BorrowedFd;
-use std::os::unix::net::UnixStream;
+use std::io::{PipeReader, PipeWriter};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
+
+use conductor_core::worker::Ends;
 
 use crate::raw::call;
 
@@ -21,9 +22,22 @@ const HTTP_REQUEST: [u8; 2] = [0x80, 0x02];
 /// Bytes of one file that overflows a small quota several times.
 const OVERFLOW_BYTES: usize = 4 * 1024 * 1024;
 
+/// A worker's own ends of its pipes.
+struct Channel {
+    requests: PipeReader,
+    answers: PipeWriter,
+}
+
+impl Channel {
+    fn new(ends: Ends<'_>) -> Self {
+        let own = |end: std::os::fd::BorrowedFd<'_>| end.try_clone_to_owned().expect("a descriptor");
+        Self { requests: own(ends.requests).into(), answers: own(ends.answers).into() }
+    }
+}
+
 /// Does what the name says, on the channel or in the worker's own directory.
-pub(crate) fn do_it(deed: &str, channel: BorrowedFd<'_>, own: &Path) {
-    let mut channel = UnixStream::from(channel.try_clone_to_owned().expect("a descriptor"));
+pub(crate) fn do_it(deed: &str, ends: Ends<'_>, own: &Path) {
+    let mut channel = Channel::new(ends);
     match deed {
         "die-by-SIGKILL" => signal(libc::SIGKILL),
         "die-by-SIGSEGV" => {
@@ -86,8 +100,8 @@ fn hang() -> ! {
     }
 }
 
-fn send(channel: &mut UnixStream, bytes: &[u8]) {
-    channel.write_all(bytes).expect("sent");
+fn send(channel: &mut Channel, bytes: &[u8]) {
+    channel.answers.write_all(bytes).expect("sent");
 }
 
 fn frame(head: &[u8], tail: &[u8]) -> Vec<u8> {
@@ -112,16 +126,16 @@ fn done(reply: &[u8]) -> Vec<u8> {
 }
 
 /// Reads one frame; what stands behind its length.
-fn answer(channel: &mut UnixStream) -> Vec<u8> {
+fn answer(channel: &mut Channel) -> Vec<u8> {
     let mut length = [0; 4];
-    channel.read_exact(&mut length).expect("a length");
+    channel.requests.read_exact(&mut length).expect("a length");
     let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
-    channel.read_exact(&mut bytes).expect("a frame");
+    channel.requests.read_exact(&mut bytes).expect("a frame");
     bytes
 }
 
 /// Many host calls, one after the other as they should be.
-fn ask_often(channel: &mut UnixStream) {
+fn ask_often(channel: &mut Channel) {
     for _ in 0..20_000 {
         send(channel, &host_call(b""));
         answer(channel);
@@ -130,18 +144,19 @@ fn ask_often(channel: &mut UnixStream) {
 
 /// Host calls without end that never let the supervisor wait for the next one, and never leave it with an answer that it
 /// cannot send.
-fn flood(channel: &mut UnixStream) {
+fn flood(channel: &mut Channel) {
     // By the one command that the filter leaves for it.
-    rustix::fs::fcntl_setfl(&*channel, rustix::fs::OFlags::NONBLOCK).expect("set");
+    rustix::fs::fcntl_setfl(&channel.requests, rustix::fs::OFlags::NONBLOCK).expect("set");
+    rustix::fs::fcntl_setfl(&channel.answers, rustix::fs::OFlags::NONBLOCK).expect("set");
     let calls = host_call(b"").repeat(4_096);
     let mut answers = vec![0; 64 * 1024];
     let mut sent = 0;
     loop {
-        match channel.write(&calls[sent..]) {
+        match channel.answers.write(&calls[sent..]) {
             Ok(count) => sent = (sent + count) % calls.len(),
             Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
         }
-        match channel.read(&mut answers) {
+        match channel.requests.read(&mut answers) {
             Ok(count) => assert_ne!(count, 0, "the supervisor is gone"),
             Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
         }

@@ -2,11 +2,11 @@
 
 use std::ffi::{CStr, CString};
 use std::fmt::Write as _;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use conductor_core::worker::{Stage, run_with};
+use conductor_core::worker::{Ends, Stage, run_with};
 
 use crate::attempts::{self, Targets, c_path};
 use crate::deeds;
@@ -37,7 +37,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
 
 /// Makes all attempts before anything of the plugin was touched and again once it has started, and writes down how they
 /// ended.
-fn trying(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, BorrowedFd<'_>) {
+fn trying(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends<'_>) {
     let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a process");
     let (supervisor, other) = (number(), number());
     let own = c_path(arguments.next().expect("a directory"));
@@ -51,14 +51,14 @@ fn trying(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Borr
             other,
             outside: outside.clone(),
             own: own.clone(),
-            channel: channel.as_raw_fd(),
+            channel: channel.answers.as_raw_fd(),
         };
         write_down(&targets.own, stage, &targets);
     }
 }
 
 /// Fails its supervisor in a given way at a given stage, while a file in the worker's directory says so.
-fn doing(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, BorrowedFd<'_>) {
+fn doing(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends<'_>) {
     let mut argument = || arguments.next().expect("an argument");
     let (at, deed, own) = (argument(), argument(), PathBuf::from(argument()));
     move |stage, channel| {
