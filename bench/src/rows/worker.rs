@@ -1,0 +1,112 @@
+//! Dispatch through the worker process, both walls up.
+
+use std::process::Command;
+
+use conductor_core::{Devices, PluginOptions};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use super::host_call;
+use crate::peer::extism;
+use crate::peer::ping::Ping;
+use crate::report::{Better, MICROSECONDS, Row};
+use crate::sample::{Effort, Samples, Subject, alternate};
+use crate::stage::{Built, REQUEST, Result, Stage, succeed};
+
+/// What it costs, and what it is held against.
+struct Measured {
+    worker: Samples,
+    ping: Samples,
+    /// A second run, against Extism, which has no second process to wait for.
+    worker_again: Samples,
+    extism: Samples,
+}
+
+pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
+    let free = run(built, effort)?;
+    // A processor for all threads of this process and those that it starts; it is a process of its own, so that the other
+    // measurements keep both.
+    let pinned = in_pinned_process(built, effort)?;
+    let mut rows = vec![
+        Row::ratio("dispatch through a worker, free; ping-pong", MICROSECONDS, &free.worker, &free.ping, 1.5),
+        late("dispatch through a worker, free: p99", &free.worker),
+    ];
+    rows.extend(pinned);
+    Ok(rows)
+}
+
+/// The rows of a process that has one processor.
+pub(crate) fn measure_pinned(built: &Built, effort: Effort) -> Result<Vec<Row>> {
+    let all = sched_getaffinity(None)?;
+    let first = (0..CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu)).ok_or("no processor")?;
+    let mut one = CpuSet::new();
+    one.set(first);
+    sched_setaffinity(None, &one)?;
+    let Measured { worker, ping, worker_again, extism } = run(built, effort)?;
+    Ok(vec![
+        Row::ratio("dispatch through a worker, pinned; ping-pong", MICROSECONDS, &worker, &ping, 1.5),
+        Row::ratio(
+            "dispatch through a worker, pinned; Extism in process",
+            MICROSECONDS,
+            &worker_again,
+            &extism,
+            1.0,
+        ),
+        late("dispatch through a worker, pinned: p99", &worker),
+        host_call::measure_pinned(built, effort)?,
+    ])
+}
+
+fn run(built: &Built, effort: Effort) -> Result<Measured> {
+    let stage = Stage::new(built)?;
+    let request = stage.guest("request")?;
+    let host = stage.workers(stage.config(), Devices::default())?;
+    let mut plugin = host.load(&stage.plugin("request", &request)?, &PluginOptions::default())?;
+    let mut ping = Ping::start(REQUEST.len())?;
+    let mut extism = extism::plugin(stage.built("extism_parse")?)?;
+    let mut ours = || succeed(plugin.as_mut(), REQUEST);
+    let (worker, ping) = alternate(
+        effort.many * 4,
+        Subject { batch: 1, call: &mut ours },
+        Subject { batch: 1, call: &mut || ping.round(REQUEST).expect("comes back") },
+    );
+    let (worker_again, extism) = alternate(
+        effort.many,
+        Subject { batch: 10, call: &mut ours },
+        Subject { batch: 10, call: &mut || extism::execute(&mut extism, REQUEST) },
+    );
+    Ok(Measured { worker, ping, worker_again, extism })
+}
+
+fn late(what: &str, samples: &Samples) -> Row {
+    let (unit, length) = MICROSECONDS;
+    let (median, p99) = (samples.median() / length, samples.p99() / length);
+    Row {
+        what: what.to_owned(),
+        unit,
+        median,
+        p99,
+        yardstick: None,
+        value: p99 / median,
+        goal: 5.0,
+        better: Better::Lower,
+        of: "× its median",
+    }
+}
+
+fn in_pinned_process(built: &Built, effort: Effort) -> Result<Vec<Row>> {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg("pinned");
+    command.arg("--conductor").arg(&built.conductor).arg("--conductor-sign").arg(&built.conductor_sign);
+    command.arg("--guests").arg(&built.guests);
+    if effort.many < Effort::FULL.many {
+        command.arg("--quick");
+    }
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    }
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)?;
+    rows.iter()
+        .map(|row| Row::from_json(row, &[MICROSECONDS.0], &["× the yardstick", "× its median"]))
+        .collect()
+}
