@@ -1,38 +1,44 @@
 // The page: signs in, follows the daemon, and draws the view that the address names.
 
 import { hasSession, signIn } from './api.js';
-import { leaveAll } from './dialog.js';
 import { h, render } from './dom.js';
 import { icon } from './icons.js';
 import { follow, retryNow } from './live.js';
-import { button, empty } from './parts.js';
+import { button, empty, refusal, skeleton } from './parts.js';
 import { changed, known, onChange, refresh, refreshAll, signOut, state } from './state.js';
 import { hush } from './toast.js';
 import { theirs, visible } from './text.js';
-import * as activity from './view-activity.js';
-import * as install from './view-install.js';
-import * as keys from './view-keys.js';
-import * as plugin from './view-plugin.js';
 import * as plugins from './view-plugins.js';
-import * as protection from './view-protection.js';
 
-const SECTIONS = [
-  ['plugins', 'Plugins', plugins],
-  ['install', 'Install', install],
-  ['activity', 'Activity', activity],
-  ['keys', 'Keys', keys],
-  ['protection', 'Protection', protection],
-];
+const SECTIONS = [['plugins', 'Plugins'], ['install', 'Install'], ['activity', 'Activity'], ['keys', 'Keys'], ['protection', 'Protection']];
+
+/** Views that are read when they are first looked at, so that the page is there soon. */
+const LOADERS = {
+  plugin: () => import('./view-plugin.js'),
+  install: () => import('./view-install.js'),
+  activity: () => import('./view-activity.js'),
+  keys: () => import('./view-keys.js'),
+  protection: () => import('./view-protection.js'),
+};
+
+/** Views that are there. */
+const views = { plugins };
+
+/** Stands in for a view until it is there. */
+const LOADING = { title: (rest) => visible(rest[0] ?? ''), reads: () => [], view: () => skeleton() };
+
+/** Stands in for a view that could not be read. */
+const MISSING = { ...LOADING, view: () => refusal({ message: 'This part of the page could not be read.', hint: 'It is read again when the daemon is back.' }) };
 
 /** How often is read what the daemon tells no news about: sums and sparklines. */
 const BEAT = 5000;
 
-/** The section, its view, and what follows in the address. */
+/** The section, the name of its view, the view, and what follows in the address. */
 function route() {
   const [name = '', ...rest] = location.hash.replace(/^#\/?/, '').split('/').map(decode);
-  const [section, , view] = SECTIONS.find(([one]) => one === name) ?? SECTIONS[0];
-  if (section === 'plugins' && rest[0]) return { section, view: plugin, rest };
-  return { section, view, rest };
+  const [section, words] = SECTIONS.find(([one]) => one === name) ?? SECTIONS[0];
+  const id = section === 'plugins' && rest[0] ? 'plugin' : section;
+  return { section, id, view: views[id] ?? { ...LOADING, ...(id !== 'plugin' && { title: () => words }) }, rest };
 }
 
 function decode(part) {
@@ -46,7 +52,7 @@ function decode(part) {
 function draw() {
   const { section, view, rest } = route();
   document.documentElement.dataset.link = state.link;
-  if (state.session === 'out') leaveAll();
+  if (state.session === 'out') leaveDialogs();
   const name = state.session === 'out' ? 'Signed out' : view.title(rest);
   document.title = `${name} · Conductor`;
   const waiting = state.session === 'in' ? (state.reads.get('plugins')?.data?.plugins ?? []).reduce((sum, one) => sum + (one.pending ?? 0), 0) : 0;
@@ -60,8 +66,20 @@ function draw() {
       h('div', { class: 'frame-foot' }, link(), theme())),
     h('main', { id: 'main', tabindex: '-1' },
       h('div', { role: 'status', class: 'lost' }, state.session === 'in' && state.link === 'off' && lost()),
-      state.session === 'out' ? signedOut() : [h('h1', { id: 'title', tabindex: '-1' }, theirs(name)),
+      state.session === 'out' ? signedOut() : [view.back?.(), h('h1', { id: 'title', tabindex: '-1' }, theirs(name)),
         state.session === 'in' ? h('div', { class: 'view', key: location.hash }, view.view(rest)) : h('p', { class: 'hint' }, 'Signing in…')]));
+}
+
+const leaveDialogs = () => document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close());
+
+/** Reads the view that is looked at, unless it is there. */
+async function load(id) {
+  if (views[id] && views[id] !== MISSING) return;
+  try {
+    views[id] = await LOADERS[id]();
+  } catch {
+    views[id] = MISSING;
+  }
 }
 
 function skip(event) {
@@ -102,19 +120,24 @@ function setTheme(name) {
 }
 
 /** Moves on to what the address names: draws it from its top, and says so by where the focus is. */
-function moved() {
+async function moved() {
   if (takeToken()) return;
-  leaveAll();
+  leaveDialogs();
   hush();
-  const { view, rest } = route();
-  if (state.session === 'in') view.reads(rest).forEach((path) => (state.reads.has(path) ? refresh(path) : known(path)));
+  const { id } = route();
+  if (!views[id]) draw();
+  await load(id);
+  const now = route();
+  if (now.id !== id) return;
+  if (state.session === 'in') now.view.reads(now.rest).forEach((path) => (state.reads.has(path) ? refresh(path) : known(path)));
   draw();
   scrollTo(0, 0);
   document.getElementById('title')?.focus({ preventScroll: true });
 }
 
 /** Reads again what the view and the frame show. */
-function readAgain() {
+async function readAgain() {
+  await load(route().id);
   const { view, rest } = route();
   const wanted = new Set(['plugins', 'pending', ...view.reads(rest)]);
   wanted.forEach((path) => known(path));

@@ -88,6 +88,3 @@ export function ask({ title, body, confirm, tone = 'primary', cancel = 'Cancel',
     });
   });
 }
-
-/** Leaves every dialog. */
-export const leaveAll = () => document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close());

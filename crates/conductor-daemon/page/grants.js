@@ -1,54 +1,12 @@
-// Granting and revoking: what a capability means in plain words, and the dialogs that decide about it.
+// Granting and revoking: the dialogs that decide about a capability.
 
 import { tell } from './api.js';
+import { does, meaning, scopeOf } from './capabilities.js';
 import { Invalid, ask } from './dialog.js';
 import { h } from './dom.js';
-import { icon } from './icons.js';
 import { facts, notice, riskBadge, trustBadge } from './parts.js';
 import { say } from './toast.js';
 import { theirs, visible, when } from './text.js';
-
-/** What each capability is called, what it lets a plugin do, what could come of it, and how a narrower scope looks. */
-export const CAPABILITIES = {
-  Network: {
-    does: 'talk to the internet',
-    consequence: 'It can send whatever it knows to these hosts, and reach services on your own machine or network that it names.',
-    narrower: 'api.example.com;methods=GET',
-  },
-  Audio: {
-    does: 'play sound',
-    consequence: 'It can play sounds on these devices.',
-    narrower: 'default;gain=0.5;seconds=30',
-  },
-  Midi: {
-    does: 'play and hear MIDI',
-    consequence: 'It can play on these ports and hear what is played; System Exclusive messages can rewrite the memory of an instrument.',
-    narrower: 'synth',
-  },
-  Filesystem: {
-    does: 'keep files',
-    consequence: 'It can keep files in one directory of its own, up to its quota. It sees no other file of yours.',
-    narrower: 'read-only;bytes=10MiB',
-  },
-  Subprocess: {
-    does: 'run programs',
-    consequence: 'It can run these programs as you. They are not sandboxed as the plugin is: what they can do, it can do through them.',
-    narrower: '/usr/bin/obs-cli;args=scene*;seconds=5',
-  },
-  SystemControl: {
-    does: 'control this computer',
-    consequence: 'It can do these things to your desktop at any time it is called: change the volume, press media keys, show messages, lock the screen, open pages.',
-    narrower: 'notify',
-  },
-};
-
-const known = (capability) => CAPABILITIES[capability] ?? { does: 'use it', consequence: 'It gets this capability.', narrower: '' };
-
-/** The words for a capability, after "may" or "wants to". */
-export const does = (capability) => known(capability).does;
-
-/** A scope as people read it: its parts one by one. */
-export const scopeOf = (scope) => (scope ? theirs(scope, 'scope') : h('span', { class: 'scope-none' }, 'everything of it'));
 
 const DURATIONS = [
   ['once', 'Once', 'until the end of the first call that uses it'],
@@ -80,8 +38,8 @@ export async function askGrant(plugin, request) {
       const lasts = chosen.get('lasts') ?? (high ? 'session' : 'always');
       const narrow = mustNarrow || chosen.get('extent') === 'narrow';
       return [
-        high ? notice('bad', 'warning', 'This is a high risk.', h('p', {}, known(capability).consequence))
-          : notice(risk === 'medium' ? 'wait' : 'quiet', capability, known(capability).consequence),
+        high ? notice('bad', 'warning', 'This is a high risk.', h('p', {}, meaning(capability).consequence))
+          : notice(risk === 'medium' ? 'wait' : 'quiet', capability, meaning(capability).consequence),
         facts([
           ['Capability', [visible(capability), ' ', riskBadge(risk)]],
           ['Asks for', scopeOf(scope)],
@@ -95,8 +53,8 @@ export async function askGrant(plugin, request) {
           narrow && h('div', { class: 'field indent' },
             h('label', { for: 'grant-scope' }, 'Scope'),
             h('input', { id: 'grant-scope', name: 'scope', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off',
-              'aria-describedby': 'grant-scope-hint', placeholder: known(capability).narrower }),
-            h('p', { class: 'hint', id: 'grant-scope-hint' }, `Such as ${known(capability).narrower}. What goes beyond what it asks for has no effect.`))),
+              'aria-describedby': 'grant-scope-hint', placeholder: meaning(capability).narrower }),
+            h('p', { class: 'hint', id: 'grant-scope-hint' }, `Such as ${meaning(capability).narrower}. What goes beyond what it asks for has no effect.`))),
         h('fieldset', { onchange: draw }, h('legend', {}, 'How long'),
           DURATIONS.map(([value, words, hint]) => choice('lasts', value, lasts === value, words, hint)),
           lasts === 'until' && h('div', { class: 'field indent' },
@@ -155,7 +113,3 @@ export async function askRevoke(plugin, request) {
   });
   if (answer) say(visible(capability), ' was taken away from ', theirs(plugin.alias), '.');
 }
-
-/** A capability that is asked for: what it is and how risky. */
-export const requestHead = (request) => h('div', { class: 'request-head' }, h('span', { class: 'tile' }, icon(request.capability)),
-  h('div', {}, h('h3', {}, visible(request.capability)), h('p', { class: 'hint' }, `May ${does(request.capability)}`)), riskBadge(request.risk));

@@ -105,7 +105,8 @@ export function share(value, limit) {
 }
 
 /** A button. */
-export const button = (words, onclick, { kind = '', ...props } = {}) => h('button', { type: 'button', class: `button ${kind}`, onclick, ...props }, words);
+export const button = (words, onclick, { kind = '', ...props } = {}) => h('button', { type: 'button', class: `button ${kind}`, onclick, ...props },
+  Array.isArray(words) ? h('span', { class: 'words' }, words) : words);
 
 /** A fingerprint: twelve words to read aloud, the digits below. */
 export const fingerprint = ({ words, fingerprint: digits }) => h('span', { class: 'fingerprint' },

@@ -28,7 +28,7 @@ function calls() {
       button(chosen.pausedAt ? 'Go on' : 'Pause', pause, { 'aria-pressed': String(chosen.pausedAt !== null) })),
     shown.length === 0 ? empty('activity', 'Nothing is played', h('p', {}, 'Calls appear here as they end, while this page is open.'))
       : h('div', { class: 'table-wrap', tabindex: '0', role: 'region', 'aria-label': 'Calls' }, h('table', { class: 'log calls' },
-        h('thead', {}, h('tr', {}, ['Time', 'Plugin', 'Action', 'Event', 'Outcome', 'Took', 'Fuel'].map((name) => h('th', { scope: 'col' }, name)))),
+        h('thead', {}, h('tr', {}, ['Time', 'Plugin', 'Action', 'Event', 'Outcome', 'Took', 'Fuel'].map((name, place) => h('th', { scope: 'col', class: place > 4 && 'amount' }, name)))),
         h('tbody', {}, shown.slice(0, 100).map(callRow)))),
   ];
 }
@@ -41,12 +41,12 @@ function pause() {
 const callRow = (call) => h('tr', { key: String(call.number) },
   h('td', { class: 'when' }, when(call.timestamp, 'time')),
   h('td', { class: 'who' }, pluginLink(call.plugin)),
-  h('td', {}, theirs(call.action)),
+  h('td', { class: 'action' }, theirs(call.action)),
   h('td', { class: 'event' }, theirs(call.event)),
   h('td', { class: 'outcome' }, badge(call.outcome === 'ok' ? 'good' : 'bad', call.outcome === 'ok' ? 'check' : 'refused', theirs(call.outcome)),
     call.error && h('p', { class: 'hint' }, theirs(call.error))),
-  h('td', { class: 'amount' }, duration(call.micros)),
-  h('td', { class: 'amount' }, short(call.fuel_used)));
+  h('td', { class: 'amount took' }, duration(call.micros)),
+  h('td', { class: 'amount fuel' }, short(call.fuel_used)));
 
 const pluginLink = (alias) => h('a', { href: `#/plugins/${encodeURIComponent(alias)}` }, theirs(alias));
 

@@ -1,8 +1,8 @@
 // Installing: choose a module and its signature, see everything about it while nothing of it runs, then decide.
 
 import { tell, upload } from './api.js';
+import { requestHead, scopeOf } from './capabilities.js';
 import { h } from './dom.js';
-import { requestHead, scopeOf } from './grants.js';
 import { icon } from './icons.js';
 import { badge, button, facts, fingerprint, notice, refusal, trustBadge } from './parts.js';
 import { changed, failed, known } from './state.js';
@@ -162,7 +162,7 @@ function decide(preview) {
       h('dl', { class: 'actions' }, preview.actions.map((action) => h('div', {}, h('dt', {}, theirs(action.name)), h('dd', {}, action.description && theirs(action.description)))))],
     form.error && refusal(form.error),
     h('div', { class: 'buttons' },
-      button(form.busy ? 'One moment…' : installed ? ['Replace ', theirs(form.alias)] : ['Install as ', theirs(form.alias)], install,
+      button(form.busy ? 'One moment…' : installed ? ['Replace', theirs(form.alias)] : ['Install as', theirs(form.alias)], install,
         { kind: preview.accepted ? 'primary' : '', 'aria-disabled': form.busy && 'true' }),
       button('Choose another', startOver)));
 }

@@ -1,9 +1,10 @@
 // One plugin: how it is, what it may do, what it did lately, and what can be done with it.
 
 import { tell } from './api.js';
+import { requestHead, scopeOf } from './capabilities.js';
 import { ask } from './dialog.js';
 import { h } from './dom.js';
-import { askGrant, askRevoke, requestHead, scopeOf } from './grants.js';
+import { askGrant, askRevoke } from './grants.js';
 import { icon } from './icons.js';
 import { badge, button, facts, fingerprint, notice, refusal, share, skeleton, sparkline, stateBadges, trustBadge } from './parts.js';
 import { runByHand } from './run.js';
@@ -19,10 +20,9 @@ const pathOf = (alias) => `plugins/${encodeURIComponent(alias)}`;
 
 export function view([alias]) {
   const { data: plugin, error } = known(pathOf(alias));
-  if (error && !plugin) return [back(), refusal(error)];
-  if (!plugin) return [back(), skeleton()];
+  if (error && !plugin) return refusal(error);
+  if (!plugin) return skeleton();
   return [
-    back(),
     h('div', { class: 'plugin-head' },
       h('div', { class: 'badges' }, stateBadges(plugin), trustBadge(plugin.trust_level, plugin.publisher),
         h('span', { class: 'hint' }, plugin.name && plugin.name !== alias && [theirs(plugin.name), ' '], plugin.version && ['version ', theirs(plugin.version)])),
@@ -35,7 +35,8 @@ export function view([alias]) {
   ];
 }
 
-const back = () => h('a', { class: 'back', href: '#/plugins' }, icon('back'), 'All plugins');
+/** The way back, above the title. */
+export const back = () => h('a', { class: 'back', href: '#/plugins' }, icon('back'), 'All plugins');
 
 function buttons(plugin) {
   const alias = plugin.alias;

@@ -1,7 +1,7 @@
 // All plugins: what waits for the user's word, then one card for each, with search and a filter by state.
 
+import { does } from './capabilities.js';
 import { h } from './dom.js';
-import { askGrant, does } from './grants.js';
 import { icon } from './icons.js';
 import { STATES, button, callsLine, empty, fingerprint, ofAll, refusal, riskBadge, skeleton, stateBadges, trustBadge } from './parts.js';
 import { changed, known } from './state.js';
@@ -48,7 +48,7 @@ function waiting(plugins) {
         h('p', {}, h('strong', {}, theirs(request.plugin)), ` wants to ${does(request.capability)}`,
           request.reason && h('span', { class: 'hint' }, '“', theirs(request.reason), '”')),
         riskBadge(request.risk),
-        button('Review', () => askGrant(plugin, request), { kind: 'small', 'aria-label': `Review ${visible(request.capability)} of ${visible(request.plugin)}` }));
+        button('Review', async () => (await import('./grants.js')).askGrant(plugin, request), { kind: 'small', 'aria-label': `Review ${visible(request.capability)} of ${visible(request.plugin)}` }));
     })));
 }
 
