@@ -15,7 +15,7 @@ use super::order::{Change, Changed};
 use super::plugins::{Renewed, Surroundings};
 use super::{Daemon, open_outputs};
 use crate::config::{self, Config};
-use crate::control::{Refusal, RefusalCause, Reloaded, Response};
+use crate::control::{self, Refusal, RefusalCause, Reloaded, Response};
 use crate::dispatch::{Phase, unfit_mappings};
 use crate::output::MidiPorts;
 
@@ -29,6 +29,11 @@ impl Daemon<'_> {
     /// Makes a change. Where it is refused, everything goes on as it was.
     pub(super) fn change(&mut self, change: Change) -> Changed {
         let changed = match change {
+            Change::Preview { plugin, path } => {
+                let before = self.roster.find(&plugin);
+                let preview = control::preview(&plugin, &path, &self.config.wasm, before.as_deref())?;
+                Ok(Response::PluginPreview(Box::new(preview)))
+            }
             Change::Reload => self.reload().map(Response::Reload),
             Change::Switch { plugin, enabled } => {
                 let edit = |text: &str| config::edit::switch(text, &plugin, enabled);

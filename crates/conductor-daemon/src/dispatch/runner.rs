@@ -141,6 +141,7 @@ impl Runner {
                 continue;
             };
             log.pass_on(&report);
+            self.published.measured(&report);
             self.published.called(&report.outcome, plugin);
             if let Outcome::Suspended { .. } = report.outcome {
                 totals.tally.refused += 1;
