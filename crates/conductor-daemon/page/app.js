@@ -1,6 +1,6 @@
 // The page: signs in, follows the daemon, and draws the view that the address names.
 
-import { hasSession, signIn } from './api.js';
+import { hasSession, signIn } from './daemon.js';
 import { h, render } from './dom.js';
 import { icon } from './icons.js';
 import { follow, retryNow } from './live.js';

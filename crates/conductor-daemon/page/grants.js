@@ -1,6 +1,6 @@
 // Granting and revoking: the dialogs that decide about a capability.
 
-import { tell } from './api.js';
+import { tell } from './daemon.js';
 import { does, meaning, scopeOf } from './capabilities.js';
 import { Invalid, ask } from './dialog.js';
 import { h } from './dom.js';

@@ -1,7 +1,7 @@
 // Follows what happens in the daemon: reads the stream of events, takes silence or its end for the loss of the daemon,
 // and tries again, each time a little later.
 
-import { Offline, Refusal, SignedOut, events } from './api.js';
+import { Offline, Refusal, SignedOut, events } from './daemon.js';
 import { addCall, changed, failed, state } from './state.js';
 
 /** Longest silence: the daemon says something every five seconds. */

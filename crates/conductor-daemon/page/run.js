@@ -1,6 +1,6 @@
 // Calling an action of a plugin by hand, and what came of it.
 
-import { tell } from './api.js';
+import { tell } from './daemon.js';
 import { h } from './dom.js';
 import { badge, button, refusal } from './parts.js';
 import { changed, failed } from './state.js';

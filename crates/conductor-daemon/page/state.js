@@ -1,7 +1,7 @@
 // What is known of the daemon, and who wants to know when that changes. There is one state for the whole page; views read
 // it when they are drawn, and keep for themselves only what nobody else sees.
 
-import { Offline, Refusal, SignedOut, forget, read } from './api.js';
+import { Offline, Refusal, SignedOut, forget, read } from './daemon.js';
 
 /** Most calls that are kept for the activity log. */
 const MAX_CALLS = 500;

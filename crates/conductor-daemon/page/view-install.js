@@ -1,6 +1,6 @@
 // Installing: choose a module and its signature, see everything about it while nothing of it runs, then decide.
 
-import { tell, upload } from './api.js';
+import { tell, upload } from './daemon.js';
 import { requestHead, scopeOf } from './capabilities.js';
 import { h } from './dom.js';
 import { icon } from './icons.js';

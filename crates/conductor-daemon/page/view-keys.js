@@ -1,6 +1,6 @@
 // Trusted keys: whose plugins run here, adding one with its fingerprint confirmed, and revoking one.
 
-import { tell } from './api.js';
+import { tell } from './daemon.js';
 import { Invalid, ask } from './dialog.js';
 import { h } from './dom.js';
 import { icon } from './icons.js';

@@ -1,6 +1,6 @@
 // One plugin: how it is, what it may do, what it did lately, and what can be done with it.
 
-import { tell } from './api.js';
+import { tell } from './daemon.js';
 import { requestHead, scopeOf } from './capabilities.js';
 import { ask } from './dialog.js';
 import { h } from './dom.js';

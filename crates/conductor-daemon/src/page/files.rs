@@ -19,9 +19,9 @@ macro_rules! file {
 
 /// Every file. None of them holds a secret, so that they need no session.
 const FILES: &[File] = &[
-    file!("api.js"),
     file!("app.js"),
     file!("capabilities.js"),
+    file!("daemon.js"),
     file!("dialog.js"),
     file!("dom.js"),
     file!("grants.js"),
