@@ -43,12 +43,11 @@ pub(crate) fn preview(
     let decision = file.judge(&config.verification_policy(), &trust);
     let manifest = file.manifest();
     let trust_level = trust_word(&decision, file);
-    let (why, hint) = match (decision.refusal(), &manifest) {
+    let (mut why, hint) = match (decision.refusal(), &manifest) {
         (Some(refusal), _) => (Some(bounded(&refusal.to_string())), refusal.hint()),
         (None, Err(error)) => (Some(bounded(&error.to_string())), None),
-        (None, Ok(_)) => (ignored(&decision, trust_level), None),
+        (None, Ok(_)) => (None, None),
     };
-    let accepted = decision.refusal().is_none() && manifest.is_ok();
     let manifest = manifest.ok().flatten();
     let stated = decision.signature().and_then(|checked| checked.statement());
     let text =
@@ -60,6 +59,16 @@ pub(crate) fn preview(
         (None, Some(stated)) => stated.capabilities.as_deref().unwrap_or_default(),
         (None, None) => &[],
     };
+    let mut requested = Vec::new();
+    for asked in requests {
+        let (status, fault) = request(asked);
+        why = why.or(fault);
+        if requested.len() < MAX_REQUESTS {
+            requested.push(status);
+        }
+    }
+    let accepted = why.is_none();
+    let why = why.or_else(|| ignored(&decision, trust_level));
     let mut preview = PluginPreview {
         plugin: alias.to_owned(),
         name: name.or_else(|| stated.and_then(|stated| Some(stated.plugin_name.as_ref()?.to_string()))),
@@ -75,7 +84,7 @@ pub(crate) fn preview(
         trust: trust_in_words(&decision, trust_level),
         trust_level,
         publisher: signer(&decision, file, trust_level),
-        requested: requests.iter().take(MAX_REQUESTS).map(request).collect(),
+        requested,
         actions: actions(manifest.as_ref()),
         installed: before.and_then(installed),
         changes: Vec::new(),
@@ -135,35 +144,39 @@ fn ignored(decision: &Decision, level: TrustWord) -> Option<String> {
     (level != TrustWord::Unsigned).then(|| format!("its signature is ignored: {}", bounded(step.finding())))
 }
 
-fn request(request: &CapabilityRequest) -> RequestStatus {
-    let scope = request.name.parse::<Capability>().ok().and_then(|capability| match &request.scope {
-        Some(text) => Scope::parse(capability, text).ok(),
-        None => Some(Scope::unnamed(capability)),
+/// What is asked for and, if it cannot be understood, why the plugin is refused for it.
+fn request(request: &CapabilityRequest) -> (RequestStatus, Option<String>) {
+    let scope = request.name.parse::<Capability>().map_err(|error| error.to_string());
+    let scope = scope.and_then(|capability| match &request.scope {
+        Some(text) => Scope::parse(capability, text).map_err(|error| error.to_string()),
+        None => Ok(Scope::unnamed(capability)),
     });
-    let Some(scope) = scope else {
-        return RequestStatus {
-            capability: bounded(&request.name),
-            scope: request.scope.as_deref().map(bounded).unwrap_or_default(),
-            risk: Risk::High.to_string(),
-            reason: request.reason.as_deref().map(bounded),
-            pending: false,
-            earlier: None,
-            granted: None,
-            decision: Some("this is not understood, so that the plugin is refused".to_owned()),
-        };
+    let (capability, text, risk, fault) = match scope {
+        Ok(scope) => (scope.capability().to_string(), scope.to_string(), scope.risk(), None),
+        Err(fault) => (
+            request.name.clone(),
+            request.scope.clone().unwrap_or_default(),
+            Risk::High,
+            Some(bounded(&fault)),
+        ),
     };
-    let (risk, pending) = (scope.risk(), scope.risk() != Risk::Low);
-    let decision = if pending { "it will wait for your word" } else { "it is granted automatically" };
-    RequestStatus {
-        capability: scope.capability().to_string(),
-        scope: bounded(&scope.to_string()),
+    let pending = fault.is_none() && risk != Risk::Low;
+    let decision = match (&fault, pending) {
+        (Some(fault), _) => fault.as_str(),
+        (None, true) => "it will wait for your word",
+        (None, false) => "it is granted automatically",
+    };
+    let status = RequestStatus {
+        capability: bounded(&capability),
+        scope: bounded(&text),
         risk: risk.to_string(),
         reason: request.reason.as_deref().map(bounded),
         pending,
         earlier: None,
         granted: None,
         decision: Some(decision.to_owned()),
-    }
+    };
+    (status, fault)
 }
 
 fn installed(before: &Published) -> Option<InstalledStatus> {

@@ -1,0 +1,105 @@
+//! How the page is opened.
+
+use serde_json::json;
+
+use super::browser::{Page, SILENT, ctl, invite};
+use crate::scratch::Scratch;
+
+#[test]
+fn a_link_opens_the_page_once() {
+    let scratch = Scratch::new();
+    let page = Page::open(&scratch, SILENT);
+    let (port, token) = invite(&scratch);
+    assert_eq!(port, page.port);
+    // It is no session by itself.
+    assert_eq!(
+        page.send("GET", "/api/status", &[("authorization", &format!("Bearer {token}"))], b"").status,
+        401
+    );
+    let opened = page.redeem(&token);
+    assert_eq!(opened.status, 200, "{opened:?}");
+    let again = page.redeem(&token);
+    assert_eq!((again.status, again.cause().as_str()), (401, "no-session"));
+    for wrong in ["", "x", &"A".repeat(43), &"A".repeat(900)] {
+        assert_eq!(page.redeem(wrong).status, 401, "{wrong}");
+    }
+    let session = opened.json()["token"].as_str().expect("a token").to_owned();
+    assert_ne!(session, page.token, "each page has a session of its own");
+    for token in [&session, &page.token] {
+        let head = [("authorization", &*format!("Bearer {token}"))];
+        assert_eq!(page.send("GET", "/api/status", &head, b"").status, 200);
+    }
+    page.daemon.stop();
+}
+
+#[test]
+fn what_is_no_exchange_is_refused() {
+    let scratch = Scratch::new();
+    let page = Page::open(&scratch, SILENT);
+    let (_, token) = invite(&scratch);
+    let json = ("content-type", "application/json");
+    let body = json!({ "token": token }).to_string();
+    assert_eq!(page.send("GET", "/api/session", &[json], b"").status, 405);
+    assert_eq!(
+        page.send("POST", "/api/session", &[("content-type", "text/plain")], body.as_bytes()).status,
+        415
+    );
+    for (body, status) in [
+        ("", 400),
+        ("{}", 400),
+        ("[]", 400),
+        (r#"{"token":1}"#, 400),
+        (r#"{"token":"x","more":1}"#, 400),
+        (&format!(r#"{{"token":"{}"}}"#, "x".repeat(2000)), 413),
+    ] {
+        assert_eq!(page.send("POST", "/api/session", &[json], body.as_bytes()).status, status, "{body}");
+    }
+    // None of that used it up.
+    assert_eq!(page.redeem(&token).status, 200);
+    page.daemon.stop();
+}
+
+#[test]
+fn a_daemon_without_a_page_says_so() {
+    let scratch = Scratch::new();
+    scratch.config(&SILENT.replace("port = 0", "enabled = false"));
+    let mut daemon = scratch.start(&[]);
+    daemon.wait_for_log("ready");
+    let refused = ctl(&scratch, &["ui", "--print"]);
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(refused.stderr.contains("does not serve the Plugin Manager") && refused.stderr.contains("[ui]"));
+    let (_, log) = daemon.stop();
+    assert!(!log.contains("http://"), "{log}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_no_hindrance() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("address").port();
+    let scratch = Scratch::new();
+    let mut page = Page::open(&scratch, &SILENT.replace("port = 0", &format!("port = {port}")));
+    assert_ne!(page.port, port);
+    page.daemon.wait_for_log("taken");
+    assert_eq!(page.get("/api/status").status, 200);
+    page.daemon.stop();
+}
+
+#[test]
+fn the_address_is_printed_for_programs_too_and_for_nobody_else() {
+    let scratch = Scratch::new();
+    let page = Page::open(&scratch, SILENT);
+    let printed = ctl(&scratch, &["ui", "--json"]);
+    let printed: serde_json::Value = serde_json::from_str(&printed.stdout).expect("JSON");
+    let url = printed["url"].as_str().expect("an address");
+    assert!(url.starts_with(&format!("http://127.0.0.1:{}/#token=", page.port)), "{url}");
+    let without_display = ctl(&scratch, &["ui"]);
+    assert_eq!(without_display.code, 0, "{without_display:?}");
+    assert!(without_display.stderr.contains("there is no display here"), "{without_display:?}");
+    let (_, token) = invite(&scratch);
+    let session = page.token.clone();
+    let (_, log) = page.daemon.stop();
+    let audit = std::fs::read_to_string(scratch.path("state/audit.jsonl")).expect("read");
+    for secret in [token, session] {
+        assert!(!log.contains(&secret) && !audit.contains(&secret));
+    }
+}
