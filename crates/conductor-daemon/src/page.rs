@@ -10,6 +10,7 @@ mod connection;
 mod events;
 mod files;
 mod origin;
+mod peer;
 mod reply;
 mod server;
 mod staging;

@@ -17,6 +17,7 @@ use super::connection::Ticket;
 use super::events::{Changes, EventBody};
 use super::files;
 use super::origin::{self, Area, OwnOrigin, only};
+use super::peer;
 use super::reply::{self, Problem, Reply};
 use super::staging::Staging;
 use crate::control::{
@@ -92,13 +93,14 @@ impl Api {
         ticket: &Arc<Ticket>,
     ) -> Result<Reply, Problem> {
         let path = parts.uri.path();
-        let Some(route) = path.strip_prefix("/api") else {
+        let route = path.strip_prefix("/api").filter(|route| route.is_empty() || route.starts_with('/'));
+        let Some(route) = route else {
             let _: OwnOrigin = origin::check(parts, Area::File, self.port)?;
             return file(&parts.method, path);
         };
         let own = origin::check(parts, Area::Api, self.port)?;
         if route == "/session" {
-            return self.open(own, parts, body).await;
+            return self.open(own, parts, body, ticket).await;
         }
         let session = self.session(own, parts)?;
         ticket.admit();
@@ -130,7 +132,13 @@ impl Api {
     }
 
     /// Exchanges a one-time token for a session's.
-    async fn open(&self, _: OwnOrigin, parts: &Parts, body: &mut Incoming) -> Result<Reply, Problem> {
+    async fn open(
+        &self,
+        _: OwnOrigin,
+        parts: &Parts,
+        body: &mut Incoming,
+        ticket: &Ticket,
+    ) -> Result<Reply, Problem> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Invitation {
@@ -141,6 +149,10 @@ impl Api {
         let body = read(body, MAX_TOKEN_BODY).await?;
         let invitation: Invitation =
             serde_json::from_slice(&body).map_err(|_| malformed("a one-time token is expected"))?;
+        if !peer::is_own_user(ticket.client_port(), self.port) {
+            let message = "this daemon belongs to another user".to_owned();
+            return Err(Problem::of(Refusal::new(RefusalCause::OtherUser, message)));
+        }
         let failed = |error: getrandom::Error| internal(&format!("there are no random numbers: {error}"));
         match self.access.redeem(&invitation.token, Instant::now()).map_err(failed)? {
             Some(token) => {
@@ -161,15 +173,12 @@ impl Api {
     /// Asks the control interface.
     async fn ask(&self, _: Session, request: Request, ticket: &Ticket) -> Response {
         let wait = request.wait();
-        let answer = match request {
+        if let Request::Ui | Request::Events = request {
             // A session does not make another, and events have a path of their own.
-            Request::Ui | Request::Events => {
-                let message = "this is asked over the control socket".to_owned();
-                return Response::Refused(Refusal::new(RefusalCause::Malformed, message));
-            }
-            request => self.interface.answer(request),
-        };
-        let later = match answer {
+            let message = "this is asked over the control socket".to_owned();
+            return Response::Refused(Refusal::new(RefusalCause::Malformed, message));
+        }
+        let later = match self.interface.answer(request) {
             Answer::Now(response) => return *response,
             Answer::Later(later) => later,
             Answer::Following(_) => {

@@ -26,14 +26,21 @@ const MAX_HEAD_FIELDS: usize = 64;
 
 /// What the server knows about a connection while it lasts.
 pub(super) struct Ticket {
+    client_port: u16,
     deadline: Mutex<Instant>,
     admitted: AtomicBool,
 }
 
 impl Ticket {
-    /// A connection that was accepted now.
-    pub(super) fn new() -> Self {
-        Self { deadline: Mutex::new(Instant::now() + HEAD_WAIT), admitted: AtomicBool::new(false) }
+    /// A connection from this port of the loopback interface that was accepted now.
+    pub(super) fn new(client_port: u16) -> Self {
+        let deadline = Mutex::new(Instant::now() + HEAD_WAIT);
+        Self { client_port, deadline, admitted: AtomicBool::new(false) }
+    }
+
+    /// The client's port.
+    pub(super) const fn client_port(&self) -> u16 {
+        self.client_port
     }
 
     /// Lets the connection last so long from now on.

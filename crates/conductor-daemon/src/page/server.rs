@@ -110,8 +110,8 @@ async fn serve(listener: tokio::net::TcpListener, api: Arc<Api>) {
     tokio::spawn(every(CHANGES_EVERY, Arc::clone(&api), |api| Changes::look(api.changes(), api.interface())));
     let mut connections: VecDeque<(AbortHandle, Arc<Ticket>)> = VecDeque::new();
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, client) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!("a connection to the page could not be accepted: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -125,7 +125,7 @@ async fn serve(listener: tokio::net::TcpListener, api: Arc<Api>) {
                 oldest.abort();
             }
         }
-        let ticket = Arc::new(Ticket::new());
+        let ticket = Arc::new(Ticket::new(client.port()));
         let task = tokio::spawn(connection::serve(stream, Arc::clone(&api), Arc::clone(&ticket)));
         connections.push_back((task.abort_handle(), ticket));
     }

@@ -91,9 +91,8 @@ fn everything_is_said_before_anything_runs() {
     );
     assert!(trusted["trust"].as_str().is_some_and(|words| words.contains("Ada")), "{trusted}");
 
-    let mut bytes = std::fs::read(scratch.path("songs.wasm")).expect("read");
-    bytes.extend_from_slice(b"\0\x05\x04more");
-    std::fs::write(scratch.path("songs.wasm"), bytes).expect("written");
+    let mut file = std::fs::OpenOptions::new().append(true).open(scratch.path("songs.wasm")).expect("module");
+    std::io::Write::write_all(&mut file, b"\0\x05\x04more").expect("changed");
     let changed = preview(&page, &scratch, "songs", "songs.wasm");
     assert_eq!(
         (&changed["trust_level"], &changed["publisher"]),

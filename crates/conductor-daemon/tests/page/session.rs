@@ -1,9 +1,17 @@
 //! How the page is opened.
 
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+use rustix::process::geteuid;
 use serde_json::json;
 
-use super::browser::{Page, SILENT, ctl, invite};
+use super::browser::{Page, SILENT, ctl, invite, written};
 use crate::scratch::Scratch;
+
+/// `nobody`, whoever that is here.
+const OTHER_USER: u32 = 65_534;
 
 #[test]
 fn a_link_opens_the_page_once() {
@@ -29,6 +37,32 @@ fn a_link_opens_the_page_once() {
         let head = [("authorization", &*format!("Bearer {token}"))];
         assert_eq!(page.send("GET", "/api/status", &head, b"").status, 200);
     }
+    page.daemon.stop();
+}
+
+/// A token is on the command line of the browser that it opens, which other users can read.
+#[test]
+fn a_link_is_of_no_use_to_another_user() {
+    let scratch = Scratch::new();
+    let page = Page::open(&scratch, SILENT);
+    let (_, token) = invite(&scratch);
+    let body = json!({ "token": token }).to_string();
+    let (host, length) = (page.host(), body.len().to_string());
+    let head = [("host", &*host), ("content-type", "application/json"), ("content-length", &*length)];
+    let request = written("POST", "/api/session", &head, body.as_bytes());
+    // Only root can become another user to try; for others, the unit tests of the check are all there is.
+    if geteuid().is_root() {
+        let script = "exec 3<>/dev/tcp/127.0.0.1/$0; cat >&3; cat <&3";
+        let mut shell = Command::new("bash");
+        shell.args(["-c", script, &page.port.to_string()]).uid(OTHER_USER).gid(OTHER_USER).current_dir("/");
+        let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bash starts");
+        shell.stdin.take().expect("standard input").write_all(&request).expect("sent");
+        let said = shell.wait_with_output().expect("bash ends").stdout;
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.starts_with("HTTP/1.1 403 ") && said.contains("another user"), "{said}");
+    }
+    // It was not used up by that.
+    assert_eq!(page.exchange(&request).status, 200);
     page.daemon.stop();
 }
 

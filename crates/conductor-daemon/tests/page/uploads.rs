@@ -17,6 +17,7 @@ fn upload(page: &Page, path: &str, bytes: &[u8]) -> Answer {
 fn an_upload_is_looked_at_installed_and_gone() {
     let scratch = Scratch::new();
     let page = Page::open(&scratch, &format!("{LENIENT}{SILENT}"));
+    #[expect(clippy::disallowed_methods, reason = "a module that was just built is not too large")]
     let module = std::fs::read(wasm::fixture("hostile")).expect("read");
     let staged = upload(&page, "/api/uploads", &module);
     assert_eq!(staged.status, 201, "{staged:?}");
