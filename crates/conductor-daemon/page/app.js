@@ -4,9 +4,9 @@ import { hasSession, signIn } from './daemon.js';
 import { h, render } from './dom.js';
 import { icon } from './icons.js';
 import { follow, retryNow } from './live.js';
-import { button, empty, refusal, skeleton } from './parts.js';
+import { button, refusal, skeleton } from './parts.js';
 import { changed, known, onChange, refresh, refreshAll, signOut, state } from './state.js';
-import { hush } from './toast.js';
+import { moveOn } from './toast.js';
 import { theirs, visible } from './text.js';
 import * as plugins from './view-plugins.js';
 
@@ -101,8 +101,9 @@ function lost() {
 }
 
 function signedOut() {
-  return h('div', { class: 'signed-out' }, empty('keys', 'Signed out', h('p', {}, state.signedOutWhy || 'This page belongs to whoever runs the daemon.'),
-    h('p', {}, 'To sign in, run this in a terminal:'), h('p', { class: 'command' }, 'conductorctl ui')));
+  return h('div', { class: 'signed-out empty' }, icon('keys'), h('h1', { id: 'title', tabindex: '-1' }, 'Signed out'),
+    h('p', {}, state.signedOutWhy || 'This page belongs to whoever runs the daemon.'),
+    h('p', {}, 'To sign in, run this in a terminal:'), h('p', { class: 'command' }, 'conductorctl ui'));
 }
 
 const THEMES = ['auto', 'light', 'dark'];
@@ -123,7 +124,7 @@ function setTheme(name) {
 async function moved() {
   if (takeToken()) return;
   leaveDialogs();
-  hush();
+  moveOn();
   const { id } = route();
   if (!views[id]) draw();
   await load(id);

@@ -35,8 +35,11 @@ export const forget = () => sessionStorage.removeItem(KEY);
  * @param {string} token
  */
 export async function signIn(token) {
-  const response = await send('/api/session', { method: 'POST', body: JSON.stringify({ token }), headers: JSON_BODY });
-  if (!response.ok) throw new SignedOut('This link was used already, or is older than a minute.');
+  const body = JSON.stringify({ token });
+  const response = await send('/api/session', { method: 'POST', body, headers: JSON_BODY }).catch((error) => {
+    throw error instanceof SignedOut ? new SignedOut('This link was used already, or is older than a minute.') : error;
+  });
+  if (!response.ok) await answer(response);
   sessionStorage.setItem(KEY, (await response.json()).token);
 }
 

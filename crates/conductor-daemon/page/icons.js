@@ -44,5 +44,5 @@ const PATHS = {
  * An icon, hidden from whoever hears the page.
  * @param {string} name
  */
-export const icon = (name) => h('svg', { class: `icon icon-${name}`, viewBox: '0 0 24 24', 'aria-hidden': 'true', focusable: 'false' },
+export const icon = (name) => h('svg', { class: 'icon', viewBox: '0 0 24 24', 'aria-hidden': 'true', focusable: 'false' },
   h('path', { d: PATHS[name] ?? PATHS.unsigned }));

@@ -13,16 +13,16 @@ export function runByHand(plugin) {
   const form = forms.get(plugin.alias) ?? { action: null, parameters: '', busy: false, result: null, error: null };
   forms.set(plugin.alias, form);
   const actions = plugin.actions ?? [];
-  const chosen = actions.find((action) => action.name === form.action) ?? actions[0];
+  const chosen = actions.find((action) => visible(action.name) === form.action) ?? actions[0];
   const callable = ['running', 'backing-off'].includes(plugin.state);
   return h('section', { class: 'panel', 'aria-labelledby': 'run' }, h('h2', { id: 'run' }, 'Actions'),
     actions.length === 0 && h('p', { class: 'hint' }, plugin.actions ? 'It has none.' : 'It names none: it takes any.'),
     actions.length > 0 && h('dl', { class: 'actions' }, actions.map((action) => h('div', {}, h('dt', {}, theirs(action.name)), h('dd', {}, action.description && theirs(action.description))))),
-    callable && (actions.length > 0 || !plugin.actions) && h('form', { class: 'run', onsubmit: (event) => submit(event, plugin, form) },
+    callable && (actions.length > 0 || !plugin.actions) && h('form', { class: 'run', onsubmit: (event) => submit(event, plugin, form, chosen) },
       h('h3', {}, 'Run by hand'),
       h('div', { class: 'field' }, h('label', { for: 'run-action' }, 'Action'),
         actions.length > 0 ? h('select', { id: 'run-action', name: 'action', onchange: (event) => choose(form, event) },
-          actions.map((action) => h('option', { value: action.name, selected: action === chosen }, visible(action.name))))
+          actions.map((action) => h('option', { key: visible(action.name), value: visible(action.name), selected: action === chosen }, visible(action.name))))
           : h('input', { id: 'run-action', name: 'action', required: true, autocomplete: 'off' })),
       h('div', { class: 'field' }, h('label', { for: 'run-parameters' }, 'Parameters, as JSON'),
         h('textarea', { id: 'run-parameters', name: 'parameters', rows: '3', spellcheck: 'false', autocapitalize: 'off', placeholder: '{}' })),
@@ -35,7 +35,7 @@ function choose(form, event) {
   changed();
 }
 
-async function submit(event, plugin, form) {
+async function submit(event, plugin, form, chosen) {
   event.preventDefault();
   if (form.busy) return;
   const data = new FormData(event.target);
@@ -43,7 +43,7 @@ async function submit(event, plugin, form) {
   changed();
   try {
     const parameters = parse(data.get('parameters').trim());
-    form.result = await tell({ trigger: { plugin: plugin.alias, action: data.get('action'), parameters } });
+    form.result = await tell({ trigger: { plugin: plugin.alias, action: chosen?.name ?? data.get('action'), parameters } });
   } catch (error) {
     failed(error);
     form.error = error;

@@ -10,6 +10,7 @@ import { theirs } from './text.js';
 const SHOWN_FOR = 8000;
 
 let timer = 0;
+let isBad = false;
 
 /** Says that something was done. */
 export function say(...words) {
@@ -24,6 +25,11 @@ export function sayError(error) {
   show('bad', 'refused', h('p', {}, theirs(error.message)), error.hint && h('p', { class: 'hint' }, theirs(error.hint)));
 }
 
+/** Puts away bad news of what is no longer looked at; good news may be why something else is looked at. */
+export function moveOn() {
+  if (isBad) hush();
+}
+
 /** Puts away what was said. */
 export function hush() {
   clearTimeout(timer);
@@ -32,6 +38,7 @@ export function hush() {
 
 function show(tone, iconName, ...words) {
   clearTimeout(timer);
+  isBad = tone === 'bad';
   render(document.getElementById('toast'), h('div', { class: `toast ${tone}` }, icon(iconName), h('div', {}, words),
     h('button', { type: 'button', class: 'close', 'aria-label': 'Put away', onclick: hush }, icon('cross'))));
 }

@@ -22,7 +22,7 @@ const tab = (href, words, here) => h('a', { href, 'aria-current': here && 'page'
 
 function calls() {
   const all = chosen.pausedAt ?? state.calls;
-  const shown = all.filter((call) => !chosen.plugin || call.plugin === chosen.plugin);
+  const shown = all.filter((call) => !chosen.plugin || visible(call.plugin) === chosen.plugin);
   return [
     h('div', { class: 'tools' }, pluginChoice(all.map((call) => call.plugin)),
       button(chosen.pausedAt ? 'Go on' : 'Pause', pause, { 'aria-pressed': String(chosen.pausedAt !== null) })),
@@ -51,12 +51,12 @@ const callRow = (call) => h('tr', { key: String(call.number) },
 const pluginLink = (alias) => h('a', { href: `#/plugins/${encodeURIComponent(alias)}` }, theirs(alias));
 
 function pluginChoice(more) {
-  const names = new Set([...(known('plugins').data?.plugins ?? []).map((plugin) => plugin.alias), ...more.filter(Boolean)]);
+  const names = new Set([...(known('plugins').data?.plugins ?? []).map((plugin) => plugin.alias), ...more.filter(Boolean)].map(visible));
   return h('label', { class: 'inline' }, 'Plugin', h('select', { onchange: (event) => {
     chosen.plugin = event.target.value;
     changed();
   } }, h('option', { value: '', selected: chosen.plugin === '' }, 'All'),
-  [...names].sort().map((name) => h('option', { key: name, value: name, selected: chosen.plugin === name }, visible(name)))));
+  [...names].sort().map((name) => h('option', { key: name, value: name, selected: chosen.plugin === name }, name))));
 }
 
 /** How grave a record is, by its event. */
@@ -74,7 +74,7 @@ function audit() {
   if (error && !data) return refusal(error);
   if (!data) return skeleton(5);
   const names = data.records.map((record) => record.plugin);
-  const shown = data.records.filter((record) => !chosen.plugin || record.plugin === chosen.plugin).reverse();
+  const shown = data.records.filter((record) => !chosen.plugin || visible(record.plugin) === chosen.plugin).reverse();
   return [
     h('div', { class: 'tools' }, pluginChoice(names), h('p', { class: 'hint' }, `The last ${number(data.records.length)} records, the latest first`)),
     shown.length === 0 ? empty('activity', 'No record fits') : h('ol', { class: 'audit' }, shown.map(auditRow)),
