@@ -120,6 +120,9 @@ impl Daemon<'_> {
             .map_err(|refusals| refused(format!("refused: {}", refusals.join("; "))))?;
 
         // Nothing below can be refused.
+        if config.ui != self.config.ui {
+            tracing::warn!("`[ui]` has changed, which takes effect when the daemon is started again");
+        }
         self.renew_outputs(&config);
         self.router.replace(config.mappings.clone(), &renewal.queues(&self.plugins));
         let renewed = self.plugins.put_in_place(renewal);
