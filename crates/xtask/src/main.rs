@@ -10,6 +10,7 @@ mod deny;
 mod error;
 mod fuzz;
 mod guests;
+mod page;
 mod places;
 mod program;
 mod scratch;
