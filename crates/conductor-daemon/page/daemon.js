@@ -78,6 +78,11 @@ export async function upload(plugin, signature) {
   return staged;
 }
 
+/** Takes a file back that was handed over; one that is left goes away by itself. */
+export async function discard(id) {
+  await send(`/api/uploads/${encodeURIComponent(id)}`, { method: 'DELETE', headers: authorization() }).catch(() => {});
+}
+
 /** The stream of what happens; ends when `signal` says so. */
 export async function events(signal) {
   const response = await send('/api/events', { headers: authorization(), signal }, 10_000);

@@ -1,6 +1,6 @@
 // Installing: choose a module and its signature, see everything about it while nothing of it runs, then decide.
 
-import { tell, upload } from './daemon.js';
+import { discard, tell, upload } from './daemon.js';
 import { requestHead, scopeOf } from './capabilities.js';
 import { h } from './dom.js';
 import { icon } from './icons.js';
@@ -89,6 +89,7 @@ async function preview(event) {
     return;
   }
   await work(async () => {
+    takeBack();
     form.staged = await upload(form.plugin, form.signature);
     form.preview = await tell({ 'plugin-preview': { plugin: form.alias, path: form.staged.path } });
   });
@@ -99,6 +100,7 @@ async function install() {
   const { alias } = form;
   await work(async () => {
     await tell({ 'plugin-install': { plugin: alias, path: form.staged.path } });
+    takeBack();
     form = begun();
     say(theirs(alias), ' is installed.');
     location.hash = `#/plugins/${encodeURIComponent(alias)}`;
@@ -118,7 +120,14 @@ async function work(what) {
   changed();
 }
 
+/** Has the daemon forget the files that were looked at. */
+function takeBack() {
+  if (form.staged) discard(form.staged.upload);
+  form.staged = null;
+}
+
 function startOver() {
+  takeBack();
   form = begun();
   changed();
 }

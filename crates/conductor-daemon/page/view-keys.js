@@ -32,7 +32,7 @@ const TONES = { trusted: ['good', 'trusted', 'Trusted'], expired: ['wait', 'expi
 function card(key) {
   const [tone, iconName, words] = TONES[key.state] ?? ['quiet', 'unsigned', visible(key.state)];
   return h('li', { class: 'card key', key: key.public_key },
-    h('div', { class: 'key-head' }, h('h2', {}, theirs(key.name)), badge(tone, iconName, words)),
+    h('div', { class: 'key-head' }, h('h2', {}, theirs(key.name ?? 'A key without a name')), badge(tone, iconName, words)),
     fingerprint(key),
     facts([
       ['Email', key.email && theirs(key.email)],
@@ -43,7 +43,7 @@ function card(key) {
       ['Public key', h('span', { class: 'digits' }, groups(key.public_key))],
       ['Revoked', key.revoked && [when(key.revoked.at), key.revoked.reason && [': ', theirs(key.revoked.reason)]]],
     ].map(([name, value]) => [name, value || null])),
-    key.state !== 'revoked' && h('div', { class: 'buttons' }, button('Revoke…', () => askRevokeKey(key), { kind: 'small danger', 'aria-label': `Revoke the key ${visible(key.name)}` })));
+    key.state !== 'revoked' && h('div', { class: 'buttons' }, button('Revoke…', () => askRevokeKey(key), { kind: 'small danger', 'aria-label': `Revoke the key ${visible(key.name ?? '')}` })));
 }
 
 /**
@@ -90,7 +90,7 @@ async function trust(data) {
 
 async function askRevokeKey(key) {
   const answer = await ask({
-    title: ['Revoke the key ', theirs(key.name), '?'],
+    title: ['Revoke the key ', theirs(key.name ?? ''), '?'],
     confirm: 'Revoke',
     tone: 'danger-solid',
     onSubmit: (data) => tell({ 'trust-revoke': { public_key: key.public_key, reason: data.get('reason').trim() || undefined, kind: data.get('kind') } }),
@@ -104,7 +104,7 @@ async function askRevokeKey(key) {
   });
   if (!answer) return;
   refresh('keys');
-  say('The key ', theirs(key.name), ' is revoked.');
+  say('The key ', theirs(key.name ?? ''), ' is revoked.');
 }
 
 const choice = (value, checked, words, hint) => h('label', { class: 'choice' }, h('input', { type: 'radio', name: 'kind', value, checked }),
