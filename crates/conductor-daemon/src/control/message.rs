@@ -441,6 +441,17 @@ mod tests {
                     r#""typed_name":null}},"version":1}"#
                 ),
             ),
+            (Request::TrustList, r#"{"request":"trust-list","version":1}"#),
+            (Request::Audit { last: 3 }, r#"{"request":{"audit":{"last":3}},"version":1}"#),
+            (
+                Request::TrustRevoke {
+                    public_key: "3dab".to_owned(),
+                    reason: None,
+                    kind: RevokeAs::Superseded,
+                },
+                r#"{"request":{"trust-revoke":{"kind":"superseded","public_key":"3dab","reason":null}},"version":1}"#,
+            ),
+            (Request::Ui, r#"{"request":"ui","version":1}"#),
             (
                 Request::PluginResume { plugin: "notes".to_owned() },
                 r#"{"request":{"plugin-resume":{"plugin":"notes"}},"version":1}"#,

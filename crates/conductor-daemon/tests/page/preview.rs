@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::browser::{Page, SILENT};
+use super::browser::{Page, SILENT, ctl};
 use crate::scratch::Scratch;
 
 /// A module that would never end if anything of it ran.
@@ -148,6 +148,21 @@ fn an_update_says_what_is_different() {
     assert_eq!(changes[0], "version 1.1.0 in place of 1.0.0");
     assert!(changes[1].starts_with("asks for Filesystem") && changes[1].ends_with("as well"), "{changes:?}");
     assert_eq!(changes[2], "asks for Midi (synth), of low risk no more");
+
+    let shown = ctl(&scratch, &["plugin", "preview", "next.wasm", "--name", "songs"]);
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, ""), "{shown:?}");
+    for line in [
+        "Name:       songs 1.1.0",
+        "What it is: Sings",
+        "Trust:      signed by the trusted key Ada",
+        "Publisher:  Ada <ada@example.org>",
+        "Policy:     it would be let in",
+        "It asks for:",
+        "In place of what songs is now:",
+        "  - version 1.1.0 in place of 1.0.0",
+    ] {
+        assert!(shown.stdout.lines().any(|shown| shown == line), "{line}\n{}", shown.stdout);
+    }
 
     sign(&scratch, "next.wasm", second);
     let other = preview(&page, &scratch, "songs", "next.wasm");
