@@ -49,6 +49,41 @@ test('a link signs in once, and its token is taken out of the address at once', 
   hasNoComplaint(other);
 });
 
+test('the page’s policy lets no text become markup or script, and asks nobody else', async () => {
+  const page = await signedIn(browser, home);
+  const tried = await page.evaluate(async () => {
+    const outcome = (what) => {
+      try {
+        what();
+        return 'done';
+      } catch (error) {
+        return error.name;
+      }
+    };
+    const script = document.createElement('script');
+    return {
+      markup: outcome(() => { document.body.innerHTML = '<b>x</b>'; }),
+      source: outcome(() => { script.src = 'https://example.org/x.js'; }),
+      policy: outcome(() => trustedTypes.createPolicy('mine', {})),
+      listener: outcome(() => document.body.setAttribute('onclick', 'alert(1)')),
+      elsewhere: await fetch('https://example.org/').then(() => 'done', (error) => error.name),
+    };
+  });
+  assert.deepEqual(tried, { markup: 'TypeError', source: 'TypeError', policy: 'TypeError', listener: 'TypeError', elsewhere: 'TypeError' });
+  assert.ok(page.complaints.length > 0 && page.complaints.every((one) => /has been blocked|violates the document's Content Security Policy/.test(one)), page.complaints.join('\n'));
+  await page.context().close();
+});
+
+test('an answer that the page does not understand costs a view, not the page', async () => {
+  const page = await signedIn(browser, home);
+  await page.route('**/api/status', (route) => route.fulfill({ json: { version: 1, response: { status: {} } } }));
+  await page.getByRole('link', { name: 'Protection' }).click();
+  await page.getByText('This part of the page cannot show what the daemon answered.').waitFor();
+  await page.getByRole('link', { name: 'Plugins' }).click();
+  await page.getByRole('link', { name: 'chord' }).waitFor();
+  await page.context().close();
+});
+
 test('the first load takes less than 100 KB', async () => {
   const page = await open(browser);
   const client = await page.context().newCDPSession(page);

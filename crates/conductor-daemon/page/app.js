@@ -67,7 +67,17 @@ function draw() {
     h('main', { id: 'main', tabindex: '-1' },
       h('div', { role: 'status', class: 'lost' }, state.session === 'in' && state.link === 'off' && lost()),
       state.session === 'out' ? signedOut() : [view.back?.(), h('h1', { id: 'title', tabindex: '-1' }, theirs(name)),
-        state.session === 'in' ? h('div', { class: 'view', key: location.hash }, view.view(rest)) : h('p', { class: 'hint' }, 'Signing in…')]));
+        state.session === 'in' ? h('div', { class: 'view', key: location.hash }, drawn(view, rest)) : h('p', { class: 'hint' }, 'Signing in…')]));
+}
+
+/** What a view shows. An answer that it does not understand costs this view, not the page. */
+function drawn(view, rest) {
+  try {
+    return view.view(rest);
+  } catch (error) {
+    console.error(error);
+    return refusal({ message: 'This part of the page cannot show what the daemon answered.', hint: 'Load the page again: the daemon may be of another version by now.' });
+  }
 }
 
 const leaveDialogs = () => document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close());
