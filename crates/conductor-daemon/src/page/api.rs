@@ -20,9 +20,10 @@ use super::origin::{self, Area, OwnOrigin, only};
 use super::peer;
 use super::reply::{self, Problem, Reply};
 use super::staging::Staging;
-use crate::control::{
-    Answer, EXCHANGE_WAIT, Interface, MAX_REQUEST_BYTES, Refusal, RefusalCause, Request, Response,
-};
+use crate::control::{Answer, Interface, MAX_REQUEST_BYTES, Refusal, RefusalCause, Request, Response};
+
+/// Longest that the rest of a request and its answer may take; what makes plugins load or work may take longer.
+const REPLY_WAIT: Duration = Duration::from_secs(10);
 
 /// Longest that an upload may take.
 const UPLOAD_WAIT: Duration = Duration::from_secs(120);
@@ -70,7 +71,7 @@ impl Api {
 
     /// Answers a request.
     pub(super) async fn answer(&self, request: hyper::Request<Incoming>, ticket: &Arc<Ticket>) -> Reply {
-        ticket.extend(EXCHANGE_WAIT);
+        ticket.extend(REPLY_WAIT);
         let (parts, mut body) = request.into_parts();
         let reply = self.route(&parts, &mut body, ticket).await;
         let mut reply = match reply {
@@ -186,7 +187,7 @@ impl Api {
                 return Response::Refused(Refusal::new(RefusalCause::Malformed, message));
             }
         };
-        ticket.extend(wait + EXCHANGE_WAIT);
+        ticket.extend(wait + REPLY_WAIT);
         let deadline = Instant::now() + wait;
         loop {
             if let Some(response) = later.look() {

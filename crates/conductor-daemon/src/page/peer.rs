@@ -33,6 +33,10 @@ fn read(path: &std::path::Path) -> std::io::Result<String> {
     Ok(text)
 }
 
+/// A connection whose both ends are open. The table names root as the user of one that its process has closed.
+#[cfg(target_os = "linux")]
+const ESTABLISHED: &str = "01";
+
 /// The user of the socket from one port to another of the loopback interface (proc(5), `/proc/net/tcp`).
 #[cfg(target_os = "linux")]
 fn owner(table: &str, from: u16, to: u16) -> Option<u32> {
@@ -45,10 +49,11 @@ fn owner(table: &str, from: u16, to: u16) -> Option<u32> {
     }
     table.lines().skip(1).find_map(|line| {
         let mut fields = line.split_whitespace();
-        let (local, remote) = (fields.nth(1)?, fields.next()?);
-        // The state, the queues, the timers and the number of retransmissions are in between.
-        let user = fields.nth(4)?;
-        (is_loopback(local, from) && is_loopback(remote, to)).then(|| user.parse().ok())?
+        let (local, remote, state) = (fields.nth(1)?, fields.next()?, fields.next()?);
+        // The queues, the timers and the number of retransmissions are in between.
+        let user = fields.nth(3)?;
+        let is_meant = state == ESTABLISHED && is_loopback(local, from) && is_loopback(remote, to);
+        is_meant.then(|| user.parse().ok())?
     })
 }
 
@@ -62,7 +67,8 @@ mod tests {
    1: 0100007F:102C 0100007F:C350 01 00000000:00000000 00:00000000 00000000  1000        0 2 1 0 20 4 30 10 -1
    2: 0100007F:C350 0100007F:102C 01 00000000:00000000 00:00000000 00000000  1001        0 3 1 0 20 4 30 10 -1
    3: 0000000000000000FFFF00000100007F:C351 0000000000000000FFFF00000100007F:102C 01 0:0 0:0 0  1002        0 4
-   4: 0200007F:C352 0100007F:102C 01 00000000:00000000 00:00000000 00000000  1000        0 5 1 0 20 4 30 10 -1
+   4: 0100007F:C353 0100007F:102C 06 00000000:00000000 03:00001770 00000000     0        0 0 3 0
+   5: 0200007F:C352 0100007F:102C 01 00000000:00000000 00:00000000 00000000  1000        0 5 1 0 20 4 30 10 -1
 ";
 
     #[test]

@@ -8,7 +8,7 @@ use rustix::process::geteuid;
 use serde_json::json;
 
 use super::browser::{Page, SILENT, ctl, invite, written};
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, run};
 
 /// `nobody`, whoever that is here.
 const OTHER_USER: u32 = 65_534;
@@ -115,6 +115,32 @@ fn a_port_that_is_taken_is_no_hindrance() {
     assert_ne!(page.port, port);
     page.daemon.wait_for_log("taken");
     assert_eq!(page.get("/api/status").status, 200);
+    page.daemon.stop();
+}
+
+#[test]
+fn where_there_is_a_display_the_page_is_opened() {
+    let scratch = Scratch::new();
+    let page = Page::open(&scratch, SILENT);
+    std::fs::create_dir(scratch.path("bin")).expect("directory");
+    let opener = scratch.path("bin/xdg-open");
+    let open = |script: &str| {
+        // Another process writes it: what this one has open for writing, a test beside this one could hand on to a child,
+        // and a program that is open for writing cannot be started.
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"";
+        run("sh", &["-c", write, opener.to_str().expect("text"), script], "dash");
+        let mut ctl = scratch.program(env!("CARGO_BIN_EXE_conductorctl"), &["ui"]);
+        ctl.env("DISPLAY", ":7").env("PATH", scratch.path("bin"));
+        let output = ctl.output().expect("conductorctl starts");
+        assert!(output.status.success(), "{output:?}");
+        let (said, noted) = (String::from_utf8(output.stdout), String::from_utf8(output.stderr));
+        (said.expect("text").trim().to_owned(), noted.expect("text"))
+    };
+    let (address, noted) = open("echo \"$1\" > opened");
+    assert_eq!(std::fs::read_to_string(scratch.path("opened")).expect("opened").trim(), address);
+    assert_eq!(noted, "");
+    let (_, noted) = open("exit 3");
+    assert!(noted.contains("xdg-open did not open it"), "{noted}");
     page.daemon.stop();
 }
 

@@ -1,6 +1,7 @@
 //! `conductorctl ui`: opens the Plugin Manager.
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use conductor_daemon::control::{Request, Response};
 use conductor_daemon::paths::has_display;
@@ -10,6 +11,12 @@ use crate::{Ask, output};
 
 /// The program that opens an address in the user's browser (xdg-utils).
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+
+/// How long it is waited for the opener to say that it cannot.
+const OPENER_WAIT: Duration = Duration::from_secs(3);
+
+/// How often it is looked for its end.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -31,11 +38,24 @@ pub(crate) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
         eprintln!("note: there is no display here; open the address within a minute, it works once");
         return Ok(());
     }
-    let mut opener = Command::new(OPENER);
-    opener.arg(&address.url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let status = opener.status();
-    if !status.as_ref().is_ok_and(std::process::ExitStatus::success) {
+    if !opens(&address.url) {
         eprintln!("note: {OPENER} did not open it; open the address within a minute, it works once");
     }
     Ok(())
+}
+
+/// Opens an address. A browser that was not running may be what is started, and goes on.
+fn opens(url: &str) -> bool {
+    let mut opener = Command::new(OPENER);
+    opener.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(mut opener) = opener.spawn() else { return false };
+    let deadline = Instant::now() + OPENER_WAIT;
+    while Instant::now() < deadline {
+        match opener.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) => std::thread::sleep(LOOK_EVERY),
+            Err(_) => return false,
+        }
+    }
+    true
 }
