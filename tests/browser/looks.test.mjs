@@ -185,6 +185,16 @@ test('the keyboard alone is enough to grant', async () => {
   hasNoComplaint(page);
 });
 
+test('nothing is wider than 320 px, as at four times the size on a small screen', async () => {
+  const page = await signedIn(browser, home, { viewport: { width: 320, height: 640 } });
+  for (const [name, hash, heading, there] of VIEWS) {
+    await go(page, hash, heading);
+    await there(page);
+    await fits(page, name);
+  }
+  hasNoComplaint(page);
+});
+
 test('what can be pressed is large enough', async () => {
   const page = await signedIn(browser, home, { viewport: PHONE });
   for (const [name, hash, heading, there] of VIEWS) {

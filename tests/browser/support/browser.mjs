@@ -1,9 +1,9 @@
 // The system's Chromium, and pages in it that note whatever went wrong in them.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 import { PATIENCE } from './home.mjs';
@@ -20,7 +20,12 @@ export const DESKTOP = { width: 1280, height: 860 };
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
 
-export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS, timeout: PATIENCE });
+/** Starts the Chromium that is in `PATH`; none is ever downloaded. */
+export function launch() {
+  const executablePath = process.env.PATH.split(delimiter).map((directory) => join(directory, 'chromium')).find((file) => existsSync(file));
+  if (!executablePath) throw new Error('there is no chromium in PATH; to install it: cargo xtask setup');
+  return chromium.launch({ executablePath, args: FLAGS, timeout: PATIENCE });
+}
 
 /**
  * A page in a profile of its own. Whatever the browser complains about is in its `complaints`.

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 /** Longest wait for anything that should happen at once; generous because machines that run tests are busy. */
-export const PATIENCE = 30_000;
+export const PATIENCE = 60_000;
 
 /** The target directory of the workspace, where the programs and the plugins were built. */
 const TARGET = process.env.CONDUCTOR_TARGET;
