@@ -87,9 +87,12 @@ pub(super) fn describe(alias: &str, snapshot: Snapshot, now: Instant) -> PluginS
             let hint = Some(format!("to let it run: conductorctl plugin enable {alias}"));
             PluginStatus { hint, ..status }
         }
-        Phase::Refused { why, hint } => {
-            PluginStatus { why: Some(bounded(&why)), hint: hint.as_deref().map(bounded), ..status }
-        }
+        Phase::Refused { why, hint, verdict } => PluginStatus {
+            why: Some(bounded(&why)),
+            hint: hint.as_deref().map(bounded),
+            trust_level: verdict.as_deref().and_then(word_of_verdict),
+            ..status
+        },
         Phase::Loaded(loaded) => describe_loaded(status, &loaded, now),
     }
 }
@@ -158,6 +161,24 @@ pub(super) fn word_of_refusal(error: &VerifyError) -> Option<TrustWord> {
         Some(TrustWord::Expired)
     } else {
         None
+    }
+}
+
+/// The word for what is known of the signature of a plugin that was refused; none where it was refused for something else.
+fn word_of_verdict(error: &VerifyError) -> Option<TrustWord> {
+    if let VerifyError::NoSignature { .. } = error {
+        Some(TrustWord::Unsigned)
+    } else if let VerifyError::Untrusted { .. } = error {
+        Some(TrustWord::SelfSigned)
+    } else if let VerifyError::Document(_)
+    | VerifyError::HashMismatch { .. }
+    | VerifyError::SizeMismatch { .. }
+    | VerifyError::SignatureInvalid { .. }
+    | VerifyError::StatementSignatureInvalid { .. } = error
+    {
+        Some(TrustWord::Invalid)
+    } else {
+        word_of_refusal(error)
     }
 }
 

@@ -53,6 +53,8 @@ pub(crate) enum Phase {
         why: String,
         /// What to do about it.
         hint: Option<String>,
+        /// What the policy held against it, if it was that.
+        verdict: Option<Box<VerifyError>>,
     },
     /// It may be called, or could be if it had not failed.
     Loaded(Loaded),
@@ -236,12 +238,15 @@ impl Published {
 
     /// The plugin was refused.
     pub(super) fn refused(&self, error: &LoadError) {
-        self.gone(refusal::describe(error), refusal::hint(error));
+        let verdict =
+            if let LoadError::Verify { source } = error { Some(Box::new(source.clone())) } else { None };
+        let (why, hint) = (refusal::describe(error), refusal::hint(error));
+        *self.phase() = Phase::Refused { why, hint, verdict };
     }
 
     /// The plugin's thread is gone.
-    pub(super) fn gone(&self, why: String, hint: Option<String>) {
-        *self.phase() = Phase::Refused { why, hint };
+    pub(super) fn gone(&self, why: String) {
+        *self.phase() = Phase::Refused { why, hint: None, verdict: None };
     }
 
     /// An event led to no call.

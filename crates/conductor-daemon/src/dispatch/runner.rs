@@ -236,7 +236,7 @@ impl Drop for Abandon<'_> {
     fn drop(&mut self) {
         self.0.queue.abandon();
         if std::thread::panicking() {
-            self.0.published.gone("its thread ended with a bug in this program".to_owned(), None);
+            self.0.published.gone("its thread ended with a bug in this program".to_owned());
         }
     }
 }

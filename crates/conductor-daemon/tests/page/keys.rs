@@ -112,3 +112,43 @@ fn revoking_a_key_ends_what_it_signed_and_is_on_record() {
     }
     page.daemon.stop();
 }
+
+#[test]
+fn a_refused_plugin_says_what_is_wrong_with_its_signature() {
+    let scratch = Scratch::new();
+    let ada = key(&scratch, "ada");
+    let module = |name: &str| scratch.path(&format!("{name}.wasm"));
+    let mut config = String::new();
+    for name in ["unsigned", "untrusted", "revoked", "changed", "fine"] {
+        std::fs::copy(wasm::fixture("hostile"), module(name)).expect("copied");
+        config += &plugin(name, &module(name), "");
+    }
+    key(&scratch, "other");
+    let fine = key(&scratch, "fine");
+    let sign = |name: &str, key: &str| {
+        let file = format!("{name}.wasm");
+        scratch.conductor_sign(&["sign", &file, key, "--name", "Ada", "--email", "ada@example.org"]);
+    };
+    sign("untrusted", "other");
+    sign("revoked", "ada");
+    sign("changed", "fine");
+    sign("fine", "fine");
+    let mut changed = std::fs::OpenOptions::new().append(true).open(module("changed")).expect("module");
+    std::io::Write::write_all(&mut changed, b"\0\x05\x04more").expect("changed");
+    scratch.conductor_sign(&["trust", "add", &ada.to_string(), "Ada"]);
+    scratch.conductor_sign(&["trust", "add", &fine.to_string(), "Somebody Else"]);
+    scratch.conductor_sign(&["trust", "revoke", &ada.to_string(), "--reason", "laptop stolen"]);
+    let page = Page::open(&scratch, &format!("{config}{SILENT}"));
+    for (name, state, word) in [
+        ("unsigned", "refused", "unsigned"),
+        ("untrusted", "refused", "self-signed"),
+        ("revoked", "refused", "revoked"),
+        ("changed", "refused", "invalid"),
+        ("fine", "running", "trusted"),
+    ] {
+        let shown = page.get(&format!("/api/plugins/{name}")).response()["plugin-show"].clone();
+        assert_eq!((&shown["state"], &shown["trust_level"]), (&json!(state), &json!(word)), "{shown}");
+        assert_eq!(shown["safety"].is_null(), state == "refused", "{shown}");
+    }
+    page.daemon.stop();
+}
