@@ -13,6 +13,7 @@ mod policy;
 mod problem;
 mod reader;
 mod signing;
+mod ui;
 mod unit;
 mod wasm;
 
@@ -25,6 +26,7 @@ pub use limits::LimitOverrides;
 pub use outputs::{OutputConfig, OutputTarget};
 pub use plugins::PluginConfig;
 pub use problem::{ConfigError, Problem};
+pub use ui::UiConfig;
 
 use conductor_core::WasmConfig;
 use conductor_keys::Devices;
@@ -56,6 +58,8 @@ pub struct Config {
     pub inputs: Vec<InputConfig>,
     /// MIDI outputs that plugins may be granted.
     pub outputs: Vec<OutputConfig>,
+    /// The Plugin Manager of `[ui]`.
+    pub ui: UiConfig,
     /// What is done when.
     pub mappings: Mappings,
 }
@@ -106,6 +110,7 @@ impl Config {
         let mut wasm = wasm::read(&root, path, paths);
         wasm.signer_rules = policy::read(&root, path);
         let signing = signing::read(&root);
+        let ui = ui::read(&root);
         let plugins = plugins::read(&root, paths, &resolve);
         let inputs = inputs::read(&root, &resolve);
         let outputs = outputs::read(&root, &resolve);
@@ -116,7 +121,7 @@ impl Config {
         if problems.is_empty() {
             let plugins = plugins.into_iter().filter_map(|plugin| plugin.config).collect();
             let inputs = inputs.into_iter().filter_map(|input| input.config).collect();
-            Ok(Self { wasm, signing, plugins, inputs, outputs, mappings })
+            Ok(Self { wasm, signing, plugins, inputs, outputs, ui, mappings })
         } else {
             Err(ConfigError::Invalid { path: path.to_owned(), problems })
         }

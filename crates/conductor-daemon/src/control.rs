@@ -7,19 +7,28 @@
 mod approval;
 mod client;
 mod connection;
+mod describe;
 mod interface;
+mod keys;
+mod log;
 mod message;
+mod preview;
+mod safety;
 mod server;
 mod socket;
 
 pub use client::{ClientError, ask, follow};
 pub use connection::{EXCHANGE_WAIT, MAX_REQUEST_BYTES};
-pub(crate) use interface::Interface;
+pub(crate) use interface::{Answer, Interface};
 pub use message::{
-    AuditStatus, DaemonStatus, EarlierStatus, EventCounts, GrantStatus, Granted, LONG_WAIT, Landlock, Lasts,
-    PROTOCOL_VERSION, PendingStatus, PluginCounts, PluginDetails, PluginState, PluginStatus, Refusal,
-    RefusalCause, Reloaded, Request, RequestStatus, Response, Resumed, Revoked, Triggered, WallStatus,
+    ActionStatus, ActivityStatus, AuditStatus, DaemonStatus, EarlierStatus, EventCounts, GrantStatus,
+    Granted, InstalledStatus, KeyRevoked, KeyState, KeyStatus, KeyTrusted, LONG_WAIT, Landlock, Lasts,
+    LimitStatus, PROTOCOL_VERSION, PageAddress, PendingStatus, PluginCounts, PluginDetails, PluginPreview,
+    PluginState, PluginStatus, PublisherStatus, Refusal, RefusalCause, Reloaded, Request, RequestStatus,
+    Response, Resumed, RevocationStatus, RevokeAs, Revoked, SafetyStatus, SafetyTerm, Triggered, TrustWord,
+    WallStatus,
 };
+pub(crate) use preview::preview;
 pub use server::MAX_CONNECTIONS;
 pub(crate) use server::Server;
 pub use socket::SocketError;

@@ -25,8 +25,10 @@ use crate::dispatch::{PluginTotals, Roster, Router};
 use crate::hosting::{self, Hosting};
 use crate::input::{Emitter, InputError, Taps};
 use crate::output::{CurrentPorts, MidiPorts};
+use crate::page::{self, Staging};
 use crate::paths::Paths;
 use crate::stop::{Stop, Wake};
+pub(crate) use file_state::FileState;
 use inputs::Inputs;
 pub(crate) use order::{Change, Order};
 use plugins::{Plugins, Surroundings};
@@ -36,6 +38,9 @@ const DRAIN_WAIT: Duration = Duration::from_secs(10);
 
 /// How often the end of all inputs and calls is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How often a sample is taken of what each plugin does.
+const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
 /// How the daemon is to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +98,9 @@ pub fn run(
     let interface = Arc::new(interface);
     let server = Server::start(socket, Arc::clone(&interface));
     let server = server.map_err(|source| RunError::Thread { source })?;
+    let staging = Staging::new(places.paths.state_dir(), config.wasm.limits().max_module_bytes);
+    let page = page::Server::start(config.ui, staging, &interface);
+    let page = page.map_err(|source| RunError::Thread { source })?;
     let result = daemon.start(&interface);
     if result.is_ok() {
         daemon.wait(&ordered);
@@ -101,6 +109,9 @@ pub fn run(
     let deadline = Instant::now() + DRAIN_WAIT;
     let totals = daemon.finish(deadline);
     join(server.stop(), deadline, "the control interface");
+    if let Some(page) = page {
+        join(page.stop(), deadline, "the Plugin Manager");
+    }
     drop(calls);
     drop(interface);
     if let Some(writer) = writer {
@@ -207,9 +218,15 @@ impl<'r> Daemon<'r> {
 
     /// Does what it is told, until the daemon is told to stop or, if so asked, has nothing left to do.
     fn wait(&mut self, orders: &Receiver<Order>) {
+        let mut next_sample = Instant::now() + SAMPLE_EVERY;
         while !(self.options.exit_at_end && self.inputs.have_ended() && self.plugins.are_idle()) {
             if self.stop.wait_for(LOOK_EVERY) != Wake::Elapsed {
                 break;
+            }
+            let now = Instant::now();
+            if next_sample <= now {
+                next_sample = now + SAMPLE_EVERY;
+                self.roster.all().iter().for_each(|plugin| plugin.sample());
             }
             for Order { change, reply } in orders.try_iter() {
                 let changed = self.change(change);

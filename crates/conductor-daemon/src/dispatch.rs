@@ -1,5 +1,6 @@
 //! From events to calls: a queue and a thread for every plugin, so that none of them waits for another.
 
+mod activity;
 mod plugin_log;
 mod published;
 mod queue;
@@ -11,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::event::Event;
 use crate::mapping::{Effect, Mappings};
+pub(crate) use activity::Sample;
 pub(crate) use published::{Loaded, Phase, Published, Snapshot, Standing};
 pub use queue::Tally;
 pub(crate) use queue::{Cause, Job, Next, Queue};

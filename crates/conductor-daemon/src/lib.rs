@@ -19,6 +19,7 @@ pub mod mapping;
 pub mod midi;
 mod nearest;
 pub mod output;
+mod page;
 pub mod paths;
 pub mod refusal;
 mod sequencer;

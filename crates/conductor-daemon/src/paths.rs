@@ -164,6 +164,14 @@ pub fn colour_allowed() -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// Whether there is a display that a browser could be shown on. macOS says so to nobody, and has one.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one file that reads the environment")]
+pub fn has_display() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(target_os = "macos") || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
+}
+
 /// The log filter named by `CONDUCTOR_LOG`, in the syntax of `tracing` (`debug`, `conductor_daemon=debug,warn`).
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one file that reads the environment")]

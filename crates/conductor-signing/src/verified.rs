@@ -58,6 +58,13 @@ impl UnverifiedPlugin {
         Self { file: self.file.with_rotation(DocumentFile::Bytes(json)), ..self }
     }
 
+    /// The same under another file name, such as the one that it is to have.
+    #[must_use]
+    pub fn named(mut self, file_name: &str) -> Self {
+        file_name.clone_into(&mut self.file.file_name);
+        self
+    }
+
     /// Digest of the plugin.
     #[must_use]
     pub const fn digest(&self) -> Digest {

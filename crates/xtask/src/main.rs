@@ -11,6 +11,7 @@ mod deny;
 mod error;
 mod fuzz;
 mod guests;
+mod page;
 mod places;
 mod program;
 mod scratch;

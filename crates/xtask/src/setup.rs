@@ -58,7 +58,7 @@ enum FoundBy {
 }
 
 /// Every package of the operating system that is needed. To add one is to add a line.
-const PACKAGES: [Package; 24] = [
+const PACKAGES: [Package; 28] = [
     Package {
         debian: "pkg-config",
         found_by: FoundBy::Program("pkg-config"),
@@ -202,6 +202,30 @@ const PACKAGES: [Package; 24] = [
         found_by: FoundBy::Program("xdg-open"),
         purpose: Purpose::Test,
         reason: "opens pages in the browser that a test plays",
+    },
+    Package {
+        debian: "chromium",
+        found_by: FoundBy::Program("chromium"),
+        purpose: Purpose::Test,
+        reason: "browser in which the Plugin Manager's page is tested",
+    },
+    Package {
+        debian: "nodejs",
+        found_by: FoundBy::Program("node"),
+        purpose: Purpose::Test,
+        reason: "runs the tests of the Plugin Manager's page",
+    },
+    Package {
+        debian: "npm",
+        found_by: FoundBy::Program("npm"),
+        purpose: Purpose::Test,
+        reason: "brings what drives the browser in tests",
+    },
+    Package {
+        debian: "fonts-inter",
+        found_by: FoundBy::File("/usr/share/doc/fonts-inter/copyright"),
+        purpose: Purpose::Test,
+        reason: "letters of the page in the manual's pictures",
     },
 ];
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use conductor_abi::Capability;
-use conductor_signing::{TrustLevel, escape};
+use conductor_signing::{PublicKey, RevocationKind, TrustLevel, escape};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
@@ -173,6 +173,22 @@ pub enum AuditEvent {
         /// The capability.
         capability: Capability,
     },
+    /// The user began to trust a key, in the Plugin Manager.
+    KeyTrusted {
+        /// The key.
+        key: String,
+        /// What the user calls it.
+        name: AuditText,
+    },
+    /// The user revoked a key, in the Plugin Manager.
+    KeyRevoked {
+        /// The key.
+        key: String,
+        /// `compromised` or `superseded`.
+        kind: &'static str,
+        /// Why.
+        reason: AuditText,
+    },
     /// A plugin that rested, was quarantined or had lost its permission was let back in.
     PluginResumed,
     /// A plugin ended, and so many of its records had been left out since the last one.
@@ -260,6 +276,19 @@ impl AuditRecord {
     pub(crate) fn refused(file: &dyn fmt::Display, cause: &LoadError) -> Self {
         let event = AuditEvent::PluginRefused { file: AuditText::of(file), cause: AuditText::of(cause) };
         Self::now(None, event)
+    }
+
+    /// The user began to trust a key.
+    #[must_use]
+    pub fn key_trusted(key: &PublicKey, name: &str) -> Self {
+        Self::now(None, AuditEvent::KeyTrusted { key: key.to_string(), name: AuditText::of(&name) })
+    }
+
+    /// The user revoked a key.
+    #[must_use]
+    pub fn key_revoked(key: &PublicKey, kind: RevocationKind, reason: &str) -> Self {
+        let (key, kind, reason) = (key.to_string(), kind.name(), AuditText::of(&reason));
+        Self::now(None, AuditEvent::KeyRevoked { key, kind, reason })
     }
 
     /// The line of JSON for it, with its end. No character in it can drive a terminal or reorder what is around it.

@@ -1,9 +1,10 @@
 //! What plugins ask for, and what the user says to it, in the words of the control protocol.
 
-use conductor_core::Permission;
 use conductor_core::grant::store::StoredGrant;
 use conductor_core::grant::{ApprovalError, Approved, Earlier, GrantDuration, GrantSpec, Requested};
+use conductor_core::{CapabilityDecision, Decision, Permission};
 
+use super::describe::bounded;
 use super::message::{EarlierStatus, GrantStatus, Lasts, Refusal, RefusalCause, RequestStatus};
 
 /// Most entries of one list in an answer; a manifest has room for more, and a person does not read them.
@@ -11,7 +12,9 @@ const MAX_ENTRIES: usize = 100;
 
 /// What a plugin asks for.
 pub(super) fn requests(permission: &Permission) -> Vec<RequestStatus> {
-    permission.requested().into_iter().take(MAX_ENTRIES).map(request).collect()
+    let decisions = permission.capabilities();
+    let requested = permission.requested().into_iter().take(MAX_ENTRIES);
+    requested.map(|requested| decided(requested, &decisions)).collect()
 }
 
 /// What the user granted to it.
@@ -58,7 +61,31 @@ fn not_grantable(error: ApprovalError) -> Refusal {
     Refusal { cause: RefusalCause::NotGrantable, message: error.to_string(), hint: error.hint() }
 }
 
-pub(super) fn request(requested: Requested) -> RequestStatus {
+/// What waits for the user's word, of a plugin.
+pub(super) fn pending(permission: &Permission) -> Vec<RequestStatus> {
+    let decisions = permission.capabilities();
+    permission.pending().into_iter().map(|requested| decided(requested, &decisions)).collect()
+}
+
+/// A request with what was decided about its capability.
+fn decided(requested: Requested, decisions: &[CapabilityDecision]) -> RequestStatus {
+    let found = decisions.iter().find(|decided| decided.capability == requested.capability());
+    let granted = found.and_then(|decided| match &decided.decision {
+        Decision::Granted(grant) => {
+            let scopes = grant.allowed().iter().take(MAX_ENTRIES).map(|allowed| allowed.scope().to_string());
+            Some(scopes.collect::<Vec<_>>().join("; "))
+        }
+        Decision::NotDeclared
+        | Decision::NotGranted { .. }
+        | Decision::Denied
+        | Decision::AboveCeiling { .. }
+        | Decision::NothingToGrant => None,
+    });
+    let decision = found.map(|decided| bounded(&decided.to_string()));
+    RequestStatus { granted, decision, ..request(requested) }
+}
+
+fn request(requested: Requested) -> RequestStatus {
     let Requested { scope, risk, reason, is_pending, earlier } = requested;
     RequestStatus {
         capability: scope.capability().to_string(),
@@ -72,6 +99,8 @@ pub(super) fn request(requested: Requested) -> RequestStatus {
             version,
             at: at.to_string(),
         }),
+        granted: None,
+        decision: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the daemon answers, whichever way a request came.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -9,27 +11,25 @@ use conductor_core::{AuditLog, CallReport, Permission, ProcessWall, Walls};
 use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
 
-use super::approval;
+use super::describe::{actions, bounded, describe, names, not_loaded, state};
 use super::message::{
-    AuditStatus, DaemonStatus, EventCounts, Granted, Lasts, PendingStatus, PluginCounts, PluginDetails,
-    PluginState, PluginStatus, Refusal, RefusalCause, Request, Response, Resumed, Revoked, Triggered,
-    WallStatus,
+    AuditStatus, DaemonStatus, EventCounts, Granted, Lasts, LimitStatus, PageAddress, PendingStatus,
+    PluginCounts, PluginDetails, PluginState, PluginStatus, Refusal, RefusalCause, Request, Response,
+    Resumed, Revoked, Triggered, WallStatus,
 };
-use crate::actions;
+use super::{approval, keys, log, safety};
+use crate::actions as known_actions;
 use crate::calls::{Call, CallLog};
 use crate::config::MAX_NAME_BYTES;
 use crate::daemon::{Change, Order, Places};
-use crate::dispatch::{Cause, Job, Loaded, Phase, Published, Roster, Router, Snapshot, Standing};
+use crate::dispatch::{Cause, Job, Phase, Published, Roster, Router, Snapshot};
 use crate::event::{Body, Event};
 use crate::nearest::nearest;
+use crate::page::Access;
 use crate::trust;
 
 /// What stands for the input of a call by hand.
 const BY_HAND: &str = "conductorctl";
-
-/// Longest text of a plugin's making in an answer, in characters; a manifest has room for much longer ones, and there
-/// may be hundreds of plugins.
-const MAX_WORDS: usize = 1000;
 
 /// Most waiting requests in an answer; a plugin could declare thousands.
 const MAX_PENDING: usize = 500;
@@ -45,6 +45,8 @@ pub(crate) struct Interface {
     router: Arc<Router>,
     calls: CallLog,
     orders: Sender<Order>,
+    /// Who may use the page, if it is served.
+    page: OnceLock<Arc<Access>>,
 }
 
 /// An answer, or where it comes from.
@@ -116,7 +118,14 @@ impl Interface {
             router: Arc::clone(router),
             calls: calls.clone(),
             orders,
+            page: OnceLock::new(),
         }
+    }
+
+    /// Takes note that the page is served, and who says who may use it.
+    pub(crate) fn serve_page(&self, access: Arc<Access>) {
+        // There is one page in one run.
+        let _ = self.page.set(access);
     }
 
     /// Takes note of what the host puts around plugins on this machine.
@@ -161,8 +170,62 @@ impl Interface {
                 }
             }
             Request::Events => return Answer::Following(self.calls.follow()),
+            Request::PluginPreview { plugin, path } => return self.order(Change::Preview { plugin, path }),
+            Request::TrustList => {
+                refusable(keys::list(self.trust_dir()), |keys| Response::TrustList { keys })
+            }
+            Request::TrustAdd { name, public_key, fingerprint, expires_at } => {
+                let new = keys::New { name, public_key, fingerprint, expires_at };
+                refusable(keys::add(self.trust_dir(), new, &self.audit), Response::TrustAdd)
+            }
+            Request::TrustRevoke { public_key, reason, kind } => {
+                let revoked =
+                    keys::revoke(self.trust_dir(), &public_key, reason.as_deref(), kind, &self.audit);
+                refusable(revoked, Response::TrustRevoke)
+            }
+            Request::Audit { last } => {
+                refusable(log::last(self.audit.path(), last), |records| Response::Audit { records })
+            }
+            Request::Ui => refusable(self.invite(), Response::Ui),
         };
         Answer::Now(Box::new(response))
+    }
+
+    /// What everything that is to be read comes to, but for what counts up: another number means that something has changed.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let now = Instant::now();
+        let mut hasher = DefaultHasher::new();
+        for plugin in self.roster.all() {
+            let snapshot = plugin.snapshot();
+            if let Phase::Loaded(loaded) = &snapshot.phase {
+                for grant in approval::grants(&loaded.permission) {
+                    (grant.grant, grant.granted_at, grant.until).hash(&mut hasher);
+                }
+            }
+            let PluginStatus { alias, version, state, why, hint, trust, pending, capabilities, .. } =
+                describe(plugin.alias(), snapshot, now);
+            (alias, version, state.name(), why, hint, trust, pending, capabilities).hash(&mut hasher);
+        }
+        keys::state(self.trust_dir()).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn trust_dir(&self) -> &Path {
+        self.places.paths.config_dir()
+    }
+
+    /// An address that opens the page.
+    fn invite(&self) -> Result<PageAddress, Refusal> {
+        let Some(page) = self.page.get() else {
+            let hint =
+                "set `enabled = true` in `[ui]` of the configuration, and start the daemon again".to_owned();
+            let message = "this daemon does not serve the Plugin Manager".to_owned();
+            return Err(Refusal { hint: Some(hint), ..Refusal::new(RefusalCause::NoPage, message) });
+        };
+        let url = page.invite().map_err(|error| {
+            Refusal::new(RefusalCause::NoPage, format!("there are no random numbers: {error}"))
+        })?;
+        Ok(PageAddress { url })
     }
 
     fn switch(&self, plugin: String, enabled: bool) -> Answer {
@@ -196,7 +259,7 @@ impl Interface {
         };
         if !loaded.info.accepts(&action) {
             let message = format!("`{alias}` has no action `{}`", bounded(&action));
-            let hint = actions::hint(&action, loaded.info.manifest.as_ref());
+            let hint = known_actions::hint(&action, loaded.info.manifest.as_ref());
             return Err(Refusal { hint, ..Refusal::new(RefusalCause::UnknownAction, message) });
         }
         let (event, mode) = (Event::now(BY_HAND.into(), Body::ByHand), self.router.mode());
@@ -307,15 +370,39 @@ impl Interface {
 
     fn show(&self, alias: &str) -> Result<PluginDetails, Refusal> {
         let snapshot = self.plugin(alias)?.snapshot();
-        let permission = match &snapshot.phase {
-            Phase::Loaded(loaded) => Some(loaded.permission.clone()),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
+        let (limits, memory, phase) = (snapshot.limits, snapshot.memory, snapshot.phase.clone());
+        let status = describe(alias, snapshot, Instant::now());
+        let details = PluginDetails {
+            status,
+            bound_to: None,
+            requested: Vec::new(),
+            grants: Vec::new(),
+            description: None,
+            author: None,
+            license: None,
+            digest: None,
+            actions: None,
+            limits: limits.as_ref().map(LimitStatus::from),
+            memory_bytes: (memory > 0).then_some(memory),
+            safety: None,
         };
+        let loaded = match phase {
+            Phase::Loaded(loaded) => loaded,
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => return Ok(details),
+        };
+        let manifest = loaded.info.manifest.as_ref();
+        let text = |text: Option<&String>| text.map(|text| bounded(text));
         Ok(PluginDetails {
-            status: describe(alias, snapshot, Instant::now()),
-            bound_to: permission.as_ref().map(|permission| permission.holder().to_string()),
-            requested: permission.as_ref().map(approval::requests).unwrap_or_default(),
-            grants: permission.as_ref().map(approval::grants).unwrap_or_default(),
+            bound_to: Some(loaded.permission.holder().to_string()),
+            requested: approval::requests(&loaded.permission),
+            grants: approval::grants(&loaded.permission),
+            description: text(manifest.and_then(|manifest| manifest.description.as_ref())),
+            author: text(manifest.and_then(|manifest| manifest.author.as_ref())),
+            license: text(manifest.and_then(|manifest| manifest.license.as_ref())),
+            digest: Some(loaded.info.digest.to_string()),
+            actions: actions(manifest),
+            safety: Some(safety::score(&loaded, details.status.state)),
+            ..details
         })
     }
 
@@ -325,11 +412,11 @@ impl Interface {
             let Phase::Loaded(loaded) = plugin.snapshot().phase else { continue };
             let (alias, name) = (plugin.alias().to_owned(), loaded.info.name.as_str().to_owned());
             let trust = bounded(&trust::in_words(&loaded.info.trust));
-            let waits = loaded.permission.pending().into_iter().map(|requested| PendingStatus {
+            let waits = approval::pending(&loaded.permission).into_iter().map(|request| PendingStatus {
                 plugin: alias.clone(),
                 name: name.clone(),
                 trust: trust.clone(),
-                request: approval::request(requested),
+                request,
             });
             pending.extend(waits.take(MAX_PENDING.saturating_sub(pending.len())));
         }
@@ -376,17 +463,6 @@ fn refusable<T>(result: Result<T, Refusal>, response: impl FnOnce(T) -> Response
     result.map_or_else(Response::Refused, response)
 }
 
-fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
-    let message = match phase {
-        Phase::Refused { why, .. } => {
-            format!("`{alias}` was refused when the daemon started: {}", bounded(why))
-        }
-        Phase::Disabled => format!("`{alias}` is disabled"),
-        Phase::Loading | Phase::Loaded(_) => format!("`{alias}` is still loading"),
-    };
-    Refusal::new(RefusalCause::NotLoaded, message)
-}
-
 /// What two plugins have in common.
 fn weaker(a: Walls, b: Walls) -> Walls {
     let mut walls = Walls::in_process();
@@ -400,10 +476,6 @@ fn weaker(a: Walls, b: Walls) -> Walls {
     walls
 }
 
-fn names(walls: Walls) -> Vec<String> {
-    walls.standing().iter().map(|name| (*name).to_owned()).collect()
-}
-
 fn count(counts: &mut PluginCounts, state: PluginState) {
     counts.total += 1;
     *match state {
@@ -415,90 +487,4 @@ fn count(counts: &mut PluginCounts, state: PluginState) {
         PluginState::Disabled => &mut counts.disabled,
         PluginState::Refused => &mut counts.refused,
     } += 1;
-}
-
-fn state(phase: &Phase, now: Instant) -> PluginState {
-    match phase {
-        Phase::Loading => PluginState::Loading,
-        Phase::Disabled => PluginState::Disabled,
-        Phase::Refused { .. } => PluginState::Refused,
-        Phase::Loaded(loaded) => loaded.standing_at(now).into(),
-    }
-}
-
-impl From<Standing> for PluginState {
-    fn from(standing: Standing) -> Self {
-        match standing {
-            Standing::Running => Self::Running,
-            Standing::BackingOff { .. } => Self::BackingOff,
-            Standing::Quarantined { .. } => Self::Quarantined,
-            Standing::Withdrawn => Self::Withdrawn,
-        }
-    }
-}
-
-fn describe(alias: &str, snapshot: Snapshot, now: Instant) -> PluginStatus {
-    let Snapshot { phase, calls, failures, tally, worker_pid } = snapshot;
-    let status = PluginStatus {
-        alias: alias.to_owned(),
-        name: None,
-        version: None,
-        state: state(&phase, now),
-        retry_in_ms: None,
-        why: None,
-        hint: None,
-        trust: None,
-        walls: Vec::new(),
-        worker_pid,
-        calls,
-        failures,
-        refused_events: tally.refused,
-        coalesced_events: tally.coalesced,
-        capabilities: Vec::new(),
-    };
-    match phase {
-        Phase::Loading => status,
-        Phase::Disabled => {
-            let hint = Some(format!("to let it run: conductorctl plugin enable {alias}"));
-            PluginStatus { hint, ..status }
-        }
-        Phase::Refused { why, hint } => {
-            PluginStatus { why: Some(bounded(&why)), hint: hint.as_deref().map(bounded), ..status }
-        }
-        Phase::Loaded(loaded) => describe_loaded(status, &loaded, now),
-    }
-}
-
-fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> PluginStatus {
-    let info = &loaded.info;
-    let standing = loaded.standing_at(now);
-    let milliseconds = |left: std::time::Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    let resume = || Some(format!("to let it back in: conductorctl plugin resume {}", status.alias));
-    let last_failure = || loaded.last_failure.as_ref().map(|outcome| bounded(&outcome.to_string()));
-    let (why, hint) = match (&loaded.withdrawn, standing) {
-        (Some(cause), _) => (Some(bounded(&cause.to_string())), cause.hint()),
-        (None, Standing::Quarantined { .. }) => (last_failure(), resume()),
-        (None, Standing::Running | Standing::BackingOff { .. } | Standing::Withdrawn) => {
-            (last_failure(), None)
-        }
-    };
-    PluginStatus {
-        name: Some(info.name.as_str().to_owned()),
-        version: info.version.as_deref().map(bounded),
-        retry_in_ms: standing.retry_in(now).map(milliseconds),
-        why,
-        hint,
-        trust: Some(bounded(&trust::in_words(&info.trust))),
-        walls: names(loaded.walls),
-        capabilities: loaded.permission.capabilities().iter().map(|d| bounded(&d.to_string())).collect(),
-        ..status
-    }
-}
-
-/// The beginning of a text.
-fn bounded(text: &str) -> String {
-    match text.char_indices().nth(MAX_WORDS).and_then(|(index, _)| text.get(..index)) {
-        Some(beginning) => format!("{beginning}…"),
-        None => text.to_owned(),
-    }
 }

@@ -4,19 +4,25 @@
 //! everything else is an object with the name as its only member. Text that plugins chose is in it as it is: escape it
 //! before showing it.
 
+mod daemon;
 mod plugin;
+mod trust;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use conductor_abi::Context;
-use conductor_core::ProcessWall;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+pub use daemon::{AuditStatus, DaemonStatus, EventCounts, Landlock, PluginCounts, WallStatus};
 pub use plugin::{
-    EarlierStatus, GrantStatus, Granted, PendingStatus, PluginDetails, PluginState, PluginStatus,
-    RequestStatus, Resumed, Revoked,
+    ActionStatus, ActivityStatus, EarlierStatus, GrantStatus, Granted, LimitStatus, PendingStatus,
+    PluginDetails, PluginState, PluginStatus, RequestStatus, Resumed, Revoked, SafetyStatus, SafetyTerm,
+};
+pub use trust::{
+    InstalledStatus, KeyRevoked, KeyState, KeyStatus, KeyTrusted, PageAddress, PluginPreview,
+    PublisherStatus, RevocationStatus, RevokeAs, TrustWord,
 };
 
 use super::connection::EXCHANGE_WAIT;
@@ -108,6 +114,45 @@ pub enum Request {
     },
     /// Tell of every call as it ends, until the connection does.
     Events,
+    /// What a plugin is that is not installed. Nothing of it runs.
+    PluginPreview {
+        /// The user's name for it, as it would be.
+        plugin: String,
+        /// The module, with its signature beside it.
+        path: PathBuf,
+    },
+    /// The keys that the user trusts, and those that were revoked.
+    TrustList,
+    /// Trust a key.
+    TrustAdd {
+        /// What to call it.
+        name: String,
+        /// The key.
+        public_key: String,
+        /// The key's fingerprint, as the user has it from its holder: 64 hex digits, or the 12 words.
+        fingerprint: String,
+        /// When the trust is to end, as RFC 3339 in UTC.
+        #[serde(default)]
+        expires_at: Option<String>,
+    },
+    /// Refuse everything that a key signed.
+    TrustRevoke {
+        /// The key.
+        public_key: String,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+        /// What has become of it.
+        #[serde(default)]
+        kind: RevokeAs,
+    },
+    /// The last records of the audit log.
+    Audit {
+        /// How many.
+        last: usize,
+    },
+    /// An address that opens the Plugin Manager.
+    Ui,
 }
 
 impl Request {
@@ -119,6 +164,7 @@ impl Request {
             | Self::PluginDisable { .. }
             | Self::PluginInstall { .. }
             | Self::PluginRemove { .. }
+            | Self::PluginPreview { .. }
             | Self::Reload
             | Self::Trigger { .. } => LONG_WAIT,
             Self::Status
@@ -128,6 +174,11 @@ impl Request {
             | Self::PluginPending
             | Self::PluginGrant { .. }
             | Self::PluginRevoke { .. }
+            | Self::TrustList
+            | Self::TrustAdd { .. }
+            | Self::TrustRevoke { .. }
+            | Self::Audit { .. }
+            | Self::Ui
             | Self::Events => EXCHANGE_WAIT,
         }
     }
@@ -183,117 +234,26 @@ pub enum Response {
     Trigger(Box<Triggered>),
     /// To [`Request::Events`]: one line for each call, the first for none.
     Event(Option<Box<CallRow>>),
+    /// To [`Request::PluginPreview`].
+    PluginPreview(Box<PluginPreview>),
+    /// To [`Request::TrustList`].
+    TrustList {
+        /// Trusted keys in the order of the file, then those that were revoked and are not trusted.
+        keys: Vec<KeyStatus>,
+    },
+    /// To [`Request::TrustAdd`].
+    TrustAdd(KeyTrusted),
+    /// To [`Request::TrustRevoke`].
+    TrustRevoke(KeyRevoked),
+    /// To [`Request::Audit`].
+    Audit {
+        /// Records as they are in the file, the latest last.
+        records: Vec<Json>,
+    },
+    /// To [`Request::Ui`].
+    Ui(PageAddress),
     /// To a request that was not granted, whichever it was.
     Refused(Refusal),
-}
-
-/// How the daemon is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DaemonStatus {
-    /// Version of the program.
-    pub version: String,
-    /// Process identifier.
-    pub pid: u32,
-    /// Whole seconds since the start.
-    pub uptime_seconds: u64,
-    /// The configuration that it runs.
-    pub config_file: PathBuf,
-    /// The socket that it answers on.
-    pub socket: PathBuf,
-    /// Names of the walls that stand around every running plugin; where none runs, those that would.
-    pub walls: Vec<String>,
-    /// What the operating system enforces on the worker of every running plugin: the weakest of them. Where no plugin
-    /// runs, what it would.
-    #[serde(flatten)]
-    pub process_wall: WallStatus,
-    /// What the machine offered when the daemon started; `null` where it was not tried.
-    pub probed: Option<WallStatus>,
-    /// Plugins by state.
-    pub plugins: PluginCounts,
-    /// Requests of plugins that wait for the user's word.
-    pub pending: u64,
-    /// What became of events.
-    pub events: EventCounts,
-    /// The audit log.
-    pub audit: AuditStatus,
-}
-
-/// How the audit log is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditStatus {
-    /// The file.
-    pub file: PathBuf,
-    /// Records written since the daemon started.
-    pub records: u64,
-    /// Records that could not be written since the daemon started.
-    pub failures: u64,
-    /// Number of the last record.
-    pub sequence: u64,
-    /// Value of the last record, which stands for all before it.
-    pub chain: String,
-}
-
-/// What the operating system enforces on a worker process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WallStatus {
-    /// Landlock.
-    pub landlock: Landlock,
-    /// Whether the system calls that the worker may make are filtered.
-    pub seccomp: bool,
-    /// Whether the worker has a user namespace of its own.
-    pub user_namespace: bool,
-    /// Whether the worker has a network namespace of its own.
-    pub network_namespace: bool,
-    /// Whether the worker's root directory is its plugin's own directory.
-    pub own_root: bool,
-}
-
-/// Landlock, which keeps a process from files.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Landlock {
-    /// Version of the interface that is enforced; 0 for none.
-    pub abi: u32,
-}
-
-impl From<ProcessWall> for WallStatus {
-    fn from(wall: ProcessWall) -> Self {
-        let ProcessWall { landlock_abi, seccomp, user_namespace, network_namespace, root } = wall;
-        let landlock = Landlock { abi: landlock_abi };
-        Self { landlock, seccomp, user_namespace, network_namespace, own_root: root }
-    }
-}
-
-/// How many plugins are in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PluginCounts {
-    /// All of them.
-    pub total: u64,
-    /// [`PluginState::Loading`].
-    pub loading: u64,
-    /// [`PluginState::Running`].
-    pub running: u64,
-    /// [`PluginState::BackingOff`].
-    pub backing_off: u64,
-    /// [`PluginState::Quarantined`].
-    pub quarantined: u64,
-    /// [`PluginState::Withdrawn`].
-    pub withdrawn: u64,
-    /// [`PluginState::Disabled`].
-    #[serde(default)]
-    pub disabled: u64,
-    /// [`PluginState::Refused`].
-    pub refused: u64,
-}
-
-/// What became of events that are mapped to plugins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventCounts {
-    /// Led to a call.
-    pub dispatched: u64,
-    /// Found a full queue, a plugin that is not called, or an action that the plugin lacks.
-    pub refused: u64,
-    /// Values of a continuous controller that a later value replaced.
-    pub coalesced: u64,
 }
 
 /// What a change of the configuration did, by the user's names of plugins; those that are disabled are left out.
@@ -372,6 +332,16 @@ pub enum RefusalCause {
     NotChanged,
     /// What was asked for is not done yet.
     TookTooLong,
+    /// It names a key that cannot be trusted or revoked.
+    NotTrusted,
+    /// The Plugin Manager is not served.
+    NoPage,
+    /// It came to the Plugin Manager without the token of a session.
+    NoSession,
+    /// It came to the Plugin Manager from another site.
+    Foreign,
+    /// It came to an address at which the Plugin Manager has nothing.
+    UnknownPath,
 }
 
 impl Request {
@@ -471,6 +441,17 @@ mod tests {
                     r#""typed_name":null}},"version":1}"#
                 ),
             ),
+            (Request::TrustList, r#"{"request":"trust-list","version":1}"#),
+            (Request::Audit { last: 3 }, r#"{"request":{"audit":{"last":3}},"version":1}"#),
+            (
+                Request::TrustRevoke {
+                    public_key: "3dab".to_owned(),
+                    reason: None,
+                    kind: RevokeAs::Superseded,
+                },
+                r#"{"request":{"trust-revoke":{"kind":"superseded","public_key":"3dab","reason":null}},"version":1}"#,
+            ),
+            (Request::Ui, r#"{"request":"ui","version":1}"#),
             (
                 Request::PluginResume { plugin: "notes".to_owned() },
                 r#"{"request":{"plugin-resume":{"plugin":"notes"}},"version":1}"#,

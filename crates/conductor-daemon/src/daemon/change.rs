@@ -15,7 +15,7 @@ use super::order::{Change, Changed};
 use super::plugins::{Renewed, Surroundings};
 use super::{Daemon, open_outputs};
 use crate::config::{self, Config};
-use crate::control::{Refusal, RefusalCause, Reloaded, Response};
+use crate::control::{self, Refusal, RefusalCause, Reloaded, Response};
 use crate::dispatch::{Phase, unfit_mappings};
 use crate::output::MidiPorts;
 
@@ -29,6 +29,11 @@ impl Daemon<'_> {
     /// Makes a change. Where it is refused, everything goes on as it was.
     pub(super) fn change(&mut self, change: Change) -> Changed {
         let changed = match change {
+            Change::Preview { plugin, path } => {
+                let before = self.roster.find(&plugin);
+                let preview = control::preview(&plugin, &path, &self.config.wasm, before.as_deref())?;
+                Ok(Response::PluginPreview(Box::new(preview)))
+            }
             Change::Reload => self.reload().map(Response::Reload),
             Change::Switch { plugin, enabled } => {
                 let edit = |text: &str| config::edit::switch(text, &plugin, enabled);
@@ -115,6 +120,9 @@ impl Daemon<'_> {
             .map_err(|refusals| refused(format!("refused: {}", refusals.join("; "))))?;
 
         // Nothing below can be refused.
+        if config.ui != self.config.ui {
+            tracing::warn!("`[ui]` has changed, which takes effect when the daemon is started again");
+        }
         self.renew_outputs(&config);
         self.router.replace(config.mappings.clone(), &renewal.queues(&self.plugins));
         let renewed = self.plugins.put_in_place(renewal);

@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// What tells one content of a file from the next. A file that is replaced as a whole is a new one, by its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FileState {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FileState {
     device: u64,
     number: u64,
     size: u64,
@@ -17,7 +17,7 @@ pub(super) struct FileState {
 
 impl FileState {
     /// `None` where there is no such file.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let metadata = fs::symlink_metadata(path).ok()?;
         Some(Self {
             device: metadata.dev(),

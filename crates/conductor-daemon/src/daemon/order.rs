@@ -11,7 +11,7 @@ pub(crate) struct Order {
     pub(crate) reply: Sender<Response>,
 }
 
-/// A change of the configuration. All but the first change the file as well.
+/// A change of the configuration. All but the first and the last change the file as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Run what the file says now.
@@ -36,6 +36,13 @@ pub(crate) enum Change {
         plugin: String,
         /// Whether what it wrote goes as well.
         with_data: bool,
+    },
+    /// Look at a plugin that is not installed; nothing is changed.
+    Preview {
+        /// The user's name for it, as it would be.
+        plugin: String,
+        /// The module; its signature is beside it.
+        path: PathBuf,
     },
 }
 

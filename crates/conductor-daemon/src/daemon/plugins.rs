@@ -81,7 +81,8 @@ impl Hosted {
     fn new(config: &PluginConfig, limits: &Limits) -> Self {
         let limits = config.limits.apply(*limits);
         let queue = Arc::new(Queue::new(limits.max_queued_events));
-        let published = Arc::new(Published::new(Arc::clone(&config.alias), Arc::clone(&queue)));
+        let published = Published::new(Arc::clone(&config.alias), Arc::clone(&queue));
+        let published = Arc::new(published.with_limits(limits));
         if !config.enabled {
             published.disabled();
         }

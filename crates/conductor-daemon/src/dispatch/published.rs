@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use conductor_core::{LoadError, Outcome, Permission, Plugin, PluginInfo, PluginState, RestoreError, Walls};
+use conductor_core::{
+    CallReport, Limits, LoadError, Outcome, Permission, Plugin, PluginInfo, PluginState, RestoreError, Walls,
+};
 use conductor_signing::{TrustStore, VerifyError};
 
-use super::{Job, Queue, Tally};
+use super::activity::Activity;
+use super::{Job, Queue, Sample, Tally};
 use crate::refusal;
 
 /// What a plugin is doing, as of its last call.
@@ -18,6 +21,15 @@ pub(crate) struct Published {
     queue: Arc<Queue>,
     calls: AtomicU64,
     failures: AtomicU64,
+    /// Fuel that calls used.
+    fuel: AtomicU64,
+    /// Microseconds that calls took.
+    micros: AtomicU64,
+    /// The most memory that the plugin has had so far, in bytes.
+    memory: AtomicU64,
+    activity: Mutex<Activity>,
+    /// What a call may use.
+    limits: Option<Limits>,
     /// Events that the thread took from the queue and made no call of.
     refused: AtomicU64,
     /// Process identifier of the worker that the last call left; 0 where it left none.
@@ -41,6 +53,8 @@ pub(crate) enum Phase {
         why: String,
         /// What to do about it.
         hint: Option<String>,
+        /// What the policy held against it, if it was that.
+        verdict: Option<Box<VerifyError>>,
     },
     /// It may be called, or could be if it had not failed.
     Loaded(Loaded),
@@ -75,6 +89,11 @@ pub(crate) struct Snapshot {
     pub(crate) failures: u64,
     pub(crate) tally: Tally,
     pub(crate) worker_pid: Option<u32>,
+    pub(crate) fuel: u64,
+    pub(crate) memory: u64,
+    pub(crate) limits: Option<Limits>,
+    /// What it did of late, the oldest first.
+    pub(crate) activity: Vec<Sample>,
 }
 
 impl Published {
@@ -85,12 +104,22 @@ impl Published {
             queue,
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            fuel: AtomicU64::new(0),
+            micros: AtomicU64::new(0),
+            memory: AtomicU64::new(0),
+            activity: Mutex::default(),
+            limits: None,
             refused: AtomicU64::new(0),
             worker: AtomicU32::new(0),
             in_trouble: AtomicBool::new(false),
             resume_asked: AtomicBool::new(false),
             phase: Mutex::new(Phase::Loading),
         }
+    }
+
+    /// The same, with what its calls may use.
+    pub(crate) fn with_limits(self, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..self }
     }
 
     /// The user's name for the plugin.
@@ -112,7 +141,22 @@ impl Published {
             failures: self.failures.load(Ordering::Relaxed),
             tally: Tally { coalesced, refused: refused + self.refused.load(Ordering::Relaxed) },
             worker_pid,
+            fuel: self.fuel.load(Ordering::Relaxed),
+            memory: self.memory.load(Ordering::Relaxed),
+            limits: self.limits,
+            activity: self.activity().samples(),
         }
+    }
+
+    /// Takes a sample of what the plugin does.
+    pub(crate) fn sample(&self) {
+        self.activity().look(Sample {
+            calls: self.calls.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            fuel: self.fuel.load(Ordering::Relaxed),
+            micros: self.micros.load(Ordering::Relaxed),
+            memory: self.memory.load(Ordering::Relaxed),
+        });
     }
 
     /// Asks that the plugin be let back in. It counts as running from now on, and no event that comes later finds it
@@ -194,12 +238,15 @@ impl Published {
 
     /// The plugin was refused.
     pub(super) fn refused(&self, error: &LoadError) {
-        self.gone(refusal::describe(error), refusal::hint(error));
+        let verdict =
+            if let LoadError::Verify { source } = error { Some(Box::new(source.clone())) } else { None };
+        let (why, hint) = (refusal::describe(error), refusal::hint(error));
+        *self.phase() = Phase::Refused { why, hint, verdict };
     }
 
     /// The plugin's thread is gone.
-    pub(super) fn gone(&self, why: String, hint: Option<String>) {
-        *self.phase() = Phase::Refused { why, hint };
+    pub(super) fn gone(&self, why: String) {
+        *self.phase() = Phase::Refused { why, hint: None, verdict: None };
     }
 
     /// An event led to no call.
@@ -225,6 +272,14 @@ impl Published {
         }
     }
 
+    /// A call took so much.
+    pub(super) fn measured(&self, report: &CallReport) {
+        let micros = u64::try_from(report.elapsed.as_micros()).unwrap_or(u64::MAX);
+        self.fuel.fetch_add(report.fuel_used, Ordering::Relaxed);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+        self.memory.fetch_max(report.peak_memory_bytes, Ordering::Relaxed);
+    }
+
     /// Publishes what is no counter. `failure` is the call that just failed, if one did.
     pub(super) fn changed(&self, failure: Option<&Outcome>, plugin: &dyn Plugin) {
         let (standing, withdrawn) = match plugin.state() {
@@ -245,6 +300,10 @@ impl Published {
                 loaded.last_failure = Some(failure.clone());
             }
         }
+    }
+
+    fn activity(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {

@@ -141,6 +141,7 @@ impl Runner {
                 continue;
             };
             log.pass_on(&report);
+            self.published.measured(&report);
             self.published.called(&report.outcome, plugin);
             if let Outcome::Suspended { .. } = report.outcome {
                 totals.tally.refused += 1;
@@ -235,7 +236,7 @@ impl Drop for Abandon<'_> {
     fn drop(&mut self) {
         self.0.queue.abandon();
         if std::thread::panicking() {
-            self.0.published.gone("its thread ended with a bug in this program".to_owned(), None);
+            self.0.published.gone("its thread ended with a bug in this program".to_owned());
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::scratch::Scratch;
 fn help_is_as_written_down() {
     let scratch = Scratch::new();
     let mut found = String::new();
-    for command in [&[][..], &["status"], &["plugin"], &["plugin", "list"], &["plugin", "resume"]] {
+    for command in [&[][..], &["status"], &["plugin"], &["plugin", "list"], &["plugin", "resume"], &["ui"]] {
         let words = [command, &["--help"]].concat();
         let ended = ctl(&scratch, &words);
         assert_eq!(ended.code, 0, "{ended:?}");

@@ -14,6 +14,7 @@ mod plugin;
 mod reload;
 mod status;
 mod trigger;
+mod ui;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,6 +64,8 @@ enum Command {
     /// Read the audit log, and see whether it is whole
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Open the Plugin Manager in a browser
+    Ui(ui::Arguments),
     /// Print what a shell needs to complete command lines
     Completions(completions::Arguments),
 }
@@ -90,6 +93,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Command::Reload => reload::run(&ask, cli.json),
         Command::Trigger(arguments) => trigger::run(&arguments, &ask, cli.json),
         Command::Events(arguments) => events::run(&arguments, &socket, cli.json),
+        Command::Ui(arguments) => ui::run(&arguments, &ask, cli.json),
         Command::Completions(arguments) => {
             completions::run(&arguments);
             Ok(())

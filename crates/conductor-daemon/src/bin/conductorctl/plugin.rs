@@ -4,6 +4,7 @@ mod grant;
 mod install;
 mod list;
 mod pending;
+mod preview;
 mod remove;
 mod resume;
 mod revoke;
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Revoke(revoke::Arguments),
     /// Let a plugin that rests, is quarantined or was stopped for a revocation back in
     Resume(resume::Arguments),
+    /// Show what a plugin in a file is, and what would be different; nothing of it runs
+    Preview(install::Arguments),
     /// Add a plugin from a file, or put another version in its place
     Install(install::Arguments),
     /// Take a plugin away
@@ -45,6 +48,7 @@ pub(crate) fn run(command: &Command, ask: Ask<'_>, as_json: bool) -> Result<(), 
         Command::Grant(arguments) => grant::run(arguments, ask, as_json),
         Command::Revoke(arguments) => revoke::run(arguments, ask, as_json),
         Command::Resume(arguments) => resume::run(arguments, ask, as_json),
+        Command::Preview(arguments) => preview::run(arguments, ask, as_json),
         Command::Install(arguments) => install::run(arguments, ask, as_json),
         Command::Remove(arguments) => remove::run(arguments, ask, as_json),
         Command::Enable(arguments) => switch::run(arguments, true, ask, as_json),

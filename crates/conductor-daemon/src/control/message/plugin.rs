@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::trust::{PublisherStatus, TrustWord};
+
 /// The state of a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -71,6 +73,36 @@ pub struct PluginStatus {
     pub coalesced_events: u64,
     /// What was decided about each capability, in words.
     pub capabilities: Vec<String>,
+    /// How far it is vouched for, as a word, once it was loaded.
+    #[serde(default)]
+    pub trust_level: Option<TrustWord>,
+    /// Who signed it.
+    #[serde(default)]
+    pub publisher: Option<PublisherStatus>,
+    /// How many of its requests wait for the user's word.
+    #[serde(default)]
+    pub pending: u64,
+    /// Fuel that its calls used.
+    #[serde(default)]
+    pub fuel_used: u64,
+    /// What it did of late, the oldest first.
+    #[serde(default)]
+    pub activity: Vec<ActivityStatus>,
+}
+
+/// What a plugin did in a few seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivityStatus {
+    /// Calls that ended.
+    pub calls: u64,
+    /// Those that did not end well.
+    pub failures: u64,
+    /// Fuel that they used.
+    pub fuel: u64,
+    /// Microseconds that a call took on average; `null` where there was none.
+    pub micros: Option<u64>,
+    /// The most memory that the plugin has had so far, in bytes; `null` where it was not called yet.
+    pub memory: Option<u64>,
 }
 
 /// Everything about one plugin.
@@ -85,6 +117,68 @@ pub struct PluginDetails {
     pub requested: Vec<RequestStatus>,
     /// What the user granted beside the configuration.
     pub grants: Vec<GrantStatus>,
+    /// What it is, in its own words.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Who wrote it, in its own words.
+    #[serde(default)]
+    pub author: Option<String>,
+    /// Its licence, in its own words.
+    #[serde(default)]
+    pub license: Option<String>,
+    /// SHA-256 of its file.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// Its actions; `null` if it takes any.
+    #[serde(default)]
+    pub actions: Option<Vec<ActionStatus>>,
+    /// What a call may use.
+    #[serde(default)]
+    pub limits: Option<LimitStatus>,
+    /// The most memory that it has had so far, in bytes.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    /// How much there is to fear from it.
+    #[serde(default)]
+    pub safety: Option<SafetyStatus>,
+}
+
+/// An action of a plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionStatus {
+    /// Its name.
+    pub name: String,
+    /// What it does, in the plugin's words.
+    pub description: Option<String>,
+}
+
+/// What a call of a plugin may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitStatus {
+    /// Fuel.
+    pub max_fuel: u64,
+    /// Bytes of memory.
+    pub max_memory_bytes: u64,
+    /// Milliseconds.
+    pub max_execution_time_ms: u64,
+}
+
+/// How much there is to fear from a plugin: 100 for nothing, and what is taken from that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SafetyStatus {
+    /// From 0 to 100.
+    pub score: u32,
+    /// What leads to it.
+    pub terms: Vec<SafetyTerm>,
+}
+
+/// A part of a score.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SafetyTerm {
+    /// What is added, mostly less than nothing.
+    pub points: i32,
+    /// For what.
+    pub why: String,
 }
 
 /// Something that a plugin asks for.
@@ -102,6 +196,12 @@ pub struct RequestStatus {
     pub pending: bool,
     /// What the user decided about the capability before.
     pub earlier: Option<EarlierStatus>,
+    /// What of the capability is granted now; empty where all of it is.
+    #[serde(default)]
+    pub granted: Option<String>,
+    /// What was decided about the capability, in words.
+    #[serde(default)]
+    pub decision: Option<String>,
 }
 
 /// An earlier decision about a capability.

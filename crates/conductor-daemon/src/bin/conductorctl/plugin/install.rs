@@ -11,7 +11,7 @@ use crate::{Ask, output, reload};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The module; its signature is expected beside it. To look at it before: conductor inspect PLUGIN.wasm
+    /// The module; its signature is expected beside it. To look at it before: conductorctl plugin preview PLUGIN.wasm
     #[arg(value_name = "PLUGIN.wasm")]
     file: PathBuf,
 
@@ -20,11 +20,19 @@ pub(crate) struct Arguments {
     name: Option<String>,
 }
 
+impl Arguments {
+    /// The name and the file that are meant.
+    pub(super) fn what(&self) -> Result<(String, PathBuf), CliError> {
+        let stem = || self.file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
+        let plugin = self.name.clone().or_else(stem).ok_or(CliError::NoName)?;
+        // The daemon has another working directory.
+        let path = std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone());
+        Ok((plugin, path))
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
-    let stem = || arguments.file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
-    let plugin = arguments.name.clone().or_else(stem).ok_or(CliError::NoName)?;
-    // The daemon has another working directory.
-    let path = std::path::absolute(&arguments.file).unwrap_or_else(|_| arguments.file.clone());
+    let (plugin, path) = arguments.what()?;
     let request = Request::PluginInstall { plugin: plugin.clone(), path };
     let Response::PluginInstall(reloaded) = ask(&request)? else { return Err(CliError::OtherAnswer) };
     if as_json {

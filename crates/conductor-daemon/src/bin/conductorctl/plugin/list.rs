@@ -91,6 +91,11 @@ mod tests {
             refused_events: 0,
             coalesced_events: 0,
             capabilities: Vec::new(),
+            trust_level: None,
+            publisher: None,
+            pending: 0,
+            fuel_used: 0,
+            activity: Vec::new(),
         }
     }
 

@@ -50,7 +50,7 @@ fn render(details: &PluginDetails) -> String {
 
 /// A request in words: what, how risky, why, and what was decided before.
 pub(super) fn request_lines(request: &RequestStatus) -> Vec<String> {
-    let RequestStatus { capability, scope, risk, reason, pending, earlier } = request;
+    let RequestStatus { capability, scope, risk, reason, pending, earlier, .. } = request;
     let scope = if scope.is_empty() { String::new() } else { format!(": {}", terminal(scope)) };
     let waits = if *pending { ", waits for your word" } else { "" };
     let mut lines = vec![format!("{capability}{scope} ({risk} risk{waits})")];

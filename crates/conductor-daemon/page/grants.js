@@ -1,0 +1,115 @@
+// Granting and revoking: the dialogs that decide about a capability.
+
+import { tell } from './daemon.js';
+import { does, meaning, scopeOf } from './capabilities.js';
+import { Invalid, ask } from './dialog.js';
+import { h } from './dom.js';
+import { facts, notice, riskBadge, trustBadge } from './parts.js';
+import { say } from './toast.js';
+import { theirs, visible, when } from './text.js';
+
+const DURATIONS = [
+  ['once', 'Once', 'until the end of the first call that uses it'],
+  ['session', 'This session', 'until the daemon ends'],
+  ['until', 'Until a date', ''],
+  ['always', 'Always', 'until you revoke it'],
+];
+
+/**
+ * Asks whether to grant what a plugin asks for.
+ * @param {{alias: string, name: string | null, trust_level: string | null, publisher: any, trust: string | null}} plugin
+ * @param {any} request
+ */
+export async function askGrant(plugin, request) {
+  const { capability, scope, risk, reason, earlier } = request;
+  const high = risk === 'high';
+  const own = plugin.name ?? plugin.alias;
+  // What is of high risk is never granted without saying what of it.
+  const mustNarrow = high && !scope;
+  const answer = await ask({
+    title: ['Let ', theirs(plugin.alias), ` ${does(capability)}?`],
+    confirm: 'Grant',
+    tone: high ? 'danger-solid' : 'primary',
+    cancel: 'Not now',
+    other: request.pending && { words: 'Deny', work: () => deny(plugin.alias, capability) },
+    onSubmit: (data) => grant(plugin, request, data),
+    body: ({ data, draw }) => {
+      const chosen = data();
+      const lasts = chosen.get('lasts') ?? (high ? 'session' : 'always');
+      const narrow = mustNarrow || chosen.get('extent') === 'narrow';
+      return [
+        high ? notice('bad', 'warning', 'This is a high risk.', h('p', {}, meaning(capability).consequence))
+          : notice(risk === 'medium' ? 'wait' : 'quiet', capability, meaning(capability).consequence),
+        facts([
+          ['Capability', [visible(capability), ' ', riskBadge(risk)]],
+          ['Asks for', scopeOf(scope)],
+          ['Its reason', reason ? ['“', theirs(reason), '”'] : h('span', { class: 'scope-none' }, 'it gives none')],
+          ['Vouched for by', trustBadge(plugin.trust_level, plugin.publisher)],
+          ['Before', earlier && earlierWords(earlier)],
+        ]),
+        h('fieldset', { onchange: draw }, h('legend', {}, 'How much'),
+          !mustNarrow && choice('extent', 'all', !narrow, 'What it asks for'),
+          choice('extent', 'narrow', narrow, mustNarrow ? 'What you name here' : 'Less than that'),
+          narrow && h('div', { class: 'field indent' },
+            h('label', { for: 'grant-scope' }, 'Scope'),
+            h('input', { id: 'grant-scope', name: 'scope', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off',
+              'aria-describedby': 'grant-scope-hint', placeholder: meaning(capability).narrower }),
+            h('p', { class: 'hint', id: 'grant-scope-hint' }, `Such as ${meaning(capability).narrower}. What goes beyond what it asks for has no effect.`))),
+        h('fieldset', { onchange: draw }, h('legend', {}, 'How long'),
+          DURATIONS.map(([value, words, hint]) => choice('lasts', value, lasts === value, words, hint)),
+          lasts === 'until' && h('div', { class: 'field indent' },
+            h('label', { for: 'grant-until' }, 'Last day, in UTC'),
+            h('input', { id: 'grant-until', type: 'date', name: 'until', min: new Date().toISOString().slice(0, 10) }))),
+        high && h('div', { class: 'field' },
+          h('label', { for: 'grant-name' }, 'To grant it, type the plugin’s name: ', h('strong', {}, theirs(own))),
+          h('input', { id: 'grant-name', name: 'typed_name', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' })),
+      ];
+    },
+  });
+  if (answer === 'denied') say(`${visible(capability)} is denied to `, theirs(plugin.alias), '.');
+  else if (answer) say(theirs(plugin.alias), ` may now ${does(capability)}.`);
+}
+
+const choice = (name, value, checked, words, hint) => h('label', { class: 'choice' },
+  h('input', { type: 'radio', name, value, checked }), h('span', {}, words, hint && h('span', { class: 'hint' }, hint)));
+
+function earlierWords({ granted, declared, version, at }) {
+  const was = granted.length > 0 ? ['you granted ', theirs(granted.join(', '))] : 'you granted nothing of it';
+  return [was, ' on ', when(at), declared.length > 0 && [', when version ', theirs(version ?? '?'), ' asked for ', theirs(declared.join(', '))]];
+}
+
+async function grant(plugin, request, data) {
+  const typed = (data.get('typed_name') ?? '').trim();
+  if (request.risk === 'high' && typed !== (plugin.name ?? plugin.alias)) {
+    throw new Invalid('typed_name', 'The name that you typed is not the plugin’s own name.');
+  }
+  const scope = data.get('extent') === 'narrow' ? (data.get('scope') ?? '').trim() : request.scope;
+  if (data.get('extent') === 'narrow' && !scope) throw new Invalid('scope', 'Say what of it you grant.');
+  const until = data.get('until');
+  if (data.get('lasts') === 'until' && !until) throw new Invalid('until', 'Choose the last day.');
+  return tell({ 'plugin-grant': {
+    plugin: plugin.alias,
+    grant: scope ? `${request.capability}=${scope}` : request.capability,
+    lasts: data.get('lasts') === 'until' ? { until: `${until}T23:59:59Z` } : data.get('lasts'),
+    typed_name: request.risk === 'high' ? typed : null,
+  } });
+}
+
+async function deny(plugin, capability) {
+  await tell({ 'plugin-revoke': { plugin, capability } });
+  return 'denied';
+}
+
+/** Asks whether to take a capability away. */
+export async function askRevoke(plugin, request) {
+  const { capability } = request;
+  const answer = await ask({
+    title: ['Take ', visible(capability), ' away from ', theirs(plugin.alias), '?'],
+    confirm: 'Revoke',
+    tone: 'danger-solid',
+    onSubmit: () => deny(plugin.alias, capability),
+    body: () => [h('p', {}, `It can no longer ${does(capability)}, at once: what it does with it now is ended.`),
+      h('p', {}, 'It stays so, also for later versions, until you grant it again.')],
+  });
+  if (answer) say(visible(capability), ' was taken away from ', theirs(plugin.alias), '.');
+}

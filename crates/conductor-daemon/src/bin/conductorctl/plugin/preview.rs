@@ -1,0 +1,53 @@
+//! `conductorctl plugin preview`: what a plugin is before it is installed.
+
+use conductor_daemon::control::{PluginPreview, Request, Response};
+use conductor_signing::escape::terminal;
+
+use super::install::Arguments;
+use super::show::request_lines;
+use crate::error::CliError;
+use crate::{Ask, output};
+
+pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
+    let (plugin, path) = arguments.what()?;
+    let response = ask(&Request::PluginPreview { plugin, path })?;
+    let Response::PluginPreview(preview) = response else { return Err(CliError::OtherAnswer) };
+    if as_json { output::json(&preview) } else { output::text(&render(&preview)) }
+}
+
+fn render(preview: &PluginPreview) -> String {
+    let or_dash = |text: &Option<String>| terminal(text.as_deref().unwrap_or("-")).to_string();
+    let mut text = format!("Name:       {} {}\n", or_dash(&preview.name), or_dash(&preview.version));
+    if let Some(description) = &preview.description {
+        text += &format!("What it is: {}\n", terminal(description));
+    }
+    text += &format!("File:       {} bytes, SHA-256 {}\n", preview.bytes, preview.digest);
+    text += &format!("Trust:      {}\n", terminal(&preview.trust));
+    if let Some(publisher) = &preview.publisher {
+        let doubt = if publisher.authenticated { "" } else { ", which nobody has signed" };
+        let (name, email) = (terminal(&publisher.name), terminal(&publisher.email));
+        text += &format!("Publisher:  {name} <{email}>{doubt}\n            key {}\n", publisher.public_key);
+        text += &format!("            in words: {}\n", publisher.words);
+    }
+    let decision = if preview.accepted { "it would be let in" } else { "it would be refused" };
+    let why = preview.why.as_ref().map(|why| format!(": {}", terminal(why))).unwrap_or_default();
+    text += &format!("Policy:     {decision}{why}\n");
+    if let Some(hint) = &preview.hint {
+        text += &format!("            {}\n", terminal(hint));
+    }
+    if !preview.requested.is_empty() {
+        text += "It asks for:\n";
+    }
+    for request in &preview.requested {
+        for (index, line) in request_lines(request).iter().enumerate() {
+            text += &format!("{}{line}\n", if index == 0 { "  - " } else { "    " });
+        }
+    }
+    if !preview.changes.is_empty() {
+        text += &format!("In place of what {} is now:\n", terminal(&preview.plugin));
+    }
+    for change in &preview.changes {
+        text += &format!("  - {}\n", terminal(change));
+    }
+    text
+}

@@ -1,0 +1,219 @@
+//! Plugins in the words of the control protocol.
+
+use std::time::Instant;
+
+use conductor_abi::Manifest;
+use conductor_core::{Limits, Walls};
+use conductor_signing::{Developer, PublicKey, Signer, TrustLevel, VerifyError};
+
+use super::message::{
+    ActionStatus, ActivityStatus, LimitStatus, PluginState, PluginStatus, PublisherStatus, Refusal,
+    RefusalCause, TrustWord,
+};
+use crate::dispatch::{Loaded, Phase, Sample, Snapshot, Standing};
+use crate::trust;
+
+/// Longest text of a plugin's making in an answer, in characters; a manifest has room for much longer ones, and there
+/// may be hundreds of plugins.
+const MAX_WORDS: usize = 1000;
+
+/// Most actions in an answer; a manifest has room for more, and a person does not read them.
+const MAX_ACTIONS: usize = 200;
+
+pub(super) fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
+    let message = match phase {
+        Phase::Refused { why, .. } => {
+            format!("`{alias}` was refused when the daemon started: {}", bounded(why))
+        }
+        Phase::Disabled => format!("`{alias}` is disabled"),
+        Phase::Loading | Phase::Loaded(_) => format!("`{alias}` is still loading"),
+    };
+    Refusal::new(RefusalCause::NotLoaded, message)
+}
+
+pub(super) fn names(walls: Walls) -> Vec<String> {
+    walls.standing().iter().map(|name| (*name).to_owned()).collect()
+}
+
+pub(super) fn state(phase: &Phase, now: Instant) -> PluginState {
+    match phase {
+        Phase::Loading => PluginState::Loading,
+        Phase::Disabled => PluginState::Disabled,
+        Phase::Refused { .. } => PluginState::Refused,
+        Phase::Loaded(loaded) => loaded.standing_at(now).into(),
+    }
+}
+
+impl From<Standing> for PluginState {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Running => Self::Running,
+            Standing::BackingOff { .. } => Self::BackingOff,
+            Standing::Quarantined { .. } => Self::Quarantined,
+            Standing::Withdrawn => Self::Withdrawn,
+        }
+    }
+}
+
+/// What a plugin is and does.
+pub(super) fn describe(alias: &str, snapshot: Snapshot, now: Instant) -> PluginStatus {
+    let Snapshot { phase, calls, failures, tally, worker_pid, fuel, memory: _, limits: _, activity } =
+        snapshot;
+    let status = PluginStatus {
+        alias: alias.to_owned(),
+        name: None,
+        version: None,
+        state: state(&phase, now),
+        retry_in_ms: None,
+        why: None,
+        hint: None,
+        trust: None,
+        walls: Vec::new(),
+        worker_pid,
+        calls,
+        failures,
+        refused_events: tally.refused,
+        coalesced_events: tally.coalesced,
+        capabilities: Vec::new(),
+        trust_level: None,
+        publisher: None,
+        pending: 0,
+        fuel_used: fuel,
+        activity: activity.into_iter().map(ActivityStatus::from).collect(),
+    };
+    match phase {
+        Phase::Loading => status,
+        Phase::Disabled => {
+            let hint = Some(format!("to let it run: conductorctl plugin enable {alias}"));
+            PluginStatus { hint, ..status }
+        }
+        Phase::Refused { why, hint, verdict } => PluginStatus {
+            why: Some(bounded(&why)),
+            hint: hint.as_deref().map(bounded),
+            trust_level: verdict.as_deref().and_then(word_of_verdict),
+            ..status
+        },
+        Phase::Loaded(loaded) => describe_loaded(status, &loaded, now),
+    }
+}
+
+fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> PluginStatus {
+    let info = &loaded.info;
+    let standing = loaded.standing_at(now);
+    let milliseconds = |left: std::time::Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    let resume = || Some(format!("to let it back in: conductorctl plugin resume {}", status.alias));
+    let last_failure = || loaded.last_failure.as_ref().map(|outcome| bounded(&outcome.to_string()));
+    let (why, hint) = match (&loaded.withdrawn, standing) {
+        (Some(cause), _) => (Some(bounded(&cause.to_string())), cause.hint()),
+        (None, Standing::Quarantined { .. }) => (last_failure(), resume()),
+        (None, Standing::Running | Standing::BackingOff { .. } | Standing::Withdrawn) => {
+            (last_failure(), None)
+        }
+    };
+    PluginStatus {
+        name: Some(info.name.as_str().to_owned()),
+        version: info.version.as_deref().map(bounded),
+        retry_in_ms: standing.retry_in(now).map(milliseconds),
+        why,
+        hint,
+        trust: Some(bounded(&trust::in_words(&info.trust))),
+        walls: names(loaded.walls),
+        capabilities: loaded.permission.capabilities().iter().map(|d| bounded(&d.to_string())).collect(),
+        trust_level: Some(trust_word(loaded)),
+        publisher: info.signer.as_ref().map(publisher_of),
+        pending: loaded.permission.pending().len() as u64,
+        ..status
+    }
+}
+
+impl From<Sample> for ActivityStatus {
+    fn from(sample: Sample) -> Self {
+        let Sample { calls, failures, fuel, micros, memory } = sample;
+        let memory = (memory > 0).then_some(memory);
+        Self { calls, failures, fuel, micros: micros.checked_div(calls), memory }
+    }
+}
+
+impl From<&Limits> for LimitStatus {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            max_fuel: limits.max_fuel,
+            max_memory_bytes: limits.max_memory_bytes,
+            max_execution_time_ms: u64::try_from(limits.max_execution_time.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// How far a loaded plugin is vouched for now.
+pub(super) fn trust_word(loaded: &Loaded) -> TrustWord {
+    loaded.withdrawn.as_deref().and_then(word_of_refusal).unwrap_or(match loaded.info.trust {
+        TrustLevel::Unsigned => TrustWord::Unsigned,
+        TrustLevel::SelfSigned => TrustWord::SelfSigned,
+        TrustLevel::Trusted { .. } => TrustWord::Trusted,
+    })
+}
+
+/// The word for why a plugin is refused, where it is about time or a revocation.
+pub(super) fn word_of_refusal(error: &VerifyError) -> Option<TrustWord> {
+    if let VerifyError::DigestRevoked { .. } | VerifyError::KeyRevoked { .. } = error {
+        Some(TrustWord::Revoked)
+    } else if let VerifyError::Expired { .. } | VerifyError::TrustExpired { .. } = error {
+        Some(TrustWord::Expired)
+    } else {
+        None
+    }
+}
+
+/// The word for what is known of the signature of a plugin that was refused; none where it was refused for something else.
+fn word_of_verdict(error: &VerifyError) -> Option<TrustWord> {
+    if let VerifyError::NoSignature { .. } = error {
+        Some(TrustWord::Unsigned)
+    } else if let VerifyError::Untrusted { .. } = error {
+        Some(TrustWord::SelfSigned)
+    } else if let VerifyError::Document(_)
+    | VerifyError::HashMismatch { .. }
+    | VerifyError::SizeMismatch { .. }
+    | VerifyError::SignatureInvalid { .. }
+    | VerifyError::StatementSignatureInvalid { .. } = error
+    {
+        Some(TrustWord::Invalid)
+    } else {
+        word_of_refusal(error)
+    }
+}
+
+/// Who signed a loaded plugin.
+pub(super) fn publisher_of(signer: &Signer) -> PublisherStatus {
+    publisher(&signer.key, &signer.developer, signer.authenticated)
+}
+
+/// The holder of a key, as a signature says it.
+pub(super) fn publisher(key: &PublicKey, developer: &Developer, authenticated: bool) -> PublisherStatus {
+    let fingerprint = key.fingerprint();
+    PublisherStatus {
+        name: bounded(developer.name()),
+        email: bounded(developer.email()),
+        public_key: key.to_string(),
+        fingerprint: fingerprint.to_string(),
+        words: fingerprint.words().join(" "),
+        authenticated,
+    }
+}
+
+/// The actions that a manifest lists.
+pub(super) fn actions(manifest: Option<&Manifest>) -> Option<Vec<ActionStatus>> {
+    let actions = manifest?.actions.as_ref()?.iter().take(MAX_ACTIONS);
+    let status = actions.map(|action| ActionStatus {
+        name: bounded(&action.name),
+        description: action.description.as_deref().map(bounded),
+    });
+    Some(status.collect())
+}
+
+/// The beginning of a text.
+pub(super) fn bounded(text: &str) -> String {
+    match text.char_indices().nth(MAX_WORDS).and_then(|(index, _)| text.get(..index)) {
+        Some(beginning) => format!("{beginning}…"),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,115 @@
+//! What is told of the daemon as a whole.
+
+use std::path::PathBuf;
+
+use conductor_core::ProcessWall;
+use serde::{Deserialize, Serialize};
+
+/// How the daemon is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonStatus {
+    /// Version of the program.
+    pub version: String,
+    /// Process identifier.
+    pub pid: u32,
+    /// Whole seconds since the start.
+    pub uptime_seconds: u64,
+    /// The configuration that it runs.
+    pub config_file: PathBuf,
+    /// The socket that it answers on.
+    pub socket: PathBuf,
+    /// Names of the walls that stand around every running plugin; where none runs, those that would.
+    pub walls: Vec<String>,
+    /// What the operating system enforces on the worker of every running plugin: the weakest of them. Where no plugin
+    /// runs, what it would.
+    #[serde(flatten)]
+    pub process_wall: WallStatus,
+    /// What the machine offered when the daemon started; `null` where it was not tried.
+    pub probed: Option<WallStatus>,
+    /// Plugins by state.
+    pub plugins: PluginCounts,
+    /// Requests of plugins that wait for the user's word.
+    pub pending: u64,
+    /// What became of events.
+    pub events: EventCounts,
+    /// The audit log.
+    pub audit: AuditStatus,
+}
+
+/// How the audit log is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditStatus {
+    /// The file.
+    pub file: PathBuf,
+    /// Records written since the daemon started.
+    pub records: u64,
+    /// Records that could not be written since the daemon started.
+    pub failures: u64,
+    /// Number of the last record.
+    pub sequence: u64,
+    /// Value of the last record, which stands for all before it.
+    pub chain: String,
+}
+
+/// What the operating system enforces on a worker process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WallStatus {
+    /// Landlock.
+    pub landlock: Landlock,
+    /// Whether the system calls that the worker may make are filtered.
+    pub seccomp: bool,
+    /// Whether the worker has a user namespace of its own.
+    pub user_namespace: bool,
+    /// Whether the worker has a network namespace of its own.
+    pub network_namespace: bool,
+    /// Whether the worker's root directory is its plugin's own directory.
+    pub own_root: bool,
+}
+
+/// Landlock, which keeps a process from files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Landlock {
+    /// Version of the interface that is enforced; 0 for none.
+    pub abi: u32,
+}
+
+impl From<ProcessWall> for WallStatus {
+    fn from(wall: ProcessWall) -> Self {
+        let ProcessWall { landlock_abi, seccomp, user_namespace, network_namespace, root } = wall;
+        let landlock = Landlock { abi: landlock_abi };
+        Self { landlock, seccomp, user_namespace, network_namespace, own_root: root }
+    }
+}
+
+/// How many plugins are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginCounts {
+    /// All of them.
+    pub total: u64,
+    /// [`PluginState::Loading`].
+    pub loading: u64,
+    /// [`PluginState::Running`].
+    pub running: u64,
+    /// [`PluginState::BackingOff`].
+    pub backing_off: u64,
+    /// [`PluginState::Quarantined`].
+    pub quarantined: u64,
+    /// [`PluginState::Withdrawn`].
+    pub withdrawn: u64,
+    /// [`PluginState::Disabled`].
+    #[serde(default)]
+    pub disabled: u64,
+    /// [`PluginState::Refused`].
+    pub refused: u64,
+}
+
+/// What became of events that are mapped to plugins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventCounts {
+    /// Led to a call.
+    pub dispatched: u64,
+    /// Found a full queue, a plugin that is not called, or an action that the plugin lacks.
+    pub refused: u64,
+    /// Values of a continuous controller that a later value replaced.
+    pub coalesced: u64,
+}

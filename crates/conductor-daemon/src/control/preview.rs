@@ -1,0 +1,232 @@
+//! A plugin that is not installed, as it would be: read and decided about as when it is loaded, and nothing of it runs or is
+//! compiled.
+
+use std::path::Path;
+
+use conductor_abi::{Capability, CapabilityRequest, Manifest, Risk};
+use conductor_core::WasmConfig;
+use conductor_core::scope::Scope;
+use conductor_signing::{
+    Decision, PluginFile, Standing, Step, TrustError, TrustStore, UnverifiedPlugin, Verdict,
+};
+
+use super::approval;
+use super::describe::{actions, bounded, publisher, publisher_of, word_of_refusal};
+use super::message::{
+    InstalledStatus, PluginPreview, PublisherStatus, Refusal, RefusalCause, RequestStatus, TrustWord,
+};
+use crate::dispatch::{Phase, Published};
+
+/// Most requests in an answer.
+const MAX_REQUESTS: usize = 100;
+
+/// Looks at the module at `path`, which would be installed as `alias`.
+pub(crate) fn preview(
+    alias: &str,
+    path: &Path,
+    config: &WasmConfig,
+    before: Option<&Published>,
+) -> Result<PluginPreview, Refusal> {
+    let refused = |message: String, hint| Refusal { hint, ..Refusal::new(RefusalCause::NotChanged, message) };
+    crate::config::check_name(alias)
+        .map_err(|why| refused(format!("`{}` is no name: {why}", bounded(alias)), None))?;
+    let plugin = UnverifiedPlugin::read(path, config.limits().max_module_bytes)
+        .map_err(|error| refused(error.to_string(), error.hint()))?;
+    // What has neither manifest nor statement goes by the name of its file.
+    let plugin = plugin.named(&format!("{alias}.wasm"));
+    let unusable = |error: TrustError| refused(error.to_string(), error.hint());
+    let trust = match &config.trust_dir {
+        Some(directory) => TrustStore::load(directory).map_err(unusable)?,
+        None => TrustStore::default(),
+    };
+    let file = plugin.file();
+    let decision = file.judge(&config.verification_policy(), &trust);
+    let manifest = file.manifest();
+    let trust_level = trust_word(&decision, file);
+    let (mut why, hint) = match (decision.refusal(), &manifest) {
+        (Some(refusal), _) => (Some(bounded(&refusal.to_string())), refusal.hint()),
+        (None, Err(error)) => (Some(bounded(&error.to_string())), None),
+        (None, Ok(_)) => (None, None),
+    };
+    let manifest = manifest.ok().flatten();
+    let stated = decision.signature().and_then(|checked| checked.statement());
+    let text =
+        |of: fn(&Manifest) -> Option<&String>| manifest.as_ref().and_then(of).map(|text| bounded(text));
+    let name = manifest.as_ref().map(|manifest| bounded(&manifest.name));
+    let version = manifest.as_ref().map(|manifest| bounded(&manifest.version));
+    let requests = match (&manifest, stated) {
+        (Some(manifest), _) => manifest.capabilities.as_slice(),
+        (None, Some(stated)) => stated.capabilities.as_deref().unwrap_or_default(),
+        (None, None) => &[],
+    };
+    let mut requested = Vec::new();
+    for asked in requests {
+        let (status, fault) = request(asked);
+        why = why.or(fault);
+        if requested.len() < MAX_REQUESTS {
+            requested.push(status);
+        }
+    }
+    let accepted = why.is_none();
+    let why = why.or_else(|| ignored(&decision, trust_level));
+    let mut preview = PluginPreview {
+        plugin: alias.to_owned(),
+        name: name.or_else(|| stated.and_then(|stated| Some(stated.plugin_name.as_ref()?.to_string()))),
+        version: version.or_else(|| stated.and_then(|stated| stated.plugin_version.as_deref().map(bounded))),
+        description: text(|manifest| manifest.description.as_ref()),
+        author: text(|manifest| manifest.author.as_ref()),
+        license: text(|manifest| manifest.license.as_ref()),
+        bytes: file.size(),
+        digest: file.digest().to_string(),
+        accepted,
+        why,
+        hint,
+        trust: trust_in_words(&decision, trust_level),
+        trust_level,
+        publisher: signer(&decision, file, trust_level),
+        requested,
+        actions: actions(manifest.as_ref()),
+        installed: before.and_then(installed),
+        changes: Vec::new(),
+    };
+    preview.changes = changes(&preview, before);
+    Ok(preview)
+}
+
+fn trust_word(decision: &Decision, file: &PluginFile) -> TrustWord {
+    if let Some(word) = decision.refusal().and_then(word_of_refusal) {
+        return word;
+    }
+    match decision.signature().map(|checked| checked.standing()) {
+        Some(Standing::Trusted { .. }) => TrustWord::Trusted,
+        Some(Standing::TrustExpired { .. }) => TrustWord::Expired,
+        Some(
+            Standing::Untrusted
+            | Standing::OtherPlugins { .. }
+            | Standing::Superseded { .. }
+            | Standing::NotYetActive { .. }
+            | Standing::FromCompromised { .. },
+        ) => TrustWord::SelfSigned,
+        None if matches!(file.document(), Ok(None)) => TrustWord::Unsigned,
+        None => TrustWord::Invalid,
+    }
+}
+
+fn trust_in_words(decision: &Decision, level: TrustWord) -> String {
+    let name = decision.signature().and_then(|checked| checked.standing().key_name());
+    match (level, name) {
+        (TrustWord::Unsigned, _) => "unsigned".to_owned(),
+        (TrustWord::SelfSigned, _) => "signed by an untrusted key".to_owned(),
+        (TrustWord::Trusted, Some(name)) => bounded(&format!("signed by the trusted key {name}")),
+        (TrustWord::Trusted, None) => "signed by a trusted key".to_owned(),
+        (TrustWord::Expired, _) => "signed, and trust in that has ended".to_owned(),
+        (TrustWord::Revoked, _) => "revoked".to_owned(),
+        (TrustWord::Invalid, _) => "the signature does not hold".to_owned(),
+    }
+}
+
+/// Who signed. Nobody is named whose signature may be somebody else's.
+fn signer(decision: &Decision, file: &PluginFile, level: TrustWord) -> Option<PublisherStatus> {
+    match level {
+        TrustWord::Unsigned | TrustWord::Invalid => None,
+        TrustWord::SelfSigned | TrustWord::Trusted | TrustWord::Expired | TrustWord::Revoked => {
+            let document = file.document().ok().flatten()?;
+            let authenticated = decision.signature().is_some_and(|checked| checked.statement().is_some());
+            Some(publisher(&document.signer.public_key, &document.signer.developer, authenticated))
+        }
+    }
+}
+
+/// Why a signature does not count that is there, where the policy does without.
+fn ignored(decision: &Decision, level: TrustWord) -> Option<String> {
+    let failed = |step: &&Step| step.verdict() == Verdict::Failed;
+    let step = decision.steps().iter().find(failed)?;
+    (level != TrustWord::Unsigned).then(|| format!("its signature is ignored: {}", bounded(step.finding())))
+}
+
+/// What is asked for and, if it cannot be understood, why the plugin is refused for it.
+fn request(request: &CapabilityRequest) -> (RequestStatus, Option<String>) {
+    let scope = request.name.parse::<Capability>().map_err(|error| error.to_string());
+    let scope = scope.and_then(|capability| match &request.scope {
+        Some(text) => Scope::parse(capability, text).map_err(|error| error.to_string()),
+        None => Ok(Scope::unnamed(capability)),
+    });
+    let (capability, text, risk, fault) = match scope {
+        Ok(scope) => (scope.capability().to_string(), scope.to_string(), scope.risk(), None),
+        Err(fault) => (
+            request.name.clone(),
+            request.scope.clone().unwrap_or_default(),
+            Risk::High,
+            Some(bounded(&fault)),
+        ),
+    };
+    let pending = fault.is_none() && risk != Risk::Low;
+    let decision = match (&fault, pending) {
+        (Some(fault), _) => fault.as_str(),
+        (None, true) => "it will wait for your word",
+        (None, false) => "it is granted automatically",
+    };
+    let status = RequestStatus {
+        capability: bounded(&capability),
+        scope: bounded(&text),
+        risk: risk.to_string(),
+        reason: request.reason.as_deref().map(bounded),
+        pending,
+        earlier: None,
+        granted: None,
+        decision: Some(decision.to_owned()),
+    };
+    (status, fault)
+}
+
+fn installed(before: &Published) -> Option<InstalledStatus> {
+    let loaded = match before.snapshot().phase {
+        Phase::Loaded(loaded) => loaded,
+        Phase::Loading | Phase::Disabled | Phase::Refused { .. } => return None,
+    };
+    Some(InstalledStatus {
+        name: loaded.info.name.as_str().to_owned(),
+        version: loaded.info.version.as_deref().map(bounded),
+        publisher: loaded.info.signer.as_ref().map(publisher_of),
+        requested: approval::requests(&loaded.permission),
+    })
+}
+
+/// What is different from the plugin in whose place it would come.
+fn changes(new: &PluginPreview, before: Option<&Published>) -> Vec<String> {
+    let mut changes = Vec::new();
+    let Some(old) = &new.installed else {
+        if before.is_some() {
+            changes.push(format!("replaces `{}`, which is not loaded now", new.plugin));
+        }
+        return changes;
+    };
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
+    if new.name.as_ref().is_some_and(|name| *name != old.name) {
+        changes.push(format!("another plugin: `{}` in place of `{}`", or_none(&new.name), old.name));
+    }
+    if new.version == old.version {
+        changes.push(format!("the same version, {}", or_none(&old.version)));
+    } else {
+        changes.push(format!("version {} in place of {}", or_none(&new.version), or_none(&old.version)));
+    }
+    match (&new.publisher, &old.publisher) {
+        (Some(new), Some(old)) if new.public_key == old.public_key => {}
+        (None, None) => {}
+        (Some(new), Some(_)) => changes.push(format!("signed by another key, {}", new.public_key)),
+        (Some(new), None) => changes.push(format!("signed now, by {}", new.public_key)),
+        (None, Some(_)) => changes.push("not signed any more".to_owned()),
+    }
+    let lacks = |list: &[RequestStatus], wanted: &RequestStatus| {
+        !list.iter().any(|other| other.capability == wanted.capability && other.scope == wanted.scope)
+    };
+    let say = |request: &RequestStatus| match request.scope.as_str() {
+        "" => format!("{}, of {} risk", request.capability, request.risk),
+        scope => format!("{} ({scope}), of {} risk", request.capability, request.risk),
+    };
+    let more = new.requested.iter().filter(|request| lacks(&old.requested, request));
+    changes.extend(more.map(|request| format!("asks for {} as well", say(request))));
+    let fewer = old.requested.iter().filter(|request| lacks(&new.requested, request));
+    changes.extend(fewer.map(|request| format!("asks for {} no more", say(request))));
+    changes
+}

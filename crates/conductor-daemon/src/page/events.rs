@@ -1,0 +1,117 @@
+//! Server-sent events (WHATWG HTML, section 9.2): calls as they end, and that something else has changed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use hyper::body::Bytes;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::access::{Access, Session};
+use super::connection::Ticket;
+use crate::calls::{Call, CallRow};
+use crate::control::Interface;
+
+/// How often it is looked for something to tell.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How often something is said at least, so that whoever reads knows that the daemon lives.
+const BEAT_EVERY: Duration = Duration::from_secs(5);
+
+/// Longest that a client may take nothing; stops one that does not read from keeping its place.
+const DEAF_WAIT: Duration = Duration::from_secs(30);
+
+/// Most calls that are told of at once, the latest; a plugin can end calls faster than a person, or a browser, can read.
+const MAX_AT_ONCE: usize = 50;
+
+/// What whoever reads events waits for beside calls: that something which is to be read has changed.
+#[derive(Default)]
+pub(super) struct Changes {
+    /// How many read.
+    readers: AtomicUsize,
+    /// What it all came to at the last look.
+    seen: AtomicU64,
+    /// How often it has changed.
+    count: AtomicU64,
+}
+
+impl Changes {
+    /// Looks whether something has changed, if anybody wants to know.
+    pub(super) fn look(&self, interface: &Interface) {
+        if self.readers.load(Ordering::Relaxed) > 0 {
+            let now = interface.fingerprint();
+            if self.seen.swap(now, Ordering::Relaxed) != now {
+                self.count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// The events of one reader, for as long as it reads.
+pub(super) struct EventBody {
+    calls: Receiver<Call>,
+    changes: Arc<Changes>,
+    /// The number of changes that were told of.
+    told: u64,
+    tick: Interval,
+    next_beat: Instant,
+    session: (Arc<Access>, Session),
+    ticket: Arc<Ticket>,
+}
+
+impl EventBody {
+    pub(super) fn new(
+        calls: Receiver<Call>,
+        changes: &Arc<Changes>,
+        session: (Arc<Access>, Session),
+        ticket: &Arc<Ticket>,
+    ) -> Self {
+        changes.readers.fetch_add(1, Ordering::Relaxed);
+        let told = changes.count.load(Ordering::Relaxed);
+        let mut tick = interval(LOOK_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticket.extend(DEAF_WAIT);
+        let (changes, ticket) = (Arc::clone(changes), Arc::clone(ticket));
+        Self { calls, changes, told, tick, next_beat: Instant::now(), session, ticket }
+    }
+
+    /// The next piece; none once the session is over.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            ready!(self.tick.poll_tick(context));
+            let mut text = String::new();
+            let now = Instant::now();
+            if self.next_beat <= now {
+                let (access, session) = &self.session;
+                if !access.goes_on(*session, now) {
+                    return Poll::Ready(None);
+                }
+                self.next_beat = now + BEAT_EVERY;
+                text += ":\n\n";
+            }
+            let count = self.changes.count.load(Ordering::Relaxed);
+            if std::mem::replace(&mut self.told, count) != count {
+                text += "event: changed\ndata: {}\n\n";
+            }
+            let calls: Vec<Call> = self.calls.try_iter().collect();
+            for call in calls.get(calls.len().saturating_sub(MAX_AT_ONCE)..).unwrap_or_default() {
+                // Line ends are escaped in JSON, so that it is one line whatever a plugin wrote.
+                let row = serde_json::to_string(&CallRow::from(call)).unwrap_or_default();
+                text += &format!("event: call\ndata: {row}\n\n");
+            }
+            if !text.is_empty() {
+                // It is only asked for more once there is room for it.
+                self.ticket.extend(DEAF_WAIT);
+                return Poll::Ready(Some(Bytes::from(text)));
+            }
+        }
+    }
+}
+
+impl Drop for EventBody {
+    fn drop(&mut self) {
+        self.changes.readers.fetch_sub(1, Ordering::Relaxed);
+    }
+}

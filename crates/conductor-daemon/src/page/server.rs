@@ -1,0 +1,140 @@
+//! The thread that serves the page: all connections at once, none of them waited for.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use futures_util::future::select;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use super::access::Access;
+use super::api::Api;
+use super::connection::{self, Ticket};
+use super::events::Changes;
+use super::staging::Staging;
+use crate::config::UiConfig;
+use crate::control::Interface;
+
+/// Most connections at once. One more ends the oldest that belongs to no session or, where there is none, the oldest; so
+/// clients which connect and say nothing keep nobody out.
+const MAX_CONNECTIONS: usize = 64;
+
+/// Pause after a connection could not be accepted, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often it is looked for uploads that nobody came back for.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
+/// How often it is looked for changes, while a page is open.
+const CHANGES_EVERY: Duration = Duration::from_millis(250);
+
+/// The thread that serves the page.
+pub(crate) struct Server {
+    thread: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Server {
+    /// Serves the page until [`Server::stop`]; `None` if the configuration does not want it or there is no port for it, which
+    /// is logged.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no thread can be started.
+    pub(crate) fn start(
+        config: UiConfig,
+        staging: Staging,
+        interface: &Arc<Interface>,
+    ) -> io::Result<Option<Self>> {
+        if !config.enabled {
+            return Ok(None);
+        }
+        let listener = match listen(config.port) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!("the Plugin Manager is not served: {error}");
+                return Ok(None);
+            }
+        };
+        let port = listener.local_addr()?.port();
+        let access = Arc::new(Access::new(port));
+        interface.serve_page(Arc::clone(&access));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let api = Api::new(Arc::clone(interface), access, port, staging);
+        let (stop, stopped) = oneshot::channel();
+        let serve = move || {
+            let result = runtime.block_on(async move {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                // It ends when it is told to, or when whoever would tell is gone.
+                select(pin!(serve(listener, Arc::new(api))), stopped).await;
+                Ok::<_, io::Error>(())
+            });
+            if let Err(error) = result {
+                tracing::error!("the Plugin Manager is not served: {error}");
+            }
+        };
+        let thread = Builder::new().name("page".into()).spawn(serve)?;
+        tracing::info!("Plugin Manager on http://127.0.0.1:{port}/; to open it: conductorctl ui");
+        Ok(Some(Self { thread, stop }))
+    }
+
+    /// Ends all connections; the thread is handed back to be joined.
+    pub(crate) fn stop(self) -> JoinHandle<()> {
+        // It fails only if the thread has ended.
+        let _ = self.stop.send(());
+        self.thread
+    }
+}
+
+/// Listens on the loopback interface at `port` or, if that is taken, at any.
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let bind = |port| TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let listener = match bind(port) {
+        Err(error) if port != 0 && error.kind() == ErrorKind::AddrInUse => {
+            tracing::info!(port, "the port of `[ui]` is taken, so the Plugin Manager gets another");
+            bind(0)?
+        }
+        bound => bound?,
+    };
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+async fn serve(listener: tokio::net::TcpListener, api: Arc<Api>) {
+    tokio::spawn(every(SWEEP_EVERY, Arc::clone(&api), |api| api.staging().sweep()));
+    tokio::spawn(every(CHANGES_EVERY, Arc::clone(&api), |api| Changes::look(api.changes(), api.interface())));
+    let mut connections: VecDeque<(AbortHandle, Arc<Ticket>)> = VecDeque::new();
+    loop {
+        let (stream, client) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!("a connection to the page could not be accepted: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        connections.retain(|(task, _)| !task.is_finished());
+        if connections.len() >= MAX_CONNECTIONS {
+            let strangers = connections.iter().position(|(_, ticket)| !ticket.is_admitted());
+            if let Some((oldest, _)) = connections.remove(strangers.unwrap_or(0)) {
+                oldest.abort();
+            }
+        }
+        let ticket = Arc::new(Ticket::new(client.port()));
+        let task = tokio::spawn(connection::serve(stream, Arc::clone(&api), Arc::clone(&ticket)));
+        connections.push_back((task.abort_handle(), ticket));
+    }
+}
+
+/// Does something again and again.
+async fn every(wait: Duration, api: Arc<Api>, action: impl Fn(&Api)) {
+    loop {
+        tokio::time::sleep(wait).await;
+        action(&api);
+    }
+}

@@ -1,0 +1,213 @@
+//! Plugins that were uploaded and are not installed: kept for a while, for the user to look at what they are.
+//!
+//! Nothing here ever runs. Installing reads the file anew, and decides about it as about any other.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use conductor_signing::signature_path;
+use data_encoding::HEXLOWER;
+
+/// Most uploads at once; one more ends the oldest, so that what nobody came back for keeps nobody out.
+const MAX_UPLOADS: usize = 4;
+
+/// How long an upload is kept.
+const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// Random bytes of an upload's name.
+const ID_BYTES: usize = 16;
+
+const DIRECTORY_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// The directory of uploads, and what is in it.
+pub(crate) struct Staging {
+    directory: PathBuf,
+    max_module_bytes: u64,
+    uploads: Mutex<Vec<(String, Instant)>>,
+}
+
+/// A file that is being uploaded; it is deleted unless it is whole.
+pub(super) struct Upload<'s> {
+    staging: &'s Staging,
+    id: String,
+    file: File,
+    path: PathBuf,
+    is_whole: bool,
+}
+
+impl Staging {
+    /// Uploads go below the state directory, each of at most so many bytes. Nothing is made before it is needed.
+    pub(crate) fn new(state_dir: &Path, max_module_bytes: u64) -> Self {
+        let directory = state_dir.join("uploads");
+        let staging = Self { directory, max_module_bytes, uploads: Mutex::default() };
+        // What an earlier run left behind.
+        staging.clear();
+        staging
+    }
+
+    /// Most bytes of a module.
+    pub(super) const fn max_module_bytes(&self) -> u64 {
+        self.max_module_bytes
+    }
+
+    /// Begins to take a module.
+    pub(super) fn begin(&self) -> io::Result<Upload<'_>> {
+        let mut bytes = [0; ID_BYTES];
+        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+        let id = HEXLOWER.encode(&bytes);
+        {
+            let mut uploads = self.uploads();
+            while uploads.len() >= MAX_UPLOADS {
+                let (oldest, _) = uploads.remove(0);
+                self.delete(&oldest);
+            }
+            uploads.push((id.clone(), Instant::now() + KEPT_FOR));
+        }
+        let directory = self.directory.join(&id);
+        let path = directory.join("upload.wasm");
+        let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&directory);
+        match made.and_then(|()| create(&path)) {
+            Ok(file) => Ok(Upload { staging: self, id, file, path, is_whole: false }),
+            Err(error) => {
+                self.remove(&id);
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts a signature beside an upload; `false` if there is no such upload.
+    pub(super) fn sign(&self, id: &str, bytes: &[u8]) -> io::Result<bool> {
+        if !self.uploads().iter().any(|(known, _)| known == id) {
+            return Ok(false);
+        }
+        let path = signature_path(&self.directory.join(id).join("upload.wasm"));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        create(&path)?.write_all(bytes)?;
+        Ok(true)
+    }
+
+    /// Deletes an upload; `false` if there is no such upload.
+    pub(super) fn remove(&self, id: &str) -> bool {
+        let mut uploads = self.uploads();
+        let place = uploads.iter().position(|(known, _)| known == id);
+        if let Some(place) = place {
+            uploads.remove(place);
+            self.delete(id);
+        }
+        place.is_some()
+    }
+
+    /// Deletes what was kept long enough.
+    pub(super) fn sweep(&self) {
+        let now = Instant::now();
+        self.uploads().retain(|(id, until)| {
+            let is_kept = *until > now;
+            if !is_kept {
+                self.delete(id);
+            }
+            is_kept
+        });
+    }
+
+    /// Deletes the directory of an upload that was made here.
+    fn delete(&self, id: &str) {
+        absent(&self.directory.join(id));
+    }
+
+    fn clear(&self) {
+        absent(&self.directory);
+    }
+
+    fn uploads(&self) -> MutexGuard<'_, Vec<(String, Instant)>> {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl Upload<'_> {
+    /// Takes the next bytes.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    /// Keeps what was uploaded; returns its name and its file.
+    pub(super) fn finish(mut self) -> (String, PathBuf) {
+        self.is_whole = true;
+        (self.id.clone(), self.path.clone())
+    }
+}
+
+impl Drop for Upload<'_> {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            self.staging.remove(&self.id);
+        }
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
+}
+
+/// Deletes a directory with what is in it; it follows no links.
+fn absent(directory: &Path) {
+    if let Err(error) = fs::remove_dir_all(directory)
+        && error.kind() != ErrorKind::NotFound
+    {
+        tracing::warn!("{} cannot be deleted: {error}", directory.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn put(staging: &Staging, bytes: &[u8]) -> (String, PathBuf) {
+        let mut upload = staging.begin().expect("begins");
+        upload.write(bytes).expect("writes");
+        upload.finish()
+    }
+
+    #[test]
+    fn uploads_are_private_few_and_gone_in_the_end() {
+        let state = tempfile::tempdir().expect("directory");
+        fs::create_dir_all(state.path().join("uploads/old")).expect("directory");
+        let staging = Staging::new(state.path(), 100);
+        assert!(!state.path().join("uploads").exists(), "what was left behind is gone");
+        let (first, path) = put(&staging, b"module");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().expect("directory"))), (0o600, 0o700));
+        assert_eq!(mode(&state.path().join("uploads")), 0o700);
+        assert!(
+            staging.sign(&first, b"one").expect("writes") && staging.sign(&first, b"two").expect("writes")
+        );
+        assert_eq!(fs::read_to_string(signature_path(&path)).expect("there"), "two");
+        for other in ["", ".", "..", "../..", "old", &first[1..]] {
+            assert!(!staging.sign(other, b"").expect("looks") && !staging.remove(other), "{other}");
+        }
+        for _ in 0..MAX_UPLOADS {
+            put(&staging, b"another");
+        }
+        assert!(!path.exists(), "the oldest is gone");
+        drop(staging.begin().expect("begins"));
+        let count = fs::read_dir(state.path().join("uploads")).expect("there").count();
+        assert_eq!(count, MAX_UPLOADS - 1, "one that is not whole is deleted");
+        drop(staging);
+        assert!(!state.path().join("uploads").exists());
+    }
+}
