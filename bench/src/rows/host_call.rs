@@ -32,13 +32,13 @@ impl MidiOutputs for Sink {
 
 pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
     let stage = Stage::new(built)?;
-    let calls = stage.guest("calls")?;
-    let path = stage.plugin("calls", &calls)?;
+    let guest = stage.guest("calls")?;
+    let path = stage.plugin("calls", &guest)?;
     let rounds = effort.many / 3;
 
     let in_process = Host::with_devices(stage.config(), devices())?;
     let mut plugin = in_process.load(&path, &with_midi()?)?;
-    let mut bare = Bare::new(&Bare::compile(&bare::config(), &calls)?)?;
+    let mut bare = Bare::new(&Bare::compile(&bare::config(), &guest)?)?;
     let (subject, yardstick) = calls(rounds, plugin.as_mut(), &mut |request, _| {
         bare.execute(request).expect("executes");
     });
