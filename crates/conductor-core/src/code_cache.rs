@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::engine::{Code, Compilable, CompileError, Engine};
+use crate::engine::{Code, Engine};
 use crate::host::Flavour;
 
 /// Most bytes of one file of compiled code; stops a worker that was taken over from filling the disk through its cache, and
@@ -206,29 +206,23 @@ impl Shelf {
         Ok(Self::new(directory, Zeroizing::new(place.key)))
     }
 
-    /// The plugin's code: from the cache if it is there and sound, else compiled and kept for the next time. Says which.
-    pub(crate) fn code(
-        self,
-        engine: &Engine,
-        plugin: Compilable<'_>,
-        digest: &Digest,
-    ) -> Result<(Code, bool), CompileError> {
-        let name = file_name(engine);
-        if let Some(code) = self.read(&name, digest).and_then(|bytes| load(engine, bytes.get(CODE_AT..)?)) {
-            return Ok((code, true));
-        }
-        let code = Code::compile(engine, plugin)?;
-        // A cache that cannot be written costs time, not the plugin.
-        if let Ok(bytes) = code.serialize() {
-            let _ = self.write(&name, &bytes, digest);
-        }
-        Ok((code, false))
+    /// The code of the plugin with this digest, if it is there and sound.
+    pub(crate) fn find(&self, engine: &Engine, digest: &[u8; 32]) -> Option<Code> {
+        let bytes = self.read(&file_name(engine), digest)?;
+        load(engine, bytes.get(CODE_AT..)?)
     }
 
-    fn tag(&self, name: &CStr, code: &[u8], digest: &Digest) -> Hmac<Sha256> {
+    /// Keeps the code of a plugin for the next time. A cache that cannot be written costs time, not the plugin.
+    pub(crate) fn keep(&self, engine: &Engine, code: &Code, digest: &[u8; 32]) {
+        if let Ok(bytes) = code.serialize() {
+            let _ = self.write(&file_name(engine), &bytes, digest);
+        }
+    }
+
+    fn tag(&self, name: &CStr, code: &[u8], digest: &[u8; 32]) -> Hmac<Sha256> {
         let mut mac = keyed(&self.key);
         mac.update(CONTEXT);
-        mac.update(digest.as_bytes());
+        mac.update(digest);
         mac.update(name.to_bytes_with_nul());
         mac.update(code);
         mac
@@ -236,7 +230,7 @@ impl Shelf {
 
     /// A file with machine code, from [`CODE_AT`] on, that was written for this plugin and this engine; nothing if there is
     /// none or it was touched.
-    fn read(&self, name: &CStr, digest: &Digest) -> Option<Vec<u8>> {
+    fn read(&self, name: &CStr, digest: &[u8; 32]) -> Option<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = File::from(openat(&self.directory, name, flags, Mode::empty()).ok()?);
         let found = file.metadata().ok()?;
@@ -251,7 +245,7 @@ impl Shelf {
     }
 
     /// Replaces whatever the directory holds by one file.
-    fn write(&self, name: &CStr, code: &[u8], digest: &Digest) -> io::Result<()> {
+    fn write(&self, name: &CStr, code: &[u8], digest: &[u8; 32]) -> io::Result<()> {
         let at = self.directory.as_fd();
         for entry in rustix::fs::Dir::read_from(at)? {
             let entry = entry?;

@@ -40,7 +40,7 @@ const KEPT_TABLE_BYTES: usize = 64 * 1024;
 const POOLED_INSTANCE_BYTES: usize = 64 << 20;
 
 /// Where an engine's instances come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Instances {
     /// Each is made for itself: for those that live across calls.
     OnDemand,
@@ -194,14 +194,14 @@ impl CompiledPlugin {
     pub fn compile(engine: &Engine, plugin: VerifiedPlugin) -> Result<Self, CompileError> {
         let checked = CheckedPlugin::check(plugin).map_err(|source| CompileError::Shape { source })?;
         match Code::compile(engine, Compilable::verified(checked.plugin())) {
-            Ok(code) => Ok(Self::of(checked, code)),
+            Ok(code) => Ok(Self::of(checked, Arc::new(code))),
             Err(error) => Err(checked.explain(error)),
         }
     }
 
     /// A plugin and the code that was made of it.
-    pub(crate) fn of(checked: CheckedPlugin, code: Code) -> Self {
-        Self { checked, code: Arc::new(code) }
+    pub(crate) const fn of(checked: CheckedPlugin, code: Arc<Code>) -> Self {
+        Self { checked, code }
     }
 
     pub(crate) const fn checked(&self) -> &CheckedPlugin {

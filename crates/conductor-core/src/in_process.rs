@@ -1,10 +1,10 @@
 //! Plugins in the host's own address space: wall one only.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
-use conductor_signing::VerifiedPlugin;
+use conductor_signing::{Digest, VerifiedPlugin};
 
 use crate::broker::Session;
 #[cfg(target_os = "linux")]
@@ -21,10 +21,15 @@ use crate::outcome::CallReport;
 use crate::runtime::{Interrupt, Prepared, Running, Runtime};
 use crate::walls::Walls;
 
+/// Size of the stack in bytes, and where instances come from.
+type EngineKey = (u32, Instances);
+
 /// Runs plugins with engines in this process: one for each size of stack and way to make instances, which are the engine's
 /// and not the plugin's.
 pub(crate) struct InProcess {
-    engines: Mutex<BTreeMap<(u32, Instances), Engine>>,
+    engines: Mutex<BTreeMap<EngineKey, Engine>>,
+    /// Code of plugins that are loaded, which those with the same bytes share.
+    codes: Mutex<HashMap<(Digest, EngineKey), Weak<Code>>>,
     #[cfg(target_os = "linux")]
     cache: Option<CodeCache>,
 }
@@ -34,10 +39,11 @@ impl InProcess {
     pub(crate) fn new(max_stack_bytes: u32) -> Result<Self, EngineError> {
         let runtime = Self {
             engines: Mutex::default(),
+            codes: Mutex::default(),
             #[cfg(target_os = "linux")]
             cache: None,
         };
-        runtime.engine(max_stack_bytes, Instances::OnDemand).map(|_| runtime)
+        runtime.engine((max_stack_bytes, Instances::OnDemand)).map(|_| runtime)
     }
 
     /// Keeps compiled code between runs.
@@ -46,30 +52,55 @@ impl InProcess {
         Self { cache: Some(cache), ..self }
     }
 
-    fn engine(&self, max_stack_bytes: u32, instances: Instances) -> Result<Engine, EngineError> {
+    fn engine(&self, which: EngineKey) -> Result<Engine, EngineError> {
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = engines.get(&(max_stack_bytes, instances)) {
+        if let Some(engine) = engines.get(&which) {
             return Ok(engine.clone());
         }
-        let engine = Engine::with(max_stack_bytes, instances)?;
-        engines.insert((max_stack_bytes, instances), engine.clone());
+        let engine = Engine::with(which.0, which.1)?;
+        engines.insert(which, engine.clone());
         Ok(engine)
     }
 
+    /// The code of a plugin: that of another one with the same bytes, if it is loaded, or from the cache, or compiled.
+    fn code(
+        &self,
+        engine: &Engine,
+        which: EngineKey,
+        plugin: &CheckedPlugin,
+    ) -> Result<Arc<Code>, CompileError> {
+        let key = (plugin.plugin().digest(), which);
+        let known =
+            self.codes.lock().unwrap_or_else(PoisonError::into_inner).get(&key).and_then(Weak::upgrade);
+        if let Some(code) = known {
+            return Ok(code);
+        }
+        let code = Arc::new(self.made(engine, plugin)?);
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.retain(|_, code| code.strong_count() > 0);
+        codes.insert(key, Arc::downgrade(&code));
+        Ok(code)
+    }
+
     #[cfg(target_os = "linux")]
-    fn code(&self, engine: &Engine, plugin: &CheckedPlugin) -> Result<Code, CompileError> {
+    fn made(&self, engine: &Engine, plugin: &CheckedPlugin) -> Result<Code, CompileError> {
         let verified = plugin.plugin();
         let digest = verified.digest();
         // A cache that cannot be used costs time, not the plugin.
         let place = self.cache.as_ref().and_then(|cache| cache.in_process(&digest).ok());
-        match place.and_then(|place| Shelf::open(&place).ok()) {
-            Some(shelf) => shelf.code(engine, Compilable::verified(verified), &digest).map(|(code, _)| code),
-            None => Code::compile(engine, Compilable::verified(verified)),
+        let shelf = place.and_then(|place| Shelf::open(&place).ok());
+        if let Some(code) = shelf.as_ref().and_then(|shelf| shelf.find(engine, digest.as_bytes())) {
+            return Ok(code);
         }
+        let code = Code::compile(engine, Compilable::verified(verified))?;
+        if let Some(shelf) = shelf {
+            shelf.keep(engine, &code, digest.as_bytes());
+        }
+        Ok(code)
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn code(&self, engine: &Engine, plugin: &CheckedPlugin) -> Result<Code, CompileError> {
+    fn made(&self, engine: &Engine, plugin: &CheckedPlugin) -> Result<Code, CompileError> {
         Code::compile(engine, Compilable::verified(plugin.plugin()))
     }
 }
@@ -95,9 +126,9 @@ impl Runtime for InProcess {
 
     fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, LoadError> {
         let flavour = plugin.flavour().ok_or(LoadError::NotAPlugin)?;
-        let engine = self.engine(limits.max_stack_bytes, instances(limits, flavour));
-        let engine = engine.map_err(|source| LoadError::Engine { source })?;
-        let code = self.code(&engine, &plugin);
+        let which = (limits.max_stack_bytes, instances(limits, flavour));
+        let engine = self.engine(which).map_err(|source| LoadError::Engine { source })?;
+        let code = self.code(&engine, which, &plugin);
         let code = code.map_err(|error| LoadError::Compile { source: plugin.explain(error) })?;
         Ok(Box::new(Ready { engine, compiled: CompiledPlugin::of(plugin, code), flavour }))
     }

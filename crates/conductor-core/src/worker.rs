@@ -14,6 +14,7 @@ mod channel;
 mod frame;
 mod lock;
 mod order;
+mod overdue;
 mod process;
 mod spawner;
 mod supervisor;

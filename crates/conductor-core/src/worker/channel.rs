@@ -1,12 +1,10 @@
-//! Frames over two pipes, one for each way, bounded in size and, for the supervisor, in time.
+//! Frames over two pipes, one for each way, bounded in size. Nothing here looks at the time: the supervisor ends a worker
+//! that takes too long, and with it the wait for it.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::ops::Range;
-use std::os::fd::AsFd;
-use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::ioctl_fionbio;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroize;
@@ -42,8 +40,6 @@ pub(super) struct Tail(Range<usize>);
 pub(super) enum ChannelError {
     /// The other end is closed.
     Closed,
-    /// The deadline has passed.
-    Late,
     /// The other end announced a frame that is too large.
     TooLarge { found: u64, max: u64 },
     /// The other end sent what is no frame of the kind that is expected.
@@ -53,16 +49,9 @@ pub(super) enum ChannelError {
 }
 
 impl Channel {
-    /// A channel that waits as long as it takes.
+    /// A channel.
     pub(super) const fn new(from: PipeReader, to: PipeWriter, max_frame: u64) -> Self {
         Self { from, to, outgoing: Vec::new(), incoming: Vec::new(), filled: 0, taken: 0, max_frame }
-    }
-
-    /// A channel whose operations end by a deadline.
-    pub(super) fn with_deadlines(from: PipeReader, to: PipeWriter, max_frame: u64) -> io::Result<Self> {
-        ioctl_fionbio(&from, true)?;
-        ioctl_fionbio(&to, true)?;
-        Ok(Self::new(from, to, max_frame))
     }
 
     /// What comes in, and what goes out.
@@ -70,20 +59,15 @@ impl Channel {
         (&self.from, &self.to)
     }
 
-    /// Sends a frame; with a deadline only on a channel that was made for it.
-    pub(super) fn send(
-        &mut self,
-        head: &impl Serialize,
-        tail: &[u8],
-        deadline: Option<Instant>,
-    ) -> Result<(), ChannelError> {
+    /// Sends a frame.
+    pub(super) fn send(&mut self, head: &impl Serialize, tail: &[u8]) -> Result<(), ChannelError> {
         frame::encode(head, tail, &mut self.outgoing).map_err(|_| ChannelError::Garbage)?;
         let mut sent = 0;
         while let Some(left) = self.outgoing.get(sent..).filter(|left| !left.is_empty()) {
             match self.to.write(left) {
                 Ok(0) => return Err(ChannelError::Closed),
                 Ok(count) => sent += count,
-                Err(error) => wait_or_fail(&error, &self.to, PollFlags::OUT, deadline)?,
+                Err(error) => again(&error)?,
             }
         }
         self.outgoing.clear();
@@ -92,23 +76,20 @@ impl Channel {
     }
 
     /// Receives a frame: its head, and where the bytes behind it are until the next one is received.
-    pub(super) fn receive<H: DeserializeOwned>(
-        &mut self,
-        deadline: Option<Instant>,
-    ) -> Result<(H, Tail), ChannelError> {
+    pub(super) fn receive<H: DeserializeOwned>(&mut self) -> Result<(H, Tail), ChannelError> {
         self.make_room();
         let length = loop {
             if let Some(length) = self.received().first_chunk::<LENGTH_BYTES>() {
                 break u64::from(u32::from_le_bytes(*length));
             }
-            self.read_some(deadline)?;
+            self.read_some()?;
         };
         if length > self.max_frame {
             return Err(ChannelError::TooLarge { found: length, max: self.max_frame });
         }
         let end = LENGTH_BYTES + usize::try_from(length).map_err(|_| ChannelError::Garbage)?;
         while self.filled < end {
-            self.read_some(deadline)?;
+            self.read_some()?;
         }
         self.taken = end;
         let frame = self.incoming.get(LENGTH_BYTES..end).unwrap_or_default();
@@ -151,13 +132,9 @@ impl Channel {
         }
     }
 
-    fn read_some(&mut self, deadline: Option<Instant>) -> Result<(), ChannelError> {
+    fn read_some(&mut self) -> Result<(), ChannelError> {
         if self.incoming.len() < self.filled + READ_BYTES {
             self.incoming.resize(self.filled + READ_BYTES, 0);
-        }
-        // As a rule there is nothing yet.
-        if let Some(deadline) = deadline {
-            wait(&self.from, PollFlags::IN, deadline)?;
         }
         match self.from.read(self.incoming.get_mut(self.filled..).unwrap_or_default()) {
             Ok(0) => Err(ChannelError::Closed),
@@ -165,37 +142,18 @@ impl Channel {
                 self.filled += count;
                 Ok(())
             }
-            Err(error) => wait_or_fail(&error, &self.from, PollFlags::IN, deadline),
+            Err(error) => again(&error),
         }
     }
 }
 
-/// After an operation that did not succeed: waits until it may, if that is what it takes.
-fn wait_or_fail(
-    error: &io::Error,
-    pipe: &impl AsFd,
-    flags: PollFlags,
-    deadline: Option<Instant>,
-) -> Result<(), ChannelError> {
-    match (error.kind(), deadline) {
-        (io::ErrorKind::Interrupted, _) => Ok(()),
-        (io::ErrorKind::WouldBlock, Some(deadline)) => wait(pipe, flags, deadline),
-        (io::ErrorKind::BrokenPipe, _) => Err(ChannelError::Closed),
-        (_, _) => Err(ChannelError::Failed),
-    }
-}
-
-/// Waits until an operation may succeed. Whatever it ends with, the operation is tried, and so is the deadline again.
-fn wait(pipe: &impl AsFd, flags: PollFlags, deadline: Instant) -> Result<(), ChannelError> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    let timeout = Timespec {
-        tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(left.subsec_nanos()),
-    };
-    match poll(&mut [PollFd::new(pipe, flags)], Some(&timeout)) {
-        // Asked after the poll, so that what is there is received even if it is late to look for it.
-        Ok(0) if Instant::now() >= deadline => Err(ChannelError::Late),
-        Ok(_) | Err(_) => Ok(()),
+/// After an operation that did not succeed: whether to try it again.
+#[expect(clippy::wildcard_enum_match_arm, reason = "there are two ends of a pipe that are no failure")]
+fn again(error: &io::Error) -> Result<(), ChannelError> {
+    match error.kind() {
+        io::ErrorKind::Interrupted => Ok(()),
+        io::ErrorKind::BrokenPipe => Err(ChannelError::Closed),
+        _ => Err(ChannelError::Failed),
     }
 }
 
@@ -205,7 +163,6 @@ impl ChannelError {
     pub(super) fn fault(&self, expected: &'static str) -> Option<WorkerFault> {
         match self {
             Self::Closed | Self::Failed => None,
-            Self::Late => Some(WorkerFault::Hung),
             Self::TooLarge { found, max } => Some(WorkerFault::FrameTooLarge { found: *found, max: *max }),
             Self::Garbage => Some(WorkerFault::Garbage { expected }),
         }
@@ -214,8 +171,6 @@ impl ChannelError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -225,14 +180,7 @@ mod tests {
 
     fn pair(max_frame: u64) -> (Channel, Channel) {
         let (there, back) = (io::pipe().expect("pipe"), io::pipe().expect("pipe"));
-        (
-            Channel::with_deadlines(back.0, there.1, max_frame).expect("channel"),
-            Channel::with_deadlines(there.0, back.1, u64::MAX).expect("channel"),
-        )
-    }
-
-    fn soon() -> Option<Instant> {
-        Some(Instant::now() + Duration::from_millis(50))
+        (Channel::new(back.0, there.1, max_frame), Channel::new(there.0, back.1, u64::MAX))
     }
 
     #[test]
@@ -241,35 +189,28 @@ mod tests {
         let tail = vec![7u8; 100_000];
         let sender = std::thread::spawn(move || {
             for number in 0..20 {
-                far.send(
-                    &Word::Say(number),
-                    &tail[..number as usize * 5_000],
-                    Some(Instant::now() + Duration::from_secs(10)),
-                )
-                .expect("sent");
+                far.send(&Word::Say(number), &tail[..number as usize * 5_000]).expect("sent");
             }
             far
         });
         for number in 0..20 {
-            let deadline = Some(Instant::now() + Duration::from_secs(10));
-            let (head, tail) = near.receive::<Word>(deadline).expect("received");
+            let (head, tail) = near.receive::<Word>().expect("received");
             assert_eq!(head, Word::Say(number));
             let tail = near.bytes(tail);
             assert!(tail.len() == number as usize * 5_000 && tail.iter().all(|byte| *byte == 7));
         }
         let far = sender.join().expect("sender");
         assert!(!near.has_unexpected());
-        assert!(matches!(near.receive::<Word>(soon()), Err(ChannelError::Late)));
         drop(far);
         assert!(near.has_unexpected());
-        assert!(matches!(near.receive::<Word>(soon()), Err(ChannelError::Closed)));
+        assert!(matches!(near.receive::<Word>(), Err(ChannelError::Closed)));
     }
 
     #[test]
     fn a_length_is_refused_before_anything_is_allocated_for_it() {
         let (mut near, far) = pair(1_000);
         (&far.to).write_all(&(1u32 << 30).to_le_bytes()).expect("written");
-        match near.receive::<Word>(soon()) {
+        match near.receive::<Word>() {
             Err(ChannelError::TooLarge { found, max }) => assert_eq!((found, max), (1 << 30, 1_000)),
             other => panic!("{other:?}"),
         }
@@ -280,8 +221,10 @@ mod tests {
     fn half_a_frame_and_bytes_that_are_none_are_told_apart() {
         let (mut near, far) = pair(1_000);
         (&far.to).write_all(&[9, 0, 0, 0, 1, 2]).expect("written");
-        assert!(matches!(near.receive::<Word>(soon()), Err(ChannelError::Late)));
         (&far.to).write_all(&[0xff; 7]).expect("written");
-        assert!(matches!(near.receive::<Word>(soon()), Err(ChannelError::Garbage)));
+        assert!(matches!(near.receive::<Word>(), Err(ChannelError::Garbage)));
+        (&far.to).write_all(&[9, 0, 0, 0, 1, 2]).expect("written");
+        drop(far);
+        assert!(matches!(near.receive::<Word>(), Err(ChannelError::Closed)));
     }
 }

@@ -61,17 +61,16 @@ impl SealedPlugin {
     }
 }
 
-/// A plugin as a worker has it: bytes that a supervisor verified, sealed and handed over, and whose digest is the one that
-/// it named. Nothing else can be compiled in a worker.
-pub(crate) struct HandedOver {
-    bytes: Vec<u8>,
-    digest: Digest,
+/// A plugin as a worker is given it: a sealed file that is said to hold bytes which a supervisor verified.
+pub(super) struct Given {
+    file: File,
+    bytes: u64,
+    digest: [u8; 32],
 }
 
-impl HandedOver {
-    /// Reads a sealed file.
-    pub(super) fn read(file: OwnedFd, order: &Order) -> io::Result<Self> {
-        let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+impl Given {
+    /// Takes a file, which must be sealed.
+    pub(super) fn take(file: OwnedFd, order: &Order) -> io::Result<Self> {
         if !fcntl_get_seals(&file)?.contains(SEALS) {
             return Err(wrong("the plugin is not sealed"));
         }
@@ -79,20 +78,37 @@ impl HandedOver {
         if file.metadata()?.len() != order.bytes {
             return Err(wrong("the plugin is not as long as it was said to be"));
         }
-        let mut bytes = vec![0; usize::try_from(order.bytes).map_err(io::Error::other)?];
-        file.read_exact_at(&mut bytes, 0)?;
-        let digest = Digest::from_bytes(&bytes);
-        if *digest.as_bytes() != order.digest {
-            return Err(wrong("the plugin is not the one that was ordered"));
-        }
-        Ok(Self { bytes, digest })
+        Ok(Self { file, bytes: order.bytes, digest: order.digest })
     }
 
+    /// The digest that the supervisor named.
+    pub(super) const fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Reads the bytes and holds them against the digest.
+    pub(super) fn read(&self) -> io::Result<HandedOver> {
+        let mut bytes = vec![0; usize::try_from(self.bytes).map_err(io::Error::other)?];
+        self.file.read_exact_at(&mut bytes, 0)?;
+        if *Digest::from_bytes(&bytes).as_bytes() != self.digest {
+            return Err(wrong("the plugin is not the one that was ordered"));
+        }
+        Ok(HandedOver { bytes })
+    }
+}
+
+/// A plugin as a worker has it: bytes that a supervisor verified, sealed and handed over, and whose digest is the one that
+/// it named. Nothing else can be compiled in a worker.
+pub(crate) struct HandedOver {
+    bytes: Vec<u8>,
+}
+
+impl HandedOver {
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+}
 
-    pub(super) const fn digest(&self) -> &Digest {
-        &self.digest
-    }
+fn wrong(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }

@@ -9,11 +9,11 @@ use conductor_abi::Status;
 
 use super::channel::{Channel, ChannelError};
 use super::frame::{self, CompileFault, Done, End, FromWorker, ToWorker};
-use super::order::{HandedOver, Order};
+use super::order::{Given, Order};
 use super::{lock, syscalls};
 use crate::broker::{Answer, HostCalls};
 use crate::code_cache::Shelf;
-use crate::engine::{Code, Compilable, CompileError, Engine, Instances};
+use crate::engine::{Code, Compilable, Engine, Instances};
 use crate::local::{Local, StartError};
 
 /// Longest frame that a supervisor sends: a request, or an answer, whose limits it enforces itself.
@@ -84,14 +84,25 @@ pub fn run_with(mut taken_over: impl FnMut(Stage, Ends<'_>)) -> Result<(), Worke
     }
     reach(Stage::Locked);
 
-    let plugin = HandedOver::read(file, &order)
-        .map_err(|source| WorkerError::Start { what: "read its plugin", source })?;
+    let unread = |source| WorkerError::Start { what: "read its plugin", source };
+    let plugin = Given::take(file, &order).map_err(unread)?;
     let cache = order.cache.take().zip(locked.cache);
     let shelf = cache.map(|(place, directory)| Shelf::new(directory, place.key.into()));
-    let (code, cached) = match compile(&engine, &plugin, shelf) {
-        Ok(compiled) => compiled,
-        Err(error) => return channel.send(&FromWorker::NotCompiled(CompileFault::of(&error)), &[]),
+    let found = shelf.as_ref().and_then(|shelf| shelf.find(&engine, plugin.digest()));
+    let cached = found.is_some();
+    let code = match found {
+        Some(code) => code,
+        None => match Code::compile(&engine, Compilable::handed_over(&plugin.read().map_err(unread)?)) {
+            Ok(code) => {
+                if let Some(shelf) = &shelf {
+                    shelf.keep(&engine, &code, plugin.digest());
+                }
+                code
+            }
+            Err(error) => return channel.send(&FromWorker::NotCompiled(CompileFault::of(&error)), &[]),
+        },
     };
+    drop(shelf);
     drop(plugin);
     if wall.seccomp {
         syscalls::forbid_new_code().map_err(|error| WorkerError::Start {
@@ -103,13 +114,6 @@ pub fn run_with(mut taken_over: impl FnMut(Stage, Ends<'_>)) -> Result<(), Worke
     channel.send(&FromWorker::Compiled { cached }, &[])?;
     let ToWorker::Start = channel.receive()? else { return Err(WorkerError::OutOfTurn) };
     serve(&channel, engine, code, *order, reach)
-}
-
-fn compile(engine: &Engine, plugin: &HandedOver, shelf: Option<Shelf>) -> Result<(Code, bool), CompileError> {
-    match shelf {
-        Some(shelf) => shelf.code(engine, Compilable::handed_over(plugin), plugin.digest()),
-        None => Code::compile(engine, Compilable::handed_over(plugin)).map(|code| (code, false)),
-    }
 }
 
 /// Starts the plugin and executes what comes.
@@ -167,7 +171,7 @@ impl Shared {
     }
 
     fn send(&self, head: &FromWorker, tail: &[u8]) -> Result<(), WorkerError> {
-        self.lock().send(head, tail, None).map_err(WorkerError::Channel)
+        self.lock().send(head, tail).map_err(WorkerError::Channel)
     }
 
     fn receive(&self) -> Result<ToWorker, WorkerError> {
@@ -177,7 +181,7 @@ impl Shared {
     /// Receives a frame; what stands behind its head replaces `tail`.
     fn receive_with(&self, tail: &mut Vec<u8>) -> Result<ToWorker, WorkerError> {
         let mut channel = self.lock();
-        let (head, bytes) = channel.receive(None).map_err(WorkerError::Channel)?;
+        let (head, bytes) = channel.receive().map_err(WorkerError::Channel)?;
         tail.clear();
         tail.extend_from_slice(channel.bytes(bytes));
         Ok(head)

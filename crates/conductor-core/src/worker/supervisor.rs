@@ -1,5 +1,7 @@
 //! The side of the host: starts workers, calls them, believes nothing.
 
+mod worker;
+
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -7,12 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use conductor_signing::{Digest, VerifiedPlugin};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use serde::Serialize;
 
-use super::channel::{Channel, ChannelError, Tail};
+use super::channel::Channel;
 use super::frame::{self, FromWorker, ToWorker};
 use super::order::{Order, SealedPlugin};
+use super::overdue::Clock;
 use super::spawner::{Spawner, Started, WorkerProgram};
 use super::turns::Turns;
 use super::watch::{Allowance, Handle, Watch};
@@ -24,17 +25,15 @@ use crate::engine::{CheckedPlugin, CompileError, check_stack};
 use crate::host::{Flavour, LoadError};
 use crate::instance::Metadata;
 use crate::local::Surroundings;
-use crate::outcome::{CallReport, Outcome, WorkerFault};
+use crate::outcome::{CallReport, Limit, Outcome, WorkerFault};
 use crate::runtime::{Interrupt, Prepared, Running, Runtime};
 use crate::walls::{ProcessWall, Walls};
 use crate::wasi::SetupError;
+use worker::{END_PATIENCE, Received, Worker, end_of_call, unanswered};
 
-/// How far past its time limit a call may go before the worker, which enforces the limit itself, is taken for hung.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// How much later a call's time is over for what it asks the host to do than it should be by the supervisor's clock. The
-/// worker's own begins when the request arrives; with this it is the first to be over, and the call ends on its limit.
-const TRANSIT: Duration = Duration::from_millis(10);
+/// How far past its time limit the start of a plugin may go before the worker, which enforces the limit itself, is taken for
+/// hung.
+const START_GRACE: Duration = Duration::from_secs(1);
 
 /// Longest time from the start of a worker until it is locked, on a busy machine.
 const MAX_LOCK_TIME: Duration = Duration::from_secs(30);
@@ -45,12 +44,6 @@ const COMPILE_PATIENCE: u32 = 15;
 
 /// Workers that compile at the same time, for each processor. More would only take each other's time and memory.
 const COMPILING_PER_PROCESSOR: usize = 2;
-
-/// Data that a running plugin may have beside its memories: tables, the engine's own, messages under way.
-const OWN_DATA_BYTES: u64 = 16 * 1024 * 1024;
-
-/// How long a worker that closed its channel is waited for, to learn how it ended.
-const END_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Most files in the directory of a plugin's compiled code: one, and one that is being written.
 const MAX_CODE_FILES: u32 = 2;
@@ -64,6 +57,7 @@ pub(crate) struct Workers {
 struct Shared {
     spawner: Spawner,
     watch: Watch,
+    clock: Arc<Clock>,
     cache: Option<CodeCache>,
     compiling: Turns,
     allow_weak_isolation: bool,
@@ -79,9 +73,11 @@ impl Workers {
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
         let spawner = Spawner::start(program).map_err(failed)?;
         let watch = Watch::start().map_err(failed)?;
+        let clock = Clock::start().map_err(failed)?;
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let compiling = Turns::new(processors * COMPILING_PER_PROCESSOR);
-        let shared = Arc::new(Shared { spawner, watch, cache: None, compiling, allow_weak_isolation: true });
+        let shared =
+            Arc::new(Shared { spawner, watch, clock, cache: None, compiling, allow_weak_isolation: true });
         let probe = Spec {
             shared: Arc::clone(&shared),
             name: "probe".to_owned(),
@@ -219,9 +215,8 @@ impl Interrupt for Current {
 impl Running for Supervised {
     fn execute(&mut self, request: &[u8], started: Instant) -> CallReport {
         let result = self.worker_for_call().and_then(|mut worker| {
-            let report = worker
-                .execute(request, &self.session, &self.surroundings.limits, started)
-                .map_err(|fault| Outcome::Crashed { fault })?;
+            let report = worker.execute(request, &self.session, &self.surroundings.limits, started);
+            let report = report.map_err(over)?;
             self.worker = Some(worker);
             Ok(report)
         });
@@ -243,6 +238,16 @@ impl Running for Supervised {
 
     fn interrupt(&self) -> Arc<dyn Interrupt> {
         Arc::clone(&self.current) as _
+    }
+}
+
+/// The outcome of a call that did not come to its end.
+fn over(fault: WorkerFault) -> Outcome {
+    // Seen from here it took too long, whatever the worker would have said.
+    if fault == WorkerFault::Hung {
+        Outcome::Limit { limit: Limit::WallClock }
+    } else {
+        Outcome::Crashed { fault }
     }
 }
 
@@ -310,8 +315,9 @@ impl Spec {
             })
         })?;
         let end = end_of_call(limits);
-        let deadline = end + GRACE;
-        worker.send(&ToWorker::Start, &[], deadline).map_err(faulty)?;
+        let deadline = end + START_GRACE;
+        let _waiting = handle.due().wait_until(deadline);
+        worker.send(&ToWorker::Start, &[]).map_err(faulty)?;
         let expected = "start of the plugin";
         loop {
             match worker.receive(expected, deadline, |op, request| session.call(op, request, end)) {
@@ -359,10 +365,11 @@ impl Spec {
             own.into_iter().chain(cached).map(|(path, quota)| self.allowance(path, quota)).collect();
         let plugin = self.plugin.file().map_err(failed)?;
         let Started { child, from, to } = self.shared.spawner.spawn(&self.name, plugin).map_err(failed)?;
-        let handle = Arc::new(Handle::new(child, written));
+        let handle = Arc::new(Handle::new(child, &self.shared.clock, written));
         self.shared.watch.add(&handle);
+        self.shared.clock.add(&handle);
         let _starting = handle.begin_call();
-        let channel = Channel::with_deadlines(from, to, frame::max_frame_bytes(limits)).map_err(failed)?;
+        let channel = Channel::new(from, to, frame::max_frame_bytes(limits));
         let mut worker = Worker { handle: Arc::clone(&handle), channel, wall: ProcessWall::default() };
         let order = Order {
             digest: *self.digest.as_bytes(),
@@ -375,7 +382,8 @@ impl Spec {
             allow_weak_isolation: self.shared.allow_weak_isolation,
         };
         let deadline = Instant::now() + MAX_LOCK_TIME;
-        worker.send(&ToWorker::Order(Box::new(order)), &[], deadline)?;
+        let _waiting = handle.due().wait_until(deadline);
+        worker.send(&ToWorker::Order(Box::new(order)), &[])?;
         worker.channel.forget_sent();
         let no_calls = |_, _: &[u8]| unanswered();
         match worker.receive("word of its lock", deadline, no_calls)? {
@@ -391,9 +399,11 @@ impl Spec {
     fn await_code(&self, worker: &mut Worker, limits: &Limits) -> Result<(), LoadError> {
         let faulty = |fault| LoadError::Worker { fault };
         let seconds = limits.max_compile_time.as_secs().max(1);
-        let patience = Duration::from_secs(seconds).saturating_mul(COMPILE_PATIENCE) + GRACE;
+        let patience = Duration::from_secs(seconds).saturating_mul(COMPILE_PATIENCE) + START_GRACE;
         let deadline = Instant::now() + patience;
         let expected = "word of its compilation";
+        let handle = Arc::clone(&worker.handle);
+        let _waiting = handle.due().wait_until(deadline);
         match worker.receive(expected, deadline, |_, _| unanswered()) {
             Ok(Received::Frame(FromWorker::Compiled { cached }, _)) => {
                 tracing::debug!(plugin = self.name, cached, "compiled");
@@ -415,197 +425,5 @@ impl Spec {
                 Err(LoadError::Compile { source })
             }
         }
-    }
-}
-
-/// One worker process with its channel.
-struct Worker {
-    handle: Arc<Handle>,
-    channel: Channel,
-    wall: ProcessWall,
-}
-
-/// What a worker sent.
-enum Received {
-    /// A frame, and where to find what stands behind its head.
-    Frame(FromWorker, Tail),
-    /// A host call, which was answered.
-    Answered,
-}
-
-impl Worker {
-    /// Executes one request.
-    fn execute(
-        &mut self,
-        request: &[u8],
-        session: &Session,
-        limits: &Limits,
-        started: Instant,
-    ) -> Result<CallReport, WorkerFault> {
-        let handle = Arc::clone(&self.handle);
-        let _in_call = handle.begin_call();
-        let end = end_of_call(limits);
-        let deadline = end + GRACE;
-        self.send(&ToWorker::Execute, request, deadline)?;
-        let expected = "end of the call";
-        loop {
-            match self.receive(expected, deadline, |op, request| session.call(op, request, end))? {
-                Received::Frame(FromWorker::Done(done), reply) => {
-                    let reply = self.channel.bytes(reply);
-                    // A frame may be longer, for the log in it.
-                    if reply.len() > limits.max_reply_bytes as usize {
-                        return Err(self.ended_for_garbage(expected));
-                    }
-                    return Ok(done.report(reply, limits, started.elapsed()));
-                }
-                Received::Frame(_, _) => return Err(self.ended_for_garbage(expected)),
-                Received::Answered => {}
-            }
-        }
-    }
-
-    /// Whether the worker waits quietly for its next call.
-    fn check_idle(&mut self) -> Result<(), WorkerFault> {
-        if !self.channel.has_unexpected() {
-            return Ok(());
-        }
-        let no_calls = |_, _: &[u8]| unanswered();
-        match self.receive("silence between calls", Instant::now(), no_calls) {
-            Err(fault @ (WorkerFault::Ended { .. } | WorkerFault::Busy | WorkerFault::OverQuota)) => {
-                Err(fault)
-            }
-            Ok(_) | Err(_) => Err(self.ended_for_garbage("silence between calls")),
-        }
-    }
-
-    /// Receives one frame; a host call in between is handed to `answer`.
-    fn receive(
-        &mut self,
-        expected: &'static str,
-        deadline: Instant,
-        answer: impl FnOnce(u32, &[u8]) -> crate::broker::Answer,
-    ) -> Result<Received, WorkerFault> {
-        let received = self.channel.receive::<FromWorker>(Some(deadline));
-        let (head, tail) = received.map_err(|error| fault_of(&self.handle, &error, expected))?;
-        let FromWorker::HostCall { op } = head else { return Ok(Received::Frame(head, tail)) };
-        let answer = answer(op, self.channel.bytes(tail));
-        let head = ToWorker::Answer {
-            status: answer.status as u32,
-            fuel: answer.fuel,
-            refused_by: answer.refused_by,
-        };
-        self.send(&head, &answer.bytes, deadline)?;
-        // Who keeps asking never lets the channel wait, which is where deadlines are looked at.
-        if Instant::now() >= deadline {
-            return Err(fault_of(&self.handle, &ChannelError::Late, expected));
-        }
-        Ok(Received::Answered)
-    }
-
-    fn send(&mut self, head: &impl Serialize, tail: &[u8], deadline: Instant) -> Result<(), WorkerFault> {
-        let sent = self.channel.send(head, tail, Some(deadline));
-        sent.map_err(|error| fault_of(&self.handle, &error, "reader of what it is sent"))
-    }
-
-    /// Sets the limits of a running plugin in place of those of a compilation: memory as much as it may have, processor time
-    /// as the deadlines of its calls say. They are set from here because the worker may not set any.
-    fn limit_running(&self, limits: &Limits) -> io::Result<()> {
-        self.handle.while_it_runs(|pid| {
-            let data = data_bytes(pid)?
-                .saturating_add(limits.max_memory_bytes)
-                .saturating_add(OWN_DATA_BYTES)
-                .saturating_add(2 * frame::max_frame_bytes(limits));
-            let data = Rlimit { current: Some(data), maximum: Some(data) };
-            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-            let pid = Some(pid.ok_or_else(|| io::Error::other("no such process"))?);
-            prlimit(pid, Resource::Data, data)?;
-            prlimit(pid, Resource::Cpu, Rlimit { current: None, maximum: None })?;
-            Ok(())
-        })
-    }
-
-    fn ended_for_garbage(&self, expected: &'static str) -> WorkerFault {
-        let fault = WorkerFault::Garbage { expected };
-        self.handle.end(Some(fault.clone()));
-        fault
-    }
-}
-
-/// What a failure of the channel says about a worker; the worker has ended then.
-fn fault_of(handle: &Handle, error: &ChannelError, expected: &'static str) -> WorkerFault {
-    match error.fault(expected) {
-        Some(fault) => {
-            handle.end(Some(fault.clone()));
-            fault
-        }
-        None => handle.how_it_ended(END_PATIENCE),
-    }
-}
-
-/// The answer to a host call where none can come: before the plugin's code runs, or between two calls.
-fn unanswered() -> crate::broker::Answer {
-    crate::broker::Answer {
-        status: conductor_abi::Status::Invalid,
-        bytes: Vec::new(),
-        fuel: 0,
-        refused_by: None,
-    }
-}
-
-/// When the time of a call that begins now is over, for the plugin and for what it asks the host to do.
-fn end_of_call(limits: &Limits) -> Instant {
-    /// End of a call whose time limit is longer than the clock can tell.
-    const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-    let now = Instant::now();
-    now.checked_add(limits.max_execution_time.min(LONGEST) + TRANSIT).unwrap_or(now)
-}
-
-/// Bytes of data that a process has, as [`Resource::Data`] counts them.
-fn data_bytes(pid: u32) -> io::Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
-    let kibibytes = line
-        .and_then(|line| line.trim().strip_suffix("kB"))
-        .and_then(|number| number.trim().parse::<u64>().ok());
-    kibibytes.map(|number| number * 1024).ok_or_else(|| io::Error::other("the process has no data size"))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::process::{Command, Stdio};
-
-    use super::*;
-
-    #[test]
-    fn who_keeps_asking_does_not_outlive_the_deadline() {
-        let (there, back) = (io::pipe().expect("pipe"), io::pipe().expect("pipe"));
-        // It waits for a line that never comes.
-        let child =
-            Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("a process");
-        let mut worker = Worker {
-            handle: Arc::new(Handle::new(child, Vec::new())),
-            channel: Channel::with_deadlines(back.0, there.1, 1_000).expect("channel"),
-            wall: ProcessWall::default(),
-        };
-        let mut far = Channel::new(there.0, back.1, 1_000);
-        for _ in 0..10 {
-            far.send(&FromWorker::HostCall { op: 1 }, &[], None).expect("sent");
-        }
-        let deadline = Instant::now() + Duration::from_millis(50);
-        let answer = |_, _: &[u8]| {
-            std::thread::sleep(Duration::from_millis(20));
-            unanswered()
-        };
-        let mut answered = 0;
-        let fault = loop {
-            match worker.receive("end of the call", deadline, answer) {
-                Ok(Received::Answered) => answered += 1,
-                Ok(Received::Frame(frame, _)) => panic!("{frame:?}"),
-                Err(fault) => break fault,
-            }
-        };
-        assert_eq!(fault, WorkerFault::Hung);
-        assert!(answered < 3, "{answered} of the calls were answered in time");
-        assert!(worker.handle.ended().is_some());
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::overdue::{Clock, Due};
 use crate::capability::filesystem::DataQuota;
 use crate::outcome::WorkerFault;
 use crate::wasi::measure;
@@ -40,6 +41,8 @@ pub(super) struct Handle {
     in_call: AtomicBool,
     /// Why the process was ended from here.
     fault: Mutex<Option<WorkerFault>>,
+    /// When whoever waits for the worker has waited long enough.
+    due: Due,
     /// Directories that the worker can write to, and how much they may hold.
     directories: Vec<Allowance>,
 }
@@ -77,19 +80,24 @@ impl Allowance {
 
 impl Handle {
     /// A worker that can write to these directories.
-    pub(super) fn new(child: Child, directories: Vec<Allowance>) -> Self {
+    pub(super) fn new(child: Child, clock: &Arc<Clock>, directories: Vec<Allowance>) -> Self {
         Self {
             pid: child.id(),
             child: Mutex::new(child),
             calls: AtomicU64::new(0),
             in_call: AtomicBool::new(false),
             fault: Mutex::new(None),
+            due: Due::new(clock),
             directories,
         }
     }
 
     pub(super) const fn pid(&self) -> u32 {
         self.pid
+    }
+
+    pub(super) const fn due(&self) -> &Due {
+        &self.due
     }
 
     /// Says that a call is under way while the returned value lives.

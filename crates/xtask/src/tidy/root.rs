@@ -14,7 +14,7 @@ const DOCUMENTS: [&str; 6] =
 const FILES: [&str; 5] = ["Cargo.lock", "Cargo.toml", "clippy.toml", "deny.toml", "rustfmt.toml"];
 
 /// Directories of the root; hidden ones belong to tools.
-const DIRECTORIES: [&str; 7] = ["crates", "docs", "fuzz", "plugins", "target", "tests", "web"];
+const DIRECTORIES: [&str; 8] = ["bench", "crates", "docs", "fuzz", "plugins", "target", "tests", "web"];
 
 /// Finds what lies at the root and should not, and documents that are missing.
 pub(crate) fn check(root: &Path) -> Result<Vec<Violation>, TaskError> {
