@@ -15,6 +15,7 @@ mod frame;
 mod lock;
 mod order;
 mod overdue;
+mod place;
 mod process;
 mod spawner;
 mod supervisor;

@@ -1,8 +1,9 @@
 //! Ends workers that are waited for in vain.
 //!
 //! Whoever waits for a worker reads its pipe, which a system call less does than to wait for the pipe under a deadline. A thread
-//! looks every millisecond whether a wait is overdue, and ends the worker then: the pipe closes, and the wait is over. It sleeps
-//! while nobody waits.
+//! looks every millisecond whether a wait is overdue, and ends the worker then: the pipe closes, and the wait is over. A worker
+//! that is still waited for at the next look computes for long, and may do so on any processor. The thread sleeps while
+//! nobody waits.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,9 +27,15 @@ const NOT_WAITED_FOR: u64 = 0;
 pub(super) struct Clock {
     /// From when on times are counted.
     began: Instant,
-    all: Mutex<Vec<Weak<Handle>>>,
+    all: Mutex<Vec<Watched>>,
     is_asleep: AtomicBool,
     thread: OnceLock<Thread>,
+}
+
+/// A worker, and how often it had been called at the last look.
+struct Watched {
+    handle: Weak<Handle>,
+    calls: u64,
 }
 
 /// When the wait for one worker is overdue, in nanoseconds of its clock. A cache line of its own.
@@ -76,7 +83,7 @@ impl Clock {
 
     /// Looks after a worker as long as it lives.
     pub(super) fn add(&self, handle: &Arc<Handle>) {
-        self.all().push(Arc::downgrade(handle));
+        self.all().push(Watched { handle: Arc::downgrade(handle), calls: 0 });
     }
 
     /// Ends the workers that are overdue; says whether any is waited for.
@@ -84,11 +91,18 @@ impl Clock {
         let now = self.at(Instant::now());
         let mut is_waited_for = false;
         let mut overdue = Vec::new();
-        self.all().retain(|handle| {
-            let Some(handle) = handle.upgrade() else { return false };
+        self.all().retain_mut(|watched| {
+            let Some(handle) = watched.handle.upgrade() else { return false };
             let at = handle.due().at.load(Ordering::SeqCst);
-            is_waited_for |= at != NOT_WAITED_FOR;
-            if at != NOT_WAITED_FOR && at <= now {
+            if at == NOT_WAITED_FOR {
+                return true;
+            }
+            is_waited_for = true;
+            let calls = handle.calls();
+            if std::mem::replace(&mut watched.calls, calls) == calls {
+                handle.set_free();
+            }
+            if at <= now {
                 overdue.push((handle, at));
             }
             true
@@ -115,7 +129,7 @@ impl Clock {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, Vec<Weak<Handle>>> {
+    fn all(&self) -> MutexGuard<'_, Vec<Watched>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

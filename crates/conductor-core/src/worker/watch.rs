@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::overdue::{Clock, Due};
+use super::place::Place;
 use crate::capability::filesystem::DataQuota;
 use crate::outcome::WorkerFault;
 use crate::wasi::measure;
@@ -43,6 +44,7 @@ pub(super) struct Handle {
     fault: Mutex<Option<WorkerFault>>,
     /// When whoever waits for the worker has waited long enough.
     due: Due,
+    place: Place,
     /// Directories that the worker can write to, and how much they may hold.
     directories: Vec<Allowance>,
 }
@@ -81,8 +83,10 @@ impl Allowance {
 impl Handle {
     /// A worker that can write to these directories.
     pub(super) fn new(child: Child, clock: &Arc<Clock>, directories: Vec<Allowance>) -> Self {
+        let pid = child.id();
         Self {
-            pid: child.id(),
+            pid,
+            place: Place::new(),
             child: Mutex::new(child),
             calls: AtomicU64::new(0),
             in_call: AtomicBool::new(false),
@@ -98,6 +102,15 @@ impl Handle {
 
     pub(super) const fn due(&self) -> &Due {
         &self.due
+    }
+
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Number of calls begun.
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// Says that a call is under way while the returned value lives.
@@ -239,7 +252,7 @@ impl Watched {
     fn look(&mut self) -> bool {
         let Some(handle) = self.handle.upgrade() else { return false };
         let Ok(used) = handle.processor_time() else { return handle.ended().is_none() };
-        let calls = handle.calls.load(Ordering::Relaxed);
+        let calls = handle.calls();
         let idle = calls == self.calls && !handle.in_call.load(Ordering::Acquire);
         let busy = idle && used.saturating_sub(self.processor_time) > MAX_IDLE_TIME;
         self.busy_looks = if busy { self.busy_looks + 1 } else { 0 };

@@ -58,6 +58,7 @@ impl Worker {
         let end = end_of_call(limits);
         let deadline = end + GRACE;
         let _waiting = handle.due().wait_until(deadline);
+        handle.follow();
         self.send(&ToWorker::Execute, request)?;
         let expected = "end of the call";
         loop {

@@ -1,0 +1,59 @@
+//! On which processor a worker runs.
+//!
+//! Whoever calls a worker sleeps until it answers, so nothing is gained by two processors, and much is lost: to wake the other
+//! one takes several times as long as a call. A worker is therefore kept where its caller is, for as long as a short call
+//! takes; one that computes for longer may go wherever there is room.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+
+use super::watch::Handle;
+
+/// Anywhere.
+const FREE: usize = usize::MAX;
+
+/// The processor that a worker is kept on.
+pub(super) struct Place(AtomicUsize);
+
+impl Place {
+    /// Anywhere.
+    pub(super) const fn new() -> Self {
+        Self(AtomicUsize::new(FREE))
+    }
+}
+
+impl Handle {
+    /// Keeps the worker where the calling thread is.
+    pub(super) fn follow(&self) {
+        let here = sched_getcpu();
+        if self.place().0.load(Ordering::Relaxed) != here && here < CpuSet::MAX_CPU {
+            let mut only = CpuSet::new();
+            only.set(here);
+            self.move_to(&only, here);
+        }
+    }
+
+    /// Lets the worker go wherever this process may.
+    pub(super) fn set_free(&self) {
+        if self.place().0.load(Ordering::Relaxed) != FREE
+            && let Ok(all) = sched_getaffinity(None)
+        {
+            self.move_to(&all, FREE);
+        }
+    }
+
+    fn move_to(&self, processors: &CpuSet, place: usize) {
+        let moved = self.while_it_runs(|pid| {
+            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+            let pid = pid.ok_or_else(|| io::Error::other("no such process"))?;
+            Ok(sched_setaffinity(Some(pid), processors)?)
+        });
+        // Where it is not permitted, everything works, only slower.
+        if moved.is_ok() {
+            self.place().0.store(place, Ordering::Relaxed);
+        }
+    }
+}
