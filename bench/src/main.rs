@@ -78,7 +78,7 @@ fn run(what: What) -> Result<()> {
     match what {
         What::Run { built, quick, only, out } => measure(&built, quick, only.as_deref(), &out),
         What::Pinned { built, quick } => {
-            let rows = rows::worker::measure_pinned(&built, effort(quick))?;
+            let rows = rows::pinned::measure_here(&built, effort(quick))?;
             let rows: Vec<_> = rows.iter().map(report::Row::json).collect();
             println!("{}", serde_json::Value::from(rows));
             Ok(())

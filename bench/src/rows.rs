@@ -9,6 +9,7 @@ pub(crate) mod limits;
 pub(crate) mod load;
 pub(crate) mod many;
 pub(crate) mod midi;
+pub(crate) mod pinned;
 pub(crate) mod start;
 pub(crate) mod verify;
 pub(crate) mod worker;
@@ -21,10 +22,11 @@ use crate::stage::{Built, Result};
 pub(crate) type Measurement = (&'static str, fn(&Built, Effort) -> Result<Vec<Row>>);
 
 /// All of them, in the order of the table.
-pub(crate) const ALL: [Measurement; 12] = [
+pub(crate) const ALL: [Measurement; 13] = [
     ("dispatch", dispatch::measure),
     ("allocations", allocations::measure),
     ("worker", worker::measure),
+    ("pinned", pinned::measure),
     ("fresh", fresh::measure),
     ("load", load::measure),
     ("verify", verify::measure),

@@ -13,6 +13,15 @@ use crate::sample::{Effort, Subject, alternate};
 use crate::stage::{Built, Result, Stage};
 
 pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
+    measure_so(built, effort, "free")
+}
+
+/// For a process that has one processor: no process waits for another core to wake up.
+pub(crate) fn measure_pinned(built: &Built, effort: Effort) -> Result<Vec<Row>> {
+    measure_so(built, effort, "pinned")
+}
+
+fn measure_so(built: &Built, effort: Effort, how: &str) -> Result<Vec<Row>> {
     let stage = Stage::new(built)?;
     let plugin = stage.plugin("calls", &stage.guest("calls")?)?;
     let fifo = |name: &str| -> Result<_> {
@@ -46,12 +55,12 @@ pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
     );
     drop(theirs);
     native.wait()?;
-    let what = "MIDI in, plugin in a worker, MIDI out; native program, pipe";
+    let what = format!("MIDI in, plugin in a worker, MIDI out, {how}; native program, pipe");
     let mut late = Row::ratio(&format!("{what}: p99"), MICROSECONDS, &subject, &yardstick, 2.0);
     late.value = subject.p99() / yardstick.p99();
     late.yardstick = Some(yardstick.p99() / MICROSECONDS.1);
     late.better = Better::Lower;
-    Ok(vec![Row::ratio(what, MICROSECONDS, &subject, &yardstick, 1.3), late])
+    Ok(vec![Row::ratio(&what, MICROSECONDS, &subject, &yardstick, 1.3), late])
 }
 
 /// Where notes go in, and where they come out.

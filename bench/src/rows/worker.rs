@@ -1,11 +1,7 @@
 //! Dispatch through the worker process, both walls up.
 
-use std::process::Command;
-
 use conductor_core::{Devices, PluginOptions};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use super::host_call;
 use crate::peer::extism;
 use crate::peer::ping::Ping;
 use crate::report::{Better, MICROSECONDS, Row};
@@ -22,25 +18,15 @@ struct Measured {
 }
 
 pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
-    let free = run(built, effort)?;
-    // A processor for all threads of this process and those that it starts; it is a process of its own, so that the other
-    // measurements keep both.
-    let pinned = in_pinned_process(built, effort)?;
-    let mut rows = vec![
-        Row::ratio("dispatch through a worker, free; ping-pong", MICROSECONDS, &free.worker, &free.ping, 1.5),
-        late("dispatch through a worker, free: p99", &free.worker),
-    ];
-    rows.extend(pinned);
-    Ok(rows)
+    let Measured { worker, ping, .. } = run(built, effort)?;
+    Ok(vec![
+        Row::ratio("dispatch through a worker, free; ping-pong", MICROSECONDS, &worker, &ping, 1.5),
+        late("dispatch through a worker, free: p99", &worker),
+    ])
 }
 
-/// The rows of a process that has one processor.
+/// For a process that has one processor.
 pub(crate) fn measure_pinned(built: &Built, effort: Effort) -> Result<Vec<Row>> {
-    let all = sched_getaffinity(None)?;
-    let first = (0..CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu)).ok_or("no processor")?;
-    let mut one = CpuSet::new();
-    one.set(first);
-    sched_setaffinity(None, &one)?;
     let Measured { worker, ping, worker_again, extism } = run(built, effort)?;
     Ok(vec![
         Row::ratio("dispatch through a worker, pinned; ping-pong", MICROSECONDS, &worker, &ping, 1.5),
@@ -52,7 +38,6 @@ pub(crate) fn measure_pinned(built: &Built, effort: Effort) -> Result<Vec<Row>> 
             1.0,
         ),
         late("dispatch through a worker, pinned: p99", &worker),
-        host_call::measure_pinned(built, effort)?,
     ])
 }
 
@@ -91,22 +76,4 @@ fn late(what: &str, samples: &Samples) -> Row {
         better: Better::Lower,
         of: "× its median",
     }
-}
-
-fn in_pinned_process(built: &Built, effort: Effort) -> Result<Vec<Row>> {
-    let mut command = Command::new("/proc/self/exe");
-    command.arg("pinned");
-    command.arg("--conductor").arg(&built.conductor).arg("--conductor-sign").arg(&built.conductor_sign);
-    command.arg("--guests").arg(&built.guests);
-    if effort.many < Effort::FULL.many {
-        command.arg("--quick");
-    }
-    let output = command.output()?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
-    }
-    let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)?;
-    rows.iter()
-        .map(|row| Row::from_json(row, &[MICROSECONDS.0], &["× the yardstick", "× its median"]))
-        .collect()
 }
