@@ -80,7 +80,6 @@ pub(super) struct Reactor {
 
 /// Conductor 1.0 plugins answer `capabilities()` with a pointer to NUL-terminated text, later ones with a packed
 /// pointer and length.
-#[derive(Clone)]
 enum Capabilities {
     Packed(TypedFunc<(), u64>),
     Terminated(TypedFunc<(), u32>),
@@ -169,25 +168,24 @@ impl Guest {
     /// Runs `_initialize` and `init`, as far as the plugin has them, and where it is to be `told` what the plugin says about
     /// itself, `capabilities`.
     pub(super) fn initialize(&mut self, told: Told) -> Result<Metadata, Outcome> {
-        let Exports::Reactor(reactor) = &self.exports else { return Ok(Metadata::default()) };
-        let (initialize, init) = (reactor.initialize.clone(), reactor.init.clone());
-        let capabilities = reactor.capabilities.clone();
-        if let Some(initialize) = initialize {
-            self.run(&initialize, ())?;
+        let Self { store, exports: Exports::Reactor(reactor) } = self else { return Ok(Metadata::default()) };
+        if let Some(initialize) = &reactor.initialize {
+            run(store, initialize, ())?;
         }
-        let init = init.map(|init| self.run(&init, ())).transpose()?;
+        let init = reactor.init.as_ref().map(|init| run(store, init, ())).transpose()?;
         if told == Told::Before {
             return Ok(Metadata::default());
         }
-        let init = init.map(|packed| self.read_packed(packed, "init")).transpose()?;
-        let capabilities = match capabilities {
+        // Read before the plugin goes on, which may write over it.
+        let init = init.map(|packed| read_packed(store, packed, "init")).transpose()?;
+        let capabilities = match &reactor.capabilities {
             Some(Capabilities::Packed(function)) => {
-                let packed = self.run(&function, ())?;
-                Some(self.read_packed(packed, "capabilities")?)
+                let packed = run(store, function, ())?;
+                Some(read_packed(store, packed, "capabilities")?)
             }
             Some(Capabilities::Terminated(function)) => {
-                let pointer = self.run(&function, ())?;
-                Some(self.read_terminated(pointer)?)
+                let pointer = run(store, function, ())?;
+                Some(read_terminated(store, pointer)?)
             }
             None => None,
         };
@@ -203,27 +201,24 @@ impl Guest {
     }
 
     fn try_call(&mut self, request: &[u8]) -> Result<i32, Outcome> {
-        match &self.exports {
-            Exports::Command { start } => {
-                let start = start.clone();
-                match start.call(&mut self.store, ()) {
-                    Ok(()) => Ok(0),
-                    Err(error) => match exit_code(&error) {
-                        Some(code) => Ok(code),
-                        None => Err(classify(&error, self.store.data())),
-                    },
-                }
-            }
+        // The functions are used where they are: a clone counts references in a place that all plugins share.
+        let Self { store, exports } = self;
+        match exports {
+            Exports::Command { start } => match start.call(&mut *store, ()) {
+                Ok(()) => Ok(0),
+                Err(error) => match exit_code(&error) {
+                    Some(code) => Ok(code),
+                    None => Err(classify(&error, store.data())),
+                },
+            },
             Exports::Reactor(reactor) => {
-                let (alloc, execute) = (reactor.alloc.clone(), reactor.execute.clone());
-                let dealloc = reactor.dealloc.clone();
                 let len = u32::try_from(request.len())
                     .map_err(|_| Outcome::Limit { limit: Limit::MessageBytes })?;
-                let pointer = self.run(&alloc, len)?;
-                self.write(pointer, request)?;
-                let code = self.run(&execute, (pointer, len))?;
-                if let Some(dealloc) = dealloc {
-                    self.run(&dealloc, (pointer, len))?;
+                let pointer = run(store, &reactor.alloc, len)?;
+                write(store, pointer, request)?;
+                let code = run(store, &reactor.execute, (pointer, len))?;
+                if let Some(dealloc) = &reactor.dealloc {
+                    run(store, dealloc, (pointer, len))?;
                 }
                 Ok(code)
             }
@@ -234,53 +229,55 @@ impl Guest {
         let overflowed = self.exports.stdout_is_reply() && self.store.data().stdout.overflowed();
         if overflowed { Outcome::Limit { limit: Limit::ReplyBytes } } else { Outcome::Ok }
     }
+}
 
-    fn run<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
-        &mut self,
-        function: &TypedFunc<P, R>,
-        params: P,
-    ) -> Result<R, Outcome> {
-        function.call(&mut self.store, params).map_err(|error| classify(&error, self.store.data()))
-    }
+/// Calls a function of the plugin.
+fn run<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
+    store: &mut Store<State>,
+    function: &TypedFunc<P, R>,
+    params: P,
+) -> Result<R, Outcome> {
+    function.call(&mut *store, params).map_err(|error| classify(&error, store.data()))
+}
 
-    fn memory(&self) -> &[u8] {
-        self.store.data().memory.map_or(&[], |memory| memory.data(&self.store))
-    }
+/// Writes into the plugin's memory, where the plugin said.
+fn write(store: &mut Store<State>, pointer: u32, bytes: &[u8]) -> Result<(), Outcome> {
+    let start = pointer as usize;
+    let memory = store.data().memory;
+    memory
+        .map(|memory| memory.data_mut(store))
+        .and_then(|memory| memory.get_mut(start..start.checked_add(bytes.len())?))
+        .ok_or_else(|| protocol("`alloc` returned a pointer outside the plugin's memory"))?
+        .copy_from_slice(bytes);
+    Ok(())
+}
 
-    fn write(&mut self, pointer: u32, bytes: &[u8]) -> Result<(), Outcome> {
-        let start = pointer as usize;
-        let memory = self.store.data().memory;
-        memory
-            .map(|memory| memory.data_mut(&mut self.store))
-            .and_then(|memory| memory.get_mut(start..start.checked_add(bytes.len())?))
-            .ok_or_else(|| protocol("`alloc` returned a pointer outside the plugin's memory"))?
-            .copy_from_slice(bytes);
-        Ok(())
-    }
+fn memory(store: &Store<State>) -> &[u8] {
+    store.data().memory.map_or(&[], |memory| memory.data(store))
+}
 
-    fn read_packed(&self, packed: u64, export: &str) -> Result<Vec<u8>, Outcome> {
-        let (start, len) = ((packed >> 32) as usize, (packed & 0xffff_ffff) as usize);
-        if len > MAX_MANIFEST_BYTES {
-            return Err(protocol(&format!("`{export}` returned more than {MAX_MANIFEST_BYTES} bytes")));
-        }
-        start
-            .checked_add(len)
-            .and_then(|end| self.memory().get(start..end))
-            .map(<[u8]>::to_vec)
-            .ok_or_else(|| protocol(&format!("`{export}` returned a pointer outside the plugin's memory")))
+fn read_packed(store: &Store<State>, packed: u64, export: &str) -> Result<Vec<u8>, Outcome> {
+    let (start, len) = ((packed >> 32) as usize, (packed & 0xffff_ffff) as usize);
+    if len > MAX_MANIFEST_BYTES {
+        return Err(protocol(&format!("`{export}` returned more than {MAX_MANIFEST_BYTES} bytes")));
     }
+    start
+        .checked_add(len)
+        .and_then(|end| memory(store).get(start..end))
+        .map(<[u8]>::to_vec)
+        .ok_or_else(|| protocol(&format!("`{export}` returned a pointer outside the plugin's memory")))
+}
 
-    fn read_terminated(&self, pointer: u32) -> Result<Vec<u8>, Outcome> {
-        let memory = self.memory();
-        let start = pointer as usize;
-        let end = memory.len().min(start.saturating_add(MAX_MANIFEST_BYTES));
-        let bytes = memory
-            .get(start..end)
-            .ok_or_else(|| protocol("`capabilities` returned a pointer outside the plugin's memory"))?;
-        let len = bytes
-            .iter()
-            .position(|byte| *byte == 0)
-            .ok_or_else(|| protocol("`capabilities` returned text without an end"))?;
-        Ok(bytes.get(..len).unwrap_or_default().to_vec())
-    }
+fn read_terminated(store: &Store<State>, pointer: u32) -> Result<Vec<u8>, Outcome> {
+    let memory = memory(store);
+    let start = pointer as usize;
+    let end = memory.len().min(start.saturating_add(MAX_MANIFEST_BYTES));
+    let bytes = memory
+        .get(start..end)
+        .ok_or_else(|| protocol("`capabilities` returned a pointer outside the plugin's memory"))?;
+    let len = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .ok_or_else(|| protocol("`capabilities` returned text without an end"))?;
+    Ok(bytes.get(..len).unwrap_or_default().to_vec())
 }
