@@ -47,21 +47,21 @@ fn an_encrypted_key_opens_with_its_passphrase_alone() {
 fn a_person_is_asked_twice_for_a_new_passphrase_and_once_for_an_old_one() {
     let shell = Shell::new();
     let mut typist = shell.type_in(&["generate-key", "key", "--encrypt"]);
-    typist.answer("Passphrase for key.private: ", "open sesame");
-    typist.answer("The same passphrase again: ", "open sesam");
+    typist.answer_unseen("Passphrase for key.private: ", "open sesame");
+    typist.answer_unseen("The same passphrase again: ", "open sesam");
     let (code, shown) = typist.end();
     assert!(code == 1 && shown.contains("the two passphrases differ"), "{shown}");
     assert!(!shell.path("key.private").exists());
 
     let mut typist = shell.type_in(&["generate-key", "key", "--encrypt"]);
-    typist.answer("Passphrase for key.private: ", "open sesame");
-    typist.answer("The same passphrase again: ", "open sesame");
+    typist.answer_unseen("Passphrase for key.private: ", "open sesame");
+    typist.answer_unseen("The same passphrase again: ", "open sesame");
     let (code, shown) = typist.end();
     assert_eq!(code, 0, "{shown}");
     assert!(!shown.contains("sesame"), "a passphrase is not shown: {shown}");
 
     let mut typist = shell.type_in(&sign(&[]));
-    typist.answer("Passphrase for key.private: ", "open sesame");
+    typist.answer_unseen("Passphrase for key.private: ", "open sesame");
     let (code, shown) = typist.end();
     assert_eq!(code, 0, "{shown}");
 }

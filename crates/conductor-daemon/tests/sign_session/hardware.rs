@@ -194,7 +194,7 @@ fn a_pin_comes_from_a_private_file_or_a_terminal() {
     let words = ["sign", "my_plugin.wasm", "--force", "--hardware-key", &spec];
     let words = [&words[..], &WHO].concat();
     let mut typist = token.shell.type_in(&words);
-    typist.answer("PIN of the token release token: ", PIN);
+    typist.answer_unseen("PIN of the token release token: ", PIN);
     let (code, shown) = typist.end();
     assert_eq!(code, 0, "{shown}");
     assert!(!shown.contains(PIN), "a PIN is not shown: {shown}");

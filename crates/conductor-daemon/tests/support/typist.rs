@@ -37,8 +37,36 @@ impl Typist {
         Self { child, shown, reader }
     }
 
+    /// Waits for a question whose answer the terminal does not show, and for the terminal not to show it.
+    #[allow(dead_code, reason = "not every test of a terminal has something to hide")]
+    pub(crate) fn answer_unseen(&mut self, question: &str, answer: &str) {
+        self.wait_for(question);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.shows_what_is_typed() {
+            assert!(Instant::now() < deadline, "{question:?}: the answer would be shown");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.type_in(answer);
+    }
+
     /// Waits for a question and answers it.
     pub(crate) fn answer(&mut self, question: &str, answer: &str) {
+        self.wait_for(question);
+        self.type_in(answer);
+    }
+
+    /// Whether the terminal is one that shows what is typed.
+    fn shows_what_is_typed(&self) -> bool {
+        let script = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{script}/task/{script}/children"));
+        let children = children.expect("script runs");
+        let shell = children.split_whitespace().next().expect("script runs a shell");
+        let terminal = std::fs::read_link(format!("/proc/{shell}/fd/0")).expect("a terminal");
+        let modes = Command::new("stty").arg("-F").arg(terminal).arg("-a").output().expect("stty runs");
+        !String::from_utf8_lossy(&modes.stdout).contains(" -echo ")
+    }
+
+    fn wait_for(&self, question: &str) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !self.shown.lock().expect("text").ends_with(question) {
             assert!(
@@ -48,6 +76,9 @@ impl Typist {
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    fn type_in(&mut self, answer: &str) {
         let input = self.child.stdin.as_mut().expect("input");
         input.write_all(format!("{answer}\n").as_bytes()).expect("typed");
         input.flush().expect("typed");
