@@ -19,9 +19,10 @@ use crate::walls::ProcessWall;
 /// worker's own begins when the request arrives; with this it is the first to be over, and the call ends on its limit.
 const TRANSIT: Duration = Duration::from_millis(2);
 
-/// How much later still the worker, which enforces the limit itself, is ended. That is for one that cannot look at the time,
-/// such as one whose plugin fills its memory in one instruction, and for one that does not want to.
-const GRACE: Duration = Duration::from_millis(2);
+/// How much later still the worker, which enforces the limit itself, is ended: for one that does not want to. One that cannot look
+/// at the time meanwhile, such as one whose plugin fills its memory in one instruction, is sooner done than ended, and its
+/// account of the call is not lost.
+const GRACE: Duration = Duration::from_millis(18);
 
 /// Data that a running plugin may have beside its memories: tables, the engine's own, messages under way.
 const OWN_DATA_BYTES: u64 = 16 * 1024 * 1024;
