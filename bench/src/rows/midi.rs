@@ -1,16 +1,22 @@
 //! MIDI bytes in, through a plugin, MIDI bytes out: through FIFOs, from end to end.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
+use conductor_abi::{Context, Request};
+use conductor_core::devices::{MidiError, MidiOutputs};
+use conductor_core::{Devices, Host};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::daemon::Daemon;
 use crate::report::{Better, MICROSECONDS, Row};
 use crate::sample::{Effort, Subject, alternate};
-use crate::stage::{Built, Result, Stage};
+use crate::stage::{Built, Result, Stage, succeed, with_midi};
 
 pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
     measure_so(built, effort, "free")
@@ -53,7 +59,22 @@ fn measure_so(built: &Built, effort: Effort, how: &str) -> Result<Vec<Row>> {
         Subject { batch: 1, call: &mut || ours.note() },
         Subject { batch: 1, call: &mut || theirs.note() },
     );
-    drop(theirs);
+    let (in_keys, in_synth) = (fifo("in-process-keys")?, fifo("in-process-synth")?);
+    let player = in_process(&stage, &in_keys, &in_synth)?;
+    let mut near = Pipes::open(&in_keys, &in_synth)?;
+    let (in_process, yardstick_again) = alternate(
+        effort.many,
+        Subject { batch: 1, call: &mut || near.note() },
+        Subject { batch: 1, call: &mut || theirs.note() },
+    );
+    eprintln!(
+        "    MIDI in, plugin in process, MIDI out, {how}: {:.1} µs, p99 {:.1} µs; native program {:.1} µs",
+        in_process.median() / 1e3,
+        in_process.p99() / 1e3,
+        yardstick_again.median() / 1e3,
+    );
+    drop((theirs, near));
+    player.join().map_err(|_| "the player in process failed")?;
     native.wait()?;
     let what = format!("MIDI in, plugin in a worker, MIDI out, {how}; native program, pipe");
     let mut late = Row::ratio(&format!("{what}: p99"), MICROSECONDS, &subject, &yardstick, 2.0);
@@ -61,6 +82,43 @@ fn measure_so(built: &Built, effort: Effort, how: &str) -> Result<Vec<Row>> {
     late.yardstick = Some(yardstick.p99() / MICROSECONDS.1);
     late.better = Better::Lower;
     Ok(vec![Row::ratio(&what, MICROSECONDS, &subject, &yardstick, 1.3), late])
+}
+
+/// A thread that plays what comes from one FIFO to another, through a plugin in this process.
+fn in_process(stage: &Stage, keys: &Path, synth: &Path) -> Result<JoinHandle<()>> {
+    let synth = OpenOptions::new().read(true).write(true).open(synth)?;
+    let devices = Devices { midi: Arc::new(Synth(synth)), ..Devices::default() };
+    let host = Host::with_devices(stage.config(), devices)?;
+    let mut plugin = host.load(&stage.path().join("calls.wasm"), &with_midi()?)?;
+    let keys = keys.to_owned();
+    Ok(std::thread::spawn(move || {
+        // Opens when somebody plays, and ends with them.
+        let mut keys = File::open(keys).expect("a FIFO");
+        let mut message = [0; 3];
+        while keys.read_exact(&mut message).is_ok() {
+            let [_, note, velocity] = message;
+            let context = Context { note: Some(note), velocity: Some(velocity), ..Context::default() };
+            let parameters = serde_json::json!({ "port": "synth" });
+            let request = Request { action: "echo".to_owned(), context, parameters };
+            succeed(plugin.as_mut(), &serde_json::to_vec(&request).expect("JSON"));
+        }
+        drop(host);
+    }))
+}
+
+/// A FIFO as a MIDI output.
+struct Synth(File);
+
+impl MidiOutputs for Synth {
+    fn ports(&self) -> Vec<String> {
+        vec!["synth".to_owned()]
+    }
+
+    fn send(&self, port: &str, message: &[u8]) -> std::result::Result<(), MidiError> {
+        let failed =
+            |error: std::io::Error| MidiError::Failed { port: port.to_owned(), reason: error.to_string() };
+        (&self.0).write_all(message).map_err(failed)
+    }
 }
 
 /// Where notes go in, and where they come out.
@@ -87,15 +145,20 @@ impl Pipes {
     }
 }
 
-/// A program that does without Conductor what the measured one does with it: reads notes from one FIFO, has another process
-/// see them, and writes what comes back to another FIFO.
+/// A program that does without Conductor what the measured one does with it: reads notes from one FIFO, makes a request of each
+/// for another process, and writes what that one answers to another FIFO.
 pub(crate) fn native(keys: &Path, synth: &Path) -> Result<()> {
     let mut keys = File::open(keys)?;
     let mut synth = OpenOptions::new().write(true).open(synth)?;
     let (mut plugin, mut to, mut from) = plugin()?;
     let mut message = [0; 3];
     while keys.read_exact(&mut message).is_ok() {
-        to.write_all(&message)?;
+        let [_, note, velocity] = message;
+        let context = Context { note: Some(note), velocity: Some(velocity), ..Context::default() };
+        let request = Request { action: "echo".to_owned(), context, parameters: serde_json::Value::Null };
+        let mut line = serde_json::to_vec(&request)?;
+        line.push(b'\n');
+        to.write_all(&line)?;
         from.read_exact(&mut message)?;
         synth.write_all(&message)?;
     }
@@ -113,5 +176,14 @@ fn plugin() -> Result<(Child, ChildStdin, ChildStdout)> {
 
 /// The other process.
 pub(crate) fn native_plugin() -> Result<()> {
-    crate::peer::ping::pong(3)
+    let stdout = std::io::stdout();
+    let mut stdout = File::from(stdout.as_fd().try_clone_to_owned()?);
+    let mut stdin = std::io::stdin().lock();
+    let mut line = Vec::new();
+    while stdin.read_until(b'\n', &mut line)? > 0 {
+        let Request { context, .. } = serde_json::from_slice(&line)?;
+        stdout.write_all(&[0x90, context.note.unwrap_or(0), context.velocity.unwrap_or(0)])?;
+        line.clear();
+    }
+    Ok(())
 }
