@@ -96,14 +96,21 @@ impl Row {
         }
     }
 
+    /// As [`Row::from_json`] reads it.
     pub(crate) fn json(&self) -> serde_json::Value {
+        let mut json = self.public_json();
+        json["of"] = self.of.into();
+        json
+    }
+
+    fn public_json(&self) -> serde_json::Value {
         let better = match self.better {
             Better::Lower => "lower",
             Better::Higher => "higher",
         };
         json!({
             "what": self.what, "unit": self.unit, "median": self.median, "p99": self.p99,
-            "yardstick": self.yardstick, "value": self.value, "goal": self.goal, "better": better, "of": self.of,
+            "yardstick": self.yardstick, "value": self.value, "goal": self.goal, "better": better,
         })
     }
 }
@@ -139,7 +146,7 @@ pub(crate) fn print(row: &Row) {
 
 /// Writes the rows as JSON.
 pub(crate) fn write(path: &Path, rows: &[Row]) -> io::Result<()> {
-    let rows: Vec<_> = rows.iter().map(Row::json).collect();
+    let rows: Vec<_> = rows.iter().map(Row::public_json).collect();
     fs::write(path, format!("{:#}\n", json!({ "rows": rows })))
 }
 
