@@ -99,7 +99,7 @@ async function preview(event) {
 async function install() {
   const { alias } = form;
   await work(async () => {
-    await tell({ 'plugin-install': { plugin: alias, path: form.staged.path } });
+    await tell({ 'plugin-install': { plugin: alias, path: form.staged.path, digest: form.preview.digest } });
     takeBack();
     form = begun();
     say(theirs(alias), ' is installed.');

@@ -41,12 +41,14 @@ export const back = () => h('a', { class: 'back', href: '#/plugins' }, icon('bac
 function buttons(plugin) {
   const alias = plugin.alias;
   const resumable = ['quarantined', 'backing-off', 'withdrawn'].includes(plugin.state);
+  // Each is an element of its own, and those that are always there come first: what is under the finger does not become
+  // another button while the plugin changes its state.
   return [
-    resumable && button('Resume', () => attempt(() => tell({ 'plugin-resume': { plugin: alias } }), theirs(alias), ' is let back in.'), { kind: 'primary' }),
     plugin.state === 'disabled'
-      ? button('Enable', () => attempt(() => tell({ 'plugin-enable': { plugin: alias } }), theirs(alias), ' runs again.'), { kind: 'primary' })
-      : button('Disable', () => attempt(() => tell({ 'plugin-disable': { plugin: alias } }), theirs(alias), ' does not run until you enable it.')),
-    button('Remove…', () => askRemove(alias), { kind: 'danger' }),
+      ? button('Enable', () => attempt(() => tell({ 'plugin-enable': { plugin: alias } }), theirs(alias), ' runs again.'), { kind: 'primary', key: 'enable' })
+      : button('Disable', () => attempt(() => tell({ 'plugin-disable': { plugin: alias } }), theirs(alias), ' does not run until you enable it.'), { key: 'disable' }),
+    button('Remove…', () => askRemove(alias), { kind: 'danger', key: 'remove' }),
+    resumable && button('Resume', () => attempt(() => tell({ 'plugin-resume': { plugin: alias } }), theirs(alias), ' is let back in.'), { kind: 'primary', key: 'resume' }),
   ];
 }
 

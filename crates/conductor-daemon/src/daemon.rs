@@ -30,7 +30,7 @@ use crate::paths::Paths;
 use crate::stop::{Stop, Wake};
 pub(crate) use file_state::FileState;
 use inputs::Inputs;
-pub(crate) use order::{Change, Order};
+pub(crate) use order::{Change, Order, Turns};
 use plugins::{Plugins, Surroundings};
 
 /// Longest wait at the end for calls that are under way or queued; a call is ended by its own limits before that.
@@ -228,7 +228,7 @@ impl<'r> Daemon<'r> {
                 next_sample = now + SAMPLE_EVERY;
                 self.roster.all().iter().for_each(|plugin| plugin.sample());
             }
-            for Order { change, reply } in orders.try_iter() {
+            for Order { change, reply, turn: _turn } in orders.try_iter() {
                 let changed = self.change(change);
                 // Whoever asked may not wait any longer; what came of it is in the log.
                 let _ = reply.send(changed.unwrap_or_else(Response::Refused));

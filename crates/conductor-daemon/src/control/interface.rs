@@ -21,7 +21,7 @@ use super::{approval, keys, log, safety};
 use crate::actions as known_actions;
 use crate::calls::{Call, CallLog};
 use crate::config::MAX_NAME_BYTES;
-use crate::daemon::{Change, Order, Places};
+use crate::daemon::{Change, Order, Places, Turns};
 use crate::dispatch::{Cause, Job, Phase, Published, Roster, Router, Snapshot};
 use crate::event::{Body, Event};
 use crate::nearest::nearest;
@@ -45,6 +45,7 @@ pub(crate) struct Interface {
     router: Arc<Router>,
     calls: CallLog,
     orders: Sender<Order>,
+    turns: Turns,
     /// Who may use the page, if it is served.
     page: OnceLock<Arc<Access>>,
 }
@@ -118,6 +119,7 @@ impl Interface {
             router: Arc::clone(router),
             calls: calls.clone(),
             orders,
+            turns: Turns::default(),
             page: OnceLock::new(),
         }
     }
@@ -158,7 +160,9 @@ impl Interface {
             Request::Reload => return self.order(Change::Reload),
             Request::PluginEnable { plugin } => return self.switch(plugin, true),
             Request::PluginDisable { plugin } => return self.switch(plugin, false),
-            Request::PluginInstall { plugin, path } => return self.order(Change::Install { plugin, path }),
+            Request::PluginInstall { plugin, path, digest } => {
+                return self.order(Change::Install { plugin, path, digest });
+            }
             Request::PluginRemove { plugin, with_data } => match self.plugin(&plugin) {
                 Ok(_) => return self.order(Change::Remove { plugin, with_data }),
                 Err(refusal) => Response::Refused(refusal),
@@ -236,9 +240,14 @@ impl Interface {
     }
 
     fn order(&self, change: Change) -> Answer {
+        let Some(turn) = self.turns.take() else {
+            let message = "too many changes wait already; try again in a moment".to_owned();
+            let refusal = Refusal::new(RefusalCause::NotCalled, message);
+            return Answer::Now(Box::new(Response::Refused(refusal)));
+        };
         let (reply, changed) = channel();
         // Where nobody takes it, nobody answers, which says that the daemon is ending.
-        let _ = self.orders.send(Order { change, reply });
+        let _ = self.orders.send(Order { change, reply, turn });
         Answer::Later(Later::Change(changed))
     }
 

@@ -89,6 +89,9 @@ pub enum Request {
         plugin: String,
         /// The module, with its signature beside it.
         path: PathBuf,
+        /// SHA-256 of the module that is meant, as a preview tells it; another one is refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
     },
     /// Take a plugin away.
     PluginRemove {

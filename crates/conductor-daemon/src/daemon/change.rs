@@ -39,9 +39,10 @@ impl Daemon<'_> {
                 let edit = |text: &str| config::edit::switch(text, &plugin, enabled);
                 self.edit(edit).map(Response::PluginSwitch)
             }
-            Change::Install { plugin, path } => {
+            Change::Install { plugin, path, digest } => {
                 let max_module_bytes = self.config.wasm.limits().max_module_bytes;
-                let installed = Installed::put(&self.places.paths, &plugin, &path, max_module_bytes)?;
+                let paths = &self.places.paths;
+                let installed = Installed::put(paths, &plugin, &path, digest.as_deref(), max_module_bytes)?;
                 let edit = |text: &str| config::edit::add(text, &plugin);
                 match self.edit(edit) {
                     Ok(reloaded) => Ok(Response::PluginInstall(reloaded)),

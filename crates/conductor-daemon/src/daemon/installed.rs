@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use conductor_signing::{MAX_DOCUMENT_BYTES, PluginName, atomic_file, signature_path};
+use conductor_signing::{Digest, MAX_DOCUMENT_BYTES, PluginName, atomic_file, signature_path};
 
 use crate::control::{Refusal, RefusalCause};
 use crate::paths::Paths;
@@ -19,11 +19,12 @@ pub(super) struct Installed {
 }
 
 impl Installed {
-    /// Copies a module and its signature into the directory of plugins.
+    /// Copies a module and its signature into the directory of plugins, if it is the module with this digest.
     pub(super) fn put(
         paths: &Paths,
         plugin: &str,
         source: &Path,
+        digest: Option<&str>,
         max_module_bytes: u64,
     ) -> Result<Self, Refusal> {
         let name = crate::config::check_name(plugin);
@@ -33,6 +34,10 @@ impl Installed {
         let new_module = read(source, max_module_bytes)?.ok_or_else(|| {
             Refusal::new(RefusalCause::NotChanged, format!("there is no file {}", source.display()))
         })?;
+        if digest.is_some_and(|digest| Digest::from_bytes(&new_module).to_string() != digest) {
+            let message = format!("{} is no longer the file that was looked at", source.display());
+            return Err(Refusal::new(RefusalCause::NotChanged, message));
+        }
         let new_signature = read(&source_signature, MAX_DOCUMENT_BYTES as u64)?;
         let before = [
             (module.clone(), read(&module, max_module_bytes)?),

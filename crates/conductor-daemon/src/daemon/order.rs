@@ -1,14 +1,44 @@
 //! What a running daemon is told to change.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
 use crate::control::{Refusal, Response};
+
+/// Most changes that wait. They are made one after the other, also those for which nobody waits any more.
+const MAX_WAITING: usize = 16;
 
 /// A change, and where it is answered.
 pub(crate) struct Order {
     pub(crate) change: Change,
     pub(crate) reply: Sender<Response>,
+    /// Given back when the change is made.
+    pub(crate) turn: Turn,
+}
+
+/// The turns of changes that wait.
+#[derive(Clone, Default)]
+pub(crate) struct Turns(Arc<AtomicUsize>);
+
+/// One of them.
+pub(crate) struct Turn(Turns);
+
+impl Turns {
+    /// A turn, if there is one left.
+    pub(crate) fn take(&self) -> Option<Turn> {
+        let taken = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |waiting| {
+            (waiting < MAX_WAITING).then_some(waiting + 1)
+        });
+        taken.is_ok().then(|| Turn(self.clone()))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// A change of the configuration. All but the first and the last change the file as well.
@@ -29,6 +59,8 @@ pub(crate) enum Change {
         plugin: String,
         /// The module; its signature is beside it.
         path: PathBuf,
+        /// SHA-256 of the module that is meant, if only that one is.
+        digest: Option<String>,
     },
     /// Take a plugin away.
     Remove {

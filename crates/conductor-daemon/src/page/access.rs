@@ -61,6 +61,11 @@ impl Access {
         Ok(format!("http://127.0.0.1:{}/#token={}", self.port, *token))
     }
 
+    /// Whether a one-time token could be exchanged, which it is not by this.
+    pub(super) fn is_invited(&self, token: &str, now: Instant) -> bool {
+        digest_of(token).is_some_and(|digest| self.tokens().invitations.find(digest, now).is_some())
+    }
+
     /// Exchanges a one-time token for that of a session; `None` if it is none, was used, or is over.
     ///
     /// # Errors

@@ -150,6 +150,10 @@ impl Api {
         let body = read(body, MAX_TOKEN_BODY).await?;
         let invitation: Invitation =
             serde_json::from_slice(&body).map_err(|_| malformed("a one-time token is expected"))?;
+        // Who has no token does not make the kernel's table of connections be read, which takes time.
+        if !self.access.is_invited(&invitation.token, Instant::now()) {
+            return Err(no_session("this link was used already, or is too old"));
+        }
         if !peer::is_own_user(ticket.client_port(), self.port) {
             let message = "this daemon belongs to another user".to_owned();
             return Err(Problem::of(Refusal::new(RefusalCause::OtherUser, message)));
@@ -202,6 +206,10 @@ impl Api {
 
     /// Tells of calls and changes as they come.
     fn events(&self, session: Session, ticket: &Arc<Ticket>) -> Result<Reply, Problem> {
+        if self.changes.are_read_enough() {
+            let message = "as many pages are open as can be at once".to_owned();
+            return Err(Problem::of(Refusal::new(RefusalCause::NotCalled, message)));
+        }
         match self.interface.answer(Request::Events) {
             Answer::Following(calls) => {
                 let session = (Arc::clone(&self.access), session);
@@ -252,7 +260,10 @@ impl Api {
         if body.size_hint().lower() > max {
             return Err(too_large(max));
         }
-        let mut upload = self.staging.begin().map_err(failed)?;
+        let mut upload = self.staging.begin().map_err(failed)?.ok_or_else(|| {
+            let message = "as many plugins are being uploaded as can be at once".to_owned();
+            Problem::of(Refusal::new(RefusalCause::NotCalled, message))
+        })?;
         let mut size = 0;
         while let Some(bytes) = next(body).await? {
             size += bytes.len() as u64;

@@ -26,6 +26,9 @@ const DEAF_WAIT: Duration = Duration::from_secs(30);
 /// Most calls that are told of at once, the latest; a plugin can end calls faster than a person, or a browser, can read.
 const MAX_AT_ONCE: usize = 50;
 
+/// Most readers at once, each of which has a buffer of calls; there are not as many sessions.
+const MAX_READERS: usize = 32;
+
 /// What whoever reads events waits for beside calls: that something which is to be read has changed.
 #[derive(Default)]
 pub(super) struct Changes {
@@ -38,6 +41,11 @@ pub(super) struct Changes {
 }
 
 impl Changes {
+    /// Whether another reader is one too many.
+    pub(super) fn are_read_enough(&self) -> bool {
+        self.readers.load(Ordering::Relaxed) >= MAX_READERS
+    }
+
     /// Looks whether something has changed, if anybody wants to know.
     pub(super) fn look(&self, interface: &Interface) {
         if self.readers.load(Ordering::Relaxed) > 0 {

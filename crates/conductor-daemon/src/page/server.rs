@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -22,7 +22,7 @@ use crate::control::Interface;
 
 /// Most connections at once. One more ends the oldest that belongs to no session or, where there is none, the oldest; so
 /// clients which connect and say nothing keep nobody out.
-const MAX_CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 256;
 
 /// Pause after a connection could not be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -118,6 +118,10 @@ async fn serve(listener: tokio::net::TcpListener, api: Arc<Api>) {
                 continue;
             }
         };
+        // This machine has a whole network of loopback addresses, and whose process is at the other end is told by this one.
+        if client.ip() != IpAddr::V4(Ipv4Addr::LOCALHOST) {
+            continue;
+        }
         connections.retain(|(task, _)| !task.is_finished());
         if connections.len() >= MAX_CONNECTIONS {
             let strangers = connections.iter().position(|(_, ticket)| !ticket.is_admitted());

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use conductor_signing::signature_path;
 use data_encoding::HEXLOWER;
 
-/// Most uploads at once; one more ends the oldest, so that what nobody came back for keeps nobody out.
+/// Most uploads at once; one more ends the oldest that is whole, so that what nobody came back for keeps nobody out.
 const MAX_UPLOADS: usize = 4;
 
 /// How long an upload is kept.
@@ -28,7 +28,14 @@ const FILE_MODE: u32 = 0o600;
 pub(crate) struct Staging {
     directory: PathBuf,
     max_module_bytes: u64,
-    uploads: Mutex<Vec<(String, Instant)>>,
+    uploads: Mutex<Vec<Kept>>,
+}
+
+/// One upload.
+struct Kept {
+    id: String,
+    until: Instant,
+    is_whole: bool,
 }
 
 /// A file that is being uploaded; it is deleted unless it is whole.
@@ -55,24 +62,24 @@ impl Staging {
         self.max_module_bytes
     }
 
-    /// Begins to take a module.
-    pub(super) fn begin(&self) -> io::Result<Upload<'_>> {
+    /// Begins to take a module; `None` if as many are being taken as there may be.
+    pub(super) fn begin(&self) -> io::Result<Option<Upload<'_>>> {
         let mut bytes = [0; ID_BYTES];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
         let id = HEXLOWER.encode(&bytes);
         {
             let mut uploads = self.uploads();
             while uploads.len() >= MAX_UPLOADS {
-                let (oldest, _) = uploads.remove(0);
-                self.delete(&oldest);
+                let Some(oldest) = uploads.iter().position(|upload| upload.is_whole) else { return Ok(None) };
+                self.delete(&uploads.remove(oldest).id);
             }
-            uploads.push((id.clone(), Instant::now() + KEPT_FOR));
+            uploads.push(Kept { id: id.clone(), until: Instant::now() + KEPT_FOR, is_whole: false });
         }
         let directory = self.directory.join(&id);
         let path = directory.join("upload.wasm");
         let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&directory);
         match made.and_then(|()| create(&path)) {
-            Ok(file) => Ok(Upload { staging: self, id, file, path, is_whole: false }),
+            Ok(file) => Ok(Some(Upload { staging: self, id, file, path, is_whole: false })),
             Err(error) => {
                 self.remove(&id);
                 Err(error)
@@ -82,7 +89,7 @@ impl Staging {
 
     /// Puts a signature beside an upload; `false` if there is no such upload.
     pub(super) fn sign(&self, id: &str, bytes: &[u8]) -> io::Result<bool> {
-        if !self.uploads().iter().any(|(known, _)| known == id) {
+        if !self.uploads().iter().any(|upload| upload.id == id && upload.is_whole) {
             return Ok(false);
         }
         let path = signature_path(&self.directory.join(id).join("upload.wasm"));
@@ -97,7 +104,7 @@ impl Staging {
     /// Deletes an upload; `false` if there is no such upload.
     pub(super) fn remove(&self, id: &str) -> bool {
         let mut uploads = self.uploads();
-        let place = uploads.iter().position(|(known, _)| known == id);
+        let place = uploads.iter().position(|upload| upload.id == id);
         if let Some(place) = place {
             uploads.remove(place);
             self.delete(id);
@@ -108,10 +115,10 @@ impl Staging {
     /// Deletes what was kept long enough.
     pub(super) fn sweep(&self) {
         let now = Instant::now();
-        self.uploads().retain(|(id, until)| {
-            let is_kept = *until > now;
+        self.uploads().retain(|upload| {
+            let is_kept = upload.until > now || !upload.is_whole;
             if !is_kept {
-                self.delete(id);
+                self.delete(&upload.id);
             }
             is_kept
         });
@@ -126,7 +133,7 @@ impl Staging {
         absent(&self.directory);
     }
 
-    fn uploads(&self) -> MutexGuard<'_, Vec<(String, Instant)>> {
+    fn uploads(&self) -> MutexGuard<'_, Vec<Kept>> {
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -146,6 +153,9 @@ impl Upload<'_> {
     /// Keeps what was uploaded; returns its name and its file.
     pub(super) fn finish(mut self) -> (String, PathBuf) {
         self.is_whole = true;
+        if let Some(upload) = self.staging.uploads().iter_mut().find(|upload| upload.id == self.id) {
+            upload.is_whole = true;
+        }
         (self.id.clone(), self.path.clone())
     }
 }
@@ -178,7 +188,7 @@ mod tests {
     use super::*;
 
     fn put(staging: &Staging, bytes: &[u8]) -> (String, PathBuf) {
-        let mut upload = staging.begin().expect("begins");
+        let mut upload = staging.begin().expect("begins").expect("room");
         upload.write(bytes).expect("writes");
         upload.finish()
     }
@@ -204,9 +214,13 @@ mod tests {
             put(&staging, b"another");
         }
         assert!(!path.exists(), "the oldest is gone");
-        drop(staging.begin().expect("begins"));
+        drop(staging.begin().expect("begins").expect("room"));
         let count = fs::read_dir(state.path().join("uploads")).expect("there").count();
         assert_eq!(count, MAX_UPLOADS - 1, "one that is not whole is deleted");
+        let begun: Vec<_> =
+            (0..MAX_UPLOADS).map(|_| staging.begin().expect("begins").expect("room")).collect();
+        assert!(staging.begin().expect("looks").is_none(), "those that are being taken are not ended");
+        drop(begun);
         drop(staging);
         assert!(!state.path().join("uploads").exists());
     }

@@ -1,9 +1,11 @@
 //! How the page is opened.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
+use rustix::net::{AddressFamily, SocketType};
 use rustix::process::geteuid;
 use serde_json::json;
 
@@ -162,4 +164,29 @@ fn the_address_is_printed_for_programs_too_and_for_nobody_else() {
     for secret in [token, session] {
         assert!(!log.contains(&secret) && !audit.contains(&secret));
     }
+}
+
+/// The whole of 127.0.0.0/8 leads here. Who comes from another of its addresses could have the port of somebody else's
+/// connection, and would be taken for that one.
+#[test]
+fn only_the_usual_loopback_address_is_served() {
+    let scratch = Scratch::new();
+    let page = Page::open(&scratch, SILENT);
+    let (_, token) = invite(&scratch);
+    let open = page.connect();
+    let port = open.local_addr().expect("address").port();
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), port)).expect("bound");
+    rustix::net::connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, page.port)).expect("connected");
+    let mut stream = TcpStream::from(socket);
+    let body = json!({ "token": token }).to_string();
+    let (host, length) = (page.host(), body.len().to_string());
+    let head = [("host", &*host), ("content-type", "application/json"), ("content-length", &length)];
+    let mut answer = Vec::new();
+    // The connection may be closed before anything was sent.
+    let _ = stream.write_all(&written("POST", "/api/session", &head, body.as_bytes()));
+    let _ = stream.read_to_end(&mut answer);
+    assert_eq!(String::from_utf8_lossy(&answer), "");
+    assert_eq!(page.redeem(&token).status, 200, "the link still works");
+    page.daemon.stop();
 }

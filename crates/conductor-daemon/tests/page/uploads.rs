@@ -82,3 +82,44 @@ fn uploads_are_bounded_in_size_and_number() {
     }
     page.daemon.stop();
 }
+
+#[test]
+fn what_is_being_uploaded_is_not_ended_by_another() {
+    let scratch = Scratch::new();
+    let page = Page::open(&scratch, SILENT);
+    let (host, bearer) = (page.host(), page.bearer());
+    let head = [("host", host.as_str()), ("authorization", bearer.as_str()), ("content-length", "4000")];
+    let begun = super::browser::written("POST", "/api/uploads", &head, b"x");
+    let mut streams: Vec<_> = (0..4).map(|_| page.connect()).collect();
+    for stream in &mut streams {
+        std::io::Write::write_all(stream, &begun).expect("sent");
+    }
+    let count = || std::fs::read_dir(scratch.path("state/uploads")).map_or(0, Iterator::count);
+    let deadline = std::time::Instant::now() + crate::scratch::PATIENCE;
+    while count() != 4 {
+        assert!(std::time::Instant::now() < deadline, "{} uploads", count());
+    }
+    let refused = upload(&page, "/api/uploads", b"one more");
+    assert_eq!(refused.cause(), "not-called", "{refused:?}");
+    assert_eq!(count(), 4);
+    drop(streams);
+    page.daemon.stop();
+}
+
+#[test]
+fn what_is_installed_is_what_was_looked_at() {
+    let scratch = Scratch::new();
+    let page = Page::open(&scratch, &format!("{LENIENT}{SILENT}"));
+    let path = scratch.path("plugin.wasm");
+    std::fs::copy(wasm::fixture("hostile"), &path).expect("copied");
+    let preview = page.ask(&json!({ "plugin-preview": { "plugin": "mine", "path": path } })).response();
+    let digest = preview["plugin-preview"]["digest"].clone();
+    std::fs::copy(wasm::fixture("legacy"), &path).expect("swapped");
+    let install = json!({ "plugin-install": { "plugin": "mine", "path": path, "digest": digest } });
+    let refused = page.ask(&install);
+    assert_eq!(refused.cause(), "not-changed", "{refused:?}");
+    std::fs::copy(wasm::fixture("hostile"), &path).expect("back");
+    let installed = page.ask(&install).response();
+    assert_eq!(installed["plugin-install"]["started"], json!(["mine"]), "{installed}");
+    page.daemon.stop();
+}

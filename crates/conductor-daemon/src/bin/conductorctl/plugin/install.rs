@@ -33,7 +33,7 @@ impl Arguments {
 
 pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
     let (plugin, path) = arguments.what()?;
-    let request = Request::PluginInstall { plugin: plugin.clone(), path };
+    let request = Request::PluginInstall { plugin: plugin.clone(), path, digest: None };
     let Response::PluginInstall(reloaded) = ask(&request)? else { return Err(CliError::OtherAnswer) };
     if as_json {
         return output::json(&reloaded);
