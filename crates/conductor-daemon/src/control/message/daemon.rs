@@ -86,20 +86,20 @@ impl From<ProcessWall> for WallStatus {
 pub struct PluginCounts {
     /// All of them.
     pub total: u64,
-    /// [`PluginState::Loading`].
+    /// [`PluginState::Loading`](super::PluginState::Loading).
     pub loading: u64,
-    /// [`PluginState::Running`].
+    /// [`PluginState::Running`](super::PluginState::Running).
     pub running: u64,
-    /// [`PluginState::BackingOff`].
+    /// [`PluginState::BackingOff`](super::PluginState::BackingOff).
     pub backing_off: u64,
-    /// [`PluginState::Quarantined`].
+    /// [`PluginState::Quarantined`](super::PluginState::Quarantined).
     pub quarantined: u64,
-    /// [`PluginState::Withdrawn`].
+    /// [`PluginState::Withdrawn`](super::PluginState::Withdrawn).
     pub withdrawn: u64,
-    /// [`PluginState::Disabled`].
+    /// [`PluginState::Disabled`](super::PluginState::Disabled).
     #[serde(default)]
     pub disabled: u64,
-    /// [`PluginState::Refused`].
+    /// [`PluginState::Refused`](super::PluginState::Refused).
     pub refused: u64,
 }
 
