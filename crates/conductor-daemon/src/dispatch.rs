@@ -1,8 +1,6 @@
 //! From events to calls: a queue and a thread for every plugin, so that none of them waits for another.
 
 mod activity;
-#[cfg(target_os = "linux")]
-mod place;
 mod plugin_log;
 mod published;
 mod queue;

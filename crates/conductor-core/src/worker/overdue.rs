@@ -1,6 +1,6 @@
 //! Ends workers that are waited for in vain.
 //!
-//! Whoever waits for a worker reads its pipe, which a system call less does than to wait for the pipe under a deadline. A thread
+//! Whoever waits for a worker just reads its pipe: to wait under a deadline would take a second system call. A thread
 //! looks every millisecond whether a wait is overdue, and ends the worker then: the pipe closes, and the wait is over. A worker
 //! that is still waited for at the next look computes for long, and may do so on any processor. The thread sleeps while
 //! nobody waits.

@@ -8,8 +8,6 @@ use std::time::Instant;
 use conductor_abi::Request;
 use conductor_core::CallReport;
 
-#[cfg(target_os = "linux")]
-use super::place::Place;
 use crate::event::{Controller, Event};
 use crate::mapping::Mappings;
 
@@ -100,9 +98,6 @@ struct State {
     is_waiting: bool,
     /// Threads that wait until there is nothing to do.
     waiting_for_idle: usize,
-    /// The thread.
-    #[cfg(target_os = "linux")]
-    place: Option<Place>,
     /// Whether the thread is to look up from the queue.
     is_woken: bool,
     is_closed: bool,
@@ -127,7 +122,6 @@ impl Queue {
             return false;
         }
         state.add(job);
-        state.choose_place();
         self.wake_thread(state);
         true
     }
@@ -136,8 +130,6 @@ impl Queue {
     pub(crate) fn next(&self) -> Next {
         let mut state = self.state();
         state.is_busy = false;
-        #[cfg(target_os = "linux")]
-        state.place.get_or_insert_with(Place::of_this_thread);
         if state.waiting_for_idle > 0 {
             self.idle.notify_all();
         }
@@ -180,11 +172,6 @@ impl Queue {
         state.tally.refused += state.jobs.len() as u64;
         state.jobs.clear();
         state.values = 0;
-        #[cfg(target_os = "linux")]
-        {
-            // Nobody takes jobs any more, and the thread's number may become another's.
-            state.place = None;
-        }
         self.idle.notify_all();
         self.wake_thread(state);
     }
@@ -224,17 +211,6 @@ impl Queue {
 }
 
 impl State {
-    /// Says on which processor the thread runs: on this one if it is to wake up for the first job, on any if it does not keep
-    /// up.
-    fn choose_place(&mut self) {
-        #[cfg(target_os = "linux")]
-        match (&mut self.place, self.jobs.len()) {
-            (Some(place), 1) if self.is_waiting => place.follow(),
-            (Some(place), 2..) => place.free(),
-            (Some(_), _) | (None, _) => {}
-        }
-    }
-
     fn add(&mut self, job: Job) {
         if key(&job).is_some() {
             self.values += 1;
