@@ -66,6 +66,9 @@ pub(crate) enum TaskError {
         /// What is missing.
         missing: String,
     },
+    /// No test program has the name that was asked for.
+    #[error("no test program of that name; `cargo xtask ordinary` without a name runs all")]
+    NoTestProgram,
     /// The tree breaks rules of the code base.
     #[error("{count} rules of the code base are broken")]
     Tidy {

@@ -11,6 +11,7 @@ mod deny;
 mod error;
 mod fuzz;
 mod guests;
+mod ordinary;
 mod page;
 mod places;
 mod program;
@@ -44,6 +45,8 @@ enum Task {
     Demo(demo::Options),
     /// Run every check and every test
     Test(test::Options),
+    /// Run test programs as an ordinary user, where this is root
+    Ordinary(ordinary::Options),
     /// Measure what dispatch, load and start cost, held against peers in the same run
     Bench(bench::Options),
     /// Send events to many plugins, some of them hostile, for minutes, and count what is lost
@@ -80,6 +83,7 @@ fn run(task: &Task) -> Result<(), TaskError> {
         }
         Task::Demo(options) => demo::run(&places, options),
         Task::Test(options) => test::run(&places, options),
+        Task::Ordinary(options) => ordinary::run(&places, options),
         Task::Bench(options) => bench::run(&places, options),
         Task::Soak(options) => soak::run(&places, options),
         Task::Fuzz(options) => fuzz::run(&places, options),

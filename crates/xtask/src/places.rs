@@ -17,6 +17,14 @@ pub(crate) struct Places {
     pub(crate) path: OsString,
 }
 
+/// Where cargo and rustup keep what they need.
+pub(crate) struct RustHomes {
+    /// Packages of the registry, and settings.
+    pub(crate) cargo: PathBuf,
+    /// Toolchains.
+    pub(crate) rustup: PathBuf,
+}
+
 impl Places {
     /// Finds the directories from where this program was built and from the environment.
     pub(crate) fn find() -> Result<Self, TaskError> {
@@ -41,6 +49,15 @@ impl Places {
                 command: program.line(),
                 found: "no target directory".to_owned(),
             })
+    }
+
+    /// Where cargo and rustup keep what they need: named by the environment, else below the home directory.
+    pub(crate) fn rust_homes(&self) -> Result<RustHomes, TaskError> {
+        let below_home = |name: &str| variable("HOME").map(|home| Path::new(&home).join(name));
+        let find = |name: &str, directory: &str| {
+            variable(name).map(PathBuf::from).or_else(|| below_home(directory)).ok_or(TaskError::NoHome)
+        };
+        Ok(RustHomes { cargo: find("CARGO_HOME", ".cargo")?, rustup: find("RUSTUP_HOME", ".rustup")? })
     }
 
     /// `PATH` with a directory in front.

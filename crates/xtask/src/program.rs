@@ -89,6 +89,12 @@ impl Program {
         self.demand(status)
     }
 
+    /// As [`Program::show_and_run`], without showing the command line: for one that says nothing to whoever reads it.
+    pub(crate) fn run_unseen(mut self) -> Result<(), TaskError> {
+        let status = self.command.status().map_err(|source| self.start_error(source))?;
+        self.demand(status)
+    }
+
     /// Shows the command line on stderr, runs it with its words there too, and demands success; stdout stays free for
     /// data.
     pub(crate) fn say_and_run(mut self) -> Result<(), TaskError> {

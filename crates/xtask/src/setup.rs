@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::TaskError;
-use crate::guests;
 use crate::places::Places;
 use crate::program::Program;
+use crate::{guests, ordinary};
 
 /// Version of cargo-deny that the checks are written for.
 const CARGO_DENY: &str = "0.20.2";
@@ -238,7 +238,8 @@ pub(crate) fn run(places: &Places, purpose: Purpose) -> Result<Changed, TaskErro
     let packages = packages(places, purpose)?;
     let rust = rust(places, purpose)?;
     let tools = if purpose == Purpose::Test { cargo_deny(places)? } else { Changed::Nothing };
-    let all = [packages, rust, tools];
+    let user = if purpose == Purpose::Test { ordinary_user(places)? } else { Changed::Nothing };
+    let all = [packages, rust, tools, user];
     Ok(if all.contains(&Changed::Something) { Changed::Something } else { Changed::Nothing })
 }
 
@@ -340,6 +341,26 @@ fn rust(places: &Places, purpose: Purpose) -> Result<Changed, TaskError> {
         println!("Adding to the Rust toolchain: {} ({reason})", words.join(" "));
         Program::new("rustup", &places.root).args(words).show_and_run()?;
     }
+    Ok(Changed::Something)
+}
+
+/// The user as whom test programs run again where this is root.
+fn ordinary_user(places: &Places) -> Result<Changed, TaskError> {
+    let exists = Program::new("id", &places.root).args([ordinary::USER]).answer().is_some();
+    if exists || !rustix::process::geteuid().is_root() {
+        return Ok(Changed::Nothing);
+    }
+    println!("Making the user {}: tests that root would pass run again as somebody else", ordinary::USER);
+    Program::new("useradd", &places.root)
+        .args([
+            "--system",
+            "--user-group",
+            "--no-create-home",
+            "--shell",
+            "/usr/sbin/nologin",
+            ordinary::USER,
+        ])
+        .show_and_run()?;
     Ok(Changed::Something)
 }
 

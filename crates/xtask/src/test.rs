@@ -6,7 +6,7 @@ use crate::error::TaskError;
 use crate::places::Places;
 use crate::program::Program;
 use crate::setup::{self, Purpose};
-use crate::{bench, deny, fuzz, guests, page, tidy};
+use crate::{bench, deny, fuzz, guests, ordinary, page, tidy};
 
 /// Which steps to run.
 #[derive(clap::Args)]
@@ -27,12 +27,13 @@ struct Step {
 }
 
 /// The steps in order.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step { name: "format", about: "sources are formatted", run: format },
     Step { name: "tidy", about: "layers, headers, root contents", run: |places| tidy::run(&places.root) },
     Step { name: "clippy", about: "no lint speaks up", run: clippy },
     Step { name: "plugins", about: "example plugins build and pass their own tests", run: plugins },
     Step { name: "tests", about: "unit, integration and end-to-end tests", run: tests },
+    Step { name: "ordinary", about: "the same as an ordinary user, where this is root", run: ordinary },
     Step { name: "page", about: "the Plugin Manager's page in a browser", run: page::run },
     Step { name: "fuzz", about: "fuzz targets run for a short time without a crash", run: fuzz::smoke },
     Step { name: "doc-tests", about: "examples in the documentation", run: doc_tests },
@@ -100,6 +101,10 @@ fn plugins(places: &Places) -> Result<(), TaskError> {
 
 fn tests(places: &Places) -> Result<(), TaskError> {
     cargo(places, &["test", "--workspace", "--locked", "--lib", "--bins", "--tests"])
+}
+
+fn ordinary(places: &Places) -> Result<(), TaskError> {
+    ordinary::run(places, &ordinary::Options::default())
 }
 
 fn doc_tests(places: &Places) -> Result<(), TaskError> {

@@ -1,0 +1,211 @@
+//! `cargo xtask ordinary`: test programs once more, as an ordinary user.
+//!
+//! Root passes every check of modes and owners, may signal every process and look into each, so tests that run as root miss
+//! what everybody else meets. Where the tests run as root anyway, as they do in a container, the programs that were built for
+//! it are run again under a user that the set-up makes. Elsewhere all tests run as an ordinary user already, and there is
+//! nothing more to do.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+use serde_json::Value;
+
+use crate::error::TaskError;
+use crate::guests;
+use crate::places::{Places, RustHomes};
+use crate::program::Program;
+use crate::setup::{self, Purpose};
+
+/// The user, whom the set-up makes.
+pub(crate) const USER: &str = "conductor-test";
+
+/// Prepares what the user sees and runs a program there.
+const WITHIN: &str = include_str!("ordinary/within.sh");
+
+/// Test programs that are about devices and a browser alone, where the user makes no difference.
+const WITHOUT: [&str; 3] = ["desktop", "jack", "page"];
+
+/// Crates of which no test depends on the user: the tasks themselves, and what plugins are made with.
+const NOT_OF: [&str; 4] = ["xtask", "conductor-plugin", "conductor-plugin-macros", "conductor-abi"];
+
+/// Which test programs to run, and how.
+#[derive(clap::Args, Default)]
+pub(crate) struct Options {
+    /// Run the tests of this crate alone
+    #[arg(long, value_name = "CRATE")]
+    package: Option<String>,
+    /// Run this test program alone; `lib` for the unit tests of a library
+    #[arg(long, value_name = "NAME")]
+    test: Option<String>,
+    /// Arguments of the test programs, such as the name of a test
+    #[arg(last = true, value_name = "ARGUMENT")]
+    arguments: Vec<String>,
+}
+
+/// Runs the test programs as the ordinary user, if this is root.
+pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
+    let uid = geteuid();
+    if !uid.is_root() {
+        println!("All tests run as user {} anyway, who is not root.", uid.as_raw());
+        return Ok(());
+    }
+    setup::run(places, Purpose::Test)?;
+    guests::ALL.iter().try_for_each(|guests| guests.build(places))?;
+    let chosen: Vec<TestProgram> =
+        build(places, options)?.into_iter().filter(|program| program.is_chosen(options)).collect();
+    if chosen.is_empty() {
+        return Err(TaskError::NoTestProgram);
+    }
+    let scratch = tempfile::Builder::new().prefix("conductor-ordinary-").tempdir();
+    let scratch = scratch.map_err(|source| TaskError::File { path: "temporary directory".into(), source })?;
+    let account = Account::find(places)?;
+    let home = scratch.path().join("home");
+    prepare(&home, scratch.path(), &account)?;
+    chosen.iter().try_for_each(|program| {
+        println!("\n-- as {USER}: {} of {}", program.name, program.package);
+        program.run(places, &account, scratch.path(), &home, &options.arguments)
+    })
+}
+
+/// A test program that cargo built.
+struct TestProgram {
+    package: String,
+    name: String,
+    path: PathBuf,
+    /// Directory of its crate, in which cargo would run it.
+    directory: PathBuf,
+}
+
+impl TestProgram {
+    /// Reads a line of cargo's account of a build; `None` if it is about something else.
+    fn read(line: &str) -> Option<Self> {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let target = message.get("target")?;
+        let is_test = message.get("profile")?.get("test")?.as_bool()?;
+        let path = message.get("executable")?.as_str().filter(|_| is_test)?;
+        let directory = Path::new(message.get("manifest_path")?.as_str()?).parent()?;
+        let is_library = target.get("kind")?.as_array()?.iter().any(|kind| kind == "lib");
+        let name = if is_library { "lib" } else { target.get("name")?.as_str()? };
+        Some(Self {
+            package: directory.file_name()?.to_str()?.to_owned(),
+            name: name.to_owned(),
+            path: path.into(),
+            directory: directory.to_owned(),
+        })
+    }
+
+    fn is_chosen(&self, options: &Options) -> bool {
+        let is_named = options.test.as_ref().is_some_and(|name| *name == self.name);
+        let is_left_out = WITHOUT.contains(&self.name.as_str()) || NOT_OF.contains(&self.package.as_str());
+        is_named || (options.test.is_none() && !is_left_out)
+    }
+
+    /// Runs it, in a mount namespace of its own.
+    fn run(
+        &self,
+        places: &Places,
+        account: &Account,
+        scratch: &Path,
+        home: &Path,
+        arguments: &[String],
+    ) -> Result<(), TaskError> {
+        let view = tempfile::Builder::new().prefix("view-").tempdir_in(scratch);
+        let view = view.map_err(|source| TaskError::File { path: scratch.to_owned(), source })?;
+        let target = places.target()?;
+        let RustHomes { cargo, rustup } = places.rust_homes()?;
+        let written = ["plugins", "fixtures", "tmp"].map(|directory| target.join(directory));
+        Program::new("unshare", &self.directory)
+            .args(["--mount", "--propagation", "private", "sh"])
+            .args([scratch.join("within.sh")])
+            .args([view.path().as_os_str()])
+            .args([&account.user, &account.group])
+            .args([&places.root, &target, &cargo, &rustup])
+            .args(["--"])
+            .args(written)
+            .args([
+                "--",
+                "setpriv",
+                "--reuid",
+                &account.user,
+                "--regid",
+                &account.group,
+                "--clear-groups",
+                "--",
+            ])
+            .args(["env", "-C"])
+            .args([self.directory.as_os_str(), self.path.as_os_str()])
+            .args(arguments)
+            .env("HOME", home)
+            .env("USER", USER)
+            .env("LOGNAME", USER)
+            .env("CARGO_HOME", cargo)
+            .env("RUSTUP_HOME", rustup)
+            .run_unseen()
+    }
+}
+
+/// Builds the test programs and lists them.
+fn build(places: &Places, options: &Options) -> Result<Vec<TestProgram>, TaskError> {
+    let mut cargo = Program::cargo(&places.root).args(["test", "--locked", "--no-run"]);
+    cargo = match &options.package {
+        Some(package) => cargo.args(["--package", package]),
+        None => cargo.args(["--workspace"]),
+    };
+    cargo = cargo.args(["--lib", "--bins", "--tests", "--message-format", "json-render-diagnostics"]);
+    println!("$ {}", cargo.line());
+    Ok(cargo.stdout()?.lines().filter_map(TestProgram::read).collect())
+}
+
+/// Numbers of the user.
+struct Account {
+    user: String,
+    group: String,
+}
+
+impl Account {
+    fn find(places: &Places) -> Result<Self, TaskError> {
+        let number = |option: &str| {
+            let printed = Program::new("id", &places.root).args([option, USER]).stdout()?;
+            Ok::<_, TaskError>(printed.trim().to_owned())
+        };
+        Ok(Self { user: number("-u")?, group: number("-g")? })
+    }
+}
+
+/// Makes the user's home, in a scratch directory that the user can reach, and the script beside it.
+fn prepare(home: &Path, scratch: &Path, account: &Account) -> Result<(), TaskError> {
+    let failed = |source| TaskError::File { path: home.to_owned(), source };
+    fs::create_dir(home).map_err(failed)?;
+    fs::write(scratch.join("within.sh"), WITHIN).map_err(failed)?;
+    let searchable = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+    fs::set_permissions(scratch, searchable).map_err(failed)?;
+    let number = |text: &str| text.parse::<u32>().ok();
+    std::os::unix::fs::chown(home, number(&account.user), number(&account.group)).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUILT: &str = r#"{"reason":"compiler-artifact","manifest_path":"/w/crates/conductor-core/Cargo.toml",
+        "target":{"kind":["test"],"name":"workers"},"profile":{"test":true},"executable":"/t/debug/deps/workers-1"}"#;
+
+    #[test]
+    fn test_programs_are_told_from_what_else_is_built() {
+        let program = TestProgram::read(BUILT).expect("a test program");
+        assert_eq!((program.package.as_str(), program.name.as_str()), ("conductor-core", "workers"));
+        assert_eq!(program.directory, Path::new("/w/crates/conductor-core"));
+        assert!(TestProgram::read(&BUILT.replace("\"test\":true", "\"test\":false")).is_none());
+        assert!(TestProgram::read(r#"{"reason":"build-finished","success":true}"#).is_none());
+        let library = TestProgram::read(&BUILT.replace("[\"test\"]", "[\"lib\"]")).expect("a test program");
+        assert_eq!(library.name, "lib");
+    }
+
+    #[test]
+    fn what_is_about_devices_runs_only_when_it_is_named() {
+        let program = TestProgram::read(&BUILT.replace("workers", "jack")).expect("a test program");
+        assert!(!program.is_chosen(&Options::default()));
+        assert!(program.is_chosen(&Options { test: Some("jack".to_owned()), ..Options::default() }));
+    }
+}
