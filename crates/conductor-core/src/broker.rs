@@ -10,12 +10,15 @@ mod rate;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Op, Risk, Status};
 
-use crate::audit::{AuditSink, PluginAudit};
+use crate::audit::{
+    Asked, AuditSink, HIGH_RISK_RECORDS_AT_ONCE, HIGH_RISK_RECORDS_PER_MINUTE, PluginAudit, Ticket,
+    Unrecordable,
+};
 use crate::capability::filesystem::DataAccess;
 #[cfg(target_os = "linux")]
 use crate::capability::subprocess;
@@ -23,7 +26,7 @@ use crate::capability::system_control::Desktop;
 use crate::capability::{Call, Operation, Refusal, audio, granted, midi, network, system_control};
 use crate::config::Limits;
 use crate::devices::Devices;
-use crate::grant::{Grants, SessionGrants};
+use crate::grant::{Decision, Deed, DeedNumber, Grants, Once, SessionGrants, Taken};
 use crate::outcome::Limit;
 use crate::recorder::Recorder;
 
@@ -92,7 +95,7 @@ impl Broker {
             changes: Changes::default(),
             handles: Handles::default(),
             connections: network::Connections::new(limits.max_network_bytes_per_minute),
-            used: AtomicU8::new(0),
+            once: Mutex::default(),
             files: AtomicU8::new(FILES_AS_GRANTED),
             data_dir: OnceLock::new(),
             desktop: system_control::Uses::default(),
@@ -123,8 +126,8 @@ pub struct Session {
     changes: Changes,
     handles: Handles,
     connections: network::Connections,
-    /// A bit for each capability that was made use of.
-    used: AtomicU8,
+    /// The grants for once that the call under way has used.
+    once: Mutex<Vec<Once>>,
     /// What is to become of the plugin's view of its files.
     files: AtomicU8,
     /// The plugin's own directory, if it has one.
@@ -184,7 +187,7 @@ impl Session {
         Answer { status, bytes, fuel, refused_by }
     }
 
-    /// What the plugin may do now.
+    /// What the plugin may do now. What is granted for once and in use is among it.
     #[must_use]
     pub fn grants(&self) -> Arc<Grants> {
         Arc::clone(&self.grants.read().unwrap_or_else(PoisonError::into_inner))
@@ -192,7 +195,12 @@ impl Session {
 
     /// Changes what the plugin may do, from its next operation on and for operations under way.
     pub fn set_grants(&self, grants: Grants) {
-        *self.grants.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(grants);
+        let used = self.once().clone();
+        // What others have used is none of its own.
+        let number = DeedNumber::next();
+        let grants =
+            Arc::new(grants).keeping(|once| once.is_open_to(Deed::Beginning(number)) || used.contains(once));
+        *self.grants.write().unwrap_or_else(PoisonError::into_inner) = grants;
         self.grants_changed();
     }
 
@@ -243,10 +251,40 @@ impl Session {
             && self.files.swap(FILES_AS_GRANTED, Ordering::AcqRel) != FILES_AS_GRANTED
     }
 
-    /// Which capabilities were made use of, since this was last called.
-    pub(crate) fn take_used(&self) -> impl Fn(Capability) -> bool + use<> {
-        let used = self.used.swap(0, Ordering::AcqRel);
-        move |capability| used & bit(capability) != 0
+    /// Takes the files that are granted for once for the call that is about to begin; `false` if a call of another plugin
+    /// took them first.
+    pub(crate) fn take_files_for_call(&self) -> bool {
+        match self.grants().decision(Capability::Filesystem) {
+            Decision::Granted(grant) => match Taken::from(grant, DeedNumber::next()) {
+                Some(taken) => {
+                    self.once().extend(taken.keep());
+                    true
+                }
+                None => false,
+            },
+            Decision::NotDeclared
+            | Decision::NotGranted { .. }
+            | Decision::Denied
+            | Decision::AboveCeiling { .. }
+            | Decision::NothingToGrant => true,
+        }
+    }
+
+    /// What the plugin may do with files in the call that is under way.
+    pub(crate) fn file_grants(&self) -> Arc<Grants> {
+        let used = self.once();
+        self.grants().keeping(|once| used.contains(once))
+    }
+
+    /// Ends the grants for once that were used, with the call that used them; says whether there are any.
+    pub(crate) fn end_deeds(&self) -> bool {
+        let used = std::mem::take(&mut *self.once());
+        used.iter().for_each(Once::end);
+        !used.is_empty()
+    }
+
+    fn once(&self) -> MutexGuard<'_, Vec<Once>> {
+        self.once.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Operations that were denied so far.
@@ -297,7 +335,7 @@ impl Session {
 
     /// The plugin's own directory on this machine, if it may write there now.
     pub(crate) fn data_directory(&self) -> Option<PathBuf> {
-        let writable = DataAccess::of(&self.grants()) == DataAccess::ReadWrite;
+        let writable = DataAccess::of(&self.file_grants()) == DataAccess::ReadWrite;
         self.data_dir.get().cloned().filter(|_| writable)
     }
 
@@ -318,9 +356,9 @@ impl Session {
         &self.handles
     }
 
-    /// Keeps `live` open for the plugin and returns its number.
-    pub(crate) fn keep_open(&self, live: Arc<dyn Live>) -> Result<u32, Refusal> {
-        self.handles.insert(live, || self.grants())
+    /// Keeps open what a deed has begun, and returns its number.
+    pub(crate) fn keep_open(&self, live: Arc<dyn Live>, deed: Deed) -> Result<u32, Refusal> {
+        self.handles.insert(live, deed, || self.grants())
     }
 
     /// Largest request and largest answer in bytes.
@@ -381,46 +419,103 @@ impl Session {
         }
     }
 
-    fn perform<O: Operation>(&self, request: &[u8], deadline: Instant) -> Result<Vec<u8>, Refusal> {
+    fn perform<O: Operation>(&self, bytes: &[u8], deadline: Instant) -> Result<Vec<u8>, Refusal> {
         if let Some(recorder) = self.recorder.get()
-            && let Some(scope) = O::parse(request).ok().and_then(|request| O::needs(&request))
+            && let Some(scope) = O::parse(bytes).ok().and_then(|request| O::needs(&request))
         {
             recorder.note(O::CAPABILITY, scope);
         }
-        let grants = self.grants();
-        let grant =
-            granted(&grants, O::CAPABILITY).inspect_err(|refusal| self.record::<O>(&"", Err(refusal)))?;
-        let request = O::parse(request)?;
-        let call = Call { session: self, deadline };
-        let permit = O::check(&request, grant).and_then(|permit| self.recordable::<O>().map(|()| permit));
-        let result = permit.and_then(|permit| O::act(&request, permit, &call));
-        if result.is_ok() {
-            self.used.fetch_or(bit(O::CAPABILITY), Ordering::AcqRel);
-        }
+        // Who lacks the capability altogether is refused before anybody looks at the request.
+        granted(&self.grants(), O::CAPABILITY).inspect_err(|refusal| {
+            self.refused(&Asked::new(O::CAPABILITY, O::NAME, O::CAPABILITY.risk(), &"", bytes), refusal);
+        })?;
+        let request = O::parse(bytes)?;
+        let Begun { permit, deed, risk, ticket } = self.begin::<O>(&request, bytes)?;
+        let result = O::act(&request, permit, &Call { session: self, deadline, deed });
         if O::RECORDS_USE || result.is_err() {
-            self.record::<O>(&request, result.as_ref().map(Vec::len));
+            let asked = Asked::new(O::CAPABILITY, O::NAME, risk, &request, bytes);
+            self.count_denial(result.as_ref().err());
+            self.audit.end(ticket, &asked, result.as_ref().map(Vec::len));
         }
         result
     }
 
-    /// Refuses what is of high risk while the audit log cannot be written. The refusal is written to it, if that works again.
-    fn recordable<O: Operation>(&self) -> Result<(), Refusal> {
-        if O::CAPABILITY.risk() < Risk::High || !self.audit.is_failing() {
-            return Ok(());
+    /// Holds a request against the grants, uses up what is granted for once, and records what is of high risk; without
+    /// any of that it is not done.
+    fn begin<O: Operation>(&self, request: &O::Request<'_>, bytes: &[u8]) -> Result<Begun<O>, Refusal> {
+        let asked = |risk| Asked::new(O::CAPABILITY, O::NAME, risk, request, bytes);
+        let number = DeedNumber::next();
+        let deed = if O::GOES_ON { Deed::GoingOn } else { Deed::Beginning(number) };
+        loop {
+            let grants = self.grants().open_to(deed);
+            let grant = granted(&grants, O::CAPABILITY);
+            let checked = grant.and_then(|grant| Ok((O::check(request, grant)?, grant)));
+            let (permit, grant) =
+                checked.inspect_err(|refusal| self.refused(&asked(O::risk(request, None)), refusal))?;
+            let risk = O::risk(request, Some(&permit));
+            let asked = asked(risk);
+            let taken = if O::GOES_ON {
+                None
+            } else {
+                // Where another deed was faster, what it has used is not seen at the next look.
+                let Some(taken) = Taken::from(grant, number) else { continue };
+                Some(taken)
+            };
+            let ticket = self.audit.begin(&asked).map_err(|why| {
+                let refusal = unrecordable(O::CAPABILITY, why);
+                self.refused(&asked, &refusal);
+                refusal
+            })?;
+            let deed = match taken {
+                Some(taken) => {
+                    self.once().extend(taken.keep());
+                    Deed::Begun(number)
+                }
+                None => Deed::GoingOn,
+            };
+            return Ok(Begun { permit, deed, risk, ticket });
         }
-        let reason = format!("{} is not done while the audit log cannot be written", O::CAPABILITY);
-        Err(Refusal::new(Status::Unavailable, reason))
     }
 
-    fn record<O: Operation>(&self, request: &dyn std::fmt::Display, result: Result<usize, &Refusal>) {
-        if result.is_err_and(|refusal| refusal.status == Status::Denied) {
+    fn refused(&self, asked: &Asked<'_>, refusal: &Refusal) {
+        self.count_denial(Some(refusal));
+        self.audit.refused(asked, refusal);
+    }
+
+    fn count_denial(&self, refusal: Option<&Refusal>) {
+        if refusal.is_some_and(|refusal| refusal.status == Status::Denied) {
             self.denials.fetch_add(1, Ordering::Relaxed);
         }
-        self.audit.capability(O::CAPABILITY, O::NAME, request, result);
     }
 }
 
-/// The bit that stands for a capability.
-const fn bit(capability: Capability) -> u8 {
-    1 << capability as u8
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.end_deeds();
+    }
+}
+
+/// Something that a plugin asked for and that is being done.
+struct Begun<O: Operation> {
+    permit: O::Permit,
+    deed: Deed,
+    risk: Risk,
+    ticket: Ticket,
+}
+
+/// Why something of high risk is not done: that it was is to be found in the audit log, or it was not.
+fn unrecordable(capability: Capability, why: Unrecordable) -> Refusal {
+    match why {
+        Unrecordable::TooMany => {
+            let reason = format!(
+                "{capability} at most {HIGH_RISK_RECORDS_AT_ONCE} times in a row and \
+                 {HIGH_RISK_RECORDS_PER_MINUTE} times a minute, because each time is recorded"
+            );
+            Refusal::new(Status::RateLimited, reason)
+        }
+        Unrecordable::NotRecorded => {
+            let reason = format!("{capability} is not done while the audit log cannot be written");
+            Refusal::new(Status::Unavailable, reason)
+        }
+    }
 }

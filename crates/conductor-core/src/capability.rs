@@ -13,13 +13,14 @@ pub(crate) mod system_control;
 mod waiting;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
-use conductor_abi::{Capability, Status};
+use conductor_abi::{Capability, Risk, Status};
 use serde::Deserialize;
 
-use crate::broker::Session;
-use crate::grant::{Decision, Grant, Grants};
+use crate::broker::{Live, Session};
+use crate::grant::{Decision, Deed, Grant, Grants};
 use crate::outcome::Limit;
 
 /// One operation of one capability.
@@ -32,6 +33,9 @@ pub(crate) trait Operation {
 
     /// Whether each use is recorded; looking whether something came through what is open says nothing new.
     const RECORDS_USE: bool = true;
+
+    /// Whether it only goes on with what an earlier operation has begun and left open, so that no grant is used by it.
+    const GOES_ON: bool = false;
 
     /// The request, decoded and held against the rules of the operation; it may borrow from the guest's bytes.
     type Request<'a>: fmt::Display;
@@ -50,6 +54,11 @@ pub(crate) trait Operation {
     /// Holds a request against what was declared and granted.
     fn check(request: &Self::Request<'_>, grant: &Grant) -> Result<Self::Permit, Refusal>;
 
+    /// The risk of doing it; without a permit, as far as the request shows.
+    fn risk(_request: &Self::Request<'_>, _permit: Option<&Self::Permit>) -> Risk {
+        Self::CAPABILITY.risk()
+    }
+
     /// Does what was asked for.
     fn act(request: &Self::Request<'_>, permit: Self::Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal>;
 }
@@ -60,6 +69,20 @@ pub(crate) struct Call<'a> {
     pub(crate) session: &'a Session,
     /// When the plugin's time is over.
     pub(crate) deadline: Instant,
+    /// What the operation is to grants for once.
+    pub(crate) deed: Deed,
+}
+
+impl Call<'_> {
+    /// What the operation may rely on now.
+    pub(crate) fn grants(&self) -> Arc<Grants> {
+        self.session.grants().open_to(self.deed)
+    }
+
+    /// Keeps open what the operation has begun, and returns its number.
+    pub(crate) fn keep_open(&self, live: Arc<dyn Live>) -> Result<u32, Refusal> {
+        self.session.keep_open(live, self.deed)
+    }
 }
 
 /// Why an operation was not done: a status for the plugin's code and a reason for its author.

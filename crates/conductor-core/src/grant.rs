@@ -3,9 +3,12 @@
 mod approvals;
 mod choices;
 mod decision;
+mod once;
 mod pending;
 mod spec;
 pub mod store;
+
+use std::sync::Arc;
 
 use conductor_abi::{Capability, CapabilityRequest, Risk};
 use conductor_signing::TrustLevel;
@@ -18,6 +21,8 @@ pub(crate) use approvals::{Approvals, Decided, SessionGrants};
 pub use choices::Choices;
 use choices::Chosen;
 pub use decision::{Allowance, CapabilityDecision, Decision, Grant, GrantSource};
+pub use once::Once;
+pub(crate) use once::{Deed, DeedNumber, Taken};
 pub use pending::{Earlier, Requested};
 pub use spec::GrantSpec;
 
@@ -109,6 +114,23 @@ impl Grants {
         decided.map_or(&Decision::NotDeclared, |decided| &decided.decision)
     }
 
+    /// What of it a deed may rely on: grants for once that another deed has used are no more.
+    pub(crate) fn open_to(self: &Arc<Self>, deed: Deed) -> Arc<Self> {
+        self.keeping(|once| once.is_open_to(deed))
+    }
+
+    /// Leaves out grants for once that are not among those.
+    pub(crate) fn keeping(self: &Arc<Self>, is_kept: impl Fn(&Once) -> bool) -> Arc<Self> {
+        let of = |decided: &CapabilityDecision| decided.decision.onces().any(|once| !is_kept(once));
+        if !self.decisions.iter().any(of) {
+            return Arc::clone(self);
+        }
+        let decisions = self.decisions.iter().map(|CapabilityDecision { capability, decision }| {
+            CapabilityDecision { capability: *capability, decision: decision.keeping(&is_kept) }
+        });
+        Arc::new(Self { decisions: decisions.collect() })
+    }
+
     /// Takes a capability away.
     pub fn revoke(&mut self, capability: Capability) {
         for decided in self.decisions.iter_mut().filter(|decided| decided.capability == capability) {
@@ -159,6 +181,7 @@ fn below_ceiling(
     let mut allowed = if has_word { explicit(&declared, chosen) } else { automatic(&declared) };
     allowed
         .extend(chosen.approved.iter().map(|scope| Allowance::new((*scope).clone(), GrantSource::Approved)));
+    allowed.extend(chosen.once.iter().map(|(scope, once)| Allowance::for_once(scope.clone(), once.clone())));
     let Some(lowest) = allowed.iter().map(|allowance| allowance.scope().risk()).min() else {
         return if chosen.is_any() {
             Decision::NothingToGrant

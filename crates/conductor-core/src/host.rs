@@ -133,7 +133,8 @@ impl Host {
     #[must_use]
     pub fn audited(mut self, sink: Arc<dyn AuditSink>) -> Self {
         let (host_version, walls) = (env!("CARGO_PKG_VERSION"), self.walls.standing());
-        sink.record(&AuditRecord::now(
+        // The sink tells of records that it lost.
+        let _ = sink.record(&AuditRecord::now(
             None,
             AuditEvent::HostStarted { pid: std::process::id(), host_version, walls },
         ));
@@ -216,7 +217,7 @@ impl Host {
         loaded: &Result<Box<dyn Plugin>, LoadError>,
     ) {
         if let Some(sink) = self.broker.audit() {
-            sink.record(&match loaded {
+            let _ = sink.record(&match loaded {
                 Ok(plugin) => AuditRecord::loaded(plugin.as_ref(), options.accept_unsigned),
                 Err(cause) => AuditRecord::refused(file, cause),
             });
@@ -227,7 +228,7 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         if let Some(sink) = self.broker.audit() {
-            sink.record(&AuditRecord::now(None, AuditEvent::HostStopped { pid: std::process::id() }));
+            let _ = sink.record(&AuditRecord::now(None, AuditEvent::HostStopped { pid: std::process::id() }));
         }
     }
 }

@@ -58,7 +58,9 @@ pub(crate) fn load(
         limits,
         options: options.clone(),
     };
-    let surroundings = plan.surroundings(&decided.grants).map_err(|source| LoadError::Setup { source })?;
+    // Files that are granted for once are for a call, which this is not.
+    let lasting = Arc::new(decided.grants.clone()).keeping(|_once| false);
+    let surroundings = plan.surroundings(&lasting).map_err(|source| LoadError::Setup { source })?;
     let info = PluginInfo {
         name: plugin.name().clone(),
         version,
@@ -70,6 +72,9 @@ pub(crate) fn load(
         manifest,
     };
     let session = broker.session(info.name.as_str(), decided.grants.clone(), &limits);
+    if !decided.once.is_empty() {
+        session.change_files(false);
+    }
     if let Some(recorder) = &options.recorder {
         session.write_down(recorder);
     }
@@ -113,6 +118,7 @@ impl Plugin for Loaded {
         if let Err(suspension) = admitted {
             return CallReport::without_call(Outcome::Suspended { suspension }, Duration::ZERO);
         }
+        self.permission.call_begins();
         if let Err(outcome) = self.see_granted_files() {
             return CallReport::without_call(outcome, Duration::ZERO);
         }
@@ -319,7 +325,7 @@ impl Loaded {
         if !self.session.take_changed_files() {
             return Ok(());
         }
-        let surroundings = self.plan.surroundings(&self.session.grants());
+        let surroundings = self.plan.surroundings(&self.session.file_grants());
         self.running.restart_with(surroundings.map_err(|error| {
             // It must not go on with the files that it saw before.
             self.session.change_files(true);

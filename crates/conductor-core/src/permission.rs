@@ -16,7 +16,7 @@ use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::Limits;
 use crate::grant::store::{Holder, StoredGrant};
 use crate::grant::{
-    ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, Grants, Requested,
+    ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, Grants, Once, Requested,
 };
 use crate::runtime::Interrupt;
 use crate::scope::Scope;
@@ -167,21 +167,29 @@ impl Permission {
     /// Whether a grant has ended by `now`, so that it is time for [`Permission::refresh`].
     #[must_use]
     pub fn has_ended_grants(&self, now: Timestamp) -> bool {
-        self.decided().next_end.is_some_and(|end| end <= now)
+        let decided = self.decided();
+        decided.next_end.is_some_and(|end| end <= now) || decided.once.iter().any(Once::is_over)
     }
 
-    /// Ends the grants that last for one call, after a call.
-    pub(crate) fn call_ended(&self) {
-        if !self.decided().has_once {
-            return;
+    /// Takes files that are granted for once for the call that is about to begin.
+    pub(crate) fn call_begins(&self) {
+        // A call that did not come to its end may have left some.
+        let has_ended = self.0.session.end_deeds();
+        // Another plugin of the same file may have been faster.
+        if !self.0.session.take_files_for_call() || has_ended {
+            self.decide_again();
         }
-        let was_used = self.0.session.take_used();
-        let sees_files = DataAccess::of(&self.0.session.grants()) != DataAccess::None;
-        let ended = self
-            .0
-            .approvals
-            .used(|capability| was_used(capability) || (capability == Capability::Filesystem && sees_files));
-        if ended && let Err(error) = self.refresh() {
+    }
+
+    /// Ends the grants for once that were used in a call, after it.
+    pub(crate) fn call_ended(&self) {
+        if self.0.session.end_deeds() {
+            self.decide_again();
+        }
+    }
+
+    fn decide_again(&self) {
+        if let Err(error) = self.refresh() {
             // What cannot be decided anew is not granted either.
             tracing::error!(plugin = %self.plugin_name(), "grants cannot be read: {error}");
             self.apply(&Grants::none());
@@ -198,7 +206,7 @@ impl Permission {
         let before = session.grants();
         session.set_grants(grants.clone());
         let files = |grants: &Grants| (DataAccess::of(grants), DataQuota::of(grants, limits));
-        let (old, new) = (files(&before), files(grants));
+        let (old, new) = (files(&before), files(&session.grants()));
         if old == new {
             return;
         }

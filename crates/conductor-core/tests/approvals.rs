@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Risk};
-use conductor_core::audit::{AuditRecord, AuditSink};
+use conductor_core::audit::{AuditKey, AuditRecord, AuditSink, NotRecorded};
 use conductor_core::grant::store::GrantStore;
 use conductor_core::grant::{ApprovalError, GrantDuration};
 use conductor_core::{Host, LoadError, Outcome, Plugin, PluginOptions, Suspension, WasmConfig};
@@ -305,14 +305,22 @@ fn decisions_that_cannot_be_read_stop_loading() {
 }
 
 /// A sink that fails when told to.
-#[derive(Default)]
-struct Sink(AtomicBool);
+struct Sink {
+    fails: AtomicBool,
+    key: AuditKey,
+}
 
 impl AuditSink for Sink {
-    fn record(&self, _record: &AuditRecord) {}
+    fn record(&self, _record: &AuditRecord) -> Result<(), NotRecorded> {
+        if self.is_failing() { Err(NotRecorded) } else { Ok(()) }
+    }
+
+    fn key(&self) -> &AuditKey {
+        &self.key
+    }
 
     fn is_failing(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.fails.load(Ordering::Relaxed)
     }
 }
 
@@ -320,10 +328,10 @@ impl AuditSink for Sink {
 fn nothing_is_granted_that_cannot_be_recorded() {
     let place = Place::new();
     let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
-    let sink = Arc::new(Sink::default());
+    let sink = Arc::new(Sink { fails: AtomicBool::new(false), key: AuditKey::from_bytes([7; 32]) });
     let host = place.host().audited(Arc::clone(&sink) as _);
     let mut plugin = load(&host, &path);
-    sink.0.store(true, Ordering::Relaxed);
+    sink.fails.store(true, Ordering::Relaxed);
     let grant = |plugin: &dyn Plugin| {
         plugin.permission().approve(Capability::Filesystem, None, &GrantDuration::Always, None)
     };
@@ -331,9 +339,9 @@ fn nothing_is_granted_that_cannot_be_recorded() {
     assert!(matches!(refused, Err(ApprovalError::NotAudited)), "{refused:?}");
     assert_eq!(call(plugin.as_mut()), BADF);
     assert!(!GrantStore::file(&place.path("config")).exists());
-    sink.0.store(false, Ordering::Relaxed);
+    sink.fails.store(false, Ordering::Relaxed);
     grant(plugin.as_ref()).expect("granted");
-    sink.0.store(true, Ordering::Relaxed);
+    sink.fails.store(true, Ordering::Relaxed);
     assert_eq!(call(plugin.as_mut()), 0, "what runs goes on");
     plugin.permission().deny(Capability::Filesystem).expect("what is taken away needs no record");
     assert_eq!(call(plugin.as_mut()), BADF);

@@ -9,7 +9,7 @@ import { say } from './toast.js';
 import { theirs, visible, when } from './text.js';
 
 const DURATIONS = [
-  ['once', 'Once', 'until the end of the first call that uses it'],
+  ['once', 'Once', 'for the first use that begins, whatever becomes of it'],
   ['session', 'This session', 'until the daemon ends'],
   ['until', 'Until a date', ''],
   ['always', 'Always', 'until you revoke it'],

@@ -15,7 +15,7 @@ use conductor_abi::{
     AudioOpen, Capability, HttpRequest, MediaKey, MidiSend, MuteChange, Op, ProgramRun, Risk, VolumeChange,
     VolumeState,
 };
-use conductor_core::audit::{AuditEvent, AuditRecord, AuditSink};
+use conductor_core::audit::{AuditEvent, AuditKey, AuditRecord, AuditSink, NotRecorded};
 use conductor_core::devices::{AudioError, AudioOutputs, AudioSource};
 use conductor_core::grant::GrantDuration;
 use conductor_core::launcher::Launcher;
@@ -87,12 +87,22 @@ impl Case {
     }
 }
 
-#[derive(Default)]
-struct Audit(Mutex<Vec<AuditRecord>>);
+struct Audit(Mutex<Vec<AuditRecord>>, AuditKey);
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self(Mutex::default(), AuditKey::from_bytes([7; 32]))
+    }
+}
 
 impl AuditSink for Audit {
-    fn record(&self, record: &AuditRecord) {
+    fn record(&self, record: &AuditRecord) -> Result<(), NotRecorded> {
         self.0.lock().expect("records").push(record.clone());
+        Ok(())
+    }
+
+    fn key(&self) -> &AuditKey {
+        &self.1
     }
 }
 

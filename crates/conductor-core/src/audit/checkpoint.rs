@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use conductor_signing::{KeyPaths, PublicKey, Signature, SigningKey, UtcTime, atomic_file, dsse, guarded};
 use serde::{Deserialize, Serialize};
 
-use super::Head;
 use super::file::beside;
+use super::{AuditKey, Head};
 
 /// What a checkpoint's signature says that it is over.
 const PAYLOAD_TYPE: &str = "application/vnd.conductor.audit-checkpoint.v1+json";
@@ -65,6 +65,11 @@ impl Notary {
             key
         };
         Ok(Self { path: file(log), key })
+    }
+
+    /// The key under which the requests of this log are told apart.
+    pub(super) fn request_key(&self) -> AuditKey {
+        self.key.with_seed(AuditKey::of_seed)
     }
 
     /// Replaces the checkpoint.

@@ -1,61 +1,90 @@
 //! The records of one plugin, as many as it may make.
+//!
+//! A deed of high risk is recorded before it begins, and not done where that is impossible. What is of less risk is recorded
+//! when it has been done.
 
-use std::collections::BTreeMap;
+mod again;
+
+use std::cell::OnceCell;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use conductor_abi::{Capability, Status};
+use conductor_abi::{Capability, Risk, Status};
 use tracing::{info, warn};
 
-use super::{AuditEvent, AuditRecord, AuditSink, AuditText};
+use super::budget::{Budgets, Sort};
+use super::{AuditEvent, AuditKey, AuditRecord, AuditSink, AuditText, NotRecorded, RequestCode};
 use crate::capability::Refusal;
 use crate::outcome::Outcome;
 
-/// Most records of one plugin and kind in a row, after which it has to wait. There are two kinds, so that a plugin which
-/// works much does not hide what it was refused: what it did, and what it was refused or failed at.
-pub const MAX_RECORDS_AT_ONCE: u32 = 100;
-
-/// Records of one plugin and kind in a minute, in the long run; the rest are counted. Stops a plugin from filling the
-/// log, and so from pushing out what is recorded of others.
-pub const RECORDS_PER_MINUTE: u32 = 30;
-
-/// Most different uses of one call that are told apart to be summed up; each takes memory until the call ends.
-const MAX_TOLD_APART: usize = 64;
+use again::{Repeated, Seen};
 
 /// What is recorded about one plugin.
 pub(crate) struct PluginAudit {
     plugin: String,
     sink: Option<Arc<dyn AuditSink>>,
-    uses: Budget,
-    troubles: Budget,
-    /// Records left out since the last one that was written.
-    left_out: AtomicU64,
+    budgets: Budgets,
     /// What was recorded of the call that is under way, and was done again since.
-    of_call: Mutex<BTreeMap<Use, Again>>,
+    seen: Seen,
 }
 
-/// A use of a capability, as it is recorded.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Use {
+/// What a plugin asks for, as it is recorded.
+pub(crate) struct Asked<'a> {
     capability: Capability,
     operation: &'static str,
-    request: AuditText,
+    risk: Risk,
+    /// What is shown of it.
+    shown: &'a dyn fmt::Display,
+    /// All of it.
+    bytes: &'a [u8],
+    code: OnceCell<RequestCode>,
 }
 
-/// What came after the first of the same uses.
-#[derive(Clone, Copy, Default)]
-struct Again {
-    times: u64,
-    bytes: u64,
+/// How far something is recorded that is being done.
+pub(crate) struct Ticket(Standing);
+
+enum Standing {
+    /// Not at all: it is when it has been done.
+    Unrecorded,
+    /// As begun, and there is room for what becomes of it.
+    Begun,
+    /// As the same that was recorded in this call before; it is counted.
+    Again,
+}
+
+/// Why something of high risk cannot be recorded, and so is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unrecordable {
+    /// The plugin has made as many records as it may.
+    TooMany,
+    /// The log cannot be written.
+    NotRecorded,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) const fn new(
+        capability: Capability,
+        operation: &'static str,
+        risk: Risk,
+        shown: &'a dyn fmt::Display,
+        bytes: &'a [u8],
+    ) -> Self {
+        Self { capability, operation, risk, shown, bytes, code: OnceCell::new() }
+    }
+
+    fn code(&self, key: &AuditKey) -> RequestCode {
+        *self.code.get_or_init(|| key.code(self.operation, self.bytes))
+    }
+
+    fn shown(&self) -> AuditText {
+        AuditText::of(&self.shown)
+    }
 }
 
 impl PluginAudit {
-    pub(crate) const fn new(plugin: String, sink: Option<Arc<dyn AuditSink>>) -> Self {
-        let (uses, troubles) = (Budget::new(), Budget::new());
-        let of_call = Mutex::new(BTreeMap::new());
-        Self { plugin, sink, uses, troubles, left_out: AtomicU64::new(0), of_call }
+    pub(crate) fn new(plugin: String, sink: Option<Arc<dyn AuditSink>>) -> Self {
+        Self { plugin, sink, budgets: Budgets::new(), seen: Seen::default() }
     }
 
     /// The plugin's name.
@@ -63,80 +92,116 @@ impl PluginAudit {
         &self.plugin
     }
 
-    /// Records that the plugin used a capability, or tried to. `result` is the length of the answer, or why there is
-    /// none. The first of the same uses in a call is recorded at once, the others together at its end.
-    pub(crate) fn capability(
-        &self,
-        capability: Capability,
-        operation: &'static str,
-        request: &dyn fmt::Display,
-        result: Result<usize, &Refusal>,
-    ) {
-        if let Ok(bytes) = result
-            && self.is_again(capability, operation, request, bytes as u64)
-        {
-            return;
-        }
-        let budget = if result.is_ok() { &self.uses } else { &self.troubles };
-        let Some(left_out) = self.admit(budget) else { return };
-        trace(&self.plugin, capability, operation, request, result, left_out);
-        self.write(left_out, || {
-            let request = AuditText::of(request);
-            match result {
-                Ok(bytes) => {
-                    AuditEvent::CapabilityUsed { capability, operation, request, bytes: bytes as u64 }
-                }
-                Err(Refusal { status: Status::Denied, reason, .. }) => {
-                    let reason = AuditText::of(reason);
-                    AuditEvent::CapabilityDenied { capability, operation, request, reason }
-                }
-                Err(Refusal { reason, .. }) => {
-                    let reason = AuditText::of(reason);
-                    AuditEvent::CapabilityFailed { capability, operation, request, reason }
-                }
+    /// Records, if it is of high risk, that something is about to be done. Without a ticket it must not be.
+    pub(crate) fn begin(&self, asked: &Asked<'_>) -> Result<Ticket, Unrecordable> {
+        let Some(sink) = self.sink.as_ref().filter(|_| asked.risk == Risk::High) else {
+            return Ok(Ticket(Standing::Unrecorded));
+        };
+        let code = asked.code(sink.key());
+        let budget = self.budgets.of(Sort::Use(asked.risk));
+        let admit = || budget.admit(Instant::now()).ok_or(Unrecordable::TooMany);
+        let is_again = self.seen.repeat(asked.risk, &code, |is_first| {
+            if sink.is_failing() {
+                return Err(Unrecordable::NotRecorded);
             }
-        });
+            // What is the same again is summed up in one record, for which there must be room as well.
+            if is_first { admit().map(|left_out| budget.leave_out(left_out)) } else { Ok(()) }
+        })?;
+        if is_again {
+            return Ok(Ticket(Standing::Again));
+        }
+        let left_out = admit()?;
+        let Asked { capability, operation, .. } = *asked;
+        let event =
+            AuditEvent::CapabilityBegun { capability, operation, request: asked.shown(), request_hmac: code };
+        self.write(Some(Sort::Use(asked.risk)), left_out, event)
+            .map_err(|NotRecorded| Unrecordable::NotRecorded)?;
+        self.seen.remember(asked.risk, code, Repeated::new(capability, operation, asked.shown()));
+        Ok(Ticket(Standing::Begun))
     }
 
-    /// Whether the same use is recorded already in this call; then it is counted.
-    fn is_again(
-        &self,
-        capability: Capability,
-        operation: &'static str,
-        request: &dyn fmt::Display,
-        bytes: u64,
-    ) -> bool {
-        if self.sink.is_none() {
-            return false;
+    /// Records what became of something that was begun. `result` is the length of the answer, or why there is none. The
+    /// first of the same uses in a call is recorded at once, the others together at its end.
+    pub(crate) fn end(&self, Ticket(standing): Ticket, asked: &Asked<'_>, result: Result<usize, &Refusal>) {
+        match (standing, result) {
+            (Standing::Begun, result) => self.became(asked, None, 0, result),
+            (Standing::Again, Ok(bytes)) => {
+                if let Some(sink) = &self.sink {
+                    self.seen.answered(asked.risk, &asked.code(sink.key()), bytes as u64);
+                }
+            }
+            (Standing::Unrecorded, Ok(bytes)) => self.done(asked, bytes),
+            (Standing::Again | Standing::Unrecorded, Err(refusal)) => self.refused(asked, refusal),
         }
-        let used = Use { capability, operation, request: AuditText::of(request) };
-        let mut of_call = self.of_call.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(again) = of_call.get_mut(&used) {
-            again.times += 1;
-            again.bytes += bytes;
-            return true;
+    }
+
+    /// Records that the plugin did not get what it asked for.
+    pub(crate) fn refused(&self, asked: &Asked<'_>, refusal: &Refusal) {
+        let sort = Sort::Trouble(asked.risk);
+        if let Some(left_out) = self.budgets.of(sort).admit(Instant::now()) {
+            self.became(asked, Some(sort), left_out, Err(refusal));
         }
-        if of_call.len() < MAX_TOLD_APART {
-            of_call.insert(used, Again::default());
+    }
+
+    /// Records something that was done without having been recorded as begun.
+    fn done(&self, asked: &Asked<'_>, bytes: usize) {
+        let Asked { capability, operation, risk, .. } = *asked;
+        let sort = Sort::Use(risk);
+        if let Some(sink) = &self.sink {
+            let code = asked.code(sink.key());
+            let is_again = self.seen.repeat(asked.risk, &code, |_| Ok::<_, Unrecordable>(()));
+            if is_again == Ok(true) {
+                return self.seen.answered(asked.risk, &code, bytes as u64);
+            }
+            self.seen.remember(asked.risk, code, Repeated::new(capability, operation, asked.shown()));
         }
-        false
+        if let Some(left_out) = self.budgets.of(sort).admit(Instant::now()) {
+            self.became(asked, Some(sort), left_out, Ok(bytes));
+        }
+    }
+
+    fn became(&self, asked: &Asked<'_>, sort: Option<Sort>, left_out: u64, result: Result<usize, &Refusal>) {
+        let Asked { capability, operation, shown, .. } = *asked;
+        trace(&self.plugin, capability, operation, shown, result, left_out);
+        let Some(sink) = &self.sink else { return };
+        let (request, request_hmac) = (asked.shown(), asked.code(sink.key()));
+        let event = match result {
+            Ok(bytes) => {
+                let bytes = bytes as u64;
+                AuditEvent::CapabilityUsed { capability, operation, request, request_hmac, bytes }
+            }
+            Err(Refusal { status: Status::Denied, reason, .. }) => {
+                let reason = AuditText::of(reason);
+                AuditEvent::CapabilityDenied { capability, operation, request, request_hmac, reason }
+            }
+            Err(Refusal { reason, .. }) => {
+                let reason = AuditText::of(reason);
+                AuditEvent::CapabilityFailed { capability, operation, request, request_hmac, reason }
+            }
+        };
+        self.note(sort, left_out, event);
     }
 
     /// Records what was done again and again in the call that has ended.
     pub(crate) fn sum_up(&self) {
-        let of_call = std::mem::take(&mut *self.of_call.lock().unwrap_or_else(PoisonError::into_inner));
-        for (Use { capability, operation, request }, Again { times, bytes }) in of_call {
-            if times == 0 {
-                continue;
-            }
-            if let Some(left_out) = self.admit(&self.uses) {
-                self.write(left_out, || AuditEvent::CapabilityUsedAgain {
+        for (risk, request_hmac, repeated) in self.seen.take() {
+            let sort = Sort::Use(risk);
+            // There was room for what is of high risk before it was done again.
+            let left_out = match risk {
+                Risk::High => Some(0),
+                Risk::Low | Risk::Medium => self.budgets.of(sort).admit(Instant::now()),
+            };
+            if let Some(left_out) = left_out {
+                let Repeated { capability, operation, request, times, bytes } = repeated;
+                let event = AuditEvent::CapabilityUsedAgain {
                     capability,
                     operation,
                     request,
+                    request_hmac,
                     times,
                     bytes,
-                });
+                };
+                self.note(Some(sort), left_out, event);
             }
         }
     }
@@ -146,12 +211,13 @@ impl PluginAudit {
         if self.sink.is_none() || outcome.keeps_instance() {
             return;
         }
-        if let Some(left_out) = self.admit(&self.troubles) {
-            self.write(left_out, || AuditEvent::CallEnded {
+        if let Some(left_out) = self.budgets.of(Sort::Ended).admit(Instant::now()) {
+            let event = AuditEvent::CallEnded {
                 outcome: outcome.kind(),
                 limit: outcome.limit().map(|limit| limit.key()),
                 error: AuditText::of(outcome),
-            });
+            };
+            self.note(Some(Sort::Ended), left_out, event);
         }
     }
 
@@ -162,31 +228,34 @@ impl PluginAudit {
 
     /// Records something that a plugin cannot make happen often.
     pub(crate) fn rare(&self, event: impl FnOnce() -> AuditEvent) {
-        self.write(self.left_out.swap(0, Ordering::Relaxed), event);
-    }
-
-    /// The number of records that were left out before, if another may be made.
-    fn admit(&self, budget: &Budget) -> Option<u64> {
-        if budget.admit(Instant::now()) {
-            Some(self.left_out.swap(0, Ordering::Relaxed))
-        } else {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
-            None
+        if self.sink.is_some() {
+            self.note(None, 0, event());
         }
     }
 
-    fn write(&self, left_out: u64, event: impl FnOnce() -> AuditEvent) {
-        if let Some(sink) = &self.sink {
-            sink.record(&AuditRecord { left_out, ..AuditRecord::now(Some(&self.plugin), event()) });
-        }
+    /// Writes a record. What was left out before it goes on to the next one if this one is lost.
+    fn write(&self, sort: Option<Sort>, left_out: u64, event: AuditEvent) -> Result<(), NotRecorded> {
+        let Some(sink) = &self.sink else { return Ok(()) };
+        let record = AuditRecord { left_out, ..AuditRecord::now(Some(&self.plugin), event) };
+        sink.record(&record).inspect_err(|NotRecorded| {
+            if let Some(sort) = sort {
+                self.budgets.of(sort).leave_out(left_out);
+            }
+        })
+    }
+
+    /// Writes a record of what is done already, and so cannot be refused if that fails: the sink tells of what it lost.
+    fn note(&self, sort: Option<Sort>, left_out: u64, event: AuditEvent) {
+        let _ = self.write(sort, left_out, event);
     }
 }
 
 impl Drop for PluginAudit {
     fn drop(&mut self) {
         self.sum_up();
-        if *self.left_out.get_mut() > 0 {
-            self.rare(|| AuditEvent::RecordsLeftOut);
+        let left_out = self.budgets.take_left_out();
+        if left_out > 0 {
+            self.note(None, left_out, AuditEvent::RecordsLeftOut);
         }
     }
 }
@@ -213,100 +282,5 @@ fn trace(
     }
 }
 
-/// Room for [`MAX_RECORDS_AT_ONCE`] that fills up again by [`RECORDS_PER_MINUTE`].
-struct Budget(Mutex<Option<(Instant, Duration)>>);
-
-/// What one record costs: the time after which there is room for another.
-const COST: Duration = Duration::from_secs(60).checked_div(RECORDS_PER_MINUTE).expect("not zero");
-
-impl Budget {
-    const fn new() -> Self {
-        Self(Mutex::new(None))
-    }
-
-    /// Takes one record out of the budget, if there is one.
-    fn admit(&self, now: Instant) -> bool {
-        let most = COST * MAX_RECORDS_AT_ONCE;
-        let mut budget = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, left) = budget.unwrap_or((now, most));
-        let left = left.saturating_add(now.saturating_duration_since(since)).min(most);
-        let rest = left.checked_sub(COST);
-        *budget = Some((now, rest.unwrap_or(left)));
-        rest.is_some()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outcome::Limit;
-
-    #[derive(Default)]
-    struct Kept(Mutex<Vec<AuditRecord>>);
-
-    impl AuditSink for Kept {
-        fn record(&self, record: &AuditRecord) {
-            self.0.lock().expect("records").push(record.clone());
-        }
-    }
-
-    #[test]
-    fn a_burst_is_recorded_and_then_so_many_in_a_minute() {
-        let budget = Budget::new();
-        let start = Instant::now();
-        assert!((0..MAX_RECORDS_AT_ONCE).all(|_| budget.admit(start)));
-        assert!(!budget.admit(start));
-        let minutes = 10;
-        let seconds = u64::from(minutes) * 60;
-        let tries = (1..=seconds * 10).map(|tenth| start + Duration::from_millis(tenth * 100));
-        let admitted = tries.filter(|at| budget.admit(*at)).count();
-        assert_eq!(u32::try_from(admitted), Ok(RECORDS_PER_MINUTE * minutes));
-        let later = start + Duration::from_secs(24 * 3600);
-        assert!((0..MAX_RECORDS_AT_ONCE).all(|_| budget.admit(later)));
-        assert!(!budget.admit(later), "no more is saved up than one burst");
-    }
-
-    #[test]
-    fn what_is_left_out_is_counted_and_uses_do_not_hide_denials() {
-        let kept = Arc::new(Kept::default());
-        let audit = PluginAudit::new("p".to_owned(), Some(Arc::clone(&kept) as Arc<dyn AuditSink>));
-        let many = usize::try_from(MAX_RECORDS_AT_ONCE).expect("fits") + 7;
-        (0..many).for_each(|n| audit.capability(Capability::Midi, "midi-send", &n, Ok(0)));
-        audit.call_ended(&Outcome::Ok);
-        audit.call_ended(&Outcome::Failed { code: 1 });
-        audit.capability(Capability::Midi, "midi-send", &"x", Err(&Refusal::denied("no")));
-        audit.call_ended(&Outcome::Limit { limit: Limit::Fuel });
-        audit.capability(Capability::Midi, "midi-send", &"synth", Ok(0));
-        drop(audit);
-        let records = kept.0.lock().expect("records");
-        let after: Vec<_> = records.iter().skip(many - 7).collect();
-        let [denied, ended, end] = after.as_slice() else { panic!("{after:?}") };
-        assert!(matches!(denied.event, AuditEvent::CapabilityDenied { .. }) && denied.left_out == 7);
-        assert!(
-            matches!(ended.event, AuditEvent::CallEnded { limit: Some("max_fuel"), .. })
-                && ended.left_out == 0
-        );
-        assert!(end.event == AuditEvent::RecordsLeftOut && end.left_out == 1);
-    }
-
-    #[test]
-    fn the_same_uses_of_a_call_are_summed_up_at_its_end() {
-        let kept = Arc::new(Kept::default());
-        let audit = PluginAudit::new("p".to_owned(), Some(Arc::clone(&kept) as Arc<dyn AuditSink>));
-        let send = |port: &str| audit.capability(Capability::Midi, "midi-send", &port, Ok(2));
-        for _ in 0..2 {
-            send("synth");
-            send("drums");
-            (0..1000).for_each(|_| send("synth"));
-            audit.sum_up();
-        }
-        let records = kept.0.lock().expect("records");
-        let records: Vec<_> = records.iter().map(|record| (&record.event, record.left_out)).collect();
-        let again = |record: &(&AuditEvent, u64)| {
-            matches!(record, (AuditEvent::CapabilityUsedAgain { times: 1000, bytes: 2000, request, .. }, 0)
-                if *request == AuditText::of(&"synth"))
-        };
-        assert_eq!(records.len(), 6, "{records:?}");
-        assert!(again(&records[2]) && again(&records[5]), "{records:?}");
-    }
-}
+mod tests;

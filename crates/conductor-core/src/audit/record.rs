@@ -7,6 +7,7 @@ use conductor_signing::{PublicKey, RevocationKind, TrustLevel, escape};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::RequestCode;
 use crate::host::{LoadError, Plugin};
 
 /// Version of the lines.
@@ -28,7 +29,7 @@ pub struct AuditRecord {
     pub plugin: Option<String>,
     /// What.
     pub event: AuditEvent,
-    /// Records of the same plugin that were left out before this one, because there were too many.
+    /// Records of the same plugin and kind that were left out before this one, because there were too many.
     pub left_out: u64,
 }
 
@@ -53,6 +54,13 @@ pub enum AuditEvent {
         signed: u64,
         /// The last one that was there.
         found: u64,
+    },
+    /// Records could not be written, as on a full disk, and now they can be again.
+    RecordsLost {
+        /// How many.
+        lost: u64,
+        /// The time of the first of them.
+        since: String,
     },
     /// A host began.
     HostStarted {
@@ -92,6 +100,17 @@ pub enum AuditEvent {
         /// Why.
         cause: AuditText,
     },
+    /// A plugin is about to do something of high risk that a capability permits. What became of it is recorded afterwards.
+    CapabilityBegun {
+        /// The capability.
+        capability: Capability,
+        /// The operation.
+        operation: &'static str,
+        /// What was asked for.
+        request: AuditText,
+        /// The code of all that was asked for.
+        request_hmac: RequestCode,
+    },
     /// A plugin did something that a capability permits.
     CapabilityUsed {
         /// The capability.
@@ -100,6 +119,8 @@ pub enum AuditEvent {
         operation: &'static str,
         /// What was asked for.
         request: AuditText,
+        /// The code of all that was asked for.
+        request_hmac: RequestCode,
         /// Bytes of the answer.
         bytes: u64,
     },
@@ -111,6 +132,8 @@ pub enum AuditEvent {
         operation: &'static str,
         /// What was asked for each time.
         request: AuditText,
+        /// The code of all that was asked for each time.
+        request_hmac: RequestCode,
         /// How many times after the first.
         times: u64,
         /// Bytes of these answers together.
@@ -124,6 +147,8 @@ pub enum AuditEvent {
         operation: &'static str,
         /// What was asked for; empty if the plugin lacks the capability, so that nobody looked.
         request: AuditText,
+        /// The code of all that was asked for.
+        request_hmac: RequestCode,
         /// Why not.
         reason: AuditText,
     },
@@ -135,6 +160,8 @@ pub enum AuditEvent {
         operation: &'static str,
         /// What was asked for.
         request: AuditText,
+        /// The code of all that was asked for.
+        request_hmac: RequestCode,
         /// Why not.
         reason: AuditText,
     },
@@ -323,12 +350,14 @@ const fn is_zero(number: &u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::AuditKey;
 
     fn denied(request: &str) -> AuditRecord {
         let event = AuditEvent::CapabilityDenied {
             capability: Capability::Network,
             operation: "http-request",
             request: AuditText::of(&request),
+            request_hmac: AuditKey::from_bytes([0; 32]).code("http-request", request.as_bytes()),
             reason: AuditText::of(&"no"),
         };
         AuditRecord { time: Timestamp::UNIX_EPOCH, ..AuditRecord::now(Some("web"), event) }
@@ -337,11 +366,13 @@ mod tests {
     #[test]
     fn a_record_is_one_line_of_json() {
         let record = AuditRecord { left_out: 3, ..denied("GET https://example.org/") };
+        let code =
+            AuditKey::from_bytes([0; 32]).code("http-request", b"GET https://example.org/").to_string();
         assert_eq!(
-            record.to_line(),
+            record.to_line().replace(&code, "HMAC"),
             "{\"version\":1,\"time\":\"1970-01-01T00:00:00.000000Z\",\"plugin\":\"web\",\
              \"event\":\"capability-denied\",\"capability\":\"Network\",\"operation\":\"http-request\",\
-             \"request\":\"GET https://example.org/\",\"reason\":\"no\",\"left_out\":3}\n"
+             \"request\":\"GET https://example.org/\",\"request_hmac\":\"HMAC\",\"reason\":\"no\",\"left_out\":3}\n"
         );
         let resumed =
             AuditRecord { time: Timestamp::UNIX_EPOCH, ..AuditRecord::now(None, AuditEvent::PluginResumed) };

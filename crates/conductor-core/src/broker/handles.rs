@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use conductor_abi::Status;
 
 use crate::capability::Refusal;
-use crate::grant::Grants;
+use crate::grant::{Deed, Grants};
 
 /// Most things that one plugin keeps open; each may cost a thread, a socket and buffers.
 const MAX_HANDLES: usize = 16;
@@ -36,7 +36,20 @@ pub(crate) struct Handles(Mutex<Table>);
 #[derive(Default)]
 struct Table {
     next: u32,
-    by_number: BTreeMap<u32, Arc<dyn Live>>,
+    by_number: BTreeMap<u32, Open>,
+}
+
+/// Something open, and what began it: a grant for once covers what was begun under it.
+#[derive(Clone)]
+struct Open {
+    live: Arc<dyn Live>,
+    deed: Deed,
+}
+
+impl Open {
+    fn is_covered(&self, grants: &Arc<Grants>) -> bool {
+        self.live.is_covered(&grants.open_to(self.deed))
+    }
 }
 
 impl Handles {
@@ -45,30 +58,46 @@ impl Handles {
     pub(crate) fn insert(
         &self,
         live: Arc<dyn Live>,
+        deed: Deed,
         grants: impl Fn() -> Arc<Grants>,
     ) -> Result<u32, Refusal> {
         let mut table = self.lock();
-        table.by_number.retain(|_, live| !live.has_ended());
-        if !live.is_covered(&grants()) {
-            live.end();
+        table.by_number.retain(|_, open| !open.live.has_ended());
+        let open = Open { live, deed };
+        if !open.is_covered(&grants()) {
+            open.live.end();
             return Err(Refusal::denied("the capability was taken away"));
         }
         if table.by_number.len() >= MAX_HANDLES {
-            live.end();
+            open.live.end();
             let reason = format!("more than {MAX_HANDLES} things open at once; close one");
             return Err(Refusal::new(Status::RateLimited, reason));
         }
         let number = table.next;
         table.next = number.checked_add(1).ok_or_else(|| Refusal::failed("no handle number is left"))?;
-        table.by_number.insert(number, live);
+        table.by_number.insert(number, open);
         Ok(number)
     }
 
     /// What has this number, if it is a `T`.
     pub(crate) fn get<T: Live>(&self, number: u32) -> Result<Arc<T>, Refusal> {
-        let live = self.lock().by_number.get(&number).cloned();
-        let live = live.and_then(|live| (live as Arc<dyn Any + Send + Sync>).downcast().ok());
-        live.ok_or_else(|| unknown(number))
+        self.find(number).map(|(live, _)| live)
+    }
+
+    /// What has this number, if it is a `T`, and whether these grants still cover it.
+    pub(crate) fn get_with<T: Live>(
+        &self,
+        number: u32,
+        grants: &Arc<Grants>,
+    ) -> Result<(Arc<T>, bool), Refusal> {
+        let (live, open) = self.find(number)?;
+        Ok((live, open.is_covered(grants)))
+    }
+
+    fn find<T: Live>(&self, number: u32) -> Result<(Arc<T>, Open), Refusal> {
+        let open = self.lock().by_number.get(&number).cloned().ok_or_else(|| unknown(number))?;
+        let live = Arc::clone(&open.live) as Arc<dyn Any + Send + Sync>;
+        live.downcast().map(|live| (live, open)).map_err(|_| unknown(number))
     }
 
     /// Ends what has this number, if it is a `T`.
@@ -80,11 +109,11 @@ impl Handles {
     }
 
     /// Ends what these grants do not cover.
-    pub(super) fn keep_covered(&self, grants: &Grants) {
-        self.lock().by_number.retain(|_, live| {
-            let stays = live.is_covered(grants);
+    pub(super) fn keep_covered(&self, grants: &Arc<Grants>) {
+        self.lock().by_number.retain(|_, open| {
+            let stays = open.is_covered(grants);
             if !stays {
-                live.end();
+                open.live.end();
             }
             stays
         });
@@ -92,14 +121,14 @@ impl Handles {
 
     /// Whether something comes to its end by itself, and has not yet.
     pub(crate) fn are_ending(&self) -> bool {
-        self.lock().by_number.values().any(|live| live.is_ending())
+        self.lock().by_number.values().any(|open| open.live.is_ending())
     }
 
     /// Ends everything: the instance that knew the numbers is gone.
     pub(crate) fn end_all(&self) {
         let ended = std::mem::take(&mut self.lock().by_number);
-        for live in ended.values() {
-            live.end();
+        for open in ended.values() {
+            open.live.end();
         }
     }
 
@@ -171,13 +200,13 @@ mod tests {
     #[test]
     fn handles_are_numbered_and_typed() {
         let handles = Handles::default();
-        let number = handles.insert(Arc::<Thing>::default(), some).expect("kept");
+        let number = handles.insert(Arc::<Thing>::default(), Deed::GoingOn, some).expect("kept");
         assert!(handles.get::<Thing>(number).is_ok());
         assert!(handles.get::<Other>(number).is_err());
         assert!(handles.close::<Other>(number).is_err());
         assert!(handles.close::<Thing>(number).expect("closed").has_ended());
         assert!(handles.get::<Thing>(number).is_err());
-        assert_ne!(handles.insert(Arc::<Thing>::default(), some).expect("kept"), number);
+        assert_ne!(handles.insert(Arc::<Thing>::default(), Deed::GoingOn, some).expect("kept"), number);
     }
 
     #[test]
@@ -185,25 +214,25 @@ mod tests {
         let handles = Handles::default();
         let things: Vec<_> = (0..MAX_HANDLES).map(|_| Arc::<Thing>::default()).collect();
         for thing in &things {
-            handles.insert(Arc::clone(thing) as _, some).expect("kept");
+            handles.insert(Arc::clone(thing) as _, Deed::GoingOn, some).expect("kept");
         }
-        let refused = handles.insert(Arc::<Thing>::default(), some).expect_err("too many");
+        let refused = handles.insert(Arc::<Thing>::default(), Deed::GoingOn, some).expect_err("too many");
         assert_eq!(refused.status, Status::RateLimited);
         things[3].end();
-        handles.insert(Arc::<Thing>::default(), some).expect("kept");
+        handles.insert(Arc::<Thing>::default(), Deed::GoingOn, some).expect("kept");
     }
 
     #[test]
     fn what_is_not_covered_ends() {
         let handles = Handles::default();
         let thing = Arc::<Thing>::default();
-        let number = handles.insert(Arc::clone(&thing) as _, some).expect("kept");
+        let number = handles.insert(Arc::clone(&thing) as _, Deed::GoingOn, some).expect("kept");
         handles.keep_covered(&some());
         assert!(!thing.has_ended());
-        handles.keep_covered(&Grants::none());
+        handles.keep_covered(&Arc::new(Grants::none()));
         assert!(thing.has_ended() && handles.get::<Thing>(number).is_err());
         let late = Arc::<Thing>::default();
-        let refused = handles.insert(Arc::clone(&late) as _, || Arc::new(Grants::none()));
+        let refused = handles.insert(Arc::clone(&late) as _, Deed::GoingOn, || Arc::new(Grants::none()));
         assert_eq!(refused.expect_err("taken away").status, Status::Denied);
         assert!(late.has_ended());
     }
@@ -212,7 +241,7 @@ mod tests {
     fn nothing_outlives_the_table() {
         let thing = Arc::<Thing>::default();
         let handles = Handles::default();
-        handles.insert(Arc::clone(&thing) as _, some).expect("kept");
+        handles.insert(Arc::clone(&thing) as _, Deed::GoingOn, some).expect("kept");
         drop(handles);
         assert!(thing.has_ended());
     }

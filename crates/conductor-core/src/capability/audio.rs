@@ -129,7 +129,7 @@ where
     let session = call.session;
     let place = session.studio().under_way.take("an audio output")?;
     let deadline = call.deadline.min(Instant::now() + MAX_TIME);
-    let still_granted = || granted(&session.grants(), Capability::Audio).map(|_| ());
+    let still_granted = || granted(&call.grants(), Capability::Audio).map(|_| ());
     let done = waiting::until_done(what, session, deadline, still_granted, |finish| {
         let work = work(finish);
         let thread = thread::Builder::new().name("conductor-audio".to_owned()).spawn(move || {
@@ -309,7 +309,7 @@ impl Operation for Open {
         let format = Format { gain: request.format.gain.min(terms.gain()), ..request.format };
         let number = output.mixer.add(format, terms.gain(), session.studio().waiting.clone());
         let sound = Sound { output, number, format, terms, frames: AtomicU64::new(0) };
-        let sound = session.keep_open(Arc::new(sound))?;
+        let sound = call.keep_open(Arc::new(sound))?;
         encode(&AudioOpened { sound, gain: format.gain })
     }
 }
@@ -330,6 +330,7 @@ impl Operation for Write {
     const CAPABILITY: Capability = Capability::Audio;
     const NAME: &'static str = "audio-write";
     const RECORDS_USE: bool = false;
+    const GOES_ON: bool = true;
     type Request<'a> = More<'a>;
     type Permit = ();
 
@@ -381,6 +382,7 @@ impl Operation for Finish {
     const CAPABILITY: Capability = Capability::Audio;
     const NAME: &'static str = "audio-finish";
     const RECORDS_USE: bool = false;
+    const GOES_ON: bool = true;
     type Request<'a> = Number;
     type Permit = ();
 
@@ -403,6 +405,7 @@ impl Operation for Close {
     const CAPABILITY: Capability = Capability::Audio;
     const NAME: &'static str = "audio-close";
     const RECORDS_USE: bool = false;
+    const GOES_ON: bool = true;
     type Request<'a> = Number;
     type Permit = ();
 

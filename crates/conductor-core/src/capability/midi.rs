@@ -5,7 +5,7 @@ mod input;
 use std::fmt;
 use std::time::Instant;
 
-use conductor_abi::{Capability, MidiPortList, MidiSend, Status};
+use conductor_abi::{Capability, MidiPortList, MidiSend, Risk, Status};
 
 use super::{Call, Operation, Refusal, decode, encode};
 use crate::devices::MidiError;
@@ -103,6 +103,12 @@ impl Operation for Send {
                 .map_err(|side| outside("System Exclusive (`sysex=yes`)", side))?;
         }
         Ok(SendPermit(()))
+    }
+
+    /// System Exclusive messages can rewrite an instrument.
+    fn risk(request: &Messages<'_>, _permit: Option<&SendPermit>) -> Risk {
+        let own = Self::CAPABILITY.risk();
+        if request.sysex { own.max(Risk::Medium) } else { own }
     }
 
     fn act(request: &Messages<'_>, _permit: SendPermit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {

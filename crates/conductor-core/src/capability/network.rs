@@ -19,7 +19,7 @@ use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conductor_abi::{Capability, HttpRequest, HttpResponse};
+use conductor_abi::{Capability, HttpRequest, HttpResponse, Risk};
 use reqwest::Response;
 use reqwest::header::HeaderMap;
 
@@ -85,13 +85,17 @@ impl Operation for Http {
         check_target(&request.target, grant)
     }
 
+    fn risk(request: &Outgoing<'_>, permit: Option<&Permit>) -> Risk {
+        risk_of(&request.target, permit)
+    }
+
     fn act(request: &Outgoing<'_>, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let traffic = call.session.connections().traffic();
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
         let (target, response) = request.follow(permit, call, deadline)?;
         let status = response.status().as_u16();
         let headers = headers::received(response.headers())?;
-        let body = exchange::body(&target, response, call.session, deadline)?;
+        let body = exchange::body(&target, response, call, deadline)?;
         traffic.count(body.len());
         encode(&HttpResponse { status, headers, body })
     }
@@ -126,7 +130,7 @@ impl<'a> Outgoing<'a> {
             let body = if target.method().has_body() { self.body } else { &[] };
             traffic.admit()?;
             traffic.count(body.len());
-            let response = exchange::send(&target, &headers, body, permit, call.session, deadline)?;
+            let response = exchange::send(&target, &headers, body, permit, call, deadline)?;
             let Some(next) = target.redirected(response.status(), response.headers())? else {
                 return Ok((target, response));
             };
@@ -148,7 +152,20 @@ impl fmt::Display for Outgoing<'_> {
 
 /// Holds a target against the grants of this moment.
 fn check_again(target: &Target, call: &Call<'_>) -> Result<Permit, Refusal> {
-    check_target(target, granted(&call.session.grants(), Capability::Network)?)
+    check_target(target, granted(&call.grants(), Capability::Network)?)
+}
+
+/// The risk of reaching a target: what is inside the user's own machine or network, or may be, is of more than low risk.
+fn risk_of(target: &Target, permit: Option<&Permit>) -> Risk {
+    let may_be_inside = match permit {
+        Some(permit) => permit.reach == Reach::Inside,
+        None => {
+            target.is_inside()
+                || target.address().map(kind_here).is_some_and(|kind| !may_connect(kind, false))
+        }
+    };
+    let own = Capability::Network.risk();
+    if may_be_inside { own.max(Risk::Medium) } else { own }
 }
 
 /// Holds a target against what was declared and granted. A private address needs more than a scope that covers it:
@@ -180,8 +197,8 @@ fn is_covered(target: &Target, grants: &Grants) -> bool {
 
 /// What the plugin opened under a number, if it may still use it.
 fn opened<T: Live>(number: u32, call: &Call<'_>) -> Result<Arc<T>, Refusal> {
-    let live = call.session.handles().get::<T>(number)?;
-    if live.is_covered(&call.session.grants()) {
+    let (live, is_covered) = call.session.handles().get_with::<T>(number, &call.session.grants())?;
+    if is_covered {
         return Ok(live);
     }
     live.end();

@@ -156,7 +156,8 @@ impl Terms {
 impl fmt::Display for Invocation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", Excerpt::new(self.program))?;
-        self.arguments.iter().try_for_each(|argument| write!(f, " {}", Excerpt::new(argument)))
+        self.arguments.iter().try_for_each(|argument| write!(f, " {}", Excerpt::new(argument)))?;
+        if self.input.is_empty() { Ok(()) } else { write!(f, " with {} bytes of input", self.input.len()) }
     }
 }
 
@@ -284,7 +285,7 @@ impl Watch<'_> {
     }
 
     fn still_granted(&self) -> Result<(), Refusal> {
-        Run::check(self.request, granted(&self.call.session.grants(), Capability::Subprocess)?).map(drop)
+        Run::check(self.request, granted(&self.call.grants(), Capability::Subprocess)?).map(drop)
     }
 }
 

@@ -132,7 +132,7 @@ impl<D: Deed + Clone> Operation for Desktop<D> {
         let (deed, plugin) = (request.0.clone(), session.plugin().to_owned());
         let desktop = Arc::clone(&session.devices().desktop);
         let deadline = call.deadline.min(Instant::now() + MAX_TIME);
-        let still_granted = || Self::check(request, granted(&session.grants(), Capability::SystemControl)?);
+        let still_granted = || Self::check(request, granted(&call.grants(), Capability::SystemControl)?);
         let done = waiting::until_done(&D::OPERATION, session, deadline, still_granted, |finish| {
             let work = move || {
                 let done = deed.carry_out(&*desktop, &plugin);

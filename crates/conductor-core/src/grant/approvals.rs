@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::pending::{Requested, requested};
 use super::store::{FirstDeclared, GrantStore, GrantStoreError, Holder, StoredGrant, Subject};
-use super::{Ceilings, Choices, GrantError, GrantSpec, Grants, declared_scope};
+use super::{Ceilings, Choices, GrantError, GrantSpec, Grants, Once, declared_scope};
 use crate::scope::Scope;
 
 /// Most grants that last no longer than the host runs; stops a program that grants in a loop from filling the memory.
@@ -18,8 +18,8 @@ const MAX_SESSION_GRANTS: usize = 4096;
 /// How long a grant lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Duration {
-    /// Until the end of the first call that makes use of it. Files are reached without asking the host, so Filesystem
-    /// lasts for the next call, whatever that does.
+    /// For the first deed that begins under it, whatever becomes of that, and what it leaves open for the rest of its call.
+    /// Files are reached without asking the host, so Filesystem lasts for the next call, whatever that does.
     Once,
     /// Until the host ends.
     Session,
@@ -32,7 +32,7 @@ pub enum Duration {
 impl std::fmt::Display for Duration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Once => f.write_str("for one call"),
+            Self::Once => f.write_str("for one use"),
             Self::Session => f.write_str("for this session"),
             Self::Until(until) => write!(f, "until {until}"),
             Self::Always => f.write_str("until it is revoked"),
@@ -47,7 +47,8 @@ pub(crate) struct SessionGrants(Arc<Mutex<Vec<SessionGrant>>>);
 #[derive(Clone, Debug)]
 struct SessionGrant {
     stored: StoredGrant,
-    once: bool,
+    /// Whether it was used, if it is for one deed.
+    once: Option<Once>,
 }
 
 /// What decides about one loaded plugin.
@@ -77,8 +78,8 @@ pub(crate) struct Decided {
     pub(crate) stored: Vec<StoredGrant>,
     /// When the first of them ends.
     pub(crate) next_end: Option<Timestamp>,
-    /// Whether one of them ends with the call that makes use of it.
-    pub(crate) has_once: bool,
+    /// Those of them that are for one deed.
+    pub(crate) once: Vec<Once>,
 }
 
 /// What the user's word is about to lead to.
@@ -112,23 +113,28 @@ impl Approvals {
         let (lasting, ended): (Vec<_>, Vec<_>) =
             store.grants_of(&self.subject).cloned().partition(|grant| grant.holds(now));
         let passing = self.session.of(&self.subject);
-        let has_once = passing.iter().any(|grant| grant.once);
-        let stored: Vec<StoredGrant> =
-            lasting.into_iter().chain(passing.into_iter().map(|grant| grant.stored)).collect();
+        let (for_once, for_session): (Vec<_>, Vec<_>) =
+            passing.into_iter().partition(|grant| grant.once.is_some());
+        let standing: Vec<StoredGrant> =
+            lasting.into_iter().chain(for_session.into_iter().map(|grant| grant.stored)).collect();
         let denials = store.denials_of(&self.subject.name).map(|denial| denial.capability);
         let first = self.bare().filter_map(|capability| store.first_declared(&self.subject, capability));
         let choices = Choices {
             configured: self.configured.clone(),
             first_declared: first.flat_map(|first| &first.declared).filter_map(scope_of).collect(),
-            approved: stored.iter().filter_map(|stored| scope_of(&stored.grant)).collect(),
+            approved: standing.iter().filter_map(|stored| scope_of(&stored.grant)).collect(),
+            once: for_once.iter().filter_map(SessionGrant::for_once).collect(),
             ended: ended.iter().map(|ended| ended.grant.capability()).collect(),
             denied: self.denied.iter().copied().chain(denials).collect(),
             lift_ceiling: self.lift_ceiling,
         };
+        let once: Vec<Once> = for_once.iter().filter_map(|grant| grant.once.clone()).collect();
+        let stored: Vec<StoredGrant> =
+            standing.into_iter().chain(for_once.into_iter().map(|grant| grant.stored)).collect();
         let grants = Grants::resolve(&self.requests, &choices, &self.trust, self.ceilings)?;
         let requested = requested(&self.requests, &grants, &stored)?;
         let next_end = stored.iter().filter_map(|grant| grant.until.as_ref()).map(UtcTime::timestamp).min();
-        Ok(Decided { grants, requested, stored, next_end, has_once })
+        Ok(Decided { grants, requested, stored, next_end, once })
     }
 
     /// Takes note of what the bare names of the configuration stand for, so that a later version that declares more gets
@@ -207,7 +213,8 @@ impl Approvals {
             GrantStore::grant(self.directory()?, &self.subject, capability, lasting)?;
         }
         self.session.forget(&self.subject, capability);
-        self.session.add(passing, duration == Duration::Once)?;
+        let once = (duration == Duration::Once).then(Once::default);
+        self.session.add(passing, once.as_ref())?;
         Ok(approved)
     }
 
@@ -215,11 +222,6 @@ impl Approvals {
     pub(crate) fn deny(&self, capability: Capability) -> Result<(), ApprovalError> {
         self.session.forget(&self.subject, capability);
         Ok(GrantStore::deny(self.directory()?, &self.subject, capability)?)
-    }
-
-    /// Ends the grants that last for one call, of the capabilities that were made use of.
-    pub(crate) fn used(&self, was_used: impl Fn(Capability) -> bool) -> bool {
-        self.session.used(&self.subject, was_used)
     }
 
     /// What the plugin declares of a capability.
@@ -241,30 +243,21 @@ impl Approvals {
 
 impl SessionGrants {
     fn of(&self, subject: &Subject) -> Vec<SessionGrant> {
-        self.lock().iter().filter(|grant| grant.is_of(subject)).cloned().collect()
+        self.lock().iter().filter(|grant| !grant.is_over() && grant.is_of(subject)).cloned().collect()
     }
 
-    fn add(&self, stored: Vec<StoredGrant>, once: bool) -> Result<(), ApprovalError> {
+    fn add(&self, stored: Vec<StoredGrant>, once: Option<&Once>) -> Result<(), ApprovalError> {
         let mut grants = self.lock();
+        grants.retain(|grant| !grant.is_over());
         if grants.len() + stored.len() > MAX_SESSION_GRANTS {
             return Err(ApprovalError::TooMany);
         }
-        grants.extend(stored.into_iter().map(|stored| SessionGrant { stored, once }));
+        grants.extend(stored.into_iter().map(|stored| SessionGrant { stored, once: once.cloned() }));
         Ok(())
     }
 
     fn forget(&self, subject: &Subject, capability: Capability) {
         self.lock().retain(|grant| grant.stored.grant.capability() != capability || !grant.is_of(subject));
-    }
-
-    /// Ends what was used; says whether anything ended.
-    fn used(&self, subject: &Subject, was_used: impl Fn(Capability) -> bool) -> bool {
-        let mut grants = self.lock();
-        let before = grants.len();
-        grants.retain(|grant| {
-            !(grant.once && grant.is_of(subject) && was_used(grant.stored.grant.capability()))
-        });
-        grants.len() != before
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<SessionGrant>> {
@@ -275,6 +268,16 @@ impl SessionGrants {
 impl SessionGrant {
     fn is_of(&self, subject: &Subject) -> bool {
         subject.is(&self.stored.plugin, &self.stored.holder)
+    }
+
+    /// Whether it was for one deed, and that is over.
+    fn is_over(&self) -> bool {
+        self.once.as_ref().is_some_and(Once::is_over)
+    }
+
+    /// Its scope, if it is for one deed.
+    fn for_once(&self) -> Option<(Scope, Once)> {
+        Some((scope_of(&self.stored.grant)?, self.once.clone()?))
     }
 }
 

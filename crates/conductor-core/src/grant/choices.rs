@@ -2,7 +2,7 @@
 
 use conductor_abi::Capability;
 
-use super::GrantSpec;
+use super::{GrantSpec, Once};
 use crate::scope::Scope;
 
 /// The user's decisions about one plugin.
@@ -14,6 +14,8 @@ pub struct Choices {
     pub first_declared: Vec<Scope>,
     /// Scopes that the user was shown and approved.
     pub approved: Vec<Scope>,
+    /// Scopes that the user was shown and approved for one deed.
+    pub once: Vec<(Scope, Once)>,
     /// Capabilities that the user granted for a time that is over: what was narrower does not become wider by that.
     pub ended: Vec<Capability>,
     /// Capabilities that are denied, whatever else is said of them.
@@ -27,6 +29,7 @@ pub(super) struct Chosen<'c> {
     pub(super) configured: Vec<&'c GrantSpec>,
     pub(super) first_declared: Vec<Scope>,
     pub(super) approved: Vec<&'c Scope>,
+    pub(super) once: Vec<&'c (Scope, Once)>,
     pub(super) has_ended: bool,
 }
 
@@ -37,6 +40,7 @@ impl Choices {
             configured: self.configured.iter().filter(|spec| spec.capability() == capability).collect(),
             first_declared: self.first_declared.iter().filter(of).cloned().collect(),
             approved: self.approved.iter().filter(of).collect(),
+            once: self.once.iter().filter(|(scope, _)| scope.capability() == capability).collect(),
             has_ended: self.ended.contains(&capability),
         }
     }
@@ -45,6 +49,6 @@ impl Choices {
 impl Chosen<'_> {
     /// Whether the user granted anything.
     pub(super) const fn is_any(&self) -> bool {
-        !self.configured.is_empty() || !self.approved.is_empty()
+        !self.configured.is_empty() || !self.approved.is_empty() || !self.once.is_empty()
     }
 }

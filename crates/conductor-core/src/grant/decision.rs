@@ -4,6 +4,7 @@ use std::fmt;
 
 use conductor_abi::{Capability, Risk};
 
+use super::Once;
 use crate::scope::Scope;
 
 /// What was decided about one capability of a plugin.
@@ -44,6 +45,26 @@ pub enum Decision {
     },
     /// Granted by a bare name where the plugin declares nothing to grant.
     NothingToGrant,
+}
+
+impl Decision {
+    /// The grants for once that it rests on.
+    pub(super) fn onces(&self) -> impl Iterator<Item = &Once> {
+        let grant = if let Self::Granted(grant) = self { Some(grant) } else { None };
+        grant.into_iter().flat_map(Grant::onces)
+    }
+
+    /// What is left of it without grants for once that are not among those.
+    pub(super) fn keeping(&self, is_kept: impl Fn(&Once) -> bool) -> Self {
+        let Self::Granted(Grant { declared, allowed }) = self else { return self.clone() };
+        let allowed = allowed.iter().filter(|allowance| allowance.once.as_ref().is_none_or(&is_kept));
+        let (declared, allowed) = (declared.clone(), allowed.cloned().collect::<Vec<_>>());
+        if allowed.is_empty() {
+            Self::NotGranted { risk: declared.iter().map(Scope::risk).max().unwrap_or(Risk::High) }
+        } else {
+            Self::Granted(Grant { declared, allowed })
+        }
+    }
 }
 
 impl fmt::Display for Decision {
@@ -95,6 +116,11 @@ impl Grant {
         &self.allowed
     }
 
+    /// The grants for once among what was granted, each as often as it has scopes.
+    pub(crate) fn onces(&self) -> impl Iterator<Item = &Once> {
+        self.allowed.iter().filter_map(|allowance| allowance.once.as_ref())
+    }
+
     /// The granted scopes that cover something, if a declared one covers it too. `covers` answers for one scope. A declared
     /// scope that names nothing of a high risk leaves it to the user to name it; a granted one grants nothing.
     ///
@@ -132,11 +158,18 @@ impl fmt::Display for Outside {
 pub struct Allowance {
     scope: Scope,
     source: GrantSource,
+    /// Whether it was used, if it is for one deed.
+    once: Option<Once>,
 }
 
 impl Allowance {
     pub(super) const fn new(scope: Scope, source: GrantSource) -> Self {
-        Self { scope, source }
+        Self { scope, source, once: None }
+    }
+
+    /// What the user was shown and approved for one deed.
+    pub(super) const fn for_once(scope: Scope, once: Once) -> Self {
+        Self { scope, source: GrantSource::Approved, once: Some(once) }
     }
 
     /// What is granted.

@@ -69,7 +69,8 @@ pub(super) fn add(directory: &Path, new: New, audit: &AuditLog) -> Result<KeyTru
     }
     let trusted =
         TrustStore::add(directory, NewKey { expires_at, ..NewKey::new(&name, key) }).map_err(refused)?;
-    audit.record(&AuditRecord::key_trusted(&trusted.public_key, &trusted.name));
+    // What the log loses it tells later.
+    let _ = audit.record(&AuditRecord::key_trusted(&trusted.public_key, &trusted.name));
     tracing::info!(key = %trusted.public_key, "trusted: {}", terminal(&trusted.name));
     Ok(KeyTrusted { name: trusted.name, public_key: trusted.public_key.to_string() })
 }
@@ -89,7 +90,7 @@ pub(super) fn revoke(
     };
     let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).unwrap_or(NO_REASON);
     let entry = TrustStore::revoke(directory, Revoked::Key(key), kind, reason).map_err(refused)?;
-    audit.record(&AuditRecord::key_revoked(&key, entry.kind, &entry.reason));
+    let _ = audit.record(&AuditRecord::key_revoked(&key, entry.kind, &entry.reason));
     tracing::info!(%key, "revoked: {}", terminal(&entry.reason));
     Ok(KeyRevoked { public_key: key.to_string(), name: entry.name, kind: entry.kind.to_string() })
 }

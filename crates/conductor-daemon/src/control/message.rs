@@ -191,7 +191,7 @@ impl Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Lasts {
-    /// Until the end of the first call that makes use of it.
+    /// For the first use that begins, whatever becomes of it.
     Once,
     /// Until the daemon ends.
     Session,

@@ -18,7 +18,8 @@ fn log() -> (TempDir, PathBuf) {
 fn write(path: &Path, records: usize) {
     let log = AuditLog::open(path).expect("opens");
     for number in 0..records {
-        log.record(&AuditRecord::now(Some(&format!("p{number}")), AuditEvent::PluginResumed));
+        let record = AuditRecord::now(Some(&format!("p{number}")), AuditEvent::PluginResumed);
+        log.record(&record).expect("written");
     }
 }
 
@@ -128,7 +129,7 @@ fn a_checkpoint_that_is_changed_or_gone_is_told() {
 fn who_writes_the_log_knows_its_end_to_the_record() {
     let (_directory, path) = log();
     let log = AuditLog::open(&path).expect("opens");
-    log.record(&AuditRecord::now(None, AuditEvent::PluginResumed));
+    log.record(&AuditRecord::now(None, AuditEvent::PluginResumed)).expect("written");
     let (head, whole) = (log.head(), lines(&path));
     assert!(verify(&path, Some(head)).expect("verified").is_whole());
     fs::write(&path, whole[..11].concat()).expect("written");

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use conductor_abi::{Capability, MidiMessage, MidiPortList, MidiReceived};
+use conductor_abi::{Capability, MidiMessage, MidiPortList, MidiReceived, Risk};
 
 use super::{ListPermit, MAX_PORT_BYTES, Nothing, SYSEX, covers, refusal};
 use crate::broker::Live;
@@ -175,6 +175,11 @@ impl Operation for Subscribe {
         Ok(grant.covering(|scope| covers(scope, port, true)).is_ok())
     }
 
+    fn risk(_request: &Port<'_>, sysex: Option<&bool>) -> Risk {
+        let own = Self::CAPABILITY.risk();
+        if sysex == Some(&true) { own.max(Risk::Medium) } else { own }
+    }
+
     fn act(request: &Port<'_>, sysex: bool, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let inbox = Arc::new(Inbox::default());
         let sink = Arc::new({
@@ -188,7 +193,7 @@ impl Operation for Subscribe {
         let inputs = &call.session.devices().midi_inputs;
         let delivery = inputs.subscribe(request.0, sink).map_err(refusal)?;
         let subscription = Subscription { port: request.0.to_owned(), sysex, inbox, _delivery: delivery };
-        encode(&call.session.keep_open(Arc::new(subscription))?)
+        encode(&call.keep_open(Arc::new(subscription))?)
     }
 }
 
@@ -208,6 +213,7 @@ impl Operation for Receive {
     const CAPABILITY: Capability = Capability::Midi;
     const NAME: &'static str = "midi-receive";
     const RECORDS_USE: bool = false;
+    const GOES_ON: bool = true;
     type Request<'a> = Wish;
     type Permit = ();
 
@@ -242,6 +248,7 @@ impl Operation for Unsubscribe {
     const CAPABILITY: Capability = Capability::Midi;
     const NAME: &'static str = "midi-unsubscribe";
     const RECORDS_USE: bool = false;
+    const GOES_ON: bool = true;
     type Request<'a> = Number;
     type Permit = ();
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use conductor_abi::{Capability, HttpOpened, HttpPiece};
+use conductor_abi::{Capability, HttpOpened, HttpPiece, Risk};
 use reqwest::Response;
 
 use crate::broker::Live;
@@ -17,7 +17,8 @@ use super::inbox::{Inbox, Taken};
 use super::target::Target;
 use super::waiting::AbortOnDrop;
 use super::{
-    MAX_REQUEST_TIME, Outgoing, Permit, check_target, exchange, headers, is_covered, opened, taken_away,
+    MAX_REQUEST_TIME, Outgoing, Permit, check_target, exchange, headers, is_covered, opened, risk_of,
+    taken_away,
 };
 
 /// Bytes of an answer that are not the piece's own.
@@ -129,13 +130,17 @@ impl Operation for HttpOpen {
         check_target(&request.target, grant)
     }
 
+    fn risk(request: &Outgoing<'_>, permit: Option<&Permit>) -> Risk {
+        risk_of(&request.target, permit)
+    }
+
     fn act(request: &Outgoing<'_>, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
         let (target, response) = request.follow(permit, call, deadline)?;
         let status = response.status().as_u16();
         let headers = headers::received(response.headers())?;
         let body = Body::read_on(target, response, call)?;
-        encode(&HttpOpened { body: call.session.keep_open(Arc::new(body))?, status, headers })
+        encode(&HttpOpened { body: call.keep_open(Arc::new(body))?, status, headers })
     }
 }
 
@@ -152,6 +157,7 @@ impl Operation for HttpRead {
     const CAPABILITY: Capability = Capability::Network;
     const NAME: &'static str = "http-read";
     const RECORDS_USE: bool = false;
+    const GOES_ON: bool = true;
     type Request<'a> = Read;
     type Permit = ();
 
@@ -185,6 +191,7 @@ impl Operation for HttpClose {
     const CAPABILITY: Capability = Capability::Network;
     const NAME: &'static str = "http-close";
     const RECORDS_USE: bool = false;
+    const GOES_ON: bool = true;
     type Request<'a> = Read;
     type Permit = ();
 

@@ -7,8 +7,7 @@ use conductor_abi::Status;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Response};
 
-use crate::broker::Session;
-use crate::capability::Refusal;
+use crate::capability::{Call, Refusal};
 use crate::outcome::Limit;
 use crate::scope::{Excerpt, NetworkMethod};
 
@@ -28,13 +27,14 @@ pub(super) fn send(
     headers: &HeaderMap,
     body: &[u8],
     permit: Permit,
-    session: &Session,
+    call: &Call<'_>,
     deadline: Instant,
 ) -> Result<Response, Refusal> {
+    let session = call.session;
     let service = session.http().started(session.devices())?;
     let client = session.connections().client(permit.reach, service, session.devices())?;
     let request = request(client, target, headers, body);
-    waiting::carry_out(target, session, deadline, request.send())?
+    waiting::carry_out(target, call, deadline, request.send())?
         .map_err(|error| refusal(target, Failure::Http(error), 0))
 }
 
@@ -42,12 +42,12 @@ pub(super) fn send(
 pub(super) fn body(
     target: &Target,
     response: Response,
-    session: &Session,
+    call: &Call<'_>,
     deadline: Instant,
 ) -> Result<Vec<u8>, Refusal> {
-    let max = session.max_message_bytes();
+    let max = call.session.max_message_bytes();
     let whole = receive(response, target.method(), max);
-    waiting::carry_out(target, session, deadline, whole)?.map_err(|failure| refusal(target, failure, max))
+    waiting::carry_out(target, call, deadline, whole)?.map_err(|failure| refusal(target, failure, max))
 }
 
 /// What went wrong with a body that is read piece by piece.

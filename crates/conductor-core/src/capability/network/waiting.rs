@@ -6,8 +6,7 @@ use std::time::Instant;
 use conductor_abi::Capability;
 use tokio::task::AbortHandle;
 
-use crate::broker::Session;
-use crate::capability::{Refusal, granted, waiting};
+use crate::capability::{Call, Refusal, granted, waiting};
 
 use super::check_target;
 use super::target::Target;
@@ -15,13 +14,14 @@ use super::target::Target;
 /// Has work done on the service's thread, and waits for it on the calling one.
 pub(super) fn carry_out<T: Send + 'static>(
     target: &Target,
-    session: &Session,
+    call: &Call<'_>,
     deadline: Instant,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Refusal> {
+    let session = call.session;
     let service = session.http().started(session.devices())?;
     let still_granted =
-        || check_target(target, granted(&session.grants(), Capability::Network)?).map(|_permit| ());
+        || check_target(target, granted(&call.grants(), Capability::Network)?).map(|_permit| ());
     waiting::until_done(target, session, deadline, still_granted, |finish| {
         let task = service.runtime().spawn(async move { finish.with(work.await) });
         Ok(AbortOnDrop(task.abort_handle()))

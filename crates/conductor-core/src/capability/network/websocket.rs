@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use conductor_abi::{Capability, WebSocketEvent, WebSocketMessage, WebSocketOpened};
+use conductor_abi::{Capability, Risk, WebSocketEvent, WebSocketMessage, WebSocketOpened};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
@@ -38,7 +38,9 @@ use super::lookup::{CheckingResolver, LookupError};
 use super::service::CONNECT_TIMEOUT;
 use super::target::Target;
 use super::waiting::{self, AbortOnDrop};
-use super::{MAX_REQUEST_TIME, Permit, check_target, headers, is_covered, opened, private, taken_away};
+use super::{
+    MAX_REQUEST_TIME, Permit, check_target, headers, is_covered, opened, private, risk_of, taken_away,
+};
 
 /// Most bytes of the names of subprotocols.
 const MAX_PROTOCOL_BYTES: usize = 1024;
@@ -212,7 +214,7 @@ impl Socket {
             max_message: session.max_message_bytes(),
         };
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
-        let (stream, protocol) = waiting::carry_out(target, session, deadline, connecting.open())?
+        let (stream, protocol) = waiting::carry_out(target, call, deadline, connecting.open())?
             .map_err(|failure| refusal(target, failure))?;
         let (sink, stream) = stream.split();
         let inbox = Arc::new(Inbox::new(session.max_message_bytes()));
@@ -238,7 +240,7 @@ impl Socket {
         let sink = Arc::clone(&self.sink);
         let work = async move { sink.lock().await.send(message).await };
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
-        let sent = waiting::carry_out(&self.target, call.session, deadline, work).inspect_err(|_| self.end());
+        let sent = waiting::carry_out(&self.target, call, deadline, work).inspect_err(|_| self.end());
         sent?.map_err(|error| refusal(&self.target, error.into()))
     }
 
@@ -330,16 +332,21 @@ impl Operation for WebSocketOpen {
         check_target(&request.target, grant)
     }
 
+    fn risk(request: &Opening, permit: Option<&Permit>) -> Risk {
+        risk_of(&request.target, permit)
+    }
+
     fn act(request: &Opening, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         call.session.connections().traffic().admit()?;
         let (socket, protocol) = Socket::open(request, permit, call)?;
-        encode(&WebSocketOpened { socket: call.session.keep_open(Arc::new(socket))?, protocol })
+        encode(&WebSocketOpened { socket: call.keep_open(Arc::new(socket))?, protocol })
     }
 }
 
 impl Operation for WebSocketSend {
     const CAPABILITY: Capability = Capability::Network;
     const NAME: &'static str = "websocket-send";
+    const GOES_ON: bool = true;
     type Request<'a> = Outgoing<'a>;
     type Permit = ();
 
@@ -366,6 +373,7 @@ impl Operation for WebSocketReceive {
     const CAPABILITY: Capability = Capability::Network;
     const NAME: &'static str = "websocket-receive";
     const RECORDS_USE: bool = false;
+    const GOES_ON: bool = true;
     type Request<'a> = Incoming;
     type Permit = ();
 
@@ -397,6 +405,7 @@ impl Operation for WebSocketClose {
     const CAPABILITY: Capability = Capability::Network;
     const NAME: &'static str = "websocket-close";
     const RECORDS_USE: bool = false;
+    const GOES_ON: bool = true;
     type Request<'a> = Incoming;
     type Permit = ();
 

@@ -15,7 +15,7 @@ use crate::{Ask, output};
 #[derive(clap::Args)]
 #[group(id = "lasts", multiple = false)]
 pub(crate) struct Duration {
-    /// Until the end of the first call that makes use of it
+    /// For the first use that begins, whatever becomes of it
     #[arg(long)]
     once: bool,
 
@@ -163,7 +163,7 @@ fn describe(spec: &GrantSpec, lasts: &Lasts, plugin: &PluginDetails, of_it: &[&R
 
 fn in_words(lasts: &Lasts) -> String {
     match lasts {
-        Lasts::Once => "until the end of the first call that makes use of it".to_owned(),
+        Lasts::Once => "for the first use that begins, whatever becomes of it".to_owned(),
         Lasts::Session => "until the daemon ends".to_owned(),
         Lasts::Until(until) => format!("until {until}"),
         Lasts::Always => "until you revoke it".to_owned(),

@@ -1,0 +1,158 @@
+//! Tests of the log as a file: appended to, changed for another, refused where others could reach it.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::audit::AuditEvent;
+
+fn place() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("directory");
+    let path = directory.path().join("state/audit.jsonl");
+    (directory, path)
+}
+
+fn record(name: &str) -> AuditRecord {
+    AuditRecord::now(Some(name), AuditEvent::PluginResumed)
+}
+
+/// The plugin of each line; every line must be a record.
+fn plugins(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).expect("log");
+    assert!(text.is_empty() || text.ends_with('\n'), "{text}");
+    let plugin = |line: &str| {
+        let record: serde_json::Value = serde_json::from_str(line).expect("a record");
+        record["plugin"].as_str().map(str::to_owned)
+    };
+    text.lines().filter_map(plugin).collect()
+}
+
+/// Bytes of a file that has room for so many records of this length behind its first line.
+fn room_for(records: u64, record: &AuditRecord) -> u64 {
+    let begun = AuditRecord::now(None, AuditEvent::LogBegun { previous: "0".repeat(64) });
+    let length = |record: &AuditRecord| Head::genesis().tie(&record.to_line()).0.len() as u64;
+    // Half a record more, because numbers grow.
+    length(&begun) + records * length(record) + length(record) / 2
+}
+
+#[test]
+fn records_are_appended_to_a_file_of_ones_own() {
+    let (directory, path) = place();
+    for name in ["a", "b"] {
+        let log = AuditLog::open(&path).expect("opens");
+        log.record(&record(name)).expect("written");
+        assert_eq!((log.records(), log.failures()), (1, 0));
+    }
+    assert_eq!(plugins(&path), ["a", "b"]);
+    let mode = |path: &Path| fs::metadata(path).expect("metadata").mode() & 0o7777;
+    assert_eq!((mode(&path), mode(&directory.path().join("state"))), (0o600, 0o700));
+}
+
+#[test]
+fn a_full_log_becomes_the_previous_one() {
+    let (_directory, path) = place();
+    let max = room_for(3, &record("00"));
+    let log = AuditLog::open_with(&path, max).expect("opens");
+    (0..7).for_each(|number| log.record(&record(&format!("{number:02}"))).expect("written"));
+    assert_eq!(plugins(&previous(&path)), ["03", "04", "05"]);
+    assert_eq!(plugins(&path), ["06"]);
+    drop(log);
+    let log = AuditLog::open_with(&path, max).expect("opens");
+    (7..10).for_each(|number| log.record(&record(&format!("{number:02}"))).expect("written"));
+    assert_eq!(plugins(&path), ["09"], "what was there before counts");
+    assert_eq!((log.records(), log.failures()), (3, 0));
+}
+
+#[test]
+fn records_of_many_threads_are_whole_lines() {
+    let (_directory, path) = place();
+    let log = Arc::new(AuditLog::open_with(&path, room_for(250, &record("t0"))).expect("opens"));
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let log = &log;
+            scope.spawn(move || {
+                (0..100).for_each(|_| log.record(&record(&format!("t{thread}"))).expect("written"));
+            });
+        }
+    });
+    assert_eq!((log.records(), log.failures()), (400, 0));
+    let (old, new) = (plugins(&previous(&path)).len(), plugins(&path).len());
+    assert_eq!(old + new, 400, "{old} and {new}");
+    drop(log);
+    let found = crate::audit::verify(&path, None).expect("verified");
+    assert!(found.is_whole() && found.records == 402, "{found:?}");
+}
+
+#[test]
+fn a_line_that_was_cut_short_is_ended_before_the_next() {
+    let (_directory, path) = place();
+    drop(AuditLog::open(&path).expect("opens"));
+    fs::write(&path, "{\"version\":1,\"ti").expect("written");
+    let log = AuditLog::open(&path).expect("opens");
+    log.record(&record("a")).expect("written");
+    log.record(&record("b")).expect("written");
+    let text = fs::read_to_string(&path).expect("log");
+    assert_eq!(text.lines().count(), 4, "{text}");
+    assert!(text.lines().skip(1).all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+}
+
+#[test]
+fn a_log_that_cannot_be_changed_for_a_new_one_counts_what_it_loses() {
+    let (_directory, path) = place();
+    let log = AuditLog::open_with(&path, room_for(1, &record("0"))).expect("opens");
+    log.record(&record("0")).expect("written");
+    fs::create_dir(previous(&path)).expect("a directory in the way");
+    (0..3).for_each(|_| assert_eq!(log.record(&record("1")), Err(NotRecorded)));
+    assert_eq!((log.records(), log.failures(), log.is_failing()), (1, 3, true));
+    fs::remove_dir(previous(&path)).expect("out of the way");
+    log.record(&record("2")).expect("written");
+    assert_eq!((plugins(&path), log.failures(), log.is_failing()), (vec!["2".to_owned()], 3, false));
+    let text = fs::read_to_string(&path).expect("log");
+    let lost: Vec<&str> = text.lines().filter(|line| line.contains("\"records-lost\"")).collect();
+    assert!(lost.len() == 1 && lost[0].contains("\"lost\":3,\"since\":\"20"), "{text}");
+    drop(log);
+    assert!(crate::audit::verify(&path, None).expect("verified").is_whole());
+}
+
+#[test]
+fn what_was_lost_to_the_last_is_told_when_the_log_is_closed() {
+    let (_directory, path) = place();
+    let log = AuditLog::open_with(&path, room_for(1, &record("0"))).expect("opens");
+    log.record(&record("0")).expect("written");
+    fs::create_dir(previous(&path)).expect("a directory in the way");
+    log.record(&record("1")).expect_err("lost");
+    fs::remove_dir(previous(&path)).expect("out of the way");
+    drop(log);
+    let text = fs::read_to_string(&path).expect("log");
+    assert!(text.lines().last().is_some_and(|line| line.contains("\"lost\":1")), "{text}");
+}
+
+#[test]
+fn what_is_not_ones_own_file_is_refused() {
+    let (directory, path) = place();
+    let log = AuditLog::open(&path).expect("opens");
+    assert!(matches!(AuditLog::open(&path), Err(AuditError::InUse { .. })));
+    drop(log);
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("mode");
+    let refused = |path: &Path| match AuditLog::open(path) {
+        Err(AuditError::Unsafe { source }) => source,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("opened"),
+    };
+    mode(&path, 0o644);
+    let error = refused(&path);
+    assert!(matches!(error, FileError::Mode { found: 0o644, .. }), "{error}");
+    assert_eq!(error.hint(), Some(format!("chmod 600 {}", path.display())));
+    mode(&path, 0o600);
+    let link = path.with_file_name("link.jsonl");
+    symlink(&path, &link).expect("linked");
+    assert!(matches!(refused(&link), FileError::Symlink { .. }));
+    mode(&directory.path().join("state"), 0o770);
+    assert!(matches!(refused(&path), FileError::Mode { found: 0o770, .. }));
+    mode(&directory.path().join("state"), 0o700);
+    let taken = path.with_file_name("taken");
+    fs::create_dir(&taken).expect("directory");
+    assert!(matches!(AuditLog::open(&taken), Err(AuditError::Unusable { .. })));
+}
