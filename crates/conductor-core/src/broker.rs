@@ -23,6 +23,8 @@ use crate::capability::filesystem::DataAccess;
 #[cfg(target_os = "linux")]
 use crate::capability::subprocess;
 use crate::capability::system_control::Desktop;
+#[cfg(target_os = "linux")]
+use crate::capability::waiting::Places;
 use crate::capability::{Call, Operation, Refusal, audio, granted, midi, network, system_control};
 use crate::config::Limits;
 use crate::devices::Devices;
@@ -99,6 +101,8 @@ impl Broker {
             files: AtomicU8::new(FILES_AS_GRANTED),
             data_dir: OnceLock::new(),
             desktop: system_control::Uses::default(),
+            #[cfg(target_os = "linux")]
+            programs: subprocess::places(),
             studio: audio::Studio::default(),
             recorder: OnceLock::new(),
             is_withdrawn: AtomicBool::new(false),
@@ -133,6 +137,8 @@ pub struct Session {
     /// The plugin's own directory, if it has one.
     data_dir: OnceLock<PathBuf>,
     desktop: system_control::Uses,
+    #[cfg(target_os = "linux")]
+    programs: Places,
     studio: audio::Studio,
     /// Writes down what the plugin asks for, if that is wanted.
     recorder: OnceLock<Arc<Recorder>>,
@@ -311,6 +317,12 @@ impl Session {
     /// The HTTP connections of the plugin.
     pub(crate) const fn connections(&self) -> &network::Connections {
         &self.connections
+    }
+
+    /// Places for the programs that the plugin runs.
+    #[cfg(target_os = "linux")]
+    pub(crate) const fn programs(&self) -> &Places {
+        &self.programs
     }
 
     /// What the plugin has under way on the desktop, and how often it asked for it.

@@ -10,7 +10,7 @@ pub(crate) mod network;
 #[cfg(target_os = "linux")]
 pub(crate) mod subprocess;
 pub(crate) mod system_control;
-mod waiting;
+pub(crate) mod waiting;
 
 use std::fmt;
 use std::sync::Arc;

@@ -316,6 +316,35 @@ pub struct Limits {
     pub isolation: Isolation,
 }
 
+impl Limits {
+    /// The least of each limit that a configuration may name. With less, no plugin could do what the limit is about, or even
+    /// be started, and nobody would look for the cause there; that of `max_message_bytes` leaves room for an answer beside
+    /// what it says about itself. Embedders may set less, and then their plugins have that.
+    pub const LEAST: Self = Self {
+        max_fuel: 1_000,
+        max_memory_bytes: 64 * 1024,
+        max_table_elements: 1,
+        max_execution_time: Duration::from_millis(1),
+        max_stack_bytes: 16 * 1024,
+        max_open_files: 1,
+        max_disk_bytes: 4 * 1024,
+        max_disk_files: 1,
+        max_message_bytes: 16 * 1024,
+        max_calls_per_second: 1,
+        max_network_bytes_per_minute: 1024,
+        max_reply_bytes: 256,
+        max_log_bytes: 256,
+        max_log_bytes_per_minute: 1024,
+        max_queued_events: 1,
+        max_module_bytes: 64,
+        wall_clock_step: Duration::from_nanos(1),
+        monotonic_clock_step: Duration::from_nanos(1),
+        max_compile_time: Duration::from_secs(1),
+        max_compile_bytes: 32 * 1024 * 1024,
+        isolation: Isolation::Persistent,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -1,24 +1,40 @@
 //! Running a program of the user's for a plugin, so that nothing of it outlives its time.
 //!
-//! The broker starts a *launcher*: the host's own program, which reads an [`Order`] and makes namespaces of
-//! its own for users and processes. In them it starts itself once more as their first process, the *keeper*, which limits
-//! itself, starts the program and waits for it. When the keeper ends, the kernel ends every process of the namespace,
-//! whatever session or group it made for itself; and the keeper is ended with the launcher, and that with the thread that
-//! started it.
+//! The broker starts a *launcher*: the host's own program, which makes namespaces of its own for users and processes. In
+//! them it starts itself once more as their first process, the *keeper*, which hands its process descriptor to the broker
+//! and waits. Only then is it given the [`Order`]: it limits itself, starts the program and waits for it.
+//!
+//! When the keeper ends, the kernel ends every process of the namespace, whatever session or group it made for itself, and
+//! only after that does the descriptor become readable: that is when a program *has ended*. The broker ends it by that
+//! descriptor. If the broker is gone, the keeper ends with the launcher, and that with the thread that started it; until
+//! the broker has seen that both hold, nothing runs. Neither can be read or changed by the program.
 
+mod channel;
+mod confinement;
+mod descent;
+mod ending;
 mod inside;
+mod keeper;
 mod order;
 
 use std::ffi::OsString;
-use std::io::{self, Read, Write as _};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use channel::Channel;
+pub use descent::{Peer, PeerError, peer_of, programs_hold_socket};
+pub(crate) use ending::Place;
+use ending::{Processes, Undertaker};
 pub use inside::{LaunchError, run};
+use keeper::Keeper;
 pub(crate) use order::{Ended, Order};
+use order::{Instruction, Word};
 
 /// How a program of the host's calls [`run`]: where Subprocess is to be had, embedders name one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +43,37 @@ pub struct Launcher {
     arguments: Vec<OsString>,
 }
 
-/// A program that runs.
+/// A program that is being started, or runs.
 pub(crate) struct Launched {
-    launcher: Child,
-    channel: UnixStream,
+    /// There until this is dropped.
+    processes: Option<Processes>,
+    channel: Channel,
+    /// Until it is handed over.
+    order: Option<OwnedFd>,
     pub(crate) stdout: ChildStdout,
     pub(crate) stderr: ChildStderr,
+}
+
+/// What a launcher or keeper has said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// The program is started now.
+    Started,
+    /// How it ended, or why it was not started.
+    Ended(Ended),
+    /// There is nothing more to be heard.
+    Nothing,
+}
+
+/// What became of a program that was told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It had not been started, and is not any more.
+    NotStarted,
+    /// Nothing of it is left.
+    Ended,
+    /// The kernel has been told, and has not ended all of it yet: a process that waits for a device cannot be ended.
+    Ending,
 }
 
 impl Launcher {
@@ -46,42 +87,92 @@ impl Launcher {
         Self::new("/proc/self/exe", arguments)
     }
 
-    /// Starts what the order says.
-    pub(crate) fn launch(&self, order: &Order) -> io::Result<Launched> {
-        let (mut channel, far) = UnixStream::pair()?;
+    /// Begins to start what the order says; `place` is given back when nothing of it is left.
+    pub(crate) fn launch(&self, order: &Order, place: Place) -> io::Result<Launched> {
+        Undertaker::get()?;
+        let (channel, far) = Channel::pair()?;
         let mut command = Command::new(&self.path);
         command.arg0("conductor-launcher").args(&self.arguments);
         command.env_clear().current_dir("/").process_group(0);
-        command.stdin(OwnedFd::from(far)).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(far).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut launcher = command.spawn()?;
-        // What the launcher does not read in full, it does not start.
-        let _ = order.write_to(&mut channel).and_then(|()| channel.flush());
-        match (launcher.stdout.take(), launcher.stderr.take()) {
-            (Some(stdout), Some(stderr)) => Ok(Launched { launcher, channel, stdout, stderr }),
-            (_, _) => Err(io::Error::other("a pipe is missing")),
+        // It holds the far end of the channel, which is to be the launcher's alone.
+        drop(command);
+        let (Some(stdout), Some(stderr)) = (launcher.stdout.take(), launcher.stderr.take()) else {
+            return Err(io::Error::other("a pipe is missing"));
+        };
+        let processes = Some(Processes::new(launcher, place)?);
+        // From here on, whatever fails, the launcher is ended and cleared up after.
+        let mut launched = Launched { processes, channel, order: None, stdout, stderr };
+        for output in [launched.stdout.as_fd(), launched.stderr.as_fd()] {
+            rustix::io::ioctl_fionbio(output, true)?;
         }
+        launched.order = Some(order.to_file()?);
+        launched.channel.send(&Instruction::Prepare { confined: order.confined }, None)?;
+        Ok(launched)
     }
 }
 
 impl Launched {
-    /// How the program ended, once its output has: says why if it was not even started.
-    pub(crate) fn ended(&mut self) -> io::Result<Ended> {
-        let mut answer = Vec::new();
-        (&mut self.channel).take(order::MAX_ANSWER_BYTES).read_to_end(&mut answer)?;
-        order::Ended::read(&answer)
+    /// Takes what was said, once there is something to be heard; tells the keeper to start the program when it is ready.
+    pub(crate) fn hear(&mut self) -> io::Result<Heard> {
+        match self.channel.try_receive::<Word>()? {
+            None => Ok(Heard::Nothing),
+            Some((Word::Ended(ended), _)) => Ok(Heard::Ended(ended)),
+            Some((Word::Ready, descriptor)) => {
+                let (Some(descriptor), Some(order)) = (descriptor, self.order.take()) else {
+                    return Err(ErrorKind::InvalidData.into());
+                };
+                let Some(processes) = &mut self.processes else { return Ok(Heard::Nothing) };
+                processes.keeper = Some(Keeper::new(descriptor)?);
+                // The keeper ends with the launcher and the launcher with this thread, both from before this word on: if
+                // the launcher lives now, neither end can be missed.
+                if !processes.launcher_lives() {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+                self.channel.send(&Instruction::Go, Some(order.as_fd()))?;
+                Ok(Heard::Started)
+            }
+        }
     }
 
-    /// Where the keeper says how the program ended.
-    pub(crate) const fn channel(&self) -> &UnixStream {
-        &self.channel
+    /// Where something is heard.
+    pub(crate) fn channel(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+
+    /// What is readable when nothing of the program is left; none before it is started.
+    pub(crate) fn end(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.processes.as_ref()?.keeper.as_ref()?.as_fd())
+    }
+
+    /// Ends whatever still runs, and sees for at most so long whether it does.
+    pub(crate) fn end_within(mut self, wait: Duration) -> End {
+        if let Some(processes) = &mut self.processes {
+            processes.kill();
+        }
+        let until = Instant::now() + wait;
+        let Some(end) = self.end() else { return End::NotStarted };
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+            match poll(&mut [PollFd::from_borrowed_fd(end, PollFlags::IN)], Some(&left)) {
+                Ok(1..) => return End::Ended,
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(_) | Err(_) => return End::Ending,
+            }
+        }
     }
 }
 
 impl Drop for Launched {
-    /// Ends whatever still runs.
+    /// Ends whatever still runs, and waits for nothing.
     fn drop(&mut self) {
-        // It may have ended by itself; either way it is waited for, so that no zombie stays.
-        let _ = self.launcher.kill();
-        let _ = self.launcher.wait();
+        if let Some(mut processes) = self.processes.take() {
+            processes.kill();
+            if let Ok(undertaker) = Undertaker::get() {
+                undertaker.take(processes);
+            }
+        }
     }
 }

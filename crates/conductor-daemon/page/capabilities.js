@@ -30,7 +30,7 @@ const CAPABILITIES = {
   Subprocess: {
     does: 'run programs',
     consequence: 'It can run these programs as you. They are not sandboxed as the plugin is: what they can do, it can do through them.',
-    narrower: '/usr/bin/obs-cli;args=scene*;seconds=5',
+    narrower: '/usr/bin/convert;args=cover.png,cover-*;seconds=5;confined=yes',
   },
   SystemControl: {
     does: 'control this computer',

@@ -5,6 +5,7 @@
 //! and the connection ends; who asks for events gets lines for as long as it reads.
 
 mod approval;
+mod asker;
 mod client;
 mod connection;
 mod describe;
@@ -17,6 +18,7 @@ mod safety;
 mod server;
 mod socket;
 
+pub(crate) use asker::Asker;
 pub use client::{ClientError, ask, follow};
 pub use connection::{EXCHANGE_WAIT, MAX_REQUEST_BYTES};
 pub(crate) use interface::{Answer, Interface};

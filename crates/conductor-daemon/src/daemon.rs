@@ -4,6 +4,7 @@ mod change;
 mod file_state;
 mod inputs;
 mod installed;
+mod notices;
 mod order;
 mod plugins;
 mod trust_watch;
@@ -88,6 +89,7 @@ pub fn run(
             "nothing will happen: the configuration needs at least one input and one mapping"
         );
     }
+    notices::tell(config, places);
     let (calls, writer) = match options.calls.map(CallLog::to_stdout) {
         Some((calls, writer)) => (calls, Some(writer)),
         None => (CallLog::default(), None),

@@ -24,6 +24,7 @@ mod control {
     mod listen;
     mod place;
     mod plugins;
+    mod programs;
     mod status;
     mod user;
     mod walls;

@@ -3,6 +3,18 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
 
+#[cfg(test)]
+#[path = "support/wasm.rs"]
+#[allow(dead_code, reason = "each test program uses the guests that it needs")]
+mod wasm;
+
+#[cfg(test)]
+#[path = "subprocess/confined.rs"]
+mod confined;
+#[cfg(test)]
+#[path = "subprocess/ends.rs"]
+mod ends;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@
 //! ```no_run
 //! use conductor_plugin::process::{self, End};
 //!
-//! let output = process::run("/usr/bin/obs-cli", &["scene", "Camera 2"], b"")?;
+//! let output = process::run("/usr/bin/convert", &["cover.png", "cover-small.png"], b"")?;
 //! assert_eq!(output.end, End::Exited { code: 0 });
 //! # Ok::<(), conductor_plugin::HostError>(())
 //! ```

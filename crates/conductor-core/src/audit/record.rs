@@ -1,6 +1,7 @@
 //! One record, and the line of JSON for it.
 
 use std::fmt;
+use std::path::Path;
 
 use conductor_abi::Capability;
 use conductor_signing::{PublicKey, RevocationKind, TrustLevel, escape};
@@ -216,6 +217,19 @@ pub enum AuditEvent {
         /// Why.
         reason: AuditText,
     },
+    /// The host was asked for a decision of the user's; what came of it is told by the records that follow.
+    DecisionAsked {
+        /// The request.
+        decision: &'static str,
+        /// The plugin or key that it is about, as it was named.
+        about: AuditText,
+        /// `process`, or `plugin-manager` for a session there.
+        asker: &'static str,
+        /// The process that asked, if it can be seen.
+        pid: Option<u32>,
+        /// The file of its program, if it can be read.
+        program: Option<AuditText>,
+    },
     /// A plugin that rested, was quarantined or had lost its permission was let back in.
     PluginResumed,
     /// A plugin ended, and so many of its records had been left out since the last one.
@@ -316,6 +330,20 @@ impl AuditRecord {
     pub fn key_revoked(key: &PublicKey, kind: RevocationKind, reason: &str) -> Self {
         let (key, kind, reason) = (key.to_string(), kind.name(), AuditText::of(&reason));
         Self::now(None, AuditEvent::KeyRevoked { key, kind, reason })
+    }
+
+    /// The host was asked for a decision.
+    #[must_use]
+    pub fn decision_asked(
+        decision: &'static str,
+        about: &str,
+        asker: &'static str,
+        pid: Option<u32>,
+        program: Option<&Path>,
+    ) -> Self {
+        let (about, program) =
+            (AuditText::of(&about), program.map(|program| AuditText::of(&program.display())));
+        Self::now(None, AuditEvent::DecisionAsked { decision, about, asker, pid, program })
     }
 
     /// The line of JSON for it, with its end. No character in it can drive a terminal or reorder what is around it.

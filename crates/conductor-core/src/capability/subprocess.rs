@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use conductor_abi::{Capability, ProgramEnd, ProgramOutput, ProgramRun, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::waiting::Places;
 use super::{Call, Operation, Refusal, decode, encode, granted};
 use crate::grant::Grant;
-use crate::launcher::{Ended, Launched, Order};
+use crate::launcher::{End, Ended, Heard, Launched, Order};
 use crate::scope::{Excerpt, Scope, SubprocessScope, written};
 
 /// Longest run where the scope says nothing; a call's own time is mostly shorter.
@@ -28,6 +29,21 @@ const MAX_ARGUMENTS: usize = 64;
 
 /// Longest argument in bytes; a person who reads the audit wants to see what was run.
 const MAX_ARGUMENT_BYTES: usize = 4096;
+
+/// Most programs of a plugin at once that were told to end and have not; stops programs that wait for a device, which the
+/// kernel cannot end, from becoming ever more.
+const MAX_UNENDED: usize = 4;
+
+/// How long a program that was told to end is seen to do so, for whoever is told what became of it. The call is not held up
+/// longer by one that cannot end.
+const END_WAIT: Duration = Duration::from_millis(250);
+
+/// What is added to the standard error of a confined program that did not end well: it may have needed what it was refused.
+const CONFINED_NOTE: &str = "conductor: this program ran confined, so it could use no socket and change no files but \
+                             the plugin's own; one that needs more runs only if plugin and grant say confined=no\n";
+
+/// Bytes of an answer that are kept for what is not output.
+const ANSWER_OVERHEAD: usize = 512;
 
 /// Mode bits of a program that runs with rights of somebody else.
 const SET_ID: u32 = 0o6000;
@@ -119,12 +135,20 @@ impl Operation for Run {
             time: permit.time,
             confined: permit.confined,
         };
-        let launched =
-            launcher.launch(&order).map_err(|error| unavailable(&format!("no process starts: {error}")))?;
-        let max = permit.output_bytes.min(call.session.max_message_bytes() / 2 - MAX_ARGUMENT_BYTES);
-        let output = Watch { request, call, deadline, max }.until_it_ends(launched)?;
+        let place = call.session.programs().take("an earlier program")?;
+        let launched = launcher
+            .launch(&order, Box::new(place))
+            .map_err(|error| unavailable(&format!("no process starts: {error}")))?;
+        let max = permit.output_bytes.min(room_for_output(call.session.max_message_bytes()));
+        let watch = Watch { request, call, deadline, max, confined: permit.confined };
+        let output = watch.until_it_ends(launched)?;
         encode(&output)
     }
+}
+
+/// Most bytes of each of the two outputs in an answer, which says a little beside them.
+const fn room_for_output(max_message_bytes: usize) -> usize {
+    (max_message_bytes / 2).saturating_sub(ANSWER_OVERHEAD)
 }
 
 /// What a scope gives, the most of several.
@@ -199,6 +223,11 @@ fn unavailable(why: &str) -> Refusal {
     Refusal::new(Status::Unavailable, format!("Subprocess is unavailable here, because {why}"))
 }
 
+/// What a plugin has under way.
+pub(crate) fn places() -> Places {
+    Places::new(MAX_UNENDED)
+}
+
 /// Waiting for a program.
 struct Watch<'w> {
     request: &'w Invocation<'w>,
@@ -206,87 +235,145 @@ struct Watch<'w> {
     deadline: Instant,
     /// Most bytes of each output.
     max: usize,
+    confined: bool,
+}
+
+/// What a program that runs is watched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// The user's grants changed.
+    Changes,
+    Stdout,
+    Stderr,
+    /// What its launcher and keeper say.
+    Channel,
+    /// The end of all its processes.
+    End,
+}
+
+/// Why a program is watched no longer before it has ended.
+enum Cut {
+    /// Its time is over.
+    Late,
+    /// Anything else.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Cut {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl Watch<'_> {
-    /// Takes what the program prints until it ends, its time is over, or its grant is taken away.
+    /// Takes what the program prints until nothing of it is left, its time is over, or its grant is taken away.
     fn until_it_ends(&self, mut launched: Launched) -> Result<ProgramOutput, Refusal> {
-        let failed = |error: io::Error| Refusal::failed(format!("the program is lost: {error}"));
-        let (woken, wake) = rustix::pipe::pipe().map_err(|errno| failed(errno.into()))?;
+        match self.watch(&mut launched) {
+            Ok(output) => Ok(output),
+            Err(cut) => Err(self.told(cut, launched.end_within(END_WAIT))),
+        }
+    }
+
+    /// What the plugin is told of a program that was ended.
+    fn told(&self, cut: Cut, end: End) -> Refusal {
+        let late = |what: &str| Refusal::timed_out(format!("{} did not {what}", self.request));
+        match (cut, end) {
+            (Cut::Late, End::NotStarted) => late("start in time, and was not started"),
+            (Cut::Late, End::Ended) => late("end in time, and was ended"),
+            (Cut::Late, End::Ending) => late("end in time, was told to end, and has not ended yet"),
+            (Cut::Refused(refusal), End::NotStarted | End::Ended) => refusal,
+            (Cut::Refused(refusal), End::Ending) => Refusal {
+                reason: format!("{}; the program was told to end, and has not ended yet", refusal.reason),
+                ..refusal
+            },
+        }
+    }
+
+    fn watch(&self, launched: &mut Launched) -> Result<ProgramOutput, Cut> {
+        let (woken, wake) = rustix::pipe::pipe().map_err(|errno| lost(&errno.into()))?;
         // The first look at the grants follows the subscription, so that no change falls in between.
         let _subscription = self.call.session.changes().subscribe(move || {
             let _ = rustix::io::write(&wake, &[0]);
         });
         self.still_granted()?;
         let (mut stdout, mut stderr) = (Output::new(self.max), Output::new(self.max));
-        let mut has_ended = false;
-        while !has_ended || !stdout.is_over || !stderr.is_over {
-            let ready = {
-                let mut waiting = [
-                    PollFd::new(&woken, PollFlags::IN),
-                    PollFd::new(
-                        &launched.stdout,
-                        if stdout.is_over { PollFlags::empty() } else { PollFlags::IN },
-                    ),
-                    PollFd::new(
-                        &launched.stderr,
-                        if stderr.is_over { PollFlags::empty() } else { PollFlags::IN },
-                    ),
-                    PollFd::from_borrowed_fd(
-                        launched.channel().as_fd(),
-                        if has_ended { PollFlags::empty() } else { PollFlags::IN },
-                    ),
-                ];
-                self.wait(&mut waiting)?;
-                let is_ready = |index: usize| waiting.get(index).is_some_and(|one| !one.revents().is_empty());
-                [is_ready(0), is_ready(1), is_ready(2), is_ready(3)]
-            };
-            if ready[0] {
-                let _ = rustix::io::read(&woken, &mut [0; 64]);
-                self.still_granted()?;
+        let mut ended = None;
+        let mut speaks = true;
+        loop {
+            // What has come to its end is always ready, so it is not waited for.
+            let mut sources = vec![(Source::Changes, woken.as_fd())];
+            sources.extend((!stdout.is_over).then(|| (Source::Stdout, launched.stdout.as_fd())));
+            sources.extend((!stderr.is_over).then(|| (Source::Stderr, launched.stderr.as_fd())));
+            sources.extend(speaks.then(|| (Source::Channel, launched.channel())));
+            sources.extend(launched.end().map(|end| (Source::End, end)));
+            let ready = self.wait(&sources)?;
+            let is_over = ready.contains(&Source::End);
+            let prints = ready.contains(&Source::Stdout) || ready.contains(&Source::Stderr);
+            for source in ready {
+                match source {
+                    Source::Changes => {
+                        let _ = rustix::io::read(&woken, &mut [0; 64]);
+                        self.still_granted()?;
+                    }
+                    Source::Stdout => stdout.take(&mut launched.stdout).map_err(|error| lost(&error))?,
+                    Source::Stderr => stderr.take(&mut launched.stderr).map_err(|error| lost(&error))?,
+                    Source::Channel => match launched.hear() {
+                        Ok(Heard::Started) => {}
+                        Ok(Heard::Ended(Ended::NotStarted(why))) => return Err(unavailable(&why).into()),
+                        Ok(Heard::Ended(how)) => ended = Some(how),
+                        Ok(Heard::Nothing) => speaks = false,
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                        Err(error) => return Err(lost(&error).into()),
+                    },
+                    Source::End => {}
+                }
             }
-            if ready[1] && !stdout.is_over {
-                stdout.take(&mut launched.stdout).map_err(failed)?;
+            // What is in the outputs then is all that comes, even if somebody outside was handed them and keeps them open.
+            let is_told = ended.is_some() || !speaks;
+            if is_told && !prints && (is_over || launched.end().is_none()) {
+                break;
             }
-            if ready[2] && !stderr.is_over {
-                stderr.take(&mut launched.stderr).map_err(failed)?;
-            }
-            has_ended |= ready[3];
         }
-        let end = match launched.ended().map_err(failed)? {
-            Ended::Exited(code) => ProgramEnd::Exited { code },
-            Ended::Signalled(signal) => ProgramEnd::Signalled { signal },
-            Ended::NotStarted(why) => return Err(unavailable(&why)),
+        let end = match ended {
+            Some(Ended::Exited(code)) => ProgramEnd::Exited { code },
+            Some(Ended::Signalled(signal)) => ProgramEnd::Signalled { signal },
+            Some(Ended::NotStarted(why)) => return Err(unavailable(&why).into()),
+            None => return Err(lost(&io::Error::other("its keeper was ended by somebody else")).into()),
         };
-        Ok(ProgramOutput {
-            end,
-            stdout: stdout.bytes,
-            stderr: stderr.bytes,
-            cut: stdout.is_cut || stderr.is_cut,
-        })
+        if self.confined && end != (ProgramEnd::Exited { code: 0 }) {
+            stderr.add_note(CONFINED_NOTE);
+        }
+        let cut = stdout.is_cut || stderr.is_cut;
+        Ok(ProgramOutput { end, stdout: stdout.bytes, stderr: stderr.bytes, cut })
     }
 
-    fn wait(&self, waiting: &mut [PollFd<'_>]) -> Result<(), Refusal> {
+    /// Waits until something is ready.
+    fn wait(&self, sources: &[(Source, BorrowedFd<'_>)]) -> Result<Vec<Source>, Cut> {
+        let mut waiting: Vec<_> =
+            sources.iter().map(|(_, file)| PollFd::from_borrowed_fd(*file, PollFlags::IN)).collect();
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(Refusal::timed_out(format!(
-                    "{} did not end in time, and was ended",
-                    self.request
-                )));
+                return Err(Cut::Late);
             }
-            let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-            match poll(waiting, Some(&left)) {
+            let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+            match poll(&mut waiting, Some(&left)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => return Ok(()),
-                Err(errno) => return Err(Refusal::failed(format!("the program is lost: {errno}"))),
+                Ok(_) => break,
+                Err(errno) => return Err(lost(&errno.into()).into()),
             }
         }
+        let ready = sources.iter().zip(&waiting).filter(|(_, file)| !file.revents().is_empty());
+        Ok(ready.map(|((source, _), _)| *source).collect())
     }
 
     fn still_granted(&self) -> Result<(), Refusal> {
         Run::check(self.request, granted(&self.call.grants(), Capability::Subprocess)?).map(drop)
     }
+}
+
+fn lost(error: &io::Error) -> Refusal {
+    Refusal::failed(format!("the program is lost: {error}"))
 }
 
 /// One output of a program.
@@ -312,9 +399,20 @@ impl Output {
                 self.bytes.extend(piece.iter().take(count.min(room)));
                 self.is_cut |= count > room;
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Adds a line of the host's, which takes the place of the end of what was printed if there is no room.
+    fn add_note(&mut self, note: &str) {
+        let printed = self.bytes.len().min(self.max.saturating_sub(note.len() + 1));
+        self.is_cut |= printed < self.bytes.len();
+        self.bytes.truncate(printed);
+        if self.bytes.last().is_some_and(|last| *last != b'\n') {
+            self.bytes.push(b'\n');
+        }
+        self.bytes.extend(note.bytes().take(self.max.saturating_sub(self.bytes.len())));
     }
 }

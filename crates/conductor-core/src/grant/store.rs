@@ -150,6 +150,12 @@ impl GrantStore {
         file::parse(&path, text)
     }
 
+    /// All grants, whether they hold or have ended.
+    #[must_use]
+    pub fn grants(&self) -> &[StoredGrant] {
+        &self.grants
+    }
+
     /// What was granted to a plugin, whether it still holds or not.
     pub fn grants_of<'s>(&'s self, subject: &'s Subject) -> impl Iterator<Item = &'s StoredGrant> {
         self.grants.iter().filter(|grant| subject.is(&grant.plugin, &grant.holder))

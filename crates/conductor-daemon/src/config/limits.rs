@@ -1,6 +1,5 @@
 //! Limits as `[wasm]` and `[plugins.NAME]` name them: by the field names of `WasmConfig`.
 
-use std::fmt::Display;
 use std::time::Duration;
 
 use conductor_core::{Isolation, Limits, MAX_STACK_BYTES};
@@ -87,51 +86,90 @@ impl LimitOverrides {
 }
 
 pub(super) fn read(table: &Table<'_, '_>) -> LimitOverrides {
+    const LEAST: Limits = Limits::LEAST;
     LimitOverrides {
-        max_fuel: positive(table, "max_fuel"),
-        max_memory_bytes: positive(table, "max_memory_bytes"),
-        max_table_elements: positive(table, "max_table_elements"),
-        max_execution_time: positive(table, "max_execution_time"),
-        max_stack_bytes: positive_up_to(table, "max_stack_bytes", MAX_STACK_BYTES),
-        max_open_files: positive(table, "max_open_files"),
-        max_disk_bytes: positive(table, "max_disk_bytes"),
-        max_disk_files: positive(table, "max_disk_files"),
-        max_message_bytes: positive(table, "max_message_bytes"),
-        max_calls_per_second: positive(table, "max_calls_per_second"),
-        max_network_bytes_per_minute: positive(table, "max_network_bytes_per_minute"),
-        max_reply_bytes: positive(table, "max_reply_bytes"),
-        max_log_bytes: positive(table, "max_log_bytes"),
-        max_log_bytes_per_minute: positive(table, "max_log_bytes_per_minute"),
-        max_queued_events: positive(table, "max_queued_events"),
-        max_module_bytes: positive(table, "max_module_bytes"),
+        max_fuel: limit(table, "max_fuel", LEAST.max_fuel).map(|limit| limit.value),
+        max_memory_bytes: limit(table, "max_memory_bytes", LEAST.max_memory_bytes).map(|limit| limit.value),
+        max_table_elements: limit(table, "max_table_elements", LEAST.max_table_elements)
+            .map(|limit| limit.value),
+        max_execution_time: limit(table, "max_execution_time", LEAST.max_execution_time)
+            .map(|limit| limit.value),
+        max_stack_bytes: limit(table, "max_stack_bytes", LEAST.max_stack_bytes)
+            .and_then(|stack| at_most(table, stack, MAX_STACK_BYTES)),
+        max_open_files: limit(table, "max_open_files", LEAST.max_open_files).map(|limit| limit.value),
+        max_disk_bytes: limit(table, "max_disk_bytes", LEAST.max_disk_bytes).map(|limit| limit.value),
+        max_disk_files: limit(table, "max_disk_files", LEAST.max_disk_files).map(|limit| limit.value),
+        max_message_bytes: limit(table, "max_message_bytes", LEAST.max_message_bytes)
+            .map(|limit| limit.value),
+        max_calls_per_second: limit(table, "max_calls_per_second", LEAST.max_calls_per_second)
+            .map(|limit| limit.value),
+        max_network_bytes_per_minute: limit(
+            table,
+            "max_network_bytes_per_minute",
+            LEAST.max_network_bytes_per_minute,
+        )
+        .map(|limit| limit.value),
+        max_reply_bytes: limit(table, "max_reply_bytes", LEAST.max_reply_bytes).map(|limit| limit.value),
+        max_log_bytes: limit(table, "max_log_bytes", LEAST.max_log_bytes).map(|limit| limit.value),
+        max_log_bytes_per_minute: limit(table, "max_log_bytes_per_minute", LEAST.max_log_bytes_per_minute)
+            .map(|limit| limit.value),
+        max_queued_events: limit(table, "max_queued_events", LEAST.max_queued_events)
+            .map(|limit| limit.value),
+        max_module_bytes: limit(table, "max_module_bytes", LEAST.max_module_bytes).map(|limit| limit.value),
         wall_clock_step: step(table, "wall_clock_step"),
         monotonic_clock_step: step(table, "monotonic_clock_step"),
-        max_compile_time: positive(table, "max_compile_time"),
-        max_compile_bytes: positive(table, "max_compile_bytes"),
+        max_compile_time: limit(table, "max_compile_time", LEAST.max_compile_time).map(|limit| limit.value),
+        max_compile_bytes: limit(table, "max_compile_bytes", LEAST.max_compile_bytes)
+            .map(|limit| limit.value),
         isolation: isolation(table),
     }
 }
 
-/// A limit of nothing stops every call, so it is taken for a mistake.
-pub(super) fn positive<T: FromToml + Default + PartialEq>(
+/// A limit of nothing, or of so little that no plugin could run under it, is taken for a mistake.
+fn limit<T: FromToml + Default + PartialOrd + Shown>(
     table: &Table<'_, '_>,
     key: &'static str,
-) -> Option<T> {
-    located(table, key).map(|limit| limit.value)
+    least: T,
+) -> Option<Located<T>> {
+    let limit = located::<T>(table, key)?;
+    if limit.value < least {
+        let hint = format!("the least is {}; leave the key out for the default", least.shown());
+        table.fault(&limit.place, format!("less than {}", least.shown()), Some(hint));
+        return None;
+    }
+    Some(limit)
 }
 
-/// Like [`positive`], and at most `most`.
-fn positive_up_to<T: FromToml + Default + PartialOrd + Display>(
-    table: &Table<'_, '_>,
-    key: &'static str,
-    most: T,
-) -> Option<T> {
-    let Located { value, place } = located::<T>(table, key)?;
+fn at_most<T: PartialOrd + Shown>(table: &Table<'_, '_>, limit: Located<T>, most: T) -> Option<T> {
+    let Located { value, place } = limit;
     if value > most {
-        table.fault(&place, format!("more than {most}"), None);
+        table.fault(&place, format!("more than {}", most.shown()), None);
         return None;
     }
     Some(value)
+}
+
+/// How a limit is written in a message.
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+impl Shown for u32 {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for u64 {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for Duration {
+    fn shown(&self) -> String {
+        format!("{self:?}")
+    }
 }
 
 fn located<T: FromToml + Default + PartialEq>(

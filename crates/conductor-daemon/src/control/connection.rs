@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 
+use super::Asker;
 use super::interface::{Answer, Interface, Later};
 use super::message::{Refusal, RefusalCause, Request, Response};
 use crate::calls::{Call, CallRow};
@@ -28,6 +29,7 @@ const CHUNK: usize = 4096;
 
 pub(super) struct Connection {
     stream: UnixStream,
+    asker: Asker,
     /// When it ends, whatever it has come to; none for one that follows.
     deadline: Option<Instant>,
     step: Step,
@@ -52,10 +54,10 @@ pub(super) enum Progress {
 }
 
 impl Connection {
-    /// A connection that was accepted at `now`.
-    pub(super) fn new(stream: UnixStream, now: Instant) -> io::Result<Self> {
+    /// A connection that was accepted at `now`, from whom it comes.
+    pub(super) fn new(stream: UnixStream, asker: Asker, now: Instant) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, deadline: Some(now + EXCHANGE_WAIT), step: Step::Reading(Vec::new()) })
+        Ok(Self { stream, asker, deadline: Some(now + EXCHANGE_WAIT), step: Step::Reading(Vec::new()) })
     }
 
     /// When something is to be done about it even if the client does nothing.
@@ -112,7 +114,7 @@ impl Connection {
 
     fn answer(&mut self, interface: &Interface, request: Request, now: Instant) {
         let wait = request.wait();
-        match interface.answer(request) {
+        match interface.answer(request, &self.asker) {
             Answer::Now(response) => self.respond(&response),
             Answer::Later(later) => {
                 self.deadline = Some(now + wait);
@@ -208,12 +210,11 @@ fn too_large() -> Refusal {
     Refusal::new(RefusalCause::TooLarge, message)
 }
 
-/// Tells a client of another user that it is not served; the connection is closed after it.
-pub(super) fn turn_away(mut stream: UnixStream) {
-    let message = "this daemon belongs to another user".to_owned();
-    let refusal = Response::Refused(Refusal::new(RefusalCause::OtherUser, message));
+/// Tells a client why it is not served; the connection is closed after it.
+pub(super) fn turn_away(mut stream: UnixStream, refusal: Refusal) {
+    let line = Response::Refused(refusal).to_line();
     // The line fits into an empty buffer; whoever does not take it is not waited for.
-    let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(refusal.to_line().as_bytes()));
+    let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(line.as_bytes()));
 }
 
 #[cfg(test)]

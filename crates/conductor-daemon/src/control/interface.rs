@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use conductor_abi::Context;
-use conductor_core::{AuditLog, CallReport, Permission, ProcessWall, Walls};
+use conductor_core::{AuditLog, AuditSink as _, CallReport, Permission, ProcessWall, Walls};
 use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
 
@@ -17,7 +17,7 @@ use super::message::{
     PluginCounts, PluginDetails, PluginState, PluginStatus, Refusal, RefusalCause, Request, Response,
     Resumed, Revoked, Triggered, WallStatus,
 };
-use super::{approval, keys, log, safety};
+use super::{Asker, approval, keys, log, safety};
 use crate::actions as known_actions;
 use crate::calls::{Call, CallLog};
 use crate::config::MAX_NAME_BYTES;
@@ -136,8 +136,11 @@ impl Interface {
         let _ = self.probed.set(walls);
     }
 
-    /// Answers a request. It waits for nobody.
-    pub(crate) fn answer(&self, request: Request) -> Answer {
+    /// Answers a request. It waits for nobody. Who asked for a decision is on record before it is made.
+    pub(crate) fn answer(&self, request: Request, asker: &Asker) -> Answer {
+        if let Some(record) = asker.record_of(&request) {
+            self.audit.record(&record);
+        }
         let response = match request {
             Request::Status => Response::Status(Box::new(self.status())),
             Request::PluginList => {

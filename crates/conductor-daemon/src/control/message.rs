@@ -185,6 +185,32 @@ impl Request {
             | Self::Events => EXCHANGE_WAIT,
         }
     }
+
+    /// What it decides or changes, and about which plugin or key; nothing for one that only looks, or calls a plugin.
+    pub(super) fn decision(&self) -> Option<(&'static str, &str)> {
+        Some(match self {
+            Self::PluginResume { plugin } => ("plugin-resume", plugin),
+            Self::PluginGrant { plugin, .. } => ("plugin-grant", plugin),
+            Self::PluginRevoke { plugin, .. } => ("plugin-revoke", plugin),
+            Self::PluginEnable { plugin } => ("plugin-enable", plugin),
+            Self::PluginDisable { plugin } => ("plugin-disable", plugin),
+            Self::PluginInstall { plugin, .. } => ("plugin-install", plugin),
+            Self::PluginRemove { plugin, .. } => ("plugin-remove", plugin),
+            Self::TrustAdd { public_key, .. } => ("trust-add", public_key),
+            Self::TrustRevoke { public_key, .. } => ("trust-revoke", public_key),
+            Self::Reload => ("reload", ""),
+            Self::Ui => ("ui", ""),
+            Self::Status
+            | Self::PluginList
+            | Self::PluginShow { .. }
+            | Self::PluginPending
+            | Self::Trigger { .. }
+            | Self::Events
+            | Self::PluginPreview { .. }
+            | Self::TrustList
+            | Self::Audit { .. } => return None,
+        })
+    }
 }
 
 /// How long a grant lasts.
@@ -313,6 +339,10 @@ impl Refusal {
 pub enum RefusalCause {
     /// It comes from a process of another user.
     OtherUser,
+    /// It comes from a program that a plugin runs.
+    PluginProgram,
+    /// It comes from a process that is gone, or of which it cannot be found out what it is.
+    UnknownAsker,
     /// It is longer than a request may be.
     TooLarge,
     /// It is of another version of the protocol.

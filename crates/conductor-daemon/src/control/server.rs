@@ -12,8 +12,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Uid, geteuid};
 
+use super::Asker;
 use super::connection::{Connection, Progress, turn_away};
 use super::interface::Interface;
+use super::message::{Refusal, RefusalCause};
 use super::socket::{ControlSocket, SocketError};
 use crate::stop::Stop;
 
@@ -124,22 +126,15 @@ impl<'s> Service<'s> {
     }
 
     fn admit(&mut self, stream: UnixStream) {
-        match peer(&stream) {
-            Ok(user) if may_ask(user, geteuid()) => {}
-            Ok(user) => {
-                self.turned_away += 1;
-                if self.turned_away.is_power_of_two() {
-                    let (user, turned_away) = (user.as_raw(), self.turned_away);
-                    tracing::warn!(user, turned_away, "another user tried to control this daemon");
-                }
-                return turn_away(stream);
+        let asker = match admitted(&stream) {
+            Ok(asker) => asker,
+            Err(refusal) => {
+                self.note(&stream, &refusal);
+                return turn_away(stream, refusal);
             }
-            Err(error) => {
-                return tracing::warn!("a control connection was closed: its user is not known: {error}");
-            }
-        }
+        };
         let now = Instant::now();
-        let Ok(mut connection) = Connection::new(stream, now) else { return };
+        let Ok(mut connection) = Connection::new(stream, asker, now) else { return };
         // A client that has asked already is answered before any other can end its connection.
         if connection.advance(self.interface, now) == Progress::Waits {
             if self.connections.len() >= MAX_CONNECTIONS {
@@ -148,11 +143,34 @@ impl<'s> Service<'s> {
             self.connections.push_back(connection);
         }
     }
+
+    /// Says in the log that somebody was turned away, less and less often.
+    fn note(&mut self, stream: &UnixStream, refusal: &Refusal) {
+        self.turned_away += 1;
+        if !self.turned_away.is_power_of_two() {
+            return;
+        }
+        let (turned_away, user) =
+            (self.turned_away, socket_peercred(stream).ok().map(|peer| peer.uid.as_raw()));
+        if refusal.cause == RefusalCause::OtherUser {
+            tracing::warn!(user, turned_away, "another user tried to control this daemon");
+        } else {
+            tracing::warn!(user, turned_away, "somebody may not control this daemon: {}", refusal.message);
+        }
+    }
 }
 
-/// The user of the process that connected, as the kernel noted it then (unix(7), `SO_PEERCRED`).
-fn peer(stream: &UnixStream) -> io::Result<Uid> {
-    Ok(socket_peercred(stream)?.uid)
+/// Who is at the other end, if it may ask: a process of the daemon's user that no plugin runs. It is the one that connected,
+/// as the kernel noted it then (unix(7)), whoever has the socket now.
+fn admitted(stream: &UnixStream) -> Result<Asker, Refusal> {
+    let user = socket_peercred(stream).map_err(|errno| {
+        Refusal::new(RefusalCause::UnknownAsker, format!("the user who asks is not known: {errno}"))
+    })?;
+    if !may_ask(user.uid, geteuid()) {
+        let message = "this daemon belongs to another user".to_owned();
+        return Err(Refusal::new(RefusalCause::OtherUser, message));
+    }
+    Asker::of(stream)
 }
 
 /// Whether the daemon of user `own` serves user `peer`. Root can do without: it can become that user.
@@ -182,6 +200,16 @@ mod tests {
     #[test]
     fn the_kernel_knows_who_is_at_the_other_end() {
         let (one, _other) = UnixStream::pair().expect("sockets");
-        assert_eq!(peer(&one).expect("a user"), geteuid());
+        let asker = admitted(&one).map_err(|refusal| refusal.message).expect("this process may ask");
+        match asker {
+            #[cfg(target_os = "linux")]
+            Asker::Process { pid, program } => {
+                assert_eq!(pid, Some(std::process::id()));
+                assert_eq!(program, std::env::current_exe().ok());
+            }
+            #[cfg(not(target_os = "linux"))]
+            Asker::Process { .. } => {}
+            Asker::Page => panic!("this is no page"),
+        }
     }
 }

@@ -20,7 +20,7 @@ use super::origin::{self, Area, OwnOrigin, only};
 use super::peer;
 use super::reply::{self, Problem, Reply};
 use super::staging::Staging;
-use crate::control::{Answer, Interface, MAX_REQUEST_BYTES, Refusal, RefusalCause, Request, Response};
+use crate::control::{Answer, Asker, Interface, MAX_REQUEST_BYTES, Refusal, RefusalCause, Request, Response};
 
 /// Longest that the rest of a request and its answer may take; what makes plugins load or work may take longer.
 const REPLY_WAIT: Duration = Duration::from_secs(10);
@@ -154,10 +154,7 @@ impl Api {
         if !self.access.is_invited(&invitation.token, Instant::now()) {
             return Err(no_session("this link was used already, or is too old"));
         }
-        if !peer::is_own_user(ticket.client_port(), self.port) {
-            let message = "this daemon belongs to another user".to_owned();
-            return Err(Problem::of(Refusal::new(RefusalCause::OtherUser, message)));
-        }
+        peer::check(ticket.client_port(), self.port).map_err(Problem::of)?;
         let failed = |error: getrandom::Error| internal(&format!("there are no random numbers: {error}"));
         match self.access.redeem(&invitation.token, Instant::now()).map_err(failed)? {
             Some(token) => {
@@ -183,7 +180,7 @@ impl Api {
             let message = "this is asked over the control socket".to_owned();
             return Response::Refused(Refusal::new(RefusalCause::Malformed, message));
         }
-        let later = match self.interface.answer(request) {
+        let later = match self.interface.answer(request, &Asker::Page) {
             Answer::Now(response) => return *response,
             Answer::Later(later) => later,
             Answer::Following(_) => {
@@ -210,7 +207,7 @@ impl Api {
             let message = "as many pages are open as can be at once".to_owned();
             return Err(Problem::of(Refusal::new(RefusalCause::NotCalled, message)));
         }
-        match self.interface.answer(Request::Events) {
+        match self.interface.answer(Request::Events, &Asker::Page) {
             Answer::Following(calls) => {
                 let session = (Arc::clone(&self.access), session);
                 Ok(reply::events(EventBody::new(calls, &self.changes, session, ticket)))

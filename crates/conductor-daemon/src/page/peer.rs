@@ -1,23 +1,36 @@
 //! Whose process is at the other end of a connection, as the kernel has it.
 //!
 //! A one-time token is on the command line of the browser that is started with it, where other users of the machine may see
-//! it. It is of no use to them: a session is opened for the user who runs the daemon, and for nobody else.
+//! it, and programs that plugins run. It is of no use to them: a session is opened for the user who runs the daemon, for
+//! nobody else, and for no such program.
 
-/// Whether the process at the other end belongs to the user who runs the daemon. What cannot be found out is no.
+use crate::control::{Refusal, RefusalCause};
+
+/// Checks that the process at the other end belongs to the user who runs the daemon, and that no plugin runs it. What cannot
+/// be found out is no.
 #[cfg(target_os = "linux")]
-pub(super) fn is_own_user(client_port: u16, server_port: u16) -> bool {
+pub(super) fn check(client_port: u16, server_port: u16) -> Result<(), Refusal> {
     let own = rustix::process::geteuid().as_raw();
     // A browser may use a socket of either version of the protocol.
-    ["/proc/self/net/tcp", "/proc/self/net/tcp6"].iter().any(|table| {
+    let end = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].iter().find_map(|table| {
         let text = read(std::path::Path::new(table)).unwrap_or_default();
-        owner(&text, client_port, server_port) == Some(own)
-    })
+        end(&text, client_port, server_port).filter(|end| end.user == own)
+    });
+    let Some(end) = end else {
+        let message = "this daemon belongs to another user".to_owned();
+        return Err(Refusal::new(RefusalCause::OtherUser, message));
+    };
+    if conductor_core::launcher::programs_hold_socket(end.inode) {
+        let message = "programs that plugins run have no business here".to_owned();
+        return Err(Refusal::new(RefusalCause::PluginProgram, message));
+    }
+    Ok(())
 }
 
 /// Other systems do not tell; the token alone decides there.
 #[cfg(not(target_os = "linux"))]
-pub(super) const fn is_own_user(_client_port: u16, _server_port: u16) -> bool {
-    true
+pub(super) const fn check(_client_port: u16, _server_port: u16) -> Result<(), Refusal> {
+    Ok(())
 }
 
 /// Most bytes of the table that are read: some hundred thousand connections.
@@ -37,9 +50,17 @@ fn read(path: &std::path::Path) -> std::io::Result<String> {
 #[cfg(target_os = "linux")]
 const ESTABLISHED: &str = "01";
 
-/// The user of the socket from one port to another of the loopback interface (proc(5), `/proc/net/tcp`).
+/// One end of a connection.
 #[cfg(target_os = "linux")]
-fn owner(table: &str, from: u16, to: u16) -> Option<u32> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct End {
+    user: u32,
+    inode: u64,
+}
+
+/// The socket from one port to another of the loopback interface (proc(5), `/proc/net/tcp`).
+#[cfg(target_os = "linux")]
+fn end(table: &str, from: u16, to: u16) -> Option<End> {
     /// A loopback address as the table has it: the last four bytes of either version, in the order of this machine.
     fn is_loopback(address: &str, port: u16) -> bool {
         let Some((host, number)) = address.split_once(':') else { return false };
@@ -51,9 +72,10 @@ fn owner(table: &str, from: u16, to: u16) -> Option<u32> {
         let mut fields = line.split_whitespace();
         let (local, remote, state) = (fields.nth(1)?, fields.next()?, fields.next()?);
         // The queues, the timers and the number of retransmissions are in between.
-        let user = fields.nth(3)?;
+        let user = fields.nth(3)?.parse().ok()?;
+        let inode = fields.nth(1)?.parse().ok()?;
         let is_meant = state == ESTABLISHED && is_loopback(local, from) && is_loopback(remote, to);
-        is_meant.then(|| user.parse().ok())?
+        is_meant.then_some(End { user, inode })
     })
 }
 
@@ -73,14 +95,14 @@ mod tests {
 
     #[test]
     fn the_owner_of_the_other_end_is_found() {
-        assert_eq!(owner(TABLE, 50_000, 4140), Some(1001));
-        assert_eq!(owner(TABLE, 4140, 50_000), Some(1000));
-        assert_eq!(owner(TABLE, 50_001, 4140), Some(1002));
+        assert_eq!(end(TABLE, 50_000, 4140), Some(End { user: 1001, inode: 3 }));
+        assert_eq!(end(TABLE, 4140, 50_000), Some(End { user: 1000, inode: 2 }));
+        assert_eq!(end(TABLE, 50_001, 4140), Some(End { user: 1002, inode: 4 }));
         for (from, to) in [(50_002, 4140), (50_003, 4140), (50_000, 4141), (4140, 0)] {
-            assert_eq!(owner(TABLE, from, to), None, "{from} {to}");
+            assert_eq!(end(TABLE, from, to), None, "{from} {to}");
         }
         for broken in ["", "x", "head\n  0: x", "head\n 0: 0100007F:C350 0100007F:102C 01"] {
-            assert_eq!(owner(broken, 50_000, 4140), None);
+            assert_eq!(end(broken, 50_000, 4140), None);
         }
     }
 
@@ -90,6 +112,7 @@ mod tests {
         let to = server.local_addr().expect("address").port();
         let client = std::net::TcpStream::connect(("127.0.0.1", to)).expect("connected");
         let from = client.local_addr().expect("address").port();
-        assert!(is_own_user(from, to) && !is_own_user(from, to ^ 1));
+        check(from, to).map_err(|refusal| refusal.message).expect("its own user");
+        assert_eq!(check(from, to ^ 1).expect_err("no connection").cause, RefusalCause::OtherUser);
     }
 }

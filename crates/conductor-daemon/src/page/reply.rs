@@ -135,7 +135,10 @@ pub(super) fn protect(headers: &mut HeaderMap) {
 const fn status_of(cause: RefusalCause) -> StatusCode {
     match cause {
         RefusalCause::NoSession => StatusCode::UNAUTHORIZED,
-        RefusalCause::OtherUser | RefusalCause::Foreign => StatusCode::FORBIDDEN,
+        RefusalCause::OtherUser
+        | RefusalCause::PluginProgram
+        | RefusalCause::UnknownAsker
+        | RefusalCause::Foreign => StatusCode::FORBIDDEN,
         RefusalCause::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         RefusalCause::UnknownVersion | RefusalCause::Malformed => StatusCode::BAD_REQUEST,
         RefusalCause::UnknownPlugin | RefusalCause::UnknownPath => StatusCode::NOT_FOUND,

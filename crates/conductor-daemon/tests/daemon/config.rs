@@ -301,24 +301,24 @@ fn values_end_where_they_belong() {
 
 /// Every limit with a value that is not its default.
 const LIMITS: &str = r#"
-    max_fuel = 1
-    max_memory_bytes = 2
+    max_fuel = 1_001
+    max_memory_bytes = 65_538
     max_table_elements = 3
     max_execution_time = "4s"
-    max_stack_bytes = 19
+    max_stack_bytes = 16_403
     max_open_files = 5
-    max_disk_bytes = 6
+    max_disk_bytes = 4_102
     max_disk_files = 7
-    max_message_bytes = 8
+    max_message_bytes = 16_392
     max_calls_per_second = 9
-    max_network_bytes_per_minute = 20
-    max_reply_bytes = 10
-    max_log_bytes = 11
-    max_log_bytes_per_minute = 12
+    max_network_bytes_per_minute = 1_044
+    max_reply_bytes = 266
+    max_log_bytes = 267
+    max_log_bytes_per_minute = 1_036
     max_queued_events = 13
-    max_module_bytes = 14
+    max_module_bytes = 78
     max_compile_time = "17s"
-    max_compile_bytes = 18
+    max_compile_bytes = 33_554_450
     wall_clock_step = "15ms"
     monotonic_clock_step = "16us"
     isolation = "fresh"
@@ -327,24 +327,24 @@ const LIMITS: &str = r#"
 #[test]
 fn every_limit_may_be_set_for_all_plugins_and_for_one() {
     let expected = Limits {
-        max_fuel: 1,
-        max_memory_bytes: 2,
+        max_fuel: 1_001,
+        max_memory_bytes: 65_538,
         max_table_elements: 3,
         max_execution_time: Duration::from_secs(4),
-        max_stack_bytes: 19,
+        max_stack_bytes: 16_403,
         max_open_files: 5,
-        max_disk_bytes: 6,
+        max_disk_bytes: 4_102,
         max_disk_files: 7,
-        max_message_bytes: 8,
+        max_message_bytes: 16_392,
         max_calls_per_second: 9,
-        max_network_bytes_per_minute: 20,
-        max_reply_bytes: 10,
-        max_log_bytes: 11,
-        max_log_bytes_per_minute: 12,
+        max_network_bytes_per_minute: 1_044,
+        max_reply_bytes: 266,
+        max_log_bytes: 267,
+        max_log_bytes_per_minute: 1_036,
         max_queued_events: 13,
-        max_module_bytes: 14,
+        max_module_bytes: 78,
         max_compile_time: Duration::from_secs(17),
-        max_compile_bytes: 18,
+        max_compile_bytes: 33_554_450,
         wall_clock_step: Duration::from_millis(15),
         monotonic_clock_step: Duration::from_micros(16),
         isolation: Isolation::Fresh,
@@ -355,6 +355,47 @@ fn every_limit_may_be_set_for_all_plugins_and_for_one() {
     };
     assert_eq!(of_plugin(&format!("[wasm]\n{LIMITS}[plugins.a]")), (expected, expected));
     assert_eq!(of_plugin(&format!("[plugins.a]\n{LIMITS}")), (Limits::default(), expected));
+}
+
+/// Every limit below its least value, and what the least is.
+const TOO_LITTLE: [(&str, &str, &str); 17] = [
+    ("max_fuel", "999", "1000"),
+    ("max_memory_bytes", "65_535", "65536"),
+    ("max_execution_time", "\"999us\"", "1ms"),
+    ("max_stack_bytes", "16_383", "16384"),
+    ("max_disk_bytes", "4_095", "4096"),
+    ("max_message_bytes", "16_383", "16384"),
+    ("max_message_bytes", "1", "16384"),
+    ("max_message_bytes", "8_191", "16384"),
+    ("max_network_bytes_per_minute", "1_023", "1024"),
+    ("max_reply_bytes", "255", "256"),
+    ("max_log_bytes", "255", "256"),
+    ("max_log_bytes_per_minute", "1_023", "1024"),
+    ("max_module_bytes", "63", "64"),
+    ("max_compile_time", "\"999ms\"", "1s"),
+    ("max_compile_time", "0.5", "1s"),
+    ("max_compile_bytes", "33_554_431", "33554432"),
+    ("max_compile_bytes", "1", "33554432"),
+];
+
+#[test]
+fn a_limit_has_a_least_value() {
+    for (key, value, least) in TOO_LITTLE {
+        for table in ["[wasm]", "[plugins.a]"] {
+            let faults = faults(&format!("{table}\n{key} = {value}"));
+            let [fault] = faults.as_slice() else { panic!("{key}: {faults:?}") };
+            assert!(
+                fault.starts_with("2:") && fault.contains(&format!(".{key}: less than {least}")),
+                "{fault}"
+            );
+            assert!(fault.contains(&format!("the least is {least}")), "{fault}");
+        }
+    }
+    for key in LIMITS.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key.trim()) {
+        if key != "isolation" {
+            assert_eq!(faults(&format!("[wasm]\n{key} = 0")).len(), 1, "{key} may be nothing");
+        }
+    }
 }
 
 #[test]

@@ -95,6 +95,9 @@ impl CliError {
             Self::Refused(Refusal { cause: RefusalCause::OtherUser, .. }) => {
                 Some("run conductorctl as the user who started the daemon".to_owned())
             }
+            Self::Refused(Refusal { cause: RefusalCause::PluginProgram, .. }) => {
+                Some("decide about plugins yourself, in a terminal or the Plugin Manager".to_owned())
+            }
             Self::Refused(Refusal { hint: Some(hint), .. }) => Some(hint.clone()),
             Self::Refused(Refusal { cause: RefusalCause::UnknownPlugin, .. }) => {
                 Some("to see its plugins: conductorctl plugin list".to_owned())

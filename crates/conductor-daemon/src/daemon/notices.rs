@@ -1,0 +1,86 @@
+//! What a user is told once: that something which was granted earlier means something else since.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use conductor_core::grant::GrantSpec;
+use conductor_core::grant::store::GrantStore;
+use conductor_core::scope::Scope;
+use conductor_signing::atomic_file;
+use conductor_signing::escape::terminal;
+use serde::{Deserialize, Serialize};
+
+use super::Places;
+use crate::config::Config;
+
+/// Name of the file that says what was told.
+const FILE: &str = "notices.json";
+
+/// Version of the file.
+const VERSION: u32 = 1;
+
+/// Most bytes of it that are read.
+const MAX_BYTES: u64 = 4096;
+
+/// Most plugins that are named; more are counted.
+const MAX_NAMED: usize = 20;
+
+/// Confined programs have no sockets.
+const NO_SOCKETS: &str = "confined-without-sockets";
+
+#[derive(Default, Deserialize, Serialize)]
+struct Told {
+    version: u32,
+    told: BTreeSet<String>,
+}
+
+/// Tells of grants with `confined=yes` that programs which run under them have no sockets, unless that was told before.
+pub(super) fn tell(config: &Config, places: &Places) {
+    let file = places.paths.state_dir().join(FILE);
+    let mut told = read(&file);
+    if told.told.contains(NO_SOCKETS) {
+        return;
+    }
+    // Grants that cannot be read are told of by whoever needs them, and this when they can.
+    let Ok(stored) = GrantStore::load(places.paths.config_dir()) else { return };
+    let configured = config
+        .plugins
+        .iter()
+        .flat_map(|plugin| plugin.granted.iter().map(|grant| (plugin.alias.to_string(), grant)));
+    let decided = stored.grants().iter().map(|stored| (stored.plugin.as_str().to_owned(), &stored.grant));
+    let affected: BTreeSet<String> =
+        configured.chain(decided).filter(|(_, grant)| is_confined(grant)).map(|(plugin, _)| plugin).collect();
+    for plugin in affected.iter().take(MAX_NAMED) {
+        tracing::warn!(
+            plugin = %terminal(plugin),
+            "Subprocess is granted with confined=yes, which keeps programs from every socket now: one that needs a \
+             socket fails, and runs only if the plugin's declaration and your grant say confined=no"
+        );
+    }
+    if let Some(more) = affected.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
+        tracing::warn!("the same holds for {more} more plugins: conductorctl plugin list");
+    }
+    told.told.insert(NO_SOCKETS.to_owned());
+    if let Err(error) = write(&file, &told) {
+        tracing::warn!("what was told cannot be remembered, so it is told again: {error}");
+    }
+}
+
+fn is_confined(grant: &GrantSpec) -> bool {
+    grant.scope().and_then(Scope::as_subprocess).is_some_and(|scope| scope.confined())
+}
+
+/// What was told; nothing where that is not known, so that it is told rather once more.
+fn read(file: &Path) -> Told {
+    let mut text = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text));
+    let told = read.ok().and_then(|_| serde_json::from_slice::<Told>(&text).ok());
+    told.filter(|told| told.version == VERSION).unwrap_or(Told { version: VERSION, ..Told::default() })
+}
+
+fn write(file: &Path, told: &Told) -> io::Result<()> {
+    let text = serde_json::to_vec(told).map_err(io::Error::other)?;
+    atomic_file::replace(file, &text, atomic_file::PRIVATE)
+}

@@ -1,0 +1,209 @@
+//! Programs that plugins run do not control the daemon, however they come to ask; whoever decides is on record.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value as Json, json as value};
+
+use super::ctl::{SILENT, ctl, json, shown, socket};
+use crate::scratch::{Daemon, Scratch, plugin, run};
+use crate::wasm;
+
+/// What a program of a plugin is told.
+const REFUSED: &str = "is a program that a plugin runs, or was started by one";
+
+const CTL: &str = env!("CARGO_BIN_EXE_conductorctl");
+
+/// A daemon whose plugin may run a shell.
+fn daemon(scratch: &Scratch) -> Daemon {
+    let grants =
+        "granted_capabilities = [\"Subprocess=/bin/bash;args=*;seconds=60\"]\nmax_execution_time = \"60s\"";
+    let script = plugin("script", &wasm::plugin("script"), grants);
+    let policy = "[wasm]\nrequire_signature = false\nunsigned_max_risk = \"high\"\n[ui]\nport = 0\n";
+    scratch.config(&format!("{policy}{script}{SILENT}"));
+    let mut daemon = scratch.start(&[]);
+    daemon.wait_for_log("ready");
+    daemon
+}
+
+/// What a plugin's program prints that is this script.
+fn printed(scratch: &Scratch, script: &str) -> String {
+    let parameters = value!({ "program": "/bin/bash", "arguments": ["-c", script] }).to_string();
+    let reply = json(scratch, &["trigger", "script", "run", "--params", &parameters]);
+    reply["reply"]["stdout"].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned()
+}
+
+/// Asks for a grant, and prints what comes of it with the exit status.
+fn grants_itself(scratch: &Scratch) -> String {
+    let socket = socket(scratch);
+    let grant = "'Subprocess=/usr/bin/id,/bin/bash;args=*' --confirm script";
+    format!("{CTL} --socket {} plugin grant script {grant} 2>&1; echo status $?", socket.display())
+}
+
+fn records(scratch: &Scratch, event: &str) -> Vec<Json> {
+    let text = fs::read_to_string(scratch.path("state/audit.jsonl")).expect("an audit log");
+    let records = text.lines().map(|line| serde_json::from_str::<Json>(line).expect("JSON"));
+    records.filter(|record| record["event"] == event).collect()
+}
+
+#[test]
+fn a_plugins_program_is_refused_whoever_its_parents_are() {
+    let scratch = Scratch::new();
+    let daemon = daemon(&scratch);
+    let attempt = grants_itself(&scratch);
+    let later = scratch.path("later");
+    let quoted = attempt.replace('\'', "'\\''");
+    for (way, script) in [
+        ("by itself", attempt.clone()),
+        ("after it lost its parents", {
+            let later = later.display();
+            let orphan = format!("sleep 0.3; ( {quoted} ) > {later}.part; mv {later}.part {later}");
+            format!(
+                "( setsid sh -c '{orphan}' >/dev/null 2>&1 & ); until [ -e {later} ]; do sleep 0.1; done; cat {later}"
+            )
+        }),
+        ("from a namespace of its own", format!("unshare --user --pid --fork bash -c '{quoted}' 2>&1")),
+        ("from a namespace of its own, after it lost its parents", {
+            let deep = scratch.path("deep");
+            let deep = deep.display();
+            let status = format!("{CTL} --socket {} status", socket(&scratch).display());
+            let orphan =
+                format!("{status} > {deep}.part 2>&1; echo status $? >> {deep}.part; mv {deep}.part {deep}");
+            let script = format!(
+                "( setsid sh -c \"sleep 0.3; {}\" & ); until [ -e {deep} ]; do sleep 0.1; done; cat {deep}",
+                orphan.replace('$', "\\$")
+            );
+            format!("unshare --user --pid --fork bash -c '{script}' 2>&1")
+        }),
+    ] {
+        let output = printed(&scratch, &script);
+        assert!(output.contains(REFUSED) && output.ends_with("status 4"), "{way}: {output}");
+    }
+    let shown = json(&scratch, &["plugin", "show", "script"]);
+    assert_eq!(shown["grants"], value!([]), "{shown}");
+    assert_eq!(
+        records(&scratch, "decision-asked"),
+        Vec::<Json>::new(),
+        "nobody who may asked for a decision"
+    );
+    let (_, log) = daemon.stop();
+    assert!(log.contains("somebody may not control this daemon") && log.contains(REFUSED), "{log}");
+}
+
+#[test]
+fn a_program_of_a_plugin_that_runs_elsewhere_is_refused_too() {
+    let scratch = Scratch::new();
+    let daemon = daemon(&scratch);
+    let script = format!("{CTL} --socket {} status 2>&1; echo status $?", socket(&scratch).display());
+    let parameters = value!({ "program": "/bin/bash", "arguments": ["-c", script] }).to_string();
+    let module = wasm::plugin("script");
+    let elsewhere = Scratch::new();
+    let ended = elsewhere.conductor(&[
+        "exec",
+        module.to_str().expect("text"),
+        "--unsigned-ok",
+        "--grant",
+        "Subprocess=/bin/bash;args=*",
+        "--action",
+        "run",
+        "--params",
+        &parameters,
+    ]);
+    assert!(ended.stdout.contains(REFUSED) && ended.stdout.contains("status 4"), "{ended:?}");
+    daemon.stop();
+}
+
+#[test]
+fn whoever_else_has_a_namespace_of_its_own_is_served() {
+    let scratch = Scratch::new();
+    let daemon = daemon(&scratch);
+    let namespaces = ["--user", "--map-current-user", "--pid", "--fork"];
+    let socket = socket(&scratch);
+    let ask = [CTL, "--socket", socket.to_str().expect("text"), "status"];
+    let output = scratch.program("unshare", &[&namespaces[..], &ask].concat()).output();
+    let output = output.expect("apt-get install -y util-linux");
+    assert!(output.status.success(), "{output:?}");
+    daemon.stop();
+}
+
+#[test]
+fn who_asked_for_a_decision_is_on_record() {
+    let scratch = Scratch::new();
+    let daemon = daemon(&scratch);
+    shown(&scratch, &["status"]);
+    assert_eq!(records(&scratch, "decision-asked"), Vec::<Json>::new(), "looking is no decision");
+
+    // A name that would drive a terminal.
+    let program = scratch.path("conductor\u{1b}[2J\u{202e}ctl");
+    run("cp", &[CTL, program.to_str().expect("text")], "coreutils");
+    let mut asking =
+        scratch.program(program.to_str().expect("text"), &["plugin", "revoke", "script", "Subprocess"]);
+    let asking = asking.spawn().expect("it starts");
+    let pid = asking.id();
+    let output = asking.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{output:?}");
+    let asked = records(&scratch, "decision-asked");
+    let [record] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((&record["decision"], &record["about"]), (&"plugin-revoke".into(), &"script".into()));
+    assert_eq!((&record["asker"], &record["pid"]), (&"process".into(), &pid.into()));
+    assert_eq!(record["program"], program.to_str().expect("text"));
+    let revoked = records(&scratch, "capability-revoked");
+    assert!(revoked[0]["seq"].as_u64() > record["seq"].as_u64(), "it is on record before it is made");
+    let text = fs::read(scratch.path("state/audit.jsonl")).expect("an audit log");
+    assert!(
+        text.iter().all(|byte| byte.is_ascii_graphic() || b" \n".contains(byte)),
+        "it drives no terminal"
+    );
+
+    assert_eq!(ctl(&scratch, &["plugin", "resume", "nobody"]).code, 1);
+    shown(&scratch, &["reload"]);
+    shown(&scratch, &["ui", "--print"]);
+    let asked = records(&scratch, "decision-asked");
+    let decisions: Vec<_> = asked.iter().map(|record| record["decision"].as_str().expect("a word")).collect();
+    assert_eq!(decisions, ["plugin-revoke", "plugin-resume", "reload", "ui"]);
+    daemon.stop();
+}
+
+#[test]
+fn a_plugins_program_opens_no_page() {
+    let scratch = Scratch::new();
+    let daemon = daemon(&scratch);
+    let url = shown(&scratch, &["ui", "--print"]);
+    let (page, token) = url.trim().split_once("/#token=").expect("a token");
+    let host = page.strip_prefix("http://").expect("an address");
+    let port = host.strip_prefix("127.0.0.1:").expect("a port");
+    let body = value!({ "token": token }).to_string();
+    let request = format!(
+        "POST /api/session HTTP/1.1\\r\\nhost: {host}\\r\\ncontent-type: application/json\\r\\n\
+         content-length: {}\\r\\n\\r\\n{}",
+        body.len(),
+        body.replace('"', "\\\"")
+    );
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; printf \"{request}\" >&3; cat <&3");
+    let refused = printed(&scratch, &script);
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("\"plugin-program\""), "{refused}");
+    // The same by somebody else opens the page, with the token that is still good.
+    let opened = Command::new("bash").args(["-c", &script]).output().expect("bash starts");
+    let opened = String::from_utf8(opened.stdout).expect("text");
+    assert!(opened.starts_with("HTTP/1.1 200"), "{opened}");
+    daemon.stop();
+}
+
+#[test]
+fn grants_from_before_are_told_of_once() {
+    let scratch = Scratch::new();
+    let told = "which keeps programs from every socket now";
+    let (_, log) = daemon(&scratch).stop();
+    assert!(!log.contains(told), "nothing is confined: {log}");
+    let confined = daemon(&scratch);
+    let grant = "Subprocess=/bin/bash;args=*;confined=yes";
+    shown(&scratch, &["plugin", "grant", "script", grant, "--confirm", "script"]);
+    confined.stop();
+    // A version that did not tell left no word of it.
+    fs::remove_file(scratch.path("state/notices.json")).expect("it was told");
+    let (_, log) = daemon(&scratch).stop();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(told)).collect();
+    assert!(matches!(lines.as_slice(), [line] if line.contains("script")), "{log}");
+    let (_, log) = daemon(&scratch).stop();
+    assert!(!log.contains(told), "it was told: {log}");
+}

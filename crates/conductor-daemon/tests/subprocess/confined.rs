@@ -1,0 +1,277 @@
+//! Programs that run confined reach nothing but the system's files and the plugin's own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::thread;
+
+use conductor_abi::{ProgramEnd, Status};
+use conductor_core::broker::Session;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    apply_filter,
+};
+
+use super::{ask, refused, run, session};
+
+/// An interpreter that makes any system call; it is on every Debian (`perl-base`).
+const PERL: &str = "/usr/bin/perl";
+
+fn perl(confined: &str) -> std::sync::Arc<Session> {
+    session(&format!("{PERL};args=*{confined}"))
+}
+
+/// The error of each system call, 0 for none, in the order of the calls.
+fn errors(session: &Session, calls: &[String]) -> Vec<i32> {
+    let script: String = calls
+        .iter()
+        .map(|call| format!("$! = 0; my $r = syscall({call}); print $r == -1 ? $! + 0 : 0, \"\\n\";"))
+        .collect();
+    let output =
+        run(session, PERL, &["-e", &format!("my $b = \"\\0\" x 256; my $p = \"/etc/hostname\"; {script}")]);
+    assert_eq!(output.end, ProgramEnd::Exited { code: 0 }, "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines().map(|line| line.parse().expect("a number")).collect()
+}
+
+/// System calls that a confined program may not make; `$b` is memory and `$p` a path to point to.
+fn refused_calls() -> Vec<String> {
+    let stream = libc::SOCK_STREAM;
+    let mut calls = vec![
+        format!("{}, {}, {stream}, 0", libc::SYS_socket, libc::AF_UNIX),
+        format!("{}, {}, {}, 0", libc::SYS_socket, libc::AF_INET, libc::SOCK_DGRAM),
+        format!("{}, {}, {}, 0", libc::SYS_socket, libc::AF_NETLINK, libc::SOCK_RAW),
+        format!("{}, {}, {}, 0", libc::SYS_socket, libc::AF_VSOCK, libc::SOCK_STREAM),
+        format!("{}, {}, {}, 0, $b", libc::SYS_socketpair, libc::AF_UNIX, libc::SOCK_DGRAM),
+        format!(
+            "{}, {}, {}, 0, $b",
+            libc::SYS_socketpair,
+            libc::AF_UNIX,
+            libc::SOCK_DGRAM | libc::SOCK_CLOEXEC
+        ),
+        format!("{}, {}, {}, 0, $b", libc::SYS_socketpair, libc::AF_UNIX, libc::SOCK_SEQPACKET),
+        format!("{}, {}, {stream}, 0, $b", libc::SYS_socketpair, libc::AF_TIPC),
+        format!("{}, -100, $p, $b, 0", libc::SYS_utimensat),
+    ];
+    calls.extend(
+        [
+            libc::SYS_io_uring_setup,
+            libc::SYS_io_uring_enter,
+            libc::SYS_io_uring_register,
+            libc::SYS_add_key,
+            libc::SYS_request_key,
+            libc::SYS_keyctl,
+            libc::SYS_ptrace,
+            libc::SYS_process_vm_readv,
+            libc::SYS_process_vm_writev,
+            libc::SYS_process_madvise,
+            libc::SYS_pidfd_getfd,
+            libc::SYS_kcmp,
+            libc::SYS_fchmodat,
+            libc::SYS_fchmodat2,
+            libc::SYS_fchownat,
+            libc::SYS_setxattr,
+            libc::SYS_lsetxattr,
+            libc::SYS_removexattr,
+            libc::SYS_lremovexattr,
+            libc::SYS_inotify_add_watch,
+            libc::SYS_fanotify_mark,
+            463,
+            466,
+            469,
+        ]
+        .map(|number| format!("{number}, 0, 0, 0, 0, 0, 0")),
+    );
+    #[cfg(target_arch = "x86_64")]
+    calls.extend(
+        [
+            libc::SYS_chmod,
+            libc::SYS_chown,
+            libc::SYS_lchown,
+            libc::SYS_utime,
+            libc::SYS_utimes,
+            libc::SYS_futimesat,
+            // The same machine's other numbers for `socket`, `getpid` and `ptrace`.
+            0x4000_0000 | libc::SYS_socket,
+            0x4000_0000 | libc::SYS_getpid,
+            0x4000_0000 | 521,
+        ]
+        .map(|number| format!("{number}, 1, 1, 0")),
+    );
+    calls
+}
+
+#[test]
+fn a_confined_program_makes_no_call_that_leads_around_its_confinement() {
+    let calls = refused_calls();
+    let confined = errors(&perl(";confined=yes"), &calls);
+    for (call, error) in calls.iter().zip(confined) {
+        assert_eq!(error, libc::EPERM, "syscall({call})");
+    }
+    // What is refused is refused by the confinement, and a pair of connected streams is not.
+    let free = [
+        (format!("{}, {}, {}, 0", libc::SYS_socket, libc::AF_UNIX, libc::SOCK_STREAM), true),
+        (format!("{}, {}, {}, 0, $b", libc::SYS_socketpair, libc::AF_UNIX, libc::SOCK_DGRAM), true),
+        (format!("{}, {}, {}, 0, $b", libc::SYS_socketpair, libc::AF_UNIX, libc::SOCK_STREAM), false),
+        (
+            format!(
+                "{}, {}, {}, 0, $b",
+                libc::SYS_socketpair,
+                libc::AF_UNIX,
+                libc::SOCK_STREAM | libc::SOCK_CLOEXEC
+            ),
+            false,
+        ),
+        (format!("{}, 1, 0, 0, 0", libc::SYS_utimensat), false),
+    ];
+    let (calls, restricted): (Vec<String>, Vec<bool>) = free.into_iter().unzip();
+    let (inside, outside) = (errors(&perl(";confined=yes"), &calls), errors(&perl(""), &calls));
+    for (((call, restricted), inside), outside) in calls.iter().zip(restricted).zip(inside).zip(outside) {
+        assert_eq!(inside == libc::EPERM, restricted, "syscall({call}): {inside}");
+        assert_ne!(outside, libc::EPERM, "syscall({call}) unconfined");
+    }
+}
+
+/// A program that asks for its process identifier as programs of 32 bits do, and then ends well.
+#[cfg(target_arch = "x86_64")]
+fn program_of_32_bits() -> Vec<u8> {
+    let code: [u8; 18] = [
+        0xb8, 20, 0, 0, 0, // mov eax, 20 (getpid)
+        0xcd, 0x80, // int 0x80
+        0x31, 0xff, // xor edi, edi
+        0xb8, 60, 0, 0, 0, // mov eax, 60 (exit)
+        0x0f, 0x05, // syscall
+        0x0f, 0x0b, // ud2
+    ];
+    let (base, headers) = (0x40_0000_u64, 64 + 56_u64);
+    let mut file = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    file.extend([2, 0, 62, 0, 1, 0, 0, 0]);
+    for word in [base + headers, 64, 0] {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]);
+    file.extend([1, 0, 0, 0, 5, 0, 0, 0]);
+    let size = headers + code.len() as u64;
+    for word in [0, base, base, size, size, 0x1000] {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend(code);
+    file
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_confined_program_makes_no_calls_of_another_machine() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("program");
+    fs::write(&path, program_of_32_bits()).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("mode");
+    let path = path.to_str().expect("text");
+    assert_ne!(run(&session(path), path, &[]).end, ProgramEnd::Signalled { signal: libc::SIGSYS });
+    let confined = run(&session(&format!("{path};confined=yes")), path, &[]);
+    assert_eq!(confined.end, ProgramEnd::Signalled { signal: libc::SIGSYS });
+}
+
+#[test]
+fn a_confined_program_changes_no_file_of_the_users_by_its_name() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("file");
+    fs::write(&file, "text").expect("written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("mode");
+    let state = || {
+        let metadata = fs::metadata(&file).expect("a file");
+        (metadata.mode() & 0o7777, metadata.mtime(), metadata.uid(), fs::read(&file).expect("reads"))
+    };
+    let before = state();
+    let name = file.to_str().expect("text");
+    let script = format!(
+        "chmod(0777, '{name}'); utime(1, 1, '{name}'); chown(-1, -1, '{name}'); truncate('{name}', 0);"
+    );
+    run(&perl(";confined=yes"), PERL, &["-e", &script]);
+    assert_eq!(state(), before);
+    run(&perl(""), PERL, &["-e", &script]);
+    assert_eq!(
+        (state().0, state().1, state().3.len()),
+        (0o777, before.1.max(state().1), 0),
+        "the attempt is one"
+    );
+}
+
+#[test]
+fn a_confined_program_has_a_network_of_its_own() {
+    let seconds = format!("9{}", std::process::id());
+    let own = fs::read_link("/proc/self/ns/net").expect("a namespace");
+    for (confined, same) in [("", true), (";confined=yes", false)] {
+        let session = session(&format!("/bin/sleep;args=*;seconds=60{confined}"));
+        let running = thread::spawn({
+            let (session, seconds) = (std::sync::Arc::clone(&session), seconds.clone());
+            move || ask(&session, "/bin/sleep", &[&seconds], b"")
+        });
+        let pid = super::ends::wait_for(&format!("/bin/sleep {seconds}"));
+        let network = fs::read_link(format!("/proc/{pid}/ns/net")).expect("a namespace");
+        assert_eq!(network == own, same, "{confined}");
+        session.revoke(conductor_abi::Capability::Subprocess);
+        running.join().expect("no panic");
+        super::wait_until_gone(&format!("sleep {seconds}"));
+    }
+}
+
+#[test]
+fn a_program_that_fails_confined_is_told_about_with_why_it_may_have() {
+    let script =
+        "use Socket; socket(S, AF_UNIX, SOCK_STREAM, 0) or die \"no socket: $!\\n\"; print \"yes\\n\";";
+    let output = run(&perl(";confined=yes"), PERL, &["-e", script]);
+    assert_ne!(output.end, ProgramEnd::Exited { code: 0 });
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    let (own, note) = stderr.split_once('\n').expect("two lines");
+    assert_eq!(own, "no socket: Operation not permitted");
+    assert!(
+        note.starts_with("conductor: this program ran confined") && note.contains("confined=no"),
+        "{note}"
+    );
+    let output = run(&perl(""), PERL, &["-e", script]);
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"yes\n"[..], &b""[..]));
+    // A program that ends well says what it said.
+    let output = run(&perl(";confined=yes"), PERL, &["-e", "print STDERR 'x'"]);
+    assert_eq!(output.stderr, b"x");
+    // The note is within what the scope allows, and is not what is cut.
+    let output = run(&perl(";confined=yes;bytes=1KiB"), PERL, &["-e", "print STDERR 'x' x 5000; exit 3"]);
+    assert!(output.cut && output.stderr.len() <= 1024, "{}", output.stderr.len());
+    assert!(String::from_utf8(output.stderr).expect("text").contains("confined=no"));
+}
+
+#[test]
+fn a_program_that_cannot_be_confined_is_not_run() {
+    let every = |call| BTreeMap::from([(call, Vec::new())]);
+    let new_network = SeccompCondition::new(
+        0,
+        SeccompCmpArgLen::Dword,
+        SeccompCmpOp::MaskedEq(libc::CLONE_NEWNET as u64),
+        libc::CLONE_NEWNET as u64,
+    );
+    let new_network = SeccompRule::new(vec![new_network.expect("a condition")]).expect("a rule");
+    for (rules, reason) in [
+        (
+            every(libc::SYS_landlock_create_ruleset),
+            "cannot be confined: landlock 3, or newer, is not to be had",
+        ),
+        (every(libc::SYS_seccomp), "the program cannot be confined: "),
+        (
+            BTreeMap::from([(libc::SYS_unshare, vec![new_network])]),
+            "cannot be confined, because it gets no network namespace of its own",
+        ),
+    ] {
+        // A thread that the kernel refuses part of the confinement, as old kernels do; a program inherits the refusal.
+        let ask = move || {
+            let arch = std::env::consts::ARCH.try_into().expect("an architecture");
+            let refusal = SeccompAction::Errno(libc::ENOSYS as u32);
+            let filter = SeccompFilter::new(rules, SeccompAction::Allow, refusal, arch).expect("a filter");
+            let filter: BpfProgram = filter.try_into().expect("a program");
+            apply_filter(&filter).expect("refused from now on");
+            let confined = ask(&session("/bin/echo;confined=yes"), "/bin/echo", &[], b"");
+            refused(&confined, Status::Unavailable, reason);
+            assert_eq!(ask(&session("/bin/echo"), "/bin/echo", &[], b"").status, Status::Ok);
+        };
+        thread::spawn(ask).join().expect("it was run, or refused for another reason");
+    }
+}
