@@ -110,11 +110,12 @@ impl Operation for Run {
         let program = Path::new(request.program);
         check_program(program)?;
         let deadline = call.deadline.min(Instant::now() + permit.time);
+        let works_in = call.session.data_directory();
         let order = Order {
             program: program.to_owned(),
             arguments: request.arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment: permit.environment,
-            directory: call.session.data_directory().unwrap_or_else(|| PathBuf::from("/")),
+            directory: works_in.clone().unwrap_or_else(|| PathBuf::from("/")),
             input: request.input.to_vec(),
             time: permit.time,
             confined: permit.confined,
@@ -122,7 +123,7 @@ impl Operation for Run {
         let launched =
             launcher.launch(&order).map_err(|error| unavailable(&format!("no process starts: {error}")))?;
         let max = permit.output_bytes.min(call.session.max_message_bytes() / 2 - MAX_ARGUMENT_BYTES);
-        let output = Watch { request, call, deadline, max }.until_it_ends(launched)?;
+        let output = Watch { request, call, deadline, max, works_in }.until_it_ends(launched)?;
         encode(&output)
     }
 }
@@ -205,6 +206,8 @@ struct Watch<'w> {
     deadline: Instant,
     /// Most bytes of each output.
     max: usize,
+    /// The plugin's own directory, where the program works in it.
+    works_in: Option<PathBuf>,
 }
 
 impl Watch<'_> {
@@ -284,6 +287,11 @@ impl Watch<'_> {
     }
 
     fn still_granted(&self) -> Result<(), Refusal> {
+        // It works among the plugin's files, which are no longer the plugin's.
+        if self.works_in.is_some() && self.call.session.data_directory().is_none() {
+            let request = self.request;
+            return Err(Refusal::denied(format!("{request} was ended, because Filesystem was taken away")));
+        }
         Run::check(self.request, granted(&self.call.session.grants(), Capability::Subprocess)?).map(drop)
     }
 }

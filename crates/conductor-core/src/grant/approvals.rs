@@ -50,7 +50,8 @@ struct SessionGrant {
     once: bool,
 }
 
-/// What decides about one loaded plugin.
+/// What decides about one plugin.
+#[derive(Clone)]
 pub(crate) struct Approvals {
     pub(crate) subject: Subject,
     pub(crate) version: Option<String>,
