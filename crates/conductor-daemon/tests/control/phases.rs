@@ -163,9 +163,11 @@ impl Revocation {
                 // All at once, by a file that was made elsewhere.
                 let elsewhere = Scratch::new();
                 for name in plugins {
-                    let digest = Digest::from_bytes(&fs::read(scratch.path(&format!("{name}.wasm"))).expect("read"));
+                    let digest =
+                        Digest::from_bytes(&fs::read(scratch.path(&format!("{name}.wasm"))).expect("read"));
                     let digest = digest.to_string();
-                    elsewhere.conductor_sign(&["trust", "revoke", &digest, "--reason", "harmful", "--digest"]);
+                    elsewhere
+                        .conductor_sign(&["trust", "revoke", &digest, "--reason", "harmful", "--digest"]);
                 }
                 let list = fs::read_to_string(elsewhere.path("config/revoked_keys.toml")).expect("read");
                 put(&scratch.path("config/revoked_keys.toml"), &list);
