@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use conductor_core::clock::SystemClock;
 use conductor_core::worker::WorkerProgram;
 use conductor_core::{CodeCache, Devices, Host, PluginOptions, WasmConfig, WorkerOptions};
 use conductor_signing::{
@@ -92,7 +93,12 @@ impl Stage {
     pub(crate) fn workers(&self, config: WasmConfig, devices: Devices) -> Result<Host> {
         let cache = CodeCache::open(&self.path().join("code"), &self.path().join("code.secret"))?;
         let program = WorkerProgram::new(&self.built.conductor, ["worker"]);
-        let options = WorkerOptions { program, cache: Some(cache), allow_weak_isolation: false };
+        let options = WorkerOptions {
+                program,
+                cache: Some(cache),
+                allow_weak_isolation: false,
+                clock: std::sync::Arc::new(SystemClock),
+            };
         Ok(Host::with_workers(config, devices, options)?)
     }
 }

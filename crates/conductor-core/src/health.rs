@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use conductor_signing::VerifyError;
 
-use crate::outcome::{Outcome, Suspension};
+use crate::outcome::{Outcome, Suspension, WorkerFault};
 
 /// Failures in a row after which a plugin rests.
 pub const FAILURES_BEFORE_BACKOFF: u32 = 3;
@@ -23,6 +23,13 @@ pub const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// Failures in a row after which a plugin is called no more; stops one that is broken from costing a worker process for
 /// ever.
 pub const FAILURES_BEFORE_QUARANTINE: u32 = 10;
+
+/// Faults of workers that nobody had called, after which a plugin is called no more, if they are not forgotten by then. Each costs
+/// a new process, and calls that go well in between do not make up for it.
+pub const FAULTS_BETWEEN_CALLS_BEFORE_QUARANTINE: u32 = 10;
+
+/// Time after which one of those faults is forgotten.
+pub const FAULT_FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 
 /// Whether a plugin may be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,11 +60,22 @@ pub enum PluginState {
     },
 }
 
-/// Counts failures in a row.
+/// Counts failures in a row, and faults between calls.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     failures: u32,
     last: Option<(Outcome, Instant)>,
+    between_calls: BetweenCalls,
+}
+
+/// Faults that are not forgotten yet.
+#[derive(Debug, Default)]
+struct BetweenCalls {
+    faults: u32,
+    /// From when on the time runs after which the next one is forgotten.
+    since: Option<Instant>,
+    /// The last of so many that the plugin is called no more.
+    too_many: Option<WorkerFault>,
 }
 
 impl Health {
@@ -76,10 +94,15 @@ impl Health {
         self.record_at(outcome, Instant::now);
     }
 
+    /// Takes note of what the plugin's worker did while nobody called it.
+    pub(crate) fn record_between_calls(&mut self, fault: WorkerFault, now: Instant) {
+        self.between_calls.add(fault, now);
+    }
+
     fn record_at(&mut self, outcome: &Outcome, now: impl FnOnce() -> Instant) {
         if outcome.keeps_instance() {
             if self.failures > 0 {
-                *self = Self::default();
+                (self.failures, self.last) = (0, None);
             }
         } else {
             self.failures = self.failures.saturating_add(1);
@@ -93,6 +116,10 @@ impl Health {
     }
 
     pub(crate) fn state(&self, now: Instant) -> PluginState {
+        if let Some(fault) = &self.between_calls.too_many {
+            let last = Outcome::Crashed { fault: fault.clone() };
+            return PluginState::Quarantined { failures: self.between_calls.faults, last };
+        }
         let (Some((last, at)), true) = (&self.last, self.failures >= FAILURES_BEFORE_BACKOFF) else {
             return PluginState::Ready;
         };
@@ -105,6 +132,22 @@ impl Health {
         match rest.checked_sub(now.saturating_duration_since(*at)) {
             Some(retry_in) if !retry_in.is_zero() => PluginState::BackingOff { retry_in, failures, last },
             Some(_) | None => PluginState::Ready,
+        }
+    }
+}
+
+impl BetweenCalls {
+    fn add(&mut self, fault: WorkerFault, now: Instant) {
+        let since = *self.since.get_or_insert(now);
+        let passed = now.saturating_duration_since(since).as_secs() / FAULT_FORGOTTEN_AFTER.as_secs();
+        let forgotten = u32::try_from(passed).unwrap_or(u32::MAX);
+        self.faults = self.faults.saturating_sub(forgotten);
+        let is_first = self.faults == 0;
+        self.since =
+            Some(if is_first { now } else { since + FAULT_FORGOTTEN_AFTER.saturating_mul(forgotten) });
+        self.faults += 1;
+        if self.faults >= FAULTS_BETWEEN_CALLS_BEFORE_QUARANTINE {
+            self.too_many = Some(fault);
         }
     }
 }
@@ -138,6 +181,31 @@ mod tests {
         assert_eq!(health.state(now), PluginState::Quarantined { failures, last: FUEL });
         health.reset();
         assert_eq!(health.state(now), PluginState::Ready);
+    }
+
+    #[test]
+    fn faults_between_calls_add_up_whatever_calls_do_and_are_forgotten_with_time() {
+        let fault = || WorkerFault::Ended { how: "exit status: 0".to_owned() };
+        let (mut health, start) = (Health::default(), Instant::now());
+        for number in 1..FAULTS_BETWEEN_CALLS_BEFORE_QUARANTINE {
+            health.record_between_calls(fault(), start + Duration::from_secs(number.into()));
+            health.record_at(&Outcome::Ok, || start);
+            assert_eq!(health.state(start), PluginState::Ready, "after {number}");
+        }
+        let later = start + Duration::from_secs(30);
+        health.record_between_calls(fault(), later);
+        health.record_at(&Outcome::Ok, || later);
+        let failures = FAULTS_BETWEEN_CALLS_BEFORE_QUARANTINE;
+        let last = Outcome::Crashed { fault: fault() };
+        assert_eq!(health.state(later), PluginState::Quarantined { failures, last });
+        assert_eq!(health.admit(later), Err(Suspension::Quarantined { failures }));
+        health.reset();
+        assert_eq!(health.state(later), PluginState::Ready);
+        for number in 0..1_000 {
+            // As often as they are forgotten.
+            health.record_between_calls(fault(), later + FAULT_FORGOTTEN_AFTER * number);
+            assert_eq!(health.state(later), PluginState::Ready, "after {number}");
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{AuditEvent, AuditRecord, AuditSink};
 use crate::broker::Broker;
 #[cfg(target_os = "linux")]
+use crate::clock::Clock;
+#[cfg(target_os = "linux")]
 use crate::code_cache::CodeCache;
 use crate::config::{Limits, WasmConfig};
 use crate::devices::Devices;
@@ -20,7 +22,7 @@ use crate::engine::{CompileError, EngineError, check_stack};
 use crate::grant::{ApprovalError, CapabilityDecision, GrantError, GrantSpec};
 use crate::health::PluginState;
 use crate::in_process::InProcess;
-use crate::loading;
+use crate::loading::Loading;
 use crate::outcome::{CallReport, Limit, Outcome, WorkerFault};
 use crate::permission::Permission;
 use crate::recorder::Recorder;
@@ -117,8 +119,8 @@ impl Host {
         options: WorkerOptions,
     ) -> Result<Self, HostError> {
         check_stack(config.max_stack_bytes).map_err(|source| HostError::Engine { source })?;
-        let WorkerOptions { program, cache, allow_weak_isolation } = options;
-        let workers = Workers::start(program, cache, allow_weak_isolation)
+        let WorkerOptions { program, cache, allow_weak_isolation, clock } = options;
+        let workers = Workers::start(program, cache, allow_weak_isolation, clock)
             .map_err(|source| HostError::Workers { source })?;
         let wall = workers.wall();
         if !wall.stands() && !allow_weak_isolation {
@@ -160,9 +162,25 @@ impl Host {
     ///
     /// Each variant of [`LoadError`] is one step that refused.
     pub fn load(&self, path: &Path, options: &PluginOptions) -> Result<Box<dyn Plugin>, LoadError> {
+        self.load_registered(path, options, &|_| ())
+    }
+
+    /// As [`Host::load`]; `register` is given the plugin's permission as soon as it is known whose plugin it is, before
+    /// anything of it is compiled or runs. Whoever keeps it there can take away what the plugin may do, and that it may run,
+    /// while it is loaded; a plugin that lost its permission is not.
+    ///
+    /// # Errors
+    ///
+    /// Each variant of [`LoadError`] is one step that refused.
+    pub fn load_registered(
+        &self,
+        path: &Path,
+        options: &PluginOptions,
+        register: &dyn Fn(&Permission),
+    ) -> Result<Box<dyn Plugin>, LoadError> {
         let max = options.limits.unwrap_or_else(|| self.config.limits()).max_module_bytes;
         let plugin = UnverifiedPlugin::read(path, max).map_err(|source| LoadError::Read { source });
-        let loaded = plugin.and_then(|plugin| self.verify_and_start(plugin, options));
+        let loaded = plugin.and_then(|plugin| self.verify_and_start(plugin, options, register));
         self.record_load(&path.display(), options, &loaded);
         loaded
     }
@@ -178,7 +196,7 @@ impl Host {
         options: &PluginOptions,
     ) -> Result<Box<dyn Plugin>, LoadError> {
         let file = plugin.file().file_name().to_owned();
-        let loaded = self.verify_and_start(plugin, options);
+        let loaded = self.verify_and_start(plugin, options, &|_| ());
         self.record_load(&file, options, &loaded);
         loaded
     }
@@ -187,6 +205,7 @@ impl Host {
         &self,
         plugin: UnverifiedPlugin,
         options: &PluginOptions,
+        register: &dyn Fn(&Permission),
     ) -> Result<Box<dyn Plugin>, LoadError> {
         let mut policy = self.config.verification_policy();
         if options.accept_unsigned {
@@ -199,8 +218,9 @@ impl Host {
         };
         let verified = plugin.verify(&policy, &trust).map_err(|source| LoadError::Verify { source })?;
         let (new_pin, new_rotations) = (trust.new_pin(&verified), trust.new_rotations(&verified));
-        let plugin =
-            loading::load(self.runtime.as_ref(), &self.broker, &self.config, verified, policy, options)?;
+        let Self { runtime, broker, config, .. } = self;
+        let plugin = Loading { runtime: runtime.as_ref(), broker, config, options, register }
+            .load(verified, policy)?;
         if let Some(directory) = &self.config.trust_dir {
             // The rotation first: a pin that moved along one must not stand without it.
             let rotations = new_rotations.map_or(Ok(()), |rotations| rotations.record(directory));
@@ -243,6 +263,8 @@ pub struct WorkerOptions {
     pub cache: Option<CodeCache>,
     /// Go on where the kernel cannot confine workers: wall two does not stand then.
     pub allow_weak_isolation: bool,
+    /// What deadlines and the watch over workers go by.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// How one plugin is to be loaded, beyond what the host's configuration says.

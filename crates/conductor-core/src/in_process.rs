@@ -18,7 +18,7 @@ use crate::host::{Flavour, LoadError};
 use crate::instance::Metadata;
 use crate::local::{Local, StartError, Surroundings};
 use crate::outcome::CallReport;
-use crate::runtime::{Interrupt, Prepared, Running, Runtime};
+use crate::runtime::{Prepared, Running, Runtime, Switch};
 use crate::walls::Walls;
 
 /// Size of the stack in bytes, and where instances come from.
@@ -149,6 +149,7 @@ impl Prepared for Ready {
         &self,
         surroundings: Surroundings,
         session: Arc<Session>,
+        _: Arc<Switch>,
     ) -> Result<(Box<dyn Running>, Metadata), LoadError> {
         let code = Arc::clone(self.compiled.code());
         let mut local = Local::new(self.engine.clone(), code, self.flavour, surroundings, session);
@@ -175,22 +176,5 @@ impl Running for Local {
 
     fn restart_with(&mut self, surroundings: Surroundings) {
         Self::restart_with(self, surroundings);
-    }
-
-    fn interrupt(&self) -> Arc<dyn Interrupt> {
-        Arc::new(ByTicker)
-    }
-}
-
-/// Code in this process looks at every tick whether it is to end; see [`crate::broker::HostCalls::has_ended_it`].
-struct ByTicker;
-
-impl Interrupt for ByTicker {
-    fn interrupt(&self) {}
-
-    fn allow(&self) {}
-
-    fn worker_pid(&self) -> Option<u32> {
-        None
     }
 }

@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod broker;
 pub mod capability;
+pub mod clock;
 #[cfg(target_os = "linux")]
 mod code_cache;
 mod config;
@@ -55,7 +56,7 @@ pub use health::PluginState;
 pub use host::WorkerOptions;
 pub use host::{Flavour, Host, HostError, LoadError, Plugin, PluginInfo, PluginOptions};
 pub use outcome::{CallReport, Limit, LogLine, LogSource, Outcome, Suspension, WorkerFault};
-pub use permission::{Permission, RestoreError};
+pub use permission::{Permission, PermissionId, RestoreError};
 pub use recorder::Recorder;
 pub use walls::{ProcessWall, Walls};
 pub use wasi::SetupError;

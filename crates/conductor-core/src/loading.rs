@@ -12,14 +12,14 @@ use crate::broker::{Broker, Session};
 use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::{Limits, WasmConfig};
 use crate::grant::store::Subject;
-use crate::grant::{ApprovalError, Approvals, Ceilings, Decided, Grants};
+use crate::grant::{ApprovalError, Approvals, Ceilings, Grants};
 use crate::health::{Health, PluginState};
 use crate::host::{Flavour, LoadError, Plugin, PluginInfo, PluginOptions};
 use crate::instance::Metadata;
 use crate::local::Surroundings;
-use crate::outcome::{CallReport, Outcome, Suspension};
+use crate::outcome::{CallReport, Outcome, Suspension, WorkerFault};
 use crate::permission::{Parts, Permission};
-use crate::runtime::{Prepared, Running, Runtime};
+use crate::runtime::{Prepared, Running, Runtime, Switch};
 use crate::walls::Walls;
 use crate::wasi::{Access, SetupError, data_directory};
 
@@ -30,70 +30,140 @@ const DATA_MOUNT: &str = "/";
 /// is charged for.
 const MAX_NAMES: usize = 64;
 
-pub(crate) fn load(
-    runtime: &dyn Runtime,
-    broker: &Broker,
-    config: &WasmConfig,
-    verified: VerifiedPlugin,
-    policy: VerificationPolicy,
-    options: &PluginOptions,
-) -> Result<Box<dyn Plugin>, LoadError> {
-    let limits = options.limits.unwrap_or_else(|| config.limits());
-    let checked = runtime.check(verified).map_err(|source| LoadError::Compile { source })?;
-    let flavour = checked.flavour().ok_or(LoadError::NotAPlugin)?;
-    let prepared = runtime.prepare(checked, &limits)?;
-    let plugin = prepared.plugin().plugin();
-    let manifest = match (plugin.manifest(), flavour) {
-        (Some(manifest), _) => Some(manifest.clone()),
-        (None, Flavour::Command) => None,
-        (None, Flavour::Reactor) => ask(prepared.as_ref(), broker, limits)?,
-    };
-    let requests = manifest.as_ref().map_or(&[][..], |manifest| &manifest.capabilities);
-    let version = manifest.as_ref().map(|manifest| manifest.version.clone());
-    let approvals = approvals(broker, config, plugin, requests.to_vec(), version.clone(), options);
-    let decided = decide(&approvals)?;
-    let plan = Plan {
-        name: plugin.name().clone(),
-        data_dir: config.data_dir.clone(),
-        limits,
-        options: options.clone(),
-    };
-    // Files that are granted for once are for a call, which this is not.
-    let lasting = Arc::new(decided.grants.clone()).keeping(|_once| false);
-    let surroundings = plan.surroundings(&lasting).map_err(|source| LoadError::Setup { source })?;
-    let info = PluginInfo {
-        name: plugin.name().clone(),
-        version,
-        flavour,
-        digest: plugin.digest(),
-        trust: plugin.trust().clone(),
-        signer: plugin.signer().cloned(),
-        capabilities: decided.grants.decisions().to_vec(),
-        manifest,
-    };
-    let session = broker.session(info.name.as_str(), decided.grants.clone(), &limits);
-    if !decided.once.is_empty() {
-        session.change_files(false);
+/// What plugins are loaded with.
+pub(crate) struct Loading<'l> {
+    pub(crate) runtime: &'l dyn Runtime,
+    pub(crate) broker: &'l Broker,
+    pub(crate) config: &'l WasmConfig,
+    pub(crate) options: &'l PluginOptions,
+    /// Takes note of who decides about the plugin.
+    pub(crate) register: &'l dyn Fn(&Permission),
+}
+
+impl Loading<'_> {
+    /// Loads a plugin that was verified under a policy. It is registered before anything about it is decided for good, so that
+    /// what is taken away from then on reaches it, however far it has come.
+    pub(crate) fn load(
+        &self,
+        verified: VerifiedPlugin,
+        policy: VerificationPolicy,
+    ) -> Result<Box<dyn Plugin>, LoadError> {
+        let Self { runtime, broker, config, options, register } = self;
+        let limits = options.limits.unwrap_or_else(|| config.limits());
+        let session = broker.session(verified.name().as_str(), Grants::none(), &limits);
+        let switch = Arc::new(Switch::default());
+        let permission = Permission::new(Parts {
+            file: verified.file().clone(),
+            policy,
+            trust_dir: config.trust_dir.clone(),
+            limits,
+            session: Arc::clone(&session),
+            switch: Arc::clone(&switch),
+            approvals: approvals(broker, config, &verified, options),
+        });
+        register(&permission);
+        permission.check_anew()?;
+
+        let checked = runtime.check(verified).map_err(|source| LoadError::Compile { source })?;
+        let flavour = checked.flavour().ok_or(LoadError::NotAPlugin)?;
+        let prepared = runtime.prepare(checked, &limits)?;
+        let start = Start {
+            prepared: prepared.as_ref(),
+            session: &session,
+            switch: &switch,
+            permission: &permission,
+        };
+        let plugin = prepared.plugin().plugin();
+        let manifest = match (plugin.manifest(), flavour) {
+            (Some(manifest), _) => Some(manifest.clone()),
+            (None, Flavour::Command) => None,
+            (None, Flavour::Reactor) => start.ask(limits)?,
+        };
+        let requests = manifest.as_ref().map_or(&[][..], |manifest| &manifest.capabilities);
+        let version = manifest.as_ref().map(|manifest| manifest.version.clone());
+        let grants = permission.declares(requests.to_vec(), version.clone()).map_err(not_decided)?;
+        let plan = Plan {
+            name: plugin.name().clone(),
+            data_dir: config.data_dir.clone(),
+            limits,
+            options: (*options).clone(),
+        };
+        let info = PluginInfo {
+            name: plugin.name().clone(),
+            version,
+            flavour,
+            digest: plugin.digest(),
+            trust: plugin.trust().clone(),
+            signer: plugin.signer().cloned(),
+            capabilities: grants.decisions().to_vec(),
+            manifest,
+        };
+        if let Some(recorder) = &options.recorder {
+            session.write_down(recorder);
+        }
+        if let Some(parent) = &config.data_dir {
+            session.keeps_files_in(parent.join(plugin.name().as_str()));
+        }
+        let running = start.as_granted(&plan)?;
+        if permission.has_grants_for_once() {
+            session.change_files(false);
+        }
+        Ok(Box::new(Loaded { info, running, health: Health::default(), session, permission, plan }))
     }
-    if let Some(recorder) = &options.recorder {
-        session.write_down(recorder);
+}
+
+/// Starting a plugin that may lose its permission, or its files, meanwhile.
+struct Start<'s> {
+    prepared: &'s dyn Prepared,
+    session: &'s Arc<Session>,
+    switch: &'s Arc<Switch>,
+    permission: &'s Permission,
+}
+
+impl Start<'_> {
+    /// Starts the plugin with the files that it is granted when it has started.
+    fn as_granted(&self, plan: &Plan) -> Result<Box<dyn Running>, LoadError> {
+        loop {
+            self.session.take_changed_files();
+            let surroundings = plan.surroundings(&self.session.grants());
+            let surroundings = surroundings.map_err(|source| LoadError::Setup { source })?;
+            if !self.permission.files_are_as_granted() || self.session.files_were_revoked() {
+                // What was taken away meanwhile is not in what was decided before.
+                self.permission.still_stands()?;
+                continue;
+            }
+            match self.start(surroundings) {
+                Ok((running, _)) => {
+                    self.permission.still_stands()?;
+                    return Ok(running);
+                }
+                Err(error) => {
+                    self.permission.still_stands()?;
+                    if !self.session.files_were_revoked() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
     }
-    if let Some(parent) = &config.data_dir {
-        session.keeps_files_in(parent.join(plugin.name().as_str()));
+
+    /// Asks a plugin without a manifest what it is, in an instance that has no capability at all.
+    fn ask(&self, limits: Limits) -> Result<Option<Manifest>, LoadError> {
+        let plugin = self.prepared.plugin().plugin();
+        let started = self.start(Surroundings::bare(limits));
+        self.permission.still_stands()?;
+        let manifest = declared(plugin.name().as_str(), started?.1)?;
+        if let (Some(manifest), Some(statement)) = (&manifest, plugin.statement()) {
+            check_statement(manifest, statement)?;
+        }
+        let declared = manifest.as_ref().map_or(&[][..], |manifest| &manifest.capabilities);
+        plugin.check_declared(declared).map_err(|source| LoadError::Verify { source })?;
+        Ok(manifest)
     }
-    let file = plugin.file().clone();
-    let (running, _) = prepared.start(surroundings, Arc::clone(&session))?;
-    let permission = Permission::new(Parts {
-        file,
-        policy,
-        trust_dir: config.trust_dir.clone(),
-        limits,
-        session: Arc::clone(&session),
-        interrupt: running.interrupt(),
-        approvals,
-        decided,
-    });
-    Ok(Box::new(Loaded { info, running, health: Health::default(), session, permission, plan }))
+
+    fn start(&self, surroundings: Surroundings) -> Result<(Box<dyn Running>, Metadata), LoadError> {
+        self.prepared.start(surroundings, Arc::clone(self.session), Arc::clone(self.switch))
+    }
 }
 
 /// A running plugin with what is known about it, and how often it failed.
@@ -123,6 +193,9 @@ impl Plugin for Loaded {
             return CallReport::without_call(outcome, Duration::ZERO);
         }
         let report = self.running.execute(request, started);
+        if let Some(fault) = self.running.take_fault_between_calls() {
+            self.health.record_between_calls(fault, Instant::now());
+        }
         self.session.audit().sum_up();
         if !report.outcome.keeps_instance() {
             self.session.handles().end_all();
@@ -132,8 +205,12 @@ impl Plugin for Loaded {
             let suspension = Suspension::Withdrawn;
             return CallReport { outcome: Outcome::Suspended { suspension }, ..report };
         }
+        if let Outcome::Suspended { .. } = report.outcome {
+            return report;
+        }
         self.permission.call_ended();
-        if self.session.files_were_revoked() && !report.outcome.keeps_instance() {
+        let was_ended = report.outcome == Outcome::Crashed { fault: WorkerFault::TakenAway };
+        if was_ended || (self.session.files_were_revoked() && !report.outcome.keeps_instance()) {
             let suspension = Suspension::FilesRevoked;
             return CallReport { outcome: Outcome::Suspended { suspension }, ..report };
         }
@@ -184,21 +261,6 @@ impl Plugin for Loaded {
     }
 }
 
-/// Asks a plugin without a manifest what it is, in an instance that has no capability at all.
-fn ask(prepared: &dyn Prepared, broker: &Broker, limits: Limits) -> Result<Option<Manifest>, LoadError> {
-    let plugin = prepared.plugin().plugin();
-    let name = plugin.name().as_str();
-    let session = broker.session(name, Grants::none(), &limits);
-    let (_, metadata) = prepared.start(Surroundings::bare(limits), session)?;
-    let manifest = declared(name, metadata)?;
-    if let (Some(manifest), Some(statement)) = (&manifest, plugin.statement()) {
-        check_statement(manifest, statement)?;
-    }
-    let declared = manifest.as_ref().map_or(&[][..], |manifest| &manifest.capabilities);
-    plugin.check_declared(declared).map_err(|source| LoadError::Verify { source })?;
-    Ok(manifest)
-}
-
 /// Turns the answers of `init()` and `capabilities()` into a manifest. The name is the one that the plugin was verified
 /// under; fields that Conductor 1.0 had and this version does not are left out; capabilities are those of both answers.
 fn declared(name: &str, metadata: Metadata) -> Result<Option<Manifest>, LoadError> {
@@ -246,30 +308,26 @@ fn check_statement(manifest: &Manifest, statement: &Statement) -> Result<(), Loa
     Err(LoadError::StatementDisagrees { field })
 }
 
-fn decide(approvals: &Approvals) -> Result<Decided, LoadError> {
-    let decided = approvals.remember().and_then(|()| approvals.decide());
-    decided.map_err(|error| {
-        if let ApprovalError::Grant(source) = error {
-            LoadError::Grant { source }
-        } else {
-            LoadError::Approval { source: error }
-        }
-    })
+fn not_decided(error: ApprovalError) -> LoadError {
+    if let ApprovalError::Grant(source) = error {
+        LoadError::Grant { source }
+    } else {
+        LoadError::Approval { source: error }
+    }
 }
 
+/// What decides about a plugin, which has declared nothing yet.
 fn approvals(
     broker: &Broker,
     config: &WasmConfig,
     plugin: &VerifiedPlugin,
-    requests: Vec<CapabilityRequest>,
-    version: Option<String>,
     options: &PluginOptions,
 ) -> Approvals {
     let (name, publisher, digest) = (plugin.name().clone(), plugin.publisher(), plugin.digest());
     Approvals {
         subject: Subject { name, publisher, digest },
-        version,
-        requests,
+        version: None,
+        requests: Vec::new(),
         trust: plugin.trust().clone(),
         ceilings: Ceilings {
             unsigned: config.unsigned_max_risk,
@@ -322,19 +380,18 @@ impl Plan {
 impl Loaded {
     /// Sets up the plugin's files anew if its grants of them changed since its last call.
     fn see_granted_files(&mut self) -> Result<(), Outcome> {
-        if !self.session.take_changed_files() {
-            return Ok(());
+        while self.session.take_changed_files() {
+            let surroundings = self.plan.surroundings(&self.session.file_grants());
+            self.running.restart_with(surroundings.map_err(|error| {
+                // It must not go on with the files that it saw before.
+                self.session.change_files(true);
+                Outcome::Protocol { reason: error.to_string() }
+            })?);
+            // What was taken away before this is seen at the next look, and what is taken away after it ends the call.
+            if !self.permission.files_are_as_granted() {
+                return Err(Outcome::Suspended { suspension: Suspension::Withdrawn });
+            }
         }
-        let surroundings = self.plan.surroundings(&self.session.file_grants());
-        self.running.restart_with(surroundings.map_err(|error| {
-            // It must not go on with the files that it saw before.
-            self.session.change_files(true);
-            Outcome::Protocol { reason: error.to_string() }
-        })?);
-        if self.permission.files_are_as_granted() {
-            Ok(())
-        } else {
-            Err(Outcome::Suspended { suspension: Suspension::Withdrawn })
-        }
+        Ok(())
     }
 }

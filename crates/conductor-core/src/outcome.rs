@@ -130,9 +130,9 @@ pub enum Outcome {
         /// What became of the worker.
         fault: WorkerFault,
     },
-    /// The plugin was not called, because it failed too often.
+    /// The plugin was not called, or its call was ended, for a reason that is not in the call.
     Suspended {
-        /// For how long.
+        /// Why.
         suspension: Suspension,
     },
 }
@@ -163,6 +163,18 @@ pub enum WorkerFault {
     Garbage {
         /// What was to come.
         expected: &'static str,
+    },
+    /// It was ended because what the plugin may do, or that it may run at all, was taken away.
+    #[error("worker process was ended because something was taken away from its plugin")]
+    TakenAway,
+    /// One that was told to end has not, and could still write to the plugin's directory: it sleeps in the kernel, such as
+    /// on a file system that does not answer.
+    #[error(
+        "worker process {pid} was ended and does not die; until it does, no other one is started in its directory"
+    )]
+    Ending {
+        /// Its process identifier.
+        pid: u32,
     },
     /// It computed while nobody had called it.
     #[error("worker process computed without being called and was ended")]
@@ -196,6 +208,11 @@ pub enum Suspension {
     Withdrawn,
     /// Files that the call could see were taken away while it was under way.
     FilesRevoked,
+    /// A worker process of the plugin that was ended does not die, and could still write to the plugin's directory.
+    Ending {
+        /// Its process identifier.
+        pid: u32,
+    },
 }
 
 impl fmt::Display for Suspension {
@@ -207,6 +224,7 @@ impl fmt::Display for Suspension {
             Self::Quarantined { failures } => write!(f, "quarantined after {failures} failures in a row"),
             Self::Withdrawn => write!(f, "no longer permitted to run"),
             Self::FilesRevoked => write!(f, "ended because Filesystem was revoked"),
+            Self::Ending { pid } => WorkerFault::Ending { pid: *pid }.fmt(f),
         }
     }
 }
@@ -226,6 +244,7 @@ impl Outcome {
             Self::Suspended { suspension: Suspension::Quarantined { .. } } => "quarantined",
             Self::Suspended { suspension: Suspension::Withdrawn } => "withdrawn",
             Self::Suspended { suspension: Suspension::FilesRevoked } => "revoked",
+            Self::Suspended { suspension: Suspension::Ending { .. } } => "ending",
         }
     }
 

@@ -1,12 +1,16 @@
-//! What decides, from any thread, about a plugin that is loaded: whether it goes on, and what it may do.
+//! What decides, from any thread, about a plugin: whether it goes on, and what it may do.
+//!
+//! A plugin's permission exists before anything is decided about the plugin, and before anything of it runs: what is taken away
+//! while the plugin compiles or starts reaches it there. It holds as little then as a plugin may have, nothing.
 //!
 //! Its permission is withdrawn when its key or file is revoked, or when the trust in its signer ends or is taken away. What
 //! it may do changes when the user grants or revokes a capability, and when a grant ends with time.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use conductor_abi::Capability;
+use conductor_abi::{Capability, CapabilityRequest};
 use conductor_signing::{PluginFile, PluginName, TrustError, TrustStore, VerificationPolicy, VerifyError};
 use jiff::Timestamp;
 
@@ -18,21 +22,29 @@ use crate::grant::store::{Holder, StoredGrant};
 use crate::grant::{
     ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, Grants, Once, Requested,
 };
-use crate::runtime::Interrupt;
+use crate::host::LoadError;
+use crate::runtime::Switch;
 use crate::scope::Scope;
 
-/// A loaded plugin, as far as somebody else than the one who calls it may decide about it.
+/// A plugin that is being loaded or was, as far as somebody else than the one who calls it may decide about it.
 #[derive(Clone)]
 pub struct Permission(Arc<Shared>);
 
+/// Which permission it is: each load of a plugin has another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PermissionId(u64);
+
 struct Shared {
+    id: PermissionId,
+    name: PluginName,
     file: PluginFile,
     policy: VerificationPolicy,
     trust_dir: Option<PathBuf>,
     limits: Limits,
     session: Arc<Session>,
-    interrupt: Arc<dyn Interrupt>,
-    approvals: Approvals,
+    switch: Arc<Switch>,
+    /// Replaced once, when a plugin without a manifest has said what it declares.
+    approvals: RwLock<Arc<Approvals>>,
     decided: Mutex<Decided>,
     withdrawn: Mutex<Option<VerifyError>>,
 }
@@ -44,38 +56,83 @@ pub(crate) struct Parts {
     pub(crate) trust_dir: Option<PathBuf>,
     pub(crate) limits: Limits,
     pub(crate) session: Arc<Session>,
-    pub(crate) interrupt: Arc<dyn Interrupt>,
+    pub(crate) switch: Arc<Switch>,
     pub(crate) approvals: Approvals,
-    pub(crate) decided: Decided,
 }
 
 impl Permission {
+    /// The permission of a plugin that may do nothing yet.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { file, policy, trust_dir, limits, session, interrupt, approvals, decided } = parts;
-        let (decided, withdrawn) = (Mutex::new(decided), Mutex::default());
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let Parts { file, policy, trust_dir, limits, session, switch, approvals } = parts;
         Self(Arc::new(Shared {
+            id: PermissionId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            name: approvals.subject.name.clone(),
             file,
             policy,
             trust_dir,
             limits,
             session,
-            interrupt,
-            approvals,
-            decided,
-            withdrawn,
+            switch,
+            approvals: RwLock::new(Arc::new(approvals)),
+            decided: Mutex::default(),
+            withdrawn: Mutex::default(),
         }))
+    }
+
+    /// Which permission it is.
+    #[must_use]
+    pub fn id(&self) -> PermissionId {
+        self.0.id
     }
 
     /// The plugin's name.
     #[must_use]
     pub fn plugin_name(&self) -> &PluginName {
-        &self.0.approvals.subject.name
+        &self.0.name
     }
 
     /// Process identifier of the plugin's worker, while it has one.
     #[must_use]
     pub fn worker_pid(&self) -> Option<u32> {
-        self.0.interrupt.worker_pid()
+        self.0.switch.pid()
+    }
+
+    /// Process identifier of a worker of the plugin that was ended and does not die. Until it does, nothing of the plugin is
+    /// started.
+    #[must_use]
+    pub fn ending_pid(&self) -> Option<u32> {
+        self.0.switch.ending()
+    }
+
+    /// Takes note of what the plugin declares, and decides what it may do for the first time.
+    pub(crate) fn declares(
+        &self,
+        requests: Vec<CapabilityRequest>,
+        version: Option<String>,
+    ) -> Result<Grants, ApprovalError> {
+        let mut decided = self.decided();
+        let approvals = Arc::new(Approvals { requests, version, ..Approvals::clone(&self.approvals()) });
+        *self.0.approvals.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&approvals);
+        approvals.remember()?;
+        *decided = approvals.decide()?;
+        self.apply(&decided.grants);
+        Ok(decided.grants.clone())
+    }
+
+    /// Decides again whether the plugin may run, by the trust store as it is now. Whatever is taken away later finds this
+    /// permission, so that nothing falls in between.
+    pub(crate) fn check_anew(&self) -> Result<(), LoadError> {
+        if let Some(directory) = &self.0.trust_dir {
+            let trust = TrustStore::load(directory).map_err(|source| LoadError::Trust { source })?;
+            self.check(&trust);
+        }
+        self.still_stands()
+    }
+
+    /// Fails if the permission was withdrawn.
+    pub(crate) fn still_stands(&self) -> Result<(), LoadError> {
+        self.withdrawn().clone().map_or(Ok(()), |source| Err(LoadError::Verify { source }))
     }
 
     /// What is decided about each capability now.
@@ -99,7 +156,7 @@ impl Permission {
     /// Whom the user's grants to the plugin are bound to.
     #[must_use]
     pub fn holder(&self) -> Holder {
-        self.0.approvals.subject.holder()
+        self.approvals().subject.holder()
     }
 
     /// The user's grants that hold now, other than those of the configuration.
@@ -121,33 +178,33 @@ impl Permission {
         duration: &GrantDuration,
         name: Option<&str>,
     ) -> Result<Approved, ApprovalError> {
-        let mut decided = self.decided();
-        let approval = self.0.approvals.prepare(capability, scope, duration, name)?;
+        let (mut decided, approvals) = (self.decided(), self.approvals());
+        let approval = approvals.prepare(capability, scope, duration, name)?;
         let (scopes, lasts) = (AuditText::of(&Listed(&approval.approved.granted)), AuditText::of(duration));
         let audit = self.0.session.audit();
         audit.rare(|| AuditEvent::CapabilityGranted { capability, scopes, lasts });
         if audit.is_failing() {
             return Err(ApprovalError::NotAudited);
         }
-        let approved = self.0.approvals.commit(approval)?;
-        *decided = self.0.approvals.decide()?;
+        let approved = approvals.commit(approval)?;
+        *decided = approvals.decide()?;
         self.apply(&decided.grants);
         Ok(approved)
     }
 
-    /// Denies a capability, from the next operation on and from those under way.
+    /// Denies a capability, from the next operation on and from those under way, whatever the plugin is doing.
     ///
     /// # Errors
     ///
     /// Fails if the denial cannot be kept; it holds until the host ends then.
     pub fn deny(&self, capability: Capability) -> Result<(), ApprovalError> {
-        let mut decided = self.decided();
+        let (mut decided, approvals) = (self.decided(), self.approvals());
         let mut grants = Grants::clone(&self.0.session.grants());
         grants.revoke(capability);
         self.apply(&grants);
         self.0.session.audit().rare(|| AuditEvent::CapabilityRevoked { capability });
-        self.0.approvals.deny(capability)?;
-        *decided = self.0.approvals.decide()?;
+        approvals.deny(capability)?;
+        *decided = approvals.decide()?;
         self.apply(&decided.grants);
         Ok(())
     }
@@ -159,7 +216,7 @@ impl Permission {
     /// Fails if the decisions cannot be read; everything stays as it was then.
     pub fn refresh(&self) -> Result<(), ApprovalError> {
         let mut decided = self.decided();
-        *decided = self.0.approvals.decide()?;
+        *decided = self.approvals().decide()?;
         self.apply(&decided.grants);
         Ok(())
     }
@@ -169,6 +226,11 @@ impl Permission {
     pub fn has_ended_grants(&self, now: Timestamp) -> bool {
         let decided = self.decided();
         decided.next_end.is_some_and(|end| end <= now) || decided.once.iter().any(Once::is_over)
+    }
+
+    /// Whether something is granted for once.
+    pub(crate) fn has_grants_for_once(&self) -> bool {
+        !self.decided().once.is_empty()
     }
 
     /// Takes files that are granted for once for the call that is about to begin.
@@ -222,7 +284,7 @@ impl Permission {
         };
         session.change_files(revoked);
         if revoked {
-            self.0.interrupt.interrupt();
+            self.0.switch.turn_off();
         }
     }
 
@@ -230,7 +292,7 @@ impl Permission {
     pub(crate) fn files_are_as_granted(&self) -> bool {
         let withdrawn = self.withdrawn();
         if withdrawn.is_none() {
-            self.0.interrupt.allow();
+            self.0.switch.turn_on();
         }
         withdrawn.is_none()
     }
@@ -259,7 +321,7 @@ impl Permission {
         *withdrawn = Some(cause);
         self.0.session.audit().rare(|| AuditEvent::PluginWithdrawn { cause: text });
         self.0.session.withdraw();
-        self.0.interrupt.interrupt();
+        self.0.switch.turn_off();
     }
 
     /// Why the plugin may not go on, if it may not.
@@ -287,15 +349,19 @@ impl Permission {
             return Err(refusal.clone().into());
         }
         let mut decided = self.decided();
-        *decided = self.0.approvals.decide()?;
+        *decided = self.approvals().decide()?;
         let mut withdrawn = self.withdrawn();
         if withdrawn.take().is_some() {
-            self.0.interrupt.allow();
+            self.0.switch.turn_on();
             self.0.session.change_files(false);
             self.0.session.restore(decided.grants.clone());
             self.0.session.audit().rare(|| AuditEvent::PluginResumed);
         }
         Ok(())
+    }
+
+    fn approvals(&self) -> Arc<Approvals> {
+        Arc::clone(&self.0.approvals.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Locked before [`Permission::withdrawn`] where both are.

@@ -1,6 +1,6 @@
 //! Where plugins' code runs: one trait, of which this process and worker processes are the two implementations.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use conductor_signing::VerifiedPlugin;
@@ -11,7 +11,7 @@ use crate::engine::{CheckedPlugin, CompileError};
 use crate::host::LoadError;
 use crate::instance::Metadata;
 use crate::local::Surroundings;
-use crate::outcome::CallReport;
+use crate::outcome::{CallReport, WorkerFault};
 use crate::walls::Walls;
 
 /// A place for plugins' code.
@@ -28,11 +28,12 @@ pub(crate) trait Prepared: Send {
     /// The plugin.
     fn plugin(&self) -> &CheckedPlugin;
 
-    /// Starts the plugin in these surroundings; what it asks for goes to `session`.
+    /// Starts the plugin in these surroundings; what it asks for goes to `session`, and `switch` ends it.
     fn start(
         &self,
         surroundings: Surroundings,
         session: Arc<Session>,
+        switch: Arc<Switch>,
     ) -> Result<(Box<dyn Running>, Metadata), LoadError>;
 }
 
@@ -50,18 +51,89 @@ pub(crate) trait Running: Send {
     /// As [`Running::rest`], with other surroundings from then on.
     fn restart_with(&mut self, surroundings: Surroundings);
 
-    /// What is seen and done from elsewhere while it is called.
-    fn interrupt(&self) -> Arc<dyn Interrupt>;
+    /// What went wrong between the last two calls, if the last one needed a new start for it. Asked once after each call.
+    fn take_fault_between_calls(&mut self) -> Option<WorkerFault> {
+        None
+    }
 }
 
-/// Ends the call of a plugin that is under way, for another thread than the one that calls it.
-pub(crate) trait Interrupt: Send + Sync {
-    /// Ends the call that is under way, and every later one at once.
-    fn interrupt(&self);
+/// Whether a plugin's processes may run, and the one that does: from its start on, so that whoever takes something away from
+/// the plugin reaches it in whatever it does. Code in this process looks at its session instead.
+#[derive(Default)]
+pub(crate) struct Switch(Mutex<Switched>);
 
-    /// Lets later calls in again.
-    fn allow(&self);
+#[derive(Default)]
+struct Switched {
+    is_off: bool,
+    process: Option<Weak<dyn Endable>>,
+    /// The same process, as long as nobody has waited for its end.
+    remains: Option<Weak<dyn Mortal>>,
+}
 
-    /// Process identifier of the plugin's worker, while it has one.
-    fn worker_pid(&self) -> Option<u32>;
+/// A process that can be ended from any thread.
+pub(crate) trait Endable: Send + Sync {
+    /// Ends it, and waits for nothing.
+    fn end(&self);
+
+    /// Its identifier, unless it is over.
+    fn pid(&self) -> Option<u32>;
+}
+
+/// A process that may be told to end and does not.
+pub(crate) trait Mortal: Send + Sync {
+    /// Its identifier, if it was told to end and has not for longer than that takes.
+    fn ending(&self) -> Option<u32>;
+}
+
+impl Switch {
+    /// Takes note of the process that runs from now on, and ends it where none may.
+    pub(crate) fn is_now(&self, process: Weak<dyn Endable>, remains: Weak<dyn Mortal>) {
+        let mut switched = self.lock();
+        (switched.process, switched.remains) = (Some(process), Some(remains));
+        let is_off = switched.is_off;
+        drop(switched);
+        if is_off {
+            self.end();
+        }
+    }
+
+    /// Ends the process that runs, and each that is started later.
+    pub(crate) fn turn_off(&self) {
+        self.lock().is_off = true;
+        self.end();
+    }
+
+    /// Lets processes run again.
+    pub(crate) fn turn_on(&self) {
+        self.lock().is_off = false;
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.lock().is_off
+    }
+
+    /// Identifier of the process, while there is one.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process()?.pid()
+    }
+
+    /// Identifier of the process that was told to end and does not.
+    pub(crate) fn ending(&self) -> Option<u32> {
+        let remains = self.lock().remains.as_ref()?.upgrade()?;
+        remains.ending()
+    }
+
+    fn end(&self) {
+        if let Some(process) = self.process() {
+            process.end();
+        }
+    }
+
+    fn process(&self) -> Option<Arc<dyn Endable>> {
+        self.lock().process.as_ref()?.upgrade()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Switched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -11,7 +11,9 @@
 //! memory become executable.
 
 mod channel;
+mod child;
 mod frame;
+mod handle;
 mod lock;
 mod order;
 mod overdue;

@@ -10,6 +10,7 @@ export const STATES = {
   running: { words: 'Running', tone: 'good' },
   'backing-off': { words: 'Backing off', tone: 'wait' },
   quarantined: { words: 'Quarantined', tone: 'bad' },
+  ending: { words: 'Ending', tone: 'bad' },
   withdrawn: { words: 'Withdrawn', tone: 'bad' },
   disabled: { words: 'Disabled', tone: 'quiet' },
   refused: { words: 'Refused', tone: 'bad' },

@@ -70,7 +70,7 @@ async function askRemove(alias) {
 function why(plugin) {
   if (!plugin.why) return null;
   const words = { running: 'Its last call that failed', quarantined: 'It failed too often and is called no more', refused: 'It was not loaded',
-    withdrawn: 'It was stopped', 'backing-off': 'It failed a few times and rests' }[plugin.state] ?? 'Why';
+    withdrawn: 'It was stopped', ending: 'It was ended, and does not die', 'backing-off': 'It failed a few times and rests' }[plugin.state] ?? 'Why';
   return notice(plugin.state === 'running' || plugin.state === 'backing-off' ? 'wait' : 'bad', plugin.state === 'running' ? 'warning' : plugin.state, words,
     h('p', {}, theirs(plugin.why)), plugin.hint && h('p', {}, theirs(plugin.hint)),
     plugin.retry_in_ms > 0 && h('p', {}, `It is called again in ${duration(plugin.retry_in_ms * 1000)}.`));

@@ -14,6 +14,7 @@ mod keys;
 mod log;
 mod message;
 mod preview;
+mod revocation;
 mod safety;
 mod server;
 mod socket;

@@ -33,6 +33,7 @@ pub(crate) use file_state::FileState;
 use inputs::Inputs;
 pub(crate) use order::{Change, Order, Turns};
 use plugins::{Plugins, Surroundings};
+pub(crate) use trust_watch::check_everyone;
 
 /// Longest wait at the end for calls that are under way or queued; a call is ended by its own limits before that.
 const DRAIN_WAIT: Duration = Duration::from_secs(10);
@@ -195,6 +196,7 @@ impl<'r> Daemon<'r> {
         }
         let around = Surroundings {
             host: &host,
+            roster: &self.roster,
             mappings: &self.config.mappings,
             calls: &self.calls,
             stop: self.stop,

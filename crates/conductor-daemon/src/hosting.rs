@@ -83,6 +83,7 @@ impl Hosting {
     ) -> Result<Host, HostError> {
         use conductor_core::CodeCache;
         use conductor_core::WorkerOptions;
+        use conductor_core::clock::SystemClock;
         use conductor_core::worker::WorkerProgram;
 
         let cache = match CodeCache::open(&self.code_dir, &self.code_secret) {
@@ -93,7 +94,8 @@ impl Hosting {
             }
         };
         let program = WorkerProgram::this([WORKER_ARGUMENT]);
-        let options = WorkerOptions { program, cache, allow_weak_isolation };
+        let clock = Arc::new(SystemClock);
+        let options = WorkerOptions { program, cache, allow_weak_isolation, clock };
         let host = Host::with_workers(config, devices, options)?;
         if host.walls().both_stand() {
             let landlock_abi = host.walls().process.map(|wall| wall.landlock_abi);

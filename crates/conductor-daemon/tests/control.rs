@@ -22,6 +22,7 @@ mod control {
     mod grants;
     mod help;
     mod listen;
+    mod phases;
     mod place;
     mod plugins;
     mod programs;

@@ -126,11 +126,12 @@ impl Operation for Run {
         let program = Path::new(request.program);
         check_program(program)?;
         let deadline = call.deadline.min(Instant::now() + permit.time);
+        let works_in = call.session.data_directory();
         let order = Order {
             program: program.to_owned(),
             arguments: request.arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment: permit.environment,
-            directory: call.session.data_directory().unwrap_or_else(|| PathBuf::from("/")),
+            directory: works_in.clone().unwrap_or_else(|| PathBuf::from("/")),
             input: request.input.to_vec(),
             time: permit.time,
             confined: permit.confined,
@@ -140,7 +141,7 @@ impl Operation for Run {
             .launch(&order, Box::new(place))
             .map_err(|error| unavailable(&format!("no process starts: {error}")))?;
         let max = permit.output_bytes.min(room_for_output(call.session.max_message_bytes()));
-        let watch = Watch { request, call, deadline, max, confined: permit.confined };
+        let watch = Watch { request, call, deadline, max, confined: permit.confined, works_in };
         let output = watch.until_it_ends(launched)?;
         encode(&output)
     }
@@ -236,6 +237,8 @@ struct Watch<'w> {
     /// Most bytes of each output.
     max: usize,
     confined: bool,
+    /// The plugin's own directory, where the program works in it.
+    works_in: Option<PathBuf>,
 }
 
 /// What a program that runs is watched by.
@@ -368,6 +371,11 @@ impl Watch<'_> {
     }
 
     fn still_granted(&self) -> Result<(), Refusal> {
+        // It works among the plugin's files, which are no longer the plugin's.
+        if self.works_in.is_some() && self.call.session.data_directory().is_none() {
+            let request = self.request;
+            return Err(Refusal::denied(format!("{request} was ended, because Filesystem was taken away")));
+        }
         Run::check(self.request, granted(&self.call.grants(), Capability::Subprocess)?).map(drop)
     }
 }

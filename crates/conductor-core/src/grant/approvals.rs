@@ -51,7 +51,8 @@ struct SessionGrant {
     once: Option<Once>,
 }
 
-/// What decides about one loaded plugin.
+/// What decides about one plugin.
+#[derive(Clone)]
 pub(crate) struct Approvals {
     pub(crate) subject: Subject,
     pub(crate) version: Option<String>,

@@ -1,14 +1,17 @@
 //! Frames over two pipes, one for each way, bounded in size. Nothing here looks at the time: the supervisor ends a worker
-//! that takes too long, and with it the wait for it.
+//! that takes too long, and wakes up whoever waits for it here.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::ops::Range;
+use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroize;
 
+use super::child::Child;
 use super::frame::{self, LENGTH_BYTES};
 use crate::outcome::WorkerFault;
 
@@ -18,10 +21,16 @@ const READ_BYTES: usize = 16 * 1024;
 /// Capacity that a buffer keeps between frames; a larger one is given back.
 const KEPT_BYTES: usize = 256 * 1024;
 
+/// How often one that cannot send looks whether the worker is over. It is woken up as soon as it can send.
+const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+
 /// One end of the pipes between supervisor and worker.
 pub(super) struct Channel {
-    from: PipeReader,
+    from: Arc<PipeReader>,
     to: PipeWriter,
+    /// The process at the other end, where this is the supervisor's: the end of the wait for it does not depend on its own
+    /// ends of the pipes, which stay open as long as it cannot die.
+    other: Option<Arc<Child>>,
     outgoing: Vec<u8>,
     /// Room for what is read; the first `filled` bytes were, and the first `taken` of those belong to frames that were handed
     /// out.
@@ -40,6 +49,8 @@ pub(super) struct Tail(Range<usize>);
 pub(super) enum ChannelError {
     /// The other end is closed.
     Closed,
+    /// The process at the other end was told to end, or has ended.
+    Over,
     /// The other end announced a frame that is too large.
     TooLarge { found: u64, max: u64 },
     /// The other end sent what is no frame of the kind that is expected.
@@ -50,12 +61,26 @@ pub(super) enum ChannelError {
 
 impl Channel {
     /// A channel.
-    pub(super) const fn new(from: PipeReader, to: PipeWriter, max_frame: u64) -> Self {
-        Self { from, to, outgoing: Vec::new(), incoming: Vec::new(), filled: 0, taken: 0, max_frame }
+    pub(super) fn new(from: PipeReader, to: PipeWriter, max_frame: u64) -> Self {
+        let (from, other) = (Arc::new(from), None);
+        Self { from, to, other, outgoing: Vec::new(), incoming: Vec::new(), filled: 0, taken: 0, max_frame }
+    }
+
+    /// A channel to a process that may be ended meanwhile.
+    pub(super) fn to_child(
+        from: Arc<PipeReader>,
+        to: PipeWriter,
+        max_frame: u64,
+        other: Arc<Child>,
+    ) -> io::Result<Self> {
+        // One that is full is waited for in a way that can be ended. The other end's own descriptor is not changed by this.
+        fcntl_setfl(&to, OFlags::NONBLOCK)?;
+        let (outgoing, incoming) = (Vec::new(), Vec::new());
+        Ok(Self { from, to, other: Some(other), outgoing, incoming, filled: 0, taken: 0, max_frame })
     }
 
     /// What comes in, and what goes out.
-    pub(super) const fn pipes(&self) -> (&PipeReader, &PipeWriter) {
+    pub(super) fn pipes(&self) -> (&PipeReader, &PipeWriter) {
         (&self.from, &self.to)
     }
 
@@ -67,6 +92,7 @@ impl Channel {
             match self.to.write(left) {
                 Ok(0) => return Err(ChannelError::Closed),
                 Ok(count) => sent += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_room()?,
                 Err(error) => again(&error)?,
             }
         }
@@ -116,6 +142,18 @@ impl Channel {
         poll(&mut file, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
+    /// Waits until the other end has taken something, or is over.
+    fn wait_for_room(&self) -> Result<(), ChannelError> {
+        let mut file = [PollFd::new(&self.to, PollFlags::OUT)];
+        // Whatever it says, the next attempt to write says more.
+        let _ = poll(&mut file, Some(&LOOK_EVERY));
+        if self.is_over() { Err(ChannelError::Over) } else { Ok(()) }
+    }
+
+    fn is_over(&self) -> bool {
+        self.other.as_ref().is_some_and(|other| other.is_over())
+    }
+
     /// What was read and not given back.
     fn received(&self) -> &[u8] {
         self.incoming.get(..self.filled).unwrap_or_default()
@@ -136,7 +174,13 @@ impl Channel {
         if self.incoming.len() < self.filled + READ_BYTES {
             self.incoming.resize(self.filled + READ_BYTES, 0);
         }
-        match self.from.read(self.incoming.get_mut(self.filled..).unwrap_or_default()) {
+        if self.is_over() {
+            return Err(ChannelError::Over);
+        }
+        let read = (&*self.from).read(self.incoming.get_mut(self.filled..).unwrap_or_default());
+        // Whoever ended the process may have written what was read.
+        match read {
+            Ok(_) if self.is_over() => Err(ChannelError::Over),
             Ok(0) => Err(ChannelError::Closed),
             Ok(count) => {
                 self.filled += count;
@@ -158,11 +202,11 @@ fn again(error: &io::Error) -> Result<(), ChannelError> {
 }
 
 impl ChannelError {
-    /// What this says about the worker at the other end; `None` if it has only closed, and how it ended is known better
+    /// What this says about the worker at the other end; `None` if it is only closed or over, and why is known better
     /// from the process.
     pub(super) fn fault(&self, expected: &'static str) -> Option<WorkerFault> {
         match self {
-            Self::Closed | Self::Failed => None,
+            Self::Closed | Self::Over | Self::Failed => None,
             Self::TooLarge { found, max } => Some(WorkerFault::FrameTooLarge { found: *found, max: *max }),
             Self::Garbage => Some(WorkerFault::Garbage { expected }),
         }

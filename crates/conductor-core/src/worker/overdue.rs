@@ -1,9 +1,9 @@
 //! Ends workers that are waited for in vain.
 //!
 //! Whoever waits for a worker just reads its pipe: to wait under a deadline would take a second system call. A thread
-//! looks every millisecond whether a wait is overdue, and ends the worker then: the pipe closes, and the wait is over. A worker
-//! that is still waited for at the next look computes for long, and may do so on any processor. The thread sleeps while
-//! nobody waits.
+//! looks every millisecond whether a wait is overdue, and ends the worker then, and with it the wait: the worker may not be able to
+//! die, and its end of the pipe stays open. A worker that is still waited for at the next look computes for long, and may do so
+//! on any processor. The thread sleeps while nobody waits.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::watch::Handle;
+use super::handle::Handle;
+use crate::clock::Clock;
 use crate::outcome::WorkerFault;
 
 /// Time between two looks.
@@ -23,8 +24,12 @@ const IDLE_LOOKS: u32 = 1_000;
 /// What no wait is due at.
 const NOT_WAITED_FOR: u64 = 0;
 
+/// What a wait is due at whose worker was ended for being late.
+const OVERDUE: u64 = 1;
+
 /// The thread, and what it looks at.
-pub(super) struct Clock {
+pub(super) struct Overdue {
+    clock: Arc<dyn Clock>,
     /// From when on times are counted.
     began: Instant,
     all: Mutex<Vec<Watched>>,
@@ -42,43 +47,44 @@ struct Watched {
 #[repr(align(64))]
 pub(super) struct Due {
     at: AtomicU64,
-    clock: Arc<Clock>,
+    overdue: Arc<Overdue>,
 }
 
-impl Clock {
-    /// Starts the thread, which ends when the clock is gone.
-    pub(super) fn start() -> io::Result<Arc<Self>> {
-        let clock = Arc::new(Self {
-            began: Instant::now(),
+impl Overdue {
+    /// Starts the thread, which ends when nobody has this any longer.
+    pub(super) fn start(clock: Arc<dyn Clock>) -> io::Result<Arc<Self>> {
+        let overdue = Arc::new(Self {
+            began: clock.now(),
+            clock: Arc::clone(&clock),
             all: Mutex::default(),
             is_asleep: AtomicBool::new(false),
             thread: OnceLock::new(),
         });
-        let weak = Arc::downgrade(&clock);
+        let weak = Arc::downgrade(&overdue);
         let thread = thread::Builder::new().name("conductor-due".into()).spawn(move || {
             let mut idle = 0;
-            while let Some(clock) = weak.upgrade() {
-                idle = if clock.look() { 0 } else { idle + 1 };
+            while let Some(overdue) = weak.upgrade() {
+                idle = if overdue.look() { 0 } else { idle + 1 };
                 if idle < IDLE_LOOKS {
-                    drop(clock);
-                    thread::sleep(LOOK_EVERY);
+                    drop(overdue);
+                    clock.sleep(LOOK_EVERY);
                 } else {
-                    clock.is_asleep.store(true, Ordering::SeqCst);
+                    overdue.is_asleep.store(true, Ordering::SeqCst);
                     // A wait that begins now either sees that, or is seen.
-                    let is_needed = clock.look();
-                    drop(clock);
+                    let is_needed = overdue.look();
+                    drop(overdue);
                     if !is_needed {
                         thread::park();
                     }
-                    let Some(clock) = weak.upgrade() else { break };
-                    clock.is_asleep.store(false, Ordering::SeqCst);
+                    let Some(overdue) = weak.upgrade() else { break };
+                    overdue.is_asleep.store(false, Ordering::SeqCst);
                     idle = 0;
                 }
             }
         })?;
         // There is one thread.
-        let _ = clock.thread.set(thread.thread().clone());
-        Ok(clock)
+        let _ = overdue.thread.set(thread.thread().clone());
+        Ok(overdue)
     }
 
     /// Looks after a worker as long as it lives.
@@ -88,7 +94,7 @@ impl Clock {
 
     /// Ends the workers that are overdue; says whether any is waited for.
     fn look(&self) -> bool {
-        let now = self.at(Instant::now());
+        let now = self.at(self.clock.now());
         let mut is_waited_for = false;
         let mut overdue = Vec::new();
         self.all().retain_mut(|watched| {
@@ -102,25 +108,26 @@ impl Clock {
             if std::mem::replace(&mut watched.calls, calls) == calls {
                 handle.set_free();
             }
-            if at <= now {
+            if at <= now || handle.is_over() {
                 overdue.push((handle, at));
             }
             true
         });
         for (handle, at) in overdue {
-            // A wait that is over in this moment is over.
-            let at = handle.due().at.compare_exchange(at, NOT_WAITED_FOR, Ordering::SeqCst, Ordering::SeqCst);
-            if at.is_ok() {
-                handle.end(Some(WorkerFault::Hung));
+            if handle.is_over() {
+                // Nobody has told its caller yet, or it could not be told.
+                handle.wake_caller();
+            } else if handle.due().is_overdue(at) {
+                handle.end(WorkerFault::Hung);
             }
         }
         is_waited_for
     }
 
-    /// A time in nanoseconds, never [`NOT_WAITED_FOR`].
+    /// A time in nanoseconds, which is neither [`NOT_WAITED_FOR`] nor [`OVERDUE`].
     fn at(&self, time: Instant) -> u64 {
         let nanoseconds = time.saturating_duration_since(self.began).as_nanos();
-        u64::try_from(nanoseconds).unwrap_or(u64::MAX).max(1)
+        u64::try_from(nanoseconds).unwrap_or(u64::MAX).max(OVERDUE + 1)
     }
 
     fn wake(&self) {
@@ -134,24 +141,44 @@ impl Clock {
     }
 }
 
-impl Drop for Clock {
+impl Drop for Overdue {
     fn drop(&mut self) {
         self.wake();
     }
 }
 
 impl Due {
-    pub(super) fn new(clock: &Arc<Clock>) -> Self {
-        Self { at: AtomicU64::new(NOT_WAITED_FOR), clock: Arc::clone(clock) }
+    pub(super) fn new(overdue: &Arc<Overdue>) -> Self {
+        Self { at: AtomicU64::new(NOT_WAITED_FOR), overdue: Arc::clone(overdue) }
     }
 
     /// Says that the worker is waited for until `deadline`, while the returned value lives.
     pub(super) fn wait_until(&self, deadline: Instant) -> Waiting<'_> {
-        self.at.store(self.clock.at(deadline), Ordering::SeqCst);
-        if self.clock.is_asleep.load(Ordering::SeqCst) {
-            self.clock.wake();
+        self.at.store(self.at(deadline), Ordering::SeqCst);
+        if self.overdue.is_asleep.load(Ordering::SeqCst) {
+            self.overdue.wake();
         }
         Waiting(self)
+    }
+
+    /// Whether somebody waits for the worker.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.at.load(Ordering::SeqCst) != NOT_WAITED_FOR
+    }
+
+    /// Takes note that the wait which was due `at` is overdue; one that is over in this moment is not.
+    fn is_overdue(&self, at: u64) -> bool {
+        self.at.compare_exchange(at, OVERDUE, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    /// A time in nanoseconds, never 0.
+    pub(super) fn at(&self, time: Instant) -> u64 {
+        self.overdue.at(time)
+    }
+
+    /// The time in nanoseconds.
+    pub(super) fn now(&self) -> u64 {
+        self.at(self.overdue.clock.now())
     }
 }
 

@@ -4,13 +4,11 @@
 //! one takes several times as long as a call. A worker is therefore kept where its caller is, for as long as a short call
 //! takes; one that computes for longer may go wherever there is room.
 
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
-use super::watch::Handle;
+use super::handle::Handle;
 
 /// Anywhere.
 const FREE: usize = usize::MAX;
@@ -46,11 +44,7 @@ impl Handle {
     }
 
     fn move_to(&self, processors: &CpuSet, place: usize) {
-        let moved = self.while_it_runs(|pid| {
-            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-            let pid = pid.ok_or_else(|| io::Error::other("no such process"))?;
-            Ok(sched_setaffinity(Some(pid), processors)?)
-        });
+        let moved = self.child().while_it_runs(|pid| Ok(sched_setaffinity(Some(pid), processors)?));
         // Where it is not permitted, everything works, only slower.
         if moved.is_ok() {
             self.place().0.store(place, Ordering::Relaxed);

@@ -8,9 +8,12 @@ use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+
+use super::child::{Child, Children};
 
 /// The program that runs as a worker: it calls [`run`](super::run) and does nothing before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,51 +35,61 @@ impl WorkerProgram {
 
     /// Starts the program with pipes as its standard input and output, its plugin's file as its standard error, nothing else
     /// open and no environment.
-    fn start(&self, name: &str, plugin: OwnedFd) -> io::Result<Started> {
+    fn start(&self, wanted: Wanted, children: &Children) -> io::Result<Started> {
+        let Wanted { name, plugin, writes_to } = wanted;
         let ((requests, to), (from, answers)) = (io::pipe()?, io::pipe()?);
         let mut command = Command::new(&self.path);
         command.arg0(format!("conductor-worker {name}")).args(&self.arguments);
         command.env_clear().current_dir("/");
         command.stdin(Stdio::from(requests)).stdout(Stdio::from(answers)).stderr(Stdio::from(plugin));
-        command.spawn().map(|child| Started { child, from, to })
+        let child = children.adopt(command.spawn()?, writes_to)?;
+        Ok(Started { child, from, to })
     }
 }
 
 /// A process that was started, with this side's ends of its pipes.
 pub(super) struct Started {
-    pub(super) child: Child,
+    pub(super) child: Arc<Child>,
     pub(super) from: PipeReader,
     pub(super) to: PipeWriter,
 }
 
 type Answer = io::Result<Started>;
 
-/// What to start, and where to say so.
-type Wanted = (String, OwnedFd, Sender<Answer>);
+/// What to start.
+pub(super) struct Wanted {
+    /// What the system's list of processes shows.
+    pub(super) name: String,
+    /// The plugin's file.
+    pub(super) plugin: OwnedFd,
+    /// Directories that it will be able to write to.
+    pub(super) writes_to: Vec<PathBuf>,
+}
 
 /// Starts workers on a thread of its own.
 pub(super) struct Spawner {
-    requests: Sender<Wanted>,
+    requests: Sender<(Wanted, Sender<Answer>)>,
 }
 
 impl Spawner {
-    pub(super) fn start(program: WorkerProgram) -> io::Result<Self> {
-        let (requests, waiting): (_, Receiver<Wanted>) = channel();
+    /// Starts the thread; it hands over to `children` what it starts.
+    pub(super) fn start(program: WorkerProgram, children: Arc<Children>) -> io::Result<Self> {
+        let (requests, waiting): (_, Receiver<(Wanted, Sender<Answer>)>) = channel();
         thread::Builder::new().name("conductor-spawn".into()).spawn(move || {
             // Ends when the last one who could ask is gone.
-            for (name, plugin, answer) in waiting {
+            for (wanted, answer) in waiting {
                 // Who asked may have given up; the child then ends with its pipes.
-                let _ = answer.send(program.start(&name, plugin));
+                let _ = answer.send(program.start(wanted, &children));
             }
         })?;
         Ok(Self { requests })
     }
 
-    /// Starts a worker for a plugin's file; `name` is what the system's list of processes shows.
-    pub(super) fn spawn(&self, name: &str, plugin: OwnedFd) -> Answer {
+    /// Starts a worker.
+    pub(super) fn spawn(&self, wanted: Wanted) -> Answer {
         let (answer, waiting) = channel();
         let gone = || io::Error::other("the thread that starts workers has ended");
-        self.requests.send((name.to_owned(), plugin, answer)).map_err(|_| gone())?;
+        self.requests.send((wanted, answer)).map_err(|_| gone())?;
         waiting.recv().map_err(|_| gone())?
     }
 }

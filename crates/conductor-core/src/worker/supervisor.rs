@@ -4,32 +4,35 @@ mod worker;
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use conductor_signing::{Digest, VerifiedPlugin};
 
 use super::channel::Channel;
+use super::child::{Children, End};
 use super::frame::{self, FromWorker, ToWorker};
+use super::handle::Handle;
 use super::order::{Order, SealedPlugin};
-use super::overdue::Clock;
-use super::spawner::{Spawner, Started, WorkerProgram};
+use super::overdue::Overdue;
+use super::spawner::{Spawner, Started, Wanted, WorkerProgram};
 use super::turns::Turns;
-use super::watch::{Allowance, Handle, Watch};
+use super::watch::{Allowance, Watch};
 use crate::broker::Session;
 use crate::capability::filesystem::DataQuota;
+use crate::clock::Clock;
 use crate::code_cache::{CodeCache, MAX_CODE_BYTES};
 use crate::config::Limits;
 use crate::engine::{CheckedPlugin, CompileError, check_stack};
 use crate::host::{Flavour, LoadError};
 use crate::instance::Metadata;
 use crate::local::Surroundings;
-use crate::outcome::{CallReport, Limit, Outcome, WorkerFault};
-use crate::runtime::{Interrupt, Prepared, Running, Runtime};
+use crate::outcome::{CallReport, Limit, Outcome, Suspension, WorkerFault};
+use crate::runtime::{Endable, Mortal, Prepared, Running, Runtime, Switch};
 use crate::walls::{ProcessWall, Walls};
 use crate::wasi::SetupError;
-use worker::{END_PATIENCE, Received, Worker, end_of_call, unanswered};
+use worker::{Received, Worker, end_of_call, unanswered};
 
 /// How far past its time limit the start of a plugin may go before the worker, which enforces the limit itself, is taken for
 /// hung.
@@ -55,9 +58,11 @@ pub(crate) struct Workers {
 }
 
 struct Shared {
+    clock: Arc<dyn Clock>,
+    children: Arc<Children>,
     spawner: Spawner,
     watch: Watch,
-    clock: Arc<Clock>,
+    overdue: Arc<Overdue>,
     cache: Option<CodeCache>,
     compiling: Turns,
     allow_weak_isolation: bool,
@@ -69,15 +74,26 @@ impl Workers {
         program: WorkerProgram,
         cache: Option<CodeCache>,
         allow_weak_isolation: bool,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, WorkerFault> {
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
-        let spawner = Spawner::start(program).map_err(failed)?;
-        let watch = Watch::start().map_err(failed)?;
-        let clock = Clock::start().map_err(failed)?;
+        let children = Arc::new(Children::share().map_err(failed)?);
+        let spawner = Spawner::start(program, Arc::clone(&children)).map_err(failed)?;
+        let watch = Watch::start(Arc::clone(&clock)).map_err(failed)?;
+        let overdue = Overdue::start(Arc::clone(&clock)).map_err(failed)?;
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let compiling = Turns::new(processors * COMPILING_PER_PROCESSOR);
-        let shared =
-            Arc::new(Shared { spawner, watch, clock, cache: None, compiling, allow_weak_isolation: true });
+        let (cache, kept) = (None, cache);
+        let shared = Arc::new(Shared {
+            clock,
+            children,
+            spawner,
+            watch,
+            overdue,
+            cache,
+            compiling,
+            allow_weak_isolation: true,
+        });
         let probe = Spec {
             shared: Arc::clone(&shared),
             name: "probe".to_owned(),
@@ -87,12 +103,12 @@ impl Workers {
             flavour: Flavour::Command,
             allowances: Mutex::default(),
         };
-        let probed = probe.lock(&Surroundings::bare(Limits::default()))?.wall;
+        let probed = probe.lock(&Surroundings::bare(Limits::default()), &Switch::default())?.wall;
         drop(probe);
         let Some(shared) = Arc::into_inner(shared) else {
             return Err(WorkerFault::NotStarted { cause: "the probe is still in use".to_owned() });
         };
-        let shared = Arc::new(Shared { cache, allow_weak_isolation, ..shared });
+        let shared = Arc::new(Shared { cache: kept, allow_weak_isolation, ..shared });
         Ok(Self { shared, probed })
     }
 
@@ -146,8 +162,9 @@ impl Prepared for Ready {
         &self,
         surroundings: Surroundings,
         session: Arc<Session>,
+        switch: Arc<Switch>,
     ) -> Result<(Box<dyn Running>, Metadata), LoadError> {
-        let started = self.spec.start(&surroundings, &session);
+        let started = self.spec.start(&surroundings, &session, &switch);
         let (worker, metadata) = started.map_err(|error| {
             if let LoadError::Compile { source } = error {
                 LoadError::Compile { source: self.plugin.explain(source) }
@@ -156,11 +173,11 @@ impl Prepared for Ready {
             }
         })?;
         let walls = Walls { process: Some(worker.wall) };
-        let spec = Arc::clone(&self.spec);
-        let current = Arc::new(Current::default());
-        current.is_now(&worker.handle);
-        let worker = Some(worker);
-        Ok((Box::new(Supervised { spec, surroundings, session, walls, worker, current }), metadata))
+        let (spec, worker, between_calls) = (Arc::clone(&self.spec), Some(worker), None);
+        Ok((
+            Box::new(Supervised { spec, surroundings, session, switch, walls, worker, between_calls }),
+            metadata,
+        ))
     }
 }
 
@@ -169,47 +186,11 @@ struct Supervised {
     spec: Arc<Spec>,
     surroundings: Surroundings,
     session: Arc<Session>,
+    switch: Arc<Switch>,
     walls: Walls,
     worker: Option<Worker>,
-    current: Arc<Current>,
-}
-
-/// The worker that runs now, for whoever may end it.
-#[derive(Default)]
-struct Current(Mutex<(Weak<Handle>, bool)>);
-
-impl Current {
-    /// Takes note of a new worker, and ends it where none may run.
-    fn is_now(&self, handle: &Arc<Handle>) {
-        let mut current = self.lock();
-        current.0 = Arc::downgrade(handle);
-        if current.1 {
-            handle.end(None);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (Weak<Handle>, bool)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Interrupt for Current {
-    fn interrupt(&self) {
-        let mut current = self.lock();
-        current.1 = true;
-        if let Some(handle) = current.0.upgrade() {
-            handle.end(None);
-        }
-    }
-
-    fn allow(&self) {
-        self.lock().1 = false;
-    }
-
-    fn worker_pid(&self) -> Option<u32> {
-        let handle = self.lock().0.upgrade()?;
-        handle.ended().is_none().then(|| handle.pid())
-    }
+    /// What the worker did while nobody called it, for which there had to be another one.
+    between_calls: Option<WorkerFault>,
 }
 
 impl Running for Supervised {
@@ -236,18 +217,25 @@ impl Running for Supervised {
         self.rest();
     }
 
-    fn interrupt(&self) -> Arc<dyn Interrupt> {
-        Arc::clone(&self.current) as _
+    fn take_fault_between_calls(&mut self) -> Option<WorkerFault> {
+        self.between_calls.take()
     }
 }
 
 /// The outcome of a call that did not come to its end.
 fn over(fault: WorkerFault) -> Outcome {
-    // Seen from here it took too long, whatever the worker would have said.
-    if fault == WorkerFault::Hung {
-        Outcome::Limit { limit: Limit::WallClock }
-    } else {
-        Outcome::Crashed { fault }
+    match fault {
+        // Seen from here it took too long, whatever the worker would have said.
+        WorkerFault::Hung => Outcome::Limit { limit: Limit::WallClock },
+        // That is no failure of this call.
+        WorkerFault::Ending { pid } => Outcome::Suspended { suspension: Suspension::Ending { pid } },
+        WorkerFault::Ended { .. }
+        | WorkerFault::FrameTooLarge { .. }
+        | WorkerFault::Garbage { .. }
+        | WorkerFault::TakenAway
+        | WorkerFault::Busy
+        | WorkerFault::OverQuota
+        | WorkerFault::NotStarted { .. } => Outcome::Crashed { fault },
     }
 }
 
@@ -257,24 +245,26 @@ impl Supervised {
         if let Some(mut worker) = self.worker.take() {
             match worker.check_idle() {
                 Ok(()) => return Ok(worker),
-                Err(fault @ WorkerFault::Ended { .. }) => {
+                Err(fault) => {
+                    self.between_calls = Some(fault.clone());
+                    if !matches!(fault, WorkerFault::Ended { .. }) {
+                        return Err(over(fault));
+                    }
                     tracing::warn!(
                         plugin = self.spec.name,
                         "{fault}, between two calls; starting another one"
                     );
                 }
-                Err(fault) => return Err(Outcome::Crashed { fault }),
             }
         }
         self.session.handles().end_all();
-        match self.spec.start(&self.surroundings, &self.session) {
+        match self.spec.start(&self.surroundings, &self.session, &self.switch) {
             Ok((worker, _)) => {
-                self.current.is_now(&worker.handle);
                 self.walls = Walls { process: Some(worker.wall) };
                 Ok(worker)
             }
             Err(LoadError::Start { outcome }) => Err(outcome),
-            Err(LoadError::Worker { fault }) => Err(Outcome::Crashed { fault }),
+            Err(LoadError::Worker { fault }) => Err(over(fault)),
             Err(error) => {
                 Err(Outcome::Crashed { fault: WorkerFault::NotStarted { cause: error.to_string() } })
             }
@@ -295,33 +285,39 @@ struct Spec {
 
 impl Spec {
     /// Starts a worker up to the point where it waits for calls.
-    fn start(&self, surroundings: &Surroundings, session: &Session) -> Result<(Worker, Metadata), LoadError> {
+    fn start(
+        &self,
+        surroundings: &Surroundings,
+        session: &Session,
+        switch: &Switch,
+    ) -> Result<(Worker, Metadata), LoadError> {
         let faulty = |fault| LoadError::Worker { fault };
-        let turn = self.shared.compiling.take();
-        let mut worker = self.lock(surroundings).map_err(faulty)?;
+        let mut worker = self.lock(surroundings, switch).map_err(faulty)?;
         let handle = Arc::clone(&worker.handle);
-        // Compiling and starting are work that was asked for.
-        let _starting = handle.begin_call();
         if !worker.wall.stands() && !self.shared.allow_weak_isolation {
             return Err(LoadError::WeakIsolation { wall: worker.wall });
         }
         let limits = &surroundings.limits;
         self.await_code(&mut worker, limits)?;
-        drop(turn);
+        handle.give_back_turn();
         worker.limit_running(limits).map_err(|error| {
-            faulty(match handle.ended() {
-                Some(_) => handle.how_it_ended(END_PATIENCE),
-                None => WorkerFault::NotStarted { cause: format!("its limits cannot be set: {error}") },
+            faulty(if handle.is_over() {
+                handle.why_over()
+            } else {
+                WorkerFault::NotStarted { cause: format!("its limits cannot be set: {error}") }
             })
         })?;
-        let end = end_of_call(limits);
+        let end = end_of_call(limits, self.shared.clock.now());
         let deadline = end + START_GRACE;
         let _waiting = handle.due().wait_until(deadline);
         worker.send(&ToWorker::Start, &[]).map_err(faulty)?;
         let expected = "start of the plugin";
         loop {
             match worker.receive(expected, deadline, |op, request| session.call(op, request, end)) {
-                Ok(Received::Frame(FromWorker::Started(metadata), _)) => return Ok((worker, metadata)),
+                Ok(Received::Frame(FromWorker::Started(metadata), _)) => {
+                    handle.has_started();
+                    return Ok((worker, metadata));
+                }
                 Ok(Received::Frame(FromWorker::NotStarted(end), _)) => {
                     return Err(LoadError::Start { outcome: end.outcome() });
                 }
@@ -349,8 +345,8 @@ impl Spec {
         allowance
     }
 
-    /// Starts a worker up to the point where it is locked.
-    fn lock(&self, surroundings: &Surroundings) -> Result<Worker, WorkerFault> {
+    /// Starts a worker up to the point where it is locked. Whoever has the switch reaches it from its first moment on.
+    fn lock(&self, surroundings: &Surroundings, switch: &Switch) -> Result<Worker, WorkerFault> {
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
         let limits = &surroundings.limits;
         let cache = match &self.shared.cache {
@@ -363,14 +359,26 @@ impl Spec {
         let cached = cache.as_ref().map(|cache| (&cache.directory, code));
         let written =
             own.into_iter().chain(cached).map(|(path, quota)| self.allowance(path, quota)).collect();
+        let writable = surroundings.directories.iter().filter(|access| access.writable);
+        let writes_to: Vec<PathBuf> = writable.map(|access| access.host.clone()).collect();
+        // Nothing else is started in a directory that one which was ended could still write to.
+        let seen = surroundings.directories.iter().map(|access| access.host.as_path());
+        self.shared.children.await_end_in(&seen.collect::<Vec<_>>())?;
+        let turn = self.shared.compiling.take(|| switch.is_off()).ok_or(WorkerFault::TakenAway)?;
         let plugin = self.plugin.file().map_err(failed)?;
-        let Started { child, from, to } = self.shared.spawner.spawn(&self.name, plugin).map_err(failed)?;
-        let handle = Arc::new(Handle::new(child, &self.shared.clock, written));
+        let wanted = Wanted { name: self.name.clone(), plugin, writes_to };
+        let Started { child, from, to } = self.shared.spawner.spawn(wanted).map_err(failed)?;
+        let from = Arc::new(from);
+        let handle = Handle::new(Arc::clone(&child), Arc::clone(&from), &self.shared.overdue, written);
+        let handle = Arc::new(handle);
+        handle.takes(turn);
         self.shared.watch.add(&handle);
-        self.shared.clock.add(&handle);
-        let _starting = handle.begin_call();
-        let channel = Channel::new(from, to, frame::max_frame_bytes(limits));
-        let mut worker = Worker { handle: Arc::clone(&handle), channel, wall: ProcessWall::default() };
+        self.shared.overdue.add(&handle);
+        let (known, remains) = (Arc::downgrade(&handle), Arc::downgrade(&child));
+        switch.is_now(known as Weak<dyn Endable>, remains as Weak<dyn Mortal>);
+        let channel = Channel::to_child(from, to, frame::max_frame_bytes(limits), child).map_err(failed)?;
+        let clock = Arc::clone(&self.shared.clock);
+        let mut worker = Worker { handle: Arc::clone(&handle), channel, wall: ProcessWall::default(), clock };
         let order = Order {
             digest: *self.digest.as_bytes(),
             bytes: self.bytes,
@@ -381,7 +389,7 @@ impl Spec {
             max_compile_bytes: limits.max_compile_bytes,
             allow_weak_isolation: self.shared.allow_weak_isolation,
         };
-        let deadline = Instant::now() + MAX_LOCK_TIME;
+        let deadline = self.shared.clock.now() + MAX_LOCK_TIME;
         let _waiting = handle.due().wait_until(deadline);
         worker.send(&ToWorker::Order(Box::new(order)), &[])?;
         worker.channel.forget_sent();
@@ -400,7 +408,7 @@ impl Spec {
         let faulty = |fault| LoadError::Worker { fault };
         let seconds = limits.max_compile_time.as_secs().max(1);
         let patience = Duration::from_secs(seconds).saturating_mul(COMPILE_PATIENCE) + START_GRACE;
-        let deadline = Instant::now() + patience;
+        let deadline = self.shared.clock.now() + patience;
         let expected = "word of its compilation";
         let handle = Arc::clone(&worker.handle);
         let _waiting = handle.due().wait_until(deadline);
@@ -414,12 +422,17 @@ impl Spec {
             }
             Ok(Received::Frame(_, _) | Received::Answered) => Err(faulty(worker.ended_for_garbage(expected))),
             Err(fault) => {
-                let signal = worker.handle.ended().and_then(|status| status.signal());
+                let signal = worker.handle.how().and_then(|how| match how {
+                    End::Known(status) => status.signal(),
+                    End::Unknown => None,
+                });
                 let source = match signal {
                     Some(libc::SIGXCPU) => CompileError::TooSlow { seconds },
                     // How a program of Rust ends that gets no memory.
                     Some(libc::SIGABRT) => CompileError::TooMuchMemory { max: limits.max_compile_bytes },
-                    _ if fault == WorkerFault::Hung => CompileError::Late { seconds: patience.as_secs() },
+                    Some(_) | None if fault == WorkerFault::Hung => {
+                        CompileError::Late { seconds: patience.as_secs() }
+                    }
                     Some(_) | None => return Err(faulty(fault)),
                 };
                 Err(LoadError::Compile { source })

@@ -1,34 +1,51 @@
 //! How many may do something at the same time.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How often one that waits for a turn looks whether it still wants one.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A number of turns, of which each is taken and given back.
-pub(super) struct Turns {
-    free: Mutex<usize>,
+pub(super) struct Turns(Arc<Free>);
+
+struct Free {
+    count: Mutex<usize>,
     given_back: Condvar,
 }
 
-/// A turn; it is given back when this is dropped.
-pub(super) struct Turn<'t>(&'t Turns);
+/// A turn; it is given back when this is dropped, by whoever does.
+pub(super) struct Turn(Arc<Free>);
 
 impl Turns {
-    pub(super) const fn new(count: usize) -> Self {
-        Self { free: Mutex::new(count), given_back: Condvar::new() }
+    pub(super) fn new(count: usize) -> Self {
+        Self(Arc::new(Free { count: Mutex::new(count), given_back: Condvar::new() }))
     }
 
-    /// Waits for a turn.
-    pub(super) fn take(&self) -> Turn<'_> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free =
-            self.given_back.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
+    /// Waits for a turn, unless `given_up` says that it is no longer wanted.
+    pub(super) fn take(&self, given_up: impl Fn() -> bool) -> Option<Turn> {
+        let mut free = self.0.count();
+        while *free == 0 {
+            if given_up() {
+                return None;
+            }
+            let waited = self.0.given_back.wait_timeout(free, LOOK_EVERY);
+            (free, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
         *free -= 1;
-        Turn(self)
+        Some(Turn(Arc::clone(&self.0)))
     }
 }
 
-impl Drop for Turn<'_> {
+impl Free {
+    fn count(&self) -> MutexGuard<'_, usize> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        *self.0.count() += 1;
         self.0.given_back.notify_one();
     }
 }
@@ -45,14 +62,23 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..20 {
                 scope.spawn(|| {
-                    let _turn = turns.take();
+                    let _turn = turns.take(|| false).expect("wanted");
                     most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                    std::thread::sleep(std::time::Duration::from_millis(2));
+                    std::thread::sleep(Duration::from_millis(2));
                     now.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
         assert_eq!(now.load(Ordering::SeqCst), 0);
         assert!(most.load(Ordering::SeqCst) <= 3, "{most:?}");
+    }
+
+    #[test]
+    fn who_no_longer_wants_a_turn_does_not_wait_for_it() {
+        let turns = Turns::new(1);
+        let turn = turns.take(|| true).expect("one is free");
+        assert!(turns.take(|| true).is_none());
+        drop(turn);
+        assert!(turns.take(|| true).is_some());
     }
 }

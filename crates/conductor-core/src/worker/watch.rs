@@ -1,18 +1,15 @@
 //! What only an outside observer can see of a worker: that it is gone, that it computes although nobody called it, that its
-//! files outgrow their quota.
+//! files outgrow their quota, that it sleeps in a turn that others wait for.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::overdue::{Clock, Due};
-use super::place::Place;
+use super::handle::Handle;
 use crate::capability::filesystem::DataQuota;
+use crate::clock::Clock;
 use crate::outcome::WorkerFault;
 use crate::wasi::measure;
 
@@ -33,21 +30,19 @@ const MAX_IDLE_TIME: Duration = Duration::from_millis(100);
 /// Looks in a row at which a worker took more than that.
 const MAX_BUSY_LOOKS: u32 = 4;
 
-/// A worker process, as its supervisor and the watch see it.
-pub(super) struct Handle {
-    pid: u32,
-    child: Mutex<Child>,
-    /// Number of calls begun, and whether one is under way.
-    calls: AtomicU64,
-    in_call: AtomicBool,
-    /// Why the process was ended from here.
-    fault: Mutex<Option<WorkerFault>>,
-    /// When whoever waits for the worker has waited long enough.
-    due: Due,
-    place: Place,
-    /// Directories that the worker can write to, and how much they may hold.
-    directories: Vec<Allowance>,
-}
+/// Processor time without a call that is forgotten at each look: a hundredth of what passes.
+const FORGOTTEN_IDLE_TIME: Duration = Duration::from_micros(2_500);
+
+/// Processor time without a call that a worker may have taken and that is not forgotten yet; stops one that was taken over
+/// from computing for itself so little at a time that no single look shows it. A fiftieth of a processor is noticed within
+/// four minutes.
+const MAX_SUMMED_IDLE_TIME: Duration = Duration::from_secs(2);
+
+/// Processor time that a call costs its worker before it has begun and after it has ended.
+const TIME_BESIDE_A_CALL: Duration = Duration::from_micros(20);
+
+/// Looks in a row at which a worker slept that could have compiled, after which its turn is somebody else's.
+const MAX_SLEEPING_LOOKS: u32 = 2;
 
 /// What may be in a directory that workers of one plugin write to, as far as it is looked at from outside.
 #[derive(Clone)]
@@ -80,130 +75,6 @@ impl Allowance {
     }
 }
 
-impl Handle {
-    /// A worker that can write to these directories.
-    pub(super) fn new(child: Child, clock: &Arc<Clock>, directories: Vec<Allowance>) -> Self {
-        let pid = child.id();
-        Self {
-            pid,
-            place: Place::new(),
-            child: Mutex::new(child),
-            calls: AtomicU64::new(0),
-            in_call: AtomicBool::new(false),
-            fault: Mutex::new(None),
-            due: Due::new(clock),
-            directories,
-        }
-    }
-
-    pub(super) const fn pid(&self) -> u32 {
-        self.pid
-    }
-
-    pub(super) const fn due(&self) -> &Due {
-        &self.due
-    }
-
-    pub(super) const fn place(&self) -> &Place {
-        &self.place
-    }
-
-    /// Number of calls begun.
-    pub(super) fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
-    }
-
-    /// Says that a call is under way while the returned value lives.
-    pub(super) fn begin_call(&self) -> InCall<'_> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.in_call.store(true, Ordering::Release);
-        InCall(&self.in_call)
-    }
-
-    /// Ends the process, for a reason; the first reason stays.
-    pub(super) fn end(&self, fault: Option<WorkerFault>) {
-        let mut reason = self.fault();
-        if reason.is_none() {
-            *reason = fault;
-        }
-        drop(reason);
-        let mut child = self.child();
-        // Both fail only if the process has ended and was waited for already.
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-
-    /// How the process ended, after waiting for that for a short while; it has been waited for then.
-    pub(super) fn how_it_ended(&self, patience: Duration) -> WorkerFault {
-        let deadline = Instant::now() + patience;
-        let status = loop {
-            match self.ended() {
-                Some(status) => break status,
-                None if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
-                None => {
-                    self.end(None);
-                    return self.fault().clone().unwrap_or(WorkerFault::Hung);
-                }
-            }
-        };
-        self.fault().clone().unwrap_or_else(|| WorkerFault::Ended { how: status.to_string() })
-    }
-
-    /// Status of the process if it has ended.
-    pub(super) fn ended(&self) -> Option<ExitStatus> {
-        self.child().try_wait().ok().flatten()
-    }
-
-    /// Does something to the process by its number, which is its own as long as nobody waited for its end.
-    pub(super) fn while_it_runs<T>(&self, work: impl FnOnce(u32) -> io::Result<T>) -> io::Result<T> {
-        let mut child = self.child();
-        match child.try_wait()? {
-            None => work(self.pid),
-            Some(status) => Err(io::Error::other(format!("the process has ended: {status}"))),
-        }
-    }
-
-    /// Processor time that the process has used.
-    fn processor_time(&self) -> io::Result<Duration> {
-        /// The kernel's unit for this file, the same on every machine that Linux runs on.
-        const TICKS_PER_SECOND: u64 = 100;
-        let stat = self.while_it_runs(|pid| fs::read_to_string(format!("/proc/{pid}/stat")))?;
-        // The second field is the name in parentheses, which may contain anything; user and system time are the 14th and
-        // 15th.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let ticks: u64 =
-            fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
-    }
-
-    fn is_within_quota(&self) -> bool {
-        self.directories.iter().all(Allowance::is_kept)
-    }
-
-    fn child(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn fault(&self) -> MutexGuard<'_, Option<WorkerFault>> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.end(None);
-    }
-}
-
-/// A call under way; see [`Handle::begin_call`].
-pub(super) struct InCall<'h>(&'h AtomicBool);
-
-impl Drop for InCall<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
-}
-
 /// Looks after all workers of a host, on a thread of its own.
 pub(super) struct Watch {
     watched: Arc<Mutex<Vec<Watched>>>,
@@ -211,15 +82,27 @@ pub(super) struct Watch {
 
 struct Watched {
     handle: Weak<Handle>,
+    /// What the last look saw: calls, the time that they took, and processor time.
     calls: u64,
-    processor_time: Duration,
-    busy_looks: u32,
+    in_calls: Duration,
+    used: Duration,
+    idle: IdleTime,
+    sleeping_looks: u32,
     looks: u32,
     measured_at_call: u64,
 }
 
+/// Processor time that a worker takes although nobody calls it.
+#[derive(Default)]
+struct IdleTime {
+    busy_looks: u32,
+    /// In microseconds, less what was forgotten. The kernel's account is coarse, so that it may be less than nothing
+    /// for a look or two.
+    sum: i64,
+}
+
 impl Watch {
-    pub(super) fn start() -> io::Result<Self> {
+    pub(super) fn start(clock: Arc<dyn Clock>) -> io::Result<Self> {
         let watched: Arc<Mutex<Vec<Watched>>> = Arc::default();
         let weak = Arc::downgrade(&watched);
         thread::Builder::new().name("conductor-watch".into()).spawn(move || {
@@ -229,7 +112,7 @@ impl Watch {
                 all.retain_mut(Watched::look);
                 watched.lock().unwrap_or_else(PoisonError::into_inner).append(&mut all);
                 drop(watched);
-                thread::sleep(LOOK_EVERY);
+                clock.sleep(LOOK_EVERY);
             }
         })?;
         Ok(Self { watched })
@@ -238,11 +121,13 @@ impl Watch {
     pub(super) fn add(&self, handle: &Arc<Handle>) {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).push(Watched {
             handle: Arc::downgrade(handle),
-            calls: u64::MAX,
-            processor_time: Duration::ZERO,
-            busy_looks: 0,
+            calls: 0,
+            in_calls: Duration::ZERO,
+            used: Duration::ZERO,
+            idle: IdleTime::default(),
+            sleeping_looks: 0,
             looks: 0,
-            measured_at_call: 0,
+            measured_at_call: u64::MAX,
         });
     }
 }
@@ -251,27 +136,129 @@ impl Watched {
     /// Looks at one worker; says whether there is a reason to look again.
     fn look(&mut self) -> bool {
         let Some(handle) = self.handle.upgrade() else { return false };
-        let Ok(used) = handle.processor_time() else { return handle.ended().is_none() };
-        let calls = handle.calls();
-        let idle = calls == self.calls && !handle.in_call.load(Ordering::Acquire);
-        let busy = idle && used.saturating_sub(self.processor_time) > MAX_IDLE_TIME;
-        self.busy_looks = if busy { self.busy_looks + 1 } else { 0 };
-        (self.calls, self.processor_time) = (calls, used);
-        if self.busy_looks >= MAX_BUSY_LOOKS {
-            handle.end(Some(WorkerFault::Busy));
+        if handle.is_over() {
+            return false;
+        }
+        let Ok(used) = handle.processor_time() else { return true };
+        let is_busy = if handle.is_starting() {
+            self.look_at_turn(&handle, used);
+            self.used = used;
+            false
+        } else {
+            self.look_at_idle_time(&handle, used)
+        };
+        if self.idle.is_too_much() {
+            handle.end(WorkerFault::Busy);
             return false;
         }
         self.looks = self.looks.wrapping_add(1);
         if self.looks.is_multiple_of(LOOKS_PER_MEASUREMENT) {
+            let calls = handle.calls();
             let due = calls != self.measured_at_call
-                || busy
+                || is_busy
                 || self.looks.is_multiple_of(LOOKS_PER_IDLE_MEASUREMENT);
             self.measured_at_call = calls;
-            if due && !handle.is_within_quota() {
-                handle.end(Some(WorkerFault::OverQuota));
+            if due && !handle.directories().iter().all(Allowance::is_kept) {
+                handle.end(WorkerFault::OverQuota);
                 return false;
             }
         }
         true
+    }
+
+    /// Lets others have the turn of a worker that does not use it.
+    fn look_at_turn(&mut self, handle: &Handle, used: Duration) {
+        if !handle.has_turn() {
+            return;
+        }
+        let is_asleep = used == self.used && handle.is_asleep().unwrap_or(false);
+        self.sleeping_looks = if is_asleep { self.sleeping_looks + 1 } else { 0 };
+        if self.sleeping_looks >= MAX_SLEEPING_LOOKS {
+            handle.give_back_turn();
+        }
+    }
+
+    /// Takes note of the processor time that the worker took beside its calls; says whether that was much.
+    fn look_at_idle_time(&mut self, handle: &Handle, used: Duration) -> bool {
+        // The next look sees what this one does not.
+        let Some(in_calls) = handle.time_in_calls() else { return false };
+        let calls = handle.calls();
+        let called = in_calls.saturating_sub(self.in_calls);
+        let count = u32::try_from(calls.saturating_sub(self.calls)).unwrap_or(u32::MAX);
+        let taken = used.saturating_sub(self.used);
+        (self.calls, self.in_calls, self.used) = (calls, in_calls, used);
+        self.idle.add(taken, called, count)
+    }
+}
+
+impl IdleTime {
+    /// Adds what one look saw: the processor time taken, and the number and the time of the calls in it. Says whether it was
+    /// much.
+    fn add(&mut self, taken: Duration, called: Duration, calls: u32) -> bool {
+        // Calls have the threads of the engine compute beside the plugin.
+        let allowed = called + called / 4 + TIME_BESIDE_A_CALL.saturating_mul(calls);
+        let is_busy = taken > allowed + MAX_IDLE_TIME;
+        self.busy_looks = if is_busy { self.busy_looks + 1 } else { 0 };
+        let (taken, allowed) = (micros(taken), micros(allowed + FORGOTTEN_IDLE_TIME));
+        self.sum = self.sum.saturating_add(taken.saturating_sub(allowed)).max(-micros(MAX_IDLE_TIME));
+        is_busy
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.busy_looks >= MAX_BUSY_LOOKS || self.sum > micros(MAX_SUMMED_IDLE_TIME)
+    }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: Duration = Duration::ZERO;
+
+    /// Looks after which a worker is ended that takes so much at each look, up to an hour of them.
+    fn looks_until_too_much(taken: Duration, called: Duration, calls: u32) -> Option<u32> {
+        let mut idle = IdleTime::default();
+        (1..=60 * 60 * 4).find(|_| {
+            idle.add(taken, called, calls);
+            idle.is_too_much()
+        })
+    }
+
+    #[test]
+    fn much_at_a_time_is_noticed_in_a_second_and_little_in_minutes() {
+        let ms = Duration::from_millis;
+        assert_eq!(looks_until_too_much(ms(250), NONE, 0), Some(MAX_BUSY_LOOKS));
+        assert_eq!(looks_until_too_much(ms(101), NONE, 0), Some(MAX_BUSY_LOOKS));
+        // Below what one look shows.
+        assert_eq!(looks_until_too_much(ms(99), NONE, 0), Some(21));
+        let minutes = 4 * 60;
+        assert!(looks_until_too_much(ms(5), NONE, 0).is_some_and(|looks| looks < 4 * minutes));
+        assert_eq!(looks_until_too_much(ms(2), NONE, 0), None, "as little as the engine's own threads take");
+    }
+
+    #[test]
+    fn calls_may_compute_and_what_hides_between_them_is_noticed() {
+        let ms = Duration::from_millis;
+        assert_eq!(looks_until_too_much(ms(250), ms(250), 1), None, "one call that goes on");
+        assert_eq!(looks_until_too_much(ms(260), ms(240), 10_000), None, "many short ones");
+        assert!(
+            looks_until_too_much(ms(60), ms(3), 3).is_some(),
+            "calls that take little, and much beside them"
+        );
+    }
+
+    #[test]
+    fn an_account_that_is_coarse_adds_up_to_nothing() {
+        let mut idle = IdleTime::default();
+        for look in 0..100_000 {
+            // Five milliseconds in calls, of which the kernel tells every other time.
+            let taken = Duration::from_millis(if look % 2 == 0 { 10 } else { 0 });
+            idle.add(taken, Duration::from_millis(5), 1);
+            assert!(!idle.is_too_much());
+        }
     }
 }

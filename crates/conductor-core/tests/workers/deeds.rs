@@ -53,6 +53,18 @@ pub(crate) fn do_it(deed: &str, ends: Ends<'_>, own: &Path) {
         "compute" => loop {
             std::hint::spin_loop();
         },
+        "compute-a-little" => loop {
+            // Less at a time than a look at it shows.
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < Duration::from_millis(50) {
+                std::hint::spin_loop();
+            }
+            sleep(Duration::from_millis(200));
+        },
+        "open-what-does-not-answer" => {
+            let _ = File::open(own.join(crate::ends::MUTE));
+            hang();
+        }
         "send-garbage" => send(&mut channel, &[5, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff]),
         "send-half-a-frame" => {
             send(&mut channel, &[9, 0, 0, 0, HOST_CALL, 0x80]);

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use conductor_core::clock::SystemClock;
 use conductor_core::worker::{WorkerError, WorkerProgram};
 use conductor_core::{CodeCache, Devices, Host, LoadError, Plugin, PluginOptions, WasmConfig, WorkerOptions};
 
@@ -25,7 +26,8 @@ pub(crate) fn with(config: WasmConfig, program: WorkerProgram) -> Host {
 
 /// As [`with`], and its workers keep their compiled code.
 pub(crate) fn with_cache(config: WasmConfig, program: WorkerProgram, cache: Option<CodeCache>) -> Host {
-    let options = WorkerOptions { program, cache, allow_weak_isolation: false };
+    let clock = std::sync::Arc::new(SystemClock);
+    let options = WorkerOptions { program, cache, allow_weak_isolation: false, clock };
     Host::with_workers(config, Devices::default(), options).expect("host")
 }
 

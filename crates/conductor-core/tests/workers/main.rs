@@ -2,7 +2,8 @@
 //!
 //! A worker has to be a process with one thread, which no program of the usual test harness is, so this one brings its own
 //! `main`: with the argument `worker` it is a worker, with `misbehave` and a name it is one that misbehaves, with `restarts` and a
-//! number it lets workers die that often and says what that took, with `compile-bomb` and a name it is the host that one such
+//! number it lets workers die that often and says what that took, with `hold-up` and a name it is the host of one end that has to
+//! wait for nobody, with `compile-bomb` and a name it is the host that one such
 //! attack is tried on, and otherwise it runs the tests, which start it as any of these.
 
 #![expect(
@@ -20,10 +21,12 @@ mod code_cache;
 mod compile_bomb;
 mod crash;
 mod deeds;
+mod ends;
 mod hosts;
 mod instances;
 mod memory;
 mod misbehave;
+mod mute;
 mod not_wasm;
 mod raw;
 mod restarts;
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Some("worker") => hosts::as_exit_code(conductor_core::worker::run()),
         Some("misbehave") => misbehave::run(arguments),
         Some("restarts") => restarts::run(arguments),
+        Some("hold-up") => ends::run(&arguments.next().unwrap_or_default()),
         Some("compile-bomb") => compile_bomb::run(&arguments.next().unwrap_or_default()),
         _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
     }
@@ -67,6 +71,9 @@ fn trials() -> Vec<Trial> {
         test("crash::claims_are_clamped", crash::claims_are_clamped),
         test("crash::not_granted", crash::what_is_not_granted_is_denied),
         test("crash::quarantine", crash::failing_again_and_again_ends_in_quarantine),
+        test("ends::turns", ends::a_turn_is_not_held_by_one_that_sleeps_in_it),
+        test("ends::computing_a_little", ends::computing_a_little_at_a_time_is_noticed),
+        test("ends::between_calls", ends::ending_between_calls_again_and_again_ends_in_quarantine),
         test("restarts::leave_nothing_behind", restarts::leave_nothing_behind),
         test("memory::in_workers", memory::a_worker_grows_by_no_more_than_its_plugin_may),
         test("code_cache::sound_code", code_cache::sound_code_is_used_again),
@@ -84,6 +91,7 @@ fn trials() -> Vec<Trial> {
     trials.push(in_process(generated, not_wasm::mutated_and_generated_modules_never_panic));
     trials.push(in_workers(generated, not_wasm::some_mutated_and_generated_modules_never_panic));
     trials.extend(compile_bomb::trials());
+    trials.extend(ends::trials());
     trials
 }
 

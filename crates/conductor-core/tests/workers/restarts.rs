@@ -26,7 +26,7 @@ pub(crate) fn leave_nothing_behind() {
 /// Lets workers die as often as the argument says, and prints what it took and what was left.
 pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let count: u32 = arguments.next().and_then(|text| text.parse().ok()).expect("a number");
-    let before = (descriptors(), threads(), children());
+    let before = now();
     let started = Instant::now();
     let scenes = DEEDS.map(|deed| Scene::new("Called", deed));
     let mut plugins = scenes.each_ref().map(|scene| {
@@ -40,22 +40,33 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
         let outcome = plugin.execute(REQUEST).outcome;
         assert!(matches!(outcome, Outcome::Crashed { .. }), "{outcome}");
         if number as usize == 4 * DEEDS.len() {
-            warm = (descriptors(), threads(), children());
+            // Nobody waits for a death, so that the last one may still be under way.
+            std::thread::sleep(Duration::from_millis(500));
+            warm = now();
         }
     }
-    let hot = (descriptors(), threads(), children());
     let took = started.elapsed();
+    let hot = settled(warm);
     assert_eq!(warm, hot, "descriptors, threads and children after a few deaths and after {count}");
     drop((plugins, scenes));
     // The hosts' threads end by themselves.
-    while (descriptors(), threads(), children()) != before
-        && started.elapsed() < took + Duration::from_secs(20)
-    {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert_eq!((descriptors(), threads(), children()), before, "descriptors, threads and children");
+    assert_eq!(settled(before), before, "descriptors, threads and children");
     println!("{count} deaths in {took:.1?}; descriptors, threads, children: {before:?}, then {hot:?}");
     ExitCode::SUCCESS
+}
+
+/// Descriptors, threads and children.
+fn now() -> (usize, usize, usize) {
+    (descriptors(), threads(), children())
+}
+
+/// The same once they are as expected, or after a while.
+fn settled(expected: (usize, usize, usize)) -> (usize, usize, usize) {
+    let started = Instant::now();
+    while now() != expected && started.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    now()
 }
 
 fn descriptors() -> usize {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use conductor_abi::Manifest;
-use conductor_core::{Limits, Walls};
+use conductor_core::{Limits, Walls, WorkerFault};
 use conductor_signing::{Developer, PublicKey, Signer, TrustLevel, VerifyError};
 
 use super::message::{
@@ -40,6 +40,9 @@ pub(super) fn state(phase: &Phase, now: Instant) -> PluginState {
         Phase::Loading => PluginState::Loading,
         Phase::Disabled => PluginState::Disabled,
         Phase::Refused { .. } => PluginState::Refused,
+        Phase::Loaded(loaded) if loaded.withdrawn.is_none() && loaded.permission.ending_pid().is_some() => {
+            PluginState::Ending
+        }
         Phase::Loaded(loaded) => loaded.standing_at(now).into(),
     }
 }
@@ -109,6 +112,13 @@ fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> Plugi
         (None, Standing::Running | Standing::BackingOff { .. } | Standing::Withdrawn) => {
             (last_failure(), None)
         }
+    };
+    let (why, hint) = match loaded.permission.ending_pid() {
+        Some(pid) if loaded.withdrawn.is_none() => {
+            let hint = "see what it waits for in the kernel, such as a file system that does not answer";
+            (Some(WorkerFault::Ending { pid }.to_string()), Some(hint.to_owned()))
+        }
+        Some(_) | None => (why, hint),
     };
     PluginStatus {
         name: Some(info.name.as_str().to_owned()),

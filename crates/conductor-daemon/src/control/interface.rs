@@ -15,13 +15,14 @@ use super::describe::{actions, bounded, describe, names, not_loaded, state};
 use super::message::{
     AuditStatus, DaemonStatus, EventCounts, Granted, Lasts, LimitStatus, PageAddress, PendingStatus,
     PluginCounts, PluginDetails, PluginState, PluginStatus, Refusal, RefusalCause, Request, Response,
-    Resumed, Revoked, Triggered, WallStatus,
+    Resumed, Triggered, WallStatus,
 };
+use super::revocation::Revocation;
 use super::{Asker, approval, keys, log, safety};
 use crate::actions as known_actions;
 use crate::calls::{Call, CallLog};
 use crate::config::MAX_NAME_BYTES;
-use crate::daemon::{Change, Order, Places, Turns};
+use crate::daemon::{Change, Order, Places, Turns, check_everyone};
 use crate::dispatch::{Cause, Job, Phase, Published, Roster, Router, Snapshot};
 use crate::event::{Body, Event};
 use crate::nearest::nearest;
@@ -66,12 +67,15 @@ pub(crate) enum Later {
     Change(Receiver<Response>),
     /// A call.
     Call(Receiver<CallReport>),
+    /// The name of a plugin that is being read.
+    Revocation(Revocation),
 }
 
 impl Later {
     /// The answer, if it is there.
     pub(crate) fn look(&self) -> Option<Response> {
         let looked = match self {
+            Self::Revocation(revocation) => return revocation.look(),
             Self::Change(changed) => changed.try_recv(),
             Self::Call(report) => report.try_recv().map(|report| triggered(&report)),
         };
@@ -80,7 +84,7 @@ impl Later {
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => {
                 let message = match self {
-                    Self::Change(_) => "the daemon is ending",
+                    Self::Change(_) | Self::Revocation(_) => "the daemon is ending",
                     Self::Call(_) => {
                         "the plugin was not called: it does not run, rests, or is being replaced"
                     }
@@ -95,6 +99,9 @@ impl Later {
         let message = match self {
             Self::Change(_) => "the change takes long; it goes on, and its end is in the log",
             Self::Call(_) => "the call takes long; it goes on, and its end is in the log",
+            Self::Revocation(_) => {
+                "the plugin is still being read, so it is not known whose grants these are; nothing was revoked"
+            }
         };
         Response::Refused(Refusal::new(RefusalCause::TookTooLong, message.to_owned()))
     }
@@ -158,7 +165,11 @@ impl Interface {
                 refusable(self.grant(&plugin, &grant, &lasts, typed_name.as_deref()), Response::PluginGrant)
             }
             Request::PluginRevoke { plugin, capability } => {
-                refusable(self.revoke(&plugin, &capability), Response::PluginRevoke)
+                let revocation = Revocation { roster: Arc::clone(&self.roster), plugin, capability };
+                match revocation.look() {
+                    Some(response) => response,
+                    None => return Answer::Later(Later::Revocation(revocation)),
+                }
             }
             Request::Reload => return self.order(Change::Reload),
             Request::PluginEnable { plugin } => return self.switch(plugin, true),
@@ -188,6 +199,12 @@ impl Interface {
             Request::TrustRevoke { public_key, reason, kind } => {
                 let revoked =
                     keys::revoke(self.trust_dir(), &public_key, reason.as_deref(), kind, &self.audit);
+                if revoked.is_ok()
+                    && let Err(error) = check_everyone(self.trust_dir(), &self.roster)
+                {
+                    // The watch over the files says so, and what to do about it.
+                    tracing::error!("trust cannot be checked: {}", terminal(&error.to_string()));
+                }
                 refusable(revoked, Response::TrustRevoke)
             }
             Request::Audit { last } => {
@@ -345,16 +362,7 @@ impl Interface {
 
     /// The plugin that the user calls so.
     fn plugin(&self, alias: &str) -> Result<Arc<Published>, Refusal> {
-        if let Some(plugin) = self.roster.find(alias) {
-            return Ok(plugin);
-        }
-        let plugins = self.roster.all();
-        let known: Vec<&str> = plugins.iter().map(|plugin| plugin.alias()).collect();
-        // The effort grows with the length, and a name of the user's choice is short.
-        let near = if alias.len() <= MAX_NAME_BYTES { nearest(alias, &known) } else { None };
-        let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-        let message = format!("there is no plugin `{}`{hint}", bounded(alias));
-        Err(Refusal::new(RefusalCause::UnknownPlugin, message))
+        self.roster.find(alias).ok_or_else(|| unknown(alias, &self.roster))
     }
 
     /// What decides about the plugin that the user calls so, if it is loaded.
@@ -447,12 +455,17 @@ impl Interface {
         tracing::info!(plugin = alias, "granted: {}", terminal(&grants.join(", ")));
         Ok(Granted { plugin: alias.to_owned(), grants, risk })
     }
+}
 
-    fn revoke(&self, alias: &str, capability: &str) -> Result<Revoked, Refusal> {
-        let capability = approval::deny(&self.permission(alias)?, capability)?;
-        tracing::info!(plugin = alias, "revoked: {capability}");
-        Ok(Revoked { plugin: alias.to_owned(), capability })
-    }
+/// Says that there is no plugin of this name.
+pub(super) fn unknown(alias: &str, roster: &Roster) -> Refusal {
+    let plugins = roster.all();
+    let known: Vec<&str> = plugins.iter().map(|plugin| plugin.alias()).collect();
+    // The effort grows with the length, and a name of the user's choice is short.
+    let near = if alias.len() <= MAX_NAME_BYTES { nearest(alias, &known) } else { None };
+    let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+    let message = format!("there is no plugin `{}`{hint}", bounded(alias));
+    Refusal::new(RefusalCause::UnknownPlugin, message)
 }
 
 /// What is told of a call by hand.
@@ -495,6 +508,7 @@ fn count(counts: &mut PluginCounts, state: PluginState) {
         PluginState::Running => &mut counts.running,
         PluginState::BackingOff => &mut counts.backing_off,
         PluginState::Quarantined => &mut counts.quarantined,
+        PluginState::Ending => &mut counts.ending,
         PluginState::Withdrawn => &mut counts.withdrawn,
         PluginState::Disabled => &mut counts.disabled,
         PluginState::Refused => &mut counts.refused,

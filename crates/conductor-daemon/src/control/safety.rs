@@ -44,6 +44,7 @@ pub(super) fn score(loaded: &Loaded, state: PluginState) -> SafetyStatus {
         PluginState::Quarantined => add(-15, "it failed many times in a row".to_owned()),
         PluginState::BackingOff => add(-5, "it failed a few times in a row".to_owned()),
         PluginState::Loading
+        | PluginState::Ending
         | PluginState::Running
         | PluginState::Withdrawn
         | PluginState::Disabled

@@ -14,7 +14,7 @@ use super::file_state::FileState;
 use super::{RunError, join};
 use crate::calls::CallLog;
 use crate::config::{Config, PluginConfig};
-use crate::dispatch::{PluginTotals, Published, Queue, Runner, StartedPlugin, Tally};
+use crate::dispatch::{PluginTotals, Published, Queue, Roster, Runner, StartedPlugin, Tally};
 use crate::mapping::Mappings;
 use crate::refusal;
 use crate::stop::Stop;
@@ -58,6 +58,7 @@ struct Retiring {
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings<'a> {
     pub(super) host: &'a Arc<Host>,
+    pub(super) roster: &'a Roster,
     pub(super) mappings: &'a Mappings,
     pub(super) calls: &'a CallLog,
     pub(super) stop: &'a Stop,
@@ -98,6 +99,7 @@ impl Hosted {
         if !self.config.enabled {
             return Ok(false);
         }
+        around.roster.expect(&self.published);
         let runner = Runner {
             host: Arc::clone(around.host),
             config: self.config.clone(),

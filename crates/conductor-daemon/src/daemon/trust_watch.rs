@@ -1,12 +1,14 @@
 //! Holds loaded plugins against the trust store and the user's grants whenever these change, so that a revocation stops what
 //! runs and a decision that another program wrote counts.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use conductor_core::PermissionId;
 use conductor_core::grant::store::GrantStore;
 use conductor_signing::escape::terminal;
 use conductor_signing::{TrustError, TrustStore};
@@ -16,8 +18,9 @@ use super::file_state::FileState;
 use crate::dispatch::{Published, Roster};
 use crate::stop::{Stop, Wake};
 
-/// Time between two looks at the files of the trust store; a revocation has stopped a plugin well within a second.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Time between two looks at the files of the trust store and of grants: a quarter of what a change of them may take to have
+/// stopped a plugin. What was decided over the control interface waits for none of them.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Time after which plugins are held against an unchanged store as well: trust and signatures end with time.
 const CHECK_EVERY: Duration = Duration::from_secs(30);
@@ -30,7 +33,7 @@ pub(super) fn start(directory: PathBuf, roster: Arc<Roster>, stop: Stop) -> io::
         let mut watch = TrustWatch { directory, roster, seen: Vec::new(), checked: None, complained: None };
         while stop.wait_for(LOOK_EVERY) == Wake::Elapsed {
             watch.look(Instant::now());
-            grants.look(&watch.roster.with_replaced());
+            grants.look(&watch.roster);
         }
     })
 }
@@ -40,22 +43,27 @@ struct TrustWatch {
     roster: Arc<Roster>,
     /// The files as they were at the last look.
     seen: Vec<Option<FileState>>,
-    /// When plugins were last held against the store, and how many had been loaded.
-    checked: Option<(Instant, usize)>,
+    /// When plugins were last held against the store, and which.
+    checked: Option<(Instant, BTreeSet<PermissionId>)>,
     /// What was last said about a store that cannot be used.
     complained: Option<String>,
 }
 
 impl TrustWatch {
-    /// Checks all plugins if the store, their number or enough time has changed.
+    /// Checks all plugins if the store has changed, there is one that was not checked, or enough time has passed.
     fn look(&mut self, now: Instant) {
         let files = TrustStore::files(&self.directory);
         let state: Vec<_> = files.iter().map(|path| FileState::of(path)).collect();
-        let plugins = self.roster.with_replaced();
-        let loaded = plugins.iter().filter(|plugin| plugin.is_loaded()).count();
-        let is_due = self
-            .checked
-            .is_none_or(|(at, count)| count != loaded || now.saturating_duration_since(at) >= CHECK_EVERY);
+        // Later than the state of the files: a plugin that is not among these yet decides by files that are as new.
+        let plugins = self.roster.everyone();
+        let there: BTreeSet<_> = plugins
+            .iter()
+            .filter_map(|plugin| plugin.permission())
+            .map(|permission| permission.id())
+            .collect();
+        let is_due = self.checked.as_ref().is_none_or(|(at, checked)| {
+            !there.is_subset(checked) || now.saturating_duration_since(*at) >= CHECK_EVERY
+        });
         if state == self.seen && !is_due {
             return;
         }
@@ -68,7 +76,7 @@ impl TrustWatch {
             Err(error) => self.complain(&error),
         }
         self.seen = state;
-        self.checked = Some((now, loaded));
+        self.checked = Some((now, there));
     }
 
     fn complain(&mut self, error: &TrustError) {
@@ -83,6 +91,16 @@ impl TrustWatch {
             self.complained = Some(text);
         }
     }
+}
+
+/// Stops what may not go on by the trust store of a configuration directory as it is now, without waiting for the watch.
+///
+/// # Errors
+///
+/// Fails if the store cannot be used; plugins go on as they were loaded then.
+pub(crate) fn check_everyone(directory: &Path, roster: &Roster) -> Result<(), TrustError> {
+    check(&TrustStore::load(directory)?, &roster.everyone());
+    Ok(())
 }
 
 /// Stops what may not go on.
@@ -107,11 +125,12 @@ struct GrantsWatch {
 }
 
 impl GrantsWatch {
-    fn look(&mut self, plugins: &[Arc<Published>]) {
+    fn look(&mut self, roster: &Roster) {
         let state = FileState::of(&self.file);
         let has_changed = state != self.seen;
         self.seen = state;
-        for plugin in plugins {
+        // Later than the state of the file: a plugin that is not among these yet decides by a file that is as new.
+        for plugin in roster.everyone() {
             let Some(permission) = plugin.permission() else { continue };
             if !has_changed && !permission.has_ended_grants(Timestamp::now()) {
                 continue;

@@ -3,7 +3,7 @@
 //! Each plugin has one of these, so that no lock is shared between plugins. A call that went well touches counters only.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use conductor_core::{
@@ -37,6 +37,8 @@ pub(crate) struct Published {
     /// Whether `phase` says something else than that all is well.
     in_trouble: AtomicBool,
     resume_asked: AtomicBool,
+    /// What decides about the plugin, from before it is compiled on.
+    permission: OnceLock<Permission>,
     phase: Mutex<Phase>,
 }
 
@@ -113,6 +115,7 @@ impl Published {
             worker: AtomicU32::new(0),
             in_trouble: AtomicBool::new(false),
             resume_asked: AtomicBool::new(false),
+            permission: OnceLock::new(),
             phase: Mutex::new(Phase::Loading),
         }
     }
@@ -178,9 +181,9 @@ impl Published {
         Ok(Some(before))
     }
 
-    /// Whether the plugin was loaded.
-    pub(crate) fn is_loaded(&self) -> bool {
-        matches!(&*self.phase(), Phase::Loaded(_))
+    /// Whether it is not known yet what becomes of it.
+    pub(crate) fn is_loading(&self) -> bool {
+        matches!(&*self.phase(), Phase::Loading)
     }
 
     /// Whether it was refused, or its thread is gone.
@@ -199,7 +202,7 @@ impl Published {
         self.queue.push(job)
     }
 
-    /// Holds a loaded plugin's permission against `trust`, and returns why it was withdrawn if it was.
+    /// Holds the plugin's permission against `trust`, and returns why it was withdrawn if it was.
     pub(crate) fn check_permission(&self, trust: &TrustStore) -> Option<VerifyError> {
         let cause = self.permission()?.check(trust)?;
         if let Phase::Loaded(loaded) = &mut *self.phase() {
@@ -210,12 +213,18 @@ impl Published {
         Some(cause)
     }
 
-    /// What decides about the plugin, if it is loaded.
+    /// What decides about the plugin, if it is loaded, or is being loaded and has come so far that it is known whose it is.
     pub(crate) fn permission(&self) -> Option<Permission> {
         match &*self.phase() {
-            Phase::Loaded(loaded) => Some(loaded.permission.clone()),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
+            Phase::Loading | Phase::Loaded(_) => self.permission.get().cloned(),
+            Phase::Disabled | Phase::Refused { .. } => None,
         }
+    }
+
+    /// This decides about the plugin, which is being loaded.
+    pub(super) fn registered(&self, permission: &Permission) {
+        // A plugin is loaded once.
+        let _ = self.permission.set(permission.clone());
     }
 
     /// Whether it was asked that the plugin be let back in, since this was last called.
@@ -226,6 +235,7 @@ impl Published {
     /// The plugin was loaded.
     pub(super) fn loaded(&self, plugin: &dyn Plugin) {
         self.worker.store(plugin.worker_pid().unwrap_or(0), Ordering::Relaxed);
+        self.registered(&plugin.permission());
         *self.phase() = Phase::Loaded(Loaded {
             info: Arc::new(plugin.info().clone()),
             walls: plugin.walls(),
@@ -234,6 +244,8 @@ impl Published {
             withdrawn: None,
             permission: plugin.permission(),
         });
+        // Its permission may have been withdrawn in this moment.
+        self.changed(None, plugin);
     }
 
     /// The plugin was refused.

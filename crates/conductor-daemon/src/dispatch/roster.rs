@@ -12,8 +12,9 @@ pub(crate) struct Roster(RwLock<Plugins>);
 struct Plugins {
     /// By alias.
     now: Vec<Arc<Published>>,
-    /// Those that were replaced, which may still work off what they have.
-    before: Vec<Weak<Published>>,
+    /// Those that are being loaded for a change that is not made yet, and those that were replaced, which may still work off
+    /// what they have.
+    others: Vec<Weak<Published>>,
 }
 
 impl Roster {
@@ -22,11 +23,24 @@ impl Roster {
         self.0.read().unwrap_or_else(PoisonError::into_inner).now.clone()
     }
 
-    /// The plugins, and those that were replaced and have not ended yet: whoever takes a permission away takes it from
-    /// these as well.
-    pub(crate) fn with_replaced(&self) -> Vec<Arc<Published>> {
+    /// The plugins, those that are being loaded to take their place, and those that were replaced and have not ended yet:
+    /// whoever takes a permission away takes it from these as well.
+    pub(crate) fn everyone(&self) -> Vec<Arc<Published>> {
         let plugins = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        plugins.now.iter().cloned().chain(plugins.before.iter().filter_map(Weak::upgrade)).collect()
+        let mut everyone = plugins.now.clone();
+        for other in plugins.others.iter().filter_map(Weak::upgrade) {
+            if !everyone.iter().any(|plugin| Arc::ptr_eq(plugin, &other)) {
+                everyone.push(other);
+            }
+        }
+        everyone
+    }
+
+    /// This one is about to be loaded, whether it comes to take its place or not.
+    pub(crate) fn expect(&self, plugin: &Arc<Published>) {
+        let mut plugins = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        plugins.others.retain(|plugin| plugin.strong_count() > 0);
+        plugins.others.push(Arc::downgrade(plugin));
     }
 
     /// The plugin that the user calls so.
@@ -45,7 +59,7 @@ impl Roster {
             .filter(|old| !plugins.now.iter().any(|plugin| Arc::ptr_eq(plugin, old)))
             .map(Arc::downgrade)
             .collect();
-        plugins.before.retain(|plugin| plugin.strong_count() > 0);
-        plugins.before.extend(replaced);
+        plugins.others.retain(|plugin| plugin.strong_count() > 0);
+        plugins.others.extend(replaced);
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conductor_core::{
-    CallReport, Host, Limit, Limits, LoadError, Outcome, Plugin, PluginInfo, PluginOptions, PluginState,
+    CallReport, Host, Limit, Limits, LoadError, Outcome, Permission, Plugin, PluginInfo, PluginOptions,
+    PluginState,
 };
 use conductor_signing::escape::terminal;
 
@@ -77,7 +78,8 @@ impl Runner {
             standing_grants: true,
             ..PluginOptions::default()
         };
-        match self.host.load(&self.config.path, &options) {
+        let register = |permission: &Permission| self.published.registered(permission);
+        match self.host.load_registered(&self.config.path, &options, &register) {
             Ok(mut plugin) => {
                 self.published.loaded(plugin.as_ref());
                 self.say_what_waits(plugin.as_ref());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use conductor_abi::Request;
 use conductor_core::CodeCache;
+use conductor_core::clock::SystemClock;
 use conductor_core::worker::WorkerProgram;
 use conductor_core::{
     CallReport, Devices, Host, Limits, LoadError, Plugin, PluginOptions, WasmConfig, WorkerOptions,
@@ -49,7 +50,12 @@ impl Guests {
             // One for all tests: what is in it is looked at elsewhere.
             let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sandbox-code");
             let cache = CodeCache::open(&cache, &cache.with_extension("secret")).expect("code cache");
-            let options = WorkerOptions { program, cache: Some(cache), allow_weak_isolation: false };
+            let options = WorkerOptions {
+                program,
+                cache: Some(cache),
+                allow_weak_isolation: false,
+                clock: std::sync::Arc::new(SystemClock),
+            };
             Host::with_workers(config, Devices::default(), options).expect("host")
         })
     }

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::super::channel::{Channel, ChannelError, Tail};
 use super::super::frame::{self, FromWorker, ToWorker};
-use super::super::watch::Handle;
+use super::super::handle::{Handle, proc_file};
 use crate::broker::{Answer, Session};
+use crate::clock::Clock;
 use crate::config::Limits;
 use crate::outcome::{CallReport, WorkerFault};
 use crate::walls::ProcessWall;
@@ -27,14 +28,12 @@ const GRACE: Duration = Duration::from_millis(18);
 /// Data that a running plugin may have beside its memories: tables, the engine's own, messages under way.
 const OWN_DATA_BYTES: u64 = 16 * 1024 * 1024;
 
-/// How long a worker that closed its channel is waited for, to learn how it ended.
-pub(super) const END_PATIENCE: Duration = Duration::from_secs(1);
-
 /// One worker process with its channel.
 pub(super) struct Worker {
     pub(super) handle: Arc<Handle>,
     pub(super) channel: Channel,
     pub(super) wall: ProcessWall,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// What a worker sent.
@@ -55,8 +54,9 @@ impl Worker {
         started: Instant,
     ) -> Result<CallReport, WorkerFault> {
         let handle = Arc::clone(&self.handle);
-        let _in_call = handle.begin_call();
-        let end = end_of_call(limits);
+        let now = self.clock.now();
+        let _in_call = handle.begin_call(now);
+        let end = end_of_call(limits, now);
         let deadline = end + GRACE;
         let _waiting = handle.due().wait_until(deadline);
         handle.follow();
@@ -80,17 +80,34 @@ impl Worker {
 
     /// Whether the worker waits quietly for its next call.
     pub(super) fn check_idle(&mut self) -> Result<(), WorkerFault> {
+        if self.handle.is_over() {
+            return Err(self.handle.why_over());
+        }
         if !self.channel.has_unexpected() {
             return Ok(());
         }
-        let handle = Arc::clone(&self.handle);
-        let _waiting = handle.due().wait_until(Instant::now());
+        let (handle, now) = (Arc::clone(&self.handle), self.clock.now());
+        let _waiting = handle.due().wait_until(now);
         let no_calls = |_, _: &[u8]| unanswered();
-        match self.receive("silence between calls", Instant::now(), no_calls) {
-            Err(fault @ (WorkerFault::Ended { .. } | WorkerFault::Busy | WorkerFault::OverQuota)) => {
-                Err(fault)
+        match self.receive("silence between calls", now, no_calls) {
+            Err(
+                fault @ (WorkerFault::Ended { .. }
+                | WorkerFault::Busy
+                | WorkerFault::OverQuota
+                | WorkerFault::TakenAway
+                | WorkerFault::Ending { .. }),
+            ) => Err(fault),
+            Ok(_)
+            | Err(
+                WorkerFault::Hung
+                | WorkerFault::FrameTooLarge { .. }
+                | WorkerFault::Garbage { .. }
+                | WorkerFault::NotStarted { .. },
+            ) => {
+                // Whatever else it was ended for meanwhile, it had sent something before.
+                self.ended_for_garbage("silence between calls");
+                Err(WorkerFault::Garbage { expected: "silence between calls" })
             }
-            Ok(_) | Err(_) => Err(self.ended_for_garbage("silence between calls")),
         }
     }
 
@@ -112,8 +129,8 @@ impl Worker {
         };
         self.send(&head, &answer.bytes)?;
         // What was asked in advance is still there when the worker was ended.
-        if Instant::now() >= deadline {
-            self.handle.end(Some(WorkerFault::Hung));
+        if self.clock.now() >= deadline {
+            self.handle.end(WorkerFault::Hung);
             return Err(WorkerFault::Hung);
         }
         Ok(Received::Answered)
@@ -127,35 +144,33 @@ impl Worker {
     /// Sets the limits of a running plugin in place of those of a compilation: memory as much as it may have, processor time
     /// as the deadlines of its calls say. They are set from here because the worker may not set any.
     pub(super) fn limit_running(&self, limits: &Limits) -> io::Result<()> {
-        self.handle.while_it_runs(|pid| {
+        self.handle.child().while_it_runs(|pid| {
             let data = data_bytes(pid)?
                 .saturating_add(limits.max_memory_bytes)
                 .saturating_add(OWN_DATA_BYTES)
                 .saturating_add(2 * frame::max_frame_bytes(limits));
             let data = Rlimit { current: Some(data), maximum: Some(data) };
-            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-            let pid = Some(pid.ok_or_else(|| io::Error::other("no such process"))?);
-            prlimit(pid, Resource::Data, data)?;
-            prlimit(pid, Resource::Cpu, Rlimit { current: None, maximum: None })?;
+            prlimit(Some(pid), Resource::Data, data)?;
+            prlimit(Some(pid), Resource::Cpu, Rlimit { current: None, maximum: None })?;
             Ok(())
         })
     }
 
     pub(super) fn ended_for_garbage(&self, expected: &'static str) -> WorkerFault {
         let fault = WorkerFault::Garbage { expected };
-        self.handle.end(Some(fault.clone()));
+        self.handle.end(fault.clone());
         fault
     }
 }
 
-/// What a failure of the channel says about a worker; the worker has ended then.
+/// What a failure of the channel says about a worker; the worker is over then.
 pub(super) fn fault_of(handle: &Handle, error: &ChannelError, expected: &'static str) -> WorkerFault {
     match error.fault(expected) {
         Some(fault) => {
-            handle.end(Some(fault.clone()));
+            handle.end(fault.clone());
             fault
         }
-        None => handle.how_it_ended(END_PATIENCE),
+        None => handle.why_over(),
     }
 }
 
@@ -164,17 +179,16 @@ pub(super) fn unanswered() -> Answer {
     Answer { status: conductor_abi::Status::Invalid, bytes: Vec::new(), fuel: 0, refused_by: None }
 }
 
-/// When the time of a call that begins now is over, for the plugin and for what it asks the host to do.
-pub(super) fn end_of_call(limits: &Limits) -> Instant {
+/// When the time of a call that begins `now` is over, for the plugin and for what it asks the host to do.
+pub(super) fn end_of_call(limits: &Limits, now: Instant) -> Instant {
     /// End of a call whose time limit is longer than the clock can tell.
     const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-    let now = Instant::now();
     now.checked_add(limits.max_execution_time.min(LONGEST) + TRANSIT).unwrap_or(now)
 }
 
 /// Bytes of data that a process has, as [`Resource::Data`] counts them.
-fn data_bytes(pid: u32) -> io::Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+fn data_bytes(pid: Pid) -> io::Result<u64> {
+    let status = std::fs::read_to_string(proc_file(pid, "status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
     let kibibytes = line
         .and_then(|line| line.trim().strip_suffix("kB"))
@@ -185,28 +199,108 @@ fn data_bytes(pid: u32) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
+    use std::thread;
 
-    use super::super::super::overdue::Clock;
+    use super::super::super::child::Children;
+    use super::super::super::overdue::Overdue;
     use super::*;
+    use crate::broker::Broker;
+    use crate::clock::manual::ManualClock;
+    use crate::devices::Devices;
+    use crate::grant::Grants;
+
+    /// A hang watchdog: far longer than anything here takes.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A worker on a clock that the test has, with the worker's own end of the channel.
+    fn worker(clock: &Arc<ManualClock>) -> (Worker, Channel) {
+        let (there, back) = (io::pipe().expect("pipe"), io::pipe().expect("pipe"));
+        let child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().expect("a process");
+        let child = Children::share().expect("shared").adopt(child, Vec::new()).expect("adopted");
+        let (clock, from) = (Arc::clone(clock) as Arc<dyn Clock>, Arc::new(back.0));
+        let overdue = Overdue::start(Arc::clone(&clock)).expect("started");
+        let handle = Arc::new(Handle::new(Arc::clone(&child), Arc::clone(&from), &overdue, Vec::new()));
+        overdue.add(&handle);
+        let channel = Channel::to_child(from, there.1, 1_000, child).expect("a channel");
+        (
+            Worker { handle, channel, wall: ProcessWall::default(), clock },
+            Channel::new(there.0, back.1, 1_000),
+        )
+    }
+
+    /// A process whose number is in use is not waited for, and the test has the other ends of its pipes, so that they do not
+    /// close: both as with one that sleeps in the kernel for good.
+    #[test]
+    fn a_call_ends_in_time_although_its_process_cannot_die() {
+        // One that waits for an answer, and one that waits for its request to be taken.
+        for request in [&b"short"[..], &[0; 1024 * 1024]] {
+            let clock = Arc::new(ManualClock::new());
+            let (mut worker, far) = worker(&clock);
+            let handle = Arc::clone(&worker.handle);
+            let limits = Limits { max_execution_time: Duration::from_secs(3600), ..Limits::default() };
+            let session = Broker::new(Devices::default()).session("late", Grants::none(), &limits);
+            let immortal = handle.child().while_it_runs(|_| {
+                let started = clock.now();
+                let call = thread::spawn(move || worker.execute(request, &session, &limits, started).err());
+                let waits = Instant::now();
+                while !handle.due().is_waited_for() {
+                    assert!(waits.elapsed() < PATIENCE, "the call does not begin");
+                    thread::sleep(Duration::from_millis(1));
+                }
+                thread::sleep(Duration::from_millis(100));
+                assert!(!call.is_finished() && !handle.is_over(), "its time is not over");
+                clock.advance(limits.max_execution_time + TRANSIT + GRACE);
+                while !call.is_finished() {
+                    assert!(waits.elapsed() < PATIENCE, "the call goes on");
+                    thread::sleep(Duration::from_millis(1));
+                }
+                assert_eq!(call.join().expect("no panic"), Some(WorkerFault::Hung));
+                assert_eq!(handle.how(), None, "nobody has waited for the process");
+                Ok(())
+            });
+            immortal.expect("it runs");
+            drop(far);
+        }
+    }
+
+    #[test]
+    fn who_takes_something_away_ends_a_call_whose_process_cannot_die() {
+        let clock = Arc::new(ManualClock::new());
+        let (mut worker, far) = worker(&clock);
+        let handle = Arc::clone(&worker.handle);
+        let limits = Limits::default();
+        let session = Broker::new(Devices::default()).session("late", Grants::none(), &limits);
+        let immortal = handle.child().while_it_runs(|_| {
+            let started = clock.now();
+            let call = thread::spawn(move || worker.execute(b"", &session, &limits, started).err());
+            let waits = Instant::now();
+            while !handle.due().is_waited_for() {
+                assert!(waits.elapsed() < PATIENCE, "the call does not begin");
+                thread::sleep(Duration::from_millis(1));
+            }
+            thread::sleep(Duration::from_millis(100));
+            handle.end(WorkerFault::TakenAway);
+            while !call.is_finished() {
+                assert!(waits.elapsed() < PATIENCE, "the call goes on");
+                thread::sleep(Duration::from_millis(1));
+            }
+            assert_eq!(call.join().expect("no panic"), Some(WorkerFault::TakenAway));
+            Ok(())
+        });
+        immortal.expect("it runs");
+        drop(far);
+    }
 
     #[test]
     fn who_keeps_asking_does_not_outlive_the_deadline() {
-        let (there, back) = (io::pipe().expect("pipe"), io::pipe().expect("pipe"));
-        // It waits for a line that never comes.
-        let child =
-            Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("a process");
-        let mut worker = Worker {
-            handle: Arc::new(Handle::new(child, &Clock::start().expect("clock"), Vec::new())),
-            channel: Channel::new(back.0, there.1, 1_000),
-            wall: ProcessWall::default(),
-        };
-        let mut far = Channel::new(there.0, back.1, 1_000);
+        let clock = Arc::new(ManualClock::new());
+        let (mut worker, mut far) = worker(&clock);
         for _ in 0..10 {
             far.send(&FromWorker::HostCall { op: 1 }, &[]).expect("sent");
         }
-        let deadline = Instant::now() + Duration::from_millis(50);
+        let deadline = clock.now() + Duration::from_millis(50);
         let answer = |_, _: &[u8]| {
-            std::thread::sleep(Duration::from_millis(20));
+            clock.advance(Duration::from_millis(20));
             unanswered()
         };
         let mut answered = 0;
@@ -218,7 +312,7 @@ mod tests {
             }
         };
         assert_eq!(fault, WorkerFault::Hung);
-        assert!(answered < 3, "{answered} of the calls were answered in time");
-        assert!(worker.handle.ended().is_some());
+        assert_eq!(answered, 2, "calls that were answered in time");
+        assert!(worker.handle.is_over());
     }
 }

@@ -60,13 +60,23 @@ fn walls(walls: WallStatus) -> String {
 }
 
 fn plugins(counts: PluginCounts) -> String {
-    let PluginCounts { total, loading, running, backing_off, quarantined, withdrawn, disabled, refused } =
-        counts;
+    let PluginCounts {
+        total,
+        loading,
+        running,
+        backing_off,
+        quarantined,
+        ending,
+        withdrawn,
+        disabled,
+        refused,
+    } = counts;
     let states = [
         (running, "running"),
         (loading, "loading"),
         (backing_off, "backing off"),
         (quarantined, "quarantined"),
+        (ending, "ending"),
         (withdrawn, "withdrawn"),
         (disabled, "disabled"),
         (refused, "refused"),

@@ -94,6 +94,9 @@ pub struct PluginCounts {
     pub backing_off: u64,
     /// [`PluginState::Quarantined`](super::PluginState::Quarantined).
     pub quarantined: u64,
+    /// [`PluginState::Ending`](super::PluginState::Ending).
+    #[serde(default)]
+    pub ending: u64,
     /// [`PluginState::Withdrawn`](super::PluginState::Withdrawn).
     pub withdrawn: u64,
     /// [`PluginState::Disabled`](super::PluginState::Disabled).

@@ -16,6 +16,8 @@ pub enum PluginState {
     BackingOff,
     /// It failed many times in a row and is not called until it is let back in.
     Quarantined,
+    /// A worker process of it was ended and does not die; until it does, the plugin is not called.
+    Ending,
     /// The permission under which it was loaded was withdrawn: a revocation, or trust that ended.
     Withdrawn,
     /// The user does not want it to run.
@@ -33,6 +35,7 @@ impl PluginState {
             Self::Running => "running",
             Self::BackingOff => "backing-off",
             Self::Quarantined => "quarantined",
+            Self::Ending => "ending",
             Self::Withdrawn => "withdrawn",
             Self::Disabled => "disabled",
             Self::Refused => "refused",

@@ -53,7 +53,7 @@ fn row(plugin: &PluginStatus) -> Vec<String> {
 
 fn details(plugin: &PluginStatus) -> Vec<String> {
     let why = plugin.why.as_deref().map(|why| match plugin.state {
-        PluginState::Refused | PluginState::Withdrawn => why.to_owned(),
+        PluginState::Refused | PluginState::Withdrawn | PluginState::Ending => why.to_owned(),
         PluginState::Loading
         | PluginState::Disabled
         | PluginState::Running

@@ -25,6 +25,7 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
         was @ (PluginState::Loading
         | PluginState::BackingOff
         | PluginState::Quarantined
+        | PluginState::Ending
         | PluginState::Withdrawn
         | PluginState::Disabled
         | PluginState::Refused) => format!("{plugin} is let back in; it was {}\n", was.name()),

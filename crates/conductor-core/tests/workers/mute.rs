@@ -1,0 +1,271 @@
+//! A file system that does not answer, and a worker that sleeps in the kernel because of it: no signal wakes it up.
+//!
+//! It is spoken by hand, in the words of the kernel's `fuse.h`, for a directory with one file. Whoever looks for a file by the
+//! name of [`MUTE`] sleeps until the file system is told to go on.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use conductor_core::{Limit, Outcome, Plugin, PluginState, Suspension};
+use conductor_signing::{Revoked, TrustStore};
+
+use crate::attempts::c_path;
+use crate::crash::{Scene, quick};
+use crate::ends::{MUTE, WATCHDOG, within};
+use crate::misbehave::FLAG;
+use crate::raw::call;
+use crate::support::{Bystander, REQUEST};
+
+/// The directory.
+const ROOT: u64 = 1;
+
+/// The file in it, which is there as long as workers are to misbehave.
+const FLAG_NODE: u64 = 2;
+
+/// What is in the file.
+const ALWAYS: &[u8] = b"always";
+
+/// A mounted file system, until it is dropped.
+struct Mute {
+    mounted: PathBuf,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    device: File,
+    /// Whether the file is there.
+    has_flag: AtomicBool,
+    /// Whether everything is answered.
+    answers: AtomicBool,
+    /// Number of the question that waits for its answer; 0 for none.
+    unanswered: Mutex<Vec<u64>>,
+    asked: AtomicU64,
+}
+
+impl Mute {
+    fn mount(at: &Path) -> Self {
+        let device = File::options().read(true).write(true).open("/dev/fuse").expect("fuse");
+        let options = format!("fd={},rootmode=40000,user_id=0,group_id=0,allow_other\0", device.as_raw_fd());
+        let target = c_path(at.to_str().expect("UTF-8").to_owned());
+        let (source, kind) = (c"mute", c"fuse");
+        let error = call!(SYS_mount, source.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, options.as_ptr());
+        assert_eq!(error, 0, "mounts");
+        let shared = Arc::new(Shared {
+            device,
+            has_flag: AtomicBool::new(true),
+            answers: AtomicBool::new(false),
+            unanswered: Mutex::default(),
+            asked: AtomicU64::new(0),
+        });
+        let server = Arc::clone(&shared);
+        thread::spawn(move || server.serve());
+        Self { mounted: at.to_owned(), shared }
+    }
+
+    /// Waits until somebody sleeps.
+    fn wait_for_sleeper(&self) {
+        let started = Instant::now();
+        while self.shared.asked.load(Ordering::SeqCst) == 0 {
+            assert!(started.elapsed() < WATCHDOG, "nobody asks");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Answers everything from now on, and workers are to behave.
+    fn go_on(&self) {
+        self.shared.has_flag.store(false, Ordering::SeqCst);
+        self.shared.answers.store(true, Ordering::SeqCst);
+        for unique in std::mem::take(&mut *self.shared.unanswered()) {
+            self.shared.answer(unique, Err(libc::ENOENT));
+        }
+    }
+}
+
+impl Drop for Mute {
+    fn drop(&mut self) {
+        self.go_on();
+        let target = c_path(self.mounted.to_str().expect("UTF-8").to_owned());
+        call!(SYS_umount2, target.as_ptr(), libc::MNT_DETACH);
+    }
+}
+
+impl Shared {
+    fn unanswered(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers until it is unmounted.
+    fn serve(&self) {
+        let mut request = vec![0; 256 * 1024];
+        while let Ok(length) = (&self.device).read(&mut request) {
+            let word = |at: usize| u32::from_le_bytes(request[at..at + 4].try_into().expect("four bytes"));
+            let long = |at: usize| u64::from_le_bytes(request[at..at + 8].try_into().expect("eight bytes"));
+            let (code, unique, node) = (word(4), long(8), long(16));
+            let body = &request[40..length];
+            let answer = match code {
+                // To forget, one or several, and to be interrupted: none is expected.
+                2 | 36 | 42 => continue,
+                26 => Ok(welcome()),
+                1 => {
+                    let name = body.split(|byte| *byte == 0).next().unwrap_or_default();
+                    if name == MUTE.as_bytes() && !self.answers.load(Ordering::SeqCst) {
+                        self.unanswered().push(unique);
+                        self.asked.fetch_add(1, Ordering::SeqCst);
+                        continue;
+                    }
+                    let is_there = name == FLAG.as_bytes() && self.has_flag.load(Ordering::SeqCst);
+                    if is_there { Ok(entry(FLAG_NODE)) } else { Err(libc::ENOENT) }
+                }
+                3 | 4 => Ok([&[0; 16][..], &attributes(node)].concat()),
+                // Opened, past the kernel's cache.
+                14 | 27 => Ok([&[0; 8][..], &1u32.to_le_bytes(), &[0; 4]].concat()),
+                15 if long(48) == 0 => Ok(ALWAYS.to_vec()),
+                15 | 28 | 18 | 29 => Ok(Vec::new()),
+                17 => Ok(vec![0; 80]),
+                _ => Err(libc::ENOSYS),
+            };
+            self.answer(unique, answer);
+        }
+    }
+
+    fn answer(&self, unique: u64, answer: Result<Vec<u8>, i32>) {
+        let (error, body) = answer.map_or_else(|errno| (-errno, Vec::new()), |body| (0, body));
+        let length = u32::try_from(16 + body.len()).expect("short");
+        let answer = [&length.to_le_bytes()[..], &error.to_le_bytes(), &unique.to_le_bytes(), &body].concat();
+        // Who asked may be gone.
+        let _ = (&self.device).write_all(&answer);
+    }
+}
+
+/// Version 7.31, with look-ups in one directory beside each other, as every server has them.
+fn welcome() -> Vec<u8> {
+    const PARALLEL: u32 = 1 << 18;
+    let mut answer = [7u32, 31, 0, PARALLEL].map(u32::to_le_bytes).concat();
+    // The number of requests in the background, and the most bytes of one that writes.
+    answer.extend([16, 0, 12, 0]);
+    answer.extend(4096u32.to_le_bytes());
+    answer.extend(1u32.to_le_bytes());
+    answer.resize(64, 0);
+    answer
+}
+
+fn entry(node: u64) -> Vec<u8> {
+    [&node.to_le_bytes()[..], &[0; 32], &attributes(node)].concat()
+}
+
+fn attributes(node: u64) -> Vec<u8> {
+    let (mode, size) = if node == ROOT { (0o040_700, 0) } else { (0o100_600, ALWAYS.len() as u64) };
+    let mut attributes = [node, size, 0, 0, 0, 0].map(u64::to_le_bytes).concat();
+    attributes.extend([0, 0, 0, mode, 1, 0, 0, 0, 4096, 0].map(u32::to_le_bytes).concat());
+    attributes
+}
+
+/// Whether a process sleeps where no signal wakes it up.
+fn is_in_kernel(pid: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it is there");
+    tasks
+        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok())
+        .any(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('D')))
+}
+
+/// One plugin's worker sleeps in the kernel for good. Its own call and every other one end in time, whoever looks or takes
+/// something away waits for nobody, and nothing is started in its directory until it has died.
+pub(crate) fn a_worker_that_cannot_die_holds_up_nobody() {
+    let scene = Scene::new("Called", "open-what-does-not-answer");
+    fs::remove_file(scene.own().join(FLAG)).expect("removed");
+    let other = Scene::new("Called", "hang");
+    fs::write(other.own().join(FLAG), "always").expect("written");
+    let mute = Mute::mount(&scene.own());
+    let bystander = Bystander::start(&scene.host);
+    let mut plugin = scene.load(quick()).expect("loads");
+    let pid = plugin.worker_pid().expect("a worker");
+    let permission = plugin.permission();
+
+    let (calling, called) = channel();
+    let caller = thread::spawn(move || {
+        let outcome = plugin.execute(REQUEST).outcome;
+        calling.send(outcome).expect("waited for");
+        plugin
+    });
+    mute.wait_for_sleeper();
+    let overdue = Outcome::Limit { limit: Limit::WallClock };
+    assert_eq!(within("the call", &called), overdue);
+    assert!(is_in_kernel(pid), "it has died");
+    let mut plugin: Box<dyn Plugin> = caller.join().expect("no panic");
+
+    // Another plugin's call is ended by the same clock, and another one goes on.
+    let answered = bystander.answered();
+    let (calling, called) = channel();
+    thread::spawn(move || {
+        let mut plugin = other.load(quick()).expect("loads");
+        calling.send(plugin.execute(REQUEST).outcome).expect("waited for");
+    });
+    assert_eq!(within("the call of another plugin", &called), overdue);
+
+    // Whoever looks is told at once.
+    let (looking, looked) = channel();
+    thread::spawn({
+        let permission = permission.clone();
+        move || looking.send((permission.worker_pid(), permission.pending().len())).expect("waited for")
+    });
+    assert_eq!(within("a look", &looked), (None, 0));
+
+    // Nothing more of it is started, and it is said why.
+    let ending = Outcome::Suspended { suspension: Suspension::Ending { pid } };
+    let (calling, called) = channel();
+    let caller = thread::spawn(move || {
+        calling.send(plugin.execute(REQUEST).outcome).expect("waited for");
+        plugin
+    });
+    assert_eq!(within("the next call", &called), ending);
+    let plugin = caller.join().expect("no panic");
+    assert_eq!((permission.ending_pid(), plugin.state()), (Some(pid), PluginState::Ready));
+    let error = scene.load(quick()).err().expect("it does not load");
+    let expected = format!(
+        "worker process {pid} was ended and does not die; until it does, no other one is started in its directory"
+    );
+    assert_eq!(error.to_string(), expected);
+    let revoked = TrustStore::default().supposing_revoked(Revoked::Digest(plugin.info().digest));
+    let (revoking, done) = channel();
+    thread::spawn({
+        let permission = permission.clone();
+        move || revoking.send(permission.check(&revoked).is_some()).expect("waited for")
+    });
+    assert!(within("a revocation", &done));
+    permission.restore().expect("nothing is revoked in this host's own store");
+    assert!(bystander.answered() > answered, "the other plugin is called meanwhile");
+
+    // It dies when it wakes up, and the plugin is called again.
+    mute.go_on();
+    let started = Instant::now();
+    while permission.ending_pid().is_some() {
+        assert!(started.elapsed() < WATCHDOG, "it does not die");
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    let mut plugin = plugin;
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
+    bystander.stop();
+
+    // What ends the host does not wait either.
+    drop(plugin);
+    drop(mute);
+    let mute = Mute::mount(&scene.own());
+    let mut plugin = scene.load(quick()).expect("loads");
+    let (calling, called) = channel();
+    thread::spawn(move || {
+        let outcome = plugin.execute(REQUEST).outcome;
+        drop(plugin);
+        drop(scene);
+        calling.send(outcome).expect("waited for");
+    });
+    mute.wait_for_sleeper();
+    assert_eq!(within("the end of the host", &called), overdue);
+}

@@ -1,0 +1,429 @@
+//! What the user takes away reaches a plugin whatever it is doing: while it is read, compiled or started, in a call, in a start
+//! within a call, and between calls.
+//!
+//! One module does all of it, by the files that it finds in its directory; each phase is a plugin of its own name. A time that
+//! an end may take is ten times the one that the manual promises.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Child;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use conductor_daemon::control::{Request, Response, RevokeAs};
+use conductor_signing::Digest;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value as Json;
+
+use super::ctl::{SILENT, connect, ctl, exchange, json, socket};
+use crate::scratch::{Daemon, PATIENCE, Scratch, plugin};
+
+/// Ten times what is promised of a decision over the socket.
+const AFTER_A_DECISION: Duration = Duration::from_secs(1);
+
+/// Ten times what is promised of a changed file.
+const AFTER_A_CHANGE: Duration = Duration::from_secs(2);
+
+/// What each plugin is doing.
+const PHASES: [&str; 5] = ["idle", "call", "restart", "init", "compiling"];
+
+/// Those that have loaded.
+const LOADED: [&str; 3] = ["idle", "call", "restart"];
+
+/// Bytes that make a module long to read.
+const PADDING: usize = 48 * 1024 * 1024;
+
+/// Calls go on for as long as this test takes.
+const PATIENT: &str = "granted_capabilities = [\"Filesystem\"]\nmax_execution_time = \"600s\"\n\
+                       max_fuel = 18446744073709551615\nmax_compile_time = \"600s\"\nmax_compile_bytes = 4294967296\n";
+
+/// Computes without end in its start if there is a file `start` in its directory, and in a call if there is a file `call`.
+fn module(name: &str) -> Vec<u8> {
+    let manifest = format!(
+        r#"{{\"name\":\"{name}\",\"version\":\"1.0.0\",\"capabilities\":[{{\"name\":\"Filesystem\"}}]}}"#
+    );
+    let slow = if name == "compiling" { slow_to_compile() } else { String::new() };
+    let text = format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "path_filestat_get"
+                (func $stat (param i32 i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "startcall")
+            (func $hold (param $name i32) (param $length i32)
+                (if (i32.eqz (call $stat (i32.const 3) (i32.const 0) (local.get $name) (local.get $length) (i32.const 64)))
+                    (then (loop $again (br $again)))))
+            (func (export "_initialize") (call $hold (i32.const 0) (i32.const 5)))
+            (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+            (func (export "execute") (param i32 i32) (result i32)
+                (call $hold (i32.const 5) (i32.const 4))
+                (i32.const 0))
+            {slow}
+            (@custom "conductor:manifest" "{manifest}"))"#
+    );
+    let mut module = wat::parse_str(text).expect("valid text");
+    if name == "reading" {
+        // A section that means nothing: its kind, its length, and an empty name.
+        module.push(0);
+        let mut length = PADDING + 1;
+        while length > 0x7f {
+            module.push((length & 0x7f) as u8 | 0x80);
+            length >>= 7;
+        }
+        module.extend([length as u8, 0]);
+        module.resize(module.len() + PADDING, 0);
+    }
+    module
+}
+
+/// Functions that take a compiler many seconds.
+fn slow_to_compile() -> String {
+    const FUNCTIONS: usize = 24;
+    const VALUES: usize = 60_000;
+    let mut body = "(local.get 0)(i32.load)".repeat(VALUES);
+    body.push_str(&"(i32.add)".repeat(VALUES - 1));
+    let mut functions = String::new();
+    for _ in 0..FUNCTIONS {
+        let _ = write!(functions, "(func (param i32) (result i32) {body})");
+    }
+    functions
+}
+
+/// How something is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Revocation {
+    /// A capability, by its user at the socket.
+    Capability,
+    /// A capability, by another program that changes the file.
+    CapabilityInFile,
+    /// The publisher's key, by its user at the socket.
+    Key,
+    /// The publisher's key, by another program.
+    KeyInFile,
+    /// The file itself, by another program.
+    DigestInFile,
+}
+
+impl Revocation {
+    const ALL: [Self; 5] =
+        [Self::Capability, Self::CapabilityInFile, Self::Key, Self::KeyInFile, Self::DigestInFile];
+
+    /// Whether the plugin may go on, with less.
+    const fn is_of_a_capability(self) -> bool {
+        match self {
+            Self::Capability | Self::CapabilityInFile => true,
+            Self::Key | Self::KeyInFile | Self::DigestInFile => false,
+        }
+    }
+
+    /// How long the end may take.
+    const fn patience(self) -> Duration {
+        match self {
+            Self::Capability | Self::Key => AFTER_A_DECISION,
+            Self::CapabilityInFile | Self::KeyInFile | Self::DigestInFile => AFTER_A_CHANGE,
+        }
+    }
+
+    /// Takes it away from these plugins; returns when that was done.
+    fn make(self, scratch: &Scratch, plugins: &[&str]) -> Instant {
+        match self {
+            Self::Capability => {
+                for name in plugins {
+                    let plugin = (*name).to_owned();
+                    let request = Request::PluginRevoke { plugin, capability: "Filesystem".to_owned() };
+                    let response = exchange(&mut connect(scratch), request.to_line().as_bytes());
+                    assert!(matches!(response, Some(Response::PluginRevoke(_))), "{name}: {response:?}");
+                }
+            }
+            Self::CapabilityInFile => {
+                let denials = plugins.iter().map(|name| {
+                    format!(
+                        "[[denials]]\nplugin = \"{name}\"\ncapability = \"Filesystem\"\n\
+                         denied_at = \"2026-01-01T00:00:00Z\"\n"
+                    )
+                });
+                // Grants that the daemon keeps by itself, and what is denied.
+                let file = scratch.path("config/grants.toml");
+                let kept = fs::read_to_string(&file).unwrap_or_else(|_| "version = 1\n".to_owned());
+                put(&file, &format!("{kept}\n{}", denials.collect::<String>()));
+            }
+            Self::Key => {
+                let public_key = key(scratch);
+                let kind = RevokeAs::Compromised;
+                let request = Request::TrustRevoke { public_key, reason: None, kind };
+                let response = exchange(&mut connect(scratch), request.to_line().as_bytes());
+                assert!(matches!(response, Some(Response::TrustRevoke(_))), "{response:?}");
+            }
+            Self::KeyInFile => {
+                scratch.conductor_sign(&["trust", "revoke", &key(scratch), "--reason", "stolen", "--key"]);
+            }
+            Self::DigestInFile => {
+                // All at once, by a file that was made elsewhere.
+                let elsewhere = Scratch::new();
+                for name in plugins {
+                    let digest =
+                        Digest::from_bytes(&fs::read(scratch.path(&format!("{name}.wasm"))).expect("read"));
+                    let digest = digest.to_string();
+                    elsewhere
+                        .conductor_sign(&["trust", "revoke", &digest, "--reason", "harmful", "--digest"]);
+                }
+                let list = fs::read_to_string(elsewhere.path("config/revoked_keys.toml")).expect("read");
+                put(&scratch.path("config/revoked_keys.toml"), &list);
+            }
+        }
+        Instant::now()
+    }
+}
+
+/// Puts a file in place as a whole.
+fn put(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).expect("written");
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).expect("mode");
+    fs::rename(&new, path).expect("in place");
+}
+
+fn key(scratch: &Scratch) -> String {
+    fs::read_to_string(scratch.path("key.public")).expect("key").trim().to_owned()
+}
+
+/// A home with these plugins, signed by a trusted key.
+fn home(plugins: &[&str]) -> Scratch {
+    let scratch = Scratch::new();
+    scratch.conductor_sign(&["generate-key", "key"]);
+    let mut config = SILENT.to_owned();
+    for name in plugins {
+        let file = format!("{name}.wasm");
+        fs::write(scratch.path(&file), module(name)).expect("written");
+        scratch.conductor_sign(&["sign", &file, "key", "--name", "Ada", "--email", "ada@example.org"]);
+        config.push_str(&plugin(name, &scratch.path(&file), PATIENT));
+        fs::create_dir_all(scratch.path("data/plugin-data").join(name)).expect("made");
+    }
+    scratch.conductor_sign(&["trust", "add", &key(&scratch), "Ada"]);
+    scratch.config(&config);
+    scratch
+}
+
+/// A file in a plugin's directory, which makes it compute.
+fn hold(scratch: &Scratch, name: &str, file: &str) {
+    fs::write(scratch.path("data/plugin-data").join(name).join(file), "").expect("written");
+}
+
+/// Clients that wait for their answers, for as long as this lives.
+#[derive(Default)]
+struct Clients(Vec<Child>);
+
+impl Clients {
+    /// Has a plugin called, by a client that waits for the answer.
+    fn call(&mut self, scratch: &Scratch, plugin: &str) {
+        let mut client = scratch.program(env!("CARGO_BIN_EXE_conductorctl"), &["trigger", plugin, "go"]);
+        self.0.push(client.spawn().expect("starts"));
+    }
+}
+
+impl Drop for Clients {
+    fn drop(&mut self) {
+        for client in &mut self.0 {
+            let _ = client.kill();
+            let _ = client.wait();
+        }
+    }
+}
+
+/// Workers of a plugin, of this daemon.
+fn workers(daemon: &Daemon, name: &str) -> Vec<u32> {
+    let wanted = format!("conductor-worker {name}");
+    let entries = fs::read_dir("/proc").expect("readable");
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let is_one = |pid: &u32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split('\0').next() == Some(wanted.as_str()) && field(*pid, 1) == Some(u64::from(daemon.pid()))
+    };
+    pids.filter(is_one).collect()
+}
+
+/// A number of a process's state, counted from the field after its name.
+fn field(pid: u32, index: usize) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(index)?.parse().ok()
+}
+
+/// The plugin's worker, other than the one given, once it has computed for so many hundredths of a second.
+fn wait_for_worker(daemon: &Daemon, name: &str, other: u32, ticks: u64) -> u32 {
+    let started = Instant::now();
+    loop {
+        let found = workers(daemon, name).into_iter().find(|pid| *pid != other);
+        if let Some(pid) = found.filter(|pid| field(*pid, 11).is_some_and(|time| time >= ticks)) {
+            return pid;
+        }
+        assert!(started.elapsed() < PATIENCE, "no worker of {name} gets there");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn status(scratch: &Scratch, name: &str) -> Json {
+    let list = json(scratch, &["plugin", "list"]);
+    let plugins = list["plugins"].as_array().expect("a list");
+    plugins.iter().find(|plugin| plugin["alias"] == name).expect("the plugin").clone()
+}
+
+/// Waits until a plugin is in one of these states.
+fn wait_for(scratch: &Scratch, name: &str, states: &[&str]) -> Json {
+    let started = Instant::now();
+    loop {
+        let status = status(scratch, name);
+        if states.iter().any(|state| status["state"] == *state) {
+            return status;
+        }
+        assert!(started.elapsed() < PATIENCE, "{name} is not {states:?}: {status}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// Brings each plugin into the phase that it is named for; the worker of each.
+fn bring_into_phases(scratch: &Scratch, daemon: &Daemon, clients: &mut Clients) -> Vec<(&'static str, u32)> {
+    for name in LOADED {
+        wait_for(scratch, name, &["running"]);
+    }
+    let idle = wait_for_worker(daemon, "idle", 0, 0);
+    hold(scratch, "call", "call");
+    clients.call(scratch, "call");
+    let call = wait_for_worker(daemon, "call", 0, 30);
+
+    let first = wait_for_worker(daemon, "restart", 0, 0);
+    hold(scratch, "restart", "start");
+    let pid = Pid::from_raw(first.try_into().expect("a process")).expect("a process");
+    kill_process(pid, Signal::KILL).expect("killed");
+    clients.call(scratch, "restart");
+    let restart = wait_for_worker(daemon, "restart", first, 30);
+
+    let init = wait_for_worker(daemon, "init", 0, 30);
+    let compiling = wait_for_worker(daemon, "compiling", 0, 0);
+    for name in ["init", "compiling"] {
+        assert_eq!(status(scratch, name)["state"], "loading", "{name}");
+    }
+    vec![("idle", idle), ("call", call), ("restart", restart), ("init", init), ("compiling", compiling)]
+}
+
+/// Takes something away from plugins of which each is in another phase.
+fn drive(revocation: Revocation) {
+    let scratch = home(&PHASES);
+    hold(&scratch, "init", "start");
+    let daemon = scratch.start(&[]);
+    let started = Instant::now();
+    while ctl(&scratch, &["status"]).code != 0 {
+        assert!(started.elapsed() < PATIENCE, "the daemon does not answer");
+    }
+    let mut clients = Clients::default();
+    let before = bring_into_phases(&scratch, &daemon, &mut clients);
+
+    let made = revocation.make(&scratch, &PHASES);
+    for (name, pid) in before {
+        while workers(&daemon, name).contains(&pid) {
+            let taken = made.elapsed();
+            assert!(taken < revocation.patience(), "{revocation:?} has not reached {name} after {taken:?}");
+            sleep(Duration::from_millis(2));
+        }
+        if !revocation.is_of_a_capability() {
+            // Nothing of it is started again.
+            assert_eq!(workers(&daemon, name), [0; 0], "{name}");
+        }
+    }
+    for name in PHASES {
+        if revocation.is_of_a_capability() {
+            let status = wait_for(&scratch, name, &["running", "backing-off"]);
+            let decided = status["capabilities"].to_string();
+            assert!(decided.contains("Filesystem is denied by the user"), "{name}: {status}");
+        } else {
+            let expected = if LOADED.contains(&name) { "withdrawn" } else { "refused" };
+            let status = wait_for(&scratch, name, &[expected]);
+            assert!(status["why"].as_str().is_some_and(|why| why.contains("revoked")), "{name}: {status}");
+            assert_eq!(workers(&daemon, name), [0; 0], "{name}");
+        }
+    }
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.wait().0, 0);
+}
+
+#[test]
+fn a_capability_revoked_at_the_socket_reaches_every_phase() {
+    drive(Revocation::Capability);
+}
+
+#[test]
+fn a_capability_revoked_in_its_file_reaches_every_phase() {
+    drive(Revocation::CapabilityInFile);
+}
+
+#[test]
+fn a_key_revoked_at_the_socket_reaches_every_phase() {
+    drive(Revocation::Key);
+}
+
+#[test]
+fn a_key_revoked_in_its_file_reaches_every_phase() {
+    drive(Revocation::KeyInFile);
+}
+
+#[test]
+fn a_digest_revoked_in_its_file_reaches_every_phase() {
+    drive(Revocation::DigestInFile);
+}
+
+/// While a plugin is read it is not known whose it is; what is taken away then is taken from it once it is.
+#[test]
+fn what_is_taken_away_from_a_plugin_that_is_being_read_is_not_given_to_it() {
+    for revocation in Revocation::ALL {
+        let scratch = home(&["reading"]);
+        hold(&scratch, "reading", "start");
+        let daemon = scratch.start(&[]);
+        let started = Instant::now();
+        while UnixStream::connect(socket(&scratch)).is_err() {
+            assert!(started.elapsed() < PATIENCE, "the daemon does not listen");
+            sleep(Duration::from_millis(1));
+        }
+        revocation.make(&scratch, &["reading"]);
+        if revocation.is_of_a_capability() {
+            // Its start would go on for ever with its files.
+            let status = wait_for(&scratch, "reading", &["running"]);
+            let decided = status["capabilities"].to_string();
+            assert!(decided.contains("Filesystem is denied by the user"), "{revocation:?}: {status}");
+        } else {
+            let status = wait_for(&scratch, "reading", &["refused"]);
+            let is_revoked = status["why"].as_str().is_some_and(|why| why.contains("revoked"));
+            assert!(is_revoked, "{revocation:?}: {status}");
+            assert_eq!(workers(&daemon, "reading"), [0; 0]);
+        }
+        daemon.signal(Signal::TERM);
+        daemon.wait();
+    }
+}
+
+/// Plugins that a change of the configuration is about to put in place are in no list yet.
+#[test]
+fn a_key_revoked_during_a_change_reaches_the_plugins_to_come() {
+    let scratch = home(&["idle", "init"]);
+    hold(&scratch, "init", "start");
+    let all = fs::read_to_string(scratch.config_file()).expect("read");
+    let (idle, _) = all.split_once("[plugins.init]").expect("two plugins");
+    scratch.config(idle);
+    let mut daemon = scratch.start(&[]);
+    daemon.wait_for_log("ready");
+    scratch.config(&all);
+    let mut client = scratch.program(env!("CARGO_BIN_EXE_conductorctl"), &["reload"]);
+    let clients = Clients(vec![client.spawn().expect("starts")]);
+    let coming = wait_for_worker(&daemon, "init", 0, 30);
+    let made = Revocation::Key.make(&scratch, &["idle", "init"]);
+    while workers(&daemon, "init").contains(&coming) {
+        let taken = made.elapsed();
+        assert!(taken < AFTER_A_DECISION, "the revocation has not reached it after {taken:?}");
+        sleep(Duration::from_millis(2));
+    }
+    daemon.wait_for_log("everything goes on as it was");
+    assert_eq!(workers(&daemon, "init"), [0; 0]);
+    wait_for(&scratch, "idle", &["withdrawn"]);
+    drop(clients);
+    daemon.stop();
+}
