@@ -113,8 +113,13 @@ impl Daemon<'_> {
             Some(host) if !is_other_host => Arc::clone(host),
             _ => self.new_host(&config.wasm).map_err(|error| refused(error.to_string()))?,
         };
-        let around =
-            Surroundings { host: &host, mappings: &config.mappings, calls: &self.calls, stop: self.stop };
+        let around = Surroundings {
+            host: &host,
+            mappings: &config.mappings,
+            roster: &self.roster,
+            calls: &self.calls,
+            stop: self.stop,
+        };
         let renewal = self
             .plugins
             .renew(&config, around, is_other_host)

@@ -14,7 +14,7 @@ use super::file_state::FileState;
 use super::{RunError, join};
 use crate::calls::CallLog;
 use crate::config::{Config, PluginConfig};
-use crate::dispatch::{PluginTotals, Published, Queue, Runner, StartedPlugin, Tally};
+use crate::dispatch::{PluginTotals, Published, Queue, Roster, Runner, StartedPlugin, Tally};
 use crate::mapping::Mappings;
 use crate::refusal;
 use crate::stop::Stop;
@@ -59,6 +59,7 @@ struct Retiring {
 pub(super) struct Surroundings<'a> {
     pub(super) host: &'a Arc<Host>,
     pub(super) mappings: &'a Mappings,
+    pub(super) roster: &'a Roster,
     pub(super) calls: &'a CallLog,
     pub(super) stop: &'a Stop,
 }
@@ -78,10 +79,11 @@ pub(super) struct Renewed {
 }
 
 impl Hosted {
-    fn new(config: &PluginConfig, limits: &Limits) -> Self {
+    fn new(config: &PluginConfig, limits: &Limits, roster: &Roster) -> Self {
         let limits = config.limits.apply(*limits);
-        let queue = Arc::new(Queue::new(limits.max_queued_events));
-        let published = Published::new(Arc::clone(&config.alias), Arc::clone(&queue));
+        let record = roster.record(&config.alias);
+        let queue = Arc::new(Queue::new(&limits, Arc::clone(&record)));
+        let published = Published::new(Arc::clone(&config.alias), Arc::clone(&queue), record);
         let published = Arc::new(published.with_limits(limits));
         if !config.enabled {
             published.disabled();
@@ -132,9 +134,9 @@ fn files(config: &PluginConfig) -> [Option<FileState>; 2] {
 }
 
 impl Plugins {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, roster: &Roster) -> Self {
         let limits = config.wasm.limits();
-        let hosted = config.plugins.iter().map(|plugin| Hosted::new(plugin, &limits)).collect();
+        let hosted = config.plugins.iter().map(|plugin| Hosted::new(plugin, &limits, roster)).collect();
         Self { hosted, retiring: Vec::new() }
     }
 
@@ -178,7 +180,7 @@ impl Plugins {
                 next.push(Ok(place));
                 continue;
             }
-            let mut new = Hosted::new(plugin, &limits);
+            let mut new = Hosted::new(plugin, &limits, around.roster);
             match new.start(around, &started) {
                 Ok(starts) => count += usize::from(starts),
                 Err(error) => failed.push(format!("`{}` cannot be started: {error}", plugin.alias)),

@@ -316,6 +316,7 @@ const LIMITS: &str = r#"
     max_log_bytes = 267
     max_log_bytes_per_minute = 1_036
     max_queued_events = 13
+    max_queued_bytes = 131_093
     max_module_bytes = 78
     max_compile_time = "17s"
     max_compile_bytes = 33_554_450
@@ -342,6 +343,7 @@ fn every_limit_may_be_set_for_all_plugins_and_for_one() {
         max_log_bytes: 267,
         max_log_bytes_per_minute: 1_036,
         max_queued_events: 13,
+        max_queued_bytes: 131_093,
         max_module_bytes: 78,
         max_compile_time: Duration::from_secs(17),
         max_compile_bytes: 33_554_450,

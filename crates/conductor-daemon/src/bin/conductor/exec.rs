@@ -22,6 +22,7 @@ use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
 
 use crate::exit::{Failure, Status};
+use crate::logging;
 use recording::Recording;
 use report::Report;
 
@@ -86,10 +87,10 @@ pub(crate) fn exec(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fai
         None => Config::load_or_default(&paths.config_file(), paths)?,
     };
     if arguments.unsigned_ok {
-        eprintln!(
+        logging::say(&format!(
             "warning: --unsigned-ok: {} may run although nobody vouches for it",
             terminal(&arguments.plugin.to_string_lossy())
-        );
+        ));
     }
     let ports = Arc::new(MidiPorts::new(&config.outputs, Vec::new()));
     let devices = hosting::devices(Arc::clone(&ports) as _, Devices::default().midi_inputs);
@@ -106,6 +107,8 @@ pub(crate) fn exec(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fai
     let host = host.map_err(|error| Failure::of_host(error, Status::Refused))?;
     let report = call(&host, arguments, max_input, record.as_ref())?;
     ports.flush();
+    // What was logged on the way stands before the report.
+    logging::flush();
     report.write(arguments.json, arguments.action.is_none()).map_err(Failure::failed)?;
     Ok(report.status().into())
 }

@@ -7,6 +7,8 @@ use conductor_core::HostError;
 use conductor_daemon::config::ConfigError;
 use conductor_daemon::daemon::RunError;
 
+use crate::logging;
+
 /// Exit statuses of `conductor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -74,9 +76,9 @@ impl Failure {
 
     /// Writes the words; returns the status.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("error: {}", self.message);
+        logging::say(&format!("error: {}", self.message));
         if let Some(hint) = &self.hint {
-            eprintln!("hint: {hint}");
+            logging::say(&format!("hint: {hint}"));
         }
         self.status.into()
     }
