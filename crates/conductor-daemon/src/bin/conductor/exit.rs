@@ -22,6 +22,10 @@ pub(crate) enum Status {
     Stopped = 3,
     /// The plugin was refused before it ran.
     Refused = 4,
+    /// What `exec` had to say could not be written to standard output.
+    Output = 5,
+    /// A signal ended `exec` before the call was over.
+    Interrupted = 6,
 }
 
 impl From<Status> for ExitCode {
@@ -47,6 +51,12 @@ impl Failure {
     /// The command line or the configuration cannot be used.
     pub(crate) fn usage(error: impl Display) -> Self {
         Self { status: Status::Usage, message: error.to_string(), hint: None }
+    }
+
+    /// What was to go to standard output could not be written.
+    pub(crate) fn output(error: impl Display) -> Self {
+        let message = format!("the report cannot be written to standard output: {error}");
+        Self { status: Status::Output, message, hint: None }
     }
 
     /// The daemon could not run.

@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     let paths = Paths::from_environment().map_err(Failure::usage);
     let outcome = paths.and_then(|paths| match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &paths),
-        Command::Exec(arguments) => exec::exec(&arguments, &paths),
+        Command::Exec(arguments) => exec::exec(*arguments, &paths),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &paths),
         Command::Worker | Command::Launch => Ok(Status::Usage.into()),
     });
