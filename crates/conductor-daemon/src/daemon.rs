@@ -1,6 +1,7 @@
 //! One run of the daemon: plugins, inputs and outputs from start to a graceful stop.
 
 mod change;
+mod descriptors;
 mod file_state;
 mod inputs;
 mod installed;

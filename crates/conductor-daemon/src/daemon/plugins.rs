@@ -11,7 +11,7 @@ use conductor_core::{Host, Limits};
 use conductor_signing::escape::terminal;
 
 use super::file_state::FileState;
-use super::{RunError, join};
+use super::{RunError, descriptors, join};
 use crate::calls::CallLog;
 use crate::config::{Config, PluginConfig};
 use crate::dispatch::{PluginTotals, Published, Queue, Roster, Runner, StartedPlugin, Tally};
@@ -153,6 +153,10 @@ impl Plugins {
 
     /// Loads all plugins at the same time and waits until each of them is loaded or refused.
     pub(super) fn start(&mut self, around: Surroundings<'_>) -> Result<(), RunError> {
+        let enabled = self.hosted.iter().filter(|plugin| plugin.config.enabled).count();
+        if let Err(lacking) = descriptors::suffice_for(enabled) {
+            tracing::warn!("{lacking}");
+        }
         let (started, waiting) = channel();
         let mut count = 0;
         for plugin in &mut self.hosted {
@@ -175,8 +179,14 @@ impl Plugins {
         let limits = config.wasm.limits();
         let (started, waiting) = channel();
         let (mut next, mut count, mut failed) = (Vec::new(), 0, Vec::new());
-        for plugin in &config.plugins {
-            if let Some(place) = self.hosted.iter().position(|old| !all_anew && old.goes_on_as(plugin)) {
+        let goes_on =
+            |plugin: &PluginConfig| self.hosted.iter().position(|old| !all_anew && old.goes_on_as(plugin));
+        let places: Vec<Option<usize>> = config.plugins.iter().map(goes_on).collect();
+        let is_new = |(plugin, place): &(&PluginConfig, &Option<usize>)| plugin.enabled && place.is_none();
+        let starts = config.plugins.iter().zip(&places).filter(is_new).count();
+        descriptors::suffice_for(starts).map_err(|lacking| vec![lacking])?;
+        for (plugin, place) in config.plugins.iter().zip(places) {
+            if let Some(place) = place {
                 next.push(Ok(place));
                 continue;
             }
