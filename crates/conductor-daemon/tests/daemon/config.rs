@@ -48,6 +48,11 @@ const ONE_FAULT: &[(&str, &str)] = &[
         "2:18: wasm.max_open_files: expected a whole number from 0 to 4294967295",
     ),
     ("[wasm]\nmax_execution_time = \"5\"", "2:22: wasm.max_execution_time: expected seconds as a number, or"),
+    ("[wasm]\nmax_execution_time = 1e10", "2:22: wasm.max_execution_time: expected seconds as a number, or"),
+    (
+        "[[inputs]]\nname = \"c\"\ntype = \"interval\"\nevery = 1e18",
+        "4:9: inputs[0].every: expected seconds as a number, or",
+    ),
     ("[wasm]\nmax_execution_time = nan", "2:22: wasm.max_execution_time: expected a finite number"),
     (
         "[wasm]\nrequire_statement = \"once\"",
