@@ -111,3 +111,48 @@ impl Router {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Body;
+    use crate::mapping::{Mapping, Trigger};
+
+    /// Mappings that know these modes beside the one that they start in, `default`.
+    fn mappings(modes: &[&str]) -> Mappings {
+        let mapping = |mode: Option<&str>, effect: &str| Mapping {
+            line: 1,
+            trigger: Trigger::default(),
+            mode: mode.map(Into::into),
+            effect: Effect::SwitchMode(effect.into()),
+        };
+        let known = modes.iter().map(|mode| mapping(Some(mode), "default"));
+        Mappings::new("default", std::iter::once(mapping(Some("default"), "edit")).chain(known).collect())
+    }
+
+    #[test]
+    fn a_switch_that_a_reload_overtook_sets_no_mode_that_is_not_known() {
+        let input = InputState::new("desk".into());
+        for (after, mode) in [(&["edit"][..], "edit"), (&["other"], "default")] {
+            let router = Router::new(mappings(&["edit"]), &HashMap::new());
+            let before = router.routes();
+            router.replace(mappings(after), &HashMap::new());
+            router.switch(&"edit".into(), &before, &input);
+            assert_eq!(&*router.mode(), mode, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn the_mode_that_is_on_is_not_switched_to() {
+        let input = InputState::new("desk".into());
+        let router = Router::new(mappings(&["edit"]), &HashMap::new());
+        let tick = || Event::now("desk".into(), Body::Tick { count: 0 });
+        router.dispatch(tick(), &input);
+        assert_eq!(&*router.mode(), "edit");
+        let routes = router.routes();
+        router.switch(&"edit".into(), &routes, &input);
+        assert!(Arc::ptr_eq(&routes, &router.routes()), "nothing was put in its place");
+        router.dispatch(tick(), &input);
+        assert_eq!(&*router.mode(), "default");
+    }
+}
