@@ -43,6 +43,9 @@ pub const DEFAULT_MAX_LOG_BYTES: u32 = 64 * 1024;
 pub const DEFAULT_MAX_LOG_BYTES_PER_MINUTE: u64 = 1024 * 1024;
 /// Default of [`Limits::max_queued_events`]; stops a plugin that is slower than its input from filling memory with events.
 pub const DEFAULT_MAX_QUEUED_EVENTS: u32 = 1_024;
+/// Default of [`Limits::max_queued_bytes`]; stops events that are long each, such as system exclusive messages, from filling
+/// memory while a plugin is busy.
+pub const DEFAULT_MAX_QUEUED_BYTES: u64 = 4 * 1024 * 1024;
 /// Default of [`Limits::max_module_bytes`]; stops a file that would not fit into memory, or would keep the compiler busy
 /// for minutes, from being read.
 pub const DEFAULT_MAX_MODULE_BYTES: u64 = 64 * 1024 * 1024;
@@ -118,6 +121,8 @@ pub struct WasmConfig {
     /// Events that wait for a plugin in a program that queues them, such as the daemon. Default
     /// [`DEFAULT_MAX_QUEUED_EVENTS`].
     pub max_queued_events: u32,
+    /// Bytes that these events take together. Default [`DEFAULT_MAX_QUEUED_BYTES`].
+    pub max_queued_bytes: u64,
     /// Bytes of a plugin's file. Default [`DEFAULT_MAX_MODULE_BYTES`].
     pub max_module_bytes: u64,
     /// Step of the wall clock that plugins see, and of the times of their files. Default [`DEFAULT_WALL_CLOCK_STEP`].
@@ -166,6 +171,7 @@ impl Default for WasmConfig {
             max_log_bytes: limits.max_log_bytes,
             max_log_bytes_per_minute: limits.max_log_bytes_per_minute,
             max_queued_events: limits.max_queued_events,
+            max_queued_bytes: limits.max_queued_bytes,
             max_module_bytes: limits.max_module_bytes,
             wall_clock_step: limits.wall_clock_step,
             monotonic_clock_step: limits.monotonic_clock_step,
@@ -210,6 +216,7 @@ impl WasmConfig {
             max_log_bytes: self.max_log_bytes,
             max_log_bytes_per_minute: self.max_log_bytes_per_minute,
             max_queued_events: self.max_queued_events,
+            max_queued_bytes: self.max_queued_bytes,
             max_module_bytes: self.max_module_bytes,
             wall_clock_step: self.wall_clock_step,
             monotonic_clock_step: self.monotonic_clock_step,
@@ -238,6 +245,7 @@ impl WasmConfig {
             max_log_bytes,
             max_log_bytes_per_minute,
             max_queued_events,
+            max_queued_bytes,
             max_module_bytes,
             max_compile_time,
             max_compile_bytes,
@@ -260,6 +268,7 @@ impl WasmConfig {
         self.max_log_bytes = max_log_bytes;
         self.max_log_bytes_per_minute = max_log_bytes_per_minute;
         self.max_queued_events = max_queued_events;
+        self.max_queued_bytes = max_queued_bytes;
         self.max_module_bytes = max_module_bytes;
         self.max_compile_time = max_compile_time;
         self.max_compile_bytes = max_compile_bytes;
@@ -302,6 +311,8 @@ pub struct Limits {
     pub max_log_bytes_per_minute: u64,
     /// Events that wait for the plugin.
     pub max_queued_events: u32,
+    /// Bytes that these events take together.
+    pub max_queued_bytes: u64,
     /// Bytes of the plugin's file.
     pub max_module_bytes: u64,
     /// Step of the wall clock that the plugin sees, and of the times of its files.
@@ -336,6 +347,8 @@ impl Limits {
         max_log_bytes: 256,
         max_log_bytes_per_minute: 1024,
         max_queued_events: 1,
+        // Room for the longest event of any input.
+        max_queued_bytes: 128 * 1024,
         max_module_bytes: 64,
         wall_clock_step: Duration::from_nanos(1),
         monotonic_clock_step: Duration::from_nanos(1),
@@ -363,6 +376,7 @@ impl Default for Limits {
             max_log_bytes: DEFAULT_MAX_LOG_BYTES,
             max_log_bytes_per_minute: DEFAULT_MAX_LOG_BYTES_PER_MINUTE,
             max_queued_events: DEFAULT_MAX_QUEUED_EVENTS,
+            max_queued_bytes: DEFAULT_MAX_QUEUED_BYTES,
             max_module_bytes: DEFAULT_MAX_MODULE_BYTES,
             wall_clock_step: DEFAULT_WALL_CLOCK_STEP,
             monotonic_clock_step: DEFAULT_MONOTONIC_CLOCK_STEP,

@@ -39,6 +39,8 @@ pub enum Limit {
     LogRate,
     /// `max_queued_events`: events that wait for the plugin.
     QueuedEvents,
+    /// `max_queued_bytes`: bytes of these events.
+    QueuedBytes,
     /// `max_compile_time`: processor time of compiling in a worker process.
     CompileTime,
     /// `max_compile_bytes`: memory of a worker process that compiles.
@@ -67,6 +69,7 @@ impl Limit {
             Self::LogBytes => "max_log_bytes",
             Self::LogRate => "max_log_bytes_per_minute",
             Self::QueuedEvents => "max_queued_events",
+            Self::QueuedBytes => "max_queued_bytes",
             Self::CompileTime => "max_compile_time",
             Self::CompileBytes => "max_compile_bytes",
             Self::ModuleBytes => "max_module_bytes",
@@ -92,6 +95,7 @@ impl fmt::Display for Limit {
             Self::LogBytes => "log limit exceeded",
             Self::LogRate => "log limit of a minute exceeded",
             Self::QueuedEvents => "too many events queued",
+            Self::QueuedBytes => "too many bytes of events queued",
             Self::CompileTime => "compilation takes too long",
             Self::CompileBytes => "compilation takes too much memory",
             Self::ModuleBytes => "module too large",

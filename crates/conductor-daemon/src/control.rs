@@ -22,14 +22,14 @@ mod socket;
 pub(crate) use asker::Asker;
 pub use client::{ClientError, ask, follow};
 pub use connection::{EXCHANGE_WAIT, MAX_REQUEST_BYTES};
-pub(crate) use interface::{Answer, Interface};
+pub(crate) use interface::{Answer, Interface, Watched};
 pub use message::{
     ActionStatus, ActivityStatus, AuditStatus, DaemonStatus, EarlierStatus, EventCounts, GrantStatus,
-    Granted, InstalledStatus, KeyRevoked, KeyState, KeyStatus, KeyTrusted, LONG_WAIT, Landlock, Lasts,
-    LimitStatus, PROTOCOL_VERSION, PageAddress, PendingStatus, PluginCounts, PluginDetails, PluginPreview,
-    PluginState, PluginStatus, PublisherStatus, Refusal, RefusalCause, Reloaded, Request, RequestStatus,
-    Response, Resumed, RevocationStatus, RevokeAs, Revoked, SafetyStatus, SafetyTerm, Triggered, TrustWord,
-    WallStatus,
+    Granted, InputStatus, InputWord, InstalledStatus, KeyRevoked, KeyState, KeyStatus, KeyTrusted, LONG_WAIT,
+    Landlock, Lasts, LimitStatus, PROTOCOL_VERSION, PageAddress, PendingStatus, PluginCounts, PluginDetails,
+    PluginPreview, PluginState, PluginStatus, PublisherStatus, Refusal, RefusalCause, Reloaded, Request,
+    RequestStatus, Response, Resumed, RevocationStatus, RevokeAs, Revoked, SafetyStatus, SafetyTerm,
+    Triggered, TrustWord, WallStatus,
 };
 pub(crate) use preview::preview;
 pub use server::MAX_CONNECTIONS;

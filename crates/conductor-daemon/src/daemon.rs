@@ -1,6 +1,7 @@
 //! One run of the daemon: plugins, inputs and outputs from start to a graceful stop.
 
 mod change;
+mod descriptors;
 mod file_state;
 mod inputs;
 mod installed;
@@ -21,10 +22,10 @@ use conductor_core::{AuditLog, Host, HostError, WasmConfig};
 
 use crate::calls::{CallFormat, CallLog};
 use crate::config::{Config, OutputConfig};
-use crate::control::{Interface, Response, Server, SocketError};
+use crate::control::{Interface, Response, Server, SocketError, Watched};
 use crate::dispatch::{PluginTotals, Roster, Router};
 use crate::hosting::{self, Hosting};
-use crate::input::{Emitter, InputError, Taps};
+use crate::input::{Emitter, InputError, Sink, Taps};
 use crate::output::{CurrentPorts, MidiPorts};
 use crate::page::{self, Staging};
 use crate::paths::Paths;
@@ -37,6 +38,9 @@ pub(crate) use trust_watch::check_everyone;
 
 /// Longest wait at the end for calls that are under way or queued; a call is ended by its own limits before that.
 const DRAIN_WAIT: Duration = Duration::from_secs(10);
+
+/// Longest wait at the end for rows of calls that nobody has read yet.
+const ROWS_WAIT: Duration = Duration::from_secs(2);
 
 /// How often the end of all inputs and calls is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -97,7 +101,14 @@ pub fn run(
     };
     let (orders, ordered) = channel();
     let mut daemon = Daemon::new(config, options, hosting, places, calls.clone(), audit, stop);
-    let interface = Interface::new(places, &daemon.audit, &daemon.roster, &daemon.router, &calls, orders);
+    let watched = Watched {
+        audit: Arc::clone(&daemon.audit),
+        roster: Arc::clone(&daemon.roster),
+        router: Arc::clone(&daemon.router),
+        inputs: Arc::clone(daemon.inputs.states()),
+        calls: calls.clone(),
+    };
+    let interface = Interface::new(places, watched, orders);
     let interface = Arc::new(interface);
     let server = Server::start(socket, Arc::clone(&interface));
     let server = server.map_err(|source| RunError::Thread { source })?;
@@ -118,7 +129,7 @@ pub fn run(
     drop(calls);
     drop(interface);
     if let Some(writer) = writer {
-        join(writer, deadline, "the table of calls");
+        join(writer, Instant::now() + ROWS_WAIT, "the table of calls");
     }
     result.map(|()| totals)
 }
@@ -151,19 +162,20 @@ impl<'r> Daemon<'r> {
         audit: Arc<AuditLog>,
         stop: &'r Stop,
     ) -> Self {
-        let plugins = Plugins::new(config);
         let roster = Arc::new(Roster::default());
+        let plugins = Plugins::new(config, &roster);
         roster.set(plugins.published());
         let router = Arc::new(Router::new(config.mappings.clone(), &plugins.queues()));
         let taps = Arc::new(Taps::default());
         taps.set(&config.inputs);
-        let inputs = Inputs::new(Arc::new({
+        let sink: Sink = Arc::new({
             let (router, taps) = (Arc::clone(&router), Arc::clone(&taps));
-            move |event| {
+            move |event, input| {
                 taps.pass(&event);
-                router.dispatch(event);
+                router.dispatch(event, input);
             }
-        }));
+        });
+        let inputs = Inputs::new(sink, &config.inputs);
         let ports = MidiPorts::new(&config.outputs, inputs.jack_ports(&config.inputs));
         let ports = Arc::new(CurrentPorts::new(Arc::new(ports)));
         let config = config.clone();
@@ -198,6 +210,7 @@ impl<'r> Daemon<'r> {
             host: &host,
             roster: &self.roster,
             mappings: &self.config.mappings,
+            roster: &self.roster,
             calls: &self.calls,
             stop: self.stop,
         };
@@ -282,9 +295,6 @@ fn join<T>(thread: JoinHandle<T>, deadline: Instant, what: &str) -> Option<T> {
     }
     ended.ok()
 }
-
-/// Takes an event of an input.
-type Sink = Arc<dyn Fn(crate::event::Event) + Send + Sync>;
 
 /// The ports of the JACK client that events come from.
 type JackPorts = Vec<(Emitter, Option<String>)>;

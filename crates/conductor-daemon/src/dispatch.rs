@@ -4,18 +4,23 @@ mod activity;
 mod plugin_log;
 mod published;
 mod queue;
+mod record;
 mod roster;
 mod runner;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tracing::Level;
+
 use crate::event::Event;
+use crate::input::InputState;
 use crate::mapping::{Effect, Mappings};
 pub(crate) use activity::Sample;
 pub(crate) use published::{Loaded, Phase, Published, Snapshot, Standing};
 pub use queue::Tally;
 pub(crate) use queue::{Cause, Job, Next, Queue};
+pub(crate) use record::Record;
 pub(crate) use roster::Roster;
 pub use runner::PluginTotals;
 pub(crate) use runner::{Runner, StartedPlugin, unfit_mappings};
@@ -69,8 +74,8 @@ impl Router {
         Arc::clone(&self.routes().mode)
     }
 
-    /// Queues every call that `event` triggers. All mappings see the mode in which the event came.
-    pub(crate) fn dispatch(&self, event: Event) {
+    /// Queues every call that `event` of an input triggers. All mappings see the mode in which the event came.
+    pub(crate) fn dispatch(&self, event: Event, input: &InputState) {
         let routes = self.routes();
         let event = Arc::new(event);
         for index in routes.mappings.triggered(&event, &routes.mode) {
@@ -81,18 +86,73 @@ impl Router {
             if let Some(Effect::SwitchMode(next)) =
                 routes.mappings.all().get(index).map(|mapping| &mapping.effect)
             {
-                self.switch(next);
+                self.switch(next, &routes, input);
             }
         }
     }
 
-    fn switch(&self, mode: &Arc<str>) {
-        tracing::info!(mode = &**mode, "switched");
+    /// Switches to a mode that the mappings of `routes` name. To switch to the mode that is on is nothing.
+    fn switch(&self, mode: &Arc<str>, routes: &Arc<Routes>, input: &InputState) {
+        if self.routes().mode == *mode {
+            return;
+        }
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // A reload may have come in between, and what the mappings before it say is not known to those after it.
+        let is_known = Arc::ptr_eq(&held.mappings, &routes.mappings) || held.knows(mode);
+        if held.mode == *mode || !is_known {
+            return;
+        }
         *held = Arc::new(Routes { mode: Arc::clone(mode), ..Routes::clone(&held) });
+        drop(held);
+        input.log(Level::INFO, format_args!("switched to mode {mode}"));
     }
 
     fn routes(&self) -> Arc<Routes> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Body;
+    use crate::mapping::{Mapping, Trigger};
+
+    /// Mappings that know these modes beside the one that they start in, `default`.
+    fn mappings(modes: &[&str]) -> Mappings {
+        let mapping = |mode: Option<&str>, effect: &str| Mapping {
+            line: 1,
+            trigger: Trigger::default(),
+            mode: mode.map(Into::into),
+            effect: Effect::SwitchMode(effect.into()),
+        };
+        let known = modes.iter().map(|mode| mapping(Some(mode), "default"));
+        Mappings::new("default", std::iter::once(mapping(Some("default"), "edit")).chain(known).collect())
+    }
+
+    #[test]
+    fn a_switch_that_a_reload_overtook_sets_no_mode_that_is_not_known() {
+        let input = InputState::new("desk".into());
+        for (after, mode) in [(&["edit"][..], "edit"), (&["other"], "default")] {
+            let router = Router::new(mappings(&["edit"]), &HashMap::new());
+            let before = router.routes();
+            router.replace(mappings(after), &HashMap::new());
+            router.switch(&"edit".into(), &before, &input);
+            assert_eq!(&*router.mode(), mode, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn the_mode_that_is_on_is_not_switched_to() {
+        let input = InputState::new("desk".into());
+        let router = Router::new(mappings(&["edit"]), &HashMap::new());
+        let tick = || Event::now("desk".into(), Body::Tick { count: 0 });
+        router.dispatch(tick(), &input);
+        assert_eq!(&*router.mode(), "edit");
+        let routes = router.routes();
+        router.switch(&"edit".into(), &routes, &input);
+        assert!(Arc::ptr_eq(&routes, &router.routes()), "nothing was put in its place");
+        router.dispatch(tick(), &input);
+        assert_eq!(&*router.mode(), "default");
     }
 }

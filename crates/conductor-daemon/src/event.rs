@@ -1,6 +1,5 @@
 //! What inputs deliver, in one form for all of them.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,6 +7,7 @@ use conductor_abi::Context;
 use conductor_signing::escape::terminal;
 
 use crate::midi::Message;
+use crate::osc_address::Address;
 
 /// Longest piece of an event that is handed to a plugin as text (OSC arguments, system exclusive bytes); a datagram
 /// must not become an event in a queue, or a request, many times its size.
@@ -32,7 +32,7 @@ pub enum Body {
     /// An OSC message came.
     Osc {
         /// Its address.
-        address: String,
+        address: Address,
         /// The text of a JSON array of its arguments, as plugins get it; `None` if that is too long to be handed on.
         arguments: Option<Box<str>>,
         /// The first number among its arguments.
@@ -124,7 +124,7 @@ impl EventKind {
     }
 }
 
-/// A controller whose later value makes an earlier one meaningless.
+/// A continuous controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Controller {
     kind: EventKind,
@@ -153,14 +153,15 @@ impl Event {
         metadata("input", self.input.to_string());
         metadata("event", self.body.kind().name().to_owned());
         match &self.body {
-            Body::Midi(Message::SystemExclusive(bytes)) => {
+            Body::Midi(Message::SystemExclusive(sysex)) => {
+                let bytes = sysex.bytes();
                 metadata("bytes", hex(bytes.get(..MAX_METADATA_BYTES / 2).unwrap_or(bytes)));
             }
             Body::Midi(message) => {
                 (context.channel, context.note, context.velocity, context.cc) = fields(message)
             }
             Body::Osc { address, arguments, .. } => {
-                metadata("address", address.clone());
+                metadata("address", address.as_str().to_owned());
                 match arguments {
                     Some(arguments) => metadata("arguments", arguments.to_string()),
                     None => metadata("arguments_too_long", "true".to_owned()),
@@ -224,20 +225,24 @@ impl Body {
         }
     }
 
-    /// The continuous controller that the event is a value of, if it is one.
+    /// The continuous controller that the event is a value of, if it is one: a later value of it makes this one meaningless,
+    /// unless something in between depends on it.
     #[must_use]
     pub const fn controller(&self) -> Option<Controller> {
         let kind = self.kind();
         match self {
             Self::Midi(message) => match message {
-                Message::KeyPressure { channel, note: number, .. }
-                | Message::ControlChange { channel, cc: number, .. } => {
-                    Some(Controller { kind, channel: *channel, number: *number })
+                Message::ControlChange { channel, cc, .. } if is_continuous(*cc) => {
+                    Some(Controller { kind, channel: *channel, number: *cc })
+                }
+                Message::KeyPressure { channel, note, .. } => {
+                    Some(Controller { kind, channel: *channel, number: *note })
                 }
                 Message::ChannelPressure { channel, .. } | Message::PitchBend { channel, .. } => {
                     Some(Controller { kind, channel: *channel, number: 0 })
                 }
-                Message::NoteOff { .. }
+                Message::ControlChange { .. }
+                | Message::NoteOff { .. }
                 | Message::NoteOn { .. }
                 | Message::ProgramChange { .. }
                 | Message::SystemExclusive(_)
@@ -249,6 +254,51 @@ impl Body {
             Self::Osc { .. } | Self::Tick { .. } | Self::ByHand => None,
         }
     }
+
+    /// Whether the event ends something that would go on without it, such as a note, or is the user's own word. A queue that is
+    /// full makes room for these.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        match self {
+            Self::Midi(message) => match message {
+                Message::NoteOff { .. } | Message::Stop => true,
+                Message::ControlChange { cc, value, .. } => match cc {
+                    // Pedals and switches that are let go.
+                    64..=69 | 80..=83 => *value < 64,
+                    // All sound off, reset all controllers, all notes off and what implies that.
+                    120..=121 | 123..=127 => true,
+                    _ => false,
+                },
+                Message::NoteOn { .. }
+                | Message::KeyPressure { .. }
+                | Message::ProgramChange { .. }
+                | Message::ChannelPressure { .. }
+                | Message::PitchBend { .. }
+                | Message::SystemExclusive(_)
+                | Message::Clock
+                | Message::Start
+                | Message::Continue => false,
+            },
+            Self::ByHand => true,
+            Self::Osc { .. } | Self::Tick { .. } => false,
+        }
+    }
+}
+
+/// Whether a controller is one of those that the MIDI 1.0 specification (table 3) defines as continuous, and whose values mean
+/// the same whatever came before: not banks, data entry and the numbers of parameters, which belong together in their order; not
+/// the fine halves of controllers of 14 bits, which belong to the coarse one before; no pedal, switch or mode; and none that the
+/// specification leaves undefined, which may be a button.
+const fn is_continuous(cc: u8) -> bool {
+    matches!(
+        cc,
+        // Modulation, breath, foot, portamento time.
+        1 | 2 | 4 | 5
+        // Volume, balance, pan, expression, effects.
+        | 7 | 8 | 10..=13
+        // General purpose, sound controllers, depths of effects.
+        | 16..=19 | 70..=79 | 91..=95
+    )
 }
 
 /// Channel, note, velocity and controller of a message.
@@ -278,17 +328,37 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
-impl fmt::Display for Event {
-    /// One line for people, with everything that came from outside escaped.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.body {
-            Body::Midi(message) => write!(f, "{}: {message}", self.input),
+impl Event {
+    /// About what the event takes in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let body = match &self.body {
+            Body::Midi(Message::SystemExclusive(sysex)) => sysex.bytes().len(),
             Body::Osc { address, arguments, .. } => {
-                let arguments = arguments.as_deref().unwrap_or("[too long]");
-                write!(f, "{}: {} {}", self.input, terminal(address), terminal(arguments))
+                address.as_str().len() + arguments.as_ref().map_or(0, |arguments| arguments.len())
             }
-            Body::Tick { count } => write!(f, "{}: tick {count}", self.input),
-            Body::ByHand => write!(f, "{}: by hand", self.input),
+            Body::Midi(_) | Body::Tick { .. } | Body::ByHand => 0,
+        };
+        size_of::<Self>() + body
+    }
+
+    /// One line for people, with everything that came from outside escaped; of what came from outside no more than the first
+    /// `max` bytes are looked at.
+    #[must_use]
+    pub fn in_words(&self, max: usize) -> String {
+        match &self.body {
+            Body::Midi(message) => format!("{}: {message}", self.input),
+            Body::Osc { address, arguments, .. } => {
+                let beginning = |text: &str| {
+                    let shown = text.get(..text.floor_char_boundary(max)).unwrap_or(text);
+                    let more = if shown.len() < text.len() { "…" } else { "" };
+                    format!("{}{more}", terminal(shown))
+                };
+                let arguments = arguments.as_deref().unwrap_or("[too long]");
+                format!("{}: {} {}", self.input, beginning(address.as_str()), beginning(arguments))
+            }
+            Body::Tick { count } => format!("{}: tick {count}", self.input),
+            Body::ByHand => format!("{}: by hand", self.input),
         }
     }
 }
@@ -312,7 +382,7 @@ mod tests {
     fn plugins_see_the_arguments_of_an_osc_message_or_that_they_are_too_long() {
         let context = |arguments: Option<&str>| {
             let body = Body::Osc {
-                address: "/fader".into(),
+                address: Address::new("/fader").expect("short"),
                 arguments: arguments.map(Into::into),
                 value: Some(0.5),
             };

@@ -4,7 +4,9 @@ mod alsa;
 mod interval;
 mod midi_file;
 mod osc;
+mod pace;
 mod raw;
+mod state;
 mod tap;
 
 use std::io;
@@ -18,6 +20,8 @@ use crate::event::{Body, Event};
 use crate::sequencer;
 use crate::stop::Stop;
 
+pub use state::InputState;
+pub(crate) use state::{Condition, InputStates};
 pub(crate) use tap::Taps;
 
 /// How long an input waits before it looks again for a device or file that is gone.
@@ -26,25 +30,34 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Takes the events of one input.
 #[derive(Clone)]
 pub struct Emitter {
-    input: Arc<str>,
-    sink: Arc<dyn Fn(Event) + Send + Sync>,
+    state: Arc<InputState>,
+    sink: Sink,
 }
 
+/// Takes an event of an input; must not block.
+pub type Sink = Arc<dyn Fn(Event, &InputState) + Send + Sync>;
+
 impl Emitter {
-    /// An emitter whose events carry the name `input` and go to `sink`, which must not block.
-    pub fn new(input: Arc<str>, sink: Arc<dyn Fn(Event) + Send + Sync>) -> Self {
-        Self { input, sink }
+    /// An emitter for the events of one input.
+    #[must_use]
+    pub const fn new(state: Arc<InputState>, sink: Sink) -> Self {
+        Self { state, sink }
+    }
+
+    /// How the input is.
+    pub(crate) fn state(&self) -> &InputState {
+        &self.state
     }
 
     /// Name of the input.
     #[must_use]
     pub fn input(&self) -> &str {
-        &self.input
+        self.state.name()
     }
 
     /// Hands on what happened just now.
     pub fn emit(&self, body: Body) {
-        (self.sink)(Event::now(Arc::clone(&self.input), body));
+        (self.sink)(Event::now(Arc::clone(self.state.name()), body), &self.state);
     }
 }
 
@@ -133,10 +146,29 @@ pub enum InputError {
         /// What the parser said.
         cause: String,
     },
+    /// A MIDI file is to be repeated faster than anybody listens.
+    #[error(
+        "{} takes {length:?}, which is too short to be repeated: at least {min:?}; leave out `loop`, or play it slower",
+        path.display()
+    )]
+    ShortLoop {
+        /// The file.
+        path: PathBuf,
+        /// How long it takes at its speed.
+        length: Duration,
+        /// How long it has to take.
+        min: Duration,
+    },
     /// A directory was named where a FIFO or device file is read.
     #[error("{} is a directory", path.display())]
     Directory {
         /// The directory.
+        path: PathBuf,
+    },
+    /// What is neither a FIFO, a device file that is read byte by byte nor a plain file was named where bytes are read.
+    #[error("{} is neither a FIFO, a character device nor a plain file", path.display())]
+    NoStream {
+        /// What was named.
         path: PathBuf,
     },
     /// A UDP port cannot be listened on.

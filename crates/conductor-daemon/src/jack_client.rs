@@ -174,7 +174,7 @@ struct Session {
     wake: Arc<OnceLock<Thread>>,
     beats: Arc<AtomicU64>,
     dropped: Arc<AtomicU64>,
-    dropped_before: u64,
+    dropped_said: u64,
     last_beat: (u64, Instant),
     wires: Vec<Wire>,
 }
@@ -233,8 +233,7 @@ impl Session {
             output.attach(writer);
         }
         let last_beat = (0, Instant::now());
-        let mut session =
-            Self { client, incoming, wake, beats, dropped, dropped_before: 0, last_beat, wires };
+        let mut session = Self { client, incoming, wake, beats, dropped, dropped_said: 0, last_beat, wires };
         session.connect_ports();
         Ok(session)
     }
@@ -248,9 +247,10 @@ impl Session {
             }
         });
         let dropped = self.dropped.load(Ordering::Relaxed);
-        if dropped > self.dropped_before {
+        // Said again when there are twice as many.
+        if dropped > self.dropped_said.saturating_mul(2) {
             tracing::warn!("JACK messages were dropped: {} in all", dropped);
-            self.dropped_before = dropped;
+            self.dropped_said = dropped;
         }
     }
 

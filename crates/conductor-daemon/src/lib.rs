@@ -4,6 +4,7 @@
 
 pub mod actions;
 mod audio;
+mod bounded;
 pub mod calls;
 pub mod config;
 pub mod control;
@@ -15,9 +16,12 @@ pub mod event;
 pub mod hosting;
 pub mod input;
 pub mod jack_client;
+mod log_budget;
+pub mod log_writer;
 pub mod mapping;
 pub mod midi;
 mod nearest;
+pub mod osc_address;
 pub mod output;
 mod page;
 pub mod paths;

@@ -4,10 +4,10 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use conductor_abi::Request;
-use rosc::address::{Matcher, OscAddress};
 use serde_json::Value as Json;
 
 use crate::event::{Body, Event, EventKind, fields};
+use crate::osc_address::Pattern;
 
 /// All mappings, in the order of the configuration.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ pub struct Trigger {
     /// Value of a controller, a pressure, a bend, or the first number of an OSC message.
     pub value: Option<RangeInclusive<f64>>,
     /// OSC address pattern.
-    pub address: Option<Matcher>,
+    pub address: Option<Pattern>,
 }
 
 impl Mappings {
@@ -147,11 +147,9 @@ fn covers<T: PartialOrd>(range: Option<&RangeInclusive<T>>, value: Option<T>) ->
     range.is_none_or(|range| value.is_some_and(|value| range.contains(&value)))
 }
 
-fn address_matches(pattern: &Matcher, body: &Body) -> bool {
+fn address_matches(pattern: &Pattern, body: &Body) -> bool {
     match body {
-        Body::Osc { address, .. } => {
-            OscAddress::new(address.clone()).is_ok_and(|address| pattern.match_address(&address))
-        }
+        Body::Osc { address, .. } => pattern.matches(address),
         Body::Midi(_) | Body::Tick { .. } | Body::ByHand => false,
     }
 }
@@ -160,6 +158,7 @@ fn address_matches(pattern: &Matcher, body: &Body) -> bool {
 mod tests {
     use super::*;
     use crate::midi::Message;
+    use crate::osc_address::Address;
 
     fn event(body: Body) -> Event {
         Event { input: "keys".into(), timestamp: 0, body }
@@ -203,12 +202,13 @@ mod tests {
     #[test]
     fn osc_addresses_are_patterns() {
         let trigger = Trigger {
-            address: Some(Matcher::new("/mixer/*/{fader,mute}").expect("pattern")),
+            address: Some(Pattern::new("/mixer/*/{fader,mute}").expect("pattern")),
             value: Some(0.5..=1.0),
             ..Trigger::default()
         };
         let osc = |address: &str, value: f64| {
-            event(Body::Osc { address: address.into(), arguments: Some("[]".into()), value: Some(value) })
+            let address = Address::new(address).expect("short");
+            event(Body::Osc { address, arguments: Some("[]".into()), value: Some(value) })
         };
         assert!(trigger.matches(&osc("/mixer/3/fader", 0.75)));
         assert!(!trigger.matches(&osc("/mixer/3/fader", 0.25)));

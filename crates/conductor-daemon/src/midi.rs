@@ -3,8 +3,13 @@
 mod parser;
 
 use std::fmt;
+use std::sync::Arc;
 
-pub use parser::{MAX_SYSEX_BYTES, Parser};
+pub use parser::Parser;
+
+/// Longest system exclusive message in bytes, whatever input it comes from; a stream that never sends `F7`, or a file, must not
+/// fill memory.
+pub const MAX_SYSEX_BYTES: usize = 64 * 1024;
 
 /// A message that mappings can react to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +72,7 @@ pub enum Message {
         value: i16,
     },
     /// A system exclusive message without its framing bytes `F0` and `F7`.
-    SystemExclusive(Box<[u8]>),
+    SystemExclusive(Sysex),
     /// One 24th of a quarter note has passed.
     Clock,
     /// The sequence starts at its beginning.
@@ -76,6 +81,24 @@ pub enum Message {
     Continue,
     /// The sequence stops.
     Stop,
+}
+
+/// The bytes of a system exclusive message between `F0` and `F7`. Clones share them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sysex(Arc<[u8]>);
+
+impl Sysex {
+    /// A message of these bytes; `None` if there are more than [`MAX_SYSEX_BYTES`].
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() <= MAX_SYSEX_BYTES).then(|| Self(bytes.into()))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Message {
@@ -105,7 +128,7 @@ impl Message {
                 let value = (value + 8192).cast_unsigned();
                 vec![0xe0 | channel, (value & 0x7f) as u8, (value >> 7) as u8]
             }
-            Self::SystemExclusive(bytes) => [&[0xf0], &bytes[..], &[0xf7]].concat(),
+            Self::SystemExclusive(sysex) => [&[0xf0], sysex.bytes(), &[0xf7]].concat(),
             Self::Clock => vec![0xf8],
             Self::Start => vec![0xfa],
             Self::Continue => vec![0xfb],
@@ -170,7 +193,7 @@ impl fmt::Display for Message {
             Self::ProgramChange { channel, program } => write!(f, "program-change {program} ch {channel}"),
             Self::ChannelPressure { channel, value } => write!(f, "channel-pressure {value} ch {channel}"),
             Self::PitchBend { channel, value } => write!(f, "pitch-bend {value} ch {channel}"),
-            Self::SystemExclusive(bytes) => write!(f, "sysex of {} bytes", bytes.len()),
+            Self::SystemExclusive(sysex) => write!(f, "sysex of {} bytes", sysex.bytes().len()),
             Self::Clock => f.write_str("clock"),
             Self::Start => f.write_str("start"),
             Self::Continue => f.write_str("continue"),

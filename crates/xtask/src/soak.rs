@@ -9,6 +9,7 @@ mod cast;
 mod daemon;
 mod ledger;
 mod machine;
+mod pressure;
 mod process;
 mod report;
 mod statistics;
@@ -30,11 +31,15 @@ use cast::Member;
 use daemon::Daemon;
 use ledger::Ledger;
 use machine::Machine;
+use pressure::Pressure;
 use report::Report;
 use traffic::Traffic;
 
 /// Time before the first sample of memory: buffers fill, and plugins that fail in a row come to rest.
 const WARM_UP: Duration = Duration::from_secs(20);
+
+/// How long the daemon is pressed on after that, with the same events beside it, until it is ended under that load.
+const PRESS_FOR: Duration = Duration::from_secs(30);
 
 /// Between two samples.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
@@ -75,7 +80,7 @@ impl Options {
 
     /// Time after which the daemon ends by itself: twice what it should take, with room for a slow start.
     fn lifetime(&self) -> Duration {
-        2 * (WARM_UP + self.measured()) + Duration::from_secs(300)
+        2 * (WARM_UP + self.measured() + PRESS_FOR) + Duration::from_secs(300)
     }
 
     /// The command line that asks for this.
@@ -121,11 +126,11 @@ fn soak(
     machine: Machine,
     options: &Options,
 ) -> Result<Report, TaskError> {
-    let seconds = (WARM_UP + options.measured() + Duration::from_secs(1)).as_secs();
+    let seconds = (WARM_UP + options.measured() + PRESS_FOR + Duration::from_secs(1)).as_secs();
     let most = u64::from(options.rate) * seconds + u64::from(options.plugins);
     let ledger = Arc::new(Ledger::new(cast, most));
     let mut daemon = Daemon::start(home, &ledger)?;
-    let address = daemon.wait_until_listening()?;
+    let (address, flood) = daemon.wait_until_listening()?;
     let mut traffic = Traffic::new(address, options.rate, cast.len(), Arc::clone(&ledger))?;
     eprintln!("Waiting for an answer of every well-behaved plugin");
     traffic.send_round().map_err(traffic::error)?;
@@ -143,7 +148,7 @@ fn soak(
     eprintln!("Soaking for {} min", options.minutes);
     let mut samples = vec![start];
     let mut watch = Watch::new(&ledger, options.measured());
-    let (_, took) = send(traffic, options.measured(), &mut daemon, |daemon| {
+    let (traffic, took) = send(traffic, options.measured(), &mut daemon, |daemon| {
         watch.look();
         if watch.sample_is_due() {
             samples.push(daemon.sample()?);
@@ -152,14 +157,26 @@ fn soak(
     })?;
     wait_for_rows(&ledger, &mut daemon, PATIENCE)?;
     samples.push(daemon.full_sample()?);
+    ledger.measure_to_here();
+
+    eprintln!("Pressing for {} s, and ending the daemon under that load", PRESS_FOR.as_secs());
+    let mut pressure = Pressure::begin(home, flood)?;
+    send(traffic, PRESS_FOR, &mut daemon, |_| pressure.check().map(drop))?;
+    wait_for_rows(&ledger, &mut daemon, PATIENCE)?;
+    let reloads = pressure.check()?;
+    let mut findings = ledger.findings();
+    findings.pressed.reloads = reloads;
     let command = daemon.line().to_owned();
+    let ending = Instant::now();
     let log = daemon.stop()?;
-    let findings = ledger.findings();
+    let took_to_end = ending.elapsed();
+    drop(pressure);
     Ok(Report {
         machine,
         options_line: options.line(),
         command,
         took,
+        took_to_end,
         cast: cast.to_vec(),
         samples,
         findings,

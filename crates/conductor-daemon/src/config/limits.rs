@@ -39,6 +39,8 @@ pub struct LimitOverrides {
     pub max_log_bytes_per_minute: Option<u64>,
     /// `max_queued_events`.
     pub max_queued_events: Option<u32>,
+    /// `max_queued_bytes`.
+    pub max_queued_bytes: Option<u64>,
     /// `max_module_bytes`.
     pub max_module_bytes: Option<u64>,
     /// `wall_clock_step`.
@@ -75,6 +77,7 @@ impl LimitOverrides {
             max_log_bytes: self.max_log_bytes.unwrap_or(outer.max_log_bytes),
             max_log_bytes_per_minute: self.max_log_bytes_per_minute.unwrap_or(outer.max_log_bytes_per_minute),
             max_queued_events: self.max_queued_events.unwrap_or(outer.max_queued_events),
+            max_queued_bytes: self.max_queued_bytes.unwrap_or(outer.max_queued_bytes),
             max_module_bytes: self.max_module_bytes.unwrap_or(outer.max_module_bytes),
             wall_clock_step: self.wall_clock_step.unwrap_or(outer.wall_clock_step),
             monotonic_clock_step: self.monotonic_clock_step.unwrap_or(outer.monotonic_clock_step),
@@ -115,6 +118,7 @@ pub(super) fn read(table: &Table<'_, '_>) -> LimitOverrides {
             .map(|limit| limit.value),
         max_queued_events: limit(table, "max_queued_events", LEAST.max_queued_events)
             .map(|limit| limit.value),
+        max_queued_bytes: limit(table, "max_queued_bytes", LEAST.max_queued_bytes).map(|limit| limit.value),
         max_module_bytes: limit(table, "max_module_bytes", LEAST.max_module_bytes).map(|limit| limit.value),
         wall_clock_step: step(table, "wall_clock_step"),
         monotonic_clock_step: step(table, "monotonic_clock_step"),

@@ -2,7 +2,6 @@
 
 use std::ops::RangeInclusive;
 
-use rosc::address::Matcher;
 use serde_json::Value as Json;
 use toml::de::DeValue;
 
@@ -14,6 +13,7 @@ use super::unit::{parse_note, parse_range};
 use crate::event::EventKind;
 use crate::mapping::{Effect, Mapping, Mappings, Trigger};
 use crate::nearest::nearest;
+use crate::osc_address::Pattern;
 
 /// Most mappings; every event is compared with each of them.
 const MAX_MAPPINGS: usize = 1024;
@@ -168,11 +168,11 @@ fn read_trigger(table: Table<'_, '_>, inputs: &[ReadInput]) -> Option<Trigger> {
         }),
         address: table
             .parse("address", |pattern: String| {
-                Matcher::new(&pattern).map_err(|_| {
-                    format!("`{pattern}` is not an OSC address pattern, such as `/mixer/*/fader`")
+                Pattern::new(&pattern).map_err(|error| {
+                    format!("`{pattern}` is not an OSC address pattern, such as `/mixer/*/fader`: {error}")
                 })
             })
-            .map(|matcher| matcher.value),
+            .map(|pattern| pattern.value),
     };
     table.finish().then_some(trigger)
 }

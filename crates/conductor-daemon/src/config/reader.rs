@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::Problem;
-use super::unit::parse_duration;
+use super::unit::{duration_of_seconds, parse_duration};
 use crate::nearest::nearest;
 
 /// Most faults that are reported at once; the rest of a wholly broken file says nothing new.
@@ -364,13 +364,12 @@ impl FromToml for f64 {
 }
 
 impl FromToml for Duration {
-    const EXPECTED: &'static str =
-        "seconds as a number, or a string such as \"500ms\" with one of the units us, ms, s, m and h";
+    const EXPECTED: &'static str = "seconds as a number, or a string such as \"500ms\" with one of the units us, ms, s, m and h, at most a day";
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
         let parsed = match value.as_str() {
             Some(text) => parse_duration(text),
-            None => Self::try_from_secs_f64(f64::from_toml(value)?).ok(),
+            None => duration_of_seconds(f64::from_toml(value)?),
         };
         parsed.ok_or_else(|| Unfit::Value(format!("expected {}", Self::EXPECTED)))
     }

@@ -19,7 +19,11 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
         "h" => 3600.0,
         _ => return None,
     };
-    let seconds = number.parse::<f64>().ok()? * scale;
+    duration_of_seconds(number.parse::<f64>().ok()? * scale)
+}
+
+/// So many seconds, if that is a duration that a configuration can name.
+pub(super) fn duration_of_seconds(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= MAX_DURATION)
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 use super::Asker;
 use super::interface::{Answer, Interface, Later};
 use super::message::{Refusal, RefusalCause, Request, Response};
-use crate::calls::{Call, CallRow};
+use crate::calls::{CallRow, Follower};
 
 /// Most bytes of a request with the end of its line; stops a client from filling the daemon's memory. No more than that
 /// is ever read.
@@ -23,6 +23,10 @@ pub const EXCHANGE_WAIT: Duration = Duration::from_secs(3);
 
 /// How often it is looked for an answer that comes later.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Most bytes of rows that are written to one follower before the other clients are looked after again: calls may end as fast as
+/// they are written.
+const MAX_ROW_BYTES: usize = 64 * 1024;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 4096;
@@ -43,7 +47,7 @@ enum Step {
     /// The answer, and how many bytes of it are gone.
     Writing(Vec<u8>, usize),
     /// Calls are told of as they end; what is being written of that, and how many bytes of it are gone.
-    Following(Receiver<Call>, Vec<u8>, usize),
+    Following(Follower, Vec<u8>, usize),
 }
 
 /// What a connection needs next.
@@ -134,6 +138,7 @@ impl Connection {
     }
 
     fn write(&mut self) -> Progress {
+        let mut room = MAX_ROW_BYTES;
         loop {
             let (bytes, written, calls) = match &mut self.step {
                 Step::Writing(bytes, written) => (bytes, written, None),
@@ -149,16 +154,29 @@ impl Connection {
                 }
             }
             let Some(calls) = calls else { return Progress::Over };
-            match calls.try_recv() {
-                Ok(call) => {
-                    *bytes = Response::Event(Some(Box::new(CallRow::from(&call)))).to_line().into_bytes();
-                    *written = 0;
-                }
-                Err(TryRecvError::Empty) if is_open(&mut self.stream) => return Progress::Waits,
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Progress::Over,
+            bytes.clear();
+            *written = 0;
+            let ended = take_rows(calls, bytes, room);
+            room = room.saturating_sub(bytes.len());
+            if bytes.is_empty() {
+                let is_over = ended == Some(TryRecvError::Disconnected) || !is_open(&mut self.stream);
+                return if is_over { Progress::Over } else { Progress::Waits };
             }
         }
     }
+}
+
+/// Takes rows out until there are `room` bytes of them, or says why there are no more.
+fn take_rows(calls: &Follower, bytes: &mut Vec<u8>, room: usize) -> Option<TryRecvError> {
+    while bytes.len() < room {
+        let row = match calls.try_recv() {
+            Ok(row) => row,
+            Err(none) => return Some(none),
+        };
+        let row = Box::new(CallRow::clone(&row));
+        bytes.extend_from_slice(Response::Event(Some(row)).to_line().as_bytes());
+    }
+    None
 }
 
 /// Whether the client is still there. What it says after its request is not looked at.

@@ -13,18 +13,30 @@ use serde_json::Value as Json;
 
 use super::describe::{actions, bounded, describe, names, not_loaded, state};
 use super::message::{
+<<<<<<< HEAD
     AuditStatus, DaemonStatus, EventCounts, Granted, Lasts, LimitStatus, PageAddress, PendingStatus,
     PluginCounts, PluginDetails, PluginState, PluginStatus, Refusal, RefusalCause, Request, Response,
     Resumed, Triggered, WallStatus,
+=======
+    AuditStatus, DaemonStatus, EventCounts, Granted, InputStatus, Lasts, LimitStatus, PageAddress,
+    PendingStatus, PluginCounts, PluginDetails, PluginState, PluginStatus, Refusal, RefusalCause, Request,
+    Response, Resumed, Revoked, Triggered, WallStatus,
+>>>>>>> events
 };
 use super::revocation::Revocation;
 use super::{Asker, approval, keys, log, safety};
 use crate::actions as known_actions;
-use crate::calls::{Call, CallLog};
+use crate::calls::{CallLog, Follower};
 use crate::config::MAX_NAME_BYTES;
+<<<<<<< HEAD
 use crate::daemon::{Change, Order, Places, Turns, check_everyone};
 use crate::dispatch::{Cause, Job, Phase, Published, Roster, Router, Snapshot};
+=======
+use crate::daemon::{Change, Order, Places, Turns};
+use crate::dispatch::{Cause, Job, Phase, Published, Roster, Router, Snapshot, Tally};
+>>>>>>> events
 use crate::event::{Body, Event};
+use crate::input::InputStates;
 use crate::nearest::nearest;
 use crate::page::Access;
 use crate::trust;
@@ -41,14 +53,20 @@ pub(crate) struct Interface {
     places: Places,
     /// What the host puts around plugins on this machine; unknown until there is a host.
     probed: OnceLock<Walls>,
-    audit: Arc<AuditLog>,
-    roster: Arc<Roster>,
-    router: Arc<Router>,
-    calls: CallLog,
+    watched: Watched,
     orders: Sender<Order>,
     turns: Turns,
     /// Who may use the page, if it is served.
     page: OnceLock<Arc<Access>>,
+}
+
+/// What is known about the parts of the daemon, by whom it is asked of.
+pub(crate) struct Watched {
+    pub(crate) audit: Arc<AuditLog>,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) router: Arc<Router>,
+    pub(crate) inputs: Arc<InputStates>,
+    pub(crate) calls: CallLog,
 }
 
 /// An answer, or where it comes from.
@@ -58,7 +76,7 @@ pub(crate) enum Answer {
     /// It comes when something was done.
     Later(Later),
     /// It goes on until nobody reads it.
-    Following(Receiver<Call>),
+    Following(Follower),
 }
 
 /// Where an answer comes from.
@@ -109,22 +127,12 @@ impl Later {
 
 impl Interface {
     /// An interface to a daemon that starts now.
-    pub(crate) fn new(
-        places: &Places,
-        audit: &Arc<AuditLog>,
-        roster: &Arc<Roster>,
-        router: &Arc<Router>,
-        calls: &CallLog,
-        orders: Sender<Order>,
-    ) -> Self {
+    pub(crate) fn new(places: &Places, watched: Watched, orders: Sender<Order>) -> Self {
         Self {
             started: Instant::now(),
             places: places.clone(),
             probed: OnceLock::new(),
-            audit: Arc::clone(audit),
-            roster: Arc::clone(roster),
-            router: Arc::clone(router),
-            calls: calls.clone(),
+            watched,
             orders,
             turns: Turns::default(),
             page: OnceLock::new(),
@@ -152,7 +160,7 @@ impl Interface {
             Request::Status => Response::Status(Box::new(self.status())),
             Request::PluginList => {
                 let now = Instant::now();
-                let plugins = self.roster.all().into_iter();
+                let plugins = self.watched.roster.all().into_iter();
                 let plugins = plugins.map(|plugin| describe(plugin.alias(), plugin.snapshot(), now));
                 Response::PluginList { plugins: plugins.collect() }
             }
@@ -187,17 +195,18 @@ impl Interface {
                     Err(refusal) => Response::Refused(refusal),
                 }
             }
-            Request::Events => return Answer::Following(self.calls.follow()),
+            Request::Events => return Answer::Following(self.watched.calls.follow()),
             Request::PluginPreview { plugin, path } => return self.order(Change::Preview { plugin, path }),
             Request::TrustList => {
                 refusable(keys::list(self.trust_dir()), |keys| Response::TrustList { keys })
             }
             Request::TrustAdd { name, public_key, fingerprint, expires_at } => {
                 let new = keys::New { name, public_key, fingerprint, expires_at };
-                refusable(keys::add(self.trust_dir(), new, &self.audit), Response::TrustAdd)
+                refusable(keys::add(self.trust_dir(), new, &self.watched.audit), Response::TrustAdd)
             }
             Request::TrustRevoke { public_key, reason, kind } => {
                 let revoked =
+<<<<<<< HEAD
                     keys::revoke(self.trust_dir(), &public_key, reason.as_deref(), kind, &self.audit);
                 if revoked.is_ok()
                     && let Err(error) = check_everyone(self.trust_dir(), &self.roster)
@@ -205,10 +214,13 @@ impl Interface {
                     // The watch over the files says so, and what to do about it.
                     tracing::error!("trust cannot be checked: {}", terminal(&error.to_string()));
                 }
+=======
+                    keys::revoke(self.trust_dir(), &public_key, reason.as_deref(), kind, &self.watched.audit);
+>>>>>>> events
                 refusable(revoked, Response::TrustRevoke)
             }
             Request::Audit { last } => {
-                refusable(log::last(self.audit.path(), last), |records| Response::Audit { records })
+                refusable(log::last(self.watched.audit.path(), last), |records| Response::Audit { records })
             }
             Request::Ui => refusable(self.invite(), Response::Ui),
         };
@@ -219,7 +231,7 @@ impl Interface {
     pub(crate) fn fingerprint(&self) -> u64 {
         let now = Instant::now();
         let mut hasher = DefaultHasher::new();
-        for plugin in self.roster.all() {
+        for plugin in self.watched.roster.all() {
             let snapshot = plugin.snapshot();
             if let Phase::Loaded(loaded) = &snapshot.phase {
                 for grant in approval::grants(&loaded.permission) {
@@ -291,7 +303,7 @@ impl Interface {
             let hint = known_actions::hint(&action, loaded.info.manifest.as_ref());
             return Err(Refusal { hint, ..Refusal::new(RefusalCause::UnknownAction, message) });
         }
-        let (event, mode) = (Event::now(BY_HAND.into(), Body::ByHand), self.router.mode());
+        let (event, mode) = (Event::now(BY_HAND.into(), Body::ByHand), self.watched.router.mode());
         let usual = event.context(&mode);
         let context = match context {
             Some(context) => Context {
@@ -323,17 +335,15 @@ impl Interface {
 
     fn status(&self) -> DaemonStatus {
         let now = Instant::now();
-        let snapshots: Vec<Snapshot> = self.roster.all().iter().map(|plugin| plugin.snapshot()).collect();
+        let snapshots: Vec<Snapshot> =
+            self.watched.roster.all().iter().map(|plugin| plugin.snapshot()).collect();
         let mut plugins = PluginCounts::default();
-        let mut events = EventCounts::default();
         for snapshot in &snapshots {
             count(&mut plugins, state(&snapshot.phase, now));
-            events.dispatched += snapshot.calls;
-            events.refused += snapshot.tally.refused;
-            events.coalesced += snapshot.tally.coalesced;
         }
+        let (dispatched, Tally { coalesced, refused }) = self.watched.roster.totals();
         let walls = self.common_walls(&snapshots);
-        let audit = self.audit.head();
+        let audit = self.watched.audit.head();
         let waiting = snapshots.iter().filter_map(|snapshot| match &snapshot.phase {
             Phase::Loaded(loaded) => Some(loaded.permission.pending().len() as u64),
             Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
@@ -349,11 +359,12 @@ impl Interface {
             probed: self.probed.get().and_then(|walls| walls.process).map(WallStatus::from),
             plugins,
             pending: waiting.sum(),
-            events,
+            inputs: self.watched.inputs.all().iter().map(|input| InputStatus::from(&**input)).collect(),
+            events: EventCounts { dispatched, refused, coalesced },
             audit: AuditStatus {
-                file: self.audit.path().to_owned(),
-                records: self.audit.records(),
-                failures: self.audit.failures(),
+                file: self.watched.audit.path().to_owned(),
+                records: self.watched.audit.records(),
+                failures: self.watched.audit.failures(),
                 sequence: audit.sequence,
                 chain: audit.chain.to_string(),
             },
@@ -362,7 +373,20 @@ impl Interface {
 
     /// The plugin that the user calls so.
     fn plugin(&self, alias: &str) -> Result<Arc<Published>, Refusal> {
+<<<<<<< HEAD
         self.roster.find(alias).ok_or_else(|| unknown(alias, &self.roster))
+=======
+        if let Some(plugin) = self.watched.roster.find(alias) {
+            return Ok(plugin);
+        }
+        let plugins = self.watched.roster.all();
+        let known: Vec<&str> = plugins.iter().map(|plugin| plugin.alias()).collect();
+        // The effort grows with the length, and a name of the user's choice is short.
+        let near = if alias.len() <= MAX_NAME_BYTES { nearest(alias, &known) } else { None };
+        let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+        let message = format!("there is no plugin `{}`{hint}", bounded(alias));
+        Err(Refusal::new(RefusalCause::UnknownPlugin, message))
+>>>>>>> events
     }
 
     /// What decides about the plugin that the user calls so, if it is loaded.
@@ -428,7 +452,7 @@ impl Interface {
 
     fn pending(&self) -> Vec<PendingStatus> {
         let mut pending = Vec::new();
-        for plugin in self.roster.all() {
+        for plugin in self.watched.roster.all() {
             let Phase::Loaded(loaded) = plugin.snapshot().phase else { continue };
             let (alias, name) = (plugin.alias().to_owned(), loaded.info.name.as_str().to_owned());
             let trust = bounded(&trust::in_words(&loaded.info.trust));

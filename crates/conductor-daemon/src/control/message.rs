@@ -15,7 +15,9 @@ use conductor_abi::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-pub use daemon::{AuditStatus, DaemonStatus, EventCounts, Landlock, PluginCounts, WallStatus};
+pub use daemon::{
+    AuditStatus, DaemonStatus, EventCounts, InputStatus, InputWord, Landlock, PluginCounts, WallStatus,
+};
 pub use plugin::{
     ActionStatus, ActivityStatus, EarlierStatus, GrantStatus, Granted, LimitStatus, PendingStatus,
     PluginDetails, PluginState, PluginStatus, RequestStatus, Resumed, Revoked, SafetyStatus, SafetyTerm,

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{JackPorts, RunError, Sink, join};
+use super::{JackPorts, RunError, join};
 use crate::config::{InputConfig, InputKind, MidiSource};
-use crate::input::{self, Emitter, InputError, OpenInput};
+use crate::input::{self, Condition, Emitter, InputError, InputState, InputStates, OpenInput, Sink};
 use crate::jack_client::JackClient;
 use crate::output::MidiPorts;
 use crate::stop::Stop;
@@ -18,6 +18,7 @@ const END_WAIT: Duration = Duration::from_secs(2);
 /// A thread for every input, and one for all JACK ports.
 pub(super) struct Inputs {
     sink: Sink,
+    states: Arc<InputStates>,
     opened: Vec<(InputConfig, OpenInput)>,
     running: Vec<Running>,
     jack: Option<(JoinHandle<()>, Stop)>,
@@ -28,8 +29,34 @@ pub(super) struct Inputs {
 /// An input that delivers.
 struct Running {
     config: InputConfig,
+    state: Arc<InputState>,
     stop: Stop,
     thread: JoinHandle<()>,
+}
+
+/// The end of an input's thread, however it comes.
+struct End {
+    state: Arc<InputState>,
+    /// What it came to; none if the thread ended with a bug in this program.
+    condition: Option<Condition>,
+    /// Inputs that end of themselves and have not ended yet, if it is one of them.
+    left: Option<Arc<AtomicUsize>>,
+}
+
+impl End {
+    fn came_to(mut self, condition: Condition) {
+        self.condition = Some(condition);
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let bug = || Condition::Failed { why: "its thread ended with a bug in this program".to_owned() };
+        self.state.is_now(self.condition.take().unwrap_or_else(bug));
+        if let Some(left) = &self.left {
+            left.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
 }
 
 /// The inputs that the JACK client serves, with what each is connected to.
@@ -45,8 +72,15 @@ pub(super) fn jack_inputs(configs: &[InputConfig]) -> impl Iterator<Item = (&Inp
 }
 
 impl Inputs {
-    pub(super) fn new(sink: Sink) -> Self {
-        Self { sink, opened: Vec::new(), running: Vec::new(), jack: None, left: Arc::default() }
+    pub(super) fn new(sink: Sink, configs: &[InputConfig]) -> Self {
+        let states = Arc::new(InputStates::default());
+        states.set(configs);
+        Self { sink, states, opened: Vec::new(), running: Vec::new(), jack: None, left: Arc::default() }
+    }
+
+    /// How each input is.
+    pub(super) const fn states(&self) -> &Arc<InputStates> {
+        &self.states
     }
 
     /// The ports that the JACK client is to have for inputs.
@@ -66,7 +100,7 @@ impl Inputs {
                 Err(source) if config.required => {
                     return Err(RunError::RequiredInput { name: Arc::clone(&config.name), source });
                 }
-                Err(error) => tracing::warn!(input = &*config.name, "unavailable here, because {error}"),
+                Err(error) => self.is_unavailable(config, &error),
             }
         }
         if available == 0 && !configs.is_empty() { Err(RunError::NoInput) } else { Ok(()) }
@@ -90,10 +124,11 @@ impl Inputs {
         Ok(())
     }
 
-    /// Ends the inputs that are not in a configuration, and starts those that are new in it. The others go on.
+    /// Ends the inputs that are not in a configuration, and starts those that are new in it or have failed. The others go on.
     pub(super) fn renew(&mut self, configs: &[InputConfig], ports: &MidiPorts) {
-        let (stay, end): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.running).into_iter().partition(|input| configs.contains(&input.config));
+        self.states.set(configs);
+        let stays = |input: &Running| configs.contains(&input.config) && !input.has_failed();
+        let (stay, end): (Vec<_>, Vec<_>) = std::mem::take(&mut self.running).into_iter().partition(stays);
         self.running = stay;
         end.iter().for_each(|input| input.stop.stop());
         let deadline = Instant::now() + END_WAIT;
@@ -103,8 +138,9 @@ impl Inputs {
         for config in new {
             let opened = open(&config, ports)
                 .map(|input| self.opened.extend(input.map(|input| (config.clone(), input))));
-            if let Err(error) = opened {
-                tracing::warn!(input = &*config.name, "unavailable here, because {error}");
+            match opened {
+                Ok(()) => self.states.of(&config.name).is_now(Condition::Delivers),
+                Err(error) => self.is_unavailable(&config, &error),
             }
         }
         if let Err(error) = self.start(ports) {
@@ -133,26 +169,33 @@ impl Inputs {
     }
 
     fn emitter(&self, config: &InputConfig) -> Emitter {
-        Emitter::new(Arc::clone(&config.name), Arc::clone(&self.sink))
+        Emitter::new(self.states.of(&config.name), Arc::clone(&self.sink))
+    }
+
+    fn is_unavailable(&self, config: &InputConfig, error: &InputError) {
+        tracing::warn!(input = &*config.name, "unavailable here, because {error}");
+        self.states.of(&config.name).is_now(Condition::Failed { why: error.to_string() });
     }
 
     fn start_one(&mut self, config: InputConfig, input: OpenInput) -> Result<(), RunError> {
         let failed = |source| RunError::Thread { source };
-        let (left, emitter) = (Arc::clone(&self.left), self.emitter(&config));
+        let (emitter, state) = (self.emitter(&config), self.states.of(&config.name));
         let stop = Stop::new().map_err(failed)?;
         let stopped = stop.clone();
-        let run = move || {
-            let ends = input.ends();
-            match input.run(&emitter, &stopped) {
-                Ok(()) => tracing::info!(input = emitter.input(), "input ended"),
-                Err(error) => tracing::error!(input = emitter.input(), "input ended: {error}"),
+        let left = input.ends().then(|| Arc::clone(&self.left));
+        let end = End { state: Arc::clone(&state), condition: None, left };
+        let run = move || match input.run(&emitter, &stopped) {
+            Ok(()) => {
+                tracing::info!(input = emitter.input(), "input ended");
+                end.came_to(Condition::Ended);
             }
-            if ends {
-                left.fetch_sub(1, Ordering::SeqCst);
+            Err(error) => {
+                tracing::error!(input = emitter.input(), "input ended: {error}");
+                end.came_to(Condition::Failed { why: error.to_string() });
             }
         };
         let thread = Builder::new().name(config.name.to_string()).spawn(run).map_err(failed)?;
-        self.running.push(Running { config, stop, thread });
+        self.running.push(Running { config, state, stop, thread });
         Ok(())
     }
 
@@ -168,6 +211,11 @@ impl Inputs {
 }
 
 impl Running {
+    /// Whether its thread has ended although nobody told it to and it has no end.
+    fn has_failed(&self) -> bool {
+        matches!(self.state.condition(), Condition::Failed { .. })
+    }
+
     fn join(self, deadline: Instant) {
         join(self.thread, deadline, &format!("the input `{}`", self.config.name));
     }

@@ -11,7 +11,7 @@ use conductor_core::{Host, Limits};
 use conductor_signing::escape::terminal;
 
 use super::file_state::FileState;
-use super::{RunError, join};
+use super::{RunError, descriptors, join};
 use crate::calls::CallLog;
 use crate::config::{Config, PluginConfig};
 use crate::dispatch::{PluginTotals, Published, Queue, Roster, Runner, StartedPlugin, Tally};
@@ -60,6 +60,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) host: &'a Arc<Host>,
     pub(super) roster: &'a Roster,
     pub(super) mappings: &'a Mappings,
+    pub(super) roster: &'a Roster,
     pub(super) calls: &'a CallLog,
     pub(super) stop: &'a Stop,
 }
@@ -79,10 +80,11 @@ pub(super) struct Renewed {
 }
 
 impl Hosted {
-    fn new(config: &PluginConfig, limits: &Limits) -> Self {
+    fn new(config: &PluginConfig, limits: &Limits, roster: &Roster) -> Self {
         let limits = config.limits.apply(*limits);
-        let queue = Arc::new(Queue::new(limits.max_queued_events));
-        let published = Published::new(Arc::clone(&config.alias), Arc::clone(&queue));
+        let record = roster.record(&config.alias);
+        let queue = Arc::new(Queue::new(&limits, Arc::clone(&record)));
+        let published = Published::new(Arc::clone(&config.alias), Arc::clone(&queue), record);
         let published = Arc::new(published.with_limits(limits));
         if !config.enabled {
             published.disabled();
@@ -134,9 +136,9 @@ fn files(config: &PluginConfig) -> [Option<FileState>; 2] {
 }
 
 impl Plugins {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, roster: &Roster) -> Self {
         let limits = config.wasm.limits();
-        let hosted = config.plugins.iter().map(|plugin| Hosted::new(plugin, &limits)).collect();
+        let hosted = config.plugins.iter().map(|plugin| Hosted::new(plugin, &limits, roster)).collect();
         Self { hosted, retiring: Vec::new() }
     }
 
@@ -153,6 +155,10 @@ impl Plugins {
 
     /// Loads all plugins at the same time and waits until each of them is loaded or refused.
     pub(super) fn start(&mut self, around: Surroundings<'_>) -> Result<(), RunError> {
+        let enabled = self.hosted.iter().filter(|plugin| plugin.config.enabled).count();
+        if let Err(lacking) = descriptors::suffice_for(enabled) {
+            tracing::warn!("{lacking}");
+        }
         let (started, waiting) = channel();
         let mut count = 0;
         for plugin in &mut self.hosted {
@@ -175,12 +181,18 @@ impl Plugins {
         let limits = config.wasm.limits();
         let (started, waiting) = channel();
         let (mut next, mut count, mut failed) = (Vec::new(), 0, Vec::new());
-        for plugin in &config.plugins {
-            if let Some(place) = self.hosted.iter().position(|old| !all_anew && old.goes_on_as(plugin)) {
+        let goes_on =
+            |plugin: &PluginConfig| self.hosted.iter().position(|old| !all_anew && old.goes_on_as(plugin));
+        let places: Vec<Option<usize>> = config.plugins.iter().map(goes_on).collect();
+        let is_new = |(plugin, place): &(&PluginConfig, &Option<usize>)| plugin.enabled && place.is_none();
+        let starts = config.plugins.iter().zip(&places).filter(is_new).count();
+        descriptors::suffice_for(starts).map_err(|lacking| vec![lacking])?;
+        for (plugin, place) in config.plugins.iter().zip(places) {
+            if let Some(place) = place {
                 next.push(Ok(place));
                 continue;
             }
-            let mut new = Hosted::new(plugin, &limits);
+            let mut new = Hosted::new(plugin, &limits, around.roster);
             match new.start(around, &started) {
                 Ok(starts) => count += usize::from(starts),
                 Err(error) => failed.push(format!("`{}` cannot be started: {error}", plugin.alias)),

@@ -1,7 +1,5 @@
 //! What one plugin writes to the daemon's log, and what is written there because of it.
 
-mod budget;
-
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +8,8 @@ use conductor_core::{CallReport, Limit, LogSource, Outcome};
 use conductor_signing::escape::terminal;
 use tracing::Level;
 
-use budget::Budget;
+use crate::log_budget::Budget;
+use crate::log_writer::PLUGIN_TARGET;
 
 /// The part of one plugin in the log: so many bytes a minute, with what was dropped said once a minute.
 pub(super) struct PluginLog {
@@ -80,10 +79,10 @@ impl PluginLog {
             return;
         }
         match level {
-            Level::ERROR => tracing::error!(target: "conductor::plugin", plugin, "{text}"),
-            Level::WARN => tracing::warn!(target: "conductor::plugin", plugin, "{text}"),
-            Level::INFO => tracing::info!(target: "conductor::plugin", plugin, "{text}"),
-            Level::DEBUG | Level::TRACE => tracing::debug!(target: "conductor::plugin", plugin, "{text}"),
+            Level::ERROR => tracing::error!(target: PLUGIN_TARGET, plugin, "{text}"),
+            Level::WARN => tracing::warn!(target: PLUGIN_TARGET, plugin, "{text}"),
+            Level::INFO => tracing::info!(target: PLUGIN_TARGET, plugin, "{text}"),
+            Level::DEBUG | Level::TRACE => tracing::debug!(target: PLUGIN_TARGET, plugin, "{text}"),
         }
     }
 
@@ -124,9 +123,9 @@ const fn level(source: LogSource) -> Level {
 /// Whether plugins' lines of `level` are written at all; those that are not cost the plugin nothing.
 fn is_enabled(level: Level) -> bool {
     match level {
-        Level::ERROR => tracing::enabled!(target: "conductor::plugin", Level::ERROR),
-        Level::WARN => tracing::enabled!(target: "conductor::plugin", Level::WARN),
-        Level::INFO => tracing::enabled!(target: "conductor::plugin", Level::INFO),
-        Level::DEBUG | Level::TRACE => tracing::enabled!(target: "conductor::plugin", Level::DEBUG),
+        Level::ERROR => tracing::enabled!(target: PLUGIN_TARGET, Level::ERROR),
+        Level::WARN => tracing::enabled!(target: PLUGIN_TARGET, Level::WARN),
+        Level::INFO => tracing::enabled!(target: PLUGIN_TARGET, Level::INFO),
+        Level::DEBUG | Level::TRACE => tracing::enabled!(target: PLUGIN_TARGET, Level::DEBUG),
     }
 }

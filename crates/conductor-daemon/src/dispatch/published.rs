@@ -2,8 +2,13 @@
 //!
 //! Each plugin has one of these, so that no lock is shared between plugins. A call that went well touches counters only.
 
+<<<<<<< HEAD
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+=======
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+>>>>>>> events
 use std::time::{Duration, Instant};
 
 use conductor_core::{
@@ -11,27 +16,16 @@ use conductor_core::{
 };
 use conductor_signing::{TrustStore, VerifyError};
 
-use super::activity::Activity;
-use super::{Job, Queue, Sample, Tally};
+use super::{Job, Queue, Record, Sample, Tally};
 use crate::refusal;
 
 /// What a plugin is doing, as of its last call.
 pub(crate) struct Published {
     alias: Arc<str>,
     queue: Arc<Queue>,
-    calls: AtomicU64,
-    failures: AtomicU64,
-    /// Fuel that calls used.
-    fuel: AtomicU64,
-    /// Microseconds that calls took.
-    micros: AtomicU64,
-    /// The most memory that the plugin has had so far, in bytes.
-    memory: AtomicU64,
-    activity: Mutex<Activity>,
+    record: Arc<Record>,
     /// What a call may use.
     limits: Option<Limits>,
-    /// Events that the thread took from the queue and made no call of.
-    refused: AtomicU64,
     /// Process identifier of the worker that the last call left; 0 where it left none.
     worker: AtomicU32,
     /// Whether `phase` says something else than that all is well.
@@ -100,18 +94,12 @@ pub(crate) struct Snapshot {
 
 impl Published {
     /// A plugin that is about to be loaded.
-    pub(crate) fn new(alias: Arc<str>, queue: Arc<Queue>) -> Self {
+    pub(crate) fn new(alias: Arc<str>, queue: Arc<Queue>, record: Arc<Record>) -> Self {
         Self {
             alias,
             queue,
-            calls: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            fuel: AtomicU64::new(0),
-            micros: AtomicU64::new(0),
-            memory: AtomicU64::new(0),
-            activity: Mutex::default(),
+            record,
             limits: None,
-            refused: AtomicU64::new(0),
             worker: AtomicU32::new(0),
             in_trouble: AtomicBool::new(false),
             resume_asked: AtomicBool::new(false),
@@ -132,7 +120,6 @@ impl Published {
 
     /// What is known now.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let Tally { coalesced, refused } = self.queue.tally();
         let phase = self.phase().clone();
         let worker_pid = match &phase {
             Phase::Loaded(loaded) => loaded.permission.worker_pid(),
@@ -140,26 +127,20 @@ impl Published {
         };
         Snapshot {
             phase,
-            calls: self.calls.load(Ordering::Relaxed),
-            failures: self.failures.load(Ordering::Relaxed),
-            tally: Tally { coalesced, refused: refused + self.refused.load(Ordering::Relaxed) },
+            calls: self.record.calls(),
+            failures: self.record.failures(),
+            tally: self.record.tally(),
             worker_pid,
-            fuel: self.fuel.load(Ordering::Relaxed),
-            memory: self.memory.load(Ordering::Relaxed),
+            fuel: self.record.fuel(),
+            memory: self.record.memory(),
             limits: self.limits,
-            activity: self.activity().samples(),
+            activity: self.record.samples(),
         }
     }
 
     /// Takes a sample of what the plugin does.
     pub(crate) fn sample(&self) {
-        self.activity().look(Sample {
-            calls: self.calls.load(Ordering::Relaxed),
-            failures: self.failures.load(Ordering::Relaxed),
-            fuel: self.fuel.load(Ordering::Relaxed),
-            micros: self.micros.load(Ordering::Relaxed),
-            memory: self.memory.load(Ordering::Relaxed),
-        });
+        self.record.sample();
     }
 
     /// Asks that the plugin be let back in. It counts as running from now on, and no event that comes later finds it
@@ -263,7 +244,7 @@ impl Published {
 
     /// An event led to no call.
     pub(super) fn event_refused(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.record.refused(1);
     }
 
     /// A call ended.
@@ -275,9 +256,8 @@ impl Published {
             self.changed(None, plugin);
             return;
         }
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.record.called(*outcome == Outcome::Ok);
         if *outcome != Outcome::Ok {
-            self.failures.fetch_add(1, Ordering::Relaxed);
             self.changed(Some(outcome), plugin);
         } else if has_new_worker || self.in_trouble.load(Ordering::Relaxed) {
             self.changed(None, plugin);
@@ -286,10 +266,7 @@ impl Published {
 
     /// A call took so much.
     pub(super) fn measured(&self, report: &CallReport) {
-        let micros = u64::try_from(report.elapsed.as_micros()).unwrap_or(u64::MAX);
-        self.fuel.fetch_add(report.fuel_used, Ordering::Relaxed);
-        self.micros.fetch_add(micros, Ordering::Relaxed);
-        self.memory.fetch_max(report.peak_memory_bytes, Ordering::Relaxed);
+        self.record.measured(report);
     }
 
     /// Publishes what is no counter. `failure` is the call that just failed, if one did.
@@ -312,10 +289,6 @@ impl Published {
                 loaded.last_failure = Some(failure.clone());
             }
         }
-    }
-
-    fn activity(&self) -> MutexGuard<'_, Activity> {
-        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {
@@ -407,7 +380,9 @@ mod tests {
     }
 
     fn published() -> Published {
-        Published::new("fake".into(), Arc::new(Queue::new(8)))
+        let record = Arc::new(Record::default());
+        let queue = Queue::new(&Limits::default(), Arc::clone(&record));
+        Published::new("fake".into(), Arc::new(queue), record)
     }
 
     fn standing(published: &Published) -> (Standing, Option<Outcome>) {

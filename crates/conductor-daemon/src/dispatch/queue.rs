@@ -1,55 +1,18 @@
 //! The events that wait for one plugin.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::mpsc::Sender;
+mod job;
+mod line;
+mod values;
+
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use conductor_abi::Request;
-use conductor_core::CallReport;
+use conductor_core::{Limit, Limits};
 
-use crate::event::{Controller, Event};
-use crate::mapping::Mappings;
+pub(crate) use job::{Cause, Job};
+use line::{Lack, Line};
 
-/// A call to make.
-#[derive(Clone, Debug)]
-pub(crate) struct Job {
-    /// Why it is made.
-    pub(crate) cause: Cause,
-    /// What triggered it.
-    pub(crate) event: Arc<Event>,
-    /// Mode in which the event came.
-    pub(crate) mode: Arc<str>,
-}
-
-/// Why a call is made.
-#[derive(Clone, Debug)]
-pub(crate) enum Cause {
-    /// The event is mapped to it.
-    Mapping {
-        /// The mappings as they were then.
-        mappings: Arc<Mappings>,
-        /// Which of them.
-        index: usize,
-    },
-    /// The user wants it, and waits for what comes of it.
-    Hand {
-        /// What is executed.
-        request: Arc<Request>,
-        /// Where what comes of it goes.
-        reply: Sender<CallReport>,
-    },
-}
-
-impl Job {
-    /// What the plugin is asked; `None` if nothing.
-    pub(crate) fn request(&self) -> Option<Request> {
-        match &self.cause {
-            Cause::Mapping { mappings, index } => mappings.request(*index, &self.event, &self.mode),
-            Cause::Hand { request, .. } => Some(Request::clone(request)),
-        }
-    }
-}
+use super::Record;
 
 /// Events that were not handed to a plugin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,13 +34,16 @@ pub(crate) enum Next {
     End,
 }
 
-/// A queue of at most `max_queued_events`.
+/// A queue of at most `max_queued_events`, which take at most `max_queued_bytes`.
 ///
-/// When it is full, values of a continuous controller that later ones of the same controller make meaningless are
-/// dropped; if there are none, the newest event is refused.
+/// When it is full, values of a continuous controller are dropped that later ones replace. Where there are none, what ends
+/// something, and what the user calls by hand, takes the place of a newest event that does neither; and the input that has the most
+/// events here gives way to one that has fewer, so that no input can keep another out. Otherwise the newest event is refused.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    max: usize,
+    max_events: usize,
+    max_bytes: usize,
+    record: Arc<Record>,
     state: Mutex<State>,
     /// For the plugin's thread: there is something to do.
     to_do: Condvar,
@@ -87,11 +53,7 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    jobs: VecDeque<Job>,
-    /// How many of the jobs are values of a controller.
-    values: usize,
-    /// Whether a value was added since the last pass, so that one may replace another.
-    has_new_values: bool,
+    line: Line,
     /// Whether a job was taken and is still being worked on.
     is_busy: bool,
     /// Whether the thread waits for something to do: waking one that does not is a system call for nothing.
@@ -102,28 +64,59 @@ struct State {
     is_woken: bool,
     is_closed: bool,
     tally: Tally,
+    /// What there was too little of when an event was refused last.
+    lacked: Option<Lack>,
 }
 
 impl Queue {
-    /// An empty queue for at most `max` jobs.
-    pub(crate) fn new(max: u32) -> Self {
+    /// An empty queue.
+    pub(crate) fn new(limits: &Limits, record: Arc<Record>) -> Self {
         let (to_do, idle) = (Condvar::new(), Condvar::new());
-        Self { max: max as usize, state: Mutex::default(), to_do, idle }
+        let max_events = usize::try_from(limits.max_queued_events).unwrap_or(usize::MAX);
+        let max_bytes = usize::try_from(limits.max_queued_bytes).unwrap_or(usize::MAX);
+        Self { max_events, max_bytes, record, state: Mutex::default(), to_do, idle }
     }
 
     /// Adds a job, or counts it as refused and returns `false`. Never waits for the plugin.
     pub(crate) fn push(&self, job: Job) -> bool {
+        let bytes = job.bytes();
         let mut state = self.state();
-        if state.jobs.len() >= self.max && state.can_coalesce(&job) {
-            state.coalesce(&job);
-        }
-        if state.is_closed || state.jobs.len() >= self.max {
-            state.tally.refused += 1;
+        if state.is_closed || !self.make_room(&mut state, &job, bytes) {
+            self.refuse(&mut state, 1);
             return false;
         }
-        state.add(job);
+        state.line.push(job, bytes);
         self.wake_thread(state);
         true
+    }
+
+    /// Drops what gives way to a job of so many bytes, until there is room for it; `false` if too little does.
+    fn make_room(&self, state: &mut State, job: &Job, bytes: usize) -> bool {
+        loop {
+            let lack = if state.line.len() >= self.max_events {
+                Lack::Places
+            } else if state.line.bytes() + bytes > self.max_bytes {
+                Lack::Bytes
+            } else {
+                return true;
+            };
+            // Nothing is dropped for a job that does not fit into an empty queue.
+            if bytes <= self.max_bytes && state.line.coalesce(job) {
+                state.tally.coalesced += 1;
+                self.record.coalesced();
+                continue;
+            }
+            state.lacked = Some(lack);
+            if bytes > self.max_bytes || !state.line.give_way(job, bytes, lack) {
+                return false;
+            }
+            self.refuse(state, 1);
+        }
+    }
+
+    fn refuse(&self, state: &mut State, events: u64) {
+        state.tally.refused += events;
+        self.record.refused(events);
     }
 
     /// Waits for something to do. The job before counts as done.
@@ -137,7 +130,7 @@ impl Queue {
             if std::mem::take(&mut state.is_woken) {
                 return Next::Look;
             }
-            if let Some(job) = state.take() {
+            if let Some(job) = state.line.pop() {
                 state.is_busy = true;
                 return Next::Call(job);
             }
@@ -169,9 +162,9 @@ impl Queue {
         let mut state = self.state();
         state.is_closed = true;
         state.is_busy = false;
-        state.tally.refused += state.jobs.len() as u64;
-        state.jobs.clear();
-        state.values = 0;
+        let waiting = state.line.len() as u64;
+        self.refuse(&mut state, waiting);
+        state.line = Line::default();
         self.idle.notify_all();
         self.wake_thread(state);
     }
@@ -179,7 +172,7 @@ impl Queue {
     /// Waits until nothing waits and nothing is being worked on; `false` if `deadline` comes first.
     pub(crate) fn wait_idle(&self, deadline: Instant) -> bool {
         let mut state = self.state();
-        while state.is_busy || !state.jobs.is_empty() {
+        while state.is_busy || state.line.len() > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -196,6 +189,14 @@ impl Queue {
         self.state().tally
     }
 
+    /// The limit that refused an event last, if one did.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        self.state().lacked.map(|lacked| match lacked {
+            Lack::Places => Limit::QueuedEvents,
+            Lack::Bytes => Limit::QueuedBytes,
+        })
+    }
+
     /// Wakes the plugin's thread, once it can have the lock.
     fn wake_thread(&self, state: MutexGuard<'_, State>) {
         let is_waiting = state.is_waiting;
@@ -210,68 +211,42 @@ impl Queue {
     }
 }
 
-impl State {
-    fn add(&mut self, job: Job) {
-        if key(&job).is_some() {
-            self.values += 1;
-            self.has_new_values = true;
-        }
-        self.jobs.push_back(job);
-    }
-
-    fn take(&mut self) -> Option<Job> {
-        let job = self.jobs.pop_front()?;
-        self.values -= usize::from(key(&job).is_some());
-        Some(job)
-    }
-
-    /// Whether a pass could drop anything. A full queue asks before each pass, because whoever floods it holds the lock
-    /// that the plugin's thread needs.
-    fn can_coalesce(&self, newest: &Job) -> bool {
-        let replaces = |newest| self.jobs.iter().any(|job| key(job) == Some(newest));
-        self.values > 0 && (self.has_new_values || key(newest).is_some_and(replaces))
-    }
-
-    /// Drops every value that a later one, or `newest`, replaces. One pass, from new to old.
-    fn coalesce(&mut self, newest: &Job) {
-        let mut later = HashSet::new();
-        later.extend(key(newest));
-        let from_new_to_old = self.jobs.iter().rev();
-        let kept: Vec<bool> =
-            from_new_to_old.map(|job| key(job).is_none_or(|key| later.insert(key))).collect();
-        let dropped = kept.iter().filter(|kept| !**kept).count();
-        let mut kept = kept.into_iter().rev();
-        self.jobs.retain(|_| kept.next().unwrap_or(true));
-        self.values -= dropped;
-        self.tally.coalesced += dropped as u64;
-        self.has_new_values = false;
-    }
-}
-
-/// What a later job must have in common with a value to replace it.
-fn key(job: &Job) -> Option<(*const Mappings, usize, Controller, &str, &str)> {
-    let Cause::Mapping { mappings, index } = &job.cause else { return None };
-    let controller = job.event.body.controller()?;
-    Some((Arc::as_ptr(mappings), *index, controller, &job.event.input, &job.mode))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::LazyLock;
+    use std::sync::mpsc::channel;
     use std::time::Duration;
 
+    use conductor_abi::{Context, Request};
+    use serde_json::Value as Json;
+
     use super::*;
-    use crate::event::Body;
-    use crate::midi::Message;
+    use crate::event::{Body, Event};
+    use crate::mapping::Mappings;
+    use crate::midi::{Message, Sysex};
 
     const MAX: u32 = 1_024;
 
-    fn job(message: Message) -> Job {
-        let event = Event { input: "keys".into(), timestamp: 0, body: Body::Midi(message) };
+    fn queue() -> Queue {
+        of_at_most(MAX, u64::MAX)
+    }
+
+    fn of_at_most(max_queued_events: u32, max_queued_bytes: u64) -> Queue {
+        let limits = Limits { max_queued_events, max_queued_bytes, ..Limits::default() };
+        Queue::new(&limits, Arc::default())
+    }
+
+    fn from(input: &str, body: Body) -> Job {
         static MAPPINGS: LazyLock<Arc<Mappings>> =
             LazyLock::new(|| Arc::new(Mappings::new("default", Vec::new())));
-        let mappings = Arc::clone(&MAPPINGS);
-        Job { cause: Cause::Mapping { mappings, index: 0 }, event: Arc::new(event), mode: "default".into() }
+        static MODE: LazyLock<Arc<str>> = LazyLock::new(|| "default".into());
+        let cause = Cause::Mapping { mappings: Arc::clone(&MAPPINGS), index: 0 };
+        let event = Arc::new(Event { input: input.into(), timestamp: 0, body });
+        Job { cause, event, mode: Arc::clone(&MODE) }
+    }
+
+    fn job(message: Message) -> Job {
+        from("keys", Body::Midi(message))
     }
 
     fn cc(cc: u8, value: u8) -> Job {
@@ -280,6 +255,17 @@ mod tests {
 
     fn note(note: u8) -> Job {
         job(Message::NoteOn { channel: 0, note, velocity: 1 })
+    }
+
+    fn off(note: u8) -> Job {
+        job(Message::NoteOff { channel: 0, note, velocity: 0 })
+    }
+
+    fn by_hand() -> Job {
+        let request =
+            Request { action: "a".into(), context: Context::default(), parameters: Json::default() };
+        let cause = Cause::Hand { request: Arc::new(request), reply: channel().0 };
+        Job { cause, ..from("conductorctl", Body::ByHand) }
     }
 
     fn pop(queue: &Queue) -> Option<Job> {
@@ -291,65 +277,149 @@ mod tests {
 
     fn shown(queue: &Queue) -> Vec<String> {
         queue.close();
-        std::iter::from_fn(|| pop(queue)).map(|job| job.event.to_string()).collect()
+        std::iter::from_fn(|| pop(queue)).map(|job| job.event.in_words(100)).collect()
+    }
+
+    fn tally(coalesced: u64, refused: u64) -> Tally {
+        Tally { coalesced, refused }
     }
 
     #[test]
     fn a_full_queue_keeps_only_the_last_value_of_each_controller() {
-        let queue = Queue::new(MAX);
+        let queue = queue();
         queue.push(note(60));
         for value in 0..511 {
             queue.push(cc(1, value.min(127).try_into().expect("value")));
             queue.push(cc(2, value.min(127).try_into().expect("value")));
         }
         queue.push(note(61));
-        assert_eq!(queue.tally(), Tally::default(), "nothing is dropped before it is full");
-        queue.push(cc(2, 5));
-        assert_eq!(queue.tally(), Tally { coalesced: 1021, refused: 0 });
-        let expected = [
-            "keys: note-on C4 vel 1 ch 0",
-            "keys: control-change 1 = 127 ch 0",
-            "keys: note-on C#4 vel 1 ch 0",
-        ];
+        assert_eq!(queue.tally(), tally(0, 0), "nothing is dropped before it is full");
+        for value in 0..100 {
+            assert!(queue.push(cc(7, value)) && queue.push(cc(8, value)));
+        }
+        assert_eq!(queue.tally(), tally(200, 0), "as many as there must be");
+        (0..1018).for_each(|_| assert!(queue.push(note(62))));
+        assert_eq!(queue.tally(), tally(510 * 2 + 99 * 2, 0), "and no more");
         let shown = shown(&queue);
-        assert_eq!(shown[..3], expected);
-        assert_eq!(shown[3..], ["keys: control-change 2 = 5 ch 0"]);
+        let control = |cc, value| format!("keys: control-change {cc} = {value} ch 0");
+        let one = |note: &str| format!("keys: note-on {note} vel 1 ch 0");
+        let expected =
+            [one("C4"), control(1, 127), control(2, 127), one("C#4"), control(7, 99), control(8, 99)];
+        assert_eq!(shown[..6], expected);
+        assert_eq!(shown.len(), 6 + 1018);
+    }
+
+    #[test]
+    fn a_value_is_not_replaced_across_what_depends_on_it() {
+        let queue = of_at_most(4, u64::MAX);
+        for job in [cc(1, 1), note(60), cc(1, 2), note(61)] {
+            assert!(queue.push(job));
+        }
+        assert!(!queue.push(cc(1, 3)), "the value before was heard by a note");
+        assert_eq!(queue.tally(), tally(0, 1));
+        let values = ["1 = 1", "1 = 2"].map(|value| format!("keys: control-change {value} ch 0"));
+        let notes = ["C4", "C#4"].map(|note| format!("keys: note-on {note} vel 1 ch 0"));
+        assert_eq!(shown(&queue), [&values[0], &notes[0], &values[1], &notes[1]].map(String::as_str));
+    }
+
+    #[test]
+    fn what_belongs_together_in_its_order_is_never_taken_apart() {
+        // Bank select, data entry, its halves, increments, parameter numbers, pedals, switches, modes, undefined ones.
+        let others = [0, 32, 6, 38, 96, 97, 98, 99, 100, 101, 33, 64, 66, 80, 84, 88, 3, 20, 102, 120, 127];
+        for number in others {
+            let queue = of_at_most(2, u64::MAX);
+            assert!(queue.push(cc(number, 127)) && queue.push(cc(number, 127)), "{number}");
+            assert_eq!(queue.tally().coalesced, 0);
+            queue.push(cc(number, 127));
+            assert_eq!(queue.tally().coalesced, 0, "{number}");
+        }
+        for number in [1, 2, 4, 5, 7, 8, 10, 11, 12, 13, 16, 19, 70, 79, 91, 95] {
+            let queue = of_at_most(2, u64::MAX);
+            (0..3).for_each(|value| assert!(queue.push(cc(number, value))));
+            assert_eq!(queue.tally(), tally(1, 0), "{number}");
+        }
+    }
+
+    #[test]
+    fn thousands_of_controllers_are_coalesced_one_by_one() {
+        let queue = queue();
+        let value = |number: u32, value| {
+            let channel = u8::try_from(number / 128).expect("channel");
+            let note = u8::try_from(number % 128).expect("note");
+            job(Message::KeyPressure { channel, note, value })
+        };
+        (0..MAX).for_each(|number| assert!(queue.push(value(number, 0))));
+        for round in 1..100 {
+            (0..MAX).rev().for_each(|number| assert!(queue.push(value(number, round))));
+        }
+        assert_eq!(queue.tally(), tally(99 * u64::from(MAX), 0));
+        let waiting = shown(&queue);
+        assert_eq!(waiting.len(), MAX as usize);
+        assert!(waiting.iter().all(|event| event.contains(" 99 ")), "{}", waiting[0]);
     }
 
     #[test]
     fn without_values_to_drop_the_newest_event_is_refused() {
-        let queue = Queue::new(MAX);
+        let queue = queue();
         (0..MAX).for_each(|_| assert!(queue.push(note(60))));
-        queue.push(note(61));
-        queue.push(cc(1, 1));
-        assert_eq!(queue.tally(), Tally { coalesced: 0, refused: 2 });
+        assert!(!queue.push(note(61)) && !queue.push(cc(1, 1)));
+        assert_eq!(queue.tally(), tally(0, 2));
+        assert_eq!(queue.limit(), Some(Limit::QueuedEvents));
         assert_eq!(shown(&queue).len(), MAX as usize);
     }
 
     #[test]
-    fn a_pass_is_made_only_if_it_may_drop_something() {
-        let queue = Queue::new(MAX);
-        (0..MAX - 2).for_each(|_| assert!(queue.push(note(60))));
-        assert!(!queue.state().can_coalesce(&cc(1, 0)), "there are no values");
-        queue.push(cc(1, 0));
-        queue.push(cc(2, 0));
-        assert!(queue.state().can_coalesce(&note(61)), "the new values may be of one controller");
-        queue.push(note(61));
-        assert_eq!(queue.tally(), Tally { coalesced: 0, refused: 1 });
-        assert!(!queue.state().can_coalesce(&note(61)), "nothing has changed since the last pass");
-        assert!(!queue.state().can_coalesce(&cc(3, 0)), "no value of that controller waits");
-        assert!(queue.state().can_coalesce(&cc(1, 1)));
-        queue.push(cc(1, 1));
-        assert_eq!(queue.tally(), Tally { coalesced: 1, refused: 1 });
-        while queue.state().values > 0 {
+    fn an_input_that_floods_gives_way_to_one_that_does_not() {
+        let queue = of_at_most(100, u64::MAX);
+        (0..1000).for_each(|_| _ = queue.push(note(60)));
+        for count in 0..50 {
+            assert!(queue.push(from("clock", Body::Tick { count })), "{count}");
+            assert!(!queue.push(note(61)) || count == 49);
+        }
+        assert!(!queue.push(from("clock", Body::Tick { count: 50 })), "each has its half");
+        let shown = shown(&queue);
+        let ticks: Vec<_> = shown.iter().filter(|event| event.starts_with("clock")).collect();
+        assert_eq!((shown.len(), ticks.len()), (100, 50));
+        assert_eq!(ticks[..2], ["clock: tick 0", "clock: tick 1"], "in their order");
+    }
+
+    #[test]
+    fn what_ends_something_and_calls_by_hand_find_room() {
+        let queue = of_at_most(10, u64::MAX);
+        (0..20).for_each(|_| _ = queue.push(note(60)));
+        for ending in [off(60), job(Message::Stop), cc(64, 0), cc(123, 0), by_hand()] {
+            assert!(queue.push(ending));
+        }
+        assert!(!queue.push(cc(64, 127)) && !queue.push(note(61)));
+        (0..20).for_each(|_| _ = queue.push(off(61)));
+        assert!(queue.push(by_hand()), "a flood of endings is one as well");
+        assert_eq!(shown(&queue).iter().filter(|event| event.contains("by hand")).count(), 2);
+    }
+
+    #[test]
+    fn a_queue_is_bounded_in_bytes_as_well() {
+        let long = |input: &str| {
+            let sysex = Sysex::new(&[1; 60_000]).expect("fits");
+            from(input, Body::Midi(Message::SystemExclusive(sysex)))
+        };
+        let queue = of_at_most(MAX, 200_000);
+        (0..3).for_each(|_| assert!(queue.push(long("keys"))));
+        assert!(!queue.push(long("keys")));
+        assert_eq!((queue.tally(), queue.limit()), (tally(0, 1), Some(Limit::QueuedBytes)));
+        assert!(queue.push(long("drums")), "in place of one of the input that has three");
+        assert!(!queue.push(long("drums")), "in bytes, each has its share");
+        assert!(queue.push(note(60)), "what is small still fits");
+        assert!(!of_at_most(MAX, 1000).push(long("keys")));
+        assert!(queue.state().line.bytes() <= 200_000);
+        while queue.state().line.len() > 0 {
             pop(&queue);
         }
-        assert!(queue.state().jobs.is_empty(), "the last job is a value");
+        assert_eq!(queue.state().line.bytes(), 0);
     }
 
     #[test]
     fn a_queue_is_idle_when_its_last_job_is_done() {
-        let queue = Queue::new(MAX);
+        let queue = queue();
         let soon = || Instant::now() + Duration::from_millis(20);
         assert!(queue.wait_idle(soon()));
         queue.push(note(60));
@@ -363,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_woken_thread_looks_up_once_before_its_next_job() {
-        let queue = Queue::new(MAX);
+        let queue = queue();
         queue.push(note(60));
         queue.wake();
         assert!(matches!(queue.next(), Next::Look));
@@ -374,11 +444,11 @@ mod tests {
 
     #[test]
     fn an_abandoned_queue_refuses() {
-        let queue = Queue::new(MAX);
+        let queue = queue();
         queue.push(note(60));
         queue.abandon();
         queue.push(note(61));
-        assert_eq!(queue.tally(), Tally { coalesced: 0, refused: 2 });
+        assert_eq!(queue.tally(), tally(0, 2));
         assert!(queue.wait_idle(Instant::now()));
     }
 }

@@ -134,7 +134,7 @@ impl Runner {
                 // Said again when there are twice as many.
                 refusals_to_say = refused.saturating_mul(2);
                 let plugin = &*self.config.alias;
-                let limit = Limit::QueuedEvents.key();
+                let limit = self.queue.limit().unwrap_or(Limit::QueuedEvents).key();
                 tracing::warn!(plugin, limit, refused, "the plugin does not keep up with its events");
             }
             let Some(report) = self.call(plugin, &job) else {
@@ -193,11 +193,11 @@ impl Runner {
         let report = plugin.execute(&json);
         if self.calls.is_read() {
             self.calls.record(Call {
-                event: Arc::clone(&job.event),
-                plugin: Arc::clone(&self.config.alias),
-                action: request.action,
-                outcome: report.outcome.clone(),
-                limits_refused: report.limits_refused.clone(),
+                event: &job.event,
+                plugin: &self.config.alias,
+                action: &request.action,
+                outcome: &report.outcome,
+                limits_refused: &report.limits_refused,
                 fuel_used: report.fuel_used,
                 elapsed: report.elapsed,
             });

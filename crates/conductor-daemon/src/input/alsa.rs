@@ -2,7 +2,7 @@
 
 use midir::{MidiInput, MidiInputConnection};
 
-use super::{Emitter, InputError, OpenInput, RETRY_AFTER};
+use super::{Condition, Emitter, InputError, OpenInput, RETRY_AFTER};
 use crate::event::Body;
 use crate::midi::Message;
 use crate::sequencer::{self, CLIENT};
@@ -15,24 +15,21 @@ pub(super) fn open(port: &str) -> Result<OpenInput, InputError> {
     let port = port.to_owned();
     Ok(OpenInput::endless(move |emitter, stop| {
         let mut connection: Option<(String, MidiInputConnection<()>)> = None;
-        let mut said_missing = false;
         loop {
             if let Some((id, _)) = &connection
                 && !is_present(id)?
             {
-                tracing::warn!(input = emitter.input(), "the MIDI port is gone");
+                emitter.state().waits("the MIDI port is gone");
                 connection = None;
             }
             if connection.is_none() {
                 connection = connect(&port, emitter)?;
-                if connection.is_none() && !said_missing {
-                    tracing::warn!(
-                        input = emitter.input(),
-                        port,
-                        "no such MIDI port yet; present are {}",
-                        names()?
-                    );
-                    said_missing = true;
+                if connection.is_none() {
+                    emitter
+                        .state()
+                        .waits(format!("no MIDI port is named like `{port}`; present are {}", names()?));
+                } else {
+                    emitter.state().is_now(Condition::Delivers);
                 }
             }
             if stop.wait_for(RETRY_AFTER) == Wake::Stopped {

@@ -34,15 +34,17 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::input::Emitter;
+    use crate::input::{Emitter, InputState};
     use crate::stop::Stop;
 
     #[test]
     fn ticks_are_counted_and_end() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&seen);
-        let emitter =
-            Emitter::new("clock".into(), Arc::new(move |event| sink.lock().expect("lock").push(event.body)));
+        let emitter = Emitter::new(
+            Arc::new(InputState::new("clock".into())),
+            Arc::new(move |event, _| sink.lock().expect("lock").push(event.body)),
+        );
         let started = Instant::now();
         open(Duration::from_millis(10), Some(3)).run(&emitter, &Stop::new().expect("pipe")).expect("runs");
         assert!(started.elapsed() >= Duration::from_millis(30));

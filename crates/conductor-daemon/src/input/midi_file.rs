@@ -1,52 +1,77 @@
 //! A Standard MIDI File, played at its own tempo.
 
+mod tune;
+
 use std::fs::OpenOptions;
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use midly::{Format, MetaMessage, MidiMessage, Smf, Timing, Track, TrackEventKind};
 use rustix::fs::OFlags;
 
-use super::{InputError, OpenInput};
+use super::pace::Pace;
+use super::{Emitter, InputError, OpenInput};
 use crate::event::Body;
-use crate::midi::Message;
-use crate::stop::Wake;
+use crate::stop::{Stop, Wake};
+use tune::Tune;
 
 /// Largest MIDI file in bytes; a file of the wrong kind must not be read into memory.
 const MAX_MIDI_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Tempo until the file says otherwise: 120 quarter notes a minute, in microseconds per quarter note.
-const DEFAULT_TEMPO: u64 = 500_000;
+/// Shortest tune that may be repeated, at the speed that it is played at; anything shorter is a busy loop, not music.
+const MIN_LOOP: Duration = Duration::from_millis(10);
 
-/// A message and when it is due, in microseconds from the start of the tune.
-type Due = (u64, Message);
+/// Most events in a fiftieth of a second, 51,200 in a second.
+const MAX_AT_ONCE: usize = 1024;
+
+/// How late an event may be before the rest of the tune is put off by as much. What was missed while this process was held, or
+/// its machine was busy, is not made up for in a burst.
+const MAX_LATE: Duration = Duration::from_millis(250);
 
 pub(super) fn open(path: &Path, speed: f64, repeat: bool) -> Result<OpenInput, InputError> {
-    let bytes = read(path)?;
-    let not_midi = |cause: String| InputError::NotMidi { path: path.to_owned(), cause };
-    let tune = schedule(&bytes).map_err(|error| not_midi(error.to_string()))?;
-    let length = tune.last().map_or(0, |(due, _)| *due);
-    if tune.is_empty() {
-        return Err(not_midi("it has no events".into()));
+    let tune = Tune::new(read(path)?)
+        .map_err(|cause| InputError::NotMidi { path: path.to_owned(), cause: cause.to_string() })?;
+    let length = at_speed(tune.length(), speed);
+    if repeat && length < MIN_LOOP {
+        return Err(InputError::ShortLoop { path: path.to_owned(), length, min: MIN_LOOP });
     }
     Ok(OpenInput::new(!repeat, move |emitter, stop| {
         let mut start = Instant::now();
-        loop {
-            for (due, message) in &tune {
-                if stop.wait_until(start + at_speed(*due, speed)) == Wake::Stopped {
-                    return Ok(());
-                }
-                emitter.emit(Body::Midi(message.clone()));
-            }
-            // A tune without length that is repeated would be a busy loop.
-            if !repeat || length == 0 {
-                return Ok(());
-            }
-            start += at_speed(length, speed);
+        let mut pace = Pace::new(MAX_AT_ONCE, start);
+        while play(&tune, speed, &mut start, &mut pace, emitter, stop) == Wake::Elapsed && repeat {
+            start += length;
         }
+        Ok(())
     }))
+}
+
+/// Plays the tune once from `start`, which is put off if need be.
+fn play(
+    tune: &Tune,
+    speed: f64,
+    start: &mut Instant,
+    pace: &mut Pace,
+    emitter: &Emitter,
+    stop: &Stop,
+) -> Wake {
+    for (due, message) in tune.events() {
+        let due = *start + at_speed(due, speed);
+        if stop.wait_until(due) == Wake::Stopped {
+            return Wake::Stopped;
+        }
+        if let Some(room) = pace.next(1, Instant::now())
+            && stop.wait_until(room) == Wake::Stopped
+        {
+            return Wake::Stopped;
+        }
+        let late = Instant::now().saturating_duration_since(due);
+        if late > MAX_LATE {
+            *start += late;
+        }
+        emitter.emit(Body::Midi(message));
+    }
+    if stop.is_stopped() { Wake::Stopped } else { Wake::Elapsed }
 }
 
 /// Reads a plain file; opening never waits, as that of a FIFO without writer would.
@@ -69,173 +94,84 @@ fn at_speed(micros: u64, speed: f64) -> Duration {
     Duration::from_micros(micros).div_f64(speed)
 }
 
-/// All messages of the file with the times that its tempo map gives them, in order.
-fn schedule(bytes: &[u8]) -> Result<Vec<Due>, midly::Error> {
-    let file = Smf::parse(bytes)?;
-    let mut due = Vec::new();
-    match file.header.format {
-        // Tracks are played together, and a tempo in any of them holds for all.
-        Format::SingleTrack | Format::Parallel => {
-            play(&file.tracks, file.header.timing, 0, &mut due);
-        }
-        // Tracks are tunes of their own, played one after the other.
-        Format::Sequential => {
-            let mut start = 0;
-            for track in &file.tracks {
-                start = play(std::slice::from_ref(track), file.header.timing, start, &mut due);
-            }
-        }
-    }
-    Ok(due)
-}
-
-/// Appends the messages of tracks that are played together from `start`; returns when the last of them ends.
-fn play(tracks: &[Track<'_>], timing: Timing, start: u64, due: &mut Vec<Due>) -> u64 {
-    let mut events: Vec<(u64, &TrackEventKind<'_>)> = Vec::new();
-    for track in tracks {
-        let mut tick = 0;
-        for event in track {
-            tick += u64::from(event.delta.as_int());
-            events.push((tick, &event.kind));
-        }
-    }
-    // Stable, so that events at the same tick stay in the order of tracks and within a track.
-    events.sort_by_key(|(tick, _)| *tick);
-
-    let mut clock = Clock::new(timing, start);
-    for (tick, kind) in events {
-        let now = clock.advance_to(tick);
-        match kind {
-            TrackEventKind::Meta(MetaMessage::Tempo(tempo)) => clock.tempo = u64::from(tempo.as_int()),
-            TrackEventKind::Midi { channel, message } => {
-                due.push((now, message_of(channel.as_int(), *message)))
-            }
-            TrackEventKind::SysEx(bytes) => {
-                if let Some((0xf7, bytes)) = bytes.split_last() {
-                    due.push((now, Message::SystemExclusive((*bytes).into())));
-                }
-            }
-            TrackEventKind::Meta(_) | TrackEventKind::Escape(_) => {}
-        }
-    }
-    clock.now()
-}
-
-/// Ticks to microseconds. Fractions are carried along, so long files do not drift.
-struct Clock {
-    timing: Timing,
-    tempo: u64,
-    tick: u64,
-    start: u64,
-    /// Time since `start` in units of `1 / ticks` microseconds (metrical) or in ticks (time code).
-    elapsed: u128,
-}
-
-impl Clock {
-    const fn new(timing: Timing, start: u64) -> Self {
-        Self { timing, tempo: DEFAULT_TEMPO, tick: 0, start, elapsed: 0 }
-    }
-
-    fn advance_to(&mut self, tick: u64) -> u64 {
-        let ticks = u128::from(tick.saturating_sub(self.tick));
-        self.tick = tick;
-        self.elapsed += match self.timing {
-            Timing::Metrical(_) => ticks * u128::from(self.tempo),
-            Timing::Timecode(..) => ticks,
-        };
-        self.now()
-    }
-
-    fn now(&self) -> u64 {
-        let micros = match self.timing {
-            Timing::Metrical(per_quarter) => self.elapsed / u128::from(per_quarter.as_int().max(1)),
-            Timing::Timecode(frames, per_frame) => {
-                let per_second = f64::from(frames.as_f32()) * f64::from(per_frame.max(1));
-                (self.elapsed as f64 * 1e6 / per_second) as u128
-            }
-        };
-        self.start.saturating_add(u64::try_from(micros).unwrap_or(u64::MAX))
-    }
-}
-
-fn message_of(channel: u8, message: MidiMessage) -> Message {
-    match message {
-        MidiMessage::NoteOn { key, vel } if vel.as_int() > 0 => {
-            Message::NoteOn { channel, note: key.as_int(), velocity: vel.as_int() }
-        }
-        MidiMessage::NoteOn { key, vel } | MidiMessage::NoteOff { key, vel } => {
-            Message::NoteOff { channel, note: key.as_int(), velocity: vel.as_int() }
-        }
-        MidiMessage::Aftertouch { key, vel } => {
-            Message::KeyPressure { channel, note: key.as_int(), value: vel.as_int() }
-        }
-        MidiMessage::Controller { controller, value } => {
-            Message::ControlChange { channel, cc: controller.as_int(), value: value.as_int() }
-        }
-        MidiMessage::ProgramChange { program } => {
-            Message::ProgramChange { channel, program: program.as_int() }
-        }
-        MidiMessage::ChannelAftertouch { vel } => Message::ChannelPressure { channel, value: vel.as_int() },
-        MidiMessage::PitchBend { bend } => Message::PitchBend { channel, value: bend.as_int() },
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+
     use midly::num::{u4, u7, u15, u24, u28};
-    use midly::{Fps, Header, TrackEvent};
+    use midly::{Format, Header, MetaMessage, MidiMessage, Smf, Timing, TrackEvent, TrackEventKind};
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
+    use crate::input::InputState;
 
-    fn note(delta: u32, key: u8) -> TrackEvent<'static> {
-        let message = MidiMessage::NoteOn { key: u7::new(key), vel: u7::new(100) };
-        TrackEvent { delta: u28::new(delta), kind: TrackEventKind::Midi { channel: u4::new(0), message } }
-    }
-
-    fn tempo(delta: u32, micros: u32) -> TrackEvent<'static> {
-        let kind = TrackEventKind::Meta(MetaMessage::Tempo(u24::new(micros)));
-        TrackEvent { delta: u28::new(delta), kind }
-    }
-
-    fn times(format: Format, timing: Timing, tracks: Vec<Track<'static>>) -> Vec<(u64, u8)> {
-        let mut bytes = Vec::new();
-        Smf { header: Header { format, timing }, tracks }.write_std(&mut bytes).expect("writes");
-        let due = schedule(&bytes).expect("parses").into_iter();
-        due.map(|(due, message)| {
-            let Message::NoteOn { note, .. } = message else { panic!("unexpected {message}") };
-            (due, note)
-        })
-        .collect()
-    }
-
-    const QUARTER: Timing = Timing::Metrical(u15::new(480));
-
-    #[test]
-    fn a_tempo_in_one_track_holds_for_all() {
-        let tracks = vec![vec![tempo(480, 250_000)], vec![note(0, 60), note(480, 61), note(480, 62)]];
-        assert_eq!(times(Format::Parallel, QUARTER, tracks), [(0, 60), (500_000, 61), (750_000, 62)]);
+    /// Writes a tune of notes, each so many microseconds after the one before.
+    fn write(path: &Path, deltas: &[u32]) {
+        let event = |delta, kind| TrackEvent { delta: u28::new(delta), kind };
+        // A thousand ticks a quarter note and a millisecond a quarter note: a tick is a microsecond.
+        let mut track = vec![event(0, TrackEventKind::Meta(MetaMessage::Tempo(u24::new(1000))))];
+        track.extend(deltas.iter().map(|delta| {
+            let message = MidiMessage::NoteOn { key: u7::new(60), vel: u7::new(100) };
+            event(*delta, TrackEventKind::Midi { channel: u4::new(0), message })
+        }));
+        let header = Header { format: Format::SingleTrack, timing: Timing::Metrical(u15::new(1000)) };
+        Smf { header, tracks: vec![track] }.save(path).expect("written");
     }
 
     #[test]
-    fn sequential_tracks_follow_each_other() {
-        let tracks = vec![vec![tempo(0, 1_000_000), note(480, 60)], vec![note(480, 61)]];
-        assert_eq!(times(Format::Sequential, QUARTER, tracks), [(1_000_000, 60), (1_500_000, 61)]);
+    fn a_loop_of_a_microsecond_is_refused_and_a_short_one_is_not() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("tune.mid");
+        for (deltas, speed, is_played) in [
+            (&[0, 1][..], 1.0, false),
+            (&[0], 1.0, false),
+            (&[0, 9_999], 1.0, false),
+            (&[0, 10_000], 1.0, true),
+            (&[0, 100_000], 11.0, false),
+        ] {
+            write(&path, deltas);
+            let opened = open(&path, speed, true);
+            assert_eq!(opened.is_ok(), is_played, "{deltas:?}");
+            if let Err(error) = opened {
+                assert!(error.to_string().contains("too short to be repeated"), "{error}");
+            }
+            assert!(open(&path, speed, false).is_ok(), "{deltas:?} once");
+        }
     }
 
     #[test]
-    fn time_code_needs_no_tempo() {
-        let timing = Timing::Timecode(Fps::Fps25, 40);
-        let tracks = vec![vec![tempo(0, 1), note(1000, 60), note(500, 61)]];
-        assert_eq!(times(Format::SingleTrack, timing, tracks), [(1_000_000, 60), (1_500_000, 61)]);
-    }
-
-    #[test]
-    fn thirds_do_not_drift() {
-        let track = (0..30_000).map(|_| note(1, 60)).collect();
-        let timing = Timing::Metrical(u15::new(3));
-        let last = times(Format::SingleTrack, timing, vec![track]).last().copied();
-        assert_eq!(last, Some((5_000_000_000, 60)));
+    fn a_flood_at_one_instant_and_a_pause_are_no_bursts() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("tune.mid");
+        // Three times as many as come at once, and the same again a second later.
+        let instant = vec![0; 3 * MAX_AT_ONCE];
+        let deltas = [&instant[..], &[1_000_000], &instant[1..]].concat();
+        write(&path, &deltas);
+        let times = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&times);
+        let first = std::sync::Once::new();
+        let emitter = Emitter::new(
+            Arc::new(InputState::new("tune".into())),
+            Arc::new(move |_, _| {
+                sink.lock().expect("lock").push(Instant::now());
+                // As if the process had been stopped for longer than the whole tune.
+                first.call_once(|| thread::sleep(Duration::from_millis(1500)));
+            }),
+        );
+        let tune = open(&path, 1.0, false).expect("opens");
+        tune.run(&emitter, &Stop::new().expect("pipe")).expect("runs");
+        let times = times.lock().expect("lock");
+        assert_eq!(times.len(), deltas.len());
+        let at = |index: usize| times[index];
+        let half = instant.len();
+        let flood = at(half - 1) - at(1);
+        assert!(
+            flood >= 2 * crate::input::pace::WINDOW - Duration::from_millis(1),
+            "the flood took {flood:?}"
+        );
+        let between = at(half) - at(half - 1);
+        assert!(between >= Duration::from_millis(900), "what was missed is not made up for: {between:?}");
     }
 
     #[test]

@@ -6,9 +6,11 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
 use rosc::OscPacket;
+use tracing::Level;
 
 use super::{Emitter, InputError, OpenInput};
 use crate::event::{Body, MAX_METADATA_BYTES};
+use crate::osc_address::{Address, MAX_ADDRESS_BYTES};
 use crate::stop::{Stop, Wake};
 
 /// Largest datagram in bytes; what UDP over IPv4 can carry.
@@ -21,9 +23,6 @@ const MAX_DEPTH: usize = 8;
 /// Most messages in one datagram, however they are bundled. One datagram has room for 5,000, each of them an event,
 /// which would fill the queue of every plugin that they are mapped to; real bundles hold a few dozen.
 const MAX_MESSAGES: usize = 256;
-
-/// Longest address of a message in bytes; each is kept with its event and matched against every mapping.
-const MAX_ADDRESS_BYTES: usize = 1024;
 
 /// Listens on `address`. Bundles are taken apart and their messages delivered in order, at once: time tags are not
 /// waited for.
@@ -62,31 +61,30 @@ const fn is_passing(kind: io::ErrorKind) -> bool {
 
 fn deliver(datagram: &[u8], emitter: &Emitter) {
     if !is_sound(datagram, MAX_DEPTH, &mut 0) {
-        tracing::debug!(
-            input = emitter.input(),
-            "an OSC packet is unaligned, nests deeper than {MAX_DEPTH} levels or holds more than {MAX_MESSAGES} messages"
+        let why = "is unaligned, nests deeper than";
+        emitter.state().log(
+            Level::DEBUG,
+            format_args!("an OSC packet {why} {MAX_DEPTH} levels or holds more than {MAX_MESSAGES} messages"),
         );
         return;
     }
     match rosc::decoder::decode_udp(datagram) {
         Ok((_, packet)) => deliver_packet(packet, emitter),
-        Err(error) => tracing::debug!(input = emitter.input(), %error, "not an OSC packet"),
+        Err(error) => emitter.state().log(Level::DEBUG, format_args!("not an OSC packet: {error}")),
     }
 }
 
 fn deliver_packet(packet: OscPacket, emitter: &Emitter) {
     match packet {
         OscPacket::Message(message) => {
-            if message.addr.len() > MAX_ADDRESS_BYTES {
-                tracing::debug!(
-                    input = emitter.input(),
-                    "an OSC address is longer than {MAX_ADDRESS_BYTES} bytes"
-                );
+            let Some(address) = Address::new(&message.addr) else {
+                let text = format_args!("an OSC address is longer than {MAX_ADDRESS_BYTES} bytes");
+                emitter.state().log(Level::DEBUG, text);
                 return;
-            }
+            };
             let arguments = arguments::to_text(&message.args, MAX_METADATA_BYTES);
             let value = arguments::first_number(&message.args);
-            emitter.emit(Body::Osc { address: message.addr, arguments, value });
+            emitter.emit(Body::Osc { address, arguments, value });
         }
         OscPacket::Bundle(bundle) => {
             bundle.content.into_iter().for_each(|packet| deliver_packet(packet, emitter))
@@ -143,12 +141,15 @@ mod tests {
     use rosc::{OscBundle, OscMessage, OscTime, OscType};
 
     use super::*;
+    use crate::input::InputState;
 
     fn delivered(datagram: &[u8]) -> Vec<Body> {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&seen);
-        let emitter =
-            Emitter::new("osc".into(), Arc::new(move |event| sink.lock().expect("lock").push(event.body)));
+        let emitter = Emitter::new(
+            Arc::new(InputState::new("osc".into())),
+            Arc::new(move |event, _| sink.lock().expect("lock").push(event.body)),
+        );
         deliver(datagram, &emitter);
         std::mem::take(&mut *seen.lock().expect("lock"))
     }
@@ -167,7 +168,7 @@ mod tests {
         let packet = bundle(vec![message("/a", vec![OscType::Int(1), OscType::String("x".into())]), inner]);
         let bodies = delivered(&rosc::encoder::encode(&packet).expect("encodes"));
         let osc = |address: &str, arguments: &str, value| Body::Osc {
-            address: address.into(),
+            address: Address::new(address).expect("short"),
             arguments: Some(arguments.into()),
             value,
         };
@@ -183,7 +184,8 @@ mod tests {
         let tags = vec![OscType::Bool(true); 60_000];
         for (arguments, value) in [(blob, Some(7.0)), (tags, None)] {
             let datagram = rosc::encoder::encode(&message("/a", arguments)).expect("encodes");
-            let flagged = Body::Osc { address: "/a".into(), arguments: None, value };
+            let address = Address::new("/a").expect("short");
+            let flagged = Body::Osc { address, arguments: None, value };
             assert_eq!(delivered(&datagram), [flagged]);
         }
         let long = format!("/{}", "a".repeat(MAX_ADDRESS_BYTES));

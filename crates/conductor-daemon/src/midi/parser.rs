@@ -1,9 +1,6 @@
 //! Raw MIDI bytes to messages, as they come over a wire.
 
-use super::{Message, data_bytes};
-
-/// Longest system exclusive message in bytes; a stream that never sends `F7` must not fill memory.
-pub const MAX_SYSEX_BYTES: usize = 64 * 1024;
+use super::{MAX_SYSEX_BYTES, Message, Sysex, data_bytes};
 
 /// Turns a stream of bytes into messages, with running status and with real-time bytes in any place, also within
 /// other messages. Bytes that belong to no message are skipped; a system exclusive message longer than
@@ -47,7 +44,7 @@ impl Parser {
 
     fn status(&mut self, byte: u8) -> Option<Message> {
         let ended = match (self.state, byte) {
-            (State::Sysex, 0xf7) => Some(Message::SystemExclusive(self.sysex.as_slice().into())),
+            (State::Sysex, 0xf7) => Sysex::new(&self.sysex).map(Message::SystemExclusive),
             (
                 State::Idle | State::Channel { .. } | State::Common { .. } | State::Sysex | State::Overlong,
                 _,
@@ -129,7 +126,7 @@ mod tests {
     fn real_time_bytes_may_stand_within_any_message() {
         let messages = parse(&[0x90, 0xf8, 60, 0xfa, 100, 0xf0, 1, 0xfc, 2, 0xf7]);
         let note = Message::NoteOn { channel: 0, note: 60, velocity: 100 };
-        let sysex = Message::SystemExclusive([1, 2].into());
+        let sysex = Message::SystemExclusive(Sysex::new(&[1, 2]).expect("fits"));
         assert_eq!(messages, [Message::Clock, Message::Start, note, Message::Stop, sysex]);
     }
 
@@ -152,6 +149,7 @@ mod tests {
         let mut longest = vec![0xf0];
         longest.resize(MAX_SYSEX_BYTES + 1, 1);
         longest.push(0xf7);
-        assert_eq!(parse(&longest), [Message::SystemExclusive(vec![1; MAX_SYSEX_BYTES].into())]);
+        let sysex = Sysex::new(&[1; MAX_SYSEX_BYTES]).expect("fits");
+        assert_eq!(parse(&longest), [Message::SystemExclusive(sysex)]);
     }
 }

@@ -1,8 +1,8 @@
 //! Server-sent events (WHATWG HTML, section 9.2): calls as they end, and that something else has changed.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::Receiver;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::access::{Access, Session};
 use super::connection::Ticket;
-use crate::calls::{Call, CallRow};
+use crate::calls::{CallRow, Follower};
 use crate::control::Interface;
 
 /// How often it is looked for something to tell.
@@ -25,6 +25,9 @@ const DEAF_WAIT: Duration = Duration::from_secs(30);
 
 /// Most calls that are told of at once, the latest; a plugin can end calls faster than a person, or a browser, can read.
 const MAX_AT_ONCE: usize = 50;
+
+/// Most calls that are taken out at one look; the other readers wait meanwhile.
+const MAX_LOOKED_AT: usize = 10_000;
 
 /// Most readers at once, each of which has a buffer of calls; there are not as many sessions.
 const MAX_READERS: usize = 32;
@@ -59,7 +62,7 @@ impl Changes {
 
 /// The events of one reader, for as long as it reads.
 pub(super) struct EventBody {
-    calls: Receiver<Call>,
+    calls: Follower,
     changes: Arc<Changes>,
     /// The number of changes that were told of.
     told: u64,
@@ -71,7 +74,7 @@ pub(super) struct EventBody {
 
 impl EventBody {
     pub(super) fn new(
-        calls: Receiver<Call>,
+        calls: Follower,
         changes: &Arc<Changes>,
         session: (Arc<Access>, Session),
         ticket: &Arc<Ticket>,
@@ -103,10 +106,9 @@ impl EventBody {
             if std::mem::replace(&mut self.told, count) != count {
                 text += "event: changed\ndata: {}\n\n";
             }
-            let calls: Vec<Call> = self.calls.try_iter().collect();
-            for call in calls.get(calls.len().saturating_sub(MAX_AT_ONCE)..).unwrap_or_default() {
+            for row in self.latest() {
                 // Line ends are escaped in JSON, so that it is one line whatever a plugin wrote.
-                let row = serde_json::to_string(&CallRow::from(call)).unwrap_or_default();
+                let row = serde_json::to_string(&*row).unwrap_or_default();
                 text += &format!("event: call\ndata: {row}\n\n");
             }
             if !text.is_empty() {
@@ -115,6 +117,22 @@ impl EventBody {
                 return Poll::Ready(Some(Bytes::from(text)));
             }
         }
+    }
+}
+
+impl EventBody {
+    /// The latest of the calls that ended since the last look.
+    fn latest(&self) -> VecDeque<Arc<CallRow>> {
+        let mut rows = VecDeque::with_capacity(MAX_AT_ONCE);
+        // Calls may end faster than they are taken out here.
+        for _ in 0..MAX_LOOKED_AT {
+            let Ok(row) = self.calls.try_recv() else { break };
+            if rows.len() == MAX_AT_ONCE {
+                rows.pop_front();
+            }
+            rows.push_back(Arc::clone(&row));
+        }
+        rows
     }
 }
 

@@ -48,6 +48,11 @@ const ONE_FAULT: &[(&str, &str)] = &[
         "2:18: wasm.max_open_files: expected a whole number from 0 to 4294967295",
     ),
     ("[wasm]\nmax_execution_time = \"5\"", "2:22: wasm.max_execution_time: expected seconds as a number, or"),
+    ("[wasm]\nmax_execution_time = 1e10", "2:22: wasm.max_execution_time: expected seconds as a number, or"),
+    (
+        "[[inputs]]\nname = \"c\"\ntype = \"interval\"\nevery = 1e18",
+        "4:9: inputs[0].every: expected seconds as a number, or",
+    ),
     ("[wasm]\nmax_execution_time = nan", "2:22: wasm.max_execution_time: expected a finite number"),
     (
         "[wasm]\nrequire_statement = \"once\"",
@@ -316,6 +321,7 @@ const LIMITS: &str = r#"
     max_log_bytes = 267
     max_log_bytes_per_minute = 1_036
     max_queued_events = 13
+    max_queued_bytes = 131_093
     max_module_bytes = 78
     max_compile_time = "17s"
     max_compile_bytes = 33_554_450
@@ -342,6 +348,7 @@ fn every_limit_may_be_set_for_all_plugins_and_for_one() {
         max_log_bytes: 267,
         max_log_bytes_per_minute: 1_036,
         max_queued_events: 13,
+        max_queued_bytes: 131_093,
         max_module_bytes: 78,
         max_compile_time: Duration::from_secs(17),
         max_compile_bytes: 33_554_450,

@@ -1,10 +1,12 @@
 //! `conductor exec`: every exit status, the report, and what reaches the plugin.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 
-use super::scratch::{Ended, Scratch};
+use super::scratch::{Ended, PATIENCE, Scratch};
 use crate::wasm;
 
 fn exec(scratch: &Scratch, module: &Path, arguments: &[&str]) -> Ended {
@@ -251,4 +253,59 @@ fn a_data_directory_that_cannot_be_made_is_told_with_its_cause() {
     let error = ended.stderr.lines().find(|line| line.starts_with("error: ")).expect("error");
     assert!(error.contains("for the plugin: ") && error.contains("os error"), "{ended:?}");
     assert!(ended.stderr.contains("hint: see that the directory"), "{ended:?}");
+}
+
+#[test]
+fn five_when_standard_output_does_not_take_the_report() {
+    let scratch = Scratch::new();
+    let module = wasm::fixture("hostile");
+    let module = module.to_str().expect("path");
+    for more in [&["--json"][..], &[]] {
+        let arguments = [&["exec", module, "--unsigned-ok", "--action", "count"], more].concat();
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        let output = scratch.command(&arguments).stdout(full).output().expect("conductor starts");
+        assert_eq!(output.status.code(), Some(5), "{output:?}");
+        let words = String::from_utf8(output.stderr).expect("text");
+        assert!(words.contains("the report cannot be written to standard output: No space left"), "{words}");
+
+        let mut child = scratch.command(&arguments).spawn().expect("conductor starts");
+        drop(child.stdout.take());
+        assert_eq!(child.wait().expect("ends").code(), Some(5));
+    }
+}
+
+#[test]
+fn six_when_a_signal_ends_the_call_with_its_report() {
+    let scratch = Scratch::new();
+    scratch.config("[wasm]\nmax_fuel = 1_000_000_000_000_000\nmax_execution_time = \"1h\"\n");
+    let module = wasm::fixture("hostile");
+    let arguments = ["exec", module.to_str().expect("path"), "--unsigned-ok", "--json", "--action", "sleep"];
+    let arguments = [&arguments[..], &["--params", r#"{"once_ns": 1000000000000}"#]].concat();
+    let child = scratch.command(&arguments).spawn().expect("conductor starts");
+    let deadline = Instant::now() + PATIENCE;
+    // Its worker is a child of one of its threads.
+    let worker = loop {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", child.id())).expect("threads");
+        let of_thread =
+            |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("children")).ok();
+        let mut workers = threads.flatten().filter_map(of_thread).filter(|list| !list.trim().is_empty());
+        match workers.next() {
+            Some(list) => break list,
+            None => assert!(Instant::now() < deadline, "it starts no worker"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let pid = Pid::from_raw(child.id().try_into().expect("process id")).expect("process id");
+    kill_process(pid, Signal::TERM).expect("signal sent");
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    let report: Json = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!(report["outcome"], "interrupted", "{report}");
+    assert_eq!(report["error"], "ended by a signal before the call was over");
+    for worker in worker.split_whitespace() {
+        while Path::new(&format!("/proc/{worker}/exe")).exists() {
+            assert!(Instant::now() < deadline, "the worker {worker} goes on");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The raw MIDI parser on every stream that a sender may make of a list of messages, and on rubbish.
 
-use conductor_daemon::midi::{MAX_SYSEX_BYTES, Message, Parser};
+use conductor_daemon::midi::{MAX_SYSEX_BYTES, Message, Parser, Sysex};
 use proptest::prelude::*;
 
 /// A message and its bytes after the status byte; real-time messages have none.
@@ -27,7 +27,7 @@ fn message() -> impl Strategy<Value = (Message, u8, Vec<u8>)> {
             (Message::PitchBend { channel, value }, 0xe0 | channel, vec![low, high])
         }),
         prop::collection::vec(data(), 0..40).prop_map(|bytes| {
-            (Message::SystemExclusive(bytes.clone().into()), 0xf0, [bytes, vec![0xf7]].concat())
+            (Message::SystemExclusive(Sysex::new(&bytes).expect("fits")), 0xf0, [bytes, vec![0xf7]].concat())
         }),
     ]
 }
@@ -83,7 +83,8 @@ proptest! {
                 Message::NoteOn { channel, note, velocity } | Message::NoteOff { channel, note, velocity } => {
                     prop_assert!(channel < 16 && note < 128 && velocity < 128);
                 }
-                Message::SystemExclusive(bytes) => {
+                Message::SystemExclusive(sysex) => {
+                    let bytes = sysex.bytes();
                     prop_assert!(bytes.len() <= MAX_SYSEX_BYTES && bytes.iter().all(|byte| *byte < 128));
                 }
                 Message::KeyPressure { .. }

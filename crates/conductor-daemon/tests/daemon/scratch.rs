@@ -118,7 +118,15 @@ impl Scratch {
     pub(crate) fn start_with(&self, more: &[&str], variables: &[(&str, &str)]) -> Daemon {
         let arguments = [&["run", "--events", "--json"], more].concat();
         let mut command = self.command(&arguments);
-        let mut child = command.envs(variables.iter().copied()).spawn().expect("conductor starts");
+        command.envs(variables.iter().copied());
+        self.spawn(command)
+    }
+
+    /// Starts the daemon with a command of the test's own.
+    pub(crate) fn spawn(&self, mut command: Command) -> Daemon {
+        command.current_dir(self.directory.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("conductor starts");
         let calls = lines(child.stdout.take().expect("standard output"));
         let log = lines(child.stderr.take().expect("standard error"));
         Daemon { child, calls, log, seen: Vec::new() }

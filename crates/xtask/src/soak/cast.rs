@@ -13,12 +13,13 @@ use crate::guests::{FIXTURES, Guests, PLUGINS};
 use crate::places::Places;
 use crate::program::Program;
 use crate::scratch::ScratchHome;
+use crate::soak::pressure;
 
 /// Where the key is, without the ending.
 const KEY: &str = ".conductor/soak-key";
 
 /// The configuration, where the daemon looks for it.
-const CONFIG: &str = ".config/conductor/config.toml";
+pub(crate) const CONFIG: &str = ".config/conductor/config.toml";
 
 /// One plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,10 +115,8 @@ pub(crate) fn assemble(
     let public = String::from_utf8_lossy(&home.read(&format!("{KEY}.public"))?).trim().to_owned();
     demand(home, &["trust", "add", &public, "Soak"])?;
     let mut manifests = BTreeMap::new();
-    let mut members = Vec::new();
-    for number in 0..count as usize {
-        let (part, member) = (part(number), member(number));
-        let module = format!("plugins/{}.wasm", member.name);
+    let mut make = |part: &Part, name: &str| -> Result<(), TaskError> {
+        let module = format!("plugins/{name}.wasm");
         home.copy(&part.guests.module(places, part.guest)?, &module)?;
         let manifest = match manifests.get(part.guest) {
             Some(manifest) => manifest,
@@ -126,11 +125,18 @@ pub(crate) fn assemble(
                 manifests.entry(part.guest).or_insert(shown)
             }
         };
-        home.write("plugin.toml", renamed(manifest, &member.name)?.as_bytes())?;
+        home.write("plugin.toml", renamed(manifest, name)?.as_bytes())?;
         demand(home, &["manifest", "add", "--replace", &module, "plugin.toml"])?;
-        demand(home, &signing(&module, KEY))?;
-        members.push(member);
+        demand(home, &signing(&module, KEY)).map(drop)
+    };
+    let members: Vec<Member> = (0..count as usize).map(member).collect();
+    for (number, member) in members.iter().enumerate() {
+        make(part(number), &member.name)?;
     }
+    for name in [pressure::PRESSED, pressure::RELOADED] {
+        make(&hostile("count", ""), name)?;
+    }
+    pressure::prepare(home)?;
     home.write(CONFIG, config(&members, server, lifetime).as_bytes())?;
     Ok(members)
 }
@@ -185,7 +191,7 @@ fn config(members: &[Member], server: SocketAddr, lifetime: Duration) -> String 
              plugin = \"{name}\"\naction = \"{action}\"\nparameters = {{ {parameters} }}\n"
         );
     }
-    text.replace("SERVER", &server.to_string())
+    text.replace("SERVER", &server.to_string()) + &pressure::config()
 }
 
 #[cfg(test)]
@@ -210,8 +216,8 @@ mod tests {
         let members: Vec<Member> = (0..20).map(member).collect();
         let text = config(&members, SocketAddr::from(([127, 0, 0, 1], 8080)), Duration::from_secs(90));
         let table: toml::Table = text.parse().expect("TOML");
-        assert_eq!(table["mappings"].as_array().map(Vec::len), Some(20));
-        assert_eq!(table["plugins"].as_table().map(toml::Table::len), Some(20));
+        assert_eq!(table["mappings"].as_array().map(Vec::len), Some(20 + 3));
+        assert_eq!(table["plugins"].as_table().map(toml::Table::len), Some(20 + 2));
         assert_eq!(table["inputs"][0]["every"].as_str(), Some("90s"));
         assert!(text.contains("Network=127.0.0.1:8080;methods=POST") && !text.contains("SERVER"));
     }

@@ -51,6 +51,7 @@ pub(crate) struct Log {
     pub(crate) levels: BTreeMap<&'static str, u64>,
     refused: Vec<String>,
     address: Option<SocketAddr>,
+    flood: Option<SocketAddr>,
 }
 
 impl Daemon {
@@ -86,14 +87,14 @@ impl Daemon {
         Ok(sample.with_proportional(self.child.id(), &self.children))
     }
 
-    /// Waits until it listens; returns the address.
-    pub(crate) fn wait_until_listening(&mut self) -> Result<SocketAddr, TaskError> {
+    /// Waits until it listens; returns the addresses for events and for floods.
+    pub(crate) fn wait_until_listening(&mut self) -> Result<(SocketAddr, SocketAddr), TaskError> {
         let deadline = Instant::now() + START_PATIENCE;
         loop {
             self.check()?;
             self.children = process::descendants(self.child.id());
-            if let Some(address) = lock(&self.log).address {
-                return Ok(address);
+            if let Log { address: Some(address), flood: Some(flood), .. } = &*lock(&self.log) {
+                return Ok((*address, *flood));
             }
             if Instant::now() >= deadline {
                 return Err(self.complaint("it does not listen"));
@@ -180,7 +181,8 @@ impl Log {
         if line.contains(": refused: ") {
             self.refused.push(line.to_owned());
         } else if line.contains(": listening for OSC ") {
-            self.address = address_in(line);
+            let address = if line.contains("input=\"flood\"") { &mut self.flood } else { &mut self.address };
+            *address = address_in(line);
         }
         if self.last.len() == KEPT_LINES {
             self.last.pop_front();

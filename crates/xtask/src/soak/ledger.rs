@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::soak::cast::Member;
+use crate::soak::pressure::{self, Pressed};
 
 /// Matches rows with events, by the number that both carry. Event `n` is for plugin `n` modulo the number of plugins.
 pub(crate) struct Ledger {
@@ -17,6 +18,8 @@ pub(crate) struct Ledger {
     sent: AtomicU64,
     /// Number of the first event after the warm-up, which no event has while that goes on.
     measured_from: AtomicU64,
+    /// Number of the first event that is not measured any more.
+    measured_to: AtomicU64,
     members: Vec<Member>,
     entries: Mutex<Entries>,
 }
@@ -31,6 +34,7 @@ struct Entries {
     calls: Vec<MeasuredCall>,
     strange: Vec<String>,
     strange_rows: u64,
+    pressed: Pressed,
 }
 
 /// A call of a well-behaved plugin in the measured time.
@@ -52,6 +56,10 @@ pub(crate) struct Findings {
     pub(crate) sent: u64,
     /// Number of the first event after the warm-up.
     pub(crate) measured_from: u64,
+    /// Number of the first event after the measured ones.
+    pub(crate) measured_to: u64,
+    /// What became of the plugin that was pressed on.
+    pub(crate) pressed: Pressed,
     /// Events sent, by plugin.
     pub(crate) sent_by_member: Vec<u64>,
     /// Outcomes by plugin.
@@ -80,6 +88,7 @@ impl Ledger {
             times: std::iter::repeat_with(AtomicU64::default).take(most).collect(),
             sent: AtomicU64::new(0),
             measured_from: AtomicU64::new(u64::MAX),
+            measured_to: AtomicU64::new(u64::MAX),
             members: members.to_vec(),
             entries: Mutex::new(entries),
         }
@@ -99,6 +108,11 @@ impl Ledger {
         self.measured_from.store(self.sent(), Ordering::Relaxed);
     }
 
+    /// Ends the measured time: what is sent from here on only must not be lost.
+    pub(crate) fn measure_to_here(&self) {
+        self.measured_to.store(self.sent(), Ordering::Relaxed);
+    }
+
     /// Events sent so far.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Acquire)
@@ -115,8 +129,12 @@ impl Ledger {
     /// Takes a row of the daemon, which arrived just now.
     pub(crate) fn row(&self, line: &str) {
         let now = nanoseconds(self.started);
-        let read = serde_json::from_str(line).ok().and_then(|row| self.read(&row));
+        let row = serde_json::from_str::<Value>(line).unwrap_or_default();
         let mut entries = self.entries();
+        if row["plugin"] == pressure::PRESSED {
+            return entries.pressed.note(row["event"].as_str().unwrap_or_default());
+        }
+        let read = self.read(&row);
         let Some((number, member, outcome, micros)) = read else {
             return entries.note_strange(line);
         };
@@ -131,7 +149,8 @@ impl Ledger {
         }
         if self.members.get(member).is_some_and(|member| !member.is_hostile) {
             entries.good_rows += 1;
-            if number >= self.measured_from.load(Ordering::Relaxed) {
+            let from = self.measured_from.load(Ordering::Relaxed);
+            if (from..self.measured_to.load(Ordering::Relaxed)).contains(&number) {
                 let sent = self.times.get(number as usize).map_or(now, |time| time.load(Ordering::Relaxed));
                 let latency = Duration::from_nanos(now.saturating_sub(sent)).as_micros();
                 let latency = u32::try_from(latency).unwrap_or(u32::MAX);
@@ -169,6 +188,8 @@ impl Ledger {
         Findings {
             sent,
             measured_from: self.measured_from.load(Ordering::Relaxed),
+            measured_to: self.measured_to.load(Ordering::Relaxed).min(sent),
+            pressed: entries.pressed.clone(),
             sent_by_member: (0..self.members.len()).map(|member| self.sent_to(member, sent)).collect(),
             outcomes: entries.outcomes.clone(),
             calls: std::mem::take(&mut entries.calls),

@@ -7,13 +7,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::error::TaskError;
-use crate::soak::WARM_UP;
 use crate::soak::cast::Member;
 use crate::soak::daemon::Log;
 use crate::soak::ledger::{Findings, MeasuredCall};
 use crate::soak::machine::Machine;
+use crate::soak::pressure::Pressed;
 use crate::soak::process::Sample;
 use crate::soak::statistics::{Quantiles, Spread};
+use crate::soak::{PRESS_FOR, WARM_UP};
 
 /// Plugins whose slowest call is shown, so that a single one that is held up stands out.
 const SLOWEST: usize = 3;
@@ -25,6 +26,8 @@ pub(crate) struct Report {
     pub(crate) command: String,
     /// How long the measured part took.
     pub(crate) took: Duration,
+    /// How long the daemon took to end while it was pressed on.
+    pub(crate) took_to_end: Duration,
     pub(crate) cast: Vec<Member>,
     /// From the end of the warm-up to the end of the soak.
     pub(crate) samples: Vec<Sample>,
@@ -93,6 +96,8 @@ impl Report {
     pub(crate) fn verdict(&self) -> Result<(), TaskError> {
         let good = self.tally(|member| !member.is_hostile);
         let (failed, lost, strange) = (good.failed(), good.unanswered(), self.findings.strange_rows);
+        // The clock of the plugin that is pressed on is as well-behaved as they are.
+        let lost = lost + self.findings.pressed.lost;
         if failed == 0 && lost == 0 && strange == 0 {
             return Ok(());
         }
@@ -115,6 +120,14 @@ impl Report {
             "well_behaved": by_action(false),
             "hostile": by_action(true),
             "strange_rows": self.findings.strange_rows,
+            "pressure": {
+                "seconds": PRESS_FOR.as_secs(),
+                "ticks": self.findings.pressed.ticks,
+                "ticks_lost": self.findings.pressed.lost,
+                "flood_calls": self.findings.pressed.flooded,
+                "reloads": self.findings.pressed.reloads,
+                "seconds_to_end": self.took_to_end.as_secs_f64(),
+            },
             "latency_micros": self.latency().json(),
             "slowest": self.slowest().iter().map(|call| {
                 let plugin = self.cast.get(call.member).map(|member| member.name.as_str());
@@ -158,7 +171,7 @@ impl Report {
     }
 
     fn measured(&self) -> u64 {
-        self.findings.sent.saturating_sub(self.findings.measured_from)
+        self.findings.measured_to.saturating_sub(self.findings.measured_from)
     }
 
     fn rate(&self) -> f64 {
@@ -231,6 +244,14 @@ impl fmt::Display for Report {
                 writeln!(f, "  {:>3} {action:<24} {tally}", tally.plugins)?;
             }
         }
+        let Pressed { ticks, lost, flooded, reloads } = self.findings.pressed;
+        writeln!(
+            f,
+            "pressure      {reloads} reloads, {flooded} calls of floods in {} s; {ticks} ticks beside them, {lost} lost; ended by \
+             SIGTERM under load after {:.1} s",
+            PRESS_FOR.as_secs(),
+            self.took_to_end.as_secs_f64()
+        )?;
         writeln!(f, "microseconds          p50      p99      max   in tenths: p50             p99")?;
         writeln!(f, "  packet to row  {}", Row(&self.latency()))?;
         writeln!(f, "  call itself    {}", Row(&self.call_micros()))?;
@@ -322,6 +343,7 @@ mod tests {
             options_line: "cargo xtask soak".to_owned(),
             command: "conductor run".to_owned(),
             took: Duration::from_secs(2),
+            took_to_end: Duration::from_secs(1),
             cast: vec![member("hostile", "loop", true), member("notes", "append", false)],
             samples: vec![
                 Sample {
@@ -342,6 +364,8 @@ mod tests {
             findings: Findings {
                 sent: 20,
                 measured_from: 6,
+                measured_to: 20,
+                pressed: Pressed { ticks: 9, lost: 0, flooded: 8, reloads: 7 },
                 sent_by_member: vec![10, sent],
                 outcomes: vec![outcomes(&[("limit max_fuel", 3), ("quarantined", 5)]), outcomes(good)],
                 calls: vec![call],
@@ -360,6 +384,9 @@ mod tests {
         let failed = report(&[("ok", 9), ("crashed", 1)], 10).verdict();
         assert!(matches!(failed, Err(TaskError::Soak { failed: 1, lost: 0, strange: 0 })));
         let mut strange = report(&[("ok", 10)], 10);
+        let mut late = report(&[("ok", 10)], 10);
+        late.findings.pressed.lost = 3;
+        assert!(matches!(late.verdict(), Err(TaskError::Soak { failed: 0, lost: 3, strange: 0 })));
         strange.findings.strange_rows = 2;
         assert!(matches!(strange.verdict(), Err(TaskError::Soak { strange: 2, .. })));
     }
@@ -375,6 +402,7 @@ mod tests {
             "memory        3.0 MiB after warming up, 2.0 MiB at the end (-1.0 MiB), at most 3.0 MiB",
             "  slowest: event 7 for notes after 300, the call itself 40",
             "  shared once 1.0 MiB after warming up, 0.5 MiB at the end",
+            "pressure      7 reloads, 8 calls of floods in 30 s; 9 ticks beside them, 0 lost; ended by SIGTERM under load after 1.0 s",
             "descriptors   9 after warming up, 10 at the end (+1), at most 10",
         ] {
             assert!(text.contains(part), "{part}\n{text}");

@@ -7,8 +7,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use conductor_abi::{Capability, Context, Request};
 use conductor_core::{Devices, Flavour, GrantSpec, Host, Plugin, PluginOptions};
@@ -18,14 +19,20 @@ use conductor_daemon::denial;
 use conductor_daemon::hosting::{self, Hosting, Isolation};
 use conductor_daemon::output::MidiPorts;
 use conductor_daemon::paths::Paths;
+use conductor_daemon::stop::Stop;
 use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::exit::{Failure, Status};
+use crate::logging;
 use recording::Recording;
 use report::Report;
 
-/// How often the end of sounds is looked for.
+/// How long the report may still take when a signal was given.
+const REPORT_WAIT: Duration = Duration::from_secs(1);
+
+/// How often the end of sounds is looked for, and whether a signal was given.
 const LISTEN: Duration = Duration::from_millis(10);
 
 /// How long the end of a sound may take through the sound server.
@@ -80,16 +87,19 @@ pub(crate) struct Arguments {
     arguments: Vec<String>,
 }
 
-pub(crate) fn exec(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+pub(crate) fn exec(arguments: Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
+    let started = Instant::now();
+    let stop = Stop::new().map_err(Failure::failed)?;
+    stop.on_signals(&[SIGINT, SIGTERM], Status::Interrupted as i32).map_err(Failure::failed)?;
     let config = match &arguments.config {
         Some(file) => Config::load(file, paths)?,
         None => Config::load_or_default(&paths.config_file(), paths)?,
     };
     if arguments.unsigned_ok {
-        eprintln!(
+        logging::say(&format!(
             "warning: --unsigned-ok: {} may run although nobody vouches for it",
             terminal(&arguments.plugin.to_string_lossy())
-        );
+        ));
     }
     let ports = Arc::new(MidiPorts::new(&config.outputs, Vec::new()));
     let devices = hosting::devices(Arc::clone(&ports) as _, Devices::default().midi_inputs);
@@ -100,14 +110,64 @@ pub(crate) fn exec(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fai
         Isolation::Workers { allow_weak: arguments.allow_weak_isolation }
     };
     let mut wasm = config.wasm;
-    let record = arguments.record.then(|| Recording::begin(arguments, paths, &mut wasm)).transpose();
-    let record = record.map_err(Failure::failed)?;
+    let record = arguments.record.then(|| Recording::begin(&arguments, paths, &mut wasm)).transpose();
+    let record = Arc::new(record.map_err(Failure::failed)?);
     let host = Hosting::new(isolation, paths).host(wasm, devices);
     let host = host.map_err(|error| Failure::of_host(error, Status::Refused))?;
-    let report = call(&host, arguments, max_input, record.as_ref())?;
+    let (as_json, passed_through) = (arguments.json, arguments.action.is_none());
+    let call = {
+        let record = Arc::clone(&record);
+        move || call(&host, &arguments, max_input, record.as_ref().as_ref())
+    };
+    let report = match unless_stopped(call, &stop, Duration::ZERO)? {
+        Some(called) => called?,
+        // What the plugin holds ends with this process.
+        None => {
+            record.iter().for_each(Recording::clean_up);
+            Report::interrupted(started.elapsed())
+        }
+    };
     ports.flush();
-    report.write(arguments.json, arguments.action.is_none()).map_err(Failure::failed)?;
-    Ok(report.status().into())
+    // What was logged on the way stands before the report.
+    logging::flush();
+    let status = report.status();
+    match unless_stopped(move || report.write(as_json, passed_through), &stop, REPORT_WAIT)? {
+        Some(written) => written.map_err(Failure::output)?,
+        None => return Err(Failure::output("nobody reads it")),
+    }
+    Ok(status.into())
+}
+
+/// Does something on a thread of its own and returns what comes of it, or nothing if the signal is given and that takes longer than
+/// `grace` from then on.
+fn unless_stopped<T: Send + 'static>(
+    action: impl FnOnce() -> T + Send + 'static,
+    stop: &Stop,
+    grace: Duration,
+) -> Result<Option<T>, Failure> {
+    let (sender, done) = channel();
+    let run = move || {
+        // Nobody waits for it any longer if the signal was given.
+        let _ = sender.send(action());
+    };
+    let thread = thread::Builder::new().name("exec".into()).spawn(run).map_err(Failure::failed)?;
+    let mut deadline = None;
+    loop {
+        match done.recv_timeout(LISTEN) {
+            Ok(result) => return Ok(Some(result)),
+            Err(RecvTimeoutError::Disconnected) => {
+                drop(thread);
+                return Err(Failure::failed("its thread ended with a bug in this program"));
+            }
+            Err(RecvTimeoutError::Timeout) if stop.is_stopped() => {
+                let now = Instant::now();
+                if *deadline.get_or_insert(now + grace) <= now {
+                    return Ok(None);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
 }
 
 fn call(

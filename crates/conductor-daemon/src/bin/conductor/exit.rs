@@ -7,6 +7,8 @@ use conductor_core::HostError;
 use conductor_daemon::config::ConfigError;
 use conductor_daemon::daemon::RunError;
 
+use crate::logging;
+
 /// Exit statuses of `conductor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -20,6 +22,10 @@ pub(crate) enum Status {
     Stopped = 3,
     /// The plugin was refused before it ran.
     Refused = 4,
+    /// What `exec` had to say could not be written to standard output.
+    Output = 5,
+    /// A signal ended `exec` before the call was over.
+    Interrupted = 6,
 }
 
 impl From<Status> for ExitCode {
@@ -45,6 +51,12 @@ impl Failure {
     /// The command line or the configuration cannot be used.
     pub(crate) fn usage(error: impl Display) -> Self {
         Self { status: Status::Usage, message: error.to_string(), hint: None }
+    }
+
+    /// What was to go to standard output could not be written.
+    pub(crate) fn output(error: impl Display) -> Self {
+        let message = format!("the report cannot be written to standard output: {error}");
+        Self { status: Status::Output, message, hint: None }
     }
 
     /// The daemon could not run.
@@ -74,9 +86,9 @@ impl Failure {
 
     /// Writes the words; returns the status.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("error: {}", self.message);
+        logging::say(&format!("error: {}", self.message));
         if let Some(hint) = &self.hint {
-            eprintln!("hint: {hint}");
+            logging::say(&format!("hint: {hint}"));
         }
         self.status.into()
     }

@@ -1,5 +1,11 @@
 //! What is logged, and where to.
 
+use std::io;
+use std::panic;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use conductor_daemon::log_writer::LogWriter;
 use conductor_daemon::paths::{colour_allowed, log_filter};
 use conductor_signing::escape::terminal;
 use tracing_subscriber::EnvFilter;
@@ -12,20 +18,53 @@ const QUIET_ENGINE: &str = "wasmtime=off,wiggle=off,cranelift=off,regalloc2=off"
 /// Beginnings of the names that a filter can pick out: this program's own and the engine's.
 const KNOWN_TARGETS: [&str; 5] = ["conductor", "wasmtime", "wiggle", "cranelift", "regalloc2"];
 
-/// Logs go to standard error, as `CONDUCTOR_LOG` or `default` says. A filter that cannot be used is said to be none.
-pub(crate) fn start(default: &str) {
+/// Longest wait at the end for lines that were not read yet.
+const FLUSH_WAIT: Duration = Duration::from_secs(1);
+
+/// The log of this process, once it is started.
+static LOG: OnceLock<LogWriter> = OnceLock::new();
+
+/// Logs go to standard error, as `CONDUCTOR_LOG` or `default` says, through a thread of their own: a standard error that nobody
+/// reads holds up that thread alone. A filter that cannot be used is said to be none.
+///
+/// # Errors
+///
+/// Fails if no thread can be started.
+pub(crate) fn start(default: &str) -> io::Result<()> {
+    let (log, _thread) = LogWriter::start(io::stderr())?;
     let named = log_filter();
     let chosen = named.as_deref().filter(|named| is_known(named)).and_then(|named| filter(named).ok());
     if let (Some(named), None) = (&named, &chosen) {
-        eprintln!(
+        log.say(&format!(
             "warning: CONDUCTOR_LOG={}: not a filter of levels and known targets, such as debug or \
-             conductor_daemon=debug,warn; using {default}",
+             conductor_daemon=debug,warn; using {default}\n",
             terminal(named)
-        );
+        ));
     }
     let filter = chosen.or_else(|| filter(default).ok()).unwrap_or_default();
     let colour = colour_allowed() && std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone()).with_ansi(colour).init();
+    // Which would write to standard error from the thread that panics, and wait for whoever reads it.
+    panic::set_hook(Box::new(|panic| say(&format!("a bug in this program: {panic}"))));
+    // It is started once.
+    let _ = LOG.set(log);
+    Ok(())
+}
+
+/// Says a line on standard error, after what was logged before. Waits for nobody.
+pub(crate) fn say(line: &str) {
+    match LOG.get() {
+        Some(log) => log.say(&format!("{line}\n")),
+        None => eprintln!("{line}"),
+    }
+}
+
+/// Waits until what was logged and said is written, but not for ever.
+pub(crate) fn flush() {
+    if let Some(log) = LOG.get() {
+        // What nobody read by then is lost; there is nobody to tell.
+        let _ = log.flush(Instant::now() + FLUSH_WAIT);
+    }
 }
 
 /// The filter that `directives` describe, without the engine unless they name it.

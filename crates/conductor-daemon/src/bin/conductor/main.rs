@@ -52,15 +52,19 @@ fn main() -> ExitCode {
             "warn,conductor::audit=off"
         }
     };
-    logging::start(default_filter);
+    if let Err(error) = logging::start(default_filter) {
+        return Failure::failed(format!("cannot start a thread: {error}")).report();
+    }
     let paths = Paths::from_environment().map_err(Failure::usage);
     let outcome = paths.and_then(|paths| match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &paths),
-        Command::Exec(arguments) => exec::exec(&arguments, &paths),
+        Command::Exec(arguments) => exec::exec(*arguments, &paths),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &paths),
         Command::Worker | Command::Launch => Ok(Status::Usage.into()),
     });
-    outcome.unwrap_or_else(|failure| failure.report())
+    let status = outcome.unwrap_or_else(|failure| failure.report());
+    logging::flush();
+    status
 }
 
 /// What a worker has to say goes over its channel, so that an error is only a status.

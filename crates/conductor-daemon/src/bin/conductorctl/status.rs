@@ -1,9 +1,10 @@
 //! `conductorctl status`: how the daemon is and which walls stand.
 
 use conductor_daemon::control::{
-    AuditStatus, DaemonStatus, EventCounts, PluginCounts, Request, Response, WallStatus,
+    AuditStatus, DaemonStatus, EventCounts, InputStatus, InputWord, PluginCounts, Request, Response,
+    WallStatus,
 };
-use conductor_signing::escape::path;
+use conductor_signing::escape::{path, terminal};
 
 use crate::error::CliError;
 use crate::{Ask, output};
@@ -31,11 +32,21 @@ fn render(status: &DaemonStatus) -> String {
         let waiting = format!("{} requests wait for your word: conductorctl plugin pending", status.pending);
         lines.push(("Approval", waiting));
     }
+    if !status.inputs.is_empty() {
+        lines.push(("Inputs", inputs(&status.inputs)));
+        let why = |input: &InputStatus| {
+            input.why.as_ref().map(|why| format!("{} {}: {}", input.name, input.state.name(), terminal(why)))
+        };
+        lines.extend(status.inputs.iter().filter_map(why).map(|why| ("", why)));
+    }
     lines.push(("Events", format!("{dispatched} dispatched, {refused} refused, {coalesced} coalesced")));
     let AuditStatus { file, records, failures, .. } = &status.audit;
     let lost = if *failures > 0 { format!(", {failures} LOST") } else { String::new() };
     lines.push(("Audit log", format!("{}, {records} records{lost}", path(file))));
-    let line = |(name, value): (&str, String)| format!("{:<18}{value}\n", format!("{name}:"));
+    let line = |(name, value): (&str, String)| {
+        let name = if name.is_empty() { String::new() } else { format!("{name}:") };
+        format!("{name:<18}{value}\n")
+    };
     lines.into_iter().map(line).collect()
 }
 
@@ -57,6 +68,18 @@ fn walls(walls: WallStatus) -> String {
     ];
     let rest = rest.map(|(stands, what)| said(stands, what));
     format!("{landlock}, {}", rest.join(", "))
+}
+
+fn inputs(inputs: &[InputStatus]) -> String {
+    let states = [InputWord::Delivering, InputWord::Waiting, InputWord::Ended, InputWord::Failed];
+    let count = |state| inputs.iter().filter(|input| input.state == state).count();
+    let states = states.map(|state| (count(state), state.name()));
+    let states: Vec<String> = states
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, state)| format!("{count} {state}"))
+        .collect();
+    format!("{}: {}", inputs.len(), states.join(", "))
 }
 
 fn plugins(counts: PluginCounts) -> String {

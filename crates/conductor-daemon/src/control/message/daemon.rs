@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use conductor_core::ProcessWall;
 use serde::{Deserialize, Serialize};
 
+use crate::input::{Condition, InputState};
+
 /// How the daemon is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaemonStatus {
@@ -30,10 +32,63 @@ pub struct DaemonStatus {
     pub plugins: PluginCounts,
     /// Requests of plugins that wait for the user's word.
     pub pending: u64,
-    /// What became of events.
+    /// The inputs, in the order of the configuration.
+    #[serde(default)]
+    pub inputs: Vec<InputStatus>,
+    /// What became of events since the daemon started, also of those for plugins that are gone.
     pub events: EventCounts,
     /// The audit log.
     pub audit: AuditStatus,
+}
+
+/// How one input is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputStatus {
+    /// Its name.
+    pub name: String,
+    /// How it is.
+    pub state: InputWord,
+    /// Why it waits or has failed, if it has.
+    pub why: Option<String>,
+}
+
+/// How an input is, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputWord {
+    /// It delivers what comes.
+    Delivering,
+    /// Its device or file is gone, and is looked for.
+    Waiting,
+    /// It came to its own end.
+    Ended,
+    /// It broke, or could not begin. A reload starts it again.
+    Failed,
+}
+
+impl InputWord {
+    /// The word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delivering => "delivering",
+            Self::Waiting => "waiting",
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl From<&InputState> for InputStatus {
+    fn from(input: &InputState) -> Self {
+        let (state, why) = match input.condition() {
+            Condition::Delivers => (InputWord::Delivering, None),
+            Condition::Waits { why } => (InputWord::Waiting, Some(why)),
+            Condition::Ended => (InputWord::Ended, None),
+            Condition::Failed { why } => (InputWord::Failed, Some(why)),
+        };
+        Self { name: input.name().to_string(), state, why }
+    }
 }
 
 /// How the audit log is.

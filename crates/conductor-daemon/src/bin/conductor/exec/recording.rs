@@ -56,11 +56,18 @@ impl Recording {
     }
 }
 
-impl Drop for Recording {
-    fn drop(&mut self) {
+impl Recording {
+    /// Removes the directory that stood for the plugin's own.
+    pub(super) fn clean_up(&self) {
         if let Some(files) = &self.files {
             // What is left over is below the state directory, and small.
             let _ = fs::remove_dir_all(files);
         }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.clean_up();
     }
 }

@@ -81,6 +81,26 @@ impl Report {
         }
     }
 
+    /// A call that a signal ended, or that it did not come to, after so long.
+    pub(crate) fn interrupted(elapsed: Duration) -> Self {
+        Self {
+            status: Status::Interrupted,
+            outcome: "interrupted",
+            limit: None,
+            limits_refused: Vec::new(),
+            error: Some("ended by a signal before the call was over".to_owned()),
+            told: None,
+            hint: None,
+            reply: None,
+            fuel_used: 0,
+            peak_memory_bytes: 0,
+            elapsed,
+            log: Vec::new(),
+            withheld: Vec::new(),
+            needs: None,
+        }
+    }
+
     /// The same, with what the plugin turned out to need.
     pub(crate) fn recorded(self, needs: Vec<GrantSpec>) -> Self {
         Self { needs: Some(needs), ..self }
@@ -93,46 +113,54 @@ impl Report {
 
     /// Writes the reply to standard output and the rest to standard error, or everything as JSON to standard output. A
     /// reply that is `passed_through` is written as it is.
+    ///
+    /// # Errors
+    ///
+    /// Fails if standard output does not take it. Words that standard error does not take have nowhere to go.
     pub(crate) fn write(&self, as_json: bool, passed_through: bool) -> io::Result<()> {
         if as_json {
             let text = serde_json::to_string_pretty(&self.to_json())?;
-            return writeln!(io::stdout().lock(), "{}", json(&text));
+            let mut out = io::stdout().lock();
+            return writeln!(out, "{}", json(&text)).and_then(|()| out.flush());
         }
-        let mut words = io::stderr().lock();
-        for (index, line) in self.log.iter().enumerate() {
-            if Some(index) == self.told {
-                continue;
-            }
-            writeln!(words, "{}: {}", source(line.source), terminal(&line.text))?;
-        }
+        say(&self.log_in_words());
         if let Some(reply) = &self.reply {
             write_reply(reply, passed_through)?;
         }
-        match &self.error {
-            Some(error) => writeln!(words, "error: {}", terminal(error))?,
-            None => writeln!(words, "ok")?,
-        }
-        // The one that the plugin gave up over is the error already.
-        for limit in self.limits_refused.iter().filter(|limit| Some(**limit) != self.limit) {
-            writeln!(words, "note: {limit} ({})", limit.key())?;
-        }
-        for decision in &self.withheld {
-            writeln!(words, "note: {}", terminal(decision))?;
-        }
-        if let Some(hint) = &self.hint {
-            writeln!(words, "hint: {}", terminal(hint))?;
-        }
+        say(&self.end_in_words());
         if let Some(needs) = &self.needs {
-            drop(words);
-            io::stdout().lock().write_all(to_paste(needs).as_bytes())?;
-            words = io::stderr().lock();
+            let mut out = io::stdout().lock();
+            out.write_all(to_paste(needs).as_bytes()).and_then(|()| out.flush())?;
         }
-        if self.status != Status::Refused {
+        if !matches!(self.status, Status::Refused | Status::Interrupted) {
             let (fuel, memory, micros) =
                 (self.fuel_used, self.peak_memory_bytes / 1024, self.elapsed.as_micros());
-            writeln!(words, "fuel {fuel}, peak memory {memory} KiB, {micros} microseconds")?;
+            say(&format!("fuel {fuel}, peak memory {memory} KiB, {micros} microseconds\n"));
         }
         Ok(())
+    }
+
+    fn log_in_words(&self) -> String {
+        let lines = self.log.iter().enumerate().filter(|(index, _)| Some(*index) != self.told);
+        lines.map(|(_, line)| format!("{}: {}\n", source(line.source), terminal(&line.text))).collect()
+    }
+
+    fn end_in_words(&self) -> String {
+        let mut words = match &self.error {
+            Some(error) => format!("error: {}\n", terminal(error)),
+            None => "ok\n".to_owned(),
+        };
+        // The one that the plugin gave up over is the error already.
+        for limit in self.limits_refused.iter().filter(|limit| Some(**limit) != self.limit) {
+            words += &format!("note: {limit} ({})\n", limit.key());
+        }
+        for decision in &self.withheld {
+            words += &format!("note: {}\n", terminal(decision));
+        }
+        if let Some(hint) = &self.hint {
+            words += &format!("hint: {}\n", terminal(hint));
+        }
+        words
     }
 
     fn to_json(&self) -> JsonReport<'_> {
@@ -191,6 +219,10 @@ fn status(outcome: &Outcome) -> Status {
     } else {
         Status::Stopped
     }
+}
+
+fn say(words: &str) {
+    let _ = io::stderr().lock().write_all(words.as_bytes());
 }
 
 /// JSON if the reply is JSON, else text, else an object with the bytes in base64.

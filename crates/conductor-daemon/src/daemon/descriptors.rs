@@ -1,0 +1,58 @@
+//! Whether there are file descriptors for plugins that are to start. What finds none half-way is refused, and so is whatever else
+//! wants one meanwhile; so it is asked before.
+
+use std::fs;
+
+use rustix::process::{Resource, getrlimit};
+
+/// Most descriptors that one plugin takes in this process: two pipes to its worker and its code, and as many while it starts.
+const OF_A_PLUGIN: u64 = 6;
+
+/// Descriptors for everything else that may begin meanwhile: connections, files that are read, compilers.
+const FOR_THE_REST: u64 = 128;
+
+/// Where the descriptors of this process are listed.
+const LIST: &str = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
+
+/// Whether so many plugins can start beside those that run.
+///
+/// # Errors
+///
+/// Says what is lacking, and what to do about it.
+pub(super) fn suffice_for(plugins: usize) -> Result<(), String> {
+    // Where they cannot be counted, it is tried.
+    let open = fs::read_dir(LIST).map_or(0, Iterator::count);
+    match getrlimit(Resource::Nofile).current {
+        Some(limit) => fit(plugins as u64, open as u64, limit),
+        None => Ok(()),
+    }
+}
+
+fn fit(plugins: u64, open: u64, limit: u64) -> Result<(), String> {
+    if plugins == 0 {
+        return Ok(());
+    }
+    let (needed, left) = (plugins * OF_A_PLUGIN + FOR_THE_REST, limit.saturating_sub(open));
+    if needed <= left {
+        return Ok(());
+    }
+    Err(format!(
+        "to start {plugins} plugins beside those that run may take {needed} file descriptors, and {left} of {limit} are left; start \
+         the daemon with a higher limit (ulimit -n), or change fewer plugins at once"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_said_with_its_numbers() {
+        assert_eq!(fit(0, 1024, 1024), Ok(()));
+        assert_eq!(fit(1, 24, 1024), Ok(()));
+        assert_eq!(fit(100, 1024 - 728, 1024), Ok(()));
+        let refused = fit(300, 924, 1024).expect_err("too many");
+        assert!(refused.contains("300 plugins") && refused.contains("1928 file descriptors"), "{refused}");
+        assert!(refused.contains("100 of 1024 are left"), "{refused}");
+    }
+}

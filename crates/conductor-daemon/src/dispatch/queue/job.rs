@@ -1,0 +1,80 @@
+//! One call to make.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use conductor_abi::{Context, Request};
+use conductor_core::CallReport;
+use serde_json::Value as Json;
+
+use crate::event::Event;
+use crate::mapping::Mappings;
+
+/// A call to make.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    /// Why it is made.
+    pub(crate) cause: Cause,
+    /// What triggered it.
+    pub(crate) event: Arc<Event>,
+    /// Mode in which the event came.
+    pub(crate) mode: Arc<str>,
+}
+
+/// Why a call is made.
+#[derive(Clone, Debug)]
+pub(crate) enum Cause {
+    /// The event is mapped to it.
+    Mapping {
+        /// The mappings as they were then.
+        mappings: Arc<Mappings>,
+        /// Which of them.
+        index: usize,
+    },
+    /// The user wants it, and waits for what comes of it.
+    Hand {
+        /// What is executed.
+        request: Arc<Request>,
+        /// Where what comes of it goes.
+        reply: Sender<CallReport>,
+    },
+}
+
+impl Job {
+    /// What the plugin is asked; `None` if nothing.
+    pub(crate) fn request(&self) -> Option<Request> {
+        match &self.cause {
+            Cause::Mapping { mappings, index } => mappings.request(*index, &self.event, &self.mode),
+            Cause::Hand { request, .. } => Some(Request::clone(request)),
+        }
+    }
+
+    /// About what the job holds in memory. Its event may wait in other queues as well and is counted in each of them.
+    pub(super) fn bytes(&self) -> usize {
+        let cause = match &self.cause {
+            Cause::Mapping { .. } => 0,
+            Cause::Hand { request, .. } => {
+                let Request { action, context: Context { current_mode, metadata, .. }, parameters } =
+                    &**request;
+                let metadata = metadata.iter().map(|(key, value)| key.len() + value.len() + ENTRY_BYTES);
+                let mode = current_mode.as_ref().map_or(0, String::len);
+                size_of::<Request>() + action.len() + mode + metadata.sum::<usize>() + tree(parameters)
+            }
+        };
+        size_of::<Self>() + self.event.bytes() + cause
+    }
+}
+
+/// What an entry of a map takes beside the bytes of its texts.
+const ENTRY_BYTES: usize = 64;
+
+/// What a JSON value takes in memory.
+fn tree(value: &Json) -> usize {
+    let inner = match value {
+        Json::Null | Json::Bool(_) | Json::Number(_) => 0,
+        Json::String(text) => text.len(),
+        Json::Array(items) => items.iter().map(tree).sum(),
+        Json::Object(fields) => fields.iter().map(|(key, value)| key.len() + ENTRY_BYTES + tree(value)).sum(),
+    };
+    size_of::<Json>() + inner
+}

@@ -1,0 +1,91 @@
+//! What a plugin did since the daemon started, and what became of its events. A reload that replaces the plugin goes on counting.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use conductor_core::CallReport;
+
+use super::activity::Activity;
+use super::{Sample, Tally};
+
+/// The counters of everything that had one name of the user's. They never go back.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    calls: AtomicU64,
+    failures: AtomicU64,
+    refused: AtomicU64,
+    coalesced: AtomicU64,
+    /// Fuel that calls used.
+    fuel: AtomicU64,
+    /// Microseconds that calls took.
+    micros: AtomicU64,
+    /// The most memory that the plugin has had so far, in bytes.
+    memory: AtomicU64,
+    activity: Mutex<Activity>,
+}
+
+impl Record {
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn fuel(&self) -> u64 {
+        self.fuel.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn memory(&self) -> u64 {
+        self.memory.load(Ordering::Relaxed)
+    }
+
+    /// Events that led to no call.
+    pub(crate) fn tally(&self) -> Tally {
+        let (coalesced, refused) = (&self.coalesced, &self.refused);
+        Tally { coalesced: coalesced.load(Ordering::Relaxed), refused: refused.load(Ordering::Relaxed) }
+    }
+
+    /// What it did of late, the oldest first.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
+        self.activity().samples()
+    }
+
+    /// Takes a sample of what the plugin does.
+    pub(crate) fn sample(&self) {
+        let micros = self.micros.load(Ordering::Relaxed);
+        let (calls, failures, fuel, memory) = (self.calls(), self.failures(), self.fuel(), self.memory());
+        self.activity().look(Sample { calls, failures, fuel, micros, memory });
+    }
+
+    /// So many events were refused.
+    pub(super) fn refused(&self, events: u64) {
+        self.refused.fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// A later value replaced one.
+    pub(super) fn coalesced(&self) {
+        self.coalesced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call was made.
+    pub(super) fn called(&self, is_ok: bool) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if !is_ok {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A call took so much.
+    pub(super) fn measured(&self, report: &CallReport) {
+        let micros = u64::try_from(report.elapsed.as_micros()).unwrap_or(u64::MAX);
+        self.fuel.fetch_add(report.fuel_used, Ordering::Relaxed);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+        self.memory.fetch_max(report.peak_memory_bytes, Ordering::Relaxed);
+    }
+
+    fn activity(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
