@@ -12,6 +12,12 @@ test('nothing that moves, hides or turns around text gets through', () => {
   assert.equal(visible(`a${'\u0301'.repeat(6)}`), `a${'\u0301'.repeat(4)}${String.raw`\u{301}\u{301}`}`);
 });
 
+test('what looks like nothing is seen', () => {
+  for (const c of '\u{2800}\u{1d159}\u{13430}\u{110bd}\u{600}\u{fffc}\u{ad}\u{2028}\u{a0}\u{3000}\u{3164}\u{e000}\u{378}\u{fe0f}') {
+    assert.equal(visible(`a${c}`), `a\\u{${c.codePointAt(0).toString(16)}}`);
+  }
+});
+
 test('ordinary text stays as it is', () => {
   for (const text of ['Zoë Ångström <zoë@example.org> 東京 ✓ \\n', 'שלום', '🎹', '']) assert.equal(visible(text), text);
   assert.equal(visible(null), '');

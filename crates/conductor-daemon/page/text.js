@@ -3,13 +3,12 @@
 import { h } from './dom.js';
 
 /**
- * Control characters, and the format characters that reorder, hide or join the text around them: the same that the
- * programs of the command line escape. Marks that would pile up into the lines above are among them from the fifth on.
+ * Control characters, the format characters that reorder, hide or join the text around them, and what is blank or shown as
+ * nothing: the same that the programs of the command line escape. Marks that would pile up into the lines above are among them from the fifth on.
  */
 const DANGEROUS = new RegExp(
-  '[\\p{Cc}\\p{Cs}\\u{ad}\\u{34f}\\u{61c}\\u{115f}\\u{1160}\\u{3164}\\u{ffa0}\\u{17b4}\\u{17b5}\\u{180b}-\\u{180f}'
-    + '\\u{200b}-\\u{200f}\\u{2028}-\\u{202e}\\u{2060}-\\u{206f}\\u{fe00}-\\u{fe0f}\\u{feff}\\u{fff0}-\\u{fffb}'
-    + '\\u{e0000}-\\u{e0fff}]|(?<=\\p{M}{4})\\p{M}',
+  '[\\p{C}\\p{Zl}\\p{Zp}\\u{34f}\\u{115f}\\u{1160}\\u{3164}\\u{ffa0}\\u{17b4}\\u{17b5}\\u{180b}-\\u{180f}\\u{2800}'
+    + '\\u{fe00}-\\u{fe0f}\\u{fffc}\\u{1d159}\\u{e0000}-\\u{e0fff}]|(?! )\\p{Zs}|(?<=\\p{M}{4})\\p{M}',
   'gu',
 );
 

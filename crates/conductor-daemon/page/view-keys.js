@@ -38,6 +38,7 @@ function card(key) {
       ['Email', key.email && theirs(key.email)],
       ['Trusted since', key.added_at && when(key.added_at)],
       ['Until', key.expires_at && when(key.expires_at)],
+      ['Trusted to', key.role && ({ publish: 'publish', cosign: 'cosign', both: 'publish and cosign' }[key.role] ?? visible(key.role))],
       ['Only for', key.plugins?.length > 0 && theirs(key.plugins.join(', '))],
       ['Highest risk', key.max_risk && visible(key.max_risk)],
       ['Public key', h('span', { class: 'digits' }, groups(key.public_key))],

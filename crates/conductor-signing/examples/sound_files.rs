@@ -9,8 +9,8 @@ use std::io;
 use std::path::Path;
 
 use conductor_signing::{
-    Developer, NewKey, PluginFile, Purpose, RevocationKind, Revoked, RotationChain, RotationRequest,
-    SigningKey, SigningRequest, TrustStore, signature_path,
+    CosigningRequest, Developer, NewKey, PluginFile, Purpose, RevocationKind, Revoked, RotationChain,
+    RotationRequest, SigningKey, SigningRequest, TrustStore, signature_path,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -27,7 +27,7 @@ fn write(out: &Path) -> Result<(), Box<dyn Error>> {
     fs::write(&plugin, b"\0asm\x01\0\0\0")?;
     let signed = PluginFile::scan(&plugin)?.sign(&keys[0], SigningRequest::of(developer.clone()))?;
     fs::write(signature_path(&plugin), signed.to_json())?;
-    let cosigned = PluginFile::scan(&plugin)?.cosign(&keys[1], developer)?;
+    let cosigned = PluginFile::scan(&plugin)?.cosign(&keys[1], CosigningRequest::of(developer))?;
     let documents =
         vec![("signed", signed.to_json().into_bytes()), ("cosigned", cosigned.to_json().into_bytes())];
     write_all(&out.join("document"), documents)?;

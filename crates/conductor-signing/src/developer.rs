@@ -4,12 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::escape;
 use crate::json::{FormatError, Members};
+use crate::shown_text::{self, MAX_SHOWN_BYTES};
 use crate::statement::bounded;
-
-/// Longest name or address of a developer in bytes; keeps a document from filling the screen of whoever reads it.
-const MAX_DEVELOPER_BYTES: usize = 256;
+use crate::{ShownTextError, escape};
 
 /// Name and address of a developer. They are claims: only a trusted key says who signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,20 +21,18 @@ impl Developer {
     ///
     /// # Errors
     ///
-    /// Fails if a field is empty, longer than 256 bytes, or holds characters that would be escaped when shown.
+    /// Fails if the name is not made of what names have, or the address of what addresses have.
     pub fn new(name: &str, email: &str) -> Result<Self, DeveloperError> {
-        for (field, text) in [("name", name), ("email", email)] {
-            if text.trim().is_empty() {
-                return Err(DeveloperError::Empty { field });
-            }
-            if text.len() > MAX_DEVELOPER_BYTES {
-                return Err(DeveloperError::TooLong { field });
-            }
-            if escape::terminal(text).to_string() != text {
-                return Err(DeveloperError::Characters { field });
-            }
-        }
+        let refused = |field| move |cause| DeveloperError { field, cause };
+        shown_text::check_name(name).map_err(refused("name"))?;
+        shown_text::check_address(email).map_err(refused("email"))?;
         Ok(Self { name: name.to_owned(), email: email.to_owned() })
+    }
+
+    /// Whether the name mixes alphabets in a way that makes others doubt it.
+    #[must_use]
+    pub fn mixes_scripts(&self) -> bool {
+        shown_text::mixes_scripts(&self.name)
     }
 
     /// The name, which may hold anything; escape it before showing it.
@@ -54,7 +50,7 @@ impl Developer {
     /// Takes the member `developer` of a document or statement.
     pub(crate) fn take(members: &mut Members) -> Result<Self, FormatError> {
         let mut fields = members.object("developer")?;
-        let mut field = |name| fields.parsed(name, |text| bounded(text, MAX_DEVELOPER_BYTES));
+        let mut field = |name| fields.parsed(name, |text| bounded(text, MAX_SHOWN_BYTES));
         let (name, email) = (field("name")?, field("email")?);
         fields.finish()?;
         Ok(Self { name, email })
@@ -70,24 +66,10 @@ impl fmt::Display for Developer {
 
 /// Why a developer's name or address cannot be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DeveloperError {
-    /// There is nothing.
-    #[error("developer {field} is empty")]
-    Empty {
-        /// `name` or `email`.
-        field: &'static str,
-    },
-    /// More than 256 bytes.
-    #[error("developer {field} is longer than {MAX_DEVELOPER_BYTES} bytes")]
-    TooLong {
-        /// `name` or `email`.
-        field: &'static str,
-    },
-    /// Control, bidirectional or invisible characters.
-    #[error("developer {field} holds control or invisible characters")]
-    Characters {
-        /// `name` or `email`.
-        field: &'static str,
-    },
+#[error("developer {field}: {cause}")]
+pub struct DeveloperError {
+    /// `name` or `email`.
+    pub field: &'static str,
+    /// The rule that it breaks.
+    pub cause: ShownTextError,
 }

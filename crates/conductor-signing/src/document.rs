@@ -1,5 +1,14 @@
 //! The signature document `<plugin>.wasm.sig`: JSON with the fields of Conductor 1.0, a signed statement beside them,
-//! and further endorsements of the same shape.
+//! and cosignatures, which are of another form: no cosignature can stand where the publisher's signature does.
+//!
+//! | member | value |
+//! |---|---|
+//! | `version`, `algorithm` | 1, `"Ed25519"` |
+//! | `plugin_hash`, `plugin_size` | SHA-256 of the file, 64 lower-case hex digits; its bytes |
+//! | `public_key`, `signature` | the publisher's key, and its signature over the 32 raw bytes of the digest |
+//! | `signed_at`, `developer` | when and who, as the publisher claims |
+//! | `statement`, `statement_signature` | base64 of a [`Statement`](crate::Statement), and the signature over it; absent in documents of Conductor 1.0 |
+//! | `cosignatures` | list of `{public_key, statement, statement_signature}`, see [`Cosignature`] |
 //!
 //! Members that this version does not know are refused: they could be a restriction, and `version` is what tells a
 //! reader that the format changed. What was parsed is well-formed, not verified.
@@ -10,8 +19,8 @@ use std::path::{Path, PathBuf};
 use data_encoding::BASE64;
 use serde::Serialize;
 
-use crate::digest::decode_hex;
 use crate::json::{FormatError, Members, ValueError};
+use crate::rotation::{parse_base64, parse_signature};
 use crate::{Developer, Digest, PublicKey, Signature, UtcTime};
 
 /// Largest document in bytes; it is read whole and parsed before anything about it is known.
@@ -41,15 +50,16 @@ pub struct SignatureDocument {
     pub plugin_hash: Digest,
     /// Bytes of that file.
     pub plugin_size: u64,
-    /// The signer's endorsement.
-    pub signer: Cosignature,
-    /// Endorsements by others.
+    /// The publisher's endorsement.
+    pub signer: Endorsement,
+    /// Endorsements of the publisher's by others.
     pub cosignatures: Vec<Cosignature>,
 }
 
-/// One party's endorsement of a plugin: a signature, who claims to have made it, and optionally a signed statement.
+/// The publisher's endorsement of a plugin: a signature over its digest, who claims to have made it, and optionally a
+/// signed statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cosignature {
+pub struct Endorsement {
     /// The key that signed.
     pub public_key: PublicKey,
     /// Ed25519 over the 32 raw bytes of the digest.
@@ -62,6 +72,16 @@ pub struct Cosignature {
     pub statement: Option<SignedStatement>,
 }
 
+/// A cosigner's endorsement of what another key published. Its one signature is over a
+/// [`CosignerStatement`](crate::CosignerStatement), which names that key; who cosigned and when stands there alone, so
+/// nothing of it can be shown before it was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cosignature {
+    /// The key that cosigned.
+    pub public_key: PublicKey,
+    pub(crate) statement: SignedStatement,
+}
+
 /// The bytes of a statement and the signature over their pre-authentication encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedStatement {
@@ -70,9 +90,10 @@ pub struct SignedStatement {
 }
 
 impl SignatureDocument {
-    /// Everybody's endorsement, the signer's first.
-    pub fn endorsements(&self) -> impl Iterator<Item = &Cosignature> {
-        std::iter::once(&self.signer).chain(&self.cosignatures)
+    /// Every key that signed, the publisher's first.
+    pub fn keys(&self) -> impl Iterator<Item = &PublicKey> {
+        std::iter::once(&self.signer.public_key)
+            .chain(self.cosignatures.iter().map(|cosignature| &cosignature.public_key))
     }
 
     /// Parses a document.
@@ -98,7 +119,7 @@ impl SignatureDocument {
             plugin_hash: members
                 .parsed("plugin_hash", |text| text.parse().map_err(|_| ValueError::Hex { digits: 64 }))?,
             plugin_size: members.unsigned("plugin_size")?,
-            signer: Cosignature::take(&mut members)?,
+            signer: Endorsement::take(&mut members)?,
             cosignatures: members
                 .optional_objects("cosignatures", MAX_COSIGNATURES)?
                 .unwrap_or_default()
@@ -122,7 +143,7 @@ impl SignatureDocument {
             algorithm: ALGORITHM,
             plugin_hash: self.plugin_hash.to_string(),
             plugin_size: self.plugin_size,
-            signer: CosignatureWire::of(&self.signer),
+            signer: EndorsementWire::of(&self.signer),
             cosignatures: self.cosignatures.iter().map(CosignatureWire::of).collect(),
         };
         // Strings, numbers and lists only: there is nothing in it that could fail to serialise.
@@ -131,6 +152,18 @@ impl SignatureDocument {
 }
 
 impl Cosignature {
+    fn take(members: &mut Members) -> Result<Self, FormatError> {
+        Ok(Self {
+            public_key: members.parsed("public_key", |text| Ok(text.parse::<PublicKey>()?))?,
+            statement: SignedStatement {
+                bytes: members.parsed("statement", parse_base64)?,
+                signature: members.parsed("statement_signature", parse_signature)?,
+            },
+        })
+    }
+}
+
+impl Endorsement {
     fn take(members: &mut Members) -> Result<Self, FormatError> {
         Ok(Self {
             public_key: members.parsed("public_key", |text| Ok(text.parse::<PublicKey>()?))?,
@@ -144,8 +177,7 @@ impl Cosignature {
 
 impl SignedStatement {
     fn take(members: &mut Members) -> Result<Option<Self>, FormatError> {
-        let decode = |text: &str| BASE64.decode(text.as_bytes()).map_err(|_| ValueError::Base64);
-        let bytes = members.optional_parsed("statement", decode)?;
+        let bytes = members.optional_parsed("statement", parse_base64)?;
         let signature = members.optional_parsed("statement_signature", parse_signature)?;
         match (bytes, signature) {
             (Some(bytes), Some(signature)) => Ok(Some(Self { bytes, signature })),
@@ -160,10 +192,6 @@ impl SignedStatement {
     }
 }
 
-fn parse_signature(text: &str) -> Result<Signature, ValueError> {
-    decode_hex(text).map(Signature::from_bytes).ok_or(ValueError::Hex { digits: 128 })
-}
-
 #[derive(Serialize)]
 struct DocumentWire<'a> {
     version: u64,
@@ -171,13 +199,13 @@ struct DocumentWire<'a> {
     plugin_hash: String,
     plugin_size: u64,
     #[serde(flatten)]
-    signer: CosignatureWire<'a>,
+    signer: EndorsementWire<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    cosignatures: Vec<CosignatureWire<'a>>,
+    cosignatures: Vec<CosignatureWire>,
 }
 
 #[derive(Serialize)]
-struct CosignatureWire<'a> {
+struct EndorsementWire<'a> {
     public_key: String,
     signature: String,
     signed_at: String,
@@ -188,16 +216,33 @@ struct CosignatureWire<'a> {
     statement_signature: Option<String>,
 }
 
-impl<'a> CosignatureWire<'a> {
-    fn of(cosignature: &'a Cosignature) -> Self {
-        let statement = cosignature.statement.as_ref();
+#[derive(Serialize)]
+struct CosignatureWire {
+    public_key: String,
+    statement: String,
+    statement_signature: String,
+}
+
+impl<'a> EndorsementWire<'a> {
+    fn of(endorsement: &'a Endorsement) -> Self {
+        let statement = endorsement.statement.as_ref();
         Self {
-            public_key: cosignature.public_key.to_string(),
-            signature: cosignature.signature.to_string(),
-            signed_at: cosignature.signed_at.to_string(),
-            developer: &cosignature.developer,
+            public_key: endorsement.public_key.to_string(),
+            signature: endorsement.signature.to_string(),
+            signed_at: endorsement.signed_at.to_string(),
+            developer: &endorsement.developer,
             statement: statement.map(|statement| BASE64.encode(&statement.bytes)),
             statement_signature: statement.map(|statement| statement.signature.to_string()),
+        }
+    }
+}
+
+impl CosignatureWire {
+    fn of(cosignature: &Cosignature) -> Self {
+        Self {
+            public_key: cosignature.public_key.to_string(),
+            statement: BASE64.encode(&cosignature.statement.bytes),
+            statement_signature: cosignature.statement.signature.to_string(),
         }
     }
 }

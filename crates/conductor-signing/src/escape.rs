@@ -61,25 +61,32 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Control characters, and the format characters that reorder, hide or join the text around them.
-fn is_dangerous(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}'                                     // soft hyphen
-                | '\u{34f}'                              // combining grapheme joiner
-                | '\u{61c}'                              // Arabic letter mark
-                | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' // Hangul fillers
-                | '\u{17b4}' | '\u{17b5}'                // Khmer inherent vowels
-                | '\u{180b}'..='\u{180f}'                // Mongolian selectors
-                | '\u{200b}'..='\u{200f}'                // zero width, left-to-right and right-to-left marks
-                | '\u{2028}'..='\u{202e}'                // line and paragraph separators, bidirectional embeddings
-                | '\u{2060}'..='\u{206f}'                // word joiner, isolates, deprecated controls
-                | '\u{fe00}'..='\u{fe0f}'                // variation selectors
-                | '\u{feff}'                             // byte order mark
-                | '\u{fff0}'..='\u{fffb}'                // interlinear annotation
-                | '\u{e0000}'..='\u{e0fff}'              // tags, further variation selectors
-        )
+/// Control characters, the format characters that reorder, hide or join the text around them, and what is blank or shown as
+/// nothing. What has no meaning yet, or only by agreement, is among them.
+pub(crate) fn is_dangerous(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
+    let is_blank = matches!(
+        character,
+        '\u{34f}'                                    // combining grapheme joiner
+            | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' // Hangul fillers
+            | '\u{17b4}' | '\u{17b5}'                // Khmer inherent vowels
+            | '\u{180b}'..='\u{180f}'                // Mongolian selectors
+            | '\u{2800}'                             // braille pattern without dots
+            | '\u{fe00}'..='\u{fe0f}'                // variation selectors
+            | '\u{fffc}'                             // stands for an object that is not there
+            | '\u{1d159}'                            // musical note without a head
+            | '\u{e0000}'..='\u{e0fff}'              // tags, further variation selectors
+    );
+    is_blank || !is_printable(character)
+}
+
+/// Whether Unicode has the character as one that is printed: no control or format character, no separator, not unassigned
+/// and not for private use. The standard library knows, and tells by what it escapes behind another letter.
+fn is_printable(character: char) -> bool {
+    let behind: String = ['a', character].iter().collect();
+    behind.escape_debug().count() == 2
 }
 
 #[cfg(test)]
@@ -96,8 +103,35 @@ mod tests {
     }
 
     #[test]
+    fn what_looks_like_nothing_is_seen() {
+        for c in [
+            '\u{2800}',
+            '\u{1d159}',
+            '\u{13430}',
+            '\u{110bd}',
+            '\u{600}',
+            '\u{fffc}',
+            '\u{ad}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{2028}',
+            '\u{2066}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{a0}',
+            '\u{3000}',
+            '\u{3164}',
+            '\u{e000}',
+            '\u{378}',
+            '\u{fe0f}',
+        ] {
+            assert_eq!(terminal(&format!("a{c}")).to_string(), format!("a\\u{{{:x}}}", u32::from(c)));
+        }
+    }
+
+    #[test]
     fn ordinary_text_stays_as_it_is() {
-        let text = "Zoë Ångström <zoë@example.org> 東京 ✓ \\n";
+        let text = "Zoë Ångström <zoë@example.org> 東京 Студия हिन्दी e\u{301} ✓ ⚠ – … \\n";
         assert_eq!(terminal(text).to_string(), text);
     }
 

@@ -33,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 pub mod atomic_file;
+mod cosigner_statement;
 mod decision;
 mod developer;
 mod digest;
@@ -56,6 +57,7 @@ mod revocation;
 mod revocation_list;
 mod rotation;
 pub mod secret;
+mod shown_text;
 mod sign;
 mod statement;
 mod time;
@@ -64,12 +66,13 @@ mod verified;
 mod verify;
 mod version;
 
+pub use cosigner_statement::{COSIGNATURE_PAYLOAD_TYPE, CosignerStatement};
 pub use decision::{Check, Decision, RuleSource, Step, Verdict};
 pub use developer::{Developer, DeveloperError};
 pub use digest::{Digest, DigestError};
 pub use document::{
-    ALGORITHM, Cosignature, DOCUMENT_VERSION, DocumentError, MAX_COSIGNATURES, MAX_DOCUMENT_BYTES,
-    SignatureDocument, SignedStatement, signature_path,
+    ALGORITHM, Cosignature, DOCUMENT_VERSION, DocumentError, Endorsement, MAX_COSIGNATURES,
+    MAX_DOCUMENT_BYTES, SignatureDocument, SignedStatement, signature_path,
 };
 pub use file_error::FileError;
 pub use fingerprint::Fingerprint;
@@ -95,14 +98,16 @@ pub use rotation::{
     ROTATION_PAYLOAD_TYPE, ROTATION_VERSION, RotateError, RotationChain, RotationError, RotationLink,
     RotationRequest, rotation_path,
 };
-pub use sign::{SignError, SigningRequest};
+pub use shown_text::ShownTextError;
+pub use sign::{CosigningRequest, SignError, SigningRequest};
 pub use statement::{PAYLOAD_TYPE, Statement};
 pub use time::{TimeError, UtcTime};
 pub use trust::{
-    AcceptedChain, ImportedList, KeySelector, KnownAs, Likeness, MAX_ACCEPTED_ROTATIONS, MAX_REMOVED_KEYS,
-    MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, NamePattern, NewKey, NewPin, NewRotations, PatternError, Pin,
-    PublisherPin, RemovedKey, Resemblance, TrustError, TrustStore, TrustedKey,
+    AcceptedChain, ImportedList, KeyRole, KeySelector, KnownAs, Likeness, MAX_ACCEPTED_ROTATIONS,
+    MAX_REMOVED_KEYS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, NamePattern, NewKey, NewPin, NewRotations,
+    PatternError, Pin, PublisherPin, RemovedKey, Resemblance, TrustError, TrustStore, TrustedKey,
+    UnknownRole,
 };
 pub use verified::{Publisher, Signer, UnverifiedPlugin, VerifiedPlugin};
-pub use verify::{Admission, CheckedSignature, Standing, VerifyError};
+pub use verify::{Admission, CheckedCosigner, CheckedSignature, Standing, VerifyError};
 pub use version::{HostVersion, VersionError};

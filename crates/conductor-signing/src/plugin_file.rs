@@ -13,8 +13,8 @@ use crate::module_scan::{self, ManifestSection, ModuleScan};
 use crate::rotation::{MAX_ROTATION_BYTES, rotation_path};
 use crate::verify;
 use crate::{
-    Decision, Digest, DocumentError, ModuleError, RotationChain, RotationError, TrustStore, UtcTime,
-    VerificationPolicy, escape,
+    Admission, Decision, Digest, DocumentError, ModuleError, RotationChain, RotationError, TrustStore,
+    UtcTime, VerificationPolicy, VerifyError, escape,
 };
 
 /// Bytes of a file that are in memory at a time while it is hashed.
@@ -149,6 +149,20 @@ impl PluginFile {
     #[must_use]
     pub fn judge(&self, policy: &VerificationPolicy, trust: &TrustStore) -> Decision {
         verify::judge(self, policy, trust, UtcTime::now().timestamp())
+    }
+
+    /// Decides about a file that was let in before and runs, as of now. It was signed before whatever was learnt since: what
+    /// a later load has shown of its name or its key is not held against it.
+    ///
+    /// # Errors
+    ///
+    /// The first cause for which it may not go on.
+    pub fn judge_running(
+        &self,
+        policy: &VerificationPolicy,
+        trust: &TrustStore,
+    ) -> Result<Admission, VerifyError> {
+        verify::judge_running(self, policy, trust, UtcTime::now().timestamp())
     }
 }
 

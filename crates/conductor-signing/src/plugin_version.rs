@@ -1,67 +1,224 @@
 //! Which of two versions of a plugin is the older one.
 //!
-//! Authors write versions as they like. Those that are semantic versions (<https://semver.org/spec/v2.0.0.html>), with
-//! missing numbers taken as 0, are compared as such, without regard to build metadata; all others by their runs of digits
-//! and of other characters, from the left, digits by value.
+//! Authors write versions as they like. Most are numbers with something behind them; they are taken apart as
+//! `[v]NUMBERS[TAIL][+BUILD]`:
+//!
+//! - A `v` or `V` in front of the numbers is nothing, and so is what stands behind `+`.
+//! - Numbers are compared from the left, missing ones are 0.
+//! - No tail, `final`, `ga` and `release` are the release itself. `post` (PEP 440) comes after it.
+//! - A tail behind `-` (semantic versions) or `~` (Debian), and the words of [`stage`] however they are attached, are
+//!   pre-releases and come before it. They are compared by stage, then by what follows.
+//! - Any other tail can be ordered only among tails of its kind, such as `1.0a` and `1.0b`.
+//!
+//! Texts that do not begin with a number can be ordered where they differ in a number, as `r9` and `r10` do. What cannot be
+//! ordered is not guessed: the user decides.
 
 use std::cmp::Ordering;
 
-use semver::Version;
-
-/// Compares two versions.
-pub(crate) fn compare(a: &str, b: &str) -> Ordering {
-    match (semantic(a), semantic(b)) {
-        (Some(a), Some(b)) => a.cmp_precedence(&b),
-        (Some(_), None) | (None, Some(_)) | (None, None) => natural(a, b),
+/// Compares two versions; `None` if nobody can say which is the older one.
+pub(crate) fn compare(a: &str, b: &str) -> Option<Ordering> {
+    if a == b {
+        return Some(Ordering::Equal);
+    }
+    match (Version::of(a), Version::of(b)) {
+        (Some(a), Some(b)) => a.compare(&b),
+        (None, None) => compare_tokens(&tokens(a), &tokens(b), Words::Unknown),
+        (Some(_), None) | (None, Some(_)) => None,
     }
 }
 
-/// Reads `1`, `1.2`, `v1.2.3` and `1.2-beta.1` as well as full semantic versions.
-fn semantic(text: &str) -> Option<Version> {
-    let text = text.strip_prefix('v').unwrap_or(text);
-    let end = text.find(['-', '+']).unwrap_or(text.len());
-    let (numbers, rest) = text.split_at(end);
-    let missing = match numbers.split('.').count() {
-        1 => ".0.0",
-        2 => ".0",
-        _ => "",
-    };
-    Version::parse(&format!("{numbers}{missing}{rest}")).ok()
+/// A version that begins with a number.
+struct Version<'a> {
+    numbers: Vec<&'a str>,
+    tail: Tail,
 }
 
-fn natural(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (runs(a), runs(b));
-    loop {
-        let ordering = match (a.next(), b.next()) {
-            (None, None) => return Ordering::Equal,
-            (None, Some(_)) => return Ordering::Less,
-            (Some(_), None) => return Ordering::Greater,
-            (Some(Run::Number(a)), Some(Run::Number(b))) => a.len().cmp(&b.len()).then_with(|| a.cmp(b)),
-            (Some(Run::Text(a)), Some(Run::Text(b))) => a.cmp(b),
-            // A number comes after text, as a release comes after its candidates.
-            (Some(Run::Number(_)), Some(Run::Text(_))) => Ordering::Greater,
-            (Some(Run::Text(_)), Some(Run::Number(_))) => Ordering::Less,
-        };
-        if ordering != Ordering::Equal {
-            return ordering;
+/// What stands behind the numbers.
+enum Tail {
+    /// Nothing: the release.
+    Release,
+    /// Something that comes before the release; whether it is written as semantic versions have it.
+    Before { tokens: Vec<Token>, is_semantic: bool },
+    /// Something that comes after the release.
+    After(Vec<Token>),
+    /// Something that has no place known here.
+    Unknown(Vec<Token>),
+}
+
+/// A run of digits without leading zeros, or of letters in lower case.
+#[derive(PartialEq, Eq)]
+enum Token {
+    Number(String),
+    Word(String),
+}
+
+/// How words that differ are compared.
+#[derive(Clone, Copy)]
+enum Words {
+    /// By their letters, as semantic versions say.
+    Semantic,
+    /// By stage alone.
+    Stages,
+    /// Not at all, save for single letters.
+    Unknown,
+}
+
+impl<'a> Version<'a> {
+    /// Takes a text apart; `None` if it does not begin with a number, or has characters that versions do not have.
+    fn of(text: &'a str) -> Option<Self> {
+        let text = text.split_once('+').map_or(text, |(version, _build)| version);
+        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+        let is_known = |c: char| c.is_ascii_alphanumeric() || ".-_~ ".contains(c);
+        if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(is_known) {
+            return None;
+        }
+        let mut numbers = Vec::new();
+        let mut rest = text;
+        loop {
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            let (number, tail) = rest.split_at(end);
+            numbers.push(number.trim_start_matches('0'));
+            match tail.strip_prefix('.') {
+                Some(next) if next.starts_with(|c: char| c.is_ascii_digit()) => rest = next,
+                Some(_) | None => return Some(Self { numbers, tail: Tail::of(tail) }),
+            }
+        }
+    }
+
+    fn compare(&self, other: &Self) -> Option<Ordering> {
+        let places = self.numbers.len().max(other.numbers.len());
+        let number = |version: &Self, place: usize| version.numbers.get(place).copied().unwrap_or_default();
+        let numbers = (0..places).map(|place| by_value(number(self, place), number(other, place)));
+        match numbers.fold(Ordering::Equal, Ordering::then) {
+            Ordering::Equal => self.tail.compare(&other.tail),
+            decided => Some(decided),
         }
     }
 }
 
-/// A run of digits, without leading zeros, or of anything else.
-enum Run<'a> {
-    Number(&'a str),
-    Text(&'a str),
+impl Tail {
+    fn of(text: &str) -> Self {
+        let tokens = tokens(text);
+        let separator = text.chars().next().filter(|c| !c.is_ascii_alphanumeric());
+        let (word, is_followed) = match tokens.as_slice() {
+            [Token::Word(word), rest @ ..] => (word.as_str(), !rest.is_empty()),
+            [] | [Token::Number(_), ..] => ("", false),
+        };
+        // A letter that is glued to the numbers and has none of its own, as in 1.0a, may be a patch as well as a stage.
+        let is_stage = stage(word).is_some() && (word.len() > 1 || separator.is_some() || is_followed);
+        match (separator, word) {
+            (_, "") if tokens.is_empty() => Self::Release,
+            (Some('~'), _) => Self::Before { tokens, is_semantic: false },
+            (_, "final" | "ga" | "release") if !is_followed => Self::Release,
+            // After the release in some schemes, before it in semantic versions.
+            (Some('-'), "post" | "patch" | "p" | "sp" | "hotfix" | "rev" | "r") => Self::Unknown(tokens),
+            (Some('-'), _) => Self::Before { tokens, is_semantic: true },
+            _ if is_stage => Self::Before { tokens, is_semantic: false },
+            (_, "post") => Self::After(tokens),
+            _ => Self::Unknown(tokens),
+        }
+    }
+
+    fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Release, Self::Release) => Some(Ordering::Equal),
+            (Self::Before { .. }, Self::Release | Self::After(_)) | (Self::Release, Self::After(_)) => {
+                Some(Ordering::Less)
+            }
+            (Self::Release | Self::After(_), Self::Before { .. }) | (Self::After(_), Self::Release) => {
+                Some(Ordering::Greater)
+            }
+            (
+                Self::Before { tokens: a, is_semantic: a_is_semantic },
+                Self::Before { tokens: b, is_semantic: b_is_semantic },
+            ) => {
+                let words = if *a_is_semantic && *b_is_semantic { Words::Semantic } else { Words::Stages };
+                compare_tokens(a, b, words)
+            }
+            (Self::After(a), Self::After(b)) | (Self::Unknown(a), Self::Unknown(b)) => {
+                compare_tokens(a, b, Words::Unknown)
+            }
+            (Self::Unknown(_), Self::Release | Self::Before { .. } | Self::After(_))
+            | (Self::Release | Self::Before { .. } | Self::After(_), Self::Unknown(_)) => None,
+        }
+    }
 }
 
-fn runs(mut text: &str) -> impl Iterator<Item = Run<'_>> {
-    std::iter::from_fn(move || {
-        let is_number = text.chars().next()?.is_ascii_digit();
-        let end = text.find(|c: char| c.is_ascii_digit() != is_number).unwrap_or(text.len());
-        let (run, rest) = text.split_at(end);
-        text = rest;
-        Some(if is_number { Run::Number(run.trim_start_matches('0')) } else { Run::Text(run) })
-    })
+/// The stages of a release, in their order.
+fn stage(word: &str) -> Option<u8> {
+    match word {
+        "alpha" | "a" => Some(1),
+        "beta" | "b" => Some(2),
+        "pre" | "preview" => Some(3),
+        "rc" | "cr" | "c" => Some(4),
+        // These are pre-releases, and nobody agrees on their order among the others.
+        "dev" | "snapshot" | "nightly" | "canary" | "milestone" | "m" | "ea" => Some(0),
+        _ => None,
+    }
+}
+
+/// The runs of digits and of other characters, without what separates them.
+fn tokens(text: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    for part in text.split(['.', '-', '_', '~', ' ']).filter(|part| !part.is_empty()) {
+        let mut rest = part;
+        while let Some(first) = rest.chars().next() {
+            let is_number = first.is_ascii_digit();
+            let end = rest.find(|c: char| c.is_ascii_digit() != is_number).unwrap_or(rest.len());
+            let (run, after) = rest.split_at(end);
+            rest = after;
+            tokens.push(if is_number {
+                Token::Number(run.trim_start_matches('0').to_owned())
+            } else {
+                Token::Word(run.to_lowercase())
+            });
+        }
+    }
+    tokens
+}
+
+fn compare_tokens(a: &[Token], b: &[Token], words: Words) -> Option<Ordering> {
+    for (a, b) in a.iter().zip(b) {
+        let ordering = match (a, b) {
+            (Token::Number(a), Token::Number(b)) => by_value(a, b),
+            (Token::Word(a), Token::Word(b)) => compare_words(a, b, words)?,
+            (Token::Number(_), Token::Word(_)) | (Token::Word(_), Token::Number(_)) => match words {
+                Words::Semantic => {
+                    if matches!(a, Token::Number(_)) {
+                        Ordering::Less
+                    } else {
+                        Ordering::Greater
+                    }
+                }
+                Words::Stages | Words::Unknown => return None,
+            },
+        };
+        if ordering != Ordering::Equal {
+            return Some(ordering);
+        }
+    }
+    match words {
+        Words::Semantic | Words::Stages => Some(a.len().cmp(&b.len())),
+        Words::Unknown => (a.len() == b.len()).then_some(Ordering::Equal),
+    }
+}
+
+fn compare_words(a: &str, b: &str, words: Words) -> Option<Ordering> {
+    if a == b {
+        return Some(Ordering::Equal);
+    }
+    let stages = stage(a).filter(|stage| *stage > 0).zip(stage(b).filter(|stage| *stage > 0));
+    match (words, stages) {
+        (Words::Semantic | Words::Stages, Some((a, b))) => Some(a.cmp(&b)),
+        (Words::Semantic, None) => Some(a.cmp(b)),
+        (Words::Stages, None) => None,
+        (Words::Unknown, _) => (a.len() == 1 && b.len() == 1).then(|| a.cmp(b)),
+    }
+}
+
+/// Digits by their value; they have no leading zeros.
+fn by_value(a: &str, b: &str) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 #[cfg(test)]
@@ -73,11 +230,34 @@ mod tests {
     fn versions_are_ordered_as_their_authors_mean_them() {
         for pair in [
             ["1.0.0-alpha", "1.0.0-alpha.1"],
+            ["1.0.0-alpha.1", "1.0.0-alpha.beta"],
+            ["1.0.0-1", "1.0.0-alpha"],
             ["1.0.0-rc.1", "1.0.0"],
+            ["1.0.0-nightly.5", "1.0.0-rc.1"],
+            ["1.0rc1", "1.0"],
+            ["1.0rc1", "1.0rc2"],
+            ["1.0rc2", "1.0rc10"],
+            ["1.0.0-rc2", "1.0.0-rc10"],
+            ["1.0b2", "1.0rc1"],
+            ["1.0a1", "1.0-beta"],
+            ["1.0.0.beta", "1.0.0"],
+            ["1.0.0.beta", "1.0.0-rc.1"],
+            ["1.1~rc1", "1.1"],
+            ["1.0", "1.1~rc1"],
+            ["1.1~foo", "1.1"],
+            ["V1.1", "v1.2"],
+            ["V1.0", "1.1"],
+            ["1.0 beta 2", "1.0"],
+            ["1.0.dev3", "1.0"],
+            ["1.0-SNAPSHOT", "1.0"],
+            ["1.0", "1.0.post1"],
+            ["1.0.post1", "1.0.post2"],
+            ["1.0rc1", "1.0.post1"],
             ["1.9", "1.10"],
             ["1", "1.0.1"],
             ["v1.2.3", "1.2.4"],
             ["0.9.9", "1"],
+            ["1.0-hotfix", "1.1"],
             ["2024.11", "2025.1"],
             ["2024.01.09", "2024.01.10"],
             ["2024.01.09.1", "2024.01.10.0"],
@@ -85,19 +265,63 @@ mod tests {
             ["1.0a", "1.0b"],
             ["18446744073709551616", "18446744073709551617"],
         ] {
-            assert_eq!(compare(pair[0], pair[1]), Ordering::Less, "{pair:?}");
-            assert_eq!(compare(pair[1], pair[0]), Ordering::Greater, "{pair:?}");
+            assert_eq!(compare(pair[0], pair[1]), Some(Ordering::Less), "{pair:?}");
+            assert_eq!(compare(pair[1], pair[0]), Some(Ordering::Greater), "{pair:?}");
         }
-        for pair in [["1", "1.0.0"], ["v2", "2.0"], ["1.0.0+a", "1.0.0+b"], ["x", "x"], ["x01", "x1"]] {
-            assert_eq!(compare(pair[0], pair[1]), Ordering::Equal, "{pair:?}");
+        for pair in [
+            ["1", "1.0.0"],
+            ["v2", "2.0"],
+            ["V1.1", "1.1"],
+            ["1.0.0+a", "1.0.0+b"],
+            ["1.0rc1", "1.0.0-RC.1"],
+            ["1.0.Final", "1.0"],
+            ["x", "x"],
+            ["x01", "x1"],
+        ] {
+            assert_eq!(compare(pair[0], pair[1]), Some(Ordering::Equal), "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_ordered_is_not_guessed() {
+        for pair in [
+            ["spring", "summer"],
+            ["1.0", "spring"],
+            ["1.0a", "1.0"],
+            ["1.0foo", "1.0"],
+            ["1.0-p1", "1.0"],
+            ["1.0-hotfix", "1.0"],
+            ["1.0.dev1", "1.0a1"],
+            ["1.0.r5", "1.0"],
+            ["1:2.0", "3.0"],
+            ["1.0ß", "1.0"],
+            ["", "1.0"],
+        ] {
+            assert_eq!(compare(pair[0], pair[1]), None, "{pair:?}");
+            assert_eq!(compare(pair[1], pair[0]), None, "{pair:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn order_has_two_sides(a in "[v0-9a.+-]{0,8}", b in "[v0-9a.+-]{0,8}") {
-            prop_assert_eq!(compare(&a, &b), compare(&b, &a).reverse());
-            prop_assert_eq!(compare(&a, &a), Ordering::Equal);
+        fn order_has_two_sides(a in "[vV0-9abcr.+~_-]{0,8}", b in "[vV0-9abcr.+~_-]{0,8}") {
+            prop_assert_eq!(compare(&a, &b), compare(&b, &a).map(Ordering::reverse));
+            prop_assert_eq!(compare(&a, &a), Some(Ordering::Equal));
+        }
+
+        /// A pre-release, however it is written, comes before its release and after the release before that.
+        #[test]
+        fn pre_releases_come_before(
+            number in 1_u32..100,
+            separator in "[-~._ ]?",
+            word in prop::sample::select(&["alpha", "beta", "rc", "RC", "dev", "preview"][..]),
+            count in "[.-]?[0-9]{1,3}",
+            v in "[vV]?",
+        ) {
+            let before = format!("{v}1.{number}{separator}{word}{count}");
+            prop_assert_eq!(compare(&before, &format!("1.{number}")), Some(Ordering::Less));
+            prop_assert_eq!(compare(&before, &format!("1.{}", number - 1)), Some(Ordering::Greater));
+            prop_assert_eq!(compare(&before, &format!("{before}+build")), Some(Ordering::Equal));
         }
     }
 }

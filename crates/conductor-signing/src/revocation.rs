@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::json::ValueError;
+use crate::shown_text::{self, MAX_SHOWN_BYTES};
 use crate::trust::Line;
-use crate::{Digest, PublicKey, UtcTime};
+use crate::{Digest, PublicKey, UtcTime, escape};
 
 /// One entry of `revoked_keys.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,22 @@ impl Revocation {
             Revoked::Key(key) => Some(key),
             Revoked::Digest(_) => None,
         }
+    }
+
+    /// The entry as it may be handed to others: a reason that is older than the rule for them is written as it is shown.
+    pub(crate) fn fit_to_show(&self) -> Self {
+        let mut entry = self.clone();
+        if shown_text::check_sentence(&entry.reason).is_err() {
+            let reason = escape::terminal(&self.reason).to_string();
+            let words: Vec<&str> = reason.split_whitespace().collect();
+            let reason: String =
+                words.join(" ").chars().filter(char::is_ascii).take(MAX_SHOWN_BYTES).collect();
+            entry.reason = reason.trim_end().to_owned();
+        }
+        if shown_text::check_sentence(&entry.reason).is_err() {
+            "no reason that can be shown".clone_into(&mut entry.reason);
+        }
+        entry
     }
 
     /// The line of `revoked_keys.toml` on which the entry stands.

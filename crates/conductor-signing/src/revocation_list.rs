@@ -21,8 +21,8 @@ use crate::rotation::{parse_base64, parse_signature};
 use crate::statement::bounded;
 use crate::trust::{Line, MAX_TEXT_BYTES};
 use crate::{
-    ALGORITHM, Digest, PrivateKey, PrivateKeyError, PublicKey, Revocation, RevocationKind, Revoked, UtcTime,
-    escape, private_key,
+    ALGORITHM, Digest, PrivateKey, PrivateKeyError, PublicKey, Revocation, RevocationKind, Revoked,
+    ShownTextError, UtcTime, escape, private_key,
 };
 
 /// DSSE payload type of a list.
@@ -274,6 +274,22 @@ pub enum RevocationListError {
         /// Why its word does not count.
         why: &'static str,
     },
+    /// A reason cannot be shown as it is.
+    #[error("revocation list: reason for {revoked}: {cause}")]
+    Reason {
+        /// The key or digest.
+        revoked: String,
+        /// The rule that it breaks.
+        cause: ShownTextError,
+    },
+    /// Another list was made with the same key while this one was signed.
+    #[error("list {sequence} of {key} was made by somebody else at this moment")]
+    Raced {
+        /// The issuer.
+        key: PublicKey,
+        /// The number.
+        sequence: u64,
+    },
     /// A later list of the issuer was imported.
     #[error("replay: this is list {found} of {key}, list {known} was imported already")]
     Replay {
@@ -320,6 +336,8 @@ impl RevocationListError {
                  revoke <key>"
                     .to_owned(),
             ),
+            Self::Reason { .. } => Some("have the issuer give another reason and make the list again".to_owned()),
+            Self::Raced { .. } => Some("make the list again".to_owned()),
             Self::Key { .. } | Self::Encode { .. } => None,
             Self::TooLarge
             | Self::Format(_)

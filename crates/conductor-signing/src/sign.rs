@@ -1,16 +1,18 @@
 //! Making signature documents.
 
-use conductor_abi::CapabilityRequest;
+use conductor_abi::{CapabilityRequest, Manifest};
 
-use crate::document::{Cosignature, MAX_COSIGNATURES, SignatureDocument, SignedStatement};
+use crate::cosigner_statement::COSIGNATURE_PAYLOAD_TYPE;
+use crate::document::{Cosignature, Endorsement, MAX_COSIGNATURES, SignatureDocument, SignedStatement};
 use crate::dsse::pre_authentication_encoding;
 use crate::json::ValueError;
 use crate::plugin_file::{DocumentFile, PluginFile};
 use crate::statement::{PAYLOAD_TYPE, plugin_version};
+use crate::verify::{signed_name, signed_version};
 use crate::{
-    CheckedSignature, Developer, HostVersion, ModuleError, NameError, PluginName, PrivateKey,
-    PrivateKeyError, PublicKey, SignaturePolicy, Statement, TrustStore, UtcTime, VerifyError, escape,
-    private_key,
+    CheckedSignature, CosignerStatement, Developer, HostVersion, ModuleError, NameError, PluginName,
+    PrivateKey, PrivateKeyError, PublicKey, SignaturePolicy, Statement, TrustStore, UtcTime, VerifyError,
+    escape, private_key,
 };
 
 /// What a signer states beyond what the file says itself.
@@ -45,6 +47,25 @@ impl SigningRequest {
     }
 }
 
+/// What a cosigner states beyond what the publisher does.
+#[derive(Clone, Debug)]
+pub struct CosigningRequest {
+    /// Who cosigns.
+    pub developer: Developer,
+    /// When the cosignature ends.
+    pub expires_at: Option<UtcTime>,
+    /// Oldest version of the host that may load the plugin.
+    pub min_host_version: Option<HostVersion>,
+}
+
+impl CosigningRequest {
+    /// Cosigns for a developer, without an end.
+    #[must_use]
+    pub const fn of(developer: Developer) -> Self {
+        Self { developer, expires_at: None, min_host_version: None }
+    }
+}
+
 impl PluginFile {
     /// Signs the file as it was read, and verifies the document that comes out.
     ///
@@ -70,35 +91,64 @@ impl PluginFile {
         Ok(document)
     }
 
-    /// Adds a signature to those in the document beside the file, and verifies the document that comes out. The cosigner
-    /// states what the signer does, under another name and date.
+    /// Endorses what the publisher signed in the document beside the file. What comes back goes into the document with
+    /// [`PluginFile::with_cosignature`]: between the two, a person may have to be asked, and others may cosign.
     ///
     /// # Errors
     ///
-    /// Fails if there is no document, if one of its signatures does not hold for the file, if the key has signed already, or
-    /// if there are as many signatures as a document may hold.
-    pub fn cosign(&self, key: &dyn PrivateKey, developer: Developer) -> Result<SignatureDocument, SignError> {
+    /// Fails if there is no document, if it does not hold for the file, if the key has signed already, if there are as many
+    /// cosignatures as a document may hold, or if the key does not sign.
+    pub fn endorse(&self, key: &dyn PrivateKey, request: CosigningRequest) -> Result<Cosignature, SignError> {
         let signed = self.held()?;
-        let mut document = signed.document().clone();
         let public_key = key.public_key();
-        if document.endorsements().any(|endorsement| endorsement.public_key == public_key) {
-            return Err(SignError::SignedAlready { key: public_key });
-        }
-        if document.cosignatures.len() >= MAX_COSIGNATURES {
-            return Err(SignError::TooManySigners);
-        }
-        let statement = match signed.statement() {
-            Some(statement) => Statement { developer, signed_at: UtcTime::now(), ..statement.clone() },
-            None => self.statement(SigningRequest::of(developer))?,
+        check_room(signed.document(), &public_key)?;
+        let manifest = self.sound_manifest()?;
+        let stated = signed.statement();
+        let statement = CosignerStatement {
+            endorses: signed.document().signer.public_key,
+            plugin_hash: self.digest,
+            plugin_name: signed_name(manifest.as_ref(), stated),
+            plugin_version: signed_version(manifest.as_ref(), stated).map(str::to_owned),
+            developer: request.developer,
+            signed_at: UtcTime::now(),
+            expires_at: request.expires_at,
+            min_host_version: request.min_host_version,
         };
-        document.cosignatures.push(self.endorsement(key, statement)?);
+        let bytes = statement.to_json().map_err(|source| SignError::Encode { source })?;
+        let signature =
+            private_key::sign(key, &pre_authentication_encoding(COSIGNATURE_PAYLOAD_TYPE, &bytes))?;
+        Ok(Cosignature { public_key, statement: SignedStatement { bytes, signature } })
+    }
+
+    /// The document beside the file with one more cosignature, which was verified together with everything else in it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no document, if the cosignature does not fit it, or if there is no room for it.
+    pub fn with_cosignature(&self, cosignature: Cosignature) -> Result<SignatureDocument, SignError> {
+        let mut document = self.held()?.document().clone();
+        check_room(&document, &cosignature.public_key)?;
+        document.cosignatures.push(cosignature);
         self.check_new(&document)?;
         Ok(document)
     }
 
-    fn endorsement(&self, key: &dyn PrivateKey, statement: Statement) -> Result<Cosignature, SignError> {
+    /// Endorses what the publisher signed, and adds that to the document, where nobody else can write it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As for [`PluginFile::endorse`] and [`PluginFile::with_cosignature`].
+    pub fn cosign(
+        &self,
+        key: &dyn PrivateKey,
+        request: CosigningRequest,
+    ) -> Result<SignatureDocument, SignError> {
+        self.with_cosignature(self.endorse(key, request)?)
+    }
+
+    fn endorsement(&self, key: &dyn PrivateKey, statement: Statement) -> Result<Endorsement, SignError> {
         let bytes = statement.to_json().map_err(|source| SignError::Encode { source })?;
-        Ok(Cosignature {
+        Ok(Endorsement {
             public_key: key.public_key(),
             signature: private_key::sign(key, self.digest.as_bytes())?,
             signed_at: statement.signed_at,
@@ -111,7 +161,11 @@ impl PluginFile {
     }
 
     /// The document beside the file, if it holds, whoever signed it and whoever has yet to sign.
-    fn held(&self) -> Result<CheckedSignature, SignError> {
+    ///
+    /// # Errors
+    ///
+    /// Fails with the cause for which it does not hold.
+    pub fn held(&self) -> Result<CheckedSignature, SignError> {
         // Rotations are a matter of whoever trusts a key, not of whether its signature holds.
         let bare = Self { rotation: DocumentFile::Absent, ..self.clone() };
         let decision = bare.judge(&SignaturePolicy::AnySigner.into(), &TrustStore::default());
@@ -135,29 +189,34 @@ impl PluginFile {
         }
     }
 
+    /// The manifest, where the file is a module; any other file has none and can be signed all the same.
+    fn sound_manifest(&self) -> Result<Option<Manifest>, SignError> {
+        match self.manifest() {
+            Ok(manifest) => Ok(manifest),
+            Err(error) if error.is_about_module() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// What the signer states about this file.
     fn statement(&self, request: SigningRequest) -> Result<Statement, SignError> {
-        let manifest = match self.manifest() {
-            Ok(manifest) => manifest,
-            Err(error) if error.is_about_module() => None,
-            Err(error) => return Err(error.into()),
-        };
-        let (name, version, capabilities): (_, _, Option<Vec<CapabilityRequest>>) = match manifest {
-            Some(manifest) => {
-                let name: PluginName = manifest.name.parse()?;
-                if request.plugin_name.is_some_and(|given| given != name) {
-                    return Err(SignError::ManifestName { name });
+        let (name, version, capabilities): (_, _, Option<Vec<CapabilityRequest>>) =
+            match self.sound_manifest()? {
+                Some(manifest) => {
+                    let name: PluginName = manifest.name.parse()?;
+                    if request.plugin_name.is_some_and(|given| given != name) {
+                        return Err(SignError::ManifestName { name });
+                    }
+                    if request.plugin_version.is_some_and(|given| given != manifest.version) {
+                        return Err(SignError::ManifestVersion { version: manifest.version });
+                    }
+                    (name, Some(manifest.version), Some(manifest.capabilities))
                 }
-                if request.plugin_version.is_some_and(|given| given != manifest.version) {
-                    return Err(SignError::ManifestVersion { version: manifest.version });
+                None => {
+                    let stem = || PluginName::from_file_name(&self.file_name);
+                    (request.plugin_name.map_or_else(stem, Ok)?, request.plugin_version, None)
                 }
-                (name, Some(manifest.version), Some(manifest.capabilities))
-            }
-            None => {
-                let stem = || PluginName::from_file_name(&self.file_name);
-                (request.plugin_name.map_or_else(stem, Ok)?, request.plugin_version, None)
-            }
-        };
+            };
         let version = version.map(|version| plugin_version(&version)).transpose();
         Ok(Statement {
             plugin_hash: self.digest,
@@ -172,6 +231,17 @@ impl PluginFile {
             cosigners: request.cosigners,
         })
     }
+}
+
+/// Whether a document can take a cosignature of this key.
+fn check_room(document: &SignatureDocument, key: &PublicKey) -> Result<(), SignError> {
+    if document.keys().any(|signer| signer == key) {
+        return Err(SignError::SignedAlready { key: *key });
+    }
+    if document.cosignatures.len() >= MAX_COSIGNATURES {
+        return Err(SignError::TooManySigners);
+    }
+    Ok(())
 }
 
 /// Why a plugin was not signed.

@@ -4,8 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 /// A point in time with the very text it was written as, so that it can be compared and shown unchanged.
+///
+/// The clock's type ends 26 hours before the year 9999 does. What is written of those hours, such as the
+/// `9999-12-31T23:59:59Z` of people who mean never, counts as its last moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UtcTime {
     text: String,
@@ -50,7 +54,16 @@ impl FromStr for UtcTime {
         if !shape || !(1..=9).contains(&decimals.len()) || !decimals.bytes().all(is_digit) {
             return Err(TimeError);
         }
-        let timestamp = format!("{local}Z").parse().map_err(|_| TimeError)?;
+        let timestamp = match format!("{local}Z").parse() {
+            Ok(timestamp) => timestamp,
+            Err(_) => {
+                let civil: DateTime = local.parse().map_err(|_| TimeError)?;
+                if civil.year() < DateTime::MAX.year() {
+                    return Err(TimeError);
+                }
+                Timestamp::MAX
+            }
+        };
         Ok(Self { text: text.to_owned(), timestamp })
     }
 }
@@ -81,6 +94,24 @@ mod tests {
         assert_eq!(z.timestamp(), offset.timestamp());
         assert_eq!(fine.to_string(), "2025-11-19T08:59:12.123456789+00:00");
         assert_eq!(UtcTime::now().to_string().parse(), Ok(UtcTime::now()));
+    }
+
+    #[test]
+    fn the_last_day_that_can_be_written_is_a_day() {
+        let now = UtcTime::now().timestamp();
+        for text in [
+            "9999-12-30T21:59:59Z",
+            "9999-12-30T22:30:00Z",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.999999999+00:00",
+        ] {
+            let time: UtcTime = text.parse().expect(text);
+            assert!(!time.is_past(now));
+            assert_eq!(time.to_string(), text);
+        }
+        for text in ["9999-12-32T00:00:00Z", "9999-12-31T24:00:00Z", "10000-01-01T00:00:00Z"] {
+            assert_eq!(text.parse::<UtcTime>(), Err(TimeError), "{text}");
+        }
     }
 
     #[test]

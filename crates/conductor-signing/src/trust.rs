@@ -4,12 +4,14 @@
 //! The files are believed only if nobody else could have written them. A missing file is an empty list; one that cannot
 //! be read or understood is an error, so that damage never reads as "nothing was revoked".
 
+mod descent;
 mod error;
 mod key_entry;
 mod likeness;
 mod pattern;
 mod pins;
 mod revocations;
+mod role;
 mod rotations;
 mod selector;
 mod source;
@@ -18,8 +20,7 @@ mod trust_file;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
+pub(crate) use descent::{Act, Done};
 pub use error::TrustError;
 pub use key_entry::{MAX_REMOVED_KEYS, NewKey, RemovedKey, TrustedKey};
 pub use likeness::{KnownAs, Likeness, Resemblance};
@@ -28,6 +29,7 @@ use pins::Pins;
 pub use pins::{NewPin, Pin, PublisherPin};
 use revocations::Revocations;
 pub use revocations::{ImportedList, MAX_REVOCATION_LISTS};
+pub use role::{KeyRole, UnknownRole};
 use rotations::Rotations;
 pub use rotations::{AcceptedChain, MAX_ACCEPTED_ROTATIONS, NewRotations};
 pub use selector::{KeySelector, MIN_KEY_PREFIX};
@@ -35,8 +37,7 @@ pub(crate) use source::{Line, MAX_TEXT_BYTES};
 
 use crate::atomic_file::{self, Lock, PRIVATE};
 use crate::guarded::{self, Guard};
-use crate::verify::Standing;
-use crate::{FileError, PluginName, PublicKey, Revocation, RuleSource};
+use crate::{FileError, PublicKey, Revocation, RuleSource};
 
 /// Largest file of the trust store in bytes, some thousands of keys or pins; it is read whole before any plugin is loaded.
 const MAX_TRUST_FILE_BYTES: u64 = 1024 * 1024;
@@ -141,19 +142,6 @@ impl TrustStore {
     #[must_use]
     pub fn get(&self, key: &PublicKey) -> Option<&TrustedKey> {
         self.keys.iter().find(|trusted| trusted.public_key == *key)
-    }
-
-    /// What the entry of `key` says at `now` about a plugin that it has signed; `plugin` is its name if that is signed.
-    pub(crate) fn standing(&self, key: &PublicKey, plugin: Option<&PluginName>, now: Timestamp) -> Standing {
-        let Some(trusted) = self.get(key) else { return Standing::Untrusted };
-        let key_name = trusted.name.clone();
-        match &trusted.expires_at {
-            Some(at) if at.is_past(now) => Standing::TrustExpired { key_name, at: at.clone() },
-            Some(_) | None if trusted.may_sign(plugin) => {
-                Standing::Trusted { key_name, root: trusted.public_key, max_risk: trusted.max_risk }
-            }
-            Some(_) | None => Standing::OtherPlugins { key_name },
-        }
     }
 
     /// Where the entry of a trusted key stands.

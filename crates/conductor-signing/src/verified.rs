@@ -6,7 +6,7 @@ use std::path::Path;
 use conductor_abi::{CapabilityRequest, Manifest, Risk};
 
 use crate::plugin_file::{self, DocumentFile, PluginFile, ReadError};
-use crate::verify::{self, Continuity, Standing, TrustedSigner, VerifyError};
+use crate::verify::{self, Continuity, TrustedSigner, VerifyError};
 use crate::{
     Developer, Digest, PluginName, PublicKey, SignerRule, Statement, TrustLevel, TrustStore, UtcTime,
     VerificationPolicy,
@@ -105,29 +105,13 @@ impl UnverifiedPlugin {
         let manifest = self.file.manifest()?;
         let name = admission
             .name
+            .clone()
             .map_err(|cause| VerifyError::Name { file_name: self.file.file_name().to_owned(), cause })?;
-        let (mut trust, mut max_risk, mut signer, mut statement) = (TrustLevel::Unsigned, None, None, None);
-        if let Some(checked) = admission.signature {
-            (trust, max_risk) = match checked.standing() {
-                Standing::Trusted { key_name, max_risk, .. } => {
-                    (TrustLevel::Trusted { key_name: key_name.clone() }, *max_risk)
-                }
-                Standing::Untrusted
-                | Standing::TrustExpired { .. }
-                | Standing::OtherPlugins { .. }
-                | Standing::Superseded { .. }
-                | Standing::NotYetActive { .. }
-                | Standing::FromCompromised { .. } => (TrustLevel::SelfSigned, None),
-            };
-            let (document, stated) = checked.into_parts();
-            signer = Some(Signer {
-                key: document.signer.public_key,
-                developer: document.signer.developer,
-                signed_at: document.signer.signed_at,
-                authenticated: stated.is_some(),
-            });
-            statement = stated;
-        }
+        let (trust, max_risk) = (admission.trust(), admission.max_risk());
+        let (signer, statement) = match &admission.signature {
+            Some(checked) => (Some(checked.publisher()), checked.statement().cloned()),
+            None => (None, None),
+        };
         Ok(VerifiedPlugin {
             digest: self.file.digest(),
             bytes: self.bytes,
@@ -155,6 +139,11 @@ pub struct Publisher {
 }
 
 impl Publisher {
+    pub(crate) fn of(continuity: &Continuity) -> Self {
+        let Continuity { publisher, predecessors, .. } = continuity;
+        Self { key: *publisher, predecessors: predecessors.clone() }
+    }
+
     /// The key that the plugin's name is pinned to.
     #[must_use]
     pub const fn key(&self) -> &PublicKey {
@@ -238,8 +227,7 @@ impl VerifiedPlugin {
     /// Who answers for the plugin from one version to the next; `None` if nobody signed it.
     #[must_use]
     pub fn publisher(&self) -> Option<Publisher> {
-        let Continuity { publisher, predecessors, .. } = self.continuity.as_ref()?;
-        Some(Publisher { key: *publisher, predecessors: predecessors.clone() })
+        self.continuity.as_ref().map(Publisher::of)
     }
 
     /// Highest risk of a capability that the user lets plugins of this trusted key have; `None` sets no limit.

@@ -3,15 +3,16 @@
 //! 1. The digest is not revoked.
 //! 2. There is a document, and it is well-formed.
 //! 3. It is about these bytes.
-//! 4. Every signature in it is valid.
-//! 5. Every statement is well-formed and agrees with the document, the file and the other statements.
+//! 4. Every signature in it is valid, each in the form of its place: a cosigner's fits nowhere else.
+//! 5. Every statement is well-formed and agrees with the document, the file and the other statements; every cosigner
+//!    endorses this publisher.
 //! 6. The manifest is sound and agrees.
 //! 7. No signing key is revoked.
 //! 8. No statement has expired or asks for a newer host.
 //! 9. The signer's statement is there if the requirement, or the pin of this plugin, demands one.
 //! 10. Rotations that come with the plugin are sound and do not contradict those that were accepted.
 //! 11. Where each signer stands with the user; this refuses nobody.
-//! 12. The policy is satisfied with the signer.
+//! 12. The policy is satisfied with the signer, which is not one that the user trusts to cosign only.
 //! 13. The signer is the publisher that the plugin's name is pinned to, or follows from it by rotation.
 //! 14. Everybody has signed whom the statement or the pin demands.
 //! 15. The version is not below the highest that was loaded.
@@ -25,7 +26,7 @@ mod rules;
 mod signature;
 mod standing;
 
-use conductor_abi::{CapabilityRequest, Manifest};
+use conductor_abi::{CapabilityRequest, Manifest, Risk};
 use jiff::Timestamp;
 
 pub(crate) use continuity::Continuity;
@@ -34,9 +35,12 @@ pub(crate) use rules::{TrustedSigner, refusal_of_declared};
 pub use standing::Standing;
 
 use crate::decision::{Check, Decision, Trail};
-use crate::document::{Cosignature, SignatureDocument};
+use crate::document::{Endorsement, SignatureDocument};
 use crate::plugin_file::PluginFile;
-use crate::{NameError, PluginName, SignaturePolicy, SignerRule, Statement, TrustStore, VerificationPolicy};
+use crate::{
+    CosignerStatement, NameError, PluginName, PublicKey, Publisher, SignaturePolicy, Signer, SignerRule,
+    Statement, TrustLevel, TrustStore, VerificationPolicy,
+};
 
 /// A signature document that holds for the file it was checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +48,18 @@ pub struct CheckedSignature {
     document: SignatureDocument,
     statement: Option<Statement>,
     standing: Standing,
-    cosigner_standings: Vec<Standing>,
+    cosigners: Vec<CheckedCosigner>,
+}
+
+/// A cosigner whose signature and statement hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedCosigner {
+    /// The key that cosigned.
+    pub key: PublicKey,
+    /// What its holder states.
+    pub statement: CosignerStatement,
+    /// Where the cosigner stands with the user.
+    pub standing: Standing,
 }
 
 impl CheckedSignature {
@@ -54,27 +69,48 @@ impl CheckedSignature {
         &self.document
     }
 
-    /// What the signer states.
+    /// What the publisher states.
     #[must_use]
     pub const fn statement(&self) -> Option<&Statement> {
         self.statement.as_ref()
     }
 
-    /// Where the signer stands with the user.
+    /// Where the publisher stands with the user.
     #[must_use]
     pub const fn standing(&self) -> &Standing {
         &self.standing
     }
 
-    /// Takes the check apart.
-    pub(crate) fn into_parts(self) -> (SignatureDocument, Option<Statement>) {
-        (self.document, self.statement)
+    /// Those who cosigned, in the order of the document.
+    #[must_use]
+    pub fn cosigners(&self) -> &[CheckedCosigner] {
+        &self.cosigners
     }
 
-    /// Everybody who signed, the signer first, and where they stand with the user.
-    pub fn signers(&self) -> impl Iterator<Item = (&Cosignature, &Standing)> {
-        let standings = std::iter::once(&self.standing).chain(&self.cosigner_standings);
-        self.document.endorsements().zip(standings)
+    /// Who published.
+    #[must_use]
+    pub fn publisher(&self) -> Signer {
+        let Endorsement { public_key, developer, signed_at, .. } = &self.document.signer;
+        let (developer, signed_at) = (developer.clone(), signed_at.clone());
+        Signer { key: *public_key, developer, signed_at, authenticated: self.statement.is_some() }
+    }
+
+    /// Everybody who signed, the publisher first, and where they stand with the user.
+    pub fn signers(&self) -> impl Iterator<Item = (Signer, &Standing)> {
+        let cosigners = self.cosigners.iter().map(|checked| {
+            let (developer, signed_at) =
+                (checked.statement.developer.clone(), checked.statement.signed_at.clone());
+            (Signer { key: checked.key, developer, signed_at, authenticated: true }, &checked.standing)
+        });
+        std::iter::once((self.publisher(), &self.standing)).chain(cosigners)
+    }
+
+    /// Highest risk of a capability that may be granted: the least that the user set for any signer who counts; `None` sets
+    /// no limit.
+    #[must_use]
+    pub fn max_risk(&self) -> Option<Risk> {
+        let cosigners = self.cosigners.iter().map(|cosigner| &cosigner.standing);
+        std::iter::once(&self.standing).chain(cosigners).filter_map(Standing::max_risk).min()
     }
 }
 
@@ -90,12 +126,53 @@ pub struct Admission {
     pub(crate) trusted_signers: Vec<TrustedSigner>,
 }
 
+impl Admission {
+    /// What the plugin is called, if that is a name.
+    #[must_use]
+    pub fn name(&self) -> Option<&PluginName> {
+        self.name.as_ref().ok()
+    }
+
+    /// Who answers for the plugin from one version to the next; `None` if nobody signed it.
+    #[must_use]
+    pub fn publisher(&self) -> Option<Publisher> {
+        self.continuity.as_ref().map(Publisher::of)
+    }
+
+    /// How far the plugin is vouched for.
+    #[must_use]
+    pub fn trust(&self) -> TrustLevel {
+        match self.signature.as_ref().map(CheckedSignature::standing) {
+            None => TrustLevel::Unsigned,
+            Some(Standing::Trusted { key_name, .. }) => TrustLevel::Trusted { key_name: key_name.clone() },
+            Some(
+                Standing::Untrusted
+                | Standing::TrustExpired { .. }
+                | Standing::OtherPlugins { .. }
+                | Standing::OtherRole { .. }
+                | Standing::Superseded { .. }
+                | Standing::NotYetActive { .. }
+                | Standing::FromCompromised { .. },
+            ) => TrustLevel::SelfSigned,
+        }
+    }
+
+    /// Highest risk of a capability that may be granted: the least that the user set for any signer who counts; `None` sets
+    /// no limit.
+    #[must_use]
+    pub fn max_risk(&self) -> Option<Risk> {
+        self.signature.as_ref().and_then(CheckedSignature::max_risk)
+    }
+}
+
 /// What the checks need, gathered.
 pub(crate) struct Question<'a> {
     pub(crate) file: &'a PluginFile,
     pub(crate) policy: &'a VerificationPolicy,
     pub(crate) trust: &'a TrustStore,
     pub(crate) now: Timestamp,
+    /// Whether the file was let in before and runs.
+    pub(crate) runs: bool,
 }
 
 /// Runs the checks on a file as of `now`.
@@ -107,11 +184,29 @@ pub(crate) fn judge(
 ) -> Decision {
     let mut trail = Trail::default();
     let mut signature = None;
-    let outcome = Question { file, policy, trust, now }.decide(&mut trail, &mut signature);
+    let outcome = Question { file, policy, trust, now, runs: false }.decide(&mut trail, &mut signature);
     Decision { steps: trail.finish(), signature, outcome }
 }
 
+/// Runs the checks on a file that runs.
+pub(crate) fn judge_running(
+    file: &PluginFile,
+    policy: &VerificationPolicy,
+    trust: &TrustStore,
+    now: Timestamp,
+) -> Result<Admission, VerifyError> {
+    Question { file, policy, trust, now, runs: true }.decide(&mut Trail::default(), &mut None)
+}
+
 impl Question<'_> {
+    /// What a check found, except that a plugin that runs is not refused for what was learnt since it was let in.
+    fn unless_it_runs(&self, found: Result<(), VerifyError>) -> Result<(), VerifyError> {
+        match found {
+            Err(refusal) if self.runs && !refusal.ends_what_runs() => Ok(()),
+            found => found,
+        }
+    }
+
     fn decide(
         &self,
         trail: &mut Trail,
@@ -130,14 +225,13 @@ impl Question<'_> {
         let manifest = self.file.manifest().ok().flatten();
         let statement = vouched.as_ref().and_then(|vouched| vouched.signature.statement());
         let names = Names::of(self.file, manifest.as_ref(), statement);
-        let trusted_signers =
-            vouched.as_ref().map_or(Vec::new(), |vouched| vouched.signature.trusted_signers());
         let declared = declared(manifest.as_ref(), statement);
+        let trusted_signers = vouched.as_ref().map_or(&[][..], |vouched| &vouched.trusted_signers).to_vec();
         let unmet_rules = trail.run(Check::Rules, |step| {
             rules::check(step, &self.policy.rules, names.name.as_ref().ok(), declared, &trusted_signers)
         })?;
         let (signature, continuity) = match vouched {
-            Some(Vouched { signature, continuity }) => (Some(signature), continuity),
+            Some(Vouched { signature, continuity, .. }) => (Some(signature), continuity),
             None => (None, None),
         };
         Ok(Admission {
@@ -164,29 +258,26 @@ impl Question<'_> {
         let manifest = trail.run(Check::Manifest, |step| self.check_manifest(step, &statements))?;
         trail.run(Check::KeyRevocation, |step| self.check_revoked_keys(step, &document))?;
         trail.run(Check::Validity, |step| self.check_validity(step, &statements))?;
-        let statement = statements.into_iter().next().flatten();
         trail.run(Check::StatementRequirement, |step| {
-            self.check_may_lack_statement(step, manifest.as_ref(), statement.as_ref())
+            let statement = statements.publisher.as_ref();
+            self.unless_it_runs(self.check_may_lack_statement(step, manifest.as_ref(), statement))
         })?;
         let chain = self.file.rotation();
         let lineage = trail.run(Check::Rotation, |step| self.lineage(step, chain.as_ref()))?;
-        let signed_name = signed_name(manifest.as_ref(), statement.as_ref());
-        let standings = trail.run(Check::Signers, |step| {
-            Ok(self.standings(step, &lineage, &document, signed_name.as_ref()))
+        let signed_name = signed_name(manifest.as_ref(), statements.publisher.as_ref());
+        let signature = trail.run(Check::Signers, |step| {
+            Ok(self.with_standings(step, &lineage, document, statements, signed_name.as_ref()))
         })?;
-        let mut standings = standings.into_iter();
-        let standing = standings.next().unwrap_or(Standing::Untrusted);
-        let cosigner_standings = standings.collect();
-        let signature = CheckedSignature { document, statement, standing, cosigner_standings };
         *found = Some(signature.clone());
         trail.run(Check::Policy, |step| self.check_policy(step, &signature))?;
         let names = Names::of(self.file, manifest.as_ref(), signature.statement());
-        let version = version(manifest.as_ref(), signature.statement());
+        let version = signed_version(manifest.as_ref(), signature.statement());
         let continuity = match &names.name {
             Ok(name) => Some(self.continuity(trail, &lineage, &signature, name, version)?),
             Err(_) => None,
         };
-        Ok(Vouched { signature, continuity })
+        let trusted_signers = self.trusted_signers(&lineage, &signature);
+        Ok(Vouched { signature, continuity, trusted_signers })
     }
 }
 
@@ -194,6 +285,7 @@ impl Question<'_> {
 struct Vouched {
     signature: CheckedSignature,
     continuity: Option<Continuity>,
+    trusted_signers: Vec<TrustedSigner>,
 }
 
 /// What a plugin is called.
@@ -212,13 +304,16 @@ impl Names {
 }
 
 /// The name that a signature covers: the manifest is part of the signed file, the statement is signed itself.
-fn signed_name(manifest: Option<&Manifest>, statement: Option<&Statement>) -> Option<PluginName> {
+pub(crate) fn signed_name(manifest: Option<&Manifest>, statement: Option<&Statement>) -> Option<PluginName> {
     let stated = || statement.and_then(|statement| statement.plugin_name.clone());
     manifest.and_then(|manifest| manifest.name.parse().ok()).or_else(stated)
 }
 
 /// The version that a signature covers.
-fn version<'a>(manifest: Option<&'a Manifest>, statement: Option<&'a Statement>) -> Option<&'a str> {
+pub(crate) fn signed_version<'a>(
+    manifest: Option<&'a Manifest>,
+    statement: Option<&'a Statement>,
+) -> Option<&'a str> {
     let stated = || statement.and_then(|statement| statement.plugin_version.as_deref());
     manifest.map(|manifest| manifest.version.as_str()).or_else(stated)
 }

@@ -1,9 +1,13 @@
-//! The rows tamper, stripped, swap, modes, rollback and threshold, rotations, and the trust levels, through the public interface of the crate.
+//! The rows tamper, confusion, stripped, swap, modes, rollback and threshold, rotations, and the trust levels, through the
+//! public interface of the crate.
 
 #[cfg(test)]
 mod acceptance {
+    mod histories;
+    mod interoperation;
     mod levels;
     mod modes;
+    mod other;
     mod rollback;
     mod rotated;
     mod stripped;
@@ -11,4 +15,5 @@ mod acceptance {
     mod swap;
     mod tamper;
     mod threshold;
+    mod vectors;
 }

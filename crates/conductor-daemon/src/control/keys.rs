@@ -116,6 +116,7 @@ fn trusted(key: &TrustedKey, entry: Option<&Revocation>) -> KeyStatus {
         added_at: Some(key.added_at.to_string()),
         expires_at: key.expires_at.as_ref().map(UtcTime::to_string),
         plugins: key.plugins().map(|plugins| plugins.into_iter().map(str::to_owned).collect()),
+        role: Some(key.role.to_string()),
         max_risk: key.max_risk.map(|risk| risk.to_string()),
         state: match (entry, is_over) {
             (Some(_), _) => KeyState::Revoked,
@@ -139,6 +140,7 @@ fn key_status(key: &PublicKey) -> KeyStatus {
         added_at: None,
         expires_at: None,
         plugins: None,
+        role: None,
         max_risk: None,
         state: KeyState::Trusted,
         revoked: None,

@@ -103,6 +103,7 @@ fn trust_word(decision: &Decision, file: &PluginFile) -> TrustWord {
         Some(
             Standing::Untrusted
             | Standing::OtherPlugins { .. }
+            | Standing::OtherRole { .. }
             | Standing::Superseded { .. }
             | Standing::NotYetActive { .. }
             | Standing::FromCompromised { .. },

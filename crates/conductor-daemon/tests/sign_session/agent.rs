@@ -127,6 +127,68 @@ fn pretend(socket: &Path, identities: Vec<u8>, signature: Vec<u8>) {
     });
 }
 
+/// An agent may wait for a person, so whoever asks it holds no lock that others wait for.
+#[test]
+fn no_agent_is_asked_while_something_is_locked() {
+    let agent = Agent::start();
+    agent.add("ed25519", "key");
+    let (home, real) = (agent.shell.home().to_owned(), agent.shell.path("agent.sock"));
+    let between = home.join("between.sock");
+    let listener = UnixListener::bind(&between).expect("a socket");
+    let config = home.join(".config/conductor");
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let noted = std::sync::Arc::clone(&seen);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (Ok(mut stream), Ok(mut agent)) = (stream, std::os::unix::net::UnixStream::connect(&real))
+            else {
+                return;
+            };
+            while let Some(request) = message(&mut stream) {
+                if request[0] == 13 {
+                    let locks = [home.clone(), config.join(".trust.lock")];
+                    let is_held = |path: &std::path::PathBuf| {
+                        fs::File::open(path).is_ok_and(|file| file.try_lock().is_err())
+                    };
+                    noted.lock().expect("sound").push(!locks.iter().any(is_held));
+                }
+                agent.write_all(&string(&request)).expect("asked");
+                let answer = message(&mut agent).expect("answered");
+                stream.write_all(&string(&answer)).expect("handed on");
+            }
+        }
+    });
+    let shell = Shell::new();
+    shell.signed();
+    for name in ["my_plugin.wasm", "my_plugin.wasm.sig"] {
+        fs::copy(shell.path(name), agent.shell.path(name)).expect("copied");
+    }
+    let socket = between.clone();
+    let asked = |words: &[&str]| {
+        let mut command = Command::new(super::shell::PROGRAM);
+        command.args(words).current_dir(agent.shell.home()).env_clear().env("HOME", agent.shell.home());
+        let ended = super::shell::end(command.env("SSH_AUTH_SOCK", &socket));
+        assert_eq!(ended.code, 0, "{ended:?}");
+    };
+    let key = ["--hardware-key", "ssh-agent"];
+    asked(&[&["cosign", "my_plugin.wasm"][..], &key, &WHO].concat());
+    asked(&[&["sign", "my_plugin.wasm", "--force"][..], &key, &WHO].concat());
+    let digest = "ab".repeat(32);
+    asked(&["trust", "revoke", &digest, "--digest", "--reason", "bad"]);
+    asked(&[&["trust", "export-revocations"][..], &key].concat());
+    let seen = seen.lock().expect("sound").clone();
+    assert!(seen.len() >= 4 && seen.iter().all(|is_free| *is_free), "{seen:?}");
+}
+
+/// One message of the agent's protocol.
+fn message(stream: &mut std::os::unix::net::UnixStream) -> Option<Vec<u8>> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).ok()?;
+    let mut body = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut body).ok()?;
+    Some(body)
+}
+
 fn string(bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u32).to_be_bytes()[..], bytes].concat()
 }

@@ -36,7 +36,7 @@ fn two_developers_sign_and_both_are_shown() {
     let path = shell.path("my_plugin.wasm.sig");
     let mut document: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&path).expect("read")).expect("JSON");
-    document["cosignatures"][0]["signature"] = document["signature"].clone();
+    document["cosignatures"][0]["statement_signature"] = document["statement_signature"].clone();
     fs::write(&path, document.to_string()).expect("written");
     shell.run(&["verify", "my_plugin.wasm"]).refused(4, &format!("not valid for key {second}"), "again");
 }
@@ -85,6 +85,104 @@ fn a_signer_may_demand_cosigners() {
     shell.run(&["verify", "my_plugin.wasm"]).refused(4, "cosignature missing", "once everybody has signed");
     shell.ok(&cosign(&["key2"]));
     shell.ok(&["verify", "my_plugin.wasm"]);
+}
+
+/// What nobody needs a key for: to leave the publisher out, to change the places, to make a document of a cosignature.
+#[test]
+fn a_cosigner_never_stands_in_the_publishers_place() {
+    let shell = Shell::new();
+    let (publisher, auditor) = (shell.signed(), shell.key("auditor"));
+    shell.ok(&["trust", "add", &publisher, "Publisher", "--max-risk", "low"]);
+    let added = shell.ok(&["trust", "add", &auditor, "Auditor", "--role", "cosign"]);
+    assert_eq!(added.field("  Role:"), "cosign");
+    shell.ok(&cosign(&["auditor"]));
+    shell.ok(&["verify", "my_plugin.wasm"]);
+    let path = shell.path("my_plugin.wasm.sig");
+    let sound = fs::read_to_string(&path).expect("read");
+    let document: serde_json::Value = serde_json::from_str(&sound).expect("JSON");
+    let cosignature = &document["cosignatures"][0];
+    let forged = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut forged = document.clone();
+        change(&mut forged);
+        fs::write(&path, forged.to_string()).expect("written");
+        shell.run(&["verify", "my_plugin.wasm"])
+    };
+    // The cosigner's one signature in the publisher's place, with and without its statement.
+    for stated in [true, false] {
+        let ended = forged(&|forged| {
+            forged["public_key"] = cosignature["public_key"].clone();
+            forged["signature"] = cosignature["statement_signature"].clone();
+            let members = ["statement", "statement_signature"];
+            members.iter().for_each(|member| {
+                forged[*member] = if stated { cosignature[*member].clone() } else { serde_json::Value::Null };
+            });
+            forged["cosignatures"] = serde_json::json!([]);
+        });
+        ended.refused(4, &format!("signature is not valid for key {auditor}"), "");
+    }
+    // The same for the file of another publisher.
+    let thief = Shell::new();
+    thief.signed();
+    let theirs: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(thief.path("my_plugin.wasm.sig")).expect("read"))
+            .expect("JSON");
+    let ended = forged(&|forged| {
+        *forged = theirs.clone();
+        forged["cosignatures"] = document["cosignatures"].clone();
+    });
+    ended.refused(4, &format!("key {auditor} endorses what {publisher} published"), "");
+    // The cosigner's own release.
+    fs::remove_file(&path).expect("removed");
+    shell.ok(&[&["sign", "my_plugin.wasm", "auditor"][..], &SECOND].concat());
+    shell.run(&["verify", "my_plugin.wasm"]).refused(3, "is trusted to cosign only", "--role both");
+    // Both are demanded from now on, whoever the statement names.
+    fs::write(&path, &sound).expect("written");
+    shell.ok(&["verify", "my_plugin.wasm"]);
+    shell.run(&["trust", "add", &auditor, "Auditor", "--role", "boss"]).refused_usage();
+    assert_eq!(shell.ok(&["trust", "list", "--json"]).json()["keys"][1]["role"], "cosign");
+}
+
+#[test]
+fn a_cosignature_may_end() {
+    let shell = Shell::new();
+    let publisher = shell.signed();
+    shell.ok(&["trust", "add", &publisher, "Publisher"]);
+    for (name, until) in [("first", "2999-01-01T00:00:00Z"), ("second", "9999-12-31T23:59:59Z")] {
+        shell.key(name);
+        shell.ok(&cosign(&[name, "--expires-at", until]));
+    }
+    shell.ok(&["verify", "my_plugin.wasm"]);
+    shell.key("third");
+    shell.run(&cosign(&["third", "--expires-at", "2020-01-01T00:00:00Z"])).refused(
+        1,
+        "signature expired",
+        "",
+    );
+    shell.run(&cosign(&["third", "--min-host-version", "999.0.0"])).refused(1, "needs Conductor 999.0.0", "");
+    shell.ok(&["verify", "my_plugin.wasm"]);
+}
+
+/// Whoever signs anew while others cosign either finds their cosignature and stops, or was first and has it added.
+#[test]
+fn signing_and_cosigning_at_once_loses_nothing() {
+    let shell = Shell::new();
+    shell.key("key2");
+    shell.signed();
+    let start = |words: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(words).current_dir(shell.home()).env_clear().env("HOME", shell.home());
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program runs")
+    };
+    let sign = ["sign", "my_plugin.wasm", "key", "--name", "N", "--email", "n@example.org"];
+    for _ in 0..15 {
+        shell.ok(&[&sign[..], &["--force"]].concat());
+        let mut both = [start(&sign), start(&cosign(&["key2"]))];
+        let [_, cosigned] = both.each_mut().map(|child| child.wait().expect("ended").success());
+        assert!(cosigned, "nothing stands in a cosigner's way");
+        let json = shell.run(&["verify", "my_plugin.wasm", "--json"]).json();
+        assert_eq!(json["signature"]["cosignatures"].as_array().map(Vec::len), Some(1));
+        assert_eq!(json["valid"], true);
+    }
 }
 
 /// Whoever cosigns at the same time as others is in the document as well.

@@ -35,7 +35,22 @@ fn what_would_be_refused_is_named_with_its_grants_and_its_calls() {
     );
     fs::write(state.join("audit.jsonl"), log).expect("written");
 
+    // What the user granted beside the configuration, to this publisher and to another; one has ended.
+    let grant = |holder: &str, capability: &str, more: &str| {
+        format!(
+            "[[grants]]\nplugin = \"my_plugin\"\npublisher = \"{holder}\"\ngrant = \"{capability}\"\n\
+             granted_at = \"2026-01-01T00:00:00Z\"\n{more}\n"
+        )
+    };
+    let grants = [
+        grant(&key, "Midi=piano", "until = \"9999-12-31T23:59:59Z\"\n"),
+        grant(&key, "Midi=drums", "until = \"2026-02-01T00:00:00Z\"\n"),
+        grant(&other, "Midi=organ", ""),
+    ];
+    shell.config("grants.toml", &format!("version = 1\n{}", grants.concat()));
+
     let report = shell.ok(&["impact", "Ada"]);
+    assert_eq!(report.field("  By you:"), "Midi=piano until 9999-12-31T23:59:59Z");
     assert!(report.stdout.contains("would stop 1 plugin:"), "{report:?}");
     assert_eq!(report.field("  Granted:"), "Midi=synth");
     assert!(

@@ -7,21 +7,21 @@ use super::*;
 use crate::{KeyError, SigningKey};
 
 fn document() -> SignatureDocument {
-    let endorsement = |name: &str| Cosignature {
-        public_key: SigningKey::generate().expect("a key").public_key(),
-        signature: Signature::from_bytes([0xab; 64]),
-        signed_at: "2025-11-19T08:59:12Z".parse().expect("a time"),
-        developer: Developer::new(name, "dev@example.org").expect("a developer"),
-        statement: Some(SignedStatement {
-            bytes: b"{}".to_vec(),
-            signature: Signature::from_bytes([0xcd; 64]),
-        }),
-    };
+    let key = || SigningKey::generate().expect("a key").public_key();
+    let statement =
+        || SignedStatement { bytes: b"{}".to_vec(), signature: Signature::from_bytes([0xcd; 64]) };
+    let cosignature = || Cosignature { public_key: key(), statement: statement() };
     SignatureDocument {
         plugin_hash: Digest::from_bytes(b"plugin"),
         plugin_size: 6,
-        signer: endorsement("First"),
-        cosignatures: vec![endorsement("Second"), Cosignature { statement: None, ..endorsement("Third") }],
+        signer: Endorsement {
+            public_key: key(),
+            signature: Signature::from_bytes([0xab; 64]),
+            signed_at: "2025-11-19T08:59:12Z".parse().expect("a time"),
+            developer: Developer::new("First", "dev@example.org").expect("a developer"),
+            statement: Some(statement()),
+        },
+        cosignatures: vec![cosignature(), cosignature()],
     }
 }
 
@@ -142,12 +142,26 @@ fn what_is_not_known_is_refused_at_every_depth() {
     let unknown = |field: &str| Err(FormatError::Unknown { field: field.to_owned() }.into());
     assert_eq!(with("threshold", 2.into()), unknown("threshold"));
     assert_eq!(with("developer", json!({"name": "a", "email": "b", "url": "c"})), unknown("developer.url"));
-    let mut json: Value = serde_json::from_str(&document().to_json()).expect("JSON");
-    json["cosignatures"][1]["developer"]["url"] = "c".into();
-    assert_eq!(
-        SignatureDocument::parse(json.to_string().as_bytes()),
-        unknown("cosignatures[1].developer.url")
-    );
+    let json: Value = serde_json::from_str(&document().to_json()).expect("JSON");
+    // What a publisher has and a cosigner has not: neither a signature over the digest nor a word that is not signed.
+    for (member, value) in [
+        ("signature", json["signature"].clone()),
+        ("signed_at", json["signed_at"].clone()),
+        ("developer", json["developer"].clone()),
+    ] {
+        let mut json = json.clone();
+        json["cosignatures"][1][member] = value;
+        assert_eq!(
+            SignatureDocument::parse(json.to_string().as_bytes()),
+            unknown(&format!("cosignatures[1].{member}"))
+        );
+    }
+    for member in ["public_key", "statement", "statement_signature"] {
+        let mut json = json.clone();
+        json["cosignatures"][1][member] = Value::Null;
+        let missing = FormatError::Missing { field: format!("cosignatures[1].{member}") };
+        assert_eq!(SignatureDocument::parse(json.to_string().as_bytes()), Err(missing.into()));
+    }
 }
 
 #[test]

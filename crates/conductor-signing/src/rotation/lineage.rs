@@ -92,6 +92,12 @@ impl<'a> Lineage<'a> {
         std::iter::from_fn(next).take(MAX_ROTATION_LINKS)
     }
 
+    /// The oldest key that a key follows from, by whatever rotations are known: keys of one origin are one holder's.
+    #[must_use]
+    pub fn origin(&self, key: &PublicKey) -> PublicKey {
+        self.ancestors(key).last().map_or(*key, |step| step.link.old)
+    }
+
     /// The rotation by which a key passed on, and whether that was accepted before.
     #[must_use]
     pub fn successor(&self, key: &PublicKey) -> Option<(&'a RotationLink, bool)> {

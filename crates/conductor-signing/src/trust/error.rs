@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::file_error::quoted;
-use crate::{FileError, PluginName, PublicKey, RevocationListError, Revoked, RotationError, escape};
+use crate::{
+    FileError, PluginName, PublicKey, RevocationListError, Revoked, RotationError, ShownTextError, escape,
+};
 
 use super::{MAX_ACCEPTED_ROTATIONS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, Resemblance};
 
@@ -98,8 +100,11 @@ pub enum TrustError {
     #[error("a plugin's version is at most 64 bytes")]
     PluginVersion,
     /// A reason that is not fit to be shown.
-    #[error("a reason is 1 to 256 bytes of visible text")]
-    Reason,
+    #[error("reason: {cause}")]
+    Reason {
+        /// The rule that it breaks.
+        cause: ShownTextError,
+    },
     /// A revocation list was not taken over, or not made.
     #[error("{0}")]
     RevocationList(Box<RevocationListError>),
@@ -162,8 +167,26 @@ pub enum TrustError {
         text: String,
     },
     /// A name that is not fit to be shown.
-    #[error("the name of a key is 1 to 256 bytes of visible text")]
-    Name,
+    #[error("name of the key: {cause}")]
+    Name {
+        /// The rule that it breaks.
+        cause: ShownTextError,
+    },
+    /// An address that is not fit to be shown.
+    #[error("address of the key's holder: {cause}")]
+    Email {
+        /// The rule that it breaks.
+        cause: ShownTextError,
+    },
+    /// A name in several alphabets, as hardly any name is.
+    #[error(
+        "the name `{}` mixes alphabets, as names do that are made to look like others",
+        escape::terminal(name)
+    )]
+    MixedScripts {
+        /// The name.
+        name: String,
+    },
     /// The file could not be put together.
     #[error("cannot put the file together as TOML: {source}")]
     Encode {
@@ -203,6 +226,9 @@ impl TrustError {
             Self::Resembles { .. } => Some(
                 "compare both keys with what the publisher says; if you mean to trust this one as well: --force".to_owned(),
             ),
+            Self::MixedScripts { .. } => Some(
+                "compare the key with what the publisher says; if you mean to trust it by this name: --force".to_owned(),
+            ),
             Self::AlreadyRevoked { .. } | Self::NotRevoked { .. } | Self::NothingRevoked => {
                 Some("see what is revoked with: conductor-sign trust revoked".to_owned())
             }
@@ -220,10 +246,11 @@ impl TrustError {
             }
             Self::TooManyRotations
             | Self::TooManyLists
-            | Self::Reason
+            | Self::Reason { .. }
             | Self::PluginVersion
             | Self::Selector { .. }
-            | Self::Name
+            | Self::Name { .. }
+            | Self::Email { .. }
             | Self::Encode { .. }
             | Self::Write { .. } => None,
         }
@@ -239,7 +266,7 @@ impl TrustError {
             | Self::AlreadyRevoked { .. }
             | Self::NotRevoked { .. }
             | Self::NothingRevoked
-            | Self::Reason
+            | Self::Reason { .. }
             | Self::PluginVersion
             | Self::TooManyLists
             | Self::TooManyRotations
@@ -250,7 +277,9 @@ impl TrustError {
             | Self::NotTrusted { .. }
             | Self::Ambiguous { .. }
             | Self::Selector { .. }
-            | Self::Name => true,
+            | Self::Name { .. }
+            | Self::Email { .. }
+            | Self::MixedScripts { .. } => true,
             Self::File(_)
             | Self::NotText { .. }
             | Self::Syntax { .. }

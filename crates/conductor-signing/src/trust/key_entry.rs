@@ -5,8 +5,8 @@ use std::path::Path;
 use conductor_abi::Risk;
 
 use super::source::Line;
-use super::{KeySelector, NamePattern, TRUSTED_FILE, TrustError, TrustStore, trust_file, write};
-use crate::{PluginName, PublicKey, UtcTime};
+use super::{KeyRole, KeySelector, NamePattern, TRUSTED_FILE, TrustError, TrustStore, trust_file, write};
+use crate::{PluginName, PublicKey, UtcTime, shown_text};
 
 /// Most removed keys that are remembered; the oldest are forgotten first.
 pub const MAX_REMOVED_KEYS: usize = 1024;
@@ -24,6 +24,8 @@ pub struct TrustedKey {
     pub email: Option<String>,
     /// When the trust ends.
     pub expires_at: Option<UtcTime>,
+    /// What the key may do.
+    pub role: KeyRole,
     /// Highest risk of a capability that plugins of this key may be granted.
     pub max_risk: Option<Risk>,
     pub(super) plugins: Option<Vec<NamePattern>>,
@@ -63,6 +65,8 @@ pub struct NewKey {
     pub public_key: PublicKey,
     /// Address of the key's holder.
     pub email: Option<String>,
+    /// What it may do.
+    pub role: KeyRole,
     /// Patterns of the plugin names that it may sign; any where absent.
     pub plugins: Option<Vec<NamePattern>>,
     /// Highest risk of a capability that its plugins may be granted.
@@ -76,7 +80,8 @@ impl NewKey {
     #[must_use]
     pub fn new(name: &str, public_key: PublicKey) -> Self {
         let name = name.to_owned();
-        Self { name, public_key, email: None, plugins: None, max_risk: None, expires_at: None }
+        let role = KeyRole::default();
+        Self { name, public_key, email: None, role, plugins: None, max_risk: None, expires_at: None }
     }
 }
 
@@ -97,19 +102,23 @@ impl TrustStore {
     /// # Errors
     ///
     /// Fails if the key is trusted already or revoked, if it could be taken for another
-    /// ([`TrustError::Resembles`]), if its name is not fit to be shown, or if the files cannot be read or written.
+    /// ([`TrustError::Resembles`]), if its name mixes alphabets ([`TrustError::MixedScripts`]), if its name is not fit to be shown, or if the files cannot be read or written.
     pub fn add(config_dir: &Path, key: NewKey) -> Result<TrustedKey, TrustError> {
         Self::add_key(config_dir, key, |store, key| match store.resemblance(key) {
             Some(resemblance) => Err(TrustError::Resembles { resemblance: Box::new(resemblance) }),
+            None if shown_text::mixes_scripts(&key.name) => {
+                Err(TrustError::MixedScripts { name: key.name.clone() })
+            }
             None => Ok(()),
         })
     }
 
-    /// As [`TrustStore::add`], also for a key that could be taken for another: the user has looked at both.
+    /// As [`TrustStore::add`], also for a key that could be taken for another or whose name mixes alphabets: the user has
+    /// looked at it.
     ///
     /// # Errors
     ///
-    /// As for [`TrustStore::add`], save for the resemblance.
+    /// As for [`TrustStore::add`], save for these two.
     pub fn add_despite_resemblance(config_dir: &Path, key: NewKey) -> Result<TrustedKey, TrustError> {
         Self::add_key(config_dir, key, |_, _| Ok(()))
     }
@@ -119,7 +128,10 @@ impl TrustStore {
         key: NewKey,
         check: impl FnOnce(&Self, &NewKey) -> Result<(), TrustError>,
     ) -> Result<TrustedKey, TrustError> {
-        trust_file::check_name(&key.name)?;
+        shown_text::check_name(&key.name).map_err(|cause| TrustError::Name { cause })?;
+        if let Some(email) = &key.email {
+            shown_text::check_address(email).map_err(|cause| TrustError::Email { cause })?;
+        }
         Self::change_keys(config_dir, |store| {
             if let Some(revocation) = store.revoked_key(&key.public_key) {
                 return Err(TrustError::Revoked { key: key.public_key, reason: revocation.reason.clone() });
@@ -135,6 +147,7 @@ impl TrustStore {
                 added_at: UtcTime::now(),
                 email: key.email,
                 expires_at: key.expires_at,
+                role: key.role,
                 max_risk: key.max_risk,
                 plugins: key.plugins,
                 line: Line::default(),

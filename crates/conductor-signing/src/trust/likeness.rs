@@ -8,6 +8,7 @@ use std::fmt;
 use unicode_security::confusable_detection::skeleton;
 
 use super::{NewKey, TrustStore};
+use crate::shown_text::is_of_names;
 use crate::{PublicKey, escape};
 
 /// What a new key could be taken for.
@@ -106,12 +107,14 @@ fn likeness(a: &str, b: &str) -> Option<Likeness> {
     if a == b {
         return Some(Likeness::SameName);
     }
-    let (a, b) = (folded(a), folded(b));
+    let (seen_a, seen_b) = (seen(a), seen(b));
+    let (a, b) = (seen_a.to_lowercase(), seen_b.to_lowercase());
     if a == b {
         return Some(Likeness::Case);
     }
     let (looks_a, looks_b) = (looks(&a), looks(&b));
-    if looks_a == looks_b {
+    // Some letters look alike only as capitals.
+    if looks_a == looks_b || looks(&seen_a) == looks(&seen_b) {
         return Some(Likeness::Homoglyphs);
     }
     // What a letter looks like may be two letters, so both spellings are compared.
@@ -129,13 +132,17 @@ fn typing_errors(a: &str, b: &str) -> usize {
     }
 }
 
-/// Lower case, without anything that is not seen.
-fn folded(name: &str) -> String {
-    let is_seen = |c: &char| !c.is_whitespace() && !matches!(c, '-' | '_' | '.' | '\'' | '"');
-    name.chars().filter(is_seen).flat_map(char::to_lowercase).collect()
+/// A name without spaces, without the marks between words, and without what is not seen: a name of the store may be older than
+/// the rule for names.
+fn seen(name: &str) -> String {
+    let is_seen = |c: &char| {
+        let is_between = c.is_whitespace() || matches!(c, '-' | '_' | '.' | '\'' | '"' | ',');
+        !is_between && (c.is_ascii_graphic() || c.is_alphanumeric() || is_of_names(*c))
+    };
+    name.chars().filter(is_seen).collect()
 }
 
-/// What a name looks like, in lower case again: some look-alikes are capitals.
+/// What a name looks like, in lower case: some look-alikes are capitals.
 fn looks(name: &str) -> String {
     skeleton(name).flat_map(char::to_lowercase).collect()
 }
@@ -154,6 +161,11 @@ mod tests {
             ("Acme", "\u{410}cme", Some(Likeness::Homoglyphs)),
             ("Acme", "Acm\u{435}", Some(Likeness::Homoglyphs)),
             ("paypal", "paypa1", Some(Likeness::Homoglyphs)),
+            ("Acme", "Acme\u{2800}\u{2800}\u{2800}", Some(Likeness::Case)),
+            ("Acme", "Acme\u{1d159}\u{600}\u{fffc}\u{110bd}", Some(Likeness::Case)),
+            ("Acme", "\u{ff21}cme", Some(Likeness::Homoglyphs)),
+            ("HAL", "\u{397}AL", Some(Likeness::Homoglyphs)),
+            ("Zo\u{eb}", "Zoe\u{308}", Some(Likeness::Homoglyphs)),
             ("rn studio", "m studio", Some(Likeness::Homoglyphs)),
             ("Acme", "Acmee", Some(Likeness::Spelling)),
             ("Acme", "Amce", Some(Likeness::Spelling)),

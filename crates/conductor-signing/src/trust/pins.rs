@@ -1,6 +1,7 @@
 //! What was seen of each plugin name when it was loaded, kept in `pins.toml`, so that a later file cannot prove less, come
 //! from somebody else, or bring back an old release.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,8 +11,12 @@ use toml::Spanned;
 use super::source::{Line, Lines, Source, VERSION, encode};
 use super::{PINS_FILE, TrustError, TrustStore, write};
 use crate::document::MAX_COSIGNATURES;
-use crate::statement::plugin_version;
-use crate::{PluginName, PublicKey, UtcTime, VerifiedPlugin};
+use crate::plugin_version;
+use crate::statement;
+use crate::{Digest, PluginName, PublicKey, UtcTime, VerifiedPlugin};
+
+/// Most files of one version that are remembered, the last ones; more would let the builds of one plugin fill the file.
+const MAX_PINNED_DIGESTS: usize = 8;
 
 /// Says to a person who opens the file what it is.
 const HEADER: &str = "# What was seen of each plugin when it was loaded. Written by Conductor, which keeps no comments.\n\
@@ -27,6 +32,7 @@ pub struct Pin {
     statement_seen_at: Option<UtcTime>,
     publisher: Option<PublisherPin>,
     version: Option<String>,
+    digests: Vec<Digest>,
     signers: Vec<PublicKey>,
     line: Line,
 }
@@ -61,6 +67,16 @@ impl Pin {
         self.version.as_deref()
     }
 
+    /// Whether this very file was loaded under the highest version.
+    pub(crate) fn has_loaded(&self, digest: &Digest) -> bool {
+        self.digests.contains(digest)
+    }
+
+    /// Whether it is known which files were loaded under the highest version, as it is unless the user set that version.
+    pub(crate) const fn has_loaded_any(&self) -> bool {
+        !self.digests.is_empty()
+    }
+
     /// The keys that have to sign.
     #[must_use]
     pub fn signers(&self) -> &[PublicKey] {
@@ -92,6 +108,8 @@ struct PinEntry {
     #[serde(default)]
     publisher_by_user: bool,
     version: Option<Spanned<String>>,
+    #[serde(default)]
+    digests: Vec<Spanned<String>>,
     #[serde(default)]
     signers: Vec<Spanned<String>>,
 }
@@ -132,6 +150,8 @@ impl Pins {
             publisher_by_user: bool,
             version: Option<&'a str>,
             #[serde(skip_serializing_if = "Vec::is_empty")]
+            digests: Vec<String>,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
             signers: Vec<String>,
         }
         let entries = self.0.iter().map(|(name, pin)| Entry {
@@ -141,6 +161,7 @@ impl Pins {
             publisher_since: pin.publisher.as_ref().map(|publisher| publisher.since.to_string()),
             publisher_by_user: pin.publisher.as_ref().is_some_and(|publisher| publisher.by_user),
             version: pin.version.as_deref(),
+            digests: pin.digests.iter().map(Digest::to_string).collect(),
             signers: pin.signers.iter().map(PublicKey::to_string).collect(),
         });
         encode(HEADER, &File { version: VERSION, pins: entries.collect() })
@@ -167,6 +188,10 @@ impl Source<'_> {
         if entry.signers.len() > MAX_COSIGNATURES + 1 {
             return Err(incomplete("more signers than a document can have"));
         }
+        if entry.digests.len() > MAX_PINNED_DIGESTS {
+            return Err(incomplete("more digests than are kept"));
+        }
+        let digests = entry.digests.iter().map(|digest| self.value("digests", digest, str::parse));
         let signers = entry.signers.iter().map(|key| self.value("signers", key, PublicKey::for_comparison));
         Ok(Pin {
             statement_seen_at: self.optional(
@@ -175,7 +200,8 @@ impl Source<'_> {
                 str::parse,
             )?,
             publisher,
-            version: self.optional("version", entry.version.as_ref(), plugin_version)?,
+            version: self.optional("version", entry.version.as_ref(), statement::plugin_version)?,
+            digests: digests.collect::<Result<_, _>>()?,
             signers: signers.collect::<Result<_, _>>()?,
             line,
         })
@@ -225,19 +251,38 @@ fn merged(name: &PluginName, current: Option<&Pin>, new: Pin) -> Result<Pin, Tru
     if key(current).is_some() && key(&new).is_some() && key(current) != key(&new) {
         return Err(TrustError::PinRaced { name: name.clone() });
     }
-    let is_higher = match (&current.version, &new.version) {
-        (Some(current), Some(new)) => crate::plugin_version::compare(current, new).is_ge(),
-        (Some(_), None) => true,
-        (None, _) => false,
+    let order = match (&current.version, &new.version) {
+        (Some(current), Some(new)) => plugin_version::compare(current, new),
+        (Some(_), None) => Some(Ordering::Greater),
+        (None, Some(_)) => Some(Ordering::Less),
+        (None, None) => Some(Ordering::Equal),
+    };
+    let (version, digests) = match order {
+        Some(Ordering::Less) => (new.version, new.digests),
+        Some(Ordering::Equal) => (current.version.clone(), joined(current.digests.clone(), new.digests)),
+        // What came first stands, also where nobody can say which is higher.
+        Some(Ordering::Greater) | None => (current.version.clone(), current.digests.clone()),
     };
     let signers = if current.signers.len() > new.signers.len() { &current.signers } else { &new.signers };
     Ok(Pin {
         statement_seen_at: current.statement_seen_at.clone().or(new.statement_seen_at),
         publisher: current.publisher.clone().or(new.publisher),
-        version: if is_higher { current.version.clone() } else { new.version },
+        version,
+        digests,
         signers: signers.clone(),
         line: Line::default(),
     })
+}
+
+/// The files of two lists, each once, of which only the last are kept.
+fn joined(mut known: Vec<Digest>, more: Vec<Digest>) -> Vec<Digest> {
+    for digest in more {
+        known.retain(|other| *other != digest);
+        known.push(digest);
+    }
+    let too_many = known.len().saturating_sub(MAX_PINNED_DIGESTS);
+    known.drain(..too_many);
+    known
 }
 
 impl TrustStore {
@@ -259,7 +304,7 @@ impl TrustStore {
                     Some(PublisherPin { key: continuity.publisher, since: UtcTime::now(), by_user: false })
                 }
             };
-            after.version.clone_from(&continuity.version);
+            after.see_version(continuity.version.as_deref(), plugin.digest());
             after.signers.clone_from(&continuity.signers);
             changes.push(PinChange { name: plugin.name().clone(), before: before.cloned(), after });
         }
@@ -307,6 +352,7 @@ impl TrustStore {
             let mut pin = pin.unwrap_or_default();
             if pin.publisher.as_ref().is_none_or(|publisher| publisher.key != key) {
                 pin.version = None;
+                pin.digests = Vec::new();
                 pin.signers = Vec::new();
             }
             pin.publisher = Some(PublisherPin { key, since: UtcTime::now(), by_user: true });
@@ -338,11 +384,11 @@ impl TrustStore {
         floor: Option<String>,
     ) -> Result<Pin, TrustError> {
         if let Some(floor) = &floor {
-            plugin_version(floor).map_err(|_| TrustError::PluginVersion)?;
+            statement::plugin_version(floor).map_err(|_| TrustError::PluginVersion)?;
         }
         Self::change_pin(config_dir, name, |pin| {
             let pin = pin.ok_or_else(|| TrustError::NotPinned { name: name.clone() })?;
-            Ok(Some(Pin { version: floor, ..pin }))
+            Ok(Some(Pin { version: floor, digests: Vec::new(), ..pin }))
         })
         .map(Option::unwrap_or_default)
     }
@@ -380,6 +426,23 @@ impl TrustStore {
 }
 
 impl Pin {
+    /// Notes a file under its version, which is not below the one so far.
+    fn see_version(&mut self, version: Option<&str>, digest: Digest) {
+        let is_same = match (version, &self.version) {
+            (Some(version), Some(known)) => plugin_version::compare(version, known) == Some(Ordering::Equal),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !is_same {
+            self.digests.clear();
+        }
+        // The order in which files come back says nothing new.
+        if !self.digests.contains(&digest) {
+            self.digests = joined(std::mem::take(&mut self.digests), vec![digest]);
+        }
+        self.version = version.map(str::to_owned);
+    }
+
     fn see_statement(&mut self, has_statement: bool) {
         if has_statement && self.statement_seen_at.is_none() {
             self.statement_seen_at = Some(UtcTime::now());

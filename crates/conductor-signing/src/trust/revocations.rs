@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::source::{Line, Lines, Source, VERSION, encode};
-use super::{REVOKED_FILE, TrustError, TrustStore, trust_file, write};
+use super::{Act, Done, REVOKED_FILE, TrustError, TrustStore, write};
 use crate::revocation_list::{RevocationList, RevocationListError};
-use crate::{Digest, PrivateKey, PublicKey, Revocation, RevocationKind, Revoked, UtcTime};
+use crate::verify::Standing;
+use crate::{Digest, PrivateKey, PublicKey, Revocation, RevocationKind, Revoked, UtcTime, shown_text};
 
 /// Most issuers of lists whose numbers are kept.
 pub const MAX_REVOCATION_LISTS: usize = 256;
@@ -138,18 +139,33 @@ impl Revocations {
         Some(meant.find(|entry| entry.kind == RevocationKind::Compromised).unwrap_or(first))
     }
 
-    /// Adds an entry. One that is there stays, unless the new one makes a key worse. Says whether anything changed.
+    /// Adds an entry, if it says more than those that are there. The user's own entry and those of each list stand side by
+    /// side, so that none takes another's place: what the user wrote stays the user's. Says whether anything changed.
     fn add(&mut self, entry: Revocation) -> bool {
-        match self.entries.iter_mut().find(|known| known.revoked == entry.revoked) {
+        let is_worse = |known: &Revocation| {
+            known.kind == RevocationKind::Superseded && entry.kind == RevocationKind::Compromised
+        };
+        let is_known = |known: &Revocation| {
+            // A list adds nothing to what is known from elsewhere; what the user writes is written.
+            known.revoked == entry.revoked
+                && (entry.issuer.is_some() || known.issuer.is_none())
+                && !is_worse(known)
+        };
+        if self.entries.iter().any(is_known) {
+            return false;
+        }
+        let is_same =
+            |known: &&mut Revocation| known.revoked == entry.revoked && known.issuer == entry.issuer;
+        match self.entries.iter_mut().find(is_same) {
+            Some(known) => *known = Revocation { name: known.name.take().or(entry.name), ..entry },
             None => self.entries.push(entry),
-            Some(known)
-                if known.kind == RevocationKind::Superseded && entry.kind == RevocationKind::Compromised =>
-            {
-                *known = Revocation { name: known.name.take().or(entry.name), ..entry };
-            }
-            Some(_) => return false,
         }
         true
+    }
+
+    /// The number of the last list of an issuer, and its digest.
+    fn last_list(&self, issuer: &PublicKey) -> Option<&ListMark> {
+        self.lists.iter().find(|mark| mark.issuer == *issuer)
     }
 
     fn mark(&mut self, list: &RevocationList) -> Result<(), TrustError> {
@@ -249,7 +265,7 @@ impl TrustStore {
         kind: RevocationKind,
         reason: &str,
     ) -> Result<Revocation, TrustError> {
-        trust_file::check_name(reason).map_err(|_| TrustError::Reason)?;
+        shown_text::check_sentence(reason).map_err(|cause| TrustError::Reason { cause })?;
         Self::change_revocations(config_dir, |store| {
             let entry = store.new_revocation(revoked, kind, reason);
             if !store.revocations.add(entry.clone()) {
@@ -272,36 +288,42 @@ impl TrustStore {
         })
     }
 
-    /// Signs a list of the user's own revocations, with a number higher than any before, and writes that number down.
+    /// Signs a list of the user's own revocations, with a number higher than any before, and writes that number down. The key
+    /// may wait for a person, so nothing is locked while it signs.
     ///
     /// # Errors
     ///
-    /// Fails if there is nothing to list, if the key does not sign, or if the files cannot be read or written.
+    /// Fails if there is nothing to list, if the key does not sign, if another list of this key was made meanwhile, or if the
+    /// files cannot be read or written.
     pub fn export_revocations(
         config_dir: &Path,
         issuer: &dyn PrivateKey,
     ) -> Result<RevocationList, TrustError> {
+        let refused = |error| TrustError::RevocationList(Box::new(error));
+        let store = Self::load(config_dir)?;
+        let own: Vec<Revocation> =
+            store.revocations().filter(|entry| entry.issuer.is_none()).map(Revocation::fit_to_show).collect();
+        if own.is_empty() {
+            return Err(TrustError::NothingRevoked);
+        }
+        let key = issuer.public_key();
+        let last = store.revocations.last_list(&key).cloned();
+        let sequence = last.as_ref().map_or(1, |mark| mark.sequence.saturating_add(1));
+        let list = RevocationList::make(issuer, sequence, &own).map_err(refused)?;
         Self::change_revocations(config_dir, |store| {
-            let own: Vec<Revocation> =
-                store.revocations().filter(|entry| entry.issuer.is_none()).cloned().collect();
-            if own.is_empty() {
-                return Err(TrustError::NothingRevoked);
+            if store.revocations.last_list(&key) != last.as_ref() {
+                return Err(refused(RevocationListError::Raced { key, sequence }));
             }
-            let key = issuer.public_key();
-            let last = store.revocations.lists.iter().find(|mark| mark.issuer == key);
-            let sequence = last.map_or(1, |mark| mark.sequence.saturating_add(1));
-            let list = RevocationList::make(issuer, sequence, &own)
-                .map_err(|error| TrustError::RevocationList(Box::new(error)))?;
-            store.revocations.mark(&list)?;
-            Ok(list)
-        })
+            store.revocations.mark(&list)
+        })?;
+        Ok(list)
     }
 
-    /// Takes over the revocations of a list. They are added to what is there; nothing is taken back.
+    /// Takes over the revocations of a list. They are added to what is there; nothing is taken back or replaced.
     ///
     /// # Errors
     ///
-    /// Fails if the issuer is nobody whose word counts for all plugins, unless `whoever_issued` says that the user believes the
+    /// Fails if a reason is not fit to be shown, if the issuer is nobody whose word counts for all plugins, unless `whoever_issued` says that the user believes the
     /// list all the same; if it is not newer than the last of its issuer; or if the files cannot be read or written.
     pub fn import_revocations(
         config_dir: &Path,
@@ -314,7 +336,7 @@ impl TrustStore {
             if !whoever_issued && let Some(why) = store.lacks_authority(list, UtcTime::now().timestamp()) {
                 return Err(refused(RevocationListError::NoAuthority { key, why }));
             }
-            if let Some(mark) = store.revocations.lists.iter().find(|mark| mark.issuer == key) {
+            if let Some(mark) = store.revocations.last_list(&key) {
                 let (found, known) = (list.sequence(), mark.sequence);
                 if found < known {
                     return Err(refused(RevocationListError::Replay { key, found, known }));
@@ -322,6 +344,11 @@ impl TrustStore {
                 if found == known && mark.digest != list.digest() {
                     return Err(refused(RevocationListError::Fork { key, sequence: found }));
                 }
+            }
+            for entry in list.entries() {
+                shown_text::check_sentence(&entry.reason).map_err(|cause| {
+                    refused(RevocationListError::Reason { revoked: entry.revoked.to_string(), cause })
+                })?;
             }
             let mut added = Vec::new();
             for entry in list.entries() {
@@ -336,30 +363,27 @@ impl TrustStore {
         })
     }
 
-    /// Why the word of a list's issuer does not count for everything that it may name.
+    /// Why the word of a list's issuer does not count for everything that it may name. It is held to what a signer of
+    /// plugins is held to.
     fn lacks_authority(&self, list: &RevocationList, now: Timestamp) -> Option<&'static str> {
         let Ok(lineage) = self.lineage(None) else { return Some("whose rotations contradict each other") };
-        let issuer = list.issuer();
-        if self.is_compromised(issuer) {
-            return Some("which was revoked as compromised");
+        if self.revoked_key(list.issuer()).is_some() {
+            return Some("which was revoked");
         }
-        if let Some((link, _)) = lineage.successor(issuer)
-            && !link.keeps_revoking()
-            && link.valid_from.timestamp() <= list.issued_at().timestamp()
-        {
-            return Some("which had passed on to another key by then");
+        let done = Done::AsStated(list.issued_at());
+        let (standing, _) = self.standing(&lineage, list.issuer(), Act::Revoke, done, now);
+        match standing {
+            Standing::Trusted { .. } => None,
+            Standing::Untrusted => Some("which is not trusted"),
+            Standing::TrustExpired { .. } => Some("in which trust has ended"),
+            Standing::OtherPlugins { .. } => Some("which is trusted for certain plugins only"),
+            Standing::OtherRole { .. } => Some("which is trusted to do something else"),
+            Standing::Superseded { .. } => Some("which had passed on to another key by then"),
+            Standing::NotYetActive { .. } => Some("to which a trusted key passes on only later"),
+            Standing::FromCompromised { .. } => {
+                Some("which follows from a key that was revoked as compromised")
+            }
         }
-        let mut ancestors = lineage.ancestors(issuer);
-        let root = match self.get(issuer) {
-            Some(entry) => Some(entry),
-            None => ancestors.find_map(|step| self.get(&step.link.old)),
-        };
-        let Some(entry) = root else { return Some("which is not trusted") };
-        let is_over = entry.expires_at.as_ref().is_some_and(|at| at.is_past(now));
-        if is_over {
-            return Some("in which trust has ended");
-        }
-        entry.plugins.is_some().then_some("which is trusted for certain plugins only")
     }
 
     fn new_revocation(&self, revoked: Revoked, kind: RevocationKind, reason: &str) -> Revocation {

@@ -6,7 +6,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use conductor_abi::Risk;
 
 use super::*;
-use crate::{Digest, RevocationKind, RevocationList, RevocationListError, Revoked, SigningKey, UtcTime};
+use crate::verify::Standing;
+use crate::{
+    Digest, PluginName, RevocationKind, RevocationList, RevocationListError, Revoked, SigningKey, UtcTime,
+};
 
 fn key() -> PublicKey {
     SigningKey::generate().expect("a key").public_key()
@@ -30,8 +33,9 @@ fn entry(key: &PublicKey, more: &str) -> String {
     format!("[[keys]]\nname = \"k\"\npublic_key = \"{key}\"\nadded_at = \"2025-01-01T00:00:00Z\"\n{more}\n")
 }
 
-fn now() -> Timestamp {
-    UtcTime::now().timestamp()
+fn standing(store: &TrustStore, key: &PublicKey, act: Act<'_>) -> Standing {
+    let lineage = store.lineage(None).expect("no contradiction");
+    store.standing(&lineage, key, act, Done::Unknown, UtcTime::now().timestamp()).0
 }
 
 #[test]
@@ -85,9 +89,34 @@ fn prefixes_are_long_enough_and_mean_one_key() {
 #[test]
 fn names_are_visible_text() {
     let dir = directory();
-    for name in ["", " ", "a\nb", "a\u{1b}[31m", "a\u{202e}b", &"x".repeat(257)] {
-        assert!(matches!(TrustStore::add(dir.path(), new(name, key())), Err(TrustError::Name)), "{name:?}");
+    for name in ["", " ", "a\nb", "a\u{1b}[31m", "a\u{202e}b", "Acme\u{2800}", "\u{1d159}", &"x".repeat(257)]
+    {
+        let refused = TrustStore::add_despite_resemblance(dir.path(), new(name, key()));
+        assert!(matches!(refused, Err(TrustError::Name { .. })), "{name:?}");
     }
+    let email = NewKey { email: Some("a@b <c@d>".into()), ..new("Ada", key()) };
+    assert!(matches!(TrustStore::add(dir.path(), email), Err(TrustError::Email { .. })));
+    let mixed = new("\u{410}da", key());
+    assert!(matches!(TrustStore::add(dir.path(), mixed.clone()), Err(TrustError::MixedScripts { .. })));
+    TrustStore::add_despite_resemblance(dir.path(), mixed).expect("the user has looked");
+}
+
+/// The rule for names binds what is entered; what is there is read, and a new name that looks like it is noticed.
+#[test]
+fn names_that_are_there_make_no_store_unreadable() {
+    let dir = directory();
+    let old = entry(&key(), "").replace("\"k\"", "\"Acme\u{2800}\u{2800}\"");
+    write(dir.path(), TRUSTED_FILE, &format!("version = 1\n{old}"));
+    let revoked = format!(
+        "version = 1\n[[revoked]]\npublic_key = \"{}\"\nrevoked_at = \"2025-01-01T00:00:00Z\"\nreason = \"\u{fffc}\"\n",
+        key()
+    );
+    write(dir.path(), REVOKED_FILE, &revoked);
+    let store = TrustStore::load(dir.path()).expect("loads");
+    assert_eq!(store.keys()[0].name, "Acme\u{2800}\u{2800}");
+    assert!(matches!(TrustStore::add(dir.path(), new("Acme", key())), Err(TrustError::Resembles { .. })));
+    TrustStore::add(dir.path(), new("Somebody", key())).expect("added, and the rest is kept");
+    assert_eq!(TrustStore::load(dir.path()).expect("loads").keys()[0], store.keys()[0]);
 }
 
 #[test]
@@ -114,6 +143,7 @@ fn damage_never_reads_as_empty() {
         (sound.replace("2025-01-01T00:00:00Z", "yesterday"), 5),
         (format!("version = 1\n{}", entry(&key(), "expires_at = \"soon\"")), 6),
         (format!("version = 1\n{}", entry(&key(), "max_risk = \"huge\"")), 6),
+        (format!("version = 1\n{}", entry(&key(), "role = \"boss\"")), 6),
         (format!("version = 1\n{}", entry(&key(), "plugins = [\"ok\",\n\"a/b\"]")), 7),
         (format!("version = 1\n{}", entry(&same, "")).replace(&same.to_string(), &identity), 4),
         (
@@ -170,11 +200,14 @@ fn files_that_somebody_else_could_have_written_are_not_believed() {
 fn trust_ends_and_is_bound_to_names() {
     let dir = directory();
     let (plain, expired, later, bound) = (key(), key(), key(), key());
+    let (auditor, author) = (key(), key());
     let text = [
         entry(&plain, "max_risk = \"medium\""),
         entry(&expired, "expires_at = \"2025-06-01T00:00:00Z\""),
         entry(&later, "expires_at = \"9000-01-01T00:00:00Z\""),
         entry(&bound, "plugins = [\"acme-*\"]"),
+        entry(&auditor, "role = \"cosign\""),
+        entry(&author, "role = \"publish\""),
     ]
     .concat();
     write(dir.path(), TRUSTED_FILE, &format!("version = 1\n{text}"));
@@ -182,18 +215,26 @@ fn trust_ends_and_is_bound_to_names() {
     let acme: PluginName = "acme-chord".parse().expect("a name");
     let other: PluginName = "chord".parse().expect("a name");
     let trusted = |root, max_risk| Standing::Trusted { key_name: "k".into(), root, max_risk };
-    assert_eq!(store.standing(&plain, None, now()), trusted(plain, Some(Risk::Medium)));
-    assert_eq!(store.standing(&later, Some(&other), now()), trusted(later, None));
-    assert!(matches!(store.standing(&expired, None, now()), Standing::TrustExpired { .. }));
-    assert_eq!(store.standing(&bound, Some(&acme), now()), trusted(bound, None));
-    assert_eq!(store.standing(&bound, Some(&other), now()), Standing::OtherPlugins { key_name: "k".into() });
-    assert_eq!(store.standing(&bound, None, now()), Standing::OtherPlugins { key_name: "k".into() });
-    assert_eq!(store.standing(&key(), None, now()), Standing::Untrusted);
+    let other_role = |role| Standing::OtherRole { key_name: "k".into(), role };
+    let publishing = |key, name| standing(&store, &key, Act::Publish(name));
+    assert_eq!(publishing(plain, None), trusted(plain, Some(Risk::Medium)));
+    assert_eq!(publishing(later, Some(&other)), trusted(later, None));
+    assert!(matches!(publishing(expired, None), Standing::TrustExpired { .. }));
+    assert_eq!(publishing(bound, Some(&acme)), trusted(bound, None));
+    assert_eq!(publishing(bound, Some(&other)), Standing::OtherPlugins { key_name: "k".into() });
+    assert_eq!(publishing(bound, None), Standing::OtherPlugins { key_name: "k".into() });
+    assert_eq!(publishing(key(), None), Standing::Untrusted);
+    // Each key does what it is trusted to do, and nothing else.
+    assert_eq!(publishing(auditor, None), other_role(KeyRole::Cosign));
+    assert_eq!(standing(&store, &auditor, Act::Cosign(None)), trusted(auditor, None));
+    assert_eq!(publishing(author, None), trusted(author, None));
+    assert_eq!(standing(&store, &author, Act::Cosign(None)), other_role(KeyRole::Publish));
+    assert_eq!(standing(&store, &plain, Act::Cosign(None)), trusted(plain, Some(Risk::Medium)));
 
     // What a person wrote into the file survives the program's own changes.
     TrustStore::add(dir.path(), new("more", key())).expect("added");
     let again = TrustStore::load(dir.path()).expect("loads");
-    assert_eq!(again.keys()[..4], store.keys()[..]);
+    assert_eq!(again.keys()[..6], store.keys()[..]);
     assert_eq!(again.get(&bound).and_then(TrustedKey::plugins), Some(vec!["acme-*"]));
 }
 
@@ -312,9 +353,9 @@ fn revocations_get_worse_and_can_be_taken_back() {
         TrustStore::unrevoke(dir.path(), revoked).expect("taken back");
         assert!(matches!(TrustStore::unrevoke(dir.path(), revoked), Err(TrustError::NotRevoked { .. })));
     }
-    for reason in ["", "a\nb", "\u{1b}[31m"] {
+    for reason in ["", "a\nb", "\u{1b}[31m", "\u{2800}", " late"] {
         let refused = TrustStore::revoke(dir.path(), file, RevocationKind::Compromised, reason);
-        assert!(matches!(refused, Err(TrustError::Reason)), "{reason:?}");
+        assert!(matches!(refused, Err(TrustError::Reason { .. })), "{reason:?}");
     }
 }
 

@@ -6,9 +6,9 @@ use conductor_abi::Risk;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::source::{Line, Lines, MAX_TEXT_BYTES, Source, VERSION, encode};
-use super::{NamePattern, RemovedKey, TrustError, TrustedKey};
-use crate::{PublicKey, UtcTime, escape};
+use super::source::{Line, Lines, Source, VERSION, encode};
+use super::{KeyRole, NamePattern, RemovedKey, TrustError, TrustedKey};
+use crate::{PublicKey, UtcTime};
 
 /// Says to a person who opens the file what it is.
 const HEADER: &str =
@@ -32,6 +32,7 @@ struct KeyEntry {
     added_at: Spanned<String>,
     email: Option<Spanned<String>>,
     expires_at: Option<Spanned<String>>,
+    role: Option<Spanned<String>>,
     plugins: Option<Vec<Spanned<String>>>,
     max_risk: Option<Spanned<String>>,
 }
@@ -64,12 +65,6 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<(Vec<TrustedKey>, Vec<Rem
     Ok((keys, removed.collect::<Result<_, _>>()?))
 }
 
-/// Checks a name that is about to be given to a key.
-pub(super) fn check_name(name: &str) -> Result<(), TrustError> {
-    let visible = escape::terminal(name).to_string() == name && !name.trim().is_empty();
-    if visible && name.len() <= MAX_TEXT_BYTES { Ok(()) } else { Err(TrustError::Name) }
-}
-
 /// Writes the file.
 pub(super) fn to_toml(keys: &[TrustedKey], removed: &[RemovedKey]) -> Result<String, TrustError> {
     #[derive(Serialize)]
@@ -87,6 +82,8 @@ pub(super) fn to_toml(keys: &[TrustedKey], removed: &[RemovedKey]) -> Result<Str
         added_at: String,
         email: Option<&'a str>,
         expires_at: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        role: Option<&'static str>,
         plugins: Option<Vec<&'a str>>,
         max_risk: Option<&'static str>,
     }
@@ -104,6 +101,7 @@ pub(super) fn to_toml(keys: &[TrustedKey], removed: &[RemovedKey]) -> Result<Str
                 added_at: key.added_at.to_string(),
                 email: key.email.as_deref(),
                 expires_at: key.expires_at.as_ref().map(UtcTime::to_string),
+                role: Some(key.role).filter(|role| *role != KeyRole::default()).map(KeyRole::name),
                 plugins: key.plugins(),
                 max_risk: key.max_risk.map(Risk::name),
             }
@@ -130,6 +128,7 @@ impl Source<'_> {
             added_at: self.value("added_at", &entry.added_at, str::parse)?,
             email: entry.email.as_ref().map(|email| self.text("email", email)).transpose()?,
             expires_at: self.optional("expires_at", entry.expires_at.as_ref(), str::parse)?,
+            role: self.optional("role", entry.role.as_ref(), str::parse)?.unwrap_or_default(),
             max_risk: self.optional("max_risk", entry.max_risk.as_ref(), str::parse)?,
             plugins: entry.plugins.as_ref().map(patterns).transpose()?,
             line,

@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::{CheckedSignature, Question, Standing, VerifyError};
+use super::{CheckedSignature, Question, VerifyError};
 use crate::decision::{Check, Step, Trail};
 use crate::plugin_version;
-use crate::rotation::{Ancestor, Lineage};
+use crate::rotation::{Lineage, RotationLink};
 use crate::trust::Pin;
 use crate::{PluginName, PublicKey};
 
@@ -37,17 +37,16 @@ impl Question<'_> {
         let signers =
             trail.run(Check::Cosigners, |step| self.check_cosigners(step, lineage, signature, name, pin))?;
         let version = trail.run(Check::Version, |step| {
-            self.check_version(step, name, version, pin)?;
-            check_signs_no_new_version(
-                lineage,
-                &signature.document().signer.public_key,
-                &publisher,
-                version,
-                pin,
-            )?;
+            self.unless_it_runs(self.check_version(step, name, version, pin))?;
+            if let Some(pin) = pin {
+                let signer = &signature.document().signer.public_key;
+                let found = self.check_brings_nothing_new(lineage, signer, &publisher, version, pin);
+                self.unless_it_runs(found)?;
+            }
             Ok(version.map(str::to_owned))
         })?;
-        let predecessors = self.predecessors(lineage, &publisher).collect();
+        let descent = self.trust.descent(lineage, &publisher, self.now);
+        let predecessors = descent.predecessors().copied().collect();
         Ok(Continuity { publisher, predecessors, version, signers })
     }
 
@@ -88,24 +87,13 @@ impl Question<'_> {
     }
 
     fn follows(&self, lineage: &Lineage<'_>, key: &PublicKey, ancestor: &PublicKey) -> bool {
-        self.predecessors(lineage, key).any(|predecessor| predecessor == *ancestor)
+        self.trust.descent(lineage, key, self.now).predecessors().any(|predecessor| predecessor == ancestor)
     }
 
-    /// The keys that `key` follows from by rotations that hold now, nearest first. One from a key that a thief may have
-    /// counts only if it was accepted before and the user trusts its end.
-    fn predecessors(&self, lineage: &Lineage<'_>, key: &PublicKey) -> impl Iterator<Item = PublicKey> {
-        let has_users_word = self.trust.get(key).is_some();
-        let holds = move |step: &Ancestor<'_>| {
-            let doubtful = self.trust.is_compromised(&step.link.old) && !(step.accepted && has_users_word);
-            !doubtful && step.link.valid_from.is_past(self.now)
-        };
-        lineage.ancestors(key).take_while(holds).map(|step| step.link.old)
-    }
-
-    /// The keys that are to be demanded from now on.
+    /// The keys that are to be demanded from now on: the publisher's and those of cosigners.
     ///
-    /// Anyone can add a cosignature, so what is pinned are signers that the user trusts or the statement demands: a
-    /// stranger's cosignature that is missing next time means nothing.
+    /// Anyone can add a cosignature, so what is pinned are cosigners that the user trusts, that the statement demands or that
+    /// were pinned: a stranger's cosignature that is missing next time means nothing.
     fn check_cosigners(
         &self,
         step: &mut Step,
@@ -114,14 +102,14 @@ impl Question<'_> {
         name: &PluginName,
         pin: Option<&Pin>,
     ) -> Result<Vec<PublicKey>, VerifyError> {
-        let present: Vec<PublicKey> = signature.document().endorsements().map(|e| e.public_key).collect();
+        let present: Vec<PublicKey> = signature.document().keys().copied().collect();
         let stated = signature.statement().map_or(&[][..], |statement| &statement.cosigners);
         let pinned = pin.map_or(&[][..], Pin::signers);
         let signed_by = |key: &PublicKey| {
             present.contains(key) || present.iter().any(|signer| self.follows(lineage, signer, key))
         };
         if let Some(key) = stated.iter().find(|key| !signed_by(key)) {
-            return Err(VerifyError::CosignerMissing { key: *key, seen_of: None });
+            self.unless_it_runs(Err(VerifyError::CosignerMissing { key: *key, seen_of: None }))?;
         }
         // An earlier release may have been signed by the key that the pinned one follows from.
         let or_before = |key: &PublicKey| {
@@ -129,25 +117,20 @@ impl Question<'_> {
         };
         if let Some(key) = pinned.iter().find(|key| !or_before(key)) {
             step.by(pin.and_then(|pin| self.trust.source_of_pin(pin)));
-            return Err(VerifyError::CosignerMissing { key: *key, seen_of: Some(name.clone()) });
+            let missing = VerifyError::CosignerMissing { key: *key, seen_of: Some(name.clone()) };
+            self.unless_it_runs(Err(missing))?;
         }
         match stated.len() + pinned.len() {
             0 => step.not_applicable("neither statement nor pin demands anybody"),
             _ => step.found(format_args!("{} by the statement, {} by the pin", stated.len(), pinned.len())),
         }
-        let wanted = |(signer, standing): (&crate::Cosignature, &Standing)| {
-            let is_publisher = signer.public_key == signature.document().signer.public_key;
-            let is_stated = stated
-                .iter()
-                .any(|key| *key == signer.public_key || self.follows(lineage, &signer.public_key, key));
-            let counts =
-                if stated.is_empty() { matches!(standing, Standing::Trusted { .. }) } else { is_stated };
-            let is_pinned = pinned
-                .iter()
-                .any(|key| *key == signer.public_key || self.follows(lineage, &signer.public_key, key));
-            (is_publisher || counts || is_pinned).then_some(signer.public_key)
+        let demanded = |key: &PublicKey| {
+            stated.iter().chain(pinned).any(|other| other == key || self.follows(lineage, key, other))
         };
-        let seen: Vec<PublicKey> = signature.signers().filter_map(wanted).collect();
+        let publisher = signature.document().signer.public_key;
+        let cosigners = signature.cosigners().iter();
+        let wanted = cosigners.filter(|cosigner| cosigner.standing.is_trusted() || demanded(&cosigner.key));
+        let seen = std::iter::once(publisher).chain(wanted.map(|cosigner| cosigner.key)).collect();
         let is_earlier_release = pinned.iter().any(|key| !signed_by(key));
         Ok(if is_earlier_release { pinned.to_vec() } else { seen })
     }
@@ -164,12 +147,11 @@ impl Question<'_> {
         match (version, highest) {
             (Some(version), Some(highest)) => {
                 step.by(pin.and_then(|pin| self.trust.source_of_pin(pin)));
-                if plugin_version::compare(version, highest) == Ordering::Less {
-                    return Err(VerifyError::Downgrade {
-                        name: name.clone(),
-                        highest: highest.to_owned(),
-                        found: version.to_owned(),
-                    });
+                let (name, highest, found) = (name.clone(), highest.to_owned(), version.to_owned());
+                match plugin_version::compare(&found, &highest) {
+                    Some(Ordering::Equal | Ordering::Greater) => {}
+                    Some(Ordering::Less) => return Err(VerifyError::Downgrade { name, highest, found }),
+                    None => return Err(VerifyError::VersionUnordered { name, highest, found }),
                 }
                 step.found(format_args!("{version}, the highest so far is {highest}"));
                 Ok(())
@@ -184,21 +166,39 @@ impl Question<'_> {
             }
         }
     }
-}
 
-/// Refuses a version that is new under a key that signs no more. When it was signed is the signer's word alone, and what
-/// the publisher made before the key passed on cannot be newer than what was loaded from the key that followed.
-fn check_signs_no_new_version(
-    lineage: &Lineage<'_>,
-    signer: &PublicKey,
-    publisher: &PublicKey,
-    version: Option<&str>,
-    pin: Option<&Pin>,
-) -> Result<(), VerifyError> {
-    let (Some(version), Some(highest)) = (version, pin.and_then(Pin::version)) else { return Ok(()) };
-    let Some((link, _)) = lineage.successor(signer).filter(|_| signer != publisher) else { return Ok(()) };
-    if link.keeps_signing() || plugin_version::compare(version, highest) != Ordering::Greater {
-        return Ok(());
+    /// Refuses what is new under a key that signs no more. When it was signed is the signer's word alone: whoever holds an old
+    /// key can write a date from before it passed on. Such a key brings no other bytes under a version that was loaded, none
+    /// where no version tells them apart, and, once the publisher's later key was met, no later version.
+    fn check_brings_nothing_new(
+        &self,
+        lineage: &Lineage<'_>,
+        signer: &PublicKey,
+        publisher: &PublicKey,
+        version: Option<&str>,
+        pin: &Pin,
+    ) -> Result<(), VerifyError> {
+        let has_passed_on =
+            |(link, _): &(&RotationLink, bool)| link.valid_from.is_past(self.now) && !link.keeps_signing();
+        let Some((link, _)) = lineage.successor(signer).filter(has_passed_on) else { return Ok(()) };
+        if pin.has_loaded(&self.file.digest) {
+            return Ok(());
+        }
+        let is_new = match (version, pin.version()) {
+            (Some(version), Some(highest)) => match plugin_version::compare(version, highest) {
+                Some(Ordering::Greater) => signer != publisher,
+                Some(Ordering::Equal) => pin.has_loaded_any(),
+                Some(Ordering::Less) | None => true,
+            },
+            (Some(_) | None, None) | (None, Some(_)) => pin.has_loaded_any(),
+        };
+        if is_new {
+            return Err(VerifyError::KeySuperseded {
+                key: *signer,
+                by: link.new,
+                since: link.valid_from.clone(),
+            });
+        }
+        Ok(())
     }
-    Err(VerifyError::KeySuperseded { key: *signer, by: link.new, since: link.valid_from.clone() })
 }

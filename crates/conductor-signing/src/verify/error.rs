@@ -5,8 +5,8 @@ use crate::file_error::quoted;
 use crate::json::FormatError;
 use crate::rotation::RotationError;
 use crate::{
-    Digest, HostVersion, ModuleError, NameError, PluginName, PublicKey, Revocation, RuleSource, UtcTime,
-    escape,
+    Digest, HostVersion, KeyRole, ModuleError, NameError, PluginName, PublicKey, Revocation, RuleSource,
+    UtcTime, escape,
 };
 
 /// Why a plugin was refused, one variant for each cause.
@@ -57,6 +57,22 @@ pub enum VerifyError {
     StatementSignatureInvalid {
         /// The key.
         key: PublicKey,
+    },
+    /// A cosignature was not made by its key.
+    #[error("cosignature is not valid for key {key}")]
+    CosignatureInvalid {
+        /// The key.
+        key: PublicKey,
+    },
+    /// A cosigner endorsed what another key published.
+    #[error("key {key} endorses what {endorsed} published, and this is signed by {publisher}")]
+    EndorsesAnother {
+        /// The cosigner's key.
+        key: PublicKey,
+        /// The publisher whom it endorses.
+        endorsed: PublicKey,
+        /// The publisher of this document.
+        publisher: PublicKey,
     },
     /// A key endorses the same document twice.
     #[error("key {key} signed more than once in the same document")]
@@ -165,6 +181,19 @@ pub enum VerifyError {
         /// What the user calls it.
         key_name: String,
     },
+    /// The key is trusted to do something else than to publish.
+    #[error(
+        "key {key} (`{}`) is trusted to {role} only, and signed as the publisher",
+        escape::terminal(key_name)
+    )]
+    OtherRole {
+        /// The key.
+        key: PublicKey,
+        /// What the user calls it.
+        key_name: String,
+        /// What it may do.
+        role: KeyRole,
+    },
     /// The rotations beside the plugin do not hold, or contradict those that were accepted.
     #[error("key rotation: {0}")]
     Rotation(Box<RotationError>),
@@ -240,6 +269,20 @@ pub enum VerifyError {
         /// Version of this file.
         found: String,
     },
+    /// Nobody can say whether the version is older or newer than the one that was loaded before.
+    #[error(
+        "plugin `{name}` is of version {}, which may be older or newer than {}, which was loaded before",
+        escape::terminal(found),
+        escape::terminal(highest)
+    )]
+    VersionUnordered {
+        /// Name of the plugin.
+        name: PluginName,
+        /// Version that was loaded before.
+        highest: String,
+        /// Version of this file.
+        found: String,
+    },
     /// The plugin has no version, and one that was loaded before had.
     #[error("plugin `{name}` has no signed version; {} was loaded before", escape::terminal(highest))]
     VersionMissing {
@@ -284,6 +327,8 @@ impl VerifyError {
             | Self::SizeMismatch { .. }
             | Self::SignatureInvalid { .. }
             | Self::StatementSignatureInvalid { .. }
+            | Self::CosignatureInvalid { .. }
+            | Self::EndorsesAnother { .. }
             | Self::SignerRepeated { .. }
             | Self::Statement { .. }
             | Self::StatementDisagrees { .. }
@@ -311,6 +356,9 @@ impl VerifyError {
             Self::OtherPlugins { .. } => {
                 "if the key may sign this plugin, add its name to `plugins` in trusted_keys.toml".to_owned()
             }
+            Self::OtherRole { .. } => "get the signature of the publisher, with this one beside it; if the key may publish as \
+                 well: conductor-sign trust remove <key>, then add it again with --role both"
+                .to_owned(),
             Self::Rotation(error) => return error.hint(),
             Self::KeySuperseded { .. } => {
                 "get a release from the developer that the new key signed".to_owned()
@@ -334,6 +382,9 @@ impl VerifyError {
             Self::CosignerMissing { seen_of: None, .. } => {
                 "get the signature again from the developer, once everybody has signed".to_owned()
             }
+            Self::VersionUnordered { name, .. } => format!(
+                "ask the publisher which of the two is newer; if it is this one: conductor-sign trust allow-downgrade {name}"
+            ),
             Self::Downgrade { name, .. } | Self::VersionMissing { name, .. } => format!(
                 "get the newest release; to go back on purpose: conductor-sign trust allow-downgrade {name}"
             ),
@@ -353,9 +404,11 @@ impl VerifyError {
             Self::HostTooOld { .. }
             | Self::Name { .. }
             | Self::Downgrade { .. }
+            | Self::VersionUnordered { .. }
             | Self::VersionMissing { .. } => 1,
             Self::Untrusted { .. }
             | Self::OtherPlugins { .. }
+            | Self::OtherRole { .. }
             | Self::KeyNotYetActive { .. }
             | Self::RotationFromCompromised { .. }
             | Self::PublisherChanged { .. }
@@ -365,6 +418,8 @@ impl VerifyError {
             | Self::SizeMismatch { .. }
             | Self::SignatureInvalid { .. }
             | Self::StatementSignatureInvalid { .. }
+            | Self::CosignatureInvalid { .. }
+            | Self::EndorsesAnother { .. }
             | Self::SignerRepeated { .. }
             | Self::Statement { .. }
             | Self::StatementDisagrees { .. }
@@ -390,6 +445,7 @@ impl VerifyError {
     pub const fn ends_what_runs(&self) -> bool {
         match self {
             Self::Downgrade { .. }
+            | Self::VersionUnordered { .. }
             | Self::VersionMissing { .. }
             | Self::StatementStripped { .. }
             | Self::CosignerMissing { .. }
@@ -401,6 +457,8 @@ impl VerifyError {
             | Self::SizeMismatch { .. }
             | Self::SignatureInvalid { .. }
             | Self::StatementSignatureInvalid { .. }
+            | Self::CosignatureInvalid { .. }
+            | Self::EndorsesAnother { .. }
             | Self::SignerRepeated { .. }
             | Self::Statement { .. }
             | Self::StatementDisagrees { .. }
@@ -415,6 +473,7 @@ impl VerifyError {
             | Self::Untrusted { .. }
             | Self::TrustExpired { .. }
             | Self::OtherPlugins { .. }
+            | Self::OtherRole { .. }
             | Self::Rotation(_)
             | Self::KeyNotYetActive { .. }
             | Self::RotationFromCompromised { .. }

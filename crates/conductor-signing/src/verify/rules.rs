@@ -1,4 +1,4 @@
-//! Whether enough trusted keys signed for the rules of the policy.
+//! Whether enough trusted signers signed for the rules of the policy.
 
 use conductor_abi::CapabilityRequest;
 
@@ -6,10 +6,12 @@ use super::VerifyError;
 use crate::decision::{Check, Step};
 use crate::{PluginName, PublicKey, SignerRule};
 
-/// A trusted key, and the keys of its holder that signed: itself, or those that follow from it by rotation.
+/// A line of keys, of which each follows from the one before by rotation: one holder, who counts once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TrustedSigner {
-    pub(crate) root: PublicKey,
+    /// The oldest key of the line, whether the rotations from it hold or not.
+    pub(crate) origin: PublicKey,
+    /// The keys that signed and that the user trusts, and those that they follow from by rotations that hold.
     pub(crate) keys: Vec<PublicKey>,
 }
 
@@ -73,9 +75,7 @@ fn refusal(rule: &SignerRule, trusted: &[TrustedSigner]) -> Option<VerifyError> 
     })
 }
 
-/// Signers that count: `trusted` holds each root once.
+/// Lines of keys that count: `trusted` holds each once, so a rule that names two keys of one line counts them once.
 fn count(rule: &SignerRule, trusted: &[TrustedSigner]) -> usize {
-    let counts =
-        |signer: &&TrustedSigner| rule.counts(&signer.root) || signer.keys.iter().any(|key| rule.counts(key));
-    trusted.iter().filter(counts).count()
+    trusted.iter().filter(|signer| signer.keys.iter().any(|key| rule.counts(key))).count()
 }

@@ -2,12 +2,14 @@
 
 use conductor_abi::Manifest;
 
-use super::{Question, VerifyError, signed_name};
+use super::{Question, VerifyError, signed_name, signed_version};
+use crate::cosigner_statement::COSIGNATURE_PAYLOAD_TYPE;
 use crate::decision::Step;
-use crate::document::{Cosignature, SignatureDocument};
-use crate::dsse::pre_authentication_encoding;
+use crate::document::{Cosignature, Endorsement, SignatureDocument};
 use crate::statement::PAYLOAD_TYPE;
-use crate::{HostVersion, PluginName, PublicKey, RequireStatement, Statement};
+use crate::{
+    CosignerStatement, HostVersion, PluginName, PublicKey, RequireStatement, Statement, UtcTime, dsse,
+};
 
 impl Question<'_> {
     /// Refuses a file whose digest was revoked, whatever the policy.
@@ -56,45 +58,56 @@ impl Question<'_> {
         step: &mut Step,
         document: &SignatureDocument,
     ) -> Result<(), VerifyError> {
-        let mut seen: Vec<PublicKey> = Vec::new();
-        for Cosignature { public_key: key, signature, statement, .. } in document.endorsements() {
-            if seen.contains(key) {
+        let mut seen: Vec<&PublicKey> = Vec::new();
+        for key in document.keys() {
+            if seen.contains(&key) {
                 return Err(VerifyError::SignerRepeated { key: *key });
             }
-            seen.push(*key);
-            if !key.accepts(self.file.digest.as_bytes(), signature) {
-                return Err(VerifyError::SignatureInvalid { key: *key });
-            }
-            if let Some(signed) = statement
-                && !key.accepts(&pre_authentication_encoding(PAYLOAD_TYPE, &signed.bytes), &signed.signature)
-            {
-                return Err(VerifyError::StatementSignatureInvalid { key: *key });
+            seen.push(key);
+        }
+        let Endorsement { public_key: key, signature, statement, .. } = &document.signer;
+        if !key.accepts(self.file.digest.as_bytes(), signature) {
+            return Err(VerifyError::SignatureInvalid { key: *key });
+        }
+        if let Some(signed) = statement
+            && !dsse::accepts(key, PAYLOAD_TYPE, &signed.bytes, &signed.signature)
+        {
+            return Err(VerifyError::StatementSignatureInvalid { key: *key });
+        }
+        for Cosignature { public_key: key, statement: signed } in &document.cosignatures {
+            if !dsse::accepts(key, COSIGNATURE_PAYLOAD_TYPE, &signed.bytes, &signed.signature) {
+                return Err(VerifyError::CosignatureInvalid { key: *key });
             }
         }
-        step.found("each key signed these bytes, and its statement where it has one");
+        step.found("the publisher signed these bytes, and everybody their statement");
         Ok(())
     }
 
-    /// The statements of all signers, in their order.
+    /// What everybody states.
     pub(super) fn statements(
         &self,
         step: &mut Step,
         document: &SignatureDocument,
-    ) -> Result<Vec<Option<Statement>>, VerifyError> {
-        let statements: Vec<Option<Statement>> = document
-            .endorsements()
-            .map(|endorsement| self.statement_of(endorsement))
-            .collect::<Result<_, _>>()?;
-        check_agreement(&statements)?;
-        match statements.iter().flatten().count() {
-            0 => step.not_applicable("none: name, date and developer are nobody's word"),
-            count => step.found(format_args!("{count} of {}", statements.len())),
+    ) -> Result<Statements, VerifyError> {
+        let publisher = self.statement_of(&document.signer)?;
+        let of = |cosignature| self.cosigner_statement(document, cosignature);
+        let cosigners: Vec<CosignerStatement> =
+            document.cosignatures.iter().map(of).collect::<Result<_, _>>()?;
+        let statements = Statements { publisher, cosigners };
+        match (&statements.publisher, statements.cosigners.len()) {
+            (None, 0) => step.not_applicable("none: name, date and developer are nobody's word"),
+            (None, count) => {
+                step.found(format_args!(
+                    "{count}, none by the publisher: its date and developer are nobody's word"
+                ));
+            }
+            (Some(_), count) => step.found(format_args!("{} of {}", count + 1, count + 1)),
         }
         Ok(statements)
     }
 
     /// Parses the statement of an endorsement whose signatures are valid, and holds it against file and document.
-    fn statement_of(&self, endorsement: &Cosignature) -> Result<Option<Statement>, VerifyError> {
+    fn statement_of(&self, endorsement: &Endorsement) -> Result<Option<Statement>, VerifyError> {
         let key = endorsement.public_key;
         let Some(signed) = &endorsement.statement else { return Ok(None) };
         let statement =
@@ -115,39 +128,73 @@ impl Question<'_> {
         Ok(Some(statement))
     }
 
-    /// Holds statements against the manifest; members that are `null` say nothing. A file that is no sound module has
+    /// Parses the statement of a cosignature that is valid, and holds it against file and publisher.
+    fn cosigner_statement(
+        &self,
+        document: &SignatureDocument,
+        cosignature: &Cosignature,
+    ) -> Result<CosignerStatement, VerifyError> {
+        let (key, publisher) = (cosignature.public_key, document.signer.public_key);
+        let statement = CosignerStatement::parse(&cosignature.statement.bytes)
+            .map_err(|cause| VerifyError::Statement { key, cause })?;
+        if statement.plugin_hash != self.file.digest {
+            return Err(VerifyError::StatementDisagrees { key, field: "plugin_hash" });
+        }
+        if statement.endorses != publisher {
+            return Err(VerifyError::EndorsesAnother { key, endorsed: statement.endorses, publisher });
+        }
+        Ok(statement)
+    }
+
+    /// Holds statements against the manifest and against each other. Members of the publisher's that are `null` say nothing; a
+    /// cosigner endorses the name and the version that the publisher signed, or says nothing of them. A file that is no sound module has
     /// no manifest: its signature may hold, and it is refused when it is loaded.
     pub(super) fn check_manifest(
         &self,
         step: &mut Step,
-        statements: &[Option<Statement>],
+        statements: &Statements,
     ) -> Result<Option<Manifest>, VerifyError> {
         let manifest = match self.file.manifest() {
-            Ok(Some(manifest)) => manifest,
+            Ok(Some(manifest)) => {
+                step.found(format_args!("{} {}", manifest.name, manifest.version));
+                Some(manifest)
+            }
             Ok(None) => {
                 step.not_applicable("the module has none");
-                return Ok(None);
+                None
             }
             Err(error) if error.is_about_module() => {
                 step.noted(format_args!("{error}; no Conductor will load it"));
-                return Ok(None);
+                None
             }
             Err(error) => return Err(error.into()),
         };
-        for statement in statements.iter().flatten() {
-            let field = if statement.plugin_name.as_ref().is_some_and(|name| name.as_str() != manifest.name) {
-                "plugin_name"
-            } else if statement.plugin_version.as_ref().is_some_and(|version| *version != manifest.version) {
-                "plugin_version"
-            } else if statement.capabilities.as_ref().is_some_and(|list| *list != manifest.capabilities) {
-                "capabilities"
-            } else {
-                continue;
-            };
-            return Err(VerifyError::ManifestDisagrees { field });
+        if let (Some(manifest), Some(statement)) = (&manifest, &statements.publisher) {
+            check_manifest_agrees(manifest, statement)?;
         }
-        step.found(format_args!("{} {}", manifest.name, manifest.version));
-        Ok(Some(manifest))
+        self.check_cosigners_agree(manifest.as_ref(), statements)?;
+        Ok(manifest)
+    }
+
+    /// Cosigners endorse what the publisher states, not something else about the same bytes.
+    fn check_cosigners_agree(
+        &self,
+        manifest: Option<&Manifest>,
+        statements: &Statements,
+    ) -> Result<(), VerifyError> {
+        let publisher = statements.publisher.as_ref();
+        let name = signed_name(manifest, publisher)
+            .or_else(|| PluginName::from_file_name(&self.file.file_name).ok());
+        let version = signed_version(manifest, publisher);
+        for cosigner in &statements.cosigners {
+            if cosigner.plugin_name.is_some() && cosigner.plugin_name != name {
+                return Err(VerifyError::CosignerDisagrees { field: "plugin_name" });
+            }
+            if cosigner.plugin_version.is_some() && cosigner.plugin_version.as_deref() != version {
+                return Err(VerifyError::CosignerDisagrees { field: "plugin_version" });
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn check_revoked_keys(
@@ -155,7 +202,7 @@ impl Question<'_> {
         step: &mut Step,
         document: &SignatureDocument,
     ) -> Result<(), VerifyError> {
-        for Cosignature { public_key: key, .. } in document.endorsements() {
+        for key in document.keys() {
             if let Some(revocation) = self.trust.revoked_key(key) {
                 step.by(self.trust.source_of_revocation(revocation));
                 return Err(VerifyError::KeyRevoked { key: *key, revocation: Box::new(revocation.clone()) });
@@ -164,20 +211,16 @@ impl Question<'_> {
         Ok(())
     }
 
-    pub(super) fn check_validity(
-        &self,
-        step: &mut Step,
-        statements: &[Option<Statement>],
-    ) -> Result<(), VerifyError> {
+    pub(super) fn check_validity(&self, step: &mut Step, statements: &Statements) -> Result<(), VerifyError> {
         step.found("no end and no oldest host is stated");
-        for statement in statements.iter().flatten() {
-            if let Some(at) = &statement.expires_at {
+        for (expires_at, min_host_version) in statements.limits() {
+            if let Some(at) = expires_at {
                 if at.is_past(self.now) {
                     return Err(VerifyError::Expired { at: at.clone() });
                 }
                 step.found(format_args!("until {at}"));
             }
-            match statement.min_host_version {
+            match min_host_version {
                 Some(needed) if needed > HostVersion::current() => {
                     return Err(VerifyError::HostTooOld { needed });
                 }
@@ -222,21 +265,32 @@ impl Question<'_> {
     }
 }
 
-/// Cosigners endorse what the signer states, not something else about the same bytes.
-fn check_agreement(statements: &[Option<Statement>]) -> Result<(), VerifyError> {
-    let mut stated = statements.iter().flatten();
-    let Some(first) = stated.next() else { return Ok(()) };
-    for other in stated {
-        let field = if other.plugin_name != first.plugin_name {
-            "plugin_name"
-        } else if other.plugin_version != first.plugin_version {
-            "plugin_version"
-        } else if other.capabilities != first.capabilities {
-            "capabilities"
-        } else {
-            continue;
-        };
-        return Err(VerifyError::CosignerDisagrees { field });
+/// What the publisher and the cosigners state.
+pub(super) struct Statements {
+    pub(super) publisher: Option<Statement>,
+    pub(super) cosigners: Vec<CosignerStatement>,
+}
+
+impl Statements {
+    /// End and oldest host of each.
+    fn limits(&self) -> impl Iterator<Item = (Option<&UtcTime>, Option<HostVersion>)> {
+        let publisher =
+            self.publisher.iter().map(|stated| (stated.expires_at.as_ref(), stated.min_host_version));
+        let cosigners =
+            self.cosigners.iter().map(|stated| (stated.expires_at.as_ref(), stated.min_host_version));
+        publisher.chain(cosigners)
     }
-    Ok(())
+}
+
+fn check_manifest_agrees(manifest: &Manifest, statement: &Statement) -> Result<(), VerifyError> {
+    let field = if statement.plugin_name.as_ref().is_some_and(|name| name.as_str() != manifest.name) {
+        "plugin_name"
+    } else if statement.plugin_version.as_ref().is_some_and(|version| *version != manifest.version) {
+        "plugin_version"
+    } else if statement.capabilities.as_ref().is_some_and(|list| *list != manifest.capabilities) {
+        "capabilities"
+    } else {
+        return Ok(());
+    };
+    Err(VerifyError::ManifestDisagrees { field })
 }

@@ -3,11 +3,13 @@
 use conductor_abi::Risk;
 
 use super::rules::TrustedSigner;
-use super::{CheckedSignature, Question, VerifyError};
+use super::signature::Statements;
+use super::{CheckedCosigner, CheckedSignature, Question, VerifyError};
 use crate::decision::{Check, Step};
 use crate::document::{Cosignature, SignatureDocument};
 use crate::rotation::{Lineage, RotationChain, RotationError};
-use crate::{PluginName, PublicKey, SignaturePolicy, TrustedKey, UtcTime, escape};
+use crate::trust::{Act, Done, KeyRole};
+use crate::{CosignerStatement, PluginName, PublicKey, SignaturePolicy, Signer, UtcTime, escape};
 
 /// Where a signer stands with the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,13 @@ pub enum Standing {
         /// What the user calls the key.
         key_name: String,
     },
+    /// The key is trusted to do something else than it did here: to publish, or to cosign.
+    OtherRole {
+        /// What the user calls the key.
+        key_name: String,
+        /// What the key may do.
+        role: KeyRole,
+    },
     /// The key has passed on to another, and this was not signed before, as far as anybody can tell.
     Superseded {
         /// The key that follows.
@@ -61,8 +70,8 @@ pub enum Standing {
 impl Standing {
     /// The error that a policy which demands a trusted signer ends in.
     #[must_use]
-    pub fn refusal(&self, signer: &Cosignature) -> Option<VerifyError> {
-        let key = signer.public_key;
+    pub fn refusal(&self, signer: &Signer) -> Option<VerifyError> {
+        let key = signer.key;
         match self {
             Self::Trusted { .. } => None,
             Self::Untrusted => {
@@ -73,6 +82,9 @@ impl Standing {
             }
             Self::OtherPlugins { key_name } => {
                 Some(VerifyError::OtherPlugins { key, key_name: key_name.clone() })
+            }
+            Self::OtherRole { key_name, role } => {
+                Some(VerifyError::OtherRole { key, key_name: key_name.clone(), role: *role })
             }
             Self::Superseded { by, since } => {
                 Some(VerifyError::KeySuperseded { key, by: *by, since: since.clone() })
@@ -92,11 +104,42 @@ impl Standing {
         match self {
             Self::Trusted { key_name, .. }
             | Self::TrustExpired { key_name, .. }
-            | Self::OtherPlugins { key_name } => Some(key_name),
+            | Self::OtherPlugins { key_name }
+            | Self::OtherRole { key_name, .. } => Some(key_name),
             Self::Untrusted
             | Self::Superseded { .. }
             | Self::NotYetActive { .. }
             | Self::FromCompromised { .. } => None,
+        }
+    }
+
+    /// Highest risk of a capability that the user lets plugins of a trusted key have; `None` sets no limit.
+    #[must_use]
+    pub const fn max_risk(&self) -> Option<Risk> {
+        match self {
+            Self::Trusted { max_risk, .. } => *max_risk,
+            Self::Untrusted
+            | Self::TrustExpired { .. }
+            | Self::OtherPlugins { .. }
+            | Self::OtherRole { .. }
+            | Self::Superseded { .. }
+            | Self::NotYetActive { .. }
+            | Self::FromCompromised { .. } => None,
+        }
+    }
+
+    /// Whether the user's trust holds for what the key did here.
+    #[must_use]
+    pub const fn is_trusted(&self) -> bool {
+        match self {
+            Self::Trusted { .. } => true,
+            Self::Untrusted
+            | Self::TrustExpired { .. }
+            | Self::OtherPlugins { .. }
+            | Self::OtherRole { .. }
+            | Self::Superseded { .. }
+            | Self::NotYetActive { .. }
+            | Self::FromCompromised { .. } => false,
         }
     }
 
@@ -108,6 +151,7 @@ impl Standing {
             Self::Untrusted => "untrusted",
             Self::TrustExpired { .. } => "trust-expired",
             Self::OtherPlugins { .. } => "other-plugins",
+            Self::OtherRole { .. } => "other-role",
             Self::Superseded { .. } => "superseded",
             Self::NotYetActive { .. } => "not-yet-active",
             Self::FromCompromised { .. } => "from-compromised",
@@ -131,6 +175,9 @@ impl Standing {
             Self::OtherPlugins { key_name } => {
                 format!("`{}` is trusted for other plugins", escape::terminal(key_name))
             }
+            Self::OtherRole { key_name, role } => {
+                format!("`{}` is trusted to {role} only", escape::terminal(key_name))
+            }
             Self::Superseded { by, since } => format!("superseded since {since} by {by}"),
             Self::NotYetActive { old, from } => format!("follows from {old}, but only from {from} on"),
             Self::FromCompromised { old, accepted: true } => {
@@ -140,30 +187,6 @@ impl Standing {
                 format!("follows from {old}, which was revoked before it was known to pass on")
             }
         }
-    }
-}
-
-impl CheckedSignature {
-    /// The trusted keys behind the signers, each once: a key and the one that it follows from are one.
-    pub(super) fn trusted_signers(&self) -> Vec<TrustedSigner> {
-        let mut trusted: Vec<TrustedSigner> = Vec::new();
-        for (Cosignature { public_key: key, .. }, standing) in self.signers() {
-            match standing {
-                Standing::Trusted { root, .. } => {
-                    match trusted.iter_mut().find(|signer| signer.root == *root) {
-                        Some(signer) => signer.keys.push(*key),
-                        None => trusted.push(TrustedSigner { root: *root, keys: vec![*key] }),
-                    }
-                }
-                Standing::Untrusted
-                | Standing::TrustExpired { .. }
-                | Standing::OtherPlugins { .. }
-                | Standing::Superseded { .. }
-                | Standing::NotYetActive { .. }
-                | Standing::FromCompromised { .. } => {}
-            }
-        }
-        trusted
     }
 }
 
@@ -186,78 +209,78 @@ impl<'a> Question<'a> {
         trust.lineage(chain.as_ref()).map_err(|error| VerifyError::Rotation(Box::new(error)))
     }
 
-    /// Where each signer stands, in their order.
-    pub(super) fn standings(
+    /// Finds out where everybody stands who signed; `name` is the plugin's if it is signed.
+    pub(super) fn with_standings(
         &self,
         step: &mut Step,
         lineage: &Lineage<'_>,
-        document: &SignatureDocument,
+        document: SignatureDocument,
+        statements: Statements,
         name: Option<&PluginName>,
-    ) -> Vec<Standing> {
-        let mut standings = Vec::new();
-        for endorsement in document.endorsements() {
-            let key = &endorsement.public_key;
-            // Recording a step that cannot fail loses nothing.
-            let _ = step.run(Check::Signer, |step| {
-                step.about(key);
-                let (standing, entry) = self.standing(lineage, endorsement, name);
-                step.by(entry.and_then(|entry| self.trust.source_of_key(entry)));
-                let in_words = standing.in_words(key);
-                match standing {
-                    Standing::Trusted { .. } => step.found(in_words),
-                    Standing::Untrusted
-                    | Standing::TrustExpired { .. }
-                    | Standing::OtherPlugins { .. }
-                    | Standing::Superseded { .. }
-                    | Standing::NotYetActive { .. }
-                    | Standing::FromCompromised { .. } => step.noted(in_words),
-                }
-                standings.push(standing);
-                Ok(())
-            });
-        }
-        standings
+    ) -> CheckedSignature {
+        let Statements { publisher: statement, cosigners } = statements;
+        let signer = &document.signer;
+        let stated_at = statement.as_ref().map(|statement| &statement.signed_at);
+        let standing = self.standing(step, lineage, &signer.public_key, Act::Publish(name), stated_at);
+        let cosigner = |(cosignature, statement): (&Cosignature, CosignerStatement)| {
+            let (key, act) = (cosignature.public_key, Act::Cosign(name));
+            let standing = self.standing(step, lineage, &key, act, Some(&statement.signed_at));
+            CheckedCosigner { key, statement, standing }
+        };
+        let cosigners = document.cosignatures.iter().zip(cosigners).map(cosigner).collect();
+        CheckedSignature { document, statement, standing, cosigners }
     }
 
+    /// Where one signer stands.
     fn standing(
         &self,
+        step: &mut Step,
         lineage: &Lineage<'_>,
-        endorsement: &Cosignature,
-        name: Option<&PluginName>,
-    ) -> (Standing, Option<&'a TrustedKey>) {
-        let key = &endorsement.public_key;
-        if let Some(superseded) = self.superseded(lineage, endorsement) {
-            return (superseded, None);
-        }
-        if let Some(entry) = self.trust.get(key) {
-            return (self.trust.standing(&entry.public_key, name, self.now), Some(entry));
-        }
-        for ancestor in lineage.ancestors(key) {
-            let link = ancestor.link;
-            if !link.valid_from.is_past(self.now) {
-                return (Standing::NotYetActive { old: link.old, from: link.valid_from.clone() }, None);
+        key: &PublicKey,
+        act: Act<'_>,
+        stated_at: Option<&UtcTime>,
+    ) -> Standing {
+        let done = match stated_at {
+            _ if self.runs => Done::Before,
+            Some(at) => Done::AsStated(at),
+            None => Done::Unknown,
+        };
+        let (standing, entry) = self.trust.standing(lineage, key, act, done, self.now);
+        let in_words = standing.in_words(key);
+        // Recording a step that cannot fail loses nothing.
+        let _ = step.run(Check::Signer, |step| {
+            step.about(key);
+            step.by(entry.and_then(|entry| self.trust.source_of_key(entry)));
+            if standing.is_trusted() {
+                step.found(in_words)
+            } else {
+                step.noted(in_words)
             }
-            if self.trust.is_compromised(&link.old) {
-                let accepted = ancestor.accepted;
-                return (Standing::FromCompromised { old: link.old, accepted }, None);
-            }
-            if let Some(entry) = self.trust.get(&link.old) {
-                return (self.trust.standing(&entry.public_key, name, self.now), Some(entry));
-            }
-        }
-        (Standing::Untrusted, None)
+            Ok(())
+        });
+        standing
     }
 
-    /// Whether the signer has passed on to another key and may not sign any more. What it signed before stays good, if
-    /// a statement says when that was.
-    fn superseded(&self, lineage: &Lineage<'_>, endorsement: &Cosignature) -> Option<Standing> {
-        let (link, _) = lineage.successor(&endorsement.public_key)?;
-        let signed_before = endorsement.statement.is_some()
-            && endorsement.signed_at.timestamp() < link.valid_from.timestamp();
-        if !link.valid_from.is_past(self.now) || link.keeps_signing() || signed_before {
-            return None;
+    /// The trusted lines of keys behind those who signed, each once. A signer without a statement is none of them.
+    pub(super) fn trusted_signers(
+        &self,
+        lineage: &Lineage<'_>,
+        signature: &CheckedSignature,
+    ) -> Vec<TrustedSigner> {
+        let mut trusted: Vec<TrustedSigner> = Vec::new();
+        for (signer, standing) in signature.signers() {
+            if !standing.is_trusted() || !signer.authenticated {
+                continue;
+            }
+            let origin = lineage.origin(&signer.key);
+            let mut keys = vec![signer.key];
+            keys.extend(self.trust.descent(lineage, &signer.key, self.now).predecessors());
+            match trusted.iter_mut().find(|signer| signer.origin == origin) {
+                Some(known) => known.keys.extend(keys),
+                None => trusted.push(TrustedSigner { origin, keys }),
+            }
         }
-        Some(Standing::Superseded { by: link.new, since: link.valid_from.clone() })
+        trusted
     }
 
     /// Whether the policy lets in what is signed as this is.
@@ -268,12 +291,15 @@ impl<'a> Question<'a> {
     ) -> Result<(), VerifyError> {
         step.by(self.policy.signature_source.clone());
         step.found(self.policy.signature.in_words());
-        let refusal = signature.standing().refusal(&signature.document().signer);
+        let refusal = signature.standing().refusal(&signature.publisher());
         match (self.policy.signature, refusal) {
             (_, None) => Ok(()),
             (SignaturePolicy::TrustedSigner, Some(refusal)) => Err(refusal),
-            // The signer's own word that this key signs no more holds whoever is trusted.
-            (_, Some(refusal @ VerifyError::KeySuperseded { .. })) => Err(refusal),
+            // The signer's own word that this key signs no more holds whoever is trusted, and so does the user's that this key
+            // publishes nothing.
+            (_, Some(refusal @ (VerifyError::KeySuperseded { .. } | VerifyError::OtherRole { .. }))) => {
+                Err(refusal)
+            }
             (SignaturePolicy::AnySigner | SignaturePolicy::AcceptUnsigned, Some(_)) => Ok(()),
         }
     }

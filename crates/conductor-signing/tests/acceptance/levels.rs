@@ -9,7 +9,7 @@ use conductor_signing::{
     UnverifiedPlugin, UtcTime, VerifyError, atomic_file, signature_path,
 };
 
-use super::support::{Scratch, bare_module, document, document_json, module, needs, parts, read, request};
+use super::support::{Scratch, bare_module, document_json, module, needs, parts, read, request};
 
 #[test]
 fn a_signature_counts_for_what_it_proves() {
@@ -189,27 +189,21 @@ fn a_plugin_without_manifest_goes_by_its_statement() {
 fn cosignatures_are_all_verified() {
     let scratch = Scratch::new();
     let path = scratch.signed(&module());
-    let mut document = document(&path);
-    let second = Scratch::new();
-    let other = super::support::document(&second.signed(&module())).signer;
-    document.cosignatures.push(other.clone());
-    assert!(
-        parts(&module(), &document.to_json())
-            .verify(&needs(AnySigner, OnceSeen), &TrustStore::default())
-            .is_ok()
-    );
+    let other = Scratch::new().key;
+    super::support::cosign(&path, &[&other]);
+    let refusal = |json: &serde_json::Value| {
+        parts(&module(), &json.to_string()).verify(&needs(AnySigner, OnceSeen), &TrustStore::default()).err()
+    };
+    let sound: serde_json::Value = serde_json::from_str(&document_json(&path)).expect("JSON");
+    assert_eq!(refusal(&sound), None);
 
-    let mut broken = document.clone();
-    broken.cosignatures[0].signature = document.signer.signature;
-    let refusal =
-        parts(&module(), &broken.to_json()).verify(&needs(AnySigner, OnceSeen), &TrustStore::default()).err();
-    assert_eq!(refusal, Some(VerifyError::SignatureInvalid { key: second.key.public_key() }));
+    let mut broken = sound.clone();
+    broken["cosignatures"][0]["statement_signature"] = sound["statement_signature"].clone();
+    assert_eq!(refusal(&broken), Some(VerifyError::CosignatureInvalid { key: other.public_key() }));
 
-    document.cosignatures.push(other);
-    let refusal = parts(&module(), &document.to_json())
-        .verify(&needs(AnySigner, OnceSeen), &TrustStore::default())
-        .err();
-    assert_eq!(refusal, Some(VerifyError::SignerRepeated { key: second.key.public_key() }));
+    let mut twice = sound.clone();
+    twice["cosignatures"] = vec![sound["cosignatures"][0].clone(); 2].into();
+    assert_eq!(refusal(&twice), Some(VerifyError::SignerRepeated { key: other.public_key() }));
 }
 
 #[test]

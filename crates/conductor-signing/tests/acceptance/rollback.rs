@@ -5,12 +5,11 @@ use std::fs;
 
 use conductor_signing::SignaturePolicy::{AnySigner, TrustedSigner};
 use conductor_signing::{
-    Developer, KeySelector, NewKey, PluginFile, PluginName, RevocationKind, Revoked, SigningKey,
-    SigningRequest, TrustStore, UnverifiedPlugin, UtcTime, VerificationPolicy, VerifiedPlugin, VerifyError,
-    signature_path,
+    KeySelector, NewKey, PluginFile, PluginName, RevocationKind, Revoked, SigningKey, SigningRequest,
+    TrustStore, UnverifiedPlugin, UtcTime, VerificationPolicy, VerifiedPlugin, VerifyError, signature_path,
 };
 
-use super::support::{Scratch, bare_module, request, versioned_module};
+use super::support::{self, Scratch, bare_module, request, versioned_module};
 
 /// A release of the plugin `chord`, signed.
 fn release(scratch: &Scratch, version: &str, key: &SigningKey) -> UnverifiedPlugin {
@@ -166,11 +165,7 @@ fn a_cosigner_who_signed_before_is_missed() {
     let cosigned = |version: &str, by: &[&SigningKey]| {
         release(&scratch, version, &scratch.key);
         let path = scratch.path("release.wasm");
-        for key in by {
-            let developer = Developer::new("Bob", "bob@example.org").expect("a developer");
-            let document = PluginFile::scan(&path).expect("read").cosign(*key, developer).expect("cosigned");
-            fs::write(signature_path(&path), document.to_json()).expect("written");
-        }
+        support::cosign(&path, by);
         UnverifiedPlugin::read(&path, 1024 * 1024).expect("read")
     };
     user.load(&cosigned("1.0.0", &[])).expect("one signer");
@@ -195,8 +190,6 @@ fn a_statement_may_demand_cosigners() {
     let error = user.refusal(&alone);
     assert_eq!(error, VerifyError::CosignerMissing { key: cosigner.public_key(), seen_of: None });
     let path = scratch.path("release.wasm");
-    let developer = Developer::new("Bob", "bob@example.org").expect("a developer");
-    let document = PluginFile::scan(&path).expect("read").cosign(&cosigner, developer).expect("cosigned");
-    fs::write(signature_path(&path), document.to_json()).expect("written");
+    support::cosign(&path, &[&cosigner]);
     user.load(&UnverifiedPlugin::read(&path, 1024).expect("read")).expect("both signed");
 }

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use conductor_signing::{
-    Developer, NewKey, PluginFile, PublicKey, RequireStatement, SignatureDocument, SignaturePolicy,
-    SigningKey, SigningRequest, TrustStore, UnverifiedPlugin, VerificationPolicy, add_manifest,
-    manifest_from_toml, signature_path,
+    CosigningRequest, Developer, NewKey, PluginFile, PublicKey, RequireStatement, SignatureDocument,
+    SignaturePolicy, SigningKey, SigningRequest, TrustStore, UnverifiedPlugin, VerificationPolicy,
+    add_manifest, manifest_from_toml, signature_path,
 };
 
 /// Folder of attacks with their verdicts.
@@ -80,6 +80,16 @@ pub(super) fn request() -> SigningRequest {
         expires_at: None,
         min_host_version: None,
         cosigners: Vec::new(),
+    }
+}
+
+/// Endorses the release at a path with further keys, one after the other.
+pub(super) fn cosign(path: &Path, keys: &[&SigningKey]) {
+    for key in keys {
+        let developer = Developer::new("Bob", "bob@example.org").expect("a developer");
+        let plugin = PluginFile::scan(path).expect("read");
+        let document = plugin.cosign(*key, CosigningRequest::of(developer)).expect("cosigned");
+        fs::write(signature_path(path), document.to_json()).expect("written");
     }
 }
 

@@ -6,12 +6,12 @@ use std::fs;
 use conductor_abi::Capability;
 use conductor_signing::SignaturePolicy::{AcceptUnsigned, AnySigner, TrustedSigner};
 use conductor_signing::{
-    Developer, NewKey, PluginFile, PublicKey, RevocationKind, Revoked, RotationChain, RotationRequest,
-    SignaturePolicy, SignerRule, SignerRuleError, SigningKey, TrustStore, UnverifiedPlugin,
-    VerificationPolicy, VerifyError, rotation_path, signature_path,
+    NewKey, PublicKey, RevocationKind, Revoked, RotationChain, RotationRequest, SignaturePolicy, SignerRule,
+    SignerRuleError, SigningKey, TrustStore, UnverifiedPlugin, VerificationPolicy, VerifyError,
+    rotation_path, signature_path,
 };
 
-use super::support::{Scratch, bare_module, document_json, module};
+use super::support::{self, Scratch, bare_module, document_json, module};
 
 struct Release {
     scratch: Scratch,
@@ -36,9 +36,7 @@ impl Release {
     }
 
     fn cosign(&self, key: &SigningKey) {
-        let developer = Developer::new("Bob", "bob@example.org").expect("a developer");
-        let document = PluginFile::scan(&self.path).expect("read").cosign(key, developer).expect("cosigned");
-        fs::write(signature_path(&self.path), document.to_json()).expect("written");
+        support::cosign(&self.path, &[key]);
     }
 
     fn key(&self, place: usize) -> PublicKey {

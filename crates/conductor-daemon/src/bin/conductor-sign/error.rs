@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use conductor_core::grant::store::GrantStoreError;
 use conductor_daemon::config::ConfigError;
 use conductor_daemon::paths::PathsError;
 use conductor_keys::KeyError;
@@ -54,6 +55,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[error(transparent)]
+    Grants(#[from] GrantStoreError),
+    #[error(transparent)]
     Module(#[from] ModuleError),
     #[error("manifest not added: {0}")]
     ManifestEdit(#[from] ManifestEditError),
@@ -95,6 +98,7 @@ impl CliError {
             | Self::Chain { .. }
             | Self::Exists { .. }
             | Self::Sign(_)
+            | Self::Grants(_)
             | Self::Module(_)
             | Self::ManifestEdit(_)
             | Self::DocumentInUse { .. }
@@ -115,6 +119,7 @@ impl CliError {
             Self::Trust(error) => error.hint(),
             Self::Keys(error) => error.hint(),
             Self::Rotate(error) => error.hint(),
+            Self::Grants(error) => error.hint(),
             Self::Chain { source, .. } => source.hint(),
             Self::NoPlace => Some("say where it goes: --out FILE".to_owned()),
             Self::Exists { .. } => Some("to replace it: --force".to_owned()),

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use conductor_core::grant::store::{GrantStore, StoredGrant, Subject};
 use conductor_daemon::config::{self, Config};
 use conductor_daemon::paths::Paths;
 use conductor_signing::{
-    PluginFile, PluginName, PublicKey, Revoked, TrustStore, VerificationPolicy, VerifyError, escape,
+    Admission, PluginFile, PluginName, PublicKey, Revoked, TrustStore, UtcTime, VerificationPolicy,
+    VerifyError, escape,
 };
 use serde_json::{Value, json};
 
@@ -36,7 +38,23 @@ struct Affected {
     cause: VerifyError,
     declared: Vec<String>,
     granted: Vec<String>,
+    approved: Vec<Approved>,
     activity: Activity,
+}
+
+/// A grant that the user gave, beside the configuration.
+struct Approved {
+    grant: String,
+    until: Option<String>,
+}
+
+impl Approved {
+    fn in_words(&self) -> String {
+        match &self.until {
+            Some(until) => format!("{} until {until}", self.grant),
+            None => self.grant.clone(),
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments, config_dir: &Path, output: &mut Output) -> Result<(), CliError> {
@@ -45,6 +63,7 @@ pub(crate) fn run(arguments: &Arguments, config_dir: &Path, output: &mut Output)
     let configured = Config::load_or_default(&paths.config_file(), &paths)?;
     let trust = TrustStore::load(config_dir)?;
     let key = known_key(&trust, &arguments.key)?;
+    let grants = GrantStore::load(config_dir)?;
     let activity = activity::read(&paths.audit_file(), RECENT_DAYS);
     let mut affected = Vec::new();
     for (path, alias) in plugins(&paths, &configured) {
@@ -55,12 +74,13 @@ pub(crate) fn run(arguments: &Arguments, config_dir: &Path, output: &mut Output)
                 continue;
             }
         };
-        let Some(cause) = would_be_refused(&file, &policy, &trust, key) else { continue };
-        let name = name_of(&file);
+        let Some((admission, cause)) = would_be_refused(&file, &policy, &trust, key) else { continue };
+        let name = admission.name().cloned();
         let granted = configured.plugins.iter().find(|plugin| Some(&*plugin.alias) == alias.as_deref());
         affected.push(Affected {
             activity: name.as_ref().and_then(|name| activity.get(name.as_str())).cloned().unwrap_or_default(),
             declared: declared(&file),
+            approved: approved(&grants, &file, &admission),
             granted: granted
                 .map_or(Vec::new(), |plugin| plugin.granted.iter().map(ToString::to_string).collect()),
             name,
@@ -87,22 +107,28 @@ fn plugins(paths: &Paths, config: &Config) -> Vec<(PathBuf, Option<String>)> {
     plugins.into_iter().collect()
 }
 
-/// Why the plugin would be refused if the key were revoked, if it is let in now.
+/// What the plugin is let in as now, and why it would be refused if the key were revoked.
 fn would_be_refused(
     file: &PluginFile,
     policy: &VerificationPolicy,
     trust: &TrustStore,
     key: PublicKey,
-) -> Option<VerifyError> {
-    if file.judge(policy, trust).refusal().is_some() {
-        return None;
-    }
-    file.judge(policy, &trust.supposing_revoked(Revoked::Key(key))).refusal().cloned()
+) -> Option<(Admission, VerifyError)> {
+    let admission = file.judge(policy, trust).into_result().ok()?;
+    let refusal = file.judge(policy, &trust.supposing_revoked(Revoked::Key(key))).refusal().cloned()?;
+    Some((admission, refusal))
 }
 
-fn name_of(file: &PluginFile) -> Option<PluginName> {
-    let manifest = file.manifest().ok().flatten().and_then(|manifest| manifest.name.parse().ok());
-    manifest.or_else(|| PluginName::from_file_name(file.file_name()).ok())
+/// What the user granted to the plugin and what still holds.
+fn approved(grants: &GrantStore, file: &PluginFile, admission: &Admission) -> Vec<Approved> {
+    let Some(name) = admission.name().cloned() else { return Vec::new() };
+    let subject = Subject { name, publisher: admission.publisher(), digest: file.digest() };
+    let now = UtcTime::now().timestamp();
+    let approved = |stored: &StoredGrant| Approved {
+        grant: stored.grant.to_string(),
+        until: stored.until.as_ref().map(UtcTime::to_string),
+    };
+    grants.grants_of(&subject).filter(|stored| stored.holds(now)).map(approved).collect()
 }
 
 fn declared(file: &PluginFile) -> Vec<String> {
@@ -138,6 +164,10 @@ fn report(trust: &TrustStore, key: PublicKey, affected: &[Affected], output: &mu
         if !plugin.granted.is_empty() {
             output.line(format!("  Granted:     {}", escape::terminal(&plugin.granted.join(", "))));
         }
+        if !plugin.approved.is_empty() {
+            let approved: Vec<String> = plugin.approved.iter().map(Approved::in_words).collect();
+            output.line(format!("  By you:      {}", escape::terminal(&approved.join(", "))));
+        }
         output.line(format!("  Last {RECENT_DAYS} days: {}", escape::terminal(&plugin.activity.in_words())));
     }
     let lineage = trust.lineage(None).ok();
@@ -166,6 +196,10 @@ impl Affected {
             "refused_for": self.cause.to_string(),
             "declared": self.declared,
             "granted": self.granted,
+            "granted_by_user": self.approved.iter().map(|approved| json!({
+                "grant": approved.grant,
+                "until": approved.until,
+            })).collect::<Vec<_>>(),
             "recent": self.activity.json(),
         })
     }

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use conductor_daemon::paths::Paths;
-use conductor_signing::RotationLink;
+use conductor_signing::{Developer, RotationLink, escape};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
@@ -60,7 +60,7 @@ enum Command {
     GenerateKey(generate_key::Arguments),
     /// Sign a plugin: writes PLUGIN.sig
     Sign(sign::Arguments),
-    /// Add your signature to that of another
+    /// Endorse what another key signed
     Cosign(cosign::Arguments),
     /// Verify the signatures of a plugin and say whether they are enough
     Verify(verify::Arguments),
@@ -114,12 +114,22 @@ fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
         Command::Sign(arguments) => sign::run(arguments, &config()?, output),
         Command::Verify(arguments) => verify::run(&arguments, &config()?, output),
         Command::Explain(arguments) => explain::run(&arguments, &config()?, output),
-        Command::Cosign(arguments) => cosign::run(&arguments, &config()?, output),
+        Command::Cosign(arguments) => cosign::run(arguments, &config()?, output),
         Command::Impact(arguments) => impact::run(&arguments, &config()?, output),
         Command::Rotate(arguments) => rotate::run(arguments, &config()?, output),
         Command::Keys(command) => keys::run(&command, &config()?, output),
         Command::Trust(command) => trust::run(command, &config()?, output),
         Command::Manifest(command) => manifest::run(&command, output),
+    }
+}
+
+/// Says beforehand what others will be asked about a name.
+fn warn_about_name(developer: &Developer) {
+    if developer.mixes_scripts() {
+        eprintln!(
+            "warning: the name `{}` mixes alphabets; whoever is to trust it by this name will be asked twice",
+            escape::terminal(developer.name())
+        );
     }
 }
 

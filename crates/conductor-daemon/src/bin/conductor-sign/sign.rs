@@ -55,6 +55,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
     let developer = Developer::new(&arguments.name, &arguments.email)?;
+    super::warn_about_name(&developer);
     let plugin = PluginFile::scan(&arguments.plugin)?;
     let path = signature_path(&arguments.plugin);
     if !arguments.force {
@@ -74,9 +75,17 @@ pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> R
         min_host_version: arguments.min_host_version,
         cosigners: arguments.cosigner,
     };
+    // The key may wait for a person, so nothing is locked while it signs.
     let document = plugin.sign(key.as_ref(), request)?;
-    atomic_file::replace(&path, document.to_json().as_bytes(), atomic_file::PUBLIC)
-        .map_err(|source| CliError::Write { path: path.clone(), source })?;
+    {
+        let failed = |source| CliError::Write { path: path.clone(), source };
+        let _lock = atomic_file::DirectoryLock::around(&path).map_err(failed)?;
+        // Somebody may have cosigned meanwhile.
+        if !arguments.force {
+            check_replaceable(&PluginFile::scan(&arguments.plugin)?, &path)?;
+        }
+        atomic_file::replace(&path, document.to_json().as_bytes(), atomic_file::PUBLIC).map_err(failed)?;
+    }
 
     let signer = &document.signer;
     output.line(format!("Signing plugin: {}", escape::path(&arguments.plugin)));

@@ -114,17 +114,19 @@ fn key_json(key: &TrustedKey) -> Value {
         "public_key": key.public_key.to_string(),
         "added_at": key.added_at.to_string(),
         "email": key.email,
+        "role": key.role.name(),
         "expires_at": key.expires_at.as_ref().map(UtcTime::to_string),
         "plugins": key.plugins(),
         "max_risk": key.max_risk,
     })
 }
 
-/// What limits the trust in a key, line by line.
+/// What the key is trusted to do, and what limits that, line by line.
 fn limits(key: &TrustedKey, output: &mut Output) {
     if let Some(email) = &key.email {
         output.line(format!("  Email:       {}", escape::terminal(email)));
     }
+    output.line(format!("  Role:        {}", key.role));
     if let Some(at) = &key.expires_at {
         let ended = if at.is_past(UtcTime::now().timestamp()) { " (ended)" } else { "" };
         output.line(format!("  Expires at:  {at}{ended}"));

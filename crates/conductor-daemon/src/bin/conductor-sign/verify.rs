@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use conductor_daemon::config;
 use conductor_signing::{
-    ALGORITHM, CheckedSignature, Cosignature, DOCUMENT_VERSION, Decision, PluginFile, SignatureDocument,
-    SignaturePolicy, Standing, TrustStore, UtcTime, VerificationPolicy, VerifyError, escape, signature_path,
+    ALGORITHM, CheckedSignature, Cosignature, DOCUMENT_VERSION, Decision, PluginFile, PublicKey,
+    SignatureDocument, SignaturePolicy, Standing, TrustStore, UtcTime, VerificationPolicy, VerifyError,
+    escape, signature_path,
 };
 use serde_json::{Value, json};
 
@@ -40,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
     // A document that does not hold is shown all the same, so that it can be told apart from another.
     let document = plugin.document().ok().flatten();
     if let Some(document) = &document {
-        details(document, output);
+        details(document, decision.signature(), output);
     }
     output.line("");
     verdict(&decision, output);
@@ -65,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
 }
 
 /// The document's fields, marked where nothing vouches for them.
-fn details(document: &SignatureDocument, output: &mut Output) {
+fn details(document: &SignatureDocument, checked: Option<&CheckedSignature>, output: &mut Output) {
     let mark = |signed: bool| if signed { "" } else { " (unauthenticated)" };
     let signer = &document.signer;
     let signed = mark(signer.statement.is_some());
@@ -76,9 +77,11 @@ fn details(document: &SignatureDocument, output: &mut Output) {
     output.line(format!("  Signed at:   {}{signed}", signer.signed_at));
     output.line(format!("  Developer:   {}{signed}", signer.developer));
     output.line(format!("  Public key:  {}", signer.public_key));
-    for cosigner in &document.cosignatures {
-        let signed = mark(cosigner.statement.is_some());
-        output.line(format!("  Cosigned by: {}{signed} {}", cosigner.developer, cosigner.public_key));
+    // Who a cosigner is stands in what the cosigner signed, so it is shown only if that holds.
+    let stated = |place: usize| checked.and_then(|checked| checked.cosigners().get(place));
+    for (place, cosignature) in document.cosignatures.iter().enumerate() {
+        let developer = stated(place).map(|cosigner| format!("{} ", cosigner.statement.developer));
+        output.line(format!("  Cosigned by: {}{}", developer.unwrap_or_default(), cosignature.public_key));
     }
 }
 
@@ -98,9 +101,9 @@ fn verdict(decision: &Decision, output: &mut Output) {
         _ => format!("✓ All {count} signatures verified successfully!"),
     });
     for (place, (signer, standing)) in checked.signers().enumerate() {
-        output.line(standing_line(if place == 0 { "signed" } else { "cosigned" }, signer, standing));
+        output.line(standing_line(if place == 0 { "signed" } else { "cosigned" }, &signer.key, standing));
     }
-    let is_about_signer = checked.standing().refusal(&checked.document().signer);
+    let is_about_signer = checked.standing().refusal(&checked.publisher());
     if let Some(refusal) = decision.refusal()
         && is_about_signer.as_ref() != Some(refusal)
     {
@@ -109,10 +112,9 @@ fn verdict(decision: &Decision, output: &mut Output) {
 }
 
 /// Where one signer stands with the user.
-fn standing_line(verb: &str, signer: &Cosignature, standing: &Standing) -> String {
-    let key = signer.public_key;
+fn standing_line(verb: &str, key: &PublicKey, standing: &Standing) -> String {
     match standing {
-        Standing::Trusted { root, .. } if *root == key => format!("✓ Plugin {verb} by trusted key"),
+        Standing::Trusted { root, .. } if root == key => format!("✓ Plugin {verb} by trusted key"),
         Standing::Trusted { root, .. } => {
             format!("✓ Plugin {verb} by a key that the trusted key {root} passed on to")
         }
@@ -120,6 +122,9 @@ fn standing_line(verb: &str, signer: &Cosignature, standing: &Standing) -> Strin
         Standing::TrustExpired { .. } => format!("⚠️  Plugin {verb} by a key whose trust has ended"),
         Standing::OtherPlugins { .. } => {
             format!("⚠️  Plugin {verb} by a key that is trusted for other plugins")
+        }
+        Standing::OtherRole { role, .. } => {
+            format!("⚠️  Plugin {verb} by a key that is trusted to {role} only")
         }
         Standing::Superseded { by, .. } => format!("⚠️  Plugin {verb} by a key that passed on to {by}"),
         Standing::NotYetActive { from, .. } => {
@@ -135,17 +140,17 @@ fn standing_line(verb: &str, signer: &Cosignature, standing: &Standing) -> Strin
 fn signature(document: &SignatureDocument, checked: Option<&CheckedSignature>) -> Value {
     let signer = &document.signer;
     let statement = checked.and_then(CheckedSignature::statement);
-    let standings: Vec<&Standing> =
-        checked.map_or(Vec::new(), |checked| checked.signers().map(|(_, standing)| standing).collect());
-    let cosigner = |(place, cosigner): (usize, &Cosignature)| {
-        let standing = standings.get(place + 1);
+    let cosigner = |(place, cosignature): (usize, &Cosignature)| {
+        let checked = checked.and_then(|checked| checked.cosigners().get(place));
         json!({
-            "public_key": cosigner.public_key.to_string(),
-            "signed_at": cosigner.signed_at.to_string(),
-            "developer": cosigner.developer,
-            "authenticated": checked.is_some() && cosigner.statement.is_some(),
-            "standing": standing.map(|standing| standing.name()),
-            "key_name": standing.and_then(|standing| standing.key_name()),
+            "public_key": cosignature.public_key.to_string(),
+            "signed_at": checked.map(|cosigner| cosigner.statement.signed_at.to_string()),
+            "developer": checked.map(|cosigner| &cosigner.statement.developer),
+            "plugin_version": checked.map(|cosigner| &cosigner.statement.plugin_version),
+            "expires_at": checked.map(|cosigner| cosigner.statement.expires_at.as_ref().map(UtcTime::to_string)),
+            "authenticated": checked.is_some(),
+            "standing": checked.map(|cosigner| cosigner.standing.name()),
+            "key_name": checked.and_then(|cosigner| cosigner.standing.key_name()),
         })
     };
     json!({
@@ -157,7 +162,7 @@ fn signature(document: &SignatureDocument, checked: Option<&CheckedSignature>) -
         "developer": signer.developer,
         "public_key": signer.public_key.to_string(),
         "authenticated": statement.is_some(),
-        "standing": standings.first().map(|standing| standing.name()),
+        "standing": checked.map(|checked| checked.standing().name()),
         "statement": statement.map(|statement| json!({
             "plugin_name": statement.plugin_name.as_ref().map(conductor_signing::PluginName::as_str),
             "plugin_version": statement.plugin_version,

@@ -112,6 +112,8 @@ pub struct KeyStatus {
     pub added_at: Option<String>,
     /// When the trust ends.
     pub expires_at: Option<String>,
+    /// What it is trusted to do: `publish`, `cosign` or `both`; `null` if it is not trusted.
+    pub role: Option<String>,
     /// Names of the plugins that it may sign; `null` for any.
     pub plugins: Option<Vec<String>>,
     /// Highest risk of what its plugins may be granted.

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use conductor_abi::Risk;
-use conductor_signing::{NamePattern, NewKey, PublicKey, TrustError, TrustStore, UtcTime, escape};
+use conductor_signing::{KeyRole, NamePattern, NewKey, PublicKey, TrustError, TrustStore, UtcTime, escape};
 
 use crate::dates;
 use crate::error::CliError;
@@ -23,6 +23,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     email: Option<String>,
 
+    /// What the key may do: publish plugins, cosign what others publish, or both
+    #[arg(long, value_name = "ROLE", default_value_t)]
+    role: KeyRole,
+
     /// Plugin names that the key may sign, such as `acme-*`; may be given more than once [default: any]
     #[arg(long, value_name = "PATTERN")]
     plugins: Vec<NamePattern>,
@@ -35,18 +39,19 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DATE", value_parser = dates::end_of_day)]
     expires: Option<UtcTime>,
 
-    /// Trust the key although it could be taken for another
+    /// Trust the key although it could be taken for another, or its name mixes alphabets
     #[arg(long)]
     force: bool,
 }
 
 pub(super) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
-    let Arguments { public_key, name, email, plugins, max_risk, expires, force } = arguments;
+    let Arguments { public_key, name, email, role, plugins, max_risk, expires, force } = arguments;
     let plugins = (!plugins.is_empty()).then_some(plugins);
-    let new = NewKey { name, public_key, email, plugins, max_risk, expires_at: expires };
+    let new = NewKey { name, public_key, email, role, plugins, max_risk, expires_at: expires };
     let add = |new: NewKey| match TrustStore::add(config, new.clone()) {
-        Err(TrustError::Resembles { .. }) if force => TrustStore::add_despite_resemblance(config, new),
-        Err(TrustError::Resembles { resemblance }) if asked(&resemblance.to_string()) => {
+        Err(doubt @ (TrustError::Resembles { .. } | TrustError::MixedScripts { .. }))
+            if force || asked(&doubt.to_string()) =>
+        {
             TrustStore::add_despite_resemblance(config, new)
         }
         other => other,
