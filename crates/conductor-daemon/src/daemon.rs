@@ -210,7 +210,6 @@ impl<'r> Daemon<'r> {
             host: &host,
             roster: &self.roster,
             mappings: &self.config.mappings,
-            roster: &self.roster,
             calls: &self.calls,
             stop: self.stop,
         };

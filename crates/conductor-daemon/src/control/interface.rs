@@ -13,28 +13,17 @@ use serde_json::Value as Json;
 
 use super::describe::{actions, bounded, describe, names, not_loaded, state};
 use super::message::{
-<<<<<<< HEAD
-    AuditStatus, DaemonStatus, EventCounts, Granted, Lasts, LimitStatus, PageAddress, PendingStatus,
-    PluginCounts, PluginDetails, PluginState, PluginStatus, Refusal, RefusalCause, Request, Response,
-    Resumed, Triggered, WallStatus,
-=======
     AuditStatus, DaemonStatus, EventCounts, Granted, InputStatus, Lasts, LimitStatus, PageAddress,
     PendingStatus, PluginCounts, PluginDetails, PluginState, PluginStatus, Refusal, RefusalCause, Request,
-    Response, Resumed, Revoked, Triggered, WallStatus,
->>>>>>> events
+    Response, Resumed, Triggered, WallStatus,
 };
 use super::revocation::Revocation;
 use super::{Asker, approval, keys, log, safety};
 use crate::actions as known_actions;
 use crate::calls::{CallLog, Follower};
 use crate::config::MAX_NAME_BYTES;
-<<<<<<< HEAD
 use crate::daemon::{Change, Order, Places, Turns, check_everyone};
-use crate::dispatch::{Cause, Job, Phase, Published, Roster, Router, Snapshot};
-=======
-use crate::daemon::{Change, Order, Places, Turns};
 use crate::dispatch::{Cause, Job, Phase, Published, Roster, Router, Snapshot, Tally};
->>>>>>> events
 use crate::event::{Body, Event};
 use crate::input::InputStates;
 use crate::nearest::nearest;
@@ -154,7 +143,7 @@ impl Interface {
     /// Answers a request. It waits for nobody. Who asked for a decision is on record before it is made.
     pub(crate) fn answer(&self, request: Request, asker: &Asker) -> Answer {
         if let Some(record) = asker.record_of(&request) {
-            self.audit.record(&record);
+            self.watched.audit.record(&record);
         }
         let response = match request {
             Request::Status => Response::Status(Box::new(self.status())),
@@ -173,7 +162,7 @@ impl Interface {
                 refusable(self.grant(&plugin, &grant, &lasts, typed_name.as_deref()), Response::PluginGrant)
             }
             Request::PluginRevoke { plugin, capability } => {
-                let revocation = Revocation { roster: Arc::clone(&self.roster), plugin, capability };
+                let revocation = Revocation { roster: Arc::clone(&self.watched.roster), plugin, capability };
                 match revocation.look() {
                     Some(response) => response,
                     None => return Answer::Later(Later::Revocation(revocation)),
@@ -206,17 +195,13 @@ impl Interface {
             }
             Request::TrustRevoke { public_key, reason, kind } => {
                 let revoked =
-<<<<<<< HEAD
-                    keys::revoke(self.trust_dir(), &public_key, reason.as_deref(), kind, &self.audit);
+                    keys::revoke(self.trust_dir(), &public_key, reason.as_deref(), kind, &self.watched.audit);
                 if revoked.is_ok()
-                    && let Err(error) = check_everyone(self.trust_dir(), &self.roster)
+                    && let Err(error) = check_everyone(self.trust_dir(), &self.watched.roster)
                 {
                     // The watch over the files says so, and what to do about it.
                     tracing::error!("trust cannot be checked: {}", terminal(&error.to_string()));
                 }
-=======
-                    keys::revoke(self.trust_dir(), &public_key, reason.as_deref(), kind, &self.watched.audit);
->>>>>>> events
                 refusable(revoked, Response::TrustRevoke)
             }
             Request::Audit { last } => {
@@ -373,20 +358,7 @@ impl Interface {
 
     /// The plugin that the user calls so.
     fn plugin(&self, alias: &str) -> Result<Arc<Published>, Refusal> {
-<<<<<<< HEAD
-        self.roster.find(alias).ok_or_else(|| unknown(alias, &self.roster))
-=======
-        if let Some(plugin) = self.watched.roster.find(alias) {
-            return Ok(plugin);
-        }
-        let plugins = self.watched.roster.all();
-        let known: Vec<&str> = plugins.iter().map(|plugin| plugin.alias()).collect();
-        // The effort grows with the length, and a name of the user's choice is short.
-        let near = if alias.len() <= MAX_NAME_BYTES { nearest(alias, &known) } else { None };
-        let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-        let message = format!("there is no plugin `{}`{hint}", bounded(alias));
-        Err(Refusal::new(RefusalCause::UnknownPlugin, message))
->>>>>>> events
+        self.watched.roster.find(alias).ok_or_else(|| unknown(alias, &self.watched.roster))
     }
 
     /// What decides about the plugin that the user calls so, if it is loaded.

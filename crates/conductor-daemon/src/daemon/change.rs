@@ -115,13 +115,8 @@ impl Daemon<'_> {
         };
         let around = Surroundings {
             host: &host,
-<<<<<<< HEAD
             roster: &self.roster,
             mappings: &config.mappings,
-=======
-            mappings: &config.mappings,
-            roster: &self.roster,
->>>>>>> events
             calls: &self.calls,
             stop: self.stop,
         };

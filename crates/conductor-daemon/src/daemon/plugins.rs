@@ -60,7 +60,6 @@ pub(super) struct Surroundings<'a> {
     pub(super) host: &'a Arc<Host>,
     pub(super) roster: &'a Roster,
     pub(super) mappings: &'a Mappings,
-    pub(super) roster: &'a Roster,
     pub(super) calls: &'a CallLog,
     pub(super) stop: &'a Stop,
 }

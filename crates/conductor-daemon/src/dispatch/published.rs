@@ -2,13 +2,8 @@
 //!
 //! Each plugin has one of these, so that no lock is shared between plugins. A call that went well touches counters only.
 
-<<<<<<< HEAD
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-=======
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
->>>>>>> events
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use conductor_core::{

@@ -28,11 +28,10 @@ impl Roster {
         self.plugins.read().unwrap_or_else(PoisonError::into_inner).now.clone()
     }
 
-<<<<<<< HEAD
     /// The plugins, those that are being loaded to take their place, and those that were replaced and have not ended yet:
     /// whoever takes a permission away takes it from these as well.
     pub(crate) fn everyone(&self) -> Vec<Arc<Published>> {
-        let plugins = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
         let mut everyone = plugins.now.clone();
         for other in plugins.others.iter().filter_map(Weak::upgrade) {
             if !everyone.iter().any(|plugin| Arc::ptr_eq(plugin, &other)) {
@@ -44,16 +43,9 @@ impl Roster {
 
     /// This one is about to be loaded, whether it comes to take its place or not.
     pub(crate) fn expect(&self, plugin: &Arc<Published>) {
-        let mut plugins = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
         plugins.others.retain(|plugin| plugin.strong_count() > 0);
         plugins.others.push(Arc::downgrade(plugin));
-=======
-    /// The plugins, and those that were replaced and have not ended yet: whoever takes a permission away takes it from
-    /// these as well.
-    pub(crate) fn with_replaced(&self) -> Vec<Arc<Published>> {
-        let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
-        plugins.now.iter().cloned().chain(plugins.before.iter().filter_map(Weak::upgrade)).collect()
->>>>>>> events
     }
 
     /// The plugin that the user calls so.
