@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt};
-use rustix::net::sockopt::socket_peercred;
 
 use super::ending::is_readable;
 use super::inside::KEEPER_NAME;
@@ -77,10 +76,16 @@ pub fn peer_of(socket: impl AsFd) -> Result<Peer, PeerError> {
         Err(Errno::ESRCH | Errno::EINVAL | Errno::ENODATA) => return Err(PeerError::Gone),
         Err(errno) => return Err(PeerError::Unknown(errno.into())),
     };
-    let pid = socket_peercred(socket).map_err(|errno| PeerError::Unknown(errno.into()))?.pid;
-    // A process that has no identifier here is in no namespace below, where programs of plugins are.
-    let pid = u32::try_from(pid.as_raw_nonzero().get()).unwrap_or_default();
-    judge(pid, descriptor.as_ref())
+    let credentials = getsockopt(&socket, sockopt::PeerCredentials);
+    let pid = credentials.map_err(|errno| PeerError::Unknown(errno.into()))?.pid();
+    match u32::try_from(pid) {
+        // It has no identifier here, so it is in no namespace below this one's, where all programs of plugins are.
+        Ok(0) | Err(_) => match descriptor {
+            Some(descriptor) if is_readable(descriptor.as_fd()) => Err(PeerError::Gone),
+            Some(_) | None => Ok(Peer { pid: None, program: None }),
+        },
+        Ok(pid) => judge(pid, descriptor.as_ref()),
+    }
 }
 
 /// Whether any program of a plugin holds the socket of this inode. What cannot be found out counts as if one did.
