@@ -4,8 +4,8 @@
 //! loses its parent there becomes a child of the first process of its namespace, and the keeper is that of the outermost. So
 //! the chain of its parents leads to the keeper. A process of this process's own namespace is none, whoever started it.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,9 @@ use super::keeper::{is_known, pid_of};
 
 /// Most processes of a chain of parents; stops one that is made long from keeping whoever looks busy.
 const MAX_CHAIN: usize = 1024;
+
+/// Most bytes of a file of `/proc` that are read; stops a command line or a list of groups that is made long.
+const MAX_PROC_BYTES: u64 = 1024 * 1024;
 
 /// How often the chain of parents is looked at again while it changes.
 const MAX_LOOKS: usize = 4;
@@ -230,8 +233,7 @@ struct Link {
 
 impl Link {
     fn read(pid: u32) -> io::Result<Self> {
-        let stat = fs::read(format!("/proc/{pid}/stat"))?;
-        let status = fs::read(format!("/proc/{pid}/status"))?;
+        let (stat, status) = (read(pid, "stat")?, read(pid, "status")?);
         Self::parse(pid, &stat, &status)
             .ok_or_else(|| io::Error::other("`/proc` has another form than expected"))
     }
@@ -254,9 +256,16 @@ impl Link {
     }
 }
 
+/// The beginning of a file that `/proc` has about a process.
+fn read(pid: u32, name: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(format!("/proc/{pid}/{name}"))?.take(MAX_PROC_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The first argument of a process; empty if it is about to be gone.
 fn first_argument(pid: u32) -> Option<Vec<u8>> {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let line = read(pid, "cmdline").ok()?;
     line.split(|byte| *byte == 0).next().map(<[u8]>::to_vec)
 }
 

@@ -240,3 +240,42 @@ fn grants_from_before_are_told_of_once() {
     let (_, log) = daemon(&scratch).stop();
     assert!(!log.contains(told), "it was told: {log}");
 }
+
+#[test]
+fn taking_the_files_away_ends_a_program_that_works_on_them() {
+    let scratch = Scratch::new();
+    let module = scratch.path("script.wasm");
+    fs::copy(wasm::plugin("script"), &module).expect("copied");
+    let manifest = "name = \"script\"\nversion = \"1.0.0\"\n[[capabilities]]\nname = \"Subprocess\"\n\
+                    [[capabilities]]\nname = \"Filesystem\"\n";
+    fs::write(scratch.path("script.toml"), manifest).expect("written");
+    scratch.conductor_sign(&["manifest", "add", "script.wasm", "script.toml", "--replace"]);
+    let grants = "granted_capabilities = [\"Subprocess=/bin/bash;args=*;seconds=600\", \"Filesystem\"]\n\
+                  max_execution_time = \"600s\"";
+    let policy = "[wasm]\nrequire_signature = false\nunsigned_max_risk = \"high\"\n";
+    scratch.config(&format!("{policy}{}{SILENT}", plugin("script", &module, grants)));
+    let mut daemon = scratch.start(&[]);
+    daemon.wait_for_log("ready");
+
+    let mark = scratch.path("data/plugin-data/script/works");
+    let script = "trap '' TERM; : > works; while [ -e works ]; do echo x >> works; sleep 0.05; done";
+    let parameters = value!({ "program": "/bin/bash", "arguments": ["-c", script] }).to_string();
+    let mut asking = scratch.program(CTL, &["trigger", "script", "run", "--params", &parameters]);
+    let mut asking = asking.spawn().expect("it starts");
+    let start = Instant::now();
+    while !mark.exists() {
+        assert!(start.elapsed() < PATIENCE, "the program does not start");
+        thread::sleep(Duration::from_millis(5));
+    }
+    shown(&scratch, &["plugin", "revoke", "script", "Filesystem"]);
+    let size = || fs::metadata(&mark).expect("what it wrote").len();
+    let start = Instant::now();
+    let mut before = None;
+    while before != Some(size()) {
+        assert!(start.elapsed() < PATIENCE, "the program goes on");
+        before = Some(size());
+        thread::sleep(Duration::from_millis(1_000));
+    }
+    assert!(!asking.wait().expect("it ends").success(), "the call was ended");
+    daemon.stop();
+}
