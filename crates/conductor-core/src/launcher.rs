@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use channel::Channel;
-pub use descent::{Peer, PeerError, peer_of, programs_hold_socket};
+pub use descent::{Peer, PeerError, peer_of, programs_hold_socket, user_of};
 pub(crate) use ending::Place;
 use ending::{Processes, Undertaker};
 pub use inside::{LaunchError, run};
@@ -152,11 +152,16 @@ impl Launched {
             processes.kill();
         }
         let until = Instant::now() + wait;
-        let Some(end) = self.end() else { return End::NotStarted };
+        let is_started = self.end().is_some();
+        // A launcher that has not got so far is seen to end as well, so that the next program finds its place free.
+        let Some(end) = self.end().or_else(|| self.processes.as_ref()?.launcher_end()) else {
+            return End::NotStarted;
+        };
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
             match poll(&mut [PollFd::from_borrowed_fd(end, PollFlags::IN)], Some(&left)) {
+                Ok(_) | Err(_) if !is_started => return End::NotStarted,
                 Ok(1..) => return End::Ended,
                 Err(rustix::io::Errno::INTR) => {}
                 Ok(_) | Err(_) => return End::Ending,

@@ -31,12 +31,21 @@ use conductor_signing::TrustLevel;
 use tempfile::TempDir;
 
 /// Longest wait for something that takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A shell as a program like any other: what it is given is its script.
 const SHELL: &str = "/bin/sh";
 
 fn session_with(declared: &str, granted: &str, launcher: Option<Launcher>) -> Arc<Session> {
+    session_within(declared, granted, launcher, &Limits::default())
+}
+
+fn session_within(
+    declared: &str,
+    granted: &str,
+    launcher: Option<Launcher>,
+    limits: &Limits,
+) -> Arc<Session> {
     let request = CapabilityRequest { name: "Subprocess".into(), scope: Some(declared.into()), reason: None };
     let choices = Choices {
         configured: vec![format!("Subprocess={granted}").parse().expect("a grant")],
@@ -44,7 +53,7 @@ fn session_with(declared: &str, granted: &str, launcher: Option<Launcher>) -> Ar
     };
     let ceilings = Ceilings { unsigned: Risk::High, self_signed: Risk::High, trusted: None };
     let grants = Grants::resolve(&[request], &choices, &TrustLevel::Unsigned, ceilings).expect("grants");
-    Broker::new(Devices { launcher, ..Devices::default() }).session("test", grants, &Limits::default())
+    Broker::new(Devices { launcher, ..Devices::default() }).session("test", grants, limits)
 }
 
 fn launcher() -> Option<Launcher> {
@@ -190,7 +199,7 @@ fn the_environment_is_what_the_grant_names() {
 #[test]
 fn what_never_ends_is_ended_with_all_that_it_started() {
     let mark = format!("{}", std::process::id());
-    let session = session("/bin/sh;args=*;seconds=1");
+    let session = session("/bin/sh;args=*;seconds=3");
     for (number, script) in [
         "sleep MARK",
         "trap '' TERM INT HUP; sleep MARK & sleep MARK; wait",
@@ -215,10 +224,10 @@ fn what_never_ends_is_ended_with_all_that_it_started() {
 
 #[test]
 fn processes_files_and_output_are_bounded() {
-    let session = session("/bin/sh;args=*;seconds=5;bytes=1KiB");
-    let output = run(&session, SHELL, &["-c", "head -c 1073741824 /dev/zero"]);
+    let patient = session("/bin/sh;args=*;seconds=60;bytes=1KiB");
+    let output = run(&patient, SHELL, &["-c", "head -c 1073741824 /dev/zero"]);
     assert!(output.cut && output.stdout.len() == 1024, "{:?}", output.end);
-    let limits = printed(&session, "cat /proc/self/limits");
+    let limits = printed(&patient, "cat /proc/self/limits");
     for (limit, value) in [("Max processes", "64"), ("Max open files", "256"), ("Max core file size", "0")] {
         let line = limits.lines().find(|line| line.starts_with(limit)).expect("a limit");
         assert_eq!(
@@ -231,7 +240,8 @@ fn processes_files_and_output_are_bounded() {
     let bomb =
         format!("for i in 1 2 3 4 5 6 7; do (sleep {mark} & sleep {mark} &) & done; wait; sleep {mark}");
     let started = Instant::now();
-    refused(&ask(&session, SHELL, &["-c", &bomb], b""), Status::TimedOut, "was ended");
+    let session = session("/bin/sh;args=*;seconds=5");
+    refused(&ask(&session, SHELL, &["-c", &bomb], b""), Status::TimedOut, "in time");
     assert!(started.elapsed() < PATIENCE);
     wait_until_gone(&format!("sleep {mark}"));
 }
@@ -252,6 +262,18 @@ fn a_confined_program_reads_the_system_and_nothing_of_the_users() {
     assert!(!Path::new("/tmp/conductor-escaped").exists());
     let by_grant = session_with("/bin/sh;args=*", "/bin/sh;args=*;confined=yes", launcher());
     assert_ne!(run(&by_grant, SHELL, &["-c", &read]).end, ProgramEnd::Exited { code: 0 });
+}
+
+#[test]
+fn whatever_a_message_may_hold_the_answer_fits_into_it() {
+    for max_message_bytes in [64, 1_000, 1_024, 8_191, 8_192, Limits::LEAST.max_message_bytes, u32::MAX] {
+        let limits = Limits { max_message_bytes, ..Limits::default() };
+        let session = session_within("/bin/sh;args=*", "/bin/sh;args=*", launcher(), &limits);
+        let output = run(&session, SHELL, &["-c", "head -c 60000 /dev/zero; echo no >&2"]);
+        assert_eq!(output.end, ProgramEnd::Exited { code: 0 });
+        let room = usize::try_from(max_message_bytes / 2).expect("a size").saturating_sub(512).min(60_000);
+        assert_eq!((output.stdout.len(), output.cut), (room, room < 60_000), "{max_message_bytes}");
+    }
 }
 
 #[test]

@@ -4,6 +4,10 @@
 //! between. A program has an empty environment but for what the scope names, and ends with the call, with all that it
 //! started.
 //!
+//! Where the declaration or the grant says `confined=yes` the program has no sockets, no network and no files but the
+//! system's and the plugin's own. If it ends with another status than 0, the last line of its standard error is the host's and
+//! says so.
+//!
 //! ```no_run
 //! use conductor_plugin::process::{self, End};
 //!

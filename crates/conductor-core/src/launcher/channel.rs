@@ -48,7 +48,7 @@ impl Channel {
         let bytes = postcard::to_allocvec(message).map_err(io::Error::other)?;
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        let descriptors = descriptor.as_ref().map(std::slice::from_ref).unwrap_or_default();
+        let descriptors = descriptor.as_slice();
         if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
             return Err(ErrorKind::InvalidInput.into());
         }

@@ -4,15 +4,14 @@
 //! loses its parent there becomes a child of the first process of its namespace, and the keeper is that of the outermost. So
 //! the chain of its parents leads to the keeper. A process of this process's own namespace is none, whoever started it.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt};
-use rustix::net::sockopt::socket_peercred;
 
 use super::ending::is_readable;
 use super::inside::KEEPER_NAME;
@@ -20,6 +19,9 @@ use super::keeper::{is_known, pid_of};
 
 /// Most processes of a chain of parents; stops one that is made long from keeping whoever looks busy.
 const MAX_CHAIN: usize = 1024;
+
+/// Most bytes of a file of `/proc` that are read; stops a command line or a list of groups that is made long.
+const MAX_PROC_BYTES: u64 = 1024 * 1024;
 
 /// How often the chain of parents is looked at again while it changes.
 const MAX_LOOKS: usize = 4;
@@ -63,6 +65,16 @@ pub enum PeerError {
     Unknown(io::Error),
 }
 
+/// The user of the process at the other end of a Unix socket, as the kernel noted it then (unix(7), `SO_PEERCRED`).
+///
+/// # Errors
+///
+/// Fails if the kernel does not know.
+pub fn user_of(socket: impl AsFd) -> io::Result<u32> {
+    // `rustix` has no form for a process whose identifier is 0, which one has that is not to be seen from here.
+    Ok(getsockopt(&socket.as_fd(), sockopt::PeerCredentials)?.uid())
+}
+
 /// The process at the other end of a Unix socket: the one that connected, whoever holds the socket now.
 ///
 /// # Errors
@@ -77,10 +89,16 @@ pub fn peer_of(socket: impl AsFd) -> Result<Peer, PeerError> {
         Err(Errno::ESRCH | Errno::EINVAL | Errno::ENODATA) => return Err(PeerError::Gone),
         Err(errno) => return Err(PeerError::Unknown(errno.into())),
     };
-    let pid = socket_peercred(socket).map_err(|errno| PeerError::Unknown(errno.into()))?.pid;
-    // A process that has no identifier here is in no namespace below, where programs of plugins are.
-    let pid = u32::try_from(pid.as_raw_nonzero().get()).unwrap_or_default();
-    judge(pid, descriptor.as_ref())
+    let credentials = getsockopt(&socket, sockopt::PeerCredentials);
+    let pid = credentials.map_err(|errno| PeerError::Unknown(errno.into()))?.pid();
+    match u32::try_from(pid) {
+        // It has no identifier here, so it is in no namespace below this one's, where all programs of plugins are.
+        Ok(0) | Err(_) => match descriptor {
+            Some(descriptor) if is_readable(descriptor.as_fd()) => Err(PeerError::Gone),
+            Some(_) | None => Ok(Peer { pid: None, program: None }),
+        },
+        Ok(pid) => judge(pid, descriptor.as_ref()),
+    }
 }
 
 /// Whether any program of a plugin holds the socket of this inode. What cannot be found out counts as if one did.
@@ -225,8 +243,7 @@ struct Link {
 
 impl Link {
     fn read(pid: u32) -> io::Result<Self> {
-        let stat = fs::read(format!("/proc/{pid}/stat"))?;
-        let status = fs::read(format!("/proc/{pid}/status"))?;
+        let (stat, status) = (read(pid, "stat")?, read(pid, "status")?);
         Self::parse(pid, &stat, &status)
             .ok_or_else(|| io::Error::other("`/proc` has another form than expected"))
     }
@@ -249,9 +266,16 @@ impl Link {
     }
 }
 
+/// The beginning of a file that `/proc` has about a process.
+fn read(pid: u32, name: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(format!("/proc/{pid}/{name}"))?.take(MAX_PROC_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The first argument of a process; empty if it is about to be gone.
 fn first_argument(pid: u32) -> Option<Vec<u8>> {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let line = read(pid, "cmdline").ok()?;
     line.split(|byte| *byte == 0).next().map(<[u8]>::to_vec)
 }
 

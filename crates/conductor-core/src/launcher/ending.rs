@@ -43,6 +43,11 @@ impl Processes {
         self.launcher.as_mut().is_some_and(|(launcher, _)| matches!(launcher.try_wait(), Ok(None)))
     }
 
+    /// What is readable when the launcher has ended.
+    pub(super) fn launcher_end(&self) -> Option<BorrowedFd<'_>> {
+        self.launcher.as_ref().map(|(_, descriptor)| descriptor.as_fd())
+    }
+
     /// Has the kernel end them; whether and when they do is not waited for.
     pub(super) fn kill(&mut self) {
         // The launcher takes note of the keeper's end and ends with it. Whatever has ended already is no failure.
@@ -67,7 +72,7 @@ impl Processes {
     /// What becomes readable when one of them has ended.
     fn ends(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let keeper = self.keeper.as_ref().map(|keeper| keeper.as_fd());
-        keeper.into_iter().chain(self.launcher.as_ref().map(|(_, descriptor)| descriptor.as_fd()))
+        keeper.into_iter().chain(self.launcher_end())
     }
 }
 

@@ -1,9 +1,11 @@
 //! Who asks something of the daemon: nobody is answered before that is known, and no program that a plugin runs.
 
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use conductor_core::audit::AuditRecord;
+use rustix::process::Uid;
 
 use super::message::{Refusal, RefusalCause, Request};
 
@@ -21,6 +23,18 @@ pub(crate) enum Asker {
 }
 
 impl Asker {
+    /// The user of the process at the other end of a connection.
+    #[cfg(target_os = "linux")]
+    pub(super) fn user_of(stream: &UnixStream) -> io::Result<Uid> {
+        conductor_core::launcher::user_of(stream).map(Uid::from_raw)
+    }
+
+    /// The user of the process at the other end of a connection, which only Linux is asked for so far.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn user_of(_stream: &UnixStream) -> io::Result<Uid> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// The process at the other end of a connection.
     ///
     /// # Errors

@@ -9,7 +9,6 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Uid, geteuid};
 
 use super::Asker;
@@ -150,8 +149,7 @@ impl<'s> Service<'s> {
         if !self.turned_away.is_power_of_two() {
             return;
         }
-        let (turned_away, user) =
-            (self.turned_away, socket_peercred(stream).ok().map(|peer| peer.uid.as_raw()));
+        let (turned_away, user) = (self.turned_away, Asker::user_of(stream).ok().map(|user| user.as_raw()));
         if refusal.cause == RefusalCause::OtherUser {
             tracing::warn!(user, turned_away, "another user tried to control this daemon");
         } else {
@@ -163,10 +161,10 @@ impl<'s> Service<'s> {
 /// Who is at the other end, if it may ask: a process of the daemon's user that no plugin runs. It is the one that connected,
 /// as the kernel noted it then (unix(7)), whoever has the socket now.
 fn admitted(stream: &UnixStream) -> Result<Asker, Refusal> {
-    let user = socket_peercred(stream).map_err(|errno| {
-        Refusal::new(RefusalCause::UnknownAsker, format!("the user who asks is not known: {errno}"))
+    let user = Asker::user_of(stream).map_err(|error| {
+        Refusal::new(RefusalCause::UnknownAsker, format!("the user who asks is not known: {error}"))
     })?;
-    if !may_ask(user.uid, geteuid()) {
+    if !may_ask(user, geteuid()) {
         let message = "this daemon belongs to another user".to_owned();
         return Err(Refusal::new(RefusalCause::OtherUser, message));
     }

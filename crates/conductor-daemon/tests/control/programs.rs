@@ -1,12 +1,14 @@
 //! Programs that plugins run do not control the daemon, however they come to ask; whoever decides is on record.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json as value};
 
 use super::ctl::{SILENT, ctl, json, shown, socket};
-use crate::scratch::{Daemon, Scratch, plugin, run};
+use crate::scratch::{Daemon, PATIENCE, Scratch, plugin, run};
 use crate::wasm;
 
 /// What a program of a plugin is told.
@@ -14,13 +16,18 @@ const REFUSED: &str = "is a program that a plugin runs, or was started by one";
 
 const CTL: &str = env!("CARGO_BIN_EXE_conductorctl");
 
-/// A daemon whose plugin may run a shell.
-fn daemon(scratch: &Scratch) -> Daemon {
+/// Configures a plugin that may run a shell.
+fn configure(scratch: &Scratch) {
     let grants =
         "granted_capabilities = [\"Subprocess=/bin/bash;args=*;seconds=60\"]\nmax_execution_time = \"60s\"";
     let script = plugin("script", &wasm::plugin("script"), grants);
     let policy = "[wasm]\nrequire_signature = false\nunsigned_max_risk = \"high\"\n[ui]\nport = 0\n";
     scratch.config(&format!("{policy}{script}{SILENT}"));
+}
+
+/// A daemon whose plugin may run a shell.
+fn daemon(scratch: &Scratch) -> Daemon {
+    configure(scratch);
     let mut daemon = scratch.start(&[]);
     daemon.wait_for_log("ready");
     daemon
@@ -127,6 +134,32 @@ fn whoever_else_has_a_namespace_of_its_own_is_served() {
 }
 
 #[test]
+fn a_daemon_in_a_namespace_of_its_own_serves_those_outside_and_refuses_its_plugins_programs() {
+    let scratch = Scratch::new();
+    configure(&scratch);
+    let mut command = scratch.program(
+        "unshare",
+        &["--user", "--map-current-user", "--pid", "--fork", "--kill-child", "--mount-proc"],
+    );
+    let log = fs::File::create(scratch.path("log")).expect("a log");
+    command.args([env!("CARGO_BIN_EXE_conductor"), "run"]).stderr(log).stdout(Stdio::null());
+    let mut daemon = command.spawn().expect("apt-get install -y util-linux");
+    let start = Instant::now();
+    let log = || fs::read_to_string(scratch.path("log")).expect("a log");
+    while !log().contains("ready") {
+        assert!(start.elapsed() < PATIENCE, "{}", log());
+        thread::sleep(Duration::from_millis(20));
+    }
+    let output = printed(&scratch, &grants_itself(&scratch));
+    assert!(output.contains(REFUSED) && output.ends_with("status 4"), "{output}");
+    shown(&scratch, &["plugin", "revoke", "script", "Subprocess"]);
+    let asked = records(&scratch, "decision-asked");
+    assert_eq!((&asked[0]["pid"], &asked[0]["asker"]), (&Json::Null, &"process".into()), "{asked:?}");
+    daemon.kill().expect("killed");
+    daemon.wait().expect("ended");
+}
+
+#[test]
 fn who_asked_for_a_decision_is_on_record() {
     let scratch = Scratch::new();
     let daemon = daemon(&scratch);
@@ -155,7 +188,7 @@ fn who_asked_for_a_decision_is_on_record() {
         "it drives no terminal"
     );
 
-    assert_eq!(ctl(&scratch, &["plugin", "resume", "nobody"]).code, 1);
+    assert_eq!(ctl(&scratch, &["plugin", "resume", "nobody"]).code, 4);
     shown(&scratch, &["reload"]);
     shown(&scratch, &["ui", "--print"]);
     let asked = records(&scratch, "decision-asked");
@@ -206,4 +239,43 @@ fn grants_from_before_are_told_of_once() {
     assert!(matches!(lines.as_slice(), [line] if line.contains("script")), "{log}");
     let (_, log) = daemon(&scratch).stop();
     assert!(!log.contains(told), "it was told: {log}");
+}
+
+#[test]
+fn taking_the_files_away_ends_a_program_that_works_on_them() {
+    let scratch = Scratch::new();
+    let module = scratch.path("script.wasm");
+    fs::copy(wasm::plugin("script"), &module).expect("copied");
+    let manifest = "name = \"script\"\nversion = \"1.0.0\"\n[[capabilities]]\nname = \"Subprocess\"\n\
+                    [[capabilities]]\nname = \"Filesystem\"\n";
+    fs::write(scratch.path("script.toml"), manifest).expect("written");
+    scratch.conductor_sign(&["manifest", "add", "script.wasm", "script.toml", "--replace"]);
+    let grants = "granted_capabilities = [\"Subprocess=/bin/bash;args=*;seconds=600\", \"Filesystem\"]\n\
+                  max_execution_time = \"600s\"";
+    let policy = "[wasm]\nrequire_signature = false\nunsigned_max_risk = \"high\"\n";
+    scratch.config(&format!("{policy}{}{SILENT}", plugin("script", &module, grants)));
+    let mut daemon = scratch.start(&[]);
+    daemon.wait_for_log("ready");
+
+    let mark = scratch.path("data/plugin-data/script/works");
+    let script = "trap '' TERM; : > works; while [ -e works ]; do echo x >> works; sleep 0.05; done";
+    let parameters = value!({ "program": "/bin/bash", "arguments": ["-c", script] }).to_string();
+    let mut asking = scratch.program(CTL, &["trigger", "script", "run", "--params", &parameters]);
+    let mut asking = asking.spawn().expect("it starts");
+    let start = Instant::now();
+    while !mark.exists() {
+        assert!(start.elapsed() < PATIENCE, "the program does not start");
+        thread::sleep(Duration::from_millis(5));
+    }
+    shown(&scratch, &["plugin", "revoke", "script", "Filesystem"]);
+    let size = || fs::metadata(&mark).expect("what it wrote").len();
+    let start = Instant::now();
+    let mut before = None;
+    while before != Some(size()) {
+        assert!(start.elapsed() < PATIENCE, "the program goes on");
+        before = Some(size());
+        thread::sleep(Duration::from_millis(1_000));
+    }
+    assert!(!asking.wait().expect("it ends").success(), "the call was ended");
+    daemon.stop();
 }

@@ -73,11 +73,21 @@ fn a_deadline_that_falls_into_the_start_of_a_program_ends_it() {
     for number in 0..STARTS {
         let seconds = format!("{mark}{number:03}");
         let time = Duration::from_micros(number * 200);
-        let answer = ask_within(&session, "/bin/sleep", &[&seconds], time);
+        let start = Instant::now();
+        let mut answer = ask_within(&session, "/bin/sleep", &[&seconds], time);
+        // On a machine that is busy, those before it are still ending.
+        while answer.status == Status::RateLimited && start.elapsed() < PATIENCE {
+            answer = ask_within(&session, "/bin/sleep", &[&seconds], time);
+        }
         let reason = String::from_utf8_lossy(&answer.bytes);
         assert_eq!(answer.status, Status::TimedOut, "{reason}");
-        assert!(reason.contains("was ended") || reason.contains("was not started"), "{reason}");
-        assert_eq!(processes(&format!("sleep {seconds}")), 0, "it is said to have ended: {reason}");
+        if reason.contains("has not ended yet") {
+            // On a machine that is busy; it is not said to have ended.
+            wait_until_gone(&format!("sleep {seconds}"));
+        } else {
+            assert!(reason.contains("was ended") || reason.contains("was not started"), "{reason}");
+            assert_eq!(processes(&format!("sleep {seconds}")), 0, "it is said to have ended: {reason}");
+        }
     }
     // What was started too late for its deadline would have had time to come up meanwhile.
     thread::sleep(Duration::from_millis(300));
