@@ -200,6 +200,13 @@ struct Table {
     hosts: usize,
 }
 
+impl Table {
+    /// The numbers of those that were told to end and have not been waited for.
+    fn told(&self) -> Vec<u64> {
+        self.running.iter().filter(|(_, child)| child.is_told()).map(|(number, _)| *number).collect()
+    }
+}
+
 /// What all hosts share: a directory may be given to plugins of more than one, such as while a configuration is changed.
 static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
 
@@ -308,14 +315,7 @@ impl Shared {
                 }
             }
             if ready.is_empty() {
-                let told = self
-                    .table()
-                    .running
-                    .iter()
-                    .filter(|(_, child)| child.is_over())
-                    .map(|(n, _)| *n)
-                    .collect();
-                let told: Vec<u64> = told;
+                let told = self.table().told();
                 for number in told {
                     // One that has not ended yet is looked at again.
                     let _ = self.reap(number);
