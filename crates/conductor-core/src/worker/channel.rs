@@ -49,7 +49,7 @@ pub(super) struct Tail(Range<usize>);
 pub(super) enum ChannelError {
     /// The other end is closed.
     Closed,
-    /// The process at the other end was told to end, or has ended.
+    /// The process at the other end was told to end.
     Over,
     /// The other end announced a frame that is too large.
     TooLarge { found: u64, max: u64 },
@@ -150,8 +150,9 @@ impl Channel {
         if self.is_over() { Err(ChannelError::Over) } else { Ok(()) }
     }
 
+    /// Whether the process at the other end was told to end. What one has sent that ended by itself is read to its end.
     fn is_over(&self) -> bool {
-        self.other.as_ref().is_some_and(|other| other.is_over())
+        self.other.as_ref().is_some_and(|other| other.is_told())
     }
 
     /// What was read and not given back.

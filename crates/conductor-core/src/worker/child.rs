@@ -82,9 +82,14 @@ impl Child {
         let _ = pidfd_send_signal(&self.file, Signal::KILL);
     }
 
+    /// Whether it was told to end from here: nothing that it says counts any more.
+    pub(super) fn is_told(&self) -> bool {
+        self.is_told.load(Ordering::SeqCst)
+    }
+
     /// Whether it has ended, or was told to.
     pub(super) fn is_over(&self) -> bool {
-        self.is_told.load(Ordering::SeqCst) || self.end.get().is_some()
+        self.is_told() || self.end.get().is_some()
     }
 
     /// How it ended, if it has.
@@ -139,7 +144,7 @@ impl Child {
         let overlaps = |own: &PathBuf| {
             directories.iter().any(|directory| directory.starts_with(own) || own.starts_with(directory))
         };
-        self.is_told.load(Ordering::SeqCst) && self.end.get().is_none() && self.writes_to.iter().any(overlaps)
+        self.is_told() && self.end.get().is_none() && self.writes_to.iter().any(overlaps)
     }
 }
 
@@ -193,6 +198,13 @@ struct Table {
     running: BTreeMap<u64, Arc<Child>>,
     /// Hosts that may start more.
     hosts: usize,
+}
+
+impl Table {
+    /// The numbers of those that were told to end and have not been waited for.
+    fn told(&self) -> Vec<u64> {
+        self.running.iter().filter(|(_, child)| child.is_told()).map(|(number, _)| *number).collect()
+    }
 }
 
 /// What all hosts share: a directory may be given to plugins of more than one, such as while a configuration is changed.
@@ -303,14 +315,7 @@ impl Shared {
                 }
             }
             if ready.is_empty() {
-                let told = self
-                    .table()
-                    .running
-                    .iter()
-                    .filter(|(_, child)| child.is_over())
-                    .map(|(n, _)| *n)
-                    .collect();
-                let told: Vec<u64> = told;
+                let told = self.table().told();
                 for number in told {
                     // One that has not ended yet is looked at again.
                     let _ = self.reap(number);
@@ -347,7 +352,7 @@ impl Shared {
 
     /// How long to wait for the kernel's word.
     fn patience(&self) -> Option<Timespec> {
-        let is_told = self.table().running.values().any(|child| child.is_over());
+        let is_told = self.table().running.values().any(|child| child.is_told());
         is_told.then(|| Timespec { tv_sec: LOOK_AGAIN.as_secs() as i64, tv_nsec: 0 })
     }
 

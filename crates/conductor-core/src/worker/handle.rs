@@ -144,6 +144,11 @@ impl Handle {
         self.child.is_over()
     }
 
+    /// Whether it was told to end.
+    pub(super) fn is_told(&self) -> bool {
+        self.child.is_told()
+    }
+
     /// Ends the wait of whoever reads its answers. Its end of the pipe may stay open, so that something is written
     /// into it from here; the reader looks first whether the worker is over, and takes it for nothing.
     pub(super) fn wake_caller(&self) {

@@ -108,13 +108,13 @@ impl Overdue {
             if std::mem::replace(&mut watched.calls, calls) == calls {
                 handle.set_free();
             }
-            if at <= now || handle.is_over() {
+            if at <= now || handle.is_told() {
                 overdue.push((handle, at));
             }
             true
         });
         for (handle, at) in overdue {
-            if handle.is_over() {
+            if handle.is_told() {
                 // Nobody has told its caller yet, or it could not be told.
                 handle.wake_caller();
             } else if handle.due().is_overdue(at) {

@@ -53,7 +53,7 @@ impl Mute {
     fn mount(at: &Path) -> Self {
         let device = File::options().read(true).write(true).open("/dev/fuse").expect("fuse");
         let options = format!("fd={},rootmode=40000,user_id=0,group_id=0,allow_other\0", device.as_raw_fd());
-        let target = c_path(at.to_str().expect("UTF-8").to_owned());
+        let target = c_path(at.to_str().expect("UTF-8"));
         let (source, kind) = (c"mute", c"fuse");
         let error = call!(SYS_mount, source.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, options.as_ptr());
         assert_eq!(error, 0, "mounts");
@@ -91,7 +91,7 @@ impl Mute {
 impl Drop for Mute {
     fn drop(&mut self) {
         self.go_on();
-        let target = c_path(self.mounted.to_str().expect("UTF-8").to_owned());
+        let target = c_path(self.mounted.to_str().expect("UTF-8"));
         call!(SYS_umount2, target.as_ptr(), libc::MNT_DETACH);
     }
 }

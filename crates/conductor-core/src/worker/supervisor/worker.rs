@@ -264,6 +264,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_process_said_before_it_ended_by_itself_counts() {
+        let clock = Arc::new(ManualClock::new());
+        let (mut worker, mut far) = worker(&clock);
+        far.send(&FromWorker::Compiled { cached: true }, &[]).expect("sent");
+        drop(far);
+        let pid = i32::try_from(worker.handle.child().pid()).ok().and_then(Pid::from_raw).expect("a process");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("ended by somebody else");
+        assert!(worker.handle.child().wait(PATIENCE).is_some());
+        let mut receive = || worker.receive("anything", clock.now(), |_, _| unanswered());
+        assert!(matches!(receive(), Ok(Received::Frame(FromWorker::Compiled { cached: true }, _))));
+        let how = "signal: 15 (SIGTERM)".to_owned();
+        assert_eq!(receive().err(), Some(WorkerFault::Ended { how }));
+    }
+
+    #[test]
     fn who_takes_something_away_ends_a_call_whose_process_cannot_die() {
         let clock = Arc::new(ManualClock::new());
         let (mut worker, far) = worker(&clock);
