@@ -3,6 +3,7 @@
 mod approvals;
 mod choices;
 mod decision;
+mod judge;
 mod once;
 mod pending;
 mod spec;
@@ -21,6 +22,8 @@ pub(crate) use approvals::{Approvals, Decided, SessionGrants};
 pub use choices::Choices;
 use choices::Chosen;
 pub use decision::{Allowance, CapabilityDecision, Decision, Grant, GrantSource};
+pub(crate) use judge::Judge;
+pub use judge::{JudgeError, Vouched};
 pub use once::Once;
 pub(crate) use once::{Deed, DeedNumber, Taken};
 pub use pending::{Earlier, Requested};
@@ -78,8 +81,16 @@ impl Grants {
         trust: &TrustLevel,
         ceilings: Ceilings,
     ) -> Result<Self, GrantError> {
+        Self::resolve_below(requests, choices, ceilings.of(trust))
+    }
+
+    /// The same below a ceiling that is known already.
+    pub(crate) fn resolve_below(
+        requests: &[CapabilityRequest],
+        choices: &Choices,
+        ceiling: Option<Risk>,
+    ) -> Result<Self, GrantError> {
         let requested = requests.iter().map(declared_scope).collect::<Result<Vec<_>, _>>()?;
-        let ceiling = ceilings.of(trust);
         let mut grants = Self::none();
         for capability in Capability::ALL {
             let declared: Vec<_> =

@@ -11,8 +11,7 @@ use crate::audit::{AuditEvent, AuditText};
 use crate::broker::{Broker, Session};
 use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::{Limits, WasmConfig};
-use crate::grant::store::Subject;
-use crate::grant::{ApprovalError, Approvals, Ceilings, Grants};
+use crate::grant::{ApprovalError, Approvals, Grants, Judge, JudgeError};
 use crate::health::{Health, PluginState};
 use crate::host::{Flavour, LoadError, Plugin, PluginInfo, PluginOptions};
 use crate::instance::Metadata;
@@ -53,13 +52,10 @@ impl Loading<'_> {
         let session = broker.session(verified.name().as_str(), Grants::none(), &limits);
         let switch = Arc::new(Switch::default());
         let permission = Permission::new(Parts {
-            file: verified.file().clone(),
-            policy,
-            trust_dir: config.trust_dir.clone(),
             limits,
             session: Arc::clone(&session),
             switch: Arc::clone(&switch),
-            approvals: approvals(broker, config, &verified, options),
+            approvals: approvals(broker, config, &verified, policy, options),
         });
         register(&permission);
         permission.check_anew()?;
@@ -309,10 +305,11 @@ fn check_statement(manifest: &Manifest, statement: &Statement) -> Result<(), Loa
 }
 
 fn not_decided(error: ApprovalError) -> LoadError {
-    if let ApprovalError::Grant(source) = error {
-        LoadError::Grant { source }
-    } else {
-        LoadError::Approval { source: error }
+    match error {
+        ApprovalError::Grant(source) => LoadError::Grant { source },
+        ApprovalError::Judge(JudgeError::Refused(source)) => LoadError::Verify { source },
+        ApprovalError::Judge(JudgeError::Trust(source)) => LoadError::Trust { source },
+        source => LoadError::Approval { source },
     }
 }
 
@@ -321,19 +318,22 @@ fn approvals(
     broker: &Broker,
     config: &WasmConfig,
     plugin: &VerifiedPlugin,
+    policy: VerificationPolicy,
     options: &PluginOptions,
 ) -> Approvals {
-    let (name, publisher, digest) = (plugin.name().clone(), plugin.publisher(), plugin.digest());
+    let judge = Judge {
+        file: plugin.file().clone(),
+        policy,
+        directory: config.trust_dir.clone(),
+        unsigned: config.unsigned_max_risk,
+        self_signed: config.self_signed_max_risk,
+    };
     Approvals {
-        subject: Subject { name, publisher, digest },
+        name: plugin.name().clone(),
+        digest: plugin.digest(),
+        judge: Arc::new(judge),
         version: None,
         requests: Vec::new(),
-        trust: plugin.trust().clone(),
-        ceilings: Ceilings {
-            unsigned: config.unsigned_max_risk,
-            self_signed: config.self_signed_max_risk,
-            trusted: plugin.max_risk(),
-        },
         configured: options.granted.clone(),
         denied: options.denied.clone(),
         standing: options.standing_grants,

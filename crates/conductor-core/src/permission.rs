@@ -6,12 +6,11 @@
 //! Its permission is withdrawn when its key or file is revoked, or when the trust in its signer ends or is taken away. What
 //! it may do changes when the user grants or revokes a capability, and when a grant ends with time.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use conductor_abi::{Capability, CapabilityRequest};
-use conductor_signing::{PluginFile, PluginName, TrustError, TrustStore, VerificationPolicy, VerifyError};
+use conductor_signing::{PluginName, TrustError, TrustStore, VerifyError};
 use jiff::Timestamp;
 
 use crate::audit::{AuditEvent, AuditText};
@@ -20,7 +19,8 @@ use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::Limits;
 use crate::grant::store::{Holder, StoredGrant};
 use crate::grant::{
-    ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, Grants, Once, Requested,
+    ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, Grants, Judge,
+    JudgeError, Once, Requested, Vouched,
 };
 use crate::host::LoadError;
 use crate::runtime::Switch;
@@ -37,9 +37,7 @@ pub struct PermissionId(u64);
 struct Shared {
     id: PermissionId,
     name: PluginName,
-    file: PluginFile,
-    policy: VerificationPolicy,
-    trust_dir: Option<PathBuf>,
+    judge: Arc<Judge>,
     limits: Limits,
     session: Arc<Session>,
     switch: Arc<Switch>,
@@ -51,9 +49,6 @@ struct Shared {
 
 /// What a permission is made of.
 pub(crate) struct Parts {
-    pub(crate) file: PluginFile,
-    pub(crate) policy: VerificationPolicy,
-    pub(crate) trust_dir: Option<PathBuf>,
     pub(crate) limits: Limits,
     pub(crate) session: Arc<Session>,
     pub(crate) switch: Arc<Switch>,
@@ -64,13 +59,11 @@ impl Permission {
     /// The permission of a plugin that may do nothing yet.
     pub(crate) fn new(parts: Parts) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let Parts { file, policy, trust_dir, limits, session, switch, approvals } = parts;
+        let Parts { limits, session, switch, approvals } = parts;
         Self(Arc::new(Shared {
             id: PermissionId(NEXT.fetch_add(1, Ordering::Relaxed)),
-            name: approvals.subject.name.clone(),
-            file,
-            policy,
-            trust_dir,
+            name: approvals.name.clone(),
+            judge: Arc::clone(&approvals.judge),
             limits,
             session,
             switch,
@@ -123,7 +116,7 @@ impl Permission {
     /// Decides again whether the plugin may run, by the trust store as it is now. Whatever is taken away later finds this
     /// permission, so that nothing falls in between.
     pub(crate) fn check_anew(&self) -> Result<(), LoadError> {
-        if let Some(directory) = &self.0.trust_dir {
+        if let Some(directory) = &self.0.judge.directory {
             let trust = TrustStore::load(directory).map_err(|source| LoadError::Trust { source })?;
             self.check(&trust);
         }
@@ -153,10 +146,24 @@ impl Permission {
         self.decided().requested.iter().filter(|requested| requested.is_pending).cloned().collect()
     }
 
-    /// Whom the user's grants to the plugin are bound to.
+    /// How far somebody vouches for the plugin now, by the trust store as it is now.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the plugin would be refused, or the trust store cannot be used.
+    pub fn vouched(&self) -> Result<Vouched, JudgeError> {
+        self.0.judge.now()
+    }
+
+    /// Whom the user's grants to the plugin are bound to now; of a plugin for which nobody vouches any more, to whom they were
+    /// bound last.
     #[must_use]
     pub fn holder(&self) -> Holder {
-        self.approvals().subject.holder()
+        let approvals = self.approvals();
+        match self.vouched().ok().or_else(|| self.decided().vouched.clone()) {
+            Some(vouched) => approvals.subject(&vouched).holder(),
+            None => Holder::File(approvals.digest),
+        }
     }
 
     /// The user's grants that hold now, other than those of the configuration.
@@ -203,7 +210,7 @@ impl Permission {
         grants.revoke(capability);
         self.apply(&grants);
         self.0.session.audit().rare(|| AuditEvent::CapabilityRevoked { capability });
-        approvals.deny(capability)?;
+        approvals.deny(decided.vouched.as_ref(), capability)?;
         *decided = approvals.decide()?;
         self.apply(&decided.grants);
         Ok(())
@@ -213,10 +220,15 @@ impl Permission {
     ///
     /// # Errors
     ///
-    /// Fails if the decisions cannot be read; everything stays as it was then.
+    /// Fails if the decisions cannot be read; everything stays as it was then. Fails also if nobody vouches for the plugin any
+    /// more; its permission is withdrawn then.
     pub fn refresh(&self) -> Result<(), ApprovalError> {
         let mut decided = self.decided();
-        *decided = self.approvals().decide()?;
+        let next = self.approvals().decide();
+        if let Err(ApprovalError::Judge(JudgeError::Refused(cause))) = &next {
+            self.withdraw(cause.clone());
+        }
+        *decided = next?;
         self.apply(&decided.grants);
         Ok(())
     }
@@ -297,18 +309,36 @@ impl Permission {
         withdrawn.is_none()
     }
 
-    /// Decides about the plugin again, as when it was loaded, and withdraws the permission if it is refused now. What a later
-    /// load has shown of the plugin's name, such as a higher version, is not held against one that runs.
+    /// Judges the plugin again by a trust store, and withdraws the permission if it is refused now. What a later load has shown
+    /// of the plugin's name, such as a higher version, is not held against one that runs. Where somebody vouches for it less
+    /// far than before, or further, what it may do follows at once.
     ///
     /// Returns why the permission was withdrawn by this, if it was.
     pub fn check(&self, trust: &TrustStore) -> Option<VerifyError> {
         if self.withdrawn().is_some() {
             return None;
         }
-        let decision = self.0.file.judge(&self.0.policy, trust);
-        let refusal = decision.refusal().filter(|refusal| refusal.ends_what_runs())?.clone();
-        self.withdraw(refusal.clone());
-        Some(refusal)
+        let vouched = match self.0.judge.by(trust) {
+            Ok(vouched) => vouched,
+            Err(refusal) => {
+                self.withdraw(refusal.clone());
+                return Some(refusal);
+            }
+        };
+        let mut decided = self.decided();
+        // What was not decided yet is judged when it is.
+        if decided.vouched.as_ref().is_some_and(|known| *known != vouched) {
+            match self.approvals().decide_for(vouched) {
+                Ok(next) => *decided = next,
+                Err(error) => {
+                    // What cannot be decided anew is not granted either.
+                    tracing::error!(plugin = %self.plugin_name(), "grants cannot be read: {error}");
+                    *decided = Decided::default();
+                }
+            }
+            self.apply(&decided.grants);
+        }
+        None
     }
 
     /// Ends the call that is under way, takes every capability away, and lets no further call in.
@@ -340,16 +370,12 @@ impl Permission {
         if self.withdrawn().is_none() {
             return Ok(());
         }
-        let trust = match &self.0.trust_dir {
-            Some(directory) => TrustStore::load(directory)?,
-            None => TrustStore::default(),
-        };
-        let decision = self.0.file.judge(&self.0.policy, &trust);
-        if let Some(refusal) = decision.refusal().filter(|refusal| refusal.ends_what_runs()) {
-            return Err(refusal.clone().into());
-        }
         let mut decided = self.decided();
-        *decided = self.approvals().decide()?;
+        *decided = self.approvals().decide().map_err(|error| match error {
+            ApprovalError::Judge(JudgeError::Refused(cause)) => RestoreError::Refused(cause),
+            ApprovalError::Judge(JudgeError::Trust(cause)) => RestoreError::Trust(cause),
+            other => RestoreError::Approval(other),
+        })?;
         let mut withdrawn = self.withdrawn();
         if withdrawn.take().is_some() {
             self.0.switch.turn_on();

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use conductor_abi::{Capability, CapabilityRequest, Risk};
-use conductor_signing::{TrustLevel, UtcTime};
+use conductor_signing::{Digest, PluginName, UtcTime};
 use jiff::Timestamp;
 
 use super::pending::{Requested, requested};
 use super::store::{FirstDeclared, GrantStore, GrantStoreError, Holder, StoredGrant, Subject};
-use super::{Ceilings, Choices, GrantError, GrantSpec, Grants, Once, declared_scope};
+use super::{Choices, GrantError, GrantSpec, Grants, Judge, JudgeError, Once, Vouched, declared_scope};
 use crate::scope::Scope;
 
 /// Most grants that last no longer than the host runs; stops a program that grants in a loop from filling the memory.
@@ -54,11 +54,11 @@ struct SessionGrant {
 /// What decides about one plugin.
 #[derive(Clone)]
 pub(crate) struct Approvals {
-    pub(crate) subject: Subject,
+    pub(crate) name: PluginName,
+    pub(crate) digest: Digest,
+    pub(crate) judge: Arc<Judge>,
     pub(crate) version: Option<String>,
     pub(crate) requests: Vec<CapabilityRequest>,
-    pub(crate) trust: TrustLevel,
-    pub(crate) ceilings: Ceilings,
     /// What the configuration says.
     pub(crate) configured: Vec<GrantSpec>,
     pub(crate) denied: Vec<Capability>,
@@ -73,6 +73,8 @@ pub(crate) struct Approvals {
 /// The state of all decisions about a plugin at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Decided {
+    /// How far somebody vouched for the plugin then; `None` before anything was decided.
+    pub(crate) vouched: Option<Vouched>,
     pub(crate) grants: Grants,
     pub(crate) requested: Vec<Requested>,
     /// Decisions of the user that hold.
@@ -85,6 +87,7 @@ pub(crate) struct Decided {
 
 /// What the user's word is about to lead to.
 pub(crate) struct Approval {
+    subject: Subject,
     capability: Capability,
     stored: Vec<StoredGrant>,
     duration: Duration,
@@ -101,25 +104,42 @@ pub struct Approved {
 }
 
 impl Approvals {
+    /// What grants are bound to, as somebody vouches for the plugin.
+    pub(crate) fn subject(&self, vouched: &Vouched) -> Subject {
+        let (name, publisher) = (self.name.clone(), vouched.publisher.clone());
+        Subject { name, publisher, digest: self.digest }
+    }
+
     /// Decides, from what is on disk and in memory now.
     pub(crate) fn decide(&self) -> Result<Decided, ApprovalError> {
+        self.decide_for(self.judge.now()?)
+    }
+
+    /// Decides about a plugin for which somebody vouches this far.
+    pub(crate) fn decide_for(&self, vouched: Vouched) -> Result<Decided, ApprovalError> {
         let store = match &self.directory {
             Some(directory) => GrantStore::load(directory)?,
             None => GrantStore::default(),
         };
-        self.decide_by(&store, Timestamp::now())
+        self.decide_by(vouched, &store, Timestamp::now())
     }
 
-    fn decide_by(&self, store: &GrantStore, now: Timestamp) -> Result<Decided, ApprovalError> {
+    fn decide_by(
+        &self,
+        vouched: Vouched,
+        store: &GrantStore,
+        now: Timestamp,
+    ) -> Result<Decided, ApprovalError> {
+        let subject = self.subject(&vouched);
         let (lasting, ended): (Vec<_>, Vec<_>) =
-            store.grants_of(&self.subject).cloned().partition(|grant| grant.holds(now));
-        let passing = self.session.of(&self.subject);
+            store.grants_of(&subject).cloned().partition(|grant| grant.holds(now));
+        let passing = self.session.of(&subject);
         let (for_once, for_session): (Vec<_>, Vec<_>) =
             passing.into_iter().partition(|grant| grant.once.is_some());
         let standing: Vec<StoredGrant> =
             lasting.into_iter().chain(for_session.into_iter().map(|grant| grant.stored)).collect();
-        let denials = store.denials_of(&self.subject.name).map(|denial| denial.capability);
-        let first = self.bare().filter_map(|capability| store.first_declared(&self.subject, capability));
+        let denials = store.denials_of(&self.name).map(|denial| denial.capability);
+        let first = self.bare().filter_map(|capability| store.first_declared(&subject, capability));
         let choices = Choices {
             configured: self.configured.clone(),
             first_declared: first.flat_map(|first| &first.declared).filter_map(scope_of).collect(),
@@ -132,25 +152,25 @@ impl Approvals {
         let once: Vec<Once> = for_once.iter().filter_map(|grant| grant.once.clone()).collect();
         let stored: Vec<StoredGrant> =
             standing.into_iter().chain(for_once.into_iter().map(|grant| grant.stored)).collect();
-        let grants = Grants::resolve(&self.requests, &choices, &self.trust, self.ceilings)?;
+        let grants = Grants::resolve_below(&self.requests, &choices, vouched.ceiling)?;
         let requested = requested(&self.requests, &grants, &stored)?;
         let next_end = stored.iter().filter_map(|grant| grant.until.as_ref()).map(UtcTime::timestamp).min();
-        Ok(Decided { grants, requested, stored, next_end, once })
+        Ok(Decided { vouched: Some(vouched), grants, requested, stored, next_end, once })
     }
 
     /// Takes note of what the bare names of the configuration stand for, so that a later version that declares more gets
     /// no more.
     pub(crate) fn remember(&self) -> Result<(), ApprovalError> {
         let Some(directory) = &self.directory else { return Ok(()) };
+        let subject = self.subject(&self.judge.now()?);
         let store = GrantStore::load(directory)?;
         let mut first = Vec::new();
-        for capability in self.bare().filter(|bare| store.first_declared(&self.subject, *bare).is_none()) {
+        for capability in self.bare().filter(|bare| store.first_declared(&subject, *bare).is_none()) {
             let declared = self.declared(capability)?;
             if declared.is_empty() {
                 continue;
             }
-            let (plugin, holder, seen_at) =
-                (self.subject.name.clone(), self.subject.holder(), UtcTime::now());
+            let (plugin, holder, seen_at) = (self.name.clone(), subject.holder(), UtcTime::now());
             first.push(FirstDeclared { plugin, holder, capability, declared, seen_at });
         }
         if first.is_empty() { Ok(()) } else { Ok(GrantStore::remember(directory, first)?) }
@@ -166,6 +186,8 @@ impl Approvals {
         duration: &Duration,
         name: Option<&str>,
     ) -> Result<Approval, ApprovalError> {
+        let vouched = self.judge.now()?;
+        let subject = self.subject(&vouched);
         let declared = self.declared(capability)?;
         if declared.is_empty() {
             return Err(ApprovalError::NotDeclared { capability });
@@ -182,17 +204,15 @@ impl Approvals {
         }
         let risk = granted.iter().filter_map(GrantSpec::scope).map(Scope::risk).max();
         let risk = risk.unwrap_or(capability.risk());
-        if let Some(ceiling) =
-            self.ceilings.of(&self.trust).filter(|ceiling| risk > *ceiling && !self.lift_ceiling)
-        {
+        if let Some(ceiling) = vouched.ceiling.filter(|ceiling| risk > *ceiling && !self.lift_ceiling) {
             return Err(ApprovalError::AboveCeiling { capability, risk, ceiling });
         }
-        if risk == Risk::High && name != Some(self.subject.name.as_str()) {
+        if risk == Risk::High && name != Some(self.name.as_str()) {
             return Err(ApprovalError::NameNotTyped { capability });
         }
         let stored = granted.iter().map(|grant| StoredGrant {
-            plugin: self.subject.name.clone(),
-            holder: self.subject.holder(),
+            plugin: self.name.clone(),
+            holder: subject.holder(),
             grant: grant.clone(),
             declared: declared.clone(),
             version: self.version.clone(),
@@ -200,29 +220,36 @@ impl Approvals {
             until: if let Duration::Until(until) = duration { Some(until.clone()) } else { None },
         });
         let (stored, duration) = (stored.collect(), duration.clone());
-        Ok(Approval { capability, stored, duration, approved: Approved { granted, risk } })
+        Ok(Approval { subject, capability, stored, duration, approved: Approved { granted, risk } })
     }
 
     /// Grants that, and nothing else of the capability.
     pub(crate) fn commit(&self, approval: Approval) -> Result<Approved, ApprovalError> {
-        let Approval { capability, stored, duration, approved } = approval;
+        let Approval { subject, capability, stored, duration, approved } = approval;
         let (lasting, passing) = match duration {
             Duration::Once | Duration::Session => (Vec::new(), stored),
             Duration::Until(_) | Duration::Always => (stored, Vec::new()),
         };
         if !lasting.is_empty() || self.directory.is_some() {
-            GrantStore::grant(self.directory()?, &self.subject, capability, lasting)?;
+            GrantStore::grant(self.directory()?, &subject, capability, lasting)?;
         }
-        self.session.forget(&self.subject, capability);
+        self.session.forget(&subject, capability);
         let once = (duration == Duration::Once).then(Once::default);
         self.session.add(passing, once.as_ref())?;
         Ok(approved)
     }
 
-    /// Denies a capability from now on, whoever publishes a plugin of this name.
-    pub(crate) fn deny(&self, capability: Capability) -> Result<(), ApprovalError> {
-        self.session.forget(&self.subject, capability);
-        Ok(GrantStore::deny(self.directory()?, &self.subject, capability)?)
+    /// Denies a capability from now on, whoever publishes a plugin of this name. `vouched` is how far somebody vouched for
+    /// the plugin last: taking back waits for no judgement.
+    pub(crate) fn deny(
+        &self,
+        vouched: Option<&Vouched>,
+        capability: Capability,
+    ) -> Result<(), ApprovalError> {
+        let publisher = vouched.and_then(|vouched| vouched.publisher.clone());
+        let subject = Subject { name: self.name.clone(), publisher, digest: self.digest };
+        self.session.forget(&subject, capability);
+        Ok(GrantStore::deny(self.directory()?, &subject, capability)?)
     }
 
     /// What the plugin declares of a capability.
@@ -326,6 +353,9 @@ pub enum ApprovalError {
         /// The capability.
         capability: Capability,
     },
+    /// Nobody vouches for the plugin any more, or nobody can tell.
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
     /// It could not be recorded that it is granted.
     #[error("nothing is granted while the audit log cannot be written")]
     NotAudited,
@@ -357,6 +387,8 @@ impl ApprovalError {
                     .to_owned(),
             ),
             Self::Store(error) => error.hint(),
+            Self::Judge(JudgeError::Refused(error)) => error.hint(),
+            Self::Judge(JudgeError::Trust(error)) => error.hint(),
             Self::NotDeclared { .. }
             | Self::NothingNamed { .. }
             | Self::NameNotTyped { .. }

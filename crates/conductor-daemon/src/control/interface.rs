@@ -11,7 +11,7 @@ use conductor_core::{AuditLog, AuditSink as _, CallReport, Permission, ProcessWa
 use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
 
-use super::describe::{actions, bounded, describe, names, not_loaded, state};
+use super::describe::{actions, bounded, describe, names, not_loaded, state, trust_in_words};
 use super::message::{
     AuditStatus, DaemonStatus, EventCounts, Granted, InputStatus, Lasts, LimitStatus, PageAddress,
     PendingStatus, PluginCounts, PluginDetails, PluginState, PluginStatus, Refusal, RefusalCause, Request,
@@ -28,7 +28,6 @@ use crate::event::{Body, Event};
 use crate::input::InputStates;
 use crate::nearest::nearest;
 use crate::page::Access;
-use crate::trust;
 
 /// What stands for the input of a call by hand.
 const BY_HAND: &str = "conductorctl";
@@ -428,7 +427,7 @@ impl Interface {
         for plugin in self.watched.roster.all() {
             let Phase::Loaded(loaded) = plugin.snapshot().phase else { continue };
             let (alias, name) = (plugin.alias().to_owned(), loaded.info.name.as_str().to_owned());
-            let trust = bounded(&trust::in_words(&loaded.info.trust));
+            let trust = bounded(&trust_in_words(&loaded));
             let waits = approval::pending(&loaded.permission).into_iter().map(|request| PendingStatus {
                 plugin: alias.clone(),
                 name: name.clone(),

@@ -1,0 +1,77 @@
+//! How far somebody vouches for a loaded plugin, judged anew whenever it matters.
+//!
+//! Trust changes while a plugin runs: a key is removed or capped, trust ends, a key passes on. Whatever follows from trust
+//! (which risk may be granted, whom grants are bound to, what is shown) is taken from one judgement of that moment; nothing of
+//! it is kept from the time when the plugin was loaded.
+
+use std::path::PathBuf;
+
+use conductor_abi::Risk;
+use conductor_signing::{
+    Admission, PluginFile, Publisher, TrustError, TrustLevel, TrustStore, VerificationPolicy, VerifyError,
+};
+
+use super::Ceilings;
+
+/// How far somebody vouches for a plugin at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vouched {
+    /// By whom.
+    pub trust: TrustLevel,
+    /// Highest risk that may be granted; `None` where there is no limit.
+    pub ceiling: Option<Risk>,
+    /// Who answers for the plugin from one version to the next; `None` if nobody signed it.
+    pub publisher: Option<Publisher>,
+}
+
+impl Vouched {
+    /// What an admission comes to under the ceilings of the configuration.
+    #[must_use]
+    pub fn of(admission: &Admission, unsigned: Risk, self_signed: Risk) -> Self {
+        let (trust, cap) = (admission.trust(), admission.max_risk());
+        // What the user set for a cosigner's key holds, whoever published.
+        let level = Ceilings { unsigned, self_signed, trusted: None }.of(&trust);
+        let ceiling = level.into_iter().chain(cap).min();
+        Self { trust, ceiling, publisher: admission.publisher() }
+    }
+}
+
+/// What judges one plugin.
+pub(crate) struct Judge {
+    pub(crate) file: PluginFile,
+    pub(crate) policy: VerificationPolicy,
+    /// Where the trust store is; without it, nobody is trusted.
+    pub(crate) directory: Option<PathBuf>,
+    /// Highest risk of plugins that nobody signed, and of those whose signer is not trusted.
+    pub(crate) unsigned: Risk,
+    pub(crate) self_signed: Risk,
+}
+
+impl Judge {
+    /// Judges by the trust store as it is on disk now.
+    pub(crate) fn now(&self) -> Result<Vouched, JudgeError> {
+        let trust = match &self.directory {
+            Some(directory) => TrustStore::load(directory)?,
+            None => TrustStore::default(),
+        };
+        Ok(self.by(&trust)?)
+    }
+
+    /// Judges by a trust store that was loaded.
+    pub(crate) fn by(&self, trust: &TrustStore) -> Result<Vouched, VerifyError> {
+        let admission = self.file.judge_running(&self.policy, trust)?;
+        Ok(Vouched::of(&admission, self.unsigned, self.self_signed))
+    }
+}
+
+/// Why nobody vouches for a plugin any more, or nobody can tell.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JudgeError {
+    /// The plugin would be refused.
+    #[error(transparent)]
+    Refused(#[from] VerifyError),
+    /// The trust store cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
