@@ -19,9 +19,10 @@ use super::order::Order;
 use crate::code_cache::MAX_CODE_BYTES;
 use crate::walls::ProcessWall;
 
-/// Descriptors that a worker needs beside those of its plugin: its channel, the plugin's bytes, directories, and those that
-/// a walk through the data directory holds open.
-const OWN_DESCRIPTORS: u64 = 32 + crate::wasi::MAX_DEPTH as u64;
+/// Descriptors that a worker needs beside those of its plugin: null devices, its channel, the plugin's bytes, the data directory
+/// and a walk through it. As few as are needed: what a worker that was taken over has open keeps its space on the disk even
+/// without a name.
+const OWN_DESCRIPTORS: u64 = 16;
 
 /// Newest landlock interface whose rights this file names; an older kernel enforces those that it knows.
 const LANDLOCK: ABI = ABI::V7;

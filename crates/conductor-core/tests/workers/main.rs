@@ -21,6 +21,7 @@ mod code_cache;
 mod compile_bomb;
 mod crash;
 mod deeds;
+mod disk;
 mod ends;
 mod hosts;
 mod instances;
@@ -91,6 +92,7 @@ fn trials() -> Vec<Trial> {
     trials.push(in_process(generated, not_wasm::mutated_and_generated_modules_never_panic));
     trials.push(in_workers(generated, not_wasm::some_mutated_and_generated_modules_never_panic));
     trials.extend(compile_bomb::trials());
+    trials.extend(disk::trials());
     trials.extend(ends::trials());
     trials
 }
