@@ -1,34 +1,38 @@
 //! Compiled code that outlives the process.
 //!
 //! A file of machine code is as dangerous as the code in it, so a file is believed only with a code of authentication under
-//! a key that the host derives for this plugin's digest, and for where its code runs: a worker is given the key of its own
-//! plugin and no other, and what workers write is never believed by a host that runs plugins in its own process. What is
-//! authenticated is what is run: the bytes are read once, into memory of the process.
+//! a key that this process alone has: no worker is given it, and none can reach the directory. What is authenticated is what
+//! runs: a file is copied into memory, sealed there, and judged then. Code that workers made and code that this process made
+//! for itself are told apart, so that the former never runs here.
 
-use std::ffi::{CStr, CString};
-use std::fs::File;
+use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use conductor_signing::{Digest, FileError, secret};
 use hmac::{Hmac, KeyInit, Mac};
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
-use serde::{Deserialize, Serialize};
+use rustix::fs::OFlags;
 use sha2::Sha256;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::engine::{Code, Engine};
 use crate::host::Flavour;
+use crate::mapped::Runnable;
+use crate::sealed::SealedFile;
 
-/// Most bytes of one file of compiled code; stops a worker that was taken over from filling the disk through its cache, and
-/// a file from filling its memory.
+/// Most bytes of one plugin's compiled code; stops a compiler that was taken over from filling memory and disk with it, and a
+/// file from filling memory.
 pub(crate) const MAX_CODE_BYTES: u64 = 256 * 1024 * 1024;
 
+/// Most bytes of all files of compiled code; stops plugins that come and go from filling the disk. What was not used for the
+/// longest time goes.
+const MAX_KEPT_BYTES: u64 = 1024 * 1024 * 1024;
+
 /// First bytes of a file: what it is, and its version.
-const MAGIC: &[u8; 8] = b"CNDCODE2";
+const MAGIC: &[u8; 8] = b"CNDCODE3";
 
 /// Bytes of the code of authentication.
 const TAG_BYTES: usize = 32;
@@ -37,11 +41,7 @@ const TAG_BYTES: usize = 32;
 const CODE_AT: usize = MAGIC.len() + TAG_BYTES;
 
 /// Names that what is authenticated is this and nothing else.
-const CONTEXT: &[u8] = b"conductor code cache v2\0";
-
-/// The same, for where the code runs. A worker that was taken over can write what it likes under its key.
-const IN_WORKER: &[u8] = b"worker\0";
-const IN_PROCESS: &[u8] = b"in process\0";
+const CONTEXT: &[u8] = b"conductor code cache v3\0";
 
 /// The same for the shape of a module.
 const SHAPE_CONTEXT: &[u8] = b"conductor module shape v1\0";
@@ -50,13 +50,53 @@ const SHAPE_CONTEXT: &[u8] = b"conductor module shape v1\0";
 const REACTOR: u8 = 1;
 const COMMAND: u8 = 2;
 
-/// Where compiled code is kept between runs: a directory with one directory for each plugin, and a secret.
-///
-/// The secret must be out of reach of the workers, and so must this directory as a whole; each worker is given its own part
-/// and a key derived for it.
+/// Where compiled code is kept between runs, and a secret that says which of it is our own. Both must be out of reach of the
+/// workers, which are given neither.
 pub struct CodeCache {
     directory: PathBuf,
     secret: Zeroizing<[u8; 32]>,
+    /// Most bytes of all files.
+    most: u64,
+    /// Tells files that are being written from one another.
+    written: AtomicU64,
+}
+
+/// Exactly which engine code is for: its version, its configuration and the processor.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Fingerprint(String);
+
+impl Fingerprint {
+    pub(crate) fn of(engine: &wasmtime::Engine) -> Self {
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        Self(format!("{:016x}", hasher.finish()))
+    }
+}
+
+/// Which code: of which plugin, for which engine, and where it runs.
+#[derive(Clone, Copy)]
+struct Wanted<'w> {
+    digest: &'w Digest,
+    fingerprint: &'w Fingerprint,
+    runs: Runs,
+}
+
+/// Where code runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    InWorkers,
+    InProcess,
+}
+
+impl Wanted<'_> {
+    fn file_name(&self) -> String {
+        let (digest, fingerprint) = (self.digest, &self.fingerprint.0);
+        match self.runs {
+            Runs::InWorkers => format!("{digest}-{fingerprint}.code"),
+            Runs::InProcess => format!("{digest}-{fingerprint}.own-code"),
+        }
+    }
 }
 
 impl CodeCache {
@@ -70,17 +110,126 @@ impl CodeCache {
         make_directory(directory)
             .map_err(|source| CodeCacheError::Directory { path: directory.into(), source })?;
         let secret = secret::read_or_create(secret).map_err(|source| CodeCacheError::Secret { source })?;
-        Ok(Self { directory: directory.to_owned(), secret })
+        let directory = directory.to_owned();
+        Ok(Self { directory, secret, most: MAX_KEPT_BYTES, written: AtomicU64::new(0) })
     }
 
-    /// The place of one plugin's code that runs in a worker. Makes its directory.
-    pub(crate) fn in_worker(&self, digest: &Digest) -> io::Result<Place> {
-        self.place(digest, digest.to_string(), IN_WORKER)
+    /// The cache, keeping no more than so many bytes of code.
+    #[must_use]
+    pub fn at_most(self, bytes: u64) -> Self {
+        Self { most: bytes, ..self }
     }
 
-    /// The place of one plugin's code that runs in this process. Makes its directory.
-    pub(crate) fn in_process(&self, digest: &Digest) -> io::Result<Place> {
-        self.place(digest, format!("{digest}-in-process"), IN_PROCESS)
+    /// The code of a plugin that runs in workers, if it is there and sound.
+    pub(crate) fn for_workers(&self, digest: &Digest, fingerprint: &Fingerprint) -> Option<SealedFile> {
+        self.find(Wanted { digest, fingerprint, runs: Runs::InWorkers })
+    }
+
+    /// Keeps code that a worker made, for workers.
+    pub(crate) fn keep_for_workers(&self, digest: &Digest, fingerprint: &Fingerprint, code: &SealedFile) {
+        self.keep(Wanted { digest, fingerprint, runs: Runs::InWorkers }, code);
+    }
+
+    /// Removes code that a worker could not use.
+    pub(crate) fn forget_for_workers(&self, digest: &Digest, fingerprint: &Fingerprint) {
+        let wanted = Wanted { digest, fingerprint, runs: Runs::InWorkers };
+        // What cannot be removed is replaced.
+        let _ = fs::remove_file(self.directory.join(wanted.file_name()));
+    }
+
+    /// The code of a plugin that runs in this process, if it is there and sound.
+    pub(crate) fn for_this_process(&self, digest: &Digest, fingerprint: &Fingerprint) -> Option<Runnable> {
+        self.find(Wanted { digest, fingerprint, runs: Runs::InProcess }).map(Runnable::own)
+    }
+
+    /// Keeps code that this process made for itself.
+    pub(crate) fn keep_own(&self, digest: &Digest, fingerprint: &Fingerprint, code: &SealedFile) {
+        self.keep(Wanted { digest, fingerprint, runs: Runs::InProcess }, code);
+    }
+
+    /// A sealed copy of what is in a file, without its head; nothing if there is none or it was touched.
+    fn find(&self, wanted: Wanted<'_>) -> Option<SealedFile> {
+        let path = self.directory.join(wanted.file_name());
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
+        let found = file.metadata().ok()?;
+        if !found.is_file() || found.len() > CODE_AT as u64 + MAX_CODE_BYTES {
+            return None;
+        }
+        let mut head = [0; CODE_AT];
+        (&file).read_exact(&mut head).ok()?;
+        let tag = head.strip_prefix(MAGIC)?;
+        let mut copy = SealedFile::to_be_written("conductor-code").ok()?;
+        io::copy(&mut (&file).take(MAX_CODE_BYTES), &mut copy).ok()?;
+        let code = SealedFile::seal(copy).ok()?;
+        self.tag(wanted, &code).ok()?.verify_slice(tag).ok()?;
+        // Whether it was used lately is all that its time says.
+        let _ = file.set_modified(SystemTime::now());
+        Some(code)
+    }
+
+    /// Keeps code for the next time. What cannot be kept is compiled again.
+    fn keep(&self, wanted: Wanted<'_>, code: &SealedFile) {
+        let name = wanted.file_name();
+        let written = self.write(wanted, &name, code).and_then(|()| self.make_room(&name));
+        if let Err(error) = written {
+            tracing::debug!("compiled code is not kept in {}: {error}", self.directory.display());
+        }
+    }
+
+    fn write(&self, wanted: Wanted<'_>, name: &str, code: &SealedFile) -> io::Result<()> {
+        let tag = self.tag(wanted, code)?.finalize().into_bytes();
+        let number = self.written.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.directory.join(format!("{name}.{}-{number}", std::process::id()));
+        let written = self.write_to(&temporary, &tag, code);
+        let renamed = written.and_then(|()| fs::rename(&temporary, self.directory.join(name)));
+        if renamed.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        renamed
+    }
+
+    fn write_to(&self, path: &Path, tag: &[u8], code: &SealedFile) -> io::Result<()> {
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(MAGIC)?;
+        file.write_all(tag)?;
+        code.each_piece(|piece| file.write_all(piece))?;
+        file.sync_data()
+    }
+
+    /// Removes what was not used for the longest time until the rest is no more than may be kept; `newest` stays.
+    fn make_room(&self, newest: &str) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            let found = entry.metadata()?;
+            if found.is_file() {
+                files.push((entry.file_name() == newest, found.modified()?, found.len(), entry.path()));
+            }
+        }
+        files.sort();
+        let mut kept: u64 = files.iter().map(|(_, _, bytes, _)| bytes).sum();
+        for (is_newest, _, bytes, path) in files {
+            if kept <= self.most || is_newest {
+                break;
+            }
+            fs::remove_file(path)?;
+            kept -= bytes;
+        }
+        Ok(())
+    }
+
+    fn tag(&self, wanted: Wanted<'_>, code: &SealedFile) -> io::Result<Hmac<Sha256>> {
+        let mut mac = keyed(&self.secret);
+        mac.update(CONTEXT);
+        mac.update(wanted.digest.as_bytes());
+        mac.update(wanted.file_name().as_bytes());
+        mac.update(b"\0");
+        code.each_piece(|piece| {
+            mac.update(piece);
+            Ok(())
+        })?;
+        Ok(mac)
     }
 
     /// The flavour of a module whose shape was found to be one that a plugin may have, by this version of the host.
@@ -103,14 +252,12 @@ impl CodeCache {
         let path = self.shape_file(digest);
         let mut bytes = self.shape_tag(digest, flavour).finalize().into_bytes().to_vec();
         bytes.push(number(flavour));
-        let written =
-            path.parent().map_or(Ok(()), make_directory).and_then(|()| std::fs::write(&path, bytes));
+        let written = path.parent().map_or(Ok(()), make_directory).and_then(|()| fs::write(&path, bytes));
         if let Err(error) = written {
             tracing::debug!("the shape of a module is not remembered in {}: {error}", path.display());
         }
     }
 
-    /// Out of reach of workers, as all that is not in the directory of their own plugin.
     fn shape_file(&self, digest: &Digest) -> PathBuf {
         self.directory.join("shapes").join(digest.to_string())
     }
@@ -124,41 +271,12 @@ impl CodeCache {
         mac.update(&[number(flavour)]);
         mac
     }
-
-    fn place(&self, digest: &Digest, name: String, runs: &[u8]) -> io::Result<Place> {
-        let directory = self.directory.join(name);
-        make_directory(&directory)?;
-        let mut mac = keyed(&self.secret);
-        mac.update(CONTEXT);
-        mac.update(runs);
-        mac.update(digest.as_bytes());
-        Ok(Place { directory, key: mac.finalize().into_bytes().into() })
-    }
 }
 
 const fn number(flavour: Flavour) -> u8 {
     match flavour {
         Flavour::Reactor => REACTOR,
         Flavour::Command => COMMAND,
-    }
-}
-
-/// Where the code of one plugin is kept, and the key that says that it is its own.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Place {
-    pub(crate) directory: PathBuf,
-    pub(crate) key: [u8; 32],
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.key.zeroize();
-    }
-}
-
-impl std::fmt::Debug for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Place").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 
@@ -188,103 +306,6 @@ pub enum CodeCacheError {
     },
 }
 
-/// One plugin's part of the cache, open.
-pub(crate) struct Shelf {
-    directory: OwnedFd,
-    key: Zeroizing<[u8; 32]>,
-}
-
-impl Shelf {
-    pub(crate) const fn new(directory: OwnedFd, key: Zeroizing<[u8; 32]>) -> Self {
-        Self { directory, key }
-    }
-
-    /// Opens a place of this process.
-    pub(crate) fn open(place: &Place) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(&place.directory, flags, Mode::empty())?;
-        Ok(Self::new(directory, Zeroizing::new(place.key)))
-    }
-
-    /// The code of the plugin with this digest, if it is there and sound.
-    pub(crate) fn find(&self, engine: &Engine, digest: &[u8; 32]) -> Option<Code> {
-        let bytes = self.read(&file_name(engine), digest)?;
-        load(engine, bytes.get(CODE_AT..)?)
-    }
-
-    /// Keeps the code of a plugin for the next time. A cache that cannot be written costs time, not the plugin.
-    pub(crate) fn keep(&self, engine: &Engine, code: &Code, digest: &[u8; 32]) {
-        if let Ok(bytes) = code.serialize() {
-            let _ = self.write(&file_name(engine), &bytes, digest);
-        }
-    }
-
-    fn tag(&self, name: &CStr, code: &[u8], digest: &[u8; 32]) -> Hmac<Sha256> {
-        let mut mac = keyed(&self.key);
-        mac.update(CONTEXT);
-        mac.update(digest);
-        mac.update(name.to_bytes_with_nul());
-        mac.update(code);
-        mac
-    }
-
-    /// A file with machine code, from [`CODE_AT`] on, that was written for this plugin and this engine; nothing if there is
-    /// none or it was touched.
-    fn read(&self, name: &CStr, digest: &[u8; 32]) -> Option<Vec<u8>> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = File::from(openat(&self.directory, name, flags, Mode::empty()).ok()?);
-        let found = file.metadata().ok()?;
-        if !found.is_file() || found.len() > MAX_CODE_BYTES {
-            return None;
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(found.len()).ok()?);
-        file.take(MAX_CODE_BYTES).read_to_end(&mut bytes).ok()?;
-        let (tag, code) = bytes.strip_prefix(MAGIC)?.split_at_checked(TAG_BYTES)?;
-        self.tag(name, code, digest).verify_slice(tag).ok()?;
-        Some(bytes)
-    }
-
-    /// Replaces whatever the directory holds by one file.
-    fn write(&self, name: &CStr, code: &[u8], digest: &[u8; 32]) -> io::Result<()> {
-        let at = self.directory.as_fd();
-        for entry in rustix::fs::Dir::read_from(at)? {
-            let entry = entry?;
-            if entry.file_name() != c"." && entry.file_name() != c".." {
-                // What cannot be removed, a directory say, is not in the way.
-                let _ = unlinkat(at, entry.file_name(), AtFlags::empty());
-            }
-        }
-        let temporary = c"new";
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(openat(at, temporary, flags, Mode::from_raw_mode(0o600))?);
-        file.write_all(MAGIC)?;
-        file.write_all(&self.tag(name, code, digest).finalize().into_bytes())?;
-        file.write_all(code)?;
-        file.sync_data()?;
-        renameat(at, temporary, at, name)?;
-        Ok(())
-    }
-}
-
-/// Turns authenticated bytes into code; nothing if they are of another engine after all.
-fn load(engine: &Engine, code: &[u8]) -> Option<Code> {
-    #[expect(unsafe_code, clippy::disallowed_methods, reason = "the one place that maps compiled code")]
-    // SAFETY: `Module::deserialize` runs whatever machine code it is given, so the bytes must come from
-    // `Module::serialize` unchanged. `Shelf::read` upholds that: they carry a code of authentication under a key that only
-    // the locked-down workers of this very plugin are given or, for code of this process, nobody else, they were copied into this process before they were
-    // authenticated, and wasmtime itself refuses those of another version, configuration or processor.
-    let module = unsafe { wasmtime::Module::deserialize(engine.inner(), code) }.ok()?;
-    Code::link(engine, &module).ok()
-}
-
-/// A name for code of exactly this engine: its version, its configuration and the processor.
-fn file_name(engine: &Engine) -> CString {
-    let mut hasher = DefaultHasher::new();
-    engine.inner().precompile_compatibility_hash().hash(&mut hasher);
-    env!("CARGO_PKG_VERSION").hash(&mut hasher);
-    CString::new(format!("{:016x}.code", hasher.finish())).unwrap_or_default()
-}
-
 /// HMAC-SHA256 (RFC 2104), which takes a key shorter than a block as if zeros followed it.
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     let mut block = Zeroizing::new([0; 64]);
@@ -293,5 +314,5 @@ fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
 }
 
 fn make_directory(path: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

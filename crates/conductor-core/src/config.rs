@@ -50,9 +50,15 @@ pub const DEFAULT_MAX_QUEUED_BYTES: u64 = 4 * 1024 * 1024;
 /// for minutes, from being read.
 pub const DEFAULT_MAX_MODULE_BYTES: u64 = 64 * 1024 * 1024;
 /// Default of [`Limits::max_compile_time`]; stops a module that is made to keep a compiler busy.
-pub const DEFAULT_MAX_COMPILE_TIME: Duration = Duration::from_secs(4);
+pub const DEFAULT_MAX_COMPILE_TIME: Duration = Duration::from_secs(60);
 /// Default of [`Limits::max_compile_bytes`]; stops a module that is made to fill a compiler's memory.
-pub const DEFAULT_MAX_COMPILE_BYTES: u64 = 512 * 1024 * 1024;
+pub const DEFAULT_MAX_COMPILE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Seconds of processor time that compiling may take whatever the size of the module, and for each MiB of it: about three
+/// times what it takes for modules of toolchains. Stops a small module from taking what a large one may.
+const COMPILE_SECONDS: (u64, u64) = (4, 1);
+/// The same for bytes of memory.
+const COMPILE_BYTES: (u64, u64) = (512 * 1024 * 1024, 32 * 1024 * 1024);
 
 /// Default of [`Limits::wall_clock_step`]; stops a plugin from telling how long something took by the time of day.
 pub const DEFAULT_WALL_CLOCK_STEP: Duration = Duration::from_millis(1);
@@ -129,10 +135,10 @@ pub struct WasmConfig {
     pub wall_clock_step: Duration,
     /// Step of the monotonic clock that plugins see. Default [`DEFAULT_MONOTONIC_CLOCK_STEP`].
     pub monotonic_clock_step: Duration,
-    /// Processor time that compiling a plugin may take in a worker process, in whole seconds. Default
-    /// [`DEFAULT_MAX_COMPILE_TIME`].
+    /// Processor time that compiling the largest plugin may take in a worker process, in whole seconds; smaller ones may take
+    /// less, see [`Limits::compile_cost`]. Default [`DEFAULT_MAX_COMPILE_TIME`].
     pub max_compile_time: Duration,
-    /// Bytes of memory that a worker process may have while it compiles. Default [`DEFAULT_MAX_COMPILE_BYTES`].
+    /// The same for bytes of memory. Default [`DEFAULT_MAX_COMPILE_BYTES`].
     pub max_compile_bytes: u64,
     /// Whether an instance lives across calls. Default [`Isolation::Persistent`].
     pub isolation: Isolation,
@@ -319,9 +325,9 @@ pub struct Limits {
     pub wall_clock_step: Duration,
     /// Step of the monotonic clock that the plugin sees.
     pub monotonic_clock_step: Duration,
-    /// Processor time of a compilation in a worker process, in whole seconds.
+    /// Most processor time of a compilation in a worker process, in whole seconds; see [`Limits::compile_cost`].
     pub max_compile_time: Duration,
-    /// Bytes of memory of a worker process while it compiles.
+    /// Most bytes of memory of a worker process while it compiles.
     pub max_compile_bytes: u64,
     /// Whether an instance lives across calls.
     pub isolation: Isolation,
@@ -387,6 +393,18 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Seconds of processor time and bytes of memory that compiling a module of so many bytes may take in a worker process: a
+    /// base, and more for each MiB begun, up to what these limits say.
+    #[must_use]
+    pub fn compile_cost(&self, module_bytes: u64) -> (u64, u64) {
+        let mebibytes = module_bytes.div_ceil(1024 * 1024);
+        let grown = |(base, each): (u64, u64)| mebibytes.saturating_mul(each).saturating_add(base);
+        let most = self.max_compile_time.as_secs().max(1);
+        (grown(COMPILE_SECONDS).min(most), grown(COMPILE_BYTES).min(self.max_compile_bytes))
+    }
+}
+
 /// Whether an instance lives across calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Isolation {
@@ -411,6 +429,18 @@ mod tests {
         };
         let wire = postcard::to_allocvec(&limits).expect("encodes");
         assert_eq!(postcard::from_bytes(&wire), Ok(limits));
+    }
+
+    #[test]
+    fn a_compilation_may_take_more_for_a_larger_module_up_to_the_limits() {
+        const MIB: u64 = 1024 * 1024;
+        let limits = Limits::default();
+        assert_eq!(limits.compile_cost(0), (4, 512 * MIB));
+        assert_eq!(limits.compile_cost(1), (5, 544 * MIB));
+        assert_eq!(limits.compile_cost(12 * MIB), (16, 896 * MIB));
+        assert_eq!(limits.compile_cost(u64::MAX), (60, 2048 * MIB));
+        let low = Limits { max_compile_time: Duration::from_millis(300), max_compile_bytes: MIB, ..limits };
+        assert_eq!(low.compile_cost(12 * MIB), (1, MIB));
     }
 
     #[test]

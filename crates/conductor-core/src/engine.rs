@@ -10,7 +10,7 @@ use wasmtime::{
 };
 
 #[cfg(target_os = "linux")]
-use crate::code_cache::CodeCache;
+use crate::code_cache::{CodeCache, Fingerprint};
 use crate::config::{DEFAULT_MAX_TABLE_ELEMENTS, MAX_STACK_BYTES};
 use crate::host::Flavour;
 use crate::instance::{Names, State};
@@ -46,8 +46,7 @@ pub(crate) enum Instances {
     OnDemand,
     /// From a pool, to which they return what they were made of: for those that live for one call.
     Pooled,
-    /// On demand, with nothing that the kernel refuses to a worker once it is locked: the compiler does without threads,
-    /// and memories without files in memory to start from.
+    /// On demand, in a worker: the compiler does without threads, which the kernel refuses there. What is compiled is the same.
     InWorker,
 }
 
@@ -77,23 +76,7 @@ impl Engine {
 
     /// As [`Engine::new`], with instances from where they are wanted.
     pub(crate) fn with(max_stack_bytes: u32, instances: Instances) -> Result<Self, EngineError> {
-        check_stack(max_stack_bytes)?;
-        let mut config = Config::new();
-        let in_worker = instances == Instances::InWorker;
-        config
-            .wasm_features(wasmparser::WasmFeatures::all().difference(shape::FEATURES), false)
-            .wasm_features(shape::FEATURES, true)
-            .consume_fuel(true)
-            .epoch_interruption(true)
-            .concurrency_support(false)
-            .parallel_compilation(!in_worker)
-            .memory_init_cow(!in_worker)
-            .cranelift_opt_level(OptLevel::Speed)
-            .max_wasm_stack(max_stack_bytes as usize);
-        if instances == Instances::Pooled {
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
-        }
-        let engine = wasmtime::Engine::new(&config).map_err(|source| EngineError::Unsupported { source })?;
+        let engine = engine(max_stack_bytes, instances)?;
         let mut linker = Linker::new(&engine);
         wasi::define(&mut linker)
             .and_then(|()| crate::instance::define_host_call(&mut linker))
@@ -110,6 +93,48 @@ impl Engine {
     pub(crate) fn activity(&self) -> Activity {
         self.shared.ticker.activity()
     }
+}
+
+/// The compiler and runtime of an engine, without host functions.
+fn engine(max_stack_bytes: u32, instances: Instances) -> Result<wasmtime::Engine, EngineError> {
+    check_stack(max_stack_bytes)?;
+    let mut config = Config::new();
+    config
+        .wasm_features(wasmparser::WasmFeatures::all().difference(shape::FEATURES), false)
+        .wasm_features(shape::FEATURES, true)
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .parallel_compilation(instances != Instances::InWorker)
+        // A memory begins as pages of the code's file, where there is one: data is laid out once, when it is compiled.
+        .memory_init_cow(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .max_wasm_stack(max_stack_bytes as usize);
+    if instances == Instances::Pooled {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    }
+    wasmtime::Engine::new(&config).map_err(|source| EngineError::Unsupported { source })
+}
+
+/// Which code the engines of workers take.
+#[cfg(target_os = "linux")]
+pub(crate) fn fingerprint_of_workers(max_stack_bytes: u32) -> Result<Fingerprint, EngineError> {
+    engine(max_stack_bytes, Instances::InWorker).map(|engine| Fingerprint::of(&engine))
+}
+
+/// Compiles in a worker, for another one: the code is made and never run here.
+#[cfg(target_os = "linux")]
+pub(crate) fn compile_for_workers(
+    max_stack_bytes: u32,
+    bytes: Compilable<'_>,
+) -> Result<Vec<u8>, CompileError> {
+    let engine = engine(max_stack_bytes, Instances::InWorker)
+        .map_err(|error| CompileError::Compiler { source: wasmtime::Error::new(error) })?;
+    #[expect(clippy::disallowed_methods, reason = "the one file where verified bytes become code")]
+    let code = wasmtime::CodeBuilder::new(&engine)
+        .wasm_binary(bytes.0, None)
+        .and_then(|builder| builder.compile_module_serialized());
+    code.map_err(|source| CompileError::Compiler { source })
 }
 
 /// The pool of [`Instances::Pooled`].
@@ -349,6 +374,12 @@ pub enum CompileError {
         /// What the variant would be in this process.
         what: &'static str,
         /// What the worker said.
+        cause: String,
+    },
+    /// What a worker made of the module is no code that another one can use.
+    #[error("compiled code of the module cannot be used")]
+    NotLoaded {
+        /// What the engine said.
         cause: String,
     },
     /// Compiling took longer than it may.

@@ -8,7 +8,7 @@ use conductor_signing::{Digest, VerifiedPlugin};
 
 use crate::broker::Session;
 #[cfg(target_os = "linux")]
-use crate::code_cache::{CodeCache, Shelf};
+use crate::code_cache::{CodeCache, Fingerprint};
 use crate::config::{Isolation, Limits};
 use crate::engine::{
     CheckedPlugin, Code, Compilable, CompileError, CompiledPlugin, Engine, EngineError, Instances,
@@ -19,6 +19,8 @@ use crate::instance::Metadata;
 use crate::local::{Local, StartError, Surroundings};
 use crate::outcome::CallReport;
 use crate::runtime::{Prepared, Running, Runtime, Switch};
+#[cfg(target_os = "linux")]
+use crate::sealed::SealedFile;
 use crate::walls::Walls;
 
 /// Size of the stack in bytes, and where instances come from.
@@ -85,16 +87,17 @@ impl InProcess {
     #[cfg(target_os = "linux")]
     fn made(&self, engine: &Engine, plugin: &CheckedPlugin) -> Result<Code, CompileError> {
         let verified = plugin.plugin();
-        let digest = verified.digest();
+        let Some(cache) = &self.cache else { return Code::compile(engine, Compilable::verified(verified)) };
+        let (digest, fingerprint) = (verified.digest(), Fingerprint::of(engine.inner()));
+        let kept = cache.for_this_process(&digest, &fingerprint);
         // A cache that cannot be used costs time, not the plugin.
-        let place = self.cache.as_ref().and_then(|cache| cache.in_process(&digest).ok());
-        let shelf = place.and_then(|place| Shelf::open(&place).ok());
-        if let Some(code) = shelf.as_ref().and_then(|shelf| shelf.find(engine, digest.as_bytes())) {
-            return Ok(code);
+        if let Some(module) = kept.and_then(|code| code.map(engine).ok()) {
+            return Code::link(engine, &module);
         }
         let code = Code::compile(engine, Compilable::verified(verified))?;
-        if let Some(shelf) = shelf {
-            shelf.keep(engine, &code, digest.as_bytes());
+        let bytes = code.serialize().map_err(std::io::Error::other);
+        if let Ok(code) = bytes.and_then(|bytes| SealedFile::of("conductor-code", &bytes)) {
+            cache.keep_own(&digest, &fingerprint, &code);
         }
         Ok(code)
     }

@@ -23,11 +23,15 @@ mod instance;
 pub mod launcher;
 mod loading;
 mod local;
+#[cfg(target_os = "linux")]
+mod mapped;
 mod outcome;
 mod permission;
 mod recorder;
 mod runtime;
 pub mod scope;
+#[cfg(target_os = "linux")]
+mod sealed;
 pub mod shape;
 mod walls;
 mod wasi;

@@ -11,7 +11,9 @@ mod context;
 mod disk;
 mod files;
 mod measure;
+mod opened;
 mod poll;
+mod vectors;
 
 use std::future::Future;
 use std::pin::pin;
@@ -30,7 +32,7 @@ pub use context::SetupError;
 pub(crate) use context::{Access, Setup, data_directory};
 pub(crate) use disk::Disk;
 pub(crate) use files::OpenFiles;
-pub(crate) use measure::{MAX_DEPTH, measure};
+pub(crate) use measure::measure;
 
 /// Name of the import module.
 pub(crate) const MODULE: &str = "wasi_snapshot_preview1";
@@ -52,6 +54,7 @@ mod errno {
     pub(super) const ACCES: i32 = 2;
     pub(super) const DQUOT: i32 = 19;
     pub(super) const FAULT: i32 = 21;
+    pub(super) const FBIG: i32 = 22;
     pub(super) const INVAL: i32 = 28;
     pub(super) const MFILE: i32 = 33;
     pub(super) const SUCCESS: i32 = 0;
@@ -117,7 +120,6 @@ functions! {
         environ_sizes_get(count: i32, size: i32);
         clock_res_get(id: i32, out: i32);
         clock_time_get(id: i32, precision: i64, out: i32);
-        fd_allocate(fd: i32, offset: i64, len: i64);
         fd_fdstat_set_flags(fd: i32, flags: i32);
         fd_fdstat_set_rights(fd: i32, base: i64, inheriting: i64);
         fd_prestat_get(fd: i32, out: i32);
@@ -135,10 +137,6 @@ functions! {
         fd_datasync(fd: i32) [|_: &mut Caller<'_, State>, _| 0];
         fd_fdstat_get(fd: i32, out: i32) [|_: &mut Caller<'_, State>, _, _| 0];
         fd_filestat_set_times(fd: i32, atim: i64, mtim: i64, flags: i32) [|_: &mut Caller<'_, State>, _, _, _, _| 0];
-        fd_pread(fd: i32, iovs: i32, count: i32, offset: i64, out: i32)
-            [|caller: &mut Caller<'_, State>, _, iovs, count, _, _| files::vector_bytes(caller, iovs, count)];
-        fd_read(fd: i32, iovs: i32, count: i32, out: i32)
-            [|caller: &mut Caller<'_, State>, _, iovs, count, _| files::vector_bytes(caller, iovs, count)];
         fd_readdir(fd: i32, buffer: i32, len: i32, cookie: i64, out: i32)
             [|_: &mut Caller<'_, State>, _, _, len: i32, _, _| u64::from(len as u32)];
         fd_seek(fd: i32, offset: i64, whence: i32, out: i32) [|_: &mut Caller<'_, State>, _, _, _, _| 0];
@@ -153,10 +151,13 @@ functions! {
         path_unlink_file(fd: i32, path: i32, len: i32) [|_: &mut Caller<'_, State>, _, _, _| 0];
     }
     own {
+        fd_allocate = disk::allocate;
         fd_close = files::close;
         fd_filestat_get = files::stat;
         fd_filestat_set_size = disk::set_size;
+        fd_pread = files::read_at;
         fd_pwrite = disk::write_at;
+        fd_read = files::read;
         fd_write = disk::write;
         path_create_directory = disk::create_directory;
         path_filestat_get = files::stat_at;

@@ -5,13 +5,20 @@
 //! nothing that comes back: frames are bounded before they are read, each has its turn, and what the plugin asks for is
 //! parsed and checked by the broker alone. The worker locks itself before it touches a byte of the plugin.
 //!
-//! The order inside the worker is fixed: namespaces, resource limits and landlock while the process has one thread (the
+//! A plugin passes through two of them. One *compiles*: it is given the module in a sealed file, writes the code into a file of
+//! the supervisor's, and ends; then the supervisor seals that file, and no sooner. The other *runs*: it is given the sealed code,
+//! which all workers of the same bytes share. What a compiler that was taken over leaves behind is code, in a process that has
+//! nothing but what the plugin was granted; it stays in memory nowhere, and it never sees the key under which the supervisor
+//! knows its own files again.
+//!
+//! The order inside a worker is fixed: namespaces, resource limits and landlock while the process has one thread (the
 //! last two bind only the calling thread and those that it starts), then the engine and its threads, then the filter of
-//! system calls for all of them, then the plugin's bytes, and once they are code, a second filter that lets no further
-//! memory become executable.
+//! system calls for all of them, then what comes from the plugin, and once its code is mapped, a second filter that lets no
+//! further memory become executable.
 
 mod channel;
 mod child;
+mod compiling;
 mod frame;
 mod handle;
 mod lock;
@@ -31,3 +38,4 @@ pub(crate) use order::HandedOver;
 pub use process::{Ends, Stage, WorkerError, run, run_with};
 pub use spawner::WorkerProgram;
 pub(crate) use supervisor::Workers;
+pub use syscalls::{StageCalls, stages};

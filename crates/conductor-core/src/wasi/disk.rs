@@ -1,21 +1,24 @@
-//! How much a plugin keeps in its data directory, held against its quota before it grows.
+//! How much disk a plugin takes with its data directory, held against its quota before it takes more.
+//!
+//! A file counts by its length, holes included, once however many names it has, and also without a name for as long as the
+//! plugin has it open. What a function may add is counted before it runs, and put right by what it did add. Only a
+//! measurement lowers the count otherwise: a plugin that deletes is believed by what is found then.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasmtime::Caller;
+use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
 use wiggle::GuestMemory;
 
-use super::files::{moved_bytes, vector_bytes};
-use super::measure::measure;
+use super::measure::{Used, measure};
+use super::opened::Opened;
+use super::vectors::Vectors;
 use super::{FILE_FUEL, charge, errno, now_or_trap, timed};
 use crate::capability::filesystem::DataQuota;
 use crate::instance::State;
 use crate::outcome::Limit;
-
-/// `O_CREAT` among the flags of `path_open`.
-const CREATE: i32 = 1;
 
 /// The usage of one data directory; shared by the instances of its plugin, of which one runs at a time.
 #[derive(Clone)]
@@ -26,79 +29,111 @@ pub(crate) struct Disk {
 struct Usage {
     directory: PathBuf,
     quota: DataQuota,
-    bytes: u64,
-    files: u64,
+    used: Used,
 }
 
 impl Disk {
-    /// Measures a directory that may hold so much.
+    /// Measures a directory that may hold so much. What is there beyond that stays beyond it.
     pub(crate) fn measure(directory: PathBuf, quota: DataQuota) -> Self {
-        let mut usage = Usage { directory, quota, bytes: 0, files: 0 };
-        usage.measure();
-        Self { usage: Arc::new(Mutex::new(usage)) }
+        let used = measure(&directory, quota.files);
+        Self { usage: Arc::new(Mutex::new(Usage { directory, quota, used })) }
     }
 
-    /// Counts what is about to be added, or names the limit that it would exceed.
-    fn admit(&self, bytes: u64, files: u64) -> Result<(), Limit> {
-        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        if usage.fits(bytes, files).is_err() {
-            // What was overwritten or deleted was counted all the same: look again before saying no.
-            usage.measure();
-        }
-        usage.fits(bytes, files)?;
-        usage.bytes += bytes;
-        usage.files += files;
-        Ok(())
+    /// Puts right what was counted in advance by what was really added.
+    fn settle(&self, counted: Used, added: Used) {
+        let used = &mut self.lock().used;
+        used.bytes = used.bytes.saturating_sub(counted.bytes).saturating_add(added.bytes);
+        used.files = used.files.saturating_sub(counted.files).saturating_add(added.files);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Usage> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Usage {
-    fn fits(&self, bytes: u64, files: u64) -> Result<(), Limit> {
-        if self.bytes.saturating_add(bytes) > self.quota.bytes {
+    /// Counts what is about to be added, or names the limit that it would exceed.
+    fn add(&mut self, more: Used) -> Result<(), Limit> {
+        let sum = self.used.and(more);
+        if sum.bytes > self.quota.bytes {
             return Err(Limit::DiskBytes);
         }
-        if self.files.saturating_add(files) > u64::from(self.quota.files) {
+        if sum.files > u64::from(self.quota.files) {
             return Err(Limit::DiskFiles);
         }
+        self.used = sum;
         Ok(())
     }
-
-    fn measure(&mut self) {
-        let used = measure(&self.directory, self.quota.files);
-        (self.bytes, self.files) = (used.bytes, used.files);
-    }
 }
 
-/// Whether the data directory may grow by so much; a plugin without one has nothing to fill. Measuring is charged like
-/// any other file operation: a plugin at its quota must not make the host walk its directory for nothing.
-fn admit(caller: &mut Caller<'_, State>, bytes: u64, files: u64) -> wasmtime::Result<bool> {
-    match caller.data().disk.clone() {
-        Some(disk) => timed(caller, 0, |state, _| {
-            let admitted = disk.admit(bytes, files);
-            if let Err(limit) = admitted {
-                state.refuse(limit);
-            }
-            Ok(admitted.is_ok())
-        }),
-        None => Ok(true),
+/// Counts what is about to be added to the data directory; `false` if it does not fit.
+fn admit(state: &mut State, disk: &Disk, more: Used) -> wasmtime::Result<bool> {
+    let mut usage = disk.lock();
+    let mut added = usage.add(more);
+    if added.is_err() {
+        // What was overwritten or deleted was counted all the same: look again before saying no.
+        let named = measure(&usage.directory, usage.quota.files);
+        usage.used = named.and(state.open_files.without_names(&mut state.wasi)?);
+        added = usage.add(more);
     }
+    drop(usage);
+    if let Err(limit) = added {
+        state.refuse(limit);
+    }
+    Ok(added.is_ok())
 }
 
-/// Whether one file may be this long, holes included.
-fn size_fits(caller: &mut Caller<'_, State>, size: u64) -> bool {
-    let fits = caller.data().disk.as_ref().is_none_or(|disk| {
-        let usage = disk.usage.lock().unwrap_or_else(PoisonError::into_inner);
-        size <= usage.quota.bytes
-    });
-    if !fits {
-        caller.data_mut().refuse(Limit::DiskBytes);
+/// Runs `work`, which may make the file longer. `end` says where what it writes ends, or WASI's error number.
+fn growing(
+    state: &mut State,
+    fd: i32,
+    end: impl FnOnce(&mut WasiP1Ctx, &Opened) -> wasmtime::Result<Result<u64, i32>>,
+    work: impl FnOnce(&mut WasiP1Ctx) -> wasmtime::Result<i32>,
+) -> wasmtime::Result<i32> {
+    // Only what the plugin opened itself fills the disk, and only where it has a directory to fill; its standard streams do
+    // not.
+    let Some(disk) = state.disk.clone().filter(|_| state.open_files.has(fd)) else {
+        return work(&mut state.wasi);
+    };
+    let before = match Opened::of(&mut state.wasi, fd)? {
+        Ok(before) => before,
+        Err(error) => return Ok(error),
+    };
+    let end = match end(&mut state.wasi, &before)? {
+        Ok(end) => end,
+        Err(error) => return Ok(error),
+    };
+    let counted = Used::bytes(end.saturating_sub(before.bytes));
+    if !admit(state, &disk, counted)? {
+        return Ok(errno::DQUOT);
     }
-    fits
+    let result = work(&mut state.wasi);
+    if matches!(result, Ok(errno::FBIG)) {
+        // The kernel holds a worker to its quota too.
+        state.refuse(Limit::DiskBytes);
+    }
+    if let Ok(after) = Opened::of(&mut state.wasi, fd)? {
+        disk.settle(counted, Used::bytes(after.bytes.saturating_sub(before.bytes)));
+    }
+    result
 }
 
-/// Whether `path_open` with these flags may make a file, if it makes one.
-pub(super) fn may_create(caller: &mut Caller<'_, State>, flags: i32) -> wasmtime::Result<bool> {
-    if flags & CREATE == 0 { Ok(true) } else { admit(caller, 0, 1) }
+/// Runs `work`, which makes one directory entry, and a link's text of so many `bytes`.
+pub(super) fn adding_entry(
+    state: &mut State,
+    bytes: u64,
+    work: impl FnOnce(&mut State) -> wasmtime::Result<i32>,
+) -> wasmtime::Result<i32> {
+    let Some(disk) = state.disk.clone() else { return work(state) };
+    let counted = Used { bytes, files: 1 };
+    if !admit(state, &disk, counted)? {
+        return Ok(errno::DQUOT);
+    }
+    let result = work(state)?;
+    if result != errno::SUCCESS {
+        disk.settle(counted, Used::NOTHING);
+    }
+    Ok(result)
 }
 
 pub(super) fn write(
@@ -108,15 +143,8 @@ pub(super) fn write(
     count: i32,
     out: i32,
 ) -> wasmtime::Result<i32> {
-    let bytes = vector_bytes(&mut caller, iovs, count);
-    charge(&mut caller, FILE_FUEL.saturating_add(bytes))?;
-    // Only what the plugin opened itself fills the disk; its standard streams do not.
-    let moved = moved_bytes(&mut caller, iovs, count);
-    if caller.data().open_files.has(fd) && !admit(&mut caller, moved, 0)? {
-        return Ok(errno::DQUOT);
-    }
-    timed(&mut caller, bytes, |state, memory| {
-        now_or_trap(preview1::fd_write(&mut state.wasi, memory, fd, iovs, count, out))
+    write_list(&mut caller, fd, (iovs, count), None, |wasi, memory| {
+        now_or_trap(preview1::fd_write(wasi, memory, fd, iovs, count, out))
     })
 }
 
@@ -128,54 +156,78 @@ pub(super) fn write_at(
     offset: i64,
     out: i32,
 ) -> wasmtime::Result<i32> {
-    let bytes = vector_bytes(&mut caller, iovs, count);
-    charge(&mut caller, FILE_FUEL.saturating_add(bytes))?;
-    let moved = moved_bytes(&mut caller, iovs, count);
-    if !size_fits(&mut caller, (offset as u64).saturating_add(moved)) || !admit(&mut caller, moved, 0)? {
-        return Ok(errno::DQUOT);
-    }
-    timed(&mut caller, bytes, |state, memory| {
-        now_or_trap(preview1::fd_pwrite(&mut state.wasi, memory, fd, iovs, count, offset, out))
+    write_list(&mut caller, fd, (iovs, count), Some(offset as u64), |wasi, memory| {
+        now_or_trap(preview1::fd_pwrite(wasi, memory, fd, iovs, count, offset, out))
+    })
+}
+
+/// Writes a list at a place in the file, or where the plugin stands in it.
+fn write_list(
+    caller: &mut Caller<'_, State>,
+    fd: i32,
+    (iovs, count): (i32, i32),
+    at: Option<u64>,
+    work: impl FnOnce(&mut WasiP1Ctx, &mut GuestMemory<'_>) -> wasmtime::Result<i32>,
+) -> wasmtime::Result<i32> {
+    let Some(list) = Vectors::look(caller, iovs, count) else {
+        charge(caller, FILE_FUEL)?;
+        return Ok(errno::INVAL);
+    };
+    charge(caller, FILE_FUEL.saturating_add(list.looked_at()))?;
+    timed(caller, list.looked_at(), |state, memory| {
+        let end = |wasi: &mut WasiP1Ctx, file: &Opened| {
+            let begins = file.next_write(wasi, fd, at)?;
+            Ok(begins.map(|begins| begins.saturating_add(list.moved())))
+        };
+        growing(state, fd, end, |wasi| work(wasi, memory))
     })
 }
 
 pub(super) fn set_size(mut caller: Caller<'_, State>, fd: i32, size: i64) -> wasmtime::Result<i32> {
     charge(&mut caller, FILE_FUEL)?;
-    // What a file has already is counted again, until the next measuring.
-    if !size_fits(&mut caller, size as u64) || !admit(&mut caller, size as u64, 0)? {
-        return Ok(errno::DQUOT);
-    }
     timed(&mut caller, 0, |state, memory| {
-        now_or_trap(preview1::fd_filestat_set_size(&mut state.wasi, memory, fd, size))
+        let shortens = match Opened::of(&mut state.wasi, fd)? {
+            Ok(file) => size as u64 <= file.bytes,
+            Err(error) => return Ok(error),
+        };
+        let mut work =
+            |wasi: &mut WasiP1Ctx| now_or_trap(preview1::fd_filestat_set_size(wasi, memory, fd, size));
+        // Who has more than fits may have less.
+        if shortens { work(&mut state.wasi) } else { growing(state, fd, |_, _| Ok(Ok(size as u64)), work) }
     })
 }
 
-/// Runs a function that makes one directory entry, if one more fits.
-fn with_new_entry(
+/// Wasmtime refuses it so far; what it may do one day is counted all the same.
+pub(super) fn allocate(
     mut caller: Caller<'_, State>,
-    work: impl AsyncFnOnce(&mut State, &mut GuestMemory<'_>) -> wasmtime::Result<i32>,
+    fd: i32,
+    offset: i64,
+    len: i64,
 ) -> wasmtime::Result<i32> {
     charge(&mut caller, FILE_FUEL)?;
-    if !admit(&mut caller, 0, 1)? {
-        return Ok(errno::DQUOT);
-    }
-    timed(&mut caller, 0, |state, memory| now_or_trap(work(state, memory)))
+    timed(&mut caller, 0, |state, memory| {
+        let end = (offset as u64).saturating_add(len as u64);
+        growing(state, fd, |_, _| Ok(Ok(end)), |wasi| preview1::fd_allocate(wasi, memory, fd, offset, len))
+    })
 }
 
 pub(super) fn create_directory(
-    caller: Caller<'_, State>,
+    mut caller: Caller<'_, State>,
     fd: i32,
     path: i32,
     len: i32,
 ) -> wasmtime::Result<i32> {
-    with_new_entry(caller, async |state, memory| {
-        preview1::path_create_directory(&mut state.wasi, memory, fd, path, len).await
+    charge(&mut caller, FILE_FUEL)?;
+    timed(&mut caller, 0, |state, memory| {
+        adding_entry(state, 0, |state| {
+            now_or_trap(preview1::path_create_directory(&mut state.wasi, memory, fd, path, len))
+        })
     })
 }
 
 #[expect(clippy::too_many_arguments, reason = "the signature is WASI's")]
 pub(super) fn link(
-    caller: Caller<'_, State>,
+    mut caller: Caller<'_, State>,
     old_fd: i32,
     flags: i32,
     old: i32,
@@ -184,21 +236,28 @@ pub(super) fn link(
     new: i32,
     new_len: i32,
 ) -> wasmtime::Result<i32> {
-    with_new_entry(caller, async |state, memory| {
-        let wasi = &mut state.wasi;
-        preview1::path_link(wasi, memory, old_fd, flags, old, old_len, new_fd, new, new_len).await
+    charge(&mut caller, FILE_FUEL)?;
+    timed(&mut caller, 0, |state, memory| {
+        adding_entry(state, 0, |state| {
+            let wasi = &mut state.wasi;
+            now_or_trap(preview1::path_link(wasi, memory, old_fd, flags, old, old_len, new_fd, new, new_len))
+        })
     })
 }
 
 pub(super) fn symlink(
-    caller: Caller<'_, State>,
+    mut caller: Caller<'_, State>,
     old: i32,
     old_len: i32,
     fd: i32,
     new: i32,
     new_len: i32,
 ) -> wasmtime::Result<i32> {
-    with_new_entry(caller, async |state, memory| {
-        preview1::path_symlink(&mut state.wasi, memory, old, old_len, fd, new, new_len).await
+    charge(&mut caller, FILE_FUEL)?;
+    timed(&mut caller, 0, |state, memory| {
+        // Where it leads is what is in it.
+        adding_entry(state, u64::from(old_len as u32), |state| {
+            now_or_trap(preview1::path_symlink(&mut state.wasi, memory, old, old_len, fd, new, new_len))
+        })
     })
 }

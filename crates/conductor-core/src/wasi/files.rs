@@ -4,28 +4,23 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wasmtime::Caller;
+use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
 use wiggle::{GuestMemory, GuestPtr};
 
 use super::clocks::Clock;
+use super::measure::Used;
+use super::opened::{Opened, filestat, filetype};
+use super::vectors::Vectors;
 use super::{FILE_FUEL, charge, disk, errno, now_or_trap, timed};
 use crate::instance::State;
 use crate::outcome::Limit;
 
-/// Most entries of a scatter-gather list that are looked at to find its cost; wasmtime reads no further than the first
-/// that is not empty.
-const MAX_VECTORS: u32 = 1_024;
-
 /// Longest path that is looked at before it is opened; `PATH_MAX` of Linux.
 const MAX_PATH_BYTES: u32 = 4096;
 
-/// Layout of `filestat` in WASI preview 1.
-mod filestat {
-    pub(super) const BYTES: usize = 64;
-    pub(super) const FILETYPE: usize = 16;
-    /// Last access, last modification and last change of the file's own data, in nanoseconds since the Unix epoch.
-    pub(super) const TIMES: [u32; 3] = [40, 48, 56];
-}
+/// `O_CREAT` among the flags of `path_open`.
+const CREATE: i32 = 1;
 
 /// The files and directories that a plugin has opened itself.
 pub(crate) struct OpenFiles {
@@ -42,6 +37,33 @@ impl OpenFiles {
     pub(super) fn has(&self, fd: i32) -> bool {
         self.open.contains(&fd)
     }
+
+    /// What the files among them take that no longer have a name, so that no walk through the directory finds them. What
+    /// cannot be looked at counts as more than fits.
+    pub(super) fn without_names(&self, wasi: &mut WasiP1Ctx) -> wasmtime::Result<Used> {
+        let (mut seen, mut used) = (BTreeSet::new(), Used::NOTHING);
+        for fd in &self.open {
+            match Opened::of(wasi, *fd)? {
+                Ok(file) => {
+                    if file.names == 0 && !file.is_directory && seen.insert(file.inode) {
+                        used = used.and(Used { bytes: file.bytes, files: 1 });
+                    }
+                }
+                Err(_) => used = used.and(Used::bytes(u64::MAX)),
+            }
+        }
+        Ok(used)
+    }
+}
+
+/// What stands at a path that is to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    /// A file, a directory or a link.
+    Usual,
+    /// What may not be opened.
+    Unusual,
 }
 
 #[expect(clippy::too_many_arguments, reason = "the signature is WASI's")]
@@ -63,26 +85,28 @@ pub(super) fn open(
         caller.data_mut().refuse(Limit::OpenFiles);
         return Ok(errno::MFILE);
     }
-    if !may_be_opened(&mut caller, fd, lookup, path, len)? {
+    let found = look_up(&mut caller, fd, lookup, path, len)?;
+    if found == Found::Unusual {
         return Ok(errno::ACCES);
     }
-    if !disk::may_create(&mut caller, flags)? {
-        return Ok(errno::DQUOT);
-    }
     timed(&mut caller, 0, |state, memory| {
-        let result = now_or_trap(preview1::path_open(
-            &mut state.wasi,
-            memory,
-            fd,
-            lookup,
-            path,
-            len,
-            flags,
-            base,
-            inheriting,
-            fdflags,
-            out,
-        ))?;
+        let mut open = |state: &mut State| {
+            now_or_trap(preview1::path_open(
+                &mut state.wasi,
+                memory,
+                fd,
+                lookup,
+                path,
+                len,
+                flags,
+                base,
+                inheriting,
+                fdflags,
+                out,
+            ))
+        };
+        let makes_a_file = flags & CREATE != 0 && found == Found::Nothing;
+        let result = if makes_a_file { disk::adding_entry(state, 0, open) } else { open(state) }?;
         if result == errno::SUCCESS {
             let opened = memory.read(GuestPtr::<u32>::new(out as u32))?;
             state.open_files.open.insert(opened as i32);
@@ -91,23 +115,18 @@ pub(super) fn open(
     })
 }
 
-/// Whether the path leads to a file, a directory or nothing yet. Opening a named pipe waits for its other end, past
-/// every limit of the call, and a device does what it pleases; a plugin can make neither, but somebody else may have.
-fn may_be_opened(
+/// What the path leads to. Opening a named pipe waits for its other end, past every limit of the call, and a device does what
+/// it pleases; a plugin can make neither, but somebody else may have.
+fn look_up(
     caller: &mut Caller<'_, State>,
     fd: i32,
     lookup: i32,
     path: i32,
     len: i32,
-) -> wasmtime::Result<bool> {
-    /// Values of `filetype` in WASI preview 1.
-    const DIRECTORY: u8 = 3;
-    const REGULAR_FILE: u8 = 4;
-    const SYMBOLIC_LINK: u8 = 7;
-
+) -> wasmtime::Result<Found> {
     if len as u32 > MAX_PATH_BYTES {
         // The opening itself refuses it, as it does a path that is not in the plugin's memory.
-        return Ok(true);
+        return Ok(Found::Nothing);
     }
     let (start, len) = (path as u32 as usize, len as u32 as usize);
     timed(caller, 0, |state, memory| {
@@ -115,7 +134,7 @@ fn may_be_opened(
             GuestMemory::Unshared(bytes) => bytes.get(start..start.saturating_add(len)),
             GuestMemory::Shared(_) => None,
         };
-        let Some(path) = bytes else { return Ok(true) };
+        let Some(path) = bytes else { return Ok(Found::Nothing) };
         // A memory of the host's own, so that the plugin's is not written to: the path, then room for the answer.
         let answer = len.next_multiple_of(8);
         let mut scratch = path.to_vec();
@@ -131,10 +150,51 @@ fn may_be_opened(
             len as i32,
             answer_at,
         );
-        let found = now_or_trap(stat)? == errno::SUCCESS;
+        if now_or_trap(stat)? != errno::SUCCESS {
+            return Ok(Found::Nothing);
+        }
         let kind = scratch.get(answer + filestat::FILETYPE).copied().unwrap_or_default();
-        Ok(!found || matches!(kind, DIRECTORY | REGULAR_FILE | SYMBOLIC_LINK))
+        let usual = matches!(kind, filetype::DIRECTORY | filetype::REGULAR_FILE | filetype::SYMBOLIC_LINK);
+        Ok(if usual { Found::Usual } else { Found::Unusual })
     })
+}
+
+pub(super) fn read(
+    mut caller: Caller<'_, State>,
+    fd: i32,
+    iovs: i32,
+    count: i32,
+    out: i32,
+) -> wasmtime::Result<i32> {
+    read_list(&mut caller, (iovs, count), |state, memory| {
+        now_or_trap(preview1::fd_read(&mut state.wasi, memory, fd, iovs, count, out))
+    })
+}
+
+pub(super) fn read_at(
+    mut caller: Caller<'_, State>,
+    fd: i32,
+    iovs: i32,
+    count: i32,
+    offset: i64,
+    out: i32,
+) -> wasmtime::Result<i32> {
+    read_list(&mut caller, (iovs, count), |state, memory| {
+        now_or_trap(preview1::fd_pread(&mut state.wasi, memory, fd, iovs, count, offset, out))
+    })
+}
+
+fn read_list(
+    caller: &mut Caller<'_, State>,
+    (iovs, count): (i32, i32),
+    work: impl FnOnce(&mut State, &mut GuestMemory<'_>) -> wasmtime::Result<i32>,
+) -> wasmtime::Result<i32> {
+    let Some(list) = Vectors::look(caller, iovs, count) else {
+        charge(caller, FILE_FUEL)?;
+        return Ok(errno::INVAL);
+    };
+    charge(caller, FILE_FUEL.saturating_add(list.looked_at()))?;
+    timed(caller, list.looked_at(), work)
 }
 
 pub(super) fn stat(mut caller: Caller<'_, State>, fd: i32, out: i32) -> wasmtime::Result<i32> {
@@ -199,27 +259,4 @@ pub(super) fn renumber(mut caller: Caller<'_, State>, from: i32, to: i32) -> was
         }
         Ok(result)
     })
-}
-
-/// Bytes of one entry of a scatter-gather list in WASI preview 1.
-const VECTOR_BYTES: usize = 8;
-
-/// Bytes that the host looks at for a read or a write with this list: those that it can move and the list itself.
-pub(super) fn vector_bytes(caller: &mut Caller<'_, State>, vectors: i32, count: i32) -> u64 {
-    moved_bytes(caller, vectors, count) + (VECTOR_BYTES as u64) * u64::from(count as u32)
-}
-
-/// Bytes that a read or a write with this list can move: those of its first entry that is not empty, as wasmtime does
-/// not look further.
-pub(super) fn moved_bytes(caller: &mut Caller<'_, State>, vectors: i32, count: i32) -> u64 {
-    let Some(memory) = super::memory(caller) else { return 0 };
-    let bytes = memory.data(&*caller);
-    let (start, count) = (vectors as u32 as usize, count as u32);
-    let length_of = |index: u32| {
-        let at = start.checked_add(index as usize * VECTOR_BYTES + 4)?;
-        let field = bytes.get(at..at.checked_add(4)?)?;
-        field.try_into().ok().map(u32::from_le_bytes)
-    };
-    let first = (0..count.min(MAX_VECTORS)).filter_map(length_of).find(|length| *length > 0);
-    u64::from(first.unwrap_or(0))
 }

@@ -3,13 +3,13 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zeroize::Zeroize;
 
 use super::child::Child;
 use super::frame::{self, LENGTH_BYTES};
@@ -84,6 +84,11 @@ impl Channel {
         (&self.from, &self.to)
     }
 
+    /// Gives up the channel, and keeps where answers go.
+    pub(super) fn into_output(self) -> OwnedFd {
+        self.to.into()
+    }
+
     /// Sends a frame.
     pub(super) fn send(&mut self, head: &impl Serialize, tail: &[u8]) -> Result<(), ChannelError> {
         frame::encode(head, tail, &mut self.outgoing).map_err(|_| ChannelError::Garbage)?;
@@ -126,11 +131,6 @@ impl Channel {
     /// The bytes behind the head that was received last.
     pub(super) fn bytes(&self, tail: Tail) -> &[u8] {
         self.incoming.get(tail.0).unwrap_or_default()
-    }
-
-    /// Overwrites what was sent last.
-    pub(super) fn forget_sent(&mut self) {
-        self.outgoing.zeroize();
     }
 
     /// Whether the other end has sent something that nobody asked for, or has closed.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use conductor_abi::Status;
 use serde::{Deserialize, Serialize};
 
-use super::order::Order;
+use super::order::{CompileOrder, Order};
 use crate::config::Limits;
 use crate::engine::CompileError;
 use crate::instance::{CallLog, Metadata};
@@ -27,9 +27,9 @@ const MAX_REASON_CHARS: usize = 1_024;
 /// From the supervisor to its worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToWorker {
-    /// What to run, and how. The first frame; the plugin's bytes come beside it.
+    /// What to run, and how. The first frame; the plugin's code comes beside it.
     Order(Box<Order>),
-    /// Start the plugin, now that it is compiled and the limits of a running plugin hold.
+    /// Start the plugin, now that its code is mapped.
     Start,
     /// Execute the request that follows.
     Execute,
@@ -42,6 +42,8 @@ pub(super) enum ToWorker {
         /// The limit that refused, if one did.
         refused_by: Option<Limit>,
     },
+    /// What to compile. The first and only frame; the module comes beside it.
+    Compile(CompileOrder),
 }
 
 /// From a worker to its supervisor.
@@ -49,13 +51,10 @@ pub(super) enum ToWorker {
 pub(super) enum FromWorker {
     /// The worker is locked; nothing of the plugin was touched yet.
     Locked(ProcessWall),
-    /// The plugin is code.
-    Compiled {
-        /// Whether the code came from the cache.
-        cached: bool,
-    },
-    /// The plugin did not become code.
-    NotCompiled(CompileFault),
+    /// The code is mapped.
+    Loaded,
+    /// The code is not what this engine takes, or imports what the host does not offer so.
+    NotLoaded(CompileFault),
     /// The plugin has started.
     Started(Metadata),
     /// The plugin did not get through its start.
@@ -127,6 +126,16 @@ impl CompileFault {
                 what: "module imports a host function with another type than it has",
                 cause: cut(&cause),
             },
+        }
+    }
+}
+
+impl CompileFault {
+    /// The error that this is of a worker that could not use code.
+    pub(super) fn not_loaded(self) -> CompileError {
+        match self {
+            Self::Compiler { cause } => CompileError::NotLoaded { cause: cut(&cause) },
+            Self::Import { .. } => self.error(),
         }
     }
 }
@@ -223,6 +232,7 @@ impl CompileFault {
             CompileError::Compiler { source } => Self::Compiler { cause: cut(&source.to_string()) },
             CompileError::Shape { .. }
             | CompileError::InWorker { .. }
+            | CompileError::NotLoaded { .. }
             | CompileError::TooSlow { .. }
             | CompileError::Late { .. }
             | CompileError::TooMuchMemory { .. } => Self::Compiler { cause: cut(&error.to_string()) },

@@ -1,4 +1,4 @@
-//! What a worker gives up before it starts a thread or touches a byte of its plugin.
+//! What a worker gives up before it starts a thread or touches a byte that comes from a plugin.
 
 use std::fs::File;
 use std::io;
@@ -15,40 +15,137 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::order::Order;
+use super::frame;
+use super::order::{CompileOrder, Order};
 use crate::code_cache::MAX_CODE_BYTES;
+use crate::config::Limits;
 use crate::walls::ProcessWall;
 
-/// Descriptors that a worker needs beside those of its plugin: its channel, the plugin's bytes, directories, and those that
-/// a walk through the data directory holds open.
-const OWN_DESCRIPTORS: u64 = 32 + crate::wasi::MAX_DEPTH as u64;
+/// Descriptors that a worker needs beside those of its plugin: null devices, its pipes, its code, and a walk through its data
+/// directory. As few as are needed: what a worker that was taken over has open keeps its space on the disk even without a
+/// name.
+const OWN_DESCRIPTORS: u64 = 16;
+
+/// Descriptors of a worker that compiles.
+const COMPILER_DESCRIPTORS: u64 = 16;
+
+/// Data that a worker has beside its code and its plugin's memories: the engine's own, tables, stacks, messages under way.
+const OWN_DATA_BYTES: u64 = 48 * 1024 * 1024;
 
 /// Newest landlock interface whose rights this file names; an older kernel enforces those that it knows.
 const LANDLOCK: ABI = ABI::V7;
 
-/// What is left to the worker once it is locked.
-pub(super) struct Locked {
-    pub(super) wall: ProcessWall,
-    /// The directory of its compiled code.
-    pub(super) cache: Option<OwnedFd>,
+/// A directory in which there is nothing that a process has not brought itself, and in which nothing can be made: the list of
+/// its own descriptors.
+const NOWHERE: &str = "/proc/self/fdinfo";
+
+/// Locks a process that compiles; it has one thread, and gets no other.
+pub(super) fn lock_compiler(order: &CompileOrder) -> Result<ProcessWall, LockError> {
+    let limits = [
+        (Resource::Core, both(0)),
+        (Resource::Fsize, both(MAX_CODE_BYTES)),
+        (Resource::Nofile, both(COMPILER_DESCRIPTORS)),
+        // The first ends the process with a signal that says why.
+        (Resource::Cpu, Rlimit { current: Some(order.max_seconds), maximum: Some(order.max_seconds + 1) }),
+        (Resource::Data, both(order.max_bytes)),
+    ];
+    confine(Some(Path::new(NOWHERE)), &limits, &[])
 }
 
-/// Locks the process, which has one thread. Paths in the order are changed to what they are called from inside.
-pub(super) fn lock(order: &mut Order) -> Result<Locked, LockError> {
-    let cache = order.cache.as_ref().map(|cache| open_directory(&cache.directory)).transpose()?;
+/// Locks a process that runs a plugin; it has one thread. Paths in the order are changed to what they are called from inside.
+pub(super) fn lock_runner(order: &mut Order) -> Result<ProcessWall, LockError> {
+    let is_full = order.is_full;
     let directories = order
         .surroundings
         .directories
         .iter()
-        .map(|access| Ok((open_directory(&access.host)?, access.writable)))
+        .enumerate()
+        .map(|(index, access)| {
+            let rights = rights(access.writable, is_full && index == 0);
+            Ok((open_directory(&access.host)?, rights))
+        })
         .collect::<Result<Vec<_>, LockError>>()?;
+    let root = match order.surroundings.directories.as_slice() {
+        [] => Some(PathBuf::from(NOWHERE)),
+        [own] => Some(own.host.clone()),
+        // Development directories elsewhere are named by their paths, so with them the root stays.
+        _ => None,
+    };
+    let limits = &order.surroundings.limits;
+    let wall = confine(
+        root.as_deref(),
+        &[
+            (Resource::Core, both(0)),
+            (Resource::Fsize, both(max_file_bytes(order))),
+            (Resource::Nofile, both(max_descriptors(order))),
+            (Resource::Data, both(data_bytes(limits, order.code_bytes))),
+        ],
+        &directories,
+    )?;
+    if wall.root
+        && let Some(own) = order.surroundings.directories.first_mut()
+    {
+        own.host = PathBuf::from("/");
+    }
+    Ok(wall)
+}
 
+/// Longest file that a worker may write: nothing where its directory is full or it may write nowhere.
+fn max_file_bytes(order: &Order) -> u64 {
+    if order.is_full {
+        return 0;
+    }
+    let own = order.surroundings.quota.map_or(0, |quota| quota.bytes);
+    // Directories for development have no quota.
+    let others = order.surroundings.directories.iter().skip(1).any(|access| access.writable);
+    if others { own.max(order.surroundings.limits.max_disk_bytes) } else { own }
+}
+
+fn max_descriptors(order: &Order) -> u64 {
+    let directories = order.surroundings.directories.len() as u64;
+    u64::from(order.surroundings.limits.max_open_files) + directories + OWN_DESCRIPTORS
+}
+
+/// Data that a worker may have: a number that depends on nothing but what it is ordered to run.
+fn data_bytes(limits: &Limits, code_bytes: u64) -> u64 {
+    OWN_DATA_BYTES
+        .saturating_add(code_bytes)
+        .saturating_add(limits.max_memory_bytes)
+        .saturating_add(2 * frame::max_frame_bytes(limits))
+}
+
+/// What may be done with a directory; in one that is full, nothing that takes more room.
+fn rights(is_writable: bool, is_full: bool) -> BitFlags<AccessFs> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let shrink = read | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::RemoveFile | AccessFs::RemoveDir;
+    let make = AccessFs::MakeReg | AccessFs::MakeDir | AccessFs::MakeSym | AccessFs::Refer;
+    match (is_writable, is_full) {
+        (false, _) => read,
+        (true, true) => shrink,
+        (true, false) => shrink | make,
+    }
+}
+
+/// Gives up what every worker gives up: other processes, network and privileges, resources beyond the limits, and files
+/// beyond the directories. `root` becomes the root directory where the system permits.
+fn confine(
+    root: Option<&Path>,
+    limits: &[(Resource, Rlimit)],
+    directories: &[(OwnedFd, BitFlags<AccessFs>)],
+) -> Result<ProcessWall, LockError> {
     let namespaces = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC;
     let user_namespace = nix::sched::unshare(namespaces).is_ok();
-    let root = user_namespace && change_root(order);
+    let root = user_namespace
+        && root
+            .is_some_and(|root| rustix::process::chroot(root).is_ok() && rustix::process::chdir("/").is_ok());
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(failed("be ended with the supervisor"))?;
-    limit_resources(order)?;
+    // Reaching the size of a file is then an error to whoever writes, not the end of the process.
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())
+        .map_err(|source| LockError { what: "ignore the signal of a full file", source })?;
+    for (resource, limit) in limits {
+        setrlimit(*resource, limit.clone()).map_err(failed("limit its resources"))?;
+    }
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),
@@ -58,69 +155,18 @@ pub(super) fn lock(order: &mut Order) -> Result<Locked, LockError> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(failed("hide its memory from other processes"))?;
     rustix::thread::set_no_new_privs(true).map_err(failed("give up new privileges"))?;
-    let landlock_abi = restrict_files(&directories, cache.as_ref())?;
-
-    let wall =
-        ProcessWall { landlock_abi, seccomp: false, user_namespace, network_namespace: user_namespace, root };
-    Ok(Locked { wall, cache })
+    let landlock_abi = restrict_files(directories)?;
+    Ok(ProcessWall { landlock_abi, seccomp: false, user_namespace, network_namespace: user_namespace, root })
 }
 
-/// Makes the plugin's own directory the root, so that a path outside of it cannot even be named; where the plugin has none,
-/// the directory of its code. Development directories elsewhere are named by their paths, so with them the root stays.
-fn change_root(order: &mut Order) -> bool {
-    let root = match (order.surroundings.directories.as_slice(), &order.cache) {
-        ([own], _) => own.host.clone(),
-        ([], Some(cache)) => cache.directory.clone(),
-        (_, _) => return false,
-    };
-    let changed = rustix::process::chroot(&root).is_ok() && rustix::process::chdir("/").is_ok();
-    if changed && let Some(own) = order.surroundings.directories.first_mut() {
-        own.host = PathBuf::from("/");
-    }
-    changed
-}
-
-/// Sets what holds from before compilation on; the supervisor changes some of it once the plugin is compiled.
-fn limit_resources(order: &Order) -> Result<(), LockError> {
-    let both = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
-    let limits = &order.surroundings.limits;
-    let file = order.surroundings.quota.map_or(0, |quota| quota.bytes).max(MAX_CODE_BYTES);
-    // Reaching the size of a file is then an error to whoever writes, not the end of the process.
-    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())
-        .map_err(|source| LockError { what: "ignore the signal of a full file", source })?;
-    let compile_time = Rlimit { current: Some(order.max_compile_seconds), maximum: None };
-    let memory = Rlimit { current: Some(order.max_compile_bytes), maximum: None };
-    for (resource, limit) in [
-        (Resource::Core, both(0)),
-        (Resource::Fsize, both(file)),
-        (Resource::Nofile, both(u64::from(limits.max_open_files) + OWN_DESCRIPTORS)),
-        (Resource::Cpu, compile_time),
-        (Resource::Data, memory),
-    ] {
-        setrlimit(resource, limit).map_err(failed("limit its resources"))?;
-    }
-    Ok(())
+const fn both(limit: u64) -> Rlimit {
+    Rlimit { current: Some(limit), maximum: Some(limit) }
 }
 
 /// Restricts the calling thread, and those that it starts, to the given directories. Returns the interface's version; 0 where
 /// the kernel has none.
-fn restrict_files(directories: &[(OwnedFd, bool)], cache: Option<&OwnedFd>) -> Result<u32, LockError> {
-    let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    let write = read
-        | AccessFs::WriteFile
-        | AccessFs::Truncate
-        | AccessFs::MakeReg
-        | AccessFs::MakeDir
-        | AccessFs::MakeSym
-        | AccessFs::RemoveFile
-        | AccessFs::RemoveDir
-        | AccessFs::Refer;
-    let keep = read | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
-    let rules = directories
-        .iter()
-        .map(|(directory, writable)| (directory, if *writable { write } else { read }))
-        .chain(cache.map(|directory| (directory, keep)));
-    let status = enforce(rules).map_err(|error| LockError {
+fn restrict_files(directories: &[(OwnedFd, BitFlags<AccessFs>)]) -> Result<u32, LockError> {
+    let status = enforce(directories).map_err(|error| LockError {
         what: "restrict its access to files",
         source: io::Error::other(error),
     })?;
@@ -134,16 +180,16 @@ fn restrict_files(directories: &[(OwnedFd, bool)], cache: Option<&OwnedFd>) -> R
     }
 }
 
-fn enforce<'a>(
-    rules: impl Iterator<Item = (&'a OwnedFd, BitFlags<AccessFs>)>,
+fn enforce(
+    directories: &[(OwnedFd, BitFlags<AccessFs>)],
 ) -> Result<landlock::RestrictionStatus, landlock::RulesetError> {
     let mut ruleset = Ruleset::default()
         .handle_access(AccessFs::from_all(LANDLOCK))?
         .handle_access(AccessNet::from_all(LANDLOCK))?
         .scope(Scope::from_all(LANDLOCK))?
         .create()?;
-    for (directory, access) in rules {
-        ruleset = ruleset.add_rule(PathBeneath::new(directory, access))?;
+    for (directory, access) in directories {
+        ruleset = ruleset.add_rule(PathBeneath::new(directory, *access))?;
     }
     ruleset.restrict_self()
 }

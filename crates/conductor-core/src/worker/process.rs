@@ -9,12 +9,13 @@ use conductor_abi::Status;
 
 use super::channel::{Channel, ChannelError};
 use super::frame::{self, CompileFault, Done, End, FromWorker, ToWorker};
-use super::order::{Given, Order};
-use super::{lock, syscalls};
+use super::order::{Order, given};
+use super::{compiling, lock, syscalls};
 use crate::broker::{Answer, HostCalls};
-use crate::code_cache::Shelf;
-use crate::engine::{Code, Compilable, Engine, Instances};
+use crate::engine::{Code, CompileError, Engine, Instances};
 use crate::local::{Local, StartError};
+use crate::mapped::Runnable;
+use crate::sealed::SealedFile;
 
 /// Longest frame that a supervisor sends: a request, or an answer, whose limits it enforces itself.
 const MAX_FRAME_BYTES: u64 = u32::MAX as u64;
@@ -33,10 +34,12 @@ pub fn run() -> Result<(), WorkerError> {
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Locked, with nothing of the plugin touched.
+    /// It is to compile, and is locked, with nothing of the plugin touched.
+    Compiling,
+    /// It is to run a plugin, and is locked, with nothing of its code touched.
     Locked,
-    /// The plugin is compiled, and no memory becomes executable any more.
-    Compiled,
+    /// The code is mapped, and no memory becomes executable any more.
+    Loaded,
     /// The plugin has started and waits for calls.
     Started,
     /// A request has come.
@@ -59,61 +62,61 @@ pub struct Ends<'c> {
 pub fn run_with(mut taken_over: impl FnMut(Stage, Ends<'_>)) -> Result<(), WorkerError> {
     let (channel, file) =
         inherited().map_err(|source| WorkerError::Start { what: "take its channel", source })?;
+    let mut channel = channel;
+    let (first, _) = channel.receive().map_err(WorkerError::Channel)?;
+    match first {
+        ToWorker::Compile(order) => compiling::run(&order, file, channel.into_output(), &mut taken_over),
+        ToWorker::Order(order) => run_plugin(channel, file, *order, taken_over),
+        ToWorker::Start | ToWorker::Execute | ToWorker::Answer { .. } => Err(WorkerError::OutOfTurn),
+    }
+}
+
+/// Runs what was compiled.
+fn run_plugin(
+    channel: Channel,
+    file: OwnedFd,
+    mut order: Order,
+    mut taken_over: impl FnMut(Stage, Ends<'_>),
+) -> Result<(), WorkerError> {
     let (requests, answers) = channel.pipes();
     let pipes = requests.try_clone().and_then(|requests| Ok((requests, answers.try_clone()?)));
     let (requests, answers) =
         pipes.map_err(|source| WorkerError::Start { what: "take its channel", source })?;
     let mut reach = |stage| taken_over(stage, Ends { requests: requests.as_fd(), answers: answers.as_fd() });
     let channel = Shared(Arc::new(Mutex::new(channel)));
-    let ToWorker::Order(mut order) = channel.receive()? else { return Err(WorkerError::OutOfTurn) };
+    let cannot = |what| move |source| WorkerError::Start { what, source };
+    let code = given(file).map_err(cannot("take its code"))?.into_file();
+    let number = code.as_raw_fd();
 
-    let locked = lock::lock(&mut order)
-        .map_err(|error| WorkerError::Start { what: "be locked", source: io::Error::other(error) })?;
-    let mut wall = locked.wall;
+    let mut wall =
+        lock::lock_runner(&mut order).map_err(|error| cannot("be locked")(io::Error::other(error)))?;
     if wall.landlock_abi == 0 && !order.allow_weak_isolation {
         // The supervisor says what is missing.
         return channel.send(&FromWorker::Locked(wall), &[]);
     }
     let engine = Engine::with(order.surroundings.limits.max_stack_bytes, Instances::InWorker)
-        .map_err(|error| WorkerError::Start { what: "make its engine", source: io::Error::other(error) })?;
+        .map_err(|error| cannot("make its engine")(io::Error::other(error)))?;
     // From here on the threads of the process are those that it has.
-    wall.seccomp = syscalls::restrict().is_ok();
+    wall.seccomp = syscalls::confine(syscalls::Stage::Run { code: number }).is_ok();
     channel.send(&FromWorker::Locked(wall), &[])?;
     if !wall.stands() && !order.allow_weak_isolation {
         return Ok(());
     }
     reach(Stage::Locked);
 
-    let unread = |source| WorkerError::Start { what: "read its plugin", source };
-    let plugin = Given::take(file, &order).map_err(unread)?;
-    let cache = order.cache.take().zip(locked.cache);
-    let shelf = cache.map(|(place, directory)| Shelf::new(directory, place.key.into()));
-    let found = shelf.as_ref().and_then(|shelf| shelf.find(&engine, plugin.digest()));
-    let cached = found.is_some();
-    let code = match found {
-        Some(code) => code,
-        None => match Code::compile(&engine, Compilable::handed_over(&plugin.read().map_err(unread)?)) {
-            Ok(code) => {
-                if let Some(shelf) = &shelf {
-                    shelf.keep(&engine, &code, plugin.digest());
-                }
-                code
-            }
-            Err(error) => return channel.send(&FromWorker::NotCompiled(CompileFault::of(&error)), &[]),
-        },
+    let code = SealedFile::take(code.into()).map_err(cannot("take its code"))?;
+    let module = Runnable::handed_over(code).map(&engine).map_err(|source| CompileError::Compiler { source });
+    let code = match module.and_then(|module| Code::link(&engine, &module)) {
+        Ok(code) => code,
+        Err(error) => return channel.send(&FromWorker::NotLoaded(CompileFault::of(&error)), &[]),
     };
-    drop(shelf);
-    drop(plugin);
     if wall.seccomp {
-        syscalls::forbid_new_code().map_err(|error| WorkerError::Start {
-            what: "forbid new code",
-            source: io::Error::other(error),
-        })?;
+        syscalls::forbid_new_code().map_err(|error| cannot("forbid new code")(io::Error::other(error)))?;
     }
-    reach(Stage::Compiled);
-    channel.send(&FromWorker::Compiled { cached }, &[])?;
+    reach(Stage::Loaded);
+    channel.send(&FromWorker::Loaded, &[])?;
     let ToWorker::Start = channel.receive()? else { return Err(WorkerError::OutOfTurn) };
-    serve(&channel, engine, code, *order, reach)
+    serve(&channel, engine, code, order, reach)
 }
 
 /// Starts the plugin and executes what comes.

@@ -33,15 +33,16 @@ impl WorkerProgram {
         Self::new("/proc/self/exe", arguments)
     }
 
-    /// Starts the program with pipes as its standard input and output, its plugin's file as its standard error, nothing else
-    /// open and no environment.
+    /// Starts the program with pipes as its standard input and output, or a file in place of the latter, what it works on as
+    /// its standard error, nothing else open and no environment.
     fn start(&self, wanted: Wanted, children: &Children) -> io::Result<Started> {
-        let Wanted { name, plugin, writes_to } = wanted;
+        let Wanted { name, file, output, writes_to } = wanted;
         let ((requests, to), (from, answers)) = (io::pipe()?, io::pipe()?);
+        let answers = output.map_or_else(|| Stdio::from(answers), Stdio::from);
         let mut command = Command::new(&self.path);
         command.arg0(format!("conductor-worker {name}")).args(&self.arguments);
         command.env_clear().current_dir("/");
-        command.stdin(Stdio::from(requests)).stdout(Stdio::from(answers)).stderr(Stdio::from(plugin));
+        command.stdin(Stdio::from(requests)).stdout(answers).stderr(Stdio::from(file));
         let child = children.adopt(command.spawn()?, writes_to)?;
         Ok(Started { child, from, to })
     }
@@ -60,8 +61,10 @@ type Answer = io::Result<Started>;
 pub(super) struct Wanted {
     /// What the system's list of processes shows.
     pub(super) name: String,
-    /// The plugin's file.
-    pub(super) plugin: OwnedFd,
+    /// The sealed file that it works on.
+    pub(super) file: OwnedFd,
+    /// A file that it writes to in place of a pipe.
+    pub(super) output: Option<OwnedFd>,
     /// Directories that it will be able to write to.
     pub(super) writes_to: Vec<PathBuf>,
 }

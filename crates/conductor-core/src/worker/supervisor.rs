@@ -1,28 +1,26 @@
 //! The side of the host: starts workers, calls them, believes nothing.
 
+mod code;
 mod worker;
 
 use std::io;
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use conductor_signing::{Digest, VerifiedPlugin};
 
 use super::channel::Channel;
-use super::child::{Children, End};
+use super::child::Children;
 use super::frame::{self, FromWorker, ToWorker};
 use super::handle::Handle;
-use super::order::{Order, SealedPlugin};
+use super::order::Order;
 use super::overdue::Overdue;
 use super::spawner::{Spawner, Started, Wanted, WorkerProgram};
-use super::turns::Turns;
 use super::watch::{Allowance, Watch};
 use crate::broker::Session;
-use crate::capability::filesystem::DataQuota;
 use crate::clock::Clock;
-use crate::code_cache::{CodeCache, MAX_CODE_BYTES};
+use crate::code_cache::CodeCache;
 use crate::config::Limits;
 use crate::engine::{CheckedPlugin, CompileError, check_stack};
 use crate::host::{Flavour, LoadError};
@@ -30,8 +28,10 @@ use crate::instance::Metadata;
 use crate::local::Surroundings;
 use crate::outcome::{CallReport, Limit, Outcome, Suspension, WorkerFault};
 use crate::runtime::{Endable, Mortal, Prepared, Running, Runtime, Switch};
+use crate::sealed::SealedFile;
 use crate::walls::{ProcessWall, Walls};
 use crate::wasi::SetupError;
+use code::Codes;
 use worker::{Received, Worker, end_of_call, unanswered};
 
 /// How far past its time limit the start of a plugin may go before the worker, which enforces the limit itself, is taken for
@@ -45,12 +45,6 @@ const MAX_LOCK_TIME: Duration = Duration::from_secs(30);
 /// a compiler that was taken over from waiting for ever.
 const COMPILE_PATIENCE: u32 = 15;
 
-/// Workers that compile at the same time, for each processor. More would only take each other's time and memory.
-const COMPILING_PER_PROCESSOR: usize = 2;
-
-/// Most files in the directory of a plugin's compiled code: one, and one that is being written.
-const MAX_CODE_FILES: u32 = 2;
-
 /// Runs each plugin in a process of its own.
 pub(crate) struct Workers {
     shared: Arc<Shared>,
@@ -63,8 +57,7 @@ struct Shared {
     spawner: Spawner,
     watch: Watch,
     overdue: Arc<Overdue>,
-    cache: Option<CodeCache>,
-    compiling: Turns,
+    codes: Codes,
     allow_weak_isolation: bool,
 }
 
@@ -81,34 +74,24 @@ impl Workers {
         let spawner = Spawner::start(program, Arc::clone(&children)).map_err(failed)?;
         let watch = Watch::start(Arc::clone(&clock)).map_err(failed)?;
         let overdue = Overdue::start(Arc::clone(&clock)).map_err(failed)?;
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let compiling = Turns::new(processors * COMPILING_PER_PROCESSOR);
-        let (cache, kept) = (None, cache);
-        let shared = Arc::new(Shared {
-            clock,
-            children,
-            spawner,
-            watch,
-            overdue,
-            cache,
-            compiling,
-            allow_weak_isolation: true,
-        });
+        let codes = Codes::new(cache);
+        let shared =
+            Arc::new(Shared { clock, children, spawner, watch, overdue, codes, allow_weak_isolation: true });
         let probe = Spec {
             shared: Arc::clone(&shared),
             name: "probe".to_owned(),
-            plugin: SealedPlugin::none().map_err(failed)?,
+            module: SealedFile::of("conductor-plugin", &[]).map_err(failed)?,
             digest: Digest::from_bytes(&[]),
-            bytes: 0,
             flavour: Flavour::Command,
-            allowances: Mutex::default(),
+            code: Mutex::default(),
         };
-        let probed = probe.lock(&Surroundings::bare(Limits::default()), &Switch::default())?.wall;
+        let probed =
+            probe.lock(&probe.module, &Surroundings::bare(Limits::default()), &Switch::default())?.wall;
         drop(probe);
         let Some(shared) = Arc::into_inner(shared) else {
             return Err(WorkerFault::NotStarted { cause: "the probe is still in use".to_owned() });
         };
-        let shared = Arc::new(Shared { cache: kept, allow_weak_isolation, ..shared });
+        let shared = Arc::new(Shared { allow_weak_isolation, ..shared });
         Ok(Self { shared, probed })
     }
 
@@ -120,7 +103,7 @@ impl Workers {
 
 impl Runtime for Workers {
     fn check(&self, plugin: VerifiedPlugin) -> Result<CheckedPlugin, CompileError> {
-        let checked = match &self.shared.cache {
+        let checked = match self.shared.codes.cache() {
             Some(cache) => CheckedPlugin::check_once(plugin, cache),
             None => CheckedPlugin::check(plugin),
         };
@@ -131,17 +114,16 @@ impl Runtime for Workers {
         check_stack(limits.max_stack_bytes).map_err(|source| LoadError::Engine { source })?;
         let flavour = plugin.flavour().ok_or(LoadError::NotAPlugin)?;
         let verified = plugin.plugin();
-        let sealed = SealedPlugin::new(verified).map_err(|error| LoadError::Worker {
-            fault: WorkerFault::NotStarted { cause: error.to_string() },
+        let module = SealedFile::of("conductor-plugin", verified.bytes()).map_err(|error| {
+            LoadError::Worker { fault: WorkerFault::NotStarted { cause: error.to_string() } }
         })?;
         let spec = Arc::new(Spec {
             shared: Arc::clone(&self.shared),
             name: verified.name().to_string(),
-            plugin: sealed,
+            module,
             digest: verified.digest(),
-            bytes: verified.bytes().len() as u64,
             flavour,
-            allowances: Mutex::default(),
+            code: Mutex::default(),
         });
         Ok(Box::new(Ready { plugin, spec }))
     }
@@ -240,10 +222,18 @@ fn over(fault: WorkerFault) -> Outcome {
 }
 
 impl Supervised {
+    /// Whether the plugin's directory holds no more than it may.
+    fn has_room(&self) -> bool {
+        let own = self.surroundings.quota.zip(self.surroundings.directories.first());
+        own.is_none_or(|(quota, own)| Allowance::new(own.host.clone(), quota).has_room())
+    }
+
     /// The worker that waits for calls; a new one where there is none or it ended while nobody called it.
     fn worker_for_call(&mut self) -> Result<Worker, Outcome> {
         if let Some(mut worker) = self.worker.take() {
             match worker.check_idle() {
+                // What a worker may do with a directory that was full does not change any more.
+                Ok(()) if worker.is_full && self.has_room() => {}
                 Ok(()) => return Ok(worker),
                 Err(fault) => {
                     self.between_calls = Some(fault.clone());
@@ -276,11 +266,11 @@ impl Supervised {
 struct Spec {
     shared: Arc<Shared>,
     name: String,
-    plugin: SealedPlugin,
+    module: SealedFile,
     digest: Digest,
-    bytes: u64,
     flavour: Flavour,
-    allowances: Mutex<Vec<Allowance>>,
+    /// Kept for as long as the plugin is, and shared with those that have the same bytes.
+    code: Mutex<Option<Arc<SealedFile>>>,
 }
 
 impl Spec {
@@ -291,25 +281,34 @@ impl Spec {
         session: &Session,
         switch: &Switch,
     ) -> Result<(Worker, Metadata), LoadError> {
+        match self.start_with_code(surroundings, session, switch) {
+            // Code from a file that a worker cannot use, or that a compiler made which was taken over, is made anew, once.
+            Err(LoadError::Compile { source: CompileError::NotLoaded { .. } }) => {
+                self.forget_code(&surroundings.limits);
+                self.start_with_code(surroundings, session, switch)
+            }
+            started => started,
+        }
+    }
+
+    fn start_with_code(
+        &self,
+        surroundings: &Surroundings,
+        session: &Session,
+        switch: &Switch,
+    ) -> Result<(Worker, Metadata), LoadError> {
         let faulty = |fault| LoadError::Worker { fault };
-        let mut worker = self.lock(surroundings, switch).map_err(faulty)?;
+        let limits = &surroundings.limits;
+        let code = self.code(limits, switch)?;
+        let mut worker = self.lock(&code, surroundings, switch).map_err(faulty)?;
         let handle = Arc::clone(&worker.handle);
         if !worker.wall.stands() && !self.shared.allow_weak_isolation {
             return Err(LoadError::WeakIsolation { wall: worker.wall });
         }
-        let limits = &surroundings.limits;
-        self.await_code(&mut worker, limits)?;
-        handle.give_back_turn();
-        worker.limit_running(limits).map_err(|error| {
-            faulty(if handle.is_over() {
-                handle.why_over()
-            } else {
-                WorkerFault::NotStarted { cause: format!("its limits cannot be set: {error}") }
-            })
-        })?;
         let end = end_of_call(limits, self.shared.clock.now());
         let deadline = end + START_GRACE;
         let _waiting = handle.due().wait_until(deadline);
+        await_loaded(&mut worker, deadline)?;
         worker.send(&ToWorker::Start, &[]).map_err(faulty)?;
         let expected = "start of the plugin";
         loop {
@@ -333,66 +332,49 @@ impl Spec {
         }
     }
 
-    /// What may be in a directory that the plugin's workers write to. It is worked out once: what made one worker be ended is
-    /// not allowed to the next.
-    fn allowance(&self, directory: &Path, quota: DataQuota) -> Allowance {
-        let mut known = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.iter().find(|known| known.is_for(directory)) {
-            return known.clone();
-        }
-        let allowance = Allowance::new(directory.to_owned(), quota);
-        known.push(allowance.clone());
-        allowance
-    }
-
     /// Starts a worker up to the point where it is locked. Whoever has the switch reaches it from its first moment on.
-    fn lock(&self, surroundings: &Surroundings, switch: &Switch) -> Result<Worker, WorkerFault> {
+    fn lock(
+        &self,
+        code: &SealedFile,
+        surroundings: &Surroundings,
+        switch: &Switch,
+    ) -> Result<Worker, WorkerFault> {
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
         let limits = &surroundings.limits;
-        let cache = match &self.shared.cache {
-            Some(cache) => Some(cache.in_worker(&self.digest).map_err(failed)?),
-            None => None,
-        };
-        let own =
-            surroundings.quota.zip(surroundings.directories.first()).map(|(quota, own)| (&own.host, quota));
-        let code = DataQuota { bytes: MAX_CODE_BYTES, files: MAX_CODE_FILES };
-        let cached = cache.as_ref().map(|cache| (&cache.directory, code));
-        let written =
-            own.into_iter().chain(cached).map(|(path, quota)| self.allowance(path, quota)).collect();
         let writable = surroundings.directories.iter().filter(|access| access.writable);
         let writes_to: Vec<PathBuf> = writable.map(|access| access.host.clone()).collect();
         // Nothing else is started in a directory that one which was ended could still write to.
         let seen = surroundings.directories.iter().map(|access| access.host.as_path());
         self.shared.children.await_end_in(&seen.collect::<Vec<_>>())?;
-        let turn = self.shared.compiling.take(|| switch.is_off()).ok_or(WorkerFault::TakenAway)?;
-        let plugin = self.plugin.file().map_err(failed)?;
-        let wanted = Wanted { name: self.name.clone(), plugin, writes_to };
+        let own = surroundings.quota.zip(surroundings.directories.first());
+        let own = own.map(|(quota, own)| Allowance::new(own.host.clone(), quota));
+        let is_full = own.as_ref().is_some_and(|own| !own.has_room());
+        // Nothing more can be written to a directory that is full.
+        let written = own.filter(|_| !is_full).into_iter().collect();
+        let file = code.descriptor().map_err(failed)?;
+        let wanted = Wanted { name: self.name.clone(), file, output: None, writes_to };
         let Started { child, from, to } = self.shared.spawner.spawn(wanted).map_err(failed)?;
         let from = Arc::new(from);
         let handle = Handle::new(Arc::clone(&child), Arc::clone(&from), &self.shared.overdue, written);
         let handle = Arc::new(handle);
-        handle.takes(turn);
         self.shared.watch.add(&handle);
         self.shared.overdue.add(&handle);
         let (known, remains) = (Arc::downgrade(&handle), Arc::downgrade(&child));
         switch.is_now(known as Weak<dyn Endable>, remains as Weak<dyn Mortal>);
         let channel = Channel::to_child(from, to, frame::max_frame_bytes(limits), child).map_err(failed)?;
         let clock = Arc::clone(&self.shared.clock);
-        let mut worker = Worker { handle: Arc::clone(&handle), channel, wall: ProcessWall::default(), clock };
+        let wall = ProcessWall::default();
+        let mut worker = Worker { handle: Arc::clone(&handle), channel, wall, is_full, clock };
         let order = Order {
-            digest: *self.digest.as_bytes(),
-            bytes: self.bytes,
             flavour: self.flavour,
             surroundings: surroundings.clone(),
-            cache,
-            max_compile_seconds: limits.max_compile_time.as_secs().max(1),
-            max_compile_bytes: limits.max_compile_bytes,
+            is_full,
+            code_bytes: code.bytes(),
             allow_weak_isolation: self.shared.allow_weak_isolation,
         };
         let deadline = self.shared.clock.now() + MAX_LOCK_TIME;
         let _waiting = handle.due().wait_until(deadline);
         worker.send(&ToWorker::Order(Box::new(order)), &[])?;
-        worker.channel.forget_sent();
         let no_calls = |_, _: &[u8]| unanswered();
         match worker.receive("word of its lock", deadline, no_calls)? {
             Received::Frame(FromWorker::Locked(wall), _) => worker.wall = wall,
@@ -402,41 +384,17 @@ impl Spec {
         }
         Ok(worker)
     }
+}
 
-    /// Waits until the plugin is compiled.
-    fn await_code(&self, worker: &mut Worker, limits: &Limits) -> Result<(), LoadError> {
-        let faulty = |fault| LoadError::Worker { fault };
-        let seconds = limits.max_compile_time.as_secs().max(1);
-        let patience = Duration::from_secs(seconds).saturating_mul(COMPILE_PATIENCE) + START_GRACE;
-        let deadline = self.shared.clock.now() + patience;
-        let expected = "word of its compilation";
-        let handle = Arc::clone(&worker.handle);
-        let _waiting = handle.due().wait_until(deadline);
-        match worker.receive(expected, deadline, |_, _| unanswered()) {
-            Ok(Received::Frame(FromWorker::Compiled { cached }, _)) => {
-                tracing::debug!(plugin = self.name, cached, "compiled");
-                Ok(())
-            }
-            Ok(Received::Frame(FromWorker::NotCompiled(fault), _)) => {
-                Err(LoadError::Compile { source: fault.error() })
-            }
-            Ok(Received::Frame(_, _) | Received::Answered) => Err(faulty(worker.ended_for_garbage(expected))),
-            Err(fault) => {
-                let signal = worker.handle.how().and_then(|how| match how {
-                    End::Known(status) => status.signal(),
-                    End::Unknown => None,
-                });
-                let source = match signal {
-                    Some(libc::SIGXCPU) => CompileError::TooSlow { seconds },
-                    // How a program of Rust ends that gets no memory.
-                    Some(libc::SIGABRT) => CompileError::TooMuchMemory { max: limits.max_compile_bytes },
-                    Some(_) | None if fault == WorkerFault::Hung => {
-                        CompileError::Late { seconds: patience.as_secs() }
-                    }
-                    Some(_) | None => return Err(faulty(fault)),
-                };
-                Err(LoadError::Compile { source })
-            }
+/// Waits until the worker has mapped its code.
+fn await_loaded(worker: &mut Worker, deadline: Instant) -> Result<(), LoadError> {
+    let faulty = |fault| LoadError::Worker { fault };
+    let expected = "word of its code";
+    match worker.receive(expected, deadline, |_, _| unanswered()).map_err(faulty)? {
+        Received::Frame(FromWorker::Loaded, _) => Ok(()),
+        Received::Frame(FromWorker::NotLoaded(fault), _) => {
+            Err(LoadError::Compile { source: fault.not_loaded() })
         }
+        Received::Frame(_, _) | Received::Answered => Err(faulty(worker.ended_for_garbage(expected))),
     }
 }

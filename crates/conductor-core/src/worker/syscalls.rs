@@ -1,9 +1,10 @@
-//! The filters of system calls: what a worker may ask the kernel for, and later no more.
+//! The filters of system calls: what a worker may ask the kernel for at each stage, and nothing else.
 //!
 //! What is not listed fails with `EPERM`, in every thread. Sockets, processes, tracing, devices, mounts, keys and the
-//! limits of the process itself are not listed.
+//! limits of the process itself are not listed, nor is a second way to do what another call does.
 
 use std::collections::BTreeMap;
+use std::os::fd::RawFd;
 
 use libc::c_long;
 use seccompiler::{
@@ -11,78 +12,106 @@ use seccompiler::{
     TargetArch,
 };
 
-/// System calls that are allowed whatever their arguments.
-const ALLOWED: &[c_long] = &[
-    // The channel, and files that are open or opened below the data directory, where landlock has the say.
-    libc::SYS_read,
-    libc::SYS_readv,
-    libc::SYS_write,
-    libc::SYS_writev,
-    libc::SYS_pread64,
-    libc::SYS_preadv,
-    libc::SYS_preadv2,
-    libc::SYS_pwrite64,
-    libc::SYS_pwritev,
-    libc::SYS_pwritev2,
-    libc::SYS_recvfrom,
-    libc::SYS_ppoll,
-    libc::SYS_close,
-    libc::SYS_dup,
-    libc::SYS_dup3,
-    libc::SYS_lseek,
-    libc::SYS_openat,
-    libc::SYS_openat2,
-    libc::SYS_fstat,
-    libc::SYS_newfstatat,
-    libc::SYS_statx,
-    libc::SYS_fstatfs,
-    libc::SYS_getdents64,
-    libc::SYS_readlinkat,
-    libc::SYS_mkdirat,
-    libc::SYS_unlinkat,
-    libc::SYS_renameat,
-    libc::SYS_renameat2,
-    libc::SYS_linkat,
-    libc::SYS_symlinkat,
-    libc::SYS_ftruncate,
-    libc::SYS_fadvise64,
-    libc::SYS_fsync,
-    libc::SYS_fdatasync,
-    libc::SYS_getcwd,
-    // Memory; executable memory has rules of its own.
-    libc::SYS_brk,
-    libc::SYS_munmap,
-    libc::SYS_madvise,
-    libc::SYS_membarrier,
-    // Threads that exist, time, randomness, the signals of the process itself.
-    libc::SYS_futex,
-    libc::SYS_set_robust_list,
-    libc::SYS_rseq,
-    libc::SYS_sched_yield,
-    libc::SYS_sched_getaffinity,
-    libc::SYS_gettid,
-    libc::SYS_getpid,
-    libc::SYS_clock_gettime,
-    libc::SYS_clock_getres,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_nanosleep,
-    libc::SYS_gettimeofday,
-    libc::SYS_restart_syscall,
-    libc::SYS_getrandom,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_sigaltstack,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-];
+/// What a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Compiles a module.
+    Compile,
+    /// Maps compiled code, which is in this descriptor, and then runs it.
+    Run {
+        /// The file that may be mapped.
+        code: RawFd,
+    },
+}
 
-/// As [`ALLOWED`], where the machine has them beside the newer ones.
-#[cfg(target_arch = "x86_64")]
-const ALLOWED_OLD: &[c_long] =
-    &[libc::SYS_poll, libc::SYS_stat, libc::SYS_lstat, libc::SYS_readlink, libc::SYS_dup2];
-#[cfg(not(target_arch = "x86_64"))]
-const ALLOWED_OLD: &[c_long] = &[];
+/// A system call that is allowed, and what for. `is_checked` says that there are rules about its arguments.
+struct Allowed {
+    call: c_long,
+    name: &'static str,
+    why: &'static str,
+    is_checked: bool,
+}
+
+macro_rules! allowed {
+    ($($name:ident $($checked:literal)? : $why:literal,)*) => {
+        &[$(Allowed {
+            call: libc::$name,
+            name: stringify!($name),
+            why: $why,
+            is_checked: allowed!(@ $($checked)?),
+        },)*]
+    };
+    (@) => { false };
+    (@ $checked:literal) => { true };
+}
+
+/// What each worker needs.
+const ALWAYS: &[Allowed] = allowed! {
+    SYS_brk: "memory of the program's own",
+    SYS_mmap "checked": "the same, and memories of plugins; see `mapping`",
+    SYS_munmap: "gives memory back",
+    SYS_mprotect "checked": "memory that was reserved becomes memory that is used; see `protection`",
+    SYS_madvise: "gives memory back",
+    SYS_futex: "locks",
+    SYS_sched_yield: "locks",
+    SYS_getrandom: "hash tables; random numbers of plugins",
+    SYS_write: "code, frames, files of plugins",
+    SYS_pread64: "the module, files of plugins",
+    SYS_close: "descriptors of its own",
+    SYS_fcntl "checked": "copies of descriptors, and what is known of them; see `descriptor`",
+    SYS_sigaltstack: "a thread that starts or ends",
+    SYS_rt_sigaction: "a worker that aborts",
+    SYS_rt_sigprocmask: "a worker that aborts; a trap that is left",
+    SYS_rt_sigreturn: "a trap, or a file that is full",
+    SYS_getpid: "a worker that aborts",
+    SYS_gettid: "a worker that aborts",
+    SYS_tgkill "checked": "a worker that aborts; itself only",
+    SYS_exit_group: "its end",
+    SYS_clock_gettime: "time, where the kernel's own page does not tell it",
+};
+
+/// What a worker that compiles needs beside that.
+const COMPILING: &[Allowed] = allowed! {
+    SYS_ftruncate: "says why there is no code, in place of half of it",
+    SYS_lseek: "the same",
+};
+
+/// What a worker that runs a plugin needs beside that.
+const RUNNING: &[Allowed] = allowed! {
+    SYS_read: "frames",
+    SYS_exit: "the end of a thread",
+    SYS_set_robust_list: "a thread that is just starting",
+    SYS_rseq: "a thread that is just starting",
+    SYS_clock_nanosleep: "plugins that sleep; the engine's ticker",
+    SYS_restart_syscall: "a sleep that was interrupted",
+    // Files below the data directory, where landlock has the say.
+    SYS_pwrite64: "fd_write, fd_pwrite",
+    SYS_pwritev2: "fd_write to the end of a file",
+    SYS_openat: "path_open; the data directory; a walk through it",
+    SYS_openat2: "path_open",
+    SYS_fstat: "the size of a file; a walk through the data directory",
+    SYS_newfstatat: "path_filestat_get; a walk through the data directory",
+    SYS_statx: "fd_filestat_get",
+    SYS_getdents64: "fd_readdir; a walk through the data directory",
+    SYS_readlinkat: "path_readlink; links on the way to a file",
+    SYS_mkdirat: "path_create_directory",
+    SYS_unlinkat: "path_unlink_file, path_remove_directory",
+    SYS_renameat: "path_rename",
+    SYS_renameat2: "path_rename",
+    SYS_linkat: "path_link",
+    SYS_symlinkat: "path_symlink",
+    SYS_ftruncate: "fd_filestat_set_size",
+    SYS_fadvise64: "fd_advise",
+    SYS_fsync: "fd_sync",
+    SYS_fdatasync: "fd_datasync",
+    SYS_utimensat "checked": "fd_filestat_set_times; by descriptor, as landlock has no say over the times of files",
+};
+
+/// What it needs once: to let no memory become executable any more.
+const FORBIDDING: &[Allowed] = allowed! {
+    SYS_seccomp: "the second filter",
+    SYS_prctl "checked": "the second filter",
+};
 
 /// What may be asked of an open descriptor: its flags, a copy of it, and which seals it has. Not who is sent a signal when
 /// something arrives, which the kernel would send in the worker's name to any process of the same user; nor locks and leases.
@@ -101,26 +130,49 @@ const DESCRIPTOR_COMMANDS: &[i32] = &[
 /// be, and there are no files in memory.
 const UNCOUNTED: i32 = libc::MAP_SHARED | libc::MAP_GROWSDOWN | libc::MAP_HUGETLB;
 
-/// Lets all threads of the process make no other system calls than a plugin's compilation and calls need.
-pub(super) fn restrict() -> Result<(), seccompiler::Error> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        ALLOWED.iter().chain(ALLOWED_OLD).map(|call| (*call, Vec::new())).collect();
-    // Memory becomes executable in one way only: by changing the protection of what was written; never a file.
-    let not_executable = word(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?;
-    let counted = word(3, SeccompCmpOp::MaskedEq(UNCOUNTED as u64), 0)?;
-    rules.insert(libc::SYS_mmap, vec![SeccompRule::new(vec![not_executable, counted])?]);
-    rules.insert(libc::SYS_mprotect, Vec::new());
-    let commands = DESCRIPTOR_COMMANDS.iter().map(|command| rule(1, SeccompCmpOp::Eq, *command as u64));
-    rules.insert(libc::SYS_fcntl, commands.collect::<Result<_, _>>()?);
-    // The channel is connected, and nothing is sent anywhere else.
-    rules.insert(libc::SYS_sendto, vec![null(4)?]);
-    // Landlock has no say over the times of files, so they are set by descriptor, never by path.
-    rules.insert(libc::SYS_utimensat, vec![null(1)?]);
-    // A process may end itself by a signal, which is how it aborts.
-    rules.insert(libc::SYS_tgkill, vec![rule(0, SeccompCmpOp::Eq, u64::from(std::process::id()))?]);
-    // To install the second filter.
-    rules.insert(libc::SYS_seccomp, Vec::new());
-    rules.insert(libc::SYS_prctl, vec![rule(0, SeccompCmpOp::Eq, libc::PR_SET_NO_NEW_PRIVS as u64)?]);
+/// The descriptor of a mapping that is of no file.
+const NO_FILE: RawFd = -1;
+
+/// A stage of a worker's life and the system calls that it may make then, for people and scripts.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct StageCalls {
+    /// What the worker does.
+    pub stage: String,
+    /// System calls by name, and what for.
+    pub calls: BTreeMap<String, String>,
+}
+
+/// What workers may ask the kernel for, stage by stage.
+#[must_use]
+pub fn stages() -> Vec<StageCalls> {
+    let stage = |stage: &str, lists: &[&[Allowed]]| {
+        let called =
+            |allowed: &Allowed| (allowed.name.trim_start_matches("SYS_").to_owned(), allowed.why.to_owned());
+        let calls = lists.iter().flat_map(|list| list.iter()).map(called).collect();
+        StageCalls { stage: stage.to_owned(), calls }
+    };
+    vec![
+        stage("compile", &[ALWAYS, COMPILING]),
+        stage("load", &[ALWAYS, RUNNING, FORBIDDING]),
+        stage("run", &[ALWAYS, RUNNING]),
+    ]
+}
+
+/// Lets all threads of the process make no other system calls than the stage needs.
+pub(super) fn confine(stage: Stage) -> Result<(), seccompiler::Error> {
+    let lists: &[&[Allowed]] = match stage {
+        Stage::Compile => &[ALWAYS, COMPILING],
+        Stage::Run { .. } => &[ALWAYS, RUNNING, FORBIDDING],
+    };
+    let mut rules = BTreeMap::new();
+    for allowed in lists.iter().flat_map(|list| list.iter()) {
+        let conditions = if allowed.is_checked { conditions(allowed.call, stage)? } else { Vec::new() };
+        rules.insert(allowed.call, conditions);
+    }
+    if let Stage::Run { code } = stage {
+        // The number of the one file that may be mapped stays that file's.
+        rules.insert(libc::SYS_close, vec![rule(0, SeccompCmpOp::Ne, code as u64)?]);
+    }
     apply(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
 }
 
@@ -128,13 +180,53 @@ pub(super) fn restrict() -> Result<(), seccompiler::Error> {
 pub(super) fn forbid_new_code() -> Result<(), seccompiler::Error> {
     let exec = libc::PROT_EXEC as u64;
     let executable = || rule(2, SeccompCmpOp::MaskedEq(exec), exec);
-    let rules = BTreeMap::from([
-        (libc::SYS_mmap, vec![executable()?]),
-        (libc::SYS_mprotect, vec![executable()?]),
-        (libc::SYS_seccomp, Vec::new()),
-        (libc::SYS_prctl, Vec::new()),
-    ]);
+    let mut rules =
+        BTreeMap::from([(libc::SYS_mmap, vec![executable()?]), (libc::SYS_mprotect, vec![executable()?])]);
+    for allowed in FORBIDDING {
+        rules.insert(allowed.call, Vec::new());
+    }
     apply(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))
+}
+
+/// The rules about a call's arguments, of which one has to hold.
+fn conditions(call: c_long, stage: Stage) -> Result<Vec<SeccompRule>, seccompiler::Error> {
+    match call {
+        libc::SYS_mmap => mapping(stage),
+        libc::SYS_mprotect => protection(stage),
+        libc::SYS_fcntl => {
+            DESCRIPTOR_COMMANDS.iter().map(|command| rule(1, SeccompCmpOp::Eq, *command as u64)).collect()
+        }
+        libc::SYS_tgkill => Ok(vec![rule(0, SeccompCmpOp::Eq, u64::from(std::process::id()))?]),
+        libc::SYS_prctl => Ok(vec![rule(0, SeccompCmpOp::Eq, libc::PR_SET_NO_NEW_PRIVS as u64)?]),
+        libc::SYS_utimensat => Ok(vec![null(1)?]),
+        // Nothing else is checked; a rule that cannot hold refuses.
+        _ => Ok(vec![SeccompRule::new(vec![word(0, SeccompCmpOp::Eq, 0)?, word(0, SeccompCmpOp::Eq, 1)?])?]),
+    }
+}
+
+/// Memory is never mapped executable, and is of no file but the code: what a worker that was taken over has mapped would keep
+/// its space on the disk, past every limit of open files.
+fn mapping(stage: Stage) -> Result<Vec<SeccompRule>, seccompiler::Error> {
+    let of = |file: RawFd| -> Result<SeccompRule, seccompiler::Error> {
+        Ok(SeccompRule::new(vec![
+            word(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?,
+            word(3, SeccompCmpOp::MaskedEq(UNCOUNTED as u64), 0)?,
+            word(4, SeccompCmpOp::Eq, u64::from(file.cast_unsigned()))?,
+        ])?)
+    };
+    match stage {
+        Stage::Compile => Ok(vec![of(NO_FILE)?]),
+        Stage::Run { code } => Ok(vec![of(NO_FILE)?, of(code)?]),
+    }
+}
+
+/// Memory becomes executable in one way only: by changing the protection of what was mapped, until [`forbid_new_code`]. What a
+/// worker compiles never becomes executable there.
+fn protection(stage: Stage) -> Result<Vec<SeccompRule>, seccompiler::Error> {
+    match stage {
+        Stage::Compile => Ok(vec![rule(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?]),
+        Stage::Run { .. } => Ok(Vec::new()),
+    }
 }
 
 /// Compares the lower half of an argument, which is all that the kernel takes of it.

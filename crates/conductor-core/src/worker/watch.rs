@@ -2,7 +2,7 @@
 //! files outgrow their quota, that it sleeps in a turn that others wait for.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
@@ -44,34 +44,37 @@ const TIME_BESIDE_A_CALL: Duration = Duration::from_micros(20);
 /// Looks in a row at which a worker slept that could have compiled, after which its turn is somebody else's.
 const MAX_SLEEPING_LOOKS: u32 = 2;
 
-/// What may be in a directory that workers of one plugin write to, as far as it is looked at from outside.
+/// Measurements that must agree before a worker is ended: one sees a file twice that is replaced meanwhile, or a directory
+/// that is moved.
+const MEASUREMENTS: u32 = 3;
+
+/// What may be in a directory that a worker writes to, as far as it is looked at from outside.
 #[derive(Clone)]
 pub(super) struct Allowance {
     directory: PathBuf,
     quota: DataQuota,
-    bytes: u64,
-    files: u64,
 }
 
 impl Allowance {
-    /// Twice the quota: what a worker itself counts is exact, and this stops only one that no longer does. What the directory
-    /// holds now is not held against the plugin, even where its quota was lowered since.
-    pub(super) fn new(directory: PathBuf, quota: DataQuota) -> Self {
-        let held = measure(&directory, quota.files);
-        // What cannot be measured is not known to have been there.
-        let held = if held.bytes < u64::MAX { (held.bytes, held.files) } else { (0, 0) };
-        let bytes = quota.bytes.saturating_mul(2).max(held.0);
-        let files = u64::from(quota.files).saturating_mul(2).max(held.1);
-        Self { directory, quota, bytes, files }
+    pub(super) const fn new(directory: PathBuf, quota: DataQuota) -> Self {
+        Self { directory, quota }
     }
 
-    pub(super) fn is_for(&self, directory: &Path) -> bool {
-        self.directory == directory
-    }
-
-    fn is_kept(&self) -> bool {
+    /// Whether the directory holds no more than its quota.
+    pub(super) fn has_room(&self) -> bool {
         let used = measure(&self.directory, self.quota.files);
-        used.bytes <= self.bytes && used.files <= self.files
+        used.bytes <= self.quota.bytes && used.files <= u64::from(self.quota.files)
+    }
+
+    /// Whether the directory holds no more than twice its quota: what a worker itself counts is exact, and this stops only one
+    /// that no longer does.
+    fn is_kept(&self) -> bool {
+        let (bytes, files) = (self.quota.bytes.saturating_mul(2), u64::from(self.quota.files) * 2);
+        let is_kept = || {
+            let used = measure(&self.directory, self.quota.files);
+            used.bytes <= bytes && used.files <= files
+        };
+        (0..MEASUREMENTS).any(|_| is_kept())
     }
 }
 

@@ -124,6 +124,18 @@ pub(crate) fn wide_types(count: u32) -> Vec<u8> {
     module.finish()
 }
 
+/// A module with so many bytes of data more, which make it one that may take longer to compile.
+pub(crate) fn padded(mut module: Vec<u8>, bytes: usize) -> Vec<u8> {
+    const DATA_SECTION: u8 = 11;
+    /// One segment, which is used by nobody.
+    const PASSIVE: [u8; 2] = [1, 1];
+    let mut content = PASSIVE.to_vec();
+    vec![0u8; bytes].as_slice().encode(&mut content);
+    module.push(DATA_SECTION);
+    content.as_slice().encode(&mut module);
+    module
+}
+
 /// Adds a local to the one before it.
 fn add(body: &mut Vec<u8>, local: u32, locals: u32) {
     encode(body, &[I::LocalGet(local), I::LocalGet((local + 1) % locals), I::I32Add, I::LocalSet(local)]);

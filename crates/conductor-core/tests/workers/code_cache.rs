@@ -6,6 +6,7 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use conductor_core::worker::WorkerProgram;
 use conductor_core::{CodeCache, Devices, Host, Outcome, PluginOptions, WasmConfig};
@@ -51,20 +52,30 @@ impl Place {
         hosts::with_cache(WasmConfig::default(), WorkerProgram::this(["worker"]), Some(cache))
     }
 
-    /// The directory of one plugin's code.
-    fn shelf(&self, plugin: &Numbered) -> PathBuf {
-        self.cache().join(Digest::from_bytes(&plugin.wasm()).to_string())
+    /// The one file of a plugin's code for workers.
+    fn file(&self, plugin: &Numbered) -> PathBuf {
+        self.file_as(plugin, "code")
     }
 
-    /// The one file of a plugin's code.
-    fn file(&self, plugin: &Numbered) -> PathBuf {
-        let entries: Vec<_> = fs::read_dir(self.shelf(plugin))
-            .expect("the plugin has a directory")
-            .map(|entry| entry.expect("readable").path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "code"))
-            .collect();
+    /// The one file of a plugin's code with this extension.
+    fn file_as(&self, plugin: &Numbered, extension: &str) -> PathBuf {
+        let digest = Digest::from_bytes(&plugin.wasm()).to_string();
+        let mut entries = self.files();
+        entries.retain(|path| {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            name.starts_with(&digest)
+                && path.extension().is_some_and(|found| found == extension)
+                && !name.contains("0123456789abcdef")
+        });
         assert_eq!(entries.len(), 1, "{entries:?}");
         entries.into_iter().next().expect("one")
+    }
+
+    /// Everything in the cache but the shapes of modules.
+    fn files(&self) -> Vec<PathBuf> {
+        let entries =
+            fs::read_dir(self.cache()).expect("readable").map(|entry| entry.expect("readable").path());
+        entries.filter(|path| !path.ends_with("shapes")).collect()
     }
 }
 
@@ -87,10 +98,10 @@ impl Numbered {
     }
 }
 
-/// What tells a file from one that replaced it: its inode, whose number may be used again, and when that changed last.
-fn identity(path: &Path) -> (u64, i64, i64) {
+/// What tells a file from one that replaced it: its inode, whose number may be used again, and when it was made.
+fn identity(path: &Path) -> (u64, SystemTime) {
     let found = fs::symlink_metadata(path).expect("there");
-    (found.ino(), found.ctime(), found.ctime_nsec())
+    (found.ino(), found.created().expect("the file system knows when a file was made"))
 }
 
 /// A sound file is what later starts run, in the same host and in another one, and nobody else can read it.
@@ -105,10 +116,7 @@ pub(crate) fn sound_code_is_used_again() {
         assert_eq!((identity(&file), read(&file)), (first, written.clone()));
     }
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o7777;
-    assert_eq!(
-        (mode(&place.cache()), mode(&place.shelf(&plugin)), mode(&file), mode(&place.secret())),
-        (0o700, 0o700, 0o600, 0o600)
-    );
+    assert_eq!((mode(&place.cache()), mode(&file), mode(&place.secret())), (0o700, 0o600, 0o600));
 }
 
 /// What runs on a hit is the code in the file and not a compilation: another plugin's code, authenticated under this
@@ -136,27 +144,53 @@ pub(crate) fn a_host_does_not_believe_what_workers_write() {
         Host::with_code_cache(WasmConfig::default(), Devices::default(), cache).expect("host")
     };
     plugin.runs_on(&in_process());
-    let digest = Digest::from_bytes(&plugin.wasm());
-    let shelf = place.cache().join(format!("{digest}-in-process"));
-    let file = fs::read_dir(&shelf).expect("shelf").next().expect("a file").expect("entry").path();
+    let file = place.file_as(&plugin, "own-code");
     let written = (identity(&file), read(&file));
     plugin.runs_on(&in_process());
     assert_eq!((identity(&file), read(&file)), written, "it is used again");
 
-    // What a worker that was taken over could leave: another plugin's code under the key of its own.
-    other.runs_on(&in_process());
-    let others = place.cache().join(format!("{}-in-process", Digest::from_bytes(&other.wasm())));
-    let others = fs::read_dir(&others).expect("shelf").next().expect("a file").expect("entry").path();
-    let foreign = read(&others).split_off(HEADER_BYTES);
-    let forged = authenticated(&place, &plugin, &file, &foreign);
-    fs::write(&file, &forged).expect("written");
-    plugin.runs_on(&in_process());
-    assert_ne!(read(&file), forged, "it is compiled again and replaced");
+    // The same plugin's code as a worker made it, and another plugin's under the tag that it would have for workers.
+    let host = place.host();
+    plugin.runs_on(&host);
+    other.runs_on(&host);
+    let of_worker = read(&place.file(&plugin));
+    let foreign = read(&place.file(&other)).split_off(HEADER_BYTES);
+    for planted in [of_worker, authenticated(&place, &plugin, &place.file(&plugin), &foreign)] {
+        fs::write(&file, &planted).expect("written");
+        plugin.runs_on(&in_process());
+        assert_ne!(read(&file), planted, "it is compiled again and replaced");
+    }
 }
 
-/// A file as a worker of this plugin would write it.
+/// What was not used for the longest time goes when there is more than may be kept.
+pub(crate) fn what_was_not_used_for_longest_goes() {
+    let place = Place::new();
+    let [first, second, third] = [Numbered(11), Numbered(22), Numbered(33)];
+    first.runs_on(&place.host());
+    let each = fs::metadata(place.file(&first)).expect("there").len();
+    let host = || {
+        let cache =
+            CodeCache::open(&place.cache(), &place.secret()).expect("cache").at_most(2 * each + each / 2);
+        hosts::with_cache(WasmConfig::default(), WorkerProgram::this(["worker"]), Some(cache))
+    };
+    // Far enough apart for any file system's clock.
+    let pause = || std::thread::sleep(std::time::Duration::from_millis(50));
+    pause();
+    second.runs_on(&host());
+    pause();
+    first.runs_on(&host());
+    pause();
+    third.runs_on(&host());
+    assert_eq!(place.files().len(), 2, "{:?}", place.files());
+    let kept = (identity(&place.file(&first)), identity(&place.file(&third)));
+    second.runs_on(&host());
+    assert_eq!(identity(&place.file(&third)), kept.1);
+    assert_eq!(place.files().len(), 2, "{:?}", place.files());
+}
+
+/// A file of this plugin's code for workers, as only who has the secret can write it.
 fn authenticated(place: &Place, plugin: &Numbered, file: &Path, code: &[u8]) -> Vec<u8> {
-    const CONTEXT: &[u8] = b"conductor code cache v2\0";
+    const CONTEXT: &[u8] = b"conductor code cache v3\0";
     let mac = |key: &[u8], parts: &[&[u8]]| {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length");
         parts.iter().for_each(|part| mac.update(part));
@@ -164,10 +198,9 @@ fn authenticated(place: &Place, plugin: &Numbered, file: &Path, code: &[u8]) -> 
     };
     let digest = Digest::from_bytes(&plugin.wasm());
     let secret = read(&place.secret());
-    let key = mac(&secret, &[CONTEXT, b"worker\0", digest.as_bytes()]);
     let name = file.file_name().expect("a name").as_encoded_bytes();
-    let tag = mac(&key, &[CONTEXT, digest.as_bytes(), name, b"\0", code]);
-    [b"CNDCODE2", &tag[..], code].concat()
+    let tag = mac(&secret, &[CONTEXT, digest.as_bytes(), name, b"\0", code]);
+    [b"CNDCODE3", &tag[..], code].concat()
 }
 
 /// Something put in place of a sound file.
@@ -230,10 +263,10 @@ pub(crate) fn anything_else_is_ignored_and_replaced() {
         }),
         ("a sound file of another engine", |_, file, sound| {
             fs::remove_file(file).expect("removed");
-            write(&file.with_file_name("0123456789abcdef.code"), &sound);
+            write(&other_engine(file), &sound);
         }),
         ("a sound file of another engine under this one's name", |place, file, sound| {
-            let older = file.with_file_name("0123456789abcdef.code");
+            let older = other_engine(file);
             let code = &sound[HEADER_BYTES..];
             write(file, &authenticated(place, &Numbered(11), &older, code));
         }),
@@ -261,12 +294,13 @@ fn survives(damage: Damage) {
     let rebuilt = identity(&file);
     assert_ne!(Some(rebuilt), damaged, "the file was taken for a sound one");
     assert!(fs::symlink_metadata(&file).expect("there").is_file(), "something else is in the file's place");
-    assert!(!file.with_file_name("new").exists());
+    let is_temporary = |path: &PathBuf| path.to_string_lossy().contains(".code.");
+    assert!(!place.files().iter().any(is_temporary), "{:?}", place.files());
     plugin.runs_on(&host);
     assert_eq!(identity(&file), rebuilt, "the file is not a sound one again");
 }
 
-/// A directory in the file's place, which a worker may not remove, costs time and nothing else.
+/// A directory in the file's place costs time and nothing else.
 pub(crate) fn a_directory_is_ignored() {
     let (place, plugin) = (Place::new(), Numbered(11));
     let host = place.host();
@@ -285,11 +319,18 @@ pub(crate) fn a_directory_is_ignored() {
     assert_eq!(identity(&file), rebuilt);
 }
 
-/// A sound file that another plugin's worker wrote in the same cache.
+/// A sound file of another plugin in the same cache.
 fn of_another(place: &Place) -> Vec<u8> {
     let other = Numbered(22);
     other.runs_on(&place.host());
     read(&place.file(&other))
+}
+
+/// The name of the same plugin's code for another engine.
+fn other_engine(file: &Path) -> PathBuf {
+    let name = file.file_name().expect("a name").to_str().expect("text");
+    let digest = name.split('-').next().expect("a digest");
+    file.with_file_name(format!("{digest}-0123456789abcdef.code"))
 }
 
 fn flip(file: &Path, mut bytes: Vec<u8>, at: usize) {

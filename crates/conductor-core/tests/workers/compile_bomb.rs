@@ -44,7 +44,7 @@ enum StoppedBy {
     Memory,
 }
 
-const BOMBS: [Bomb; 15] = [
+const BOMBS: [Bomb; 16] = [
     Bomb {
         name: "million_blocks",
         make: || bombs::repeated_blocks(1_000_000),
@@ -91,6 +91,11 @@ const BOMBS: [Bomb; 15] = [
         stopped_by: StoppedBy::Memory,
     },
     Bomb { name: "tables_time", make: || bombs::nested_tables(20), stopped_by: StoppedBy::Time },
+    Bomb {
+        name: "padded_time",
+        make: || bombs::padded(bombs::conditionals(8), 12 * 1024 * 1024),
+        stopped_by: StoppedBy::Time,
+    },
     Bomb { name: "functions_memory", make: || bombs::small_functions(49_000), stopped_by: StoppedBy::Memory },
 ];
 

@@ -26,40 +26,69 @@ const ENDED_ABORT: &str = "worker process ended: signal: 6 (SIGABRT)";
 const ENDED_SEGV: &str = "worker process ended: signal: 11 (SIGSEGV)";
 const ENDED_EXIT: &str = "worker process ended: exit status: 0";
 const LATE: &str = "module was not compiled within 16 s";
-const TOO_MUCH: &str = "module takes more than 1073741824 bytes of memory to compile";
-const NO_CODE: &str = "worker process sent what is no valid word of its compilation and was ended";
+const TOO_MUCH: &str = "module takes more than 570425344 bytes of memory to compile";
+const NOT_MADE: &str = "worker process sent what is no valid word of its compilation and was ended";
+const NO_USE: &str = "compiled code of the module cannot be used";
+const HUNG: &str = "worker process did not answer in time and was ended";
+const NO_CODE: &str = "worker process sent what is no valid word of its code and was ended";
 const NO_START: &str = "worker process sent what is no valid start of the plugin and was ended";
 const NO_END: &str = "worker process sent what is no valid end of the call and was ended";
 const NO_SILENCE: &str = "worker process sent what is no valid silence between calls and was ended";
 const BUSY: &str = "worker process computed without being called and was ended";
 const OVER_QUOTA: &str = "worker process filled its directory beyond the quota and was ended";
 
-/// Until the plugin is code, a worker that is out of time or memory is taken for one whose plugin is too large.
+/// A worker that compiles and is out of time or memory is taken for one whose plugin is too large. What it wrote in place of code
+/// is used by nobody.
+pub(crate) fn while_compiling() {
+    for (deed, expected) in [
+        ("die-by-SIGKILL", ENDED_KILL),
+        ("die-by-SIGSEGV", ENDED_SEGV),
+        ("abort", TOO_MUCH),
+        ("exit", NOT_MADE),
+        ("hang", LATE),
+        ("stop", LATE),
+        ("compute", "module takes more than 1 s of processor time to compile"),
+        ("send-garbage", NO_USE),
+        ("send-a-gigabyte", NO_USE),
+    ] {
+        let scene = Scene::new("Compiling", deed);
+        let bystander = Bystander::start(&scene.host);
+        let started = Instant::now();
+        let error = scene.load(quick()).err().unwrap_or_else(|| panic!("{deed}: loads"));
+        assert_eq!(error.to_string(), expected, "{deed}");
+        assert!(started.elapsed() < WATCHDOG, "{deed}: took {:?}", started.elapsed());
+        bystander.stop();
+    }
+}
+
 pub(crate) fn while_loading() {
-    for stage in ["Locked", "Compiled"] {
-        for (deed, expected) in [
-            ("die-by-SIGKILL", ENDED_KILL),
-            ("die-by-SIGSEGV", ENDED_SEGV),
-            ("abort", TOO_MUCH),
-            ("exit", ENDED_EXIT),
-            ("hang", LATE),
-            ("stop", LATE),
-            ("send-garbage", NO_CODE),
-            ("send-half-a-frame", LATE),
-            ("send-a-gigabyte", &too_large(quick())),
-            ("send-out-of-turn", NO_START),
-            ("ask-unasked", NO_CODE),
-        ] {
-            let scene = Scene::new(stage, deed);
-            let bystander = Bystander::start(&scene.host);
-            let started = Instant::now();
-            let error = scene.load(quick()).err().unwrap_or_else(|| panic!("{stage}, {deed}: loads"));
-            assert_eq!(error.to_string(), expected, "{stage}, {deed}");
-            assert!(started.elapsed() < WATCHDOG, "{stage}, {deed}: took {:?}", started.elapsed());
-            let mut plugin = scene.load(quick()).expect("loads, now that its worker behaves");
-            assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok, "{stage}, {deed}");
-            bystander.stop();
-        }
+    for (stage, deed, expected) in [
+        ("Locked", "die-by-SIGKILL", ENDED_KILL),
+        ("Locked", "die-by-SIGSEGV", ENDED_SEGV),
+        ("Locked", "abort", ENDED_ABORT),
+        ("Locked", "exit", ENDED_EXIT),
+        ("Locked", "hang", HUNG),
+        ("Locked", "stop", HUNG),
+        ("Locked", "send-garbage", NO_CODE),
+        ("Locked", "send-half-a-frame", HUNG),
+        ("Locked", "send-a-gigabyte", &too_large(quick())),
+        ("Locked", "send-out-of-turn", NO_START),
+        ("Locked", "ask-unasked", NO_CODE),
+        ("Loaded", "die-by-SIGKILL", ENDED_KILL),
+        ("Loaded", "hang", HUNG),
+        ("Loaded", "send-garbage", NO_CODE),
+        ("Loaded", "send-out-of-turn", NO_START),
+        ("Loaded", "ask-unasked", NO_CODE),
+    ] {
+        let scene = Scene::new(stage, deed);
+        let bystander = Bystander::start(&scene.host);
+        let started = Instant::now();
+        let error = scene.load(quick()).err().unwrap_or_else(|| panic!("{stage}, {deed}: loads"));
+        assert_eq!(error.to_string(), expected, "{stage}, {deed}");
+        assert!(started.elapsed() < WATCHDOG, "{stage}, {deed}: took {:?}", started.elapsed());
+        let mut plugin = scene.load(quick()).expect("loads, now that its worker behaves");
+        assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok, "{stage}, {deed}");
+        bystander.stop();
     }
 }
 
@@ -146,16 +175,36 @@ pub(crate) fn unseen_between_calls() {
         let mut plugin = scene.load(quick()).expect("loads");
         until_ended(plugin.as_ref(), deed);
         assert_eq!(plugin.execute(REQUEST).outcome.to_string(), expected, "{deed}");
-        if expected == OVER_QUOTA {
-            // What one worker took is not given to the next, however well that one behaves.
-            assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok, "{deed}, and then called again");
-            until_ended(plugin.as_ref(), deed);
-            assert_eq!(plugin.execute(REQUEST).outcome.to_string(), expected, "{deed}");
-        }
         scene.clear();
         assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok, "{deed}, and then called again");
         bystander.stop();
     }
+}
+
+/// A worker that starts while its directory holds more than its quota can write nothing, taken over or not: the kernel refuses.
+/// Once there is room, the next call begins with one that can.
+pub(crate) fn nothing_is_written_beyond_the_quota() {
+    let scene = Scene::new("Called", "write-to-a-full-directory");
+    fs::write(scene.own().join("small"), "twelve bytes").expect("written");
+    fs::write(scene.own().join("large"), vec![0; 3 * 1024 * 1024]).expect("written");
+    let flag = scene.own().join(FLAG);
+    fs::remove_file(&flag).expect("removed");
+    let mut plugin = scene.load(quick()).expect("loads");
+    let full = plugin.worker_pid().expect("a worker");
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
+    fs::write(&flag, "always").expect("written");
+    assert_eq!(plugin.execute(REQUEST).outcome.to_string(), "worker process ended: exit status: 77");
+    assert_eq!(fs::metadata(scene.own().join("small")).expect("there").len(), 1);
+    assert_eq!(fs::read_dir(scene.own()).expect("readable").count(), 3);
+    fs::remove_file(&flag).expect("removed");
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
+    let full = (full, plugin.worker_pid().expect("a worker"));
+    assert_ne!(full.0, full.1);
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
+    assert_eq!(plugin.worker_pid(), Some(full.1), "it is still full");
+    fs::remove_file(scene.own().join("large")).expect("removed");
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
+    assert_ne!(plugin.worker_pid(), Some(full.1), "there is room");
 }
 
 /// Waits until the worker that waits for calls is ended.

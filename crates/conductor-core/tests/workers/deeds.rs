@@ -9,18 +9,22 @@ use std::time::Duration;
 
 use conductor_core::worker::Ends;
 
+use crate::attempts::c_path;
 use crate::raw::call;
 
 /// Frames by the number of their variant.
-const COMPILED: u8 = 1;
+const LOADED: u8 = 1;
 const HOST_CALL: u8 = 6;
 const DONE: u8 = 7;
 
 /// Number of the operation that asks for Network, as postcard encodes it.
 const HTTP_REQUEST: [u8; 2] = [0x80, 0x02];
 
-/// Bytes of one file that overflows a small quota several times.
-const OVERFLOW_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of the quota that a worker here has, and so the most of one file.
+const QUOTA_BYTES: u64 = 1024 * 1024;
+
+/// Files of that length that overflow the quota several times.
+const OVERFLOW_FILES: u32 = 4;
 
 /// A worker's own ends of its pipes.
 struct Channel {
@@ -39,6 +43,7 @@ impl Channel {
 pub(crate) fn do_it(deed: &str, ends: Ends<'_>, own: &Path) {
     let mut channel = Channel::new(ends);
     match deed {
+        "write-to-a-full-directory" => write_to_a_full_one(own),
         "die-by-SIGKILL" => signal(libc::SIGKILL),
         "die-by-SIGSEGV" => {
             let here = 0u8;
@@ -71,7 +76,7 @@ pub(crate) fn do_it(deed: &str, ends: Ends<'_>, own: &Path) {
             hang();
         }
         "send-a-gigabyte" => send(&mut channel, &(1u32 << 30).to_le_bytes()),
-        "send-out-of-turn" => send(&mut channel, &frame(&[COMPILED, 0], &[])),
+        "send-out-of-turn" => send(&mut channel, &frame(&[LOADED], &[])),
         "ask-unasked" => send(&mut channel, &host_call(b"")),
         "ask-what-is-not-granted" => {
             send(&mut channel, &host_call(b"anything"));
@@ -106,9 +111,10 @@ fn signal(number: i32) {
     call!(SYS_tgkill, std::process::id(), rustix::thread::gettid().as_raw_nonzero().get(), number);
 }
 
+/// Waits by a system call that every worker may make.
 fn hang() -> ! {
     loop {
-        sleep(Duration::from_secs(1));
+        std::thread::park();
     }
 }
 
@@ -175,10 +181,33 @@ fn flood(channel: &mut Channel) {
     }
 }
 
-/// More than a quota, past whoever counts.
+/// How a worker ends that was refused what it must be.
+const REFUSED: i32 = 77;
+
+/// What the kernel must refuse in a directory that holds more than its quota, past whoever counts; leaves `small` shortened.
+fn write_to_a_full_one(own: &Path) {
+    let small = File::options().read(true).write(true).open(own.join("small")).expect("opened");
+    let refused = |result: std::io::Result<()>, errno| {
+        assert_eq!(result.expect_err("refused").raw_os_error(), Some(errno));
+    };
+    refused((&small).write_all(b"x"), libc::EFBIG);
+    refused(small.set_len(100), libc::EFBIG);
+    small.set_len(1).expect("shortened");
+    refused(File::create(own.join("new")).map(drop), libc::EACCES);
+    let beside = c_path(own.join("beside"));
+    assert_eq!(call!(SYS_mkdirat, libc::AT_FDCWD, beside.as_ptr(), 0o700), libc::EACCES);
+    assert_eq!(call!(SYS_symlinkat, c"x".as_ptr(), libc::AT_FDCWD, beside.as_ptr()), libc::EACCES);
+    call!(SYS_exit_group, REFUSED);
+}
+
+/// More than a quota, past whoever counts; each file is as long as the kernel allows.
 fn fill(own: &Path) {
-    let mut file = File::create(own.join("much")).expect("made");
-    // A hole counts as if it were filled, which it could be at any time.
-    file.set_len(OVERFLOW_BYTES as u64).expect("sized");
-    file.write_all(&[1]).expect("written");
+    for number in 0..OVERFLOW_FILES {
+        let mut file = File::create(own.join(format!("much-{number}"))).expect("made");
+        // A hole counts as if it were filled, which it could be at any time.
+        file.set_len(QUOTA_BYTES).expect("sized");
+        file.write_all(&[1]).expect("written");
+    }
+    let longer = File::create(own.join("longer")).and_then(|file| file.set_len(QUOTA_BYTES + 1));
+    assert_eq!(longer.expect_err("refused").raw_os_error(), Some(libc::EFBIG));
 }

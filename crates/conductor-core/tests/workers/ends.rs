@@ -13,7 +13,6 @@ use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::crash::{Scene, quick};
-use crate::misbehave::FLAG;
 use crate::support::{Bystander, REQUEST, load};
 
 /// A file in a plugin's directory of which the file system of [`mute`](crate::mute) never says whether it exists.
@@ -83,8 +82,7 @@ fn a_call_ends_although_its_pipe_stays_open() {
 
 /// More workers than there are turns sleep where they should compile, for a quarter of a minute.
 pub(crate) fn a_turn_is_not_held_by_one_that_sleeps_in_it() {
-    let scene = Scene::new("Locked", "hang");
-    fs::write(scene.own().join(FLAG), "always").expect("written");
+    let scene = Scene::new("Compiling", "hang");
     let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (failed, failures) = channel();
     thread::scope(|scope| {

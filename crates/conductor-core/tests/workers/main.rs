@@ -21,6 +21,7 @@ mod code_cache;
 mod compile_bomb;
 mod crash;
 mod deeds;
+mod disk;
 mod ends;
 mod hosts;
 mod instances;
@@ -64,6 +65,9 @@ fn trials() -> Vec<Trial> {
         test("second_wall::own_directory_as_root", second_wall::with_its_own_directory_as_root),
         test("second_wall::root_left_in_place", second_wall::with_the_root_left_in_place),
         test("second_wall::no_namespaces", second_wall::without_namespaces),
+        test("second_wall::compiling", second_wall::while_it_compiles),
+        test("crash::full_directory", crash::nothing_is_written_beyond_the_quota),
+        test("crash::while_compiling", crash::while_compiling),
         test("crash::while_loading", crash::while_loading),
         test("crash::in_a_call", crash::in_a_call),
         test("crash::between_calls", crash::between_calls),
@@ -81,6 +85,7 @@ fn trials() -> Vec<Trial> {
         test("code_cache::hit", code_cache::a_hit_runs_the_code_in_the_file),
         test("code_cache::anything_else", code_cache::anything_else_is_ignored_and_replaced),
         test("code_cache::directory", code_cache::a_directory_is_ignored),
+        test("code_cache::least_recently_used", code_cache::what_was_not_used_for_longest_goes),
         test("code_cache::secret", code_cache::a_secret_that_is_none_is_refused),
     ];
     for (name, run) in instances::TESTS.into_iter().chain(not_wasm::TESTS).chain(withdrawn::TESTS) {
@@ -91,6 +96,7 @@ fn trials() -> Vec<Trial> {
     trials.push(in_process(generated, not_wasm::mutated_and_generated_modules_never_panic));
     trials.push(in_workers(generated, not_wasm::some_mutated_and_generated_modules_never_panic));
     trials.extend(compile_bomb::trials());
+    trials.extend(disk::trials());
     trials.extend(ends::trials());
     trials
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use conductor_core::worker::{Ends, Stage, run_with};
 
-use crate::attempts::{self, Targets, c_path};
+use crate::attempts::{self, Targets, Verdict, c_path};
 use crate::deeds;
 use crate::hosts::as_exit_code;
 
@@ -30,6 +30,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
             forbid_namespaces();
             as_exit_code(run_with(trying(arguments)))
         }
+        "try-all-compiling" => as_exit_code(run_with(trying_to_compile(arguments))),
         "at" => as_exit_code(run_with(doing(arguments))),
         _ => panic!("no worker misbehaves by the name of {name:?}"),
     }
@@ -57,12 +58,57 @@ fn trying(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends
     }
 }
 
+/// Makes all attempts in place of a compilation, of which almost nothing may succeed, and says how that went in place of why there
+/// is no code.
+fn trying_to_compile(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends<'_>) {
+    /// First bytes of what a worker writes that made no code, and the numbers of what it says: that the compiler gave up.
+    const NO_CODE: &[u8] = b"\0NO-CODE\x01\x00";
+    let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a process");
+    let (supervisor, other) = (number(), number());
+    let outside: Vec<CString> = arguments.map(c_path).collect();
+    move |stage, channel| {
+        if stage != Stage::Compiling {
+            return;
+        }
+        let channel = channel.answers.as_raw_fd();
+        let targets =
+            Targets { supervisor, other, outside: outside.clone(), own: c"/nowhere".into(), channel };
+        let tried = attempts::all(&targets, true);
+        // Memory is of the process's own, a descriptor that could not be had is none, and it cannot even ask what one is of.
+        let is_own = |name: &str| {
+            matches!(name, "map" | "unmap" | "close the code") || name.starts_with("descriptor ")
+        };
+        let is_refused = |tried: &attempts::Tried| match tried.errno {
+            libc::EPERM => true,
+            libc::EBADF => tried.verdict == Verdict::Works || tried.name == "map a file",
+            0 => is_own(&tried.name),
+            _ => false,
+        };
+        let wrong = tried.iter().filter(|tried| !is_refused(tried));
+        let wrong: Vec<String> =
+            wrong.map(|tried| format!("{}: errno {}", tried.name, tried.errno)).collect();
+        let mut text = format!("{} attempts; wrong: {wrong:?}", tried.len());
+        text.truncate(1_000);
+        let length = [0x80 | (text.len() & 0x7f) as u8, (text.len() >> 7) as u8];
+        let answer = [NO_CODE, &length, text.as_bytes()].concat();
+        crate::raw::call!(SYS_write, channel, answer.as_ptr(), answer.len());
+        crate::raw::call!(SYS_exit_group, 0);
+    }
+}
+
 /// Fails its supervisor in a given way at a given stage, while a file in the worker's directory says so.
 fn doing(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends<'_>) {
     let mut argument = || arguments.next().expect("an argument");
     let (at, deed, own) = (argument(), argument(), PathBuf::from(argument()));
     move |stage, channel| {
         if format!("{stage:?}") != at {
+            return;
+        }
+        if stage == Stage::Compiling {
+            // It has no directory that could tell it not to; its name says for which plugin it works.
+            if std::env::args().next().is_some_and(|name| name.contains(" faulty ")) {
+                deeds::do_it(&deed, channel, &own);
+            }
             return;
         }
         // Where the directory is the root, it has no other path.

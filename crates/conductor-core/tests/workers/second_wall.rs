@@ -3,15 +3,17 @@
 
 use std::fs;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use conductor_core::CodeCache;
 use conductor_core::worker::WorkerProgram;
-use conductor_core::{Host, Outcome, Plugin, PluginOptions, ProcessWall, WasmConfig};
+use conductor_core::{
+    CompileError, Host, LoadError, Outcome, Plugin, PluginOptions, ProcessWall, WasmConfig,
+};
 
 use crate::attempts::Verdict;
 use crate::hosts;
-use crate::support::REQUEST;
+use crate::support::{self, REQUEST};
 
 /// Attempts at each stage, so that a list that came out short does not pass for one that was refused.
 const FEWEST_ATTEMPTS: usize = 250;
@@ -35,6 +37,32 @@ pub(crate) fn without_namespaces() {
     assert!(!wall.root && !wall.user_namespace && !wall.network_namespace);
 }
 
+/// A worker that compiles has no directory at all and may ask the kernel for next to nothing.
+pub(crate) fn while_it_compiles() {
+    let directory = tempfile::tempdir().expect("directory");
+    let config = WasmConfig { data_dir: Some(directory.path().to_owned()), ..WasmConfig::default() };
+    let mut other = plugin(&hosts::with(config, WorkerProgram::this(["worker"])), "other", None);
+    assert_eq!(other.execute(REQUEST).outcome, Outcome::Ok);
+    let secret = directory.path().join("secret");
+    fs::write(&secret, "secret").expect("written");
+    let before = state(&secret);
+    let mut arguments = vec!["misbehave".to_owned(), "try-all-compiling".to_owned()];
+    arguments.push(std::process::id().to_string());
+    arguments.push(other.worker_pid().expect("a worker").to_string());
+    arguments.push(secret.to_str().expect("UTF-8").to_owned());
+    let host = hosts::with(WasmConfig::default(), WorkerProgram::this(arguments));
+    let wasm = wat::parse_str("(module (func (export \"_start\")))").expect("valid text");
+    let error = support::load(&host, "taken-over.wasm", wasm, &PluginOptions::default()).err();
+    let Some(LoadError::Compile { source: CompileError::InWorker { cause, .. } }) = error else {
+        panic!("{error:?}");
+    };
+    let (count, wrong) = cause.split_once(" attempts; wrong: ").expect("what was tried");
+    assert!(count.parse::<usize>().expect("a number") >= FEWEST_ATTEMPTS, "{cause}");
+    assert_eq!(wrong, "[]");
+    assert_eq!(state(&secret), before);
+    assert_eq!(other.execute(REQUEST).outcome, Outcome::Ok);
+}
+
 fn everything_is_refused(name: &str, development: Option<&Path>) -> ProcessWall {
     let directory = tempfile::tempdir().expect("directory");
     let data = directory.path().join("data");
@@ -43,10 +71,14 @@ fn everything_is_refused(name: &str, development: Option<&Path>) -> ProcessWall 
     assert_eq!(other.execute(REQUEST).outcome, Outcome::Ok);
     let other_pid = other.worker_pid().expect("a worker");
 
-    let outside = [directory.path().join("secret"), data.join("other/file")];
+    let kept = tempfile::tempdir().expect("directory");
+    let cached = kept_code(kept.path(), config());
+    let mut outside = vec![directory.path().join("secret"), data.join("other/file")];
     for path in &outside {
         fs::write(path, "secret").expect("written");
     }
+    outside.push(kept.path().join("code.secret"));
+    outside.push(cached);
     let before: Vec<_> = outside.iter().map(|path| state(path)).collect();
     // What the host's libraries may open without asking that it be closed in children.
     let inherited = fs::File::open(&outside[0]).expect("opened");
@@ -60,16 +92,9 @@ fn everything_is_refused(name: &str, development: Option<&Path>) -> ProcessWall 
     arguments.extend([std::process::id(), other_pid].map(|pid| pid.to_string()));
     arguments.push(own_inside.to_str().expect("UTF-8").to_owned());
     arguments.extend(outside.iter().map(|path| path.to_str().expect("UTF-8").to_owned()));
-    let kept = tempfile::tempdir().expect("directory");
     let cache =
         CodeCache::open(&kept.path().join("code"), &kept.path().join("code.secret")).expect("a cache");
     let host = hosts::with_cache(config(), WorkerProgram::this(arguments), Some(cache));
-    // The first worker compiles, and the second one, which is looked at, runs what the first one kept.
-    let mut first = plugin(&host, "taken-over", development);
-    assert_eq!(first.execute(REQUEST).outcome, Outcome::Ok);
-    let code = kept.path().join("code").join(first.info().digest.to_string());
-    assert_eq!(fs::read_dir(code).expect("its directory of code").count(), 1);
-    drop(first);
     let mut plugin = plugin(&host, "taken-over", development);
     // What is tried is written down before the first call is answered.
     assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
@@ -91,6 +116,18 @@ fn everything_is_refused(name: &str, development: Option<&Path>) -> ProcessWall 
     assert_eq!(other.execute(REQUEST).outcome, Outcome::Ok);
     assert_eq!(other.worker_pid(), Some(other_pid));
     wall
+}
+
+/// The file of the code of the plugin that is taken over, which was compiled before.
+fn kept_code(kept: &Path, config: WasmConfig) -> PathBuf {
+    let cache = CodeCache::open(&kept.join("code"), &kept.join("code.secret")).expect("a cache");
+    let host = hosts::with_cache(config, WorkerProgram::this(["worker"]), Some(cache));
+    let mut plugin = plugin(&host, "taken-over", None);
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
+    let digest = plugin.info().digest.to_string();
+    let mut files =
+        fs::read_dir(kept.join("code")).expect("readable").map(|entry| entry.expect("entry").path());
+    files.find(|path| path.to_string_lossy().contains(&digest) && path.is_file()).expect("its code")
 }
 
 fn plugin(host: &Host, name: &str, development: Option<&Path>) -> Box<dyn Plugin> {
@@ -141,10 +178,13 @@ fn check_threads(pid: u32) {
     assert!(threads >= 2, "the worker has only {threads} threads");
 }
 
-/// What of a file must not change.
-fn state(path: &Path) -> (Vec<u8>, u32, std::time::SystemTime, u64) {
+/// What of a file must not change; of kept code, that it was used does.
+fn state(path: &Path) -> (Vec<u8>, u32, Option<std::time::SystemTime>, u64) {
     use std::os::unix::fs::MetadataExt;
     let found = fs::metadata(path).expect("there");
-    let text = fs::read_to_string(path).expect("readable");
-    (text.into_bytes(), found.mode(), found.modified().expect("a time"), found.nlink())
+    #[expect(clippy::disallowed_methods, reason = "files of this test's own")]
+    let bytes = fs::read(path).expect("readable");
+    let is_code = path.extension().is_some_and(|extension| extension == "code");
+    let modified = (!is_code).then(|| found.modified().expect("a time"));
+    (bytes, found.mode(), modified, found.nlink())
 }

@@ -1,5 +1,6 @@
 //! Plugins in the words of the control protocol.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use conductor_abi::Manifest;
@@ -29,6 +30,14 @@ pub(super) fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
         Phase::Loading | Phase::Loaded(_) => format!("`{alias}` is still loading"),
     };
     Refusal::new(RefusalCause::NotLoaded, message)
+}
+
+/// What a worker may ask the kernel for at each stage.
+pub(super) fn stages() -> BTreeMap<String, BTreeMap<String, String>> {
+    #[cfg(target_os = "linux")]
+    return conductor_core::worker::stages().into_iter().map(|stage| (stage.stage, stage.calls)).collect();
+    #[cfg(not(target_os = "linux"))]
+    BTreeMap::new()
 }
 
 pub(super) fn names(walls: Walls) -> Vec<String> {

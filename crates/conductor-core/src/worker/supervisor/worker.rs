@@ -1,15 +1,13 @@
 //! One worker process, called and believed nothing.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde::Serialize;
 
 use super::super::channel::{Channel, ChannelError, Tail};
-use super::super::frame::{self, FromWorker, ToWorker};
-use super::super::handle::{Handle, proc_file};
+use super::super::frame::{FromWorker, ToWorker};
+use super::super::handle::Handle;
 use crate::broker::{Answer, Session};
 use crate::clock::Clock;
 use crate::config::Limits;
@@ -25,14 +23,13 @@ const TRANSIT: Duration = Duration::from_millis(2);
 /// account of the call is not lost.
 const GRACE: Duration = Duration::from_millis(18);
 
-/// Data that a running plugin may have beside its memories: tables, the engine's own, messages under way.
-const OWN_DATA_BYTES: u64 = 16 * 1024 * 1024;
-
 /// One worker process with its channel.
 pub(super) struct Worker {
     pub(super) handle: Arc<Handle>,
     pub(super) channel: Channel,
     pub(super) wall: ProcessWall,
+    /// Whether its directory held more than its quota when it was started, so that it can write nothing there.
+    pub(super) is_full: bool,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -141,21 +138,6 @@ impl Worker {
         sent.map_err(|error| fault_of(&self.handle, &error, "reader of what it is sent"))
     }
 
-    /// Sets the limits of a running plugin in place of those of a compilation: memory as much as it may have, processor time
-    /// as the deadlines of its calls say. They are set from here because the worker may not set any.
-    pub(super) fn limit_running(&self, limits: &Limits) -> io::Result<()> {
-        self.handle.child().while_it_runs(|pid| {
-            let data = data_bytes(pid)?
-                .saturating_add(limits.max_memory_bytes)
-                .saturating_add(OWN_DATA_BYTES)
-                .saturating_add(2 * frame::max_frame_bytes(limits));
-            let data = Rlimit { current: Some(data), maximum: Some(data) };
-            prlimit(Some(pid), Resource::Data, data)?;
-            prlimit(Some(pid), Resource::Cpu, Rlimit { current: None, maximum: None })?;
-            Ok(())
-        })
-    }
-
     pub(super) fn ended_for_garbage(&self, expected: &'static str) -> WorkerFault {
         let fault = WorkerFault::Garbage { expected };
         self.handle.end(fault.clone());
@@ -186,18 +168,9 @@ pub(super) fn end_of_call(limits: &Limits, now: Instant) -> Instant {
     now.checked_add(limits.max_execution_time.min(LONGEST) + TRANSIT).unwrap_or(now)
 }
 
-/// Bytes of data that a process has, as [`Resource::Data`] counts them.
-fn data_bytes(pid: Pid) -> io::Result<u64> {
-    let status = std::fs::read_to_string(proc_file(pid, "status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
-    let kibibytes = line
-        .and_then(|line| line.trim().strip_suffix("kB"))
-        .and_then(|number| number.trim().parse::<u64>().ok());
-    kibibytes.map(|number| number * 1024).ok_or_else(|| io::Error::other("the process has no data size"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::process::{Command, Stdio};
     use std::thread;
 

@@ -32,7 +32,7 @@ pub(super) fn attempt(targets: &Targets, code_is_done: bool, log: &mut Log) {
     }
 }
 
-/// The worker has its channel, its directory and null devices; nothing that it inherited.
+/// The worker has its channel, its code, its directory and null devices; nothing that it inherited.
 fn open_already(log: &mut Log) {
     for descriptor in 0..64 {
         // The kernel's `struct statx`, whose 16 bits of mode are at byte 28.
@@ -41,7 +41,9 @@ fn open_already(log: &mut Log) {
         call!(SYS_statx, descriptor, c"".as_ptr(), flags, libc::STATX_TYPE, found.as_mut_ptr());
         let [low, high, _, _] = found[7].to_ne_bytes();
         let kind = u32::from(u16::from_ne_bytes([low, high])) & libc::S_IFMT;
-        let errno = if kind == libc::S_IFREG { libc::EEXIST } else { 0 };
+        // The code, which is in memory and sealed, is the only one.
+        let is_file = kind == libc::S_IFREG && !super::memory::is_sealed(descriptor);
+        let errno = if is_file { libc::EEXIST } else { 0 };
         log.note(format!("descriptor {descriptor} is no file"), Verdict::Works, errno);
     }
 }

@@ -15,6 +15,7 @@ const UNCOUNTED: [(&str, i32); 3] = [
 ];
 
 pub(super) fn attempt(targets: &Targets, code_is_done: bool, log: &mut Log) {
+    code_file(log);
     let read_write = libc::PROT_READ | libc::PROT_WRITE;
     let read_execute = libc::PROT_READ | libc::PROT_EXEC;
     let anonymous = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
@@ -34,6 +35,8 @@ pub(super) fn attempt(targets: &Targets, code_is_done: bool, log: &mut Log) {
             call!(SYS_mmap, 0, PAGE, read_execute, flags, file, 0),
         );
     }
+    // What is mapped would keep its space on the disk without a name and without a descriptor.
+    log.filtered("map a file", call!(SYS_mmap, 0, PAGE, libc::PROT_READ, libc::MAP_PRIVATE, file, 0));
     log.filtered("execute a file", call!(SYS_execveat, file, c"".as_ptr(), 0, 0, libc::AT_EMPTY_PATH));
     log.note("close the file", Verdict::Works, call!(SYS_close, file));
 
@@ -66,4 +69,19 @@ pub(super) fn attempt(targets: &Targets, code_is_done: bool, log: &mut Log) {
     log.filtered("memfd_create", call!(SYS_memfd_create, c"x".as_ptr(), 0));
     log.filtered("mremap", call!(SYS_mremap, fresh, PAGE, 2 * PAGE, libc::MREMAP_MAYMOVE, 0));
     log.note("unmap", Verdict::Works, call!(SYS_munmap, fresh, PAGE));
+}
+
+/// The one file that may be mapped stays the one that it is: neither is its number given away nor are its bytes changed.
+fn code_file(log: &mut Log) {
+    for file in (0..64).filter(|file| is_sealed(*file)) {
+        log.filtered("close the code", call!(SYS_close, file));
+        log.filtered("put another file in place of the code", call!(SYS_dup3, 0, file, 0));
+        log.filtered("the same with the older call", call!(SYS_dup2, 0, file));
+        log.filtered("write to the code", call!(SYS_pwrite64, file, c"x".as_ptr(), 1, 0));
+    }
+}
+
+/// Whether a descriptor is of a file in memory that nobody can change.
+pub(super) fn is_sealed(descriptor: i32) -> bool {
+    value(libc::SYS_fcntl, &[descriptor as usize, libc::F_GET_SEALS as usize]) > 0
 }

@@ -1,5 +1,6 @@
 //! What is told of the daemon as a whole.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use conductor_core::ProcessWall;
@@ -28,6 +29,9 @@ pub struct DaemonStatus {
     pub process_wall: WallStatus,
     /// What the machine offered when the daemon started; `null` where it was not tried.
     pub probed: Option<WallStatus>,
+    /// System calls that a worker may make at each stage, with what needs them; empty where there are no workers.
+    #[serde(default)]
+    pub stages: BTreeMap<String, BTreeMap<String, String>>,
     /// Plugins by state.
     pub plugins: PluginCounts,
     /// Requests of plugins that wait for the user's word.

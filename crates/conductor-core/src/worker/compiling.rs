@@ -1,0 +1,96 @@
+//! Inside a worker that compiles: it reads one module, writes its code, and ends.
+//!
+//! It has no way to answer but the file that it writes, and no way to stay: the supervisor looks at that file only once the
+//! process has ended.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use serde::{Deserialize, Serialize};
+
+use super::frame::CompileFault;
+use super::order::{CompileOrder, HandedOver, given};
+use super::process::{Ends, Stage, WorkerError};
+use super::{lock, syscalls};
+use crate::engine::{self, Compilable};
+use crate::walls::ProcessWall;
+
+/// First bytes of what a worker writes that made no code.
+const NO_CODE: &[u8; 8] = b"\0NO-CODE";
+
+/// Most bytes of why there is no code; what is longer is no answer.
+const MAX_REASON_BYTES: u64 = 64 * 1024;
+
+/// Why a worker made no code.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum NoCode {
+    /// The kernel cannot lock it.
+    NotLocked(ProcessWall),
+    /// The module does not compile.
+    NotCompiled(CompileFault),
+}
+
+/// What a compilation left behind.
+pub(super) enum Made {
+    /// What is said to be code.
+    Code,
+    /// What is not.
+    Nothing(NoCode),
+}
+
+/// Compiles what the order says.
+pub(super) fn run(
+    order: &CompileOrder,
+    module: OwnedFd,
+    output: OwnedFd,
+    taken_over: &mut impl FnMut(Stage, Ends<'_>),
+) -> Result<(), WorkerError> {
+    let output = File::from(output);
+    let unread = |source| WorkerError::Start { what: "read its plugin", source };
+    let module = given(module).map_err(unread)?;
+    let mut wall = lock::lock_compiler(order)
+        .map_err(|error| WorkerError::Start { what: "be locked", source: io::Error::other(error) })?;
+    wall.seccomp = syscalls::confine(syscalls::Stage::Compile).is_ok();
+    if !wall.stands() && !order.allow_weak_isolation {
+        return answer(&output, &NoCode::NotLocked(wall));
+    }
+    taken_over(Stage::Compiling, Ends { requests: output.as_fd(), answers: output.as_fd() });
+    let plugin = HandedOver::read(&module, &order.digest).map_err(unread)?;
+    match engine::compile_for_workers(order.max_stack_bytes, Compilable::handed_over(&plugin)) {
+        Ok(code) => match (&output).write_all(&code) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let cause = format!("its code of {} bytes cannot be kept: {error}", code.len());
+                answer(&output, &NoCode::NotCompiled(CompileFault::Compiler { cause }))
+            }
+        },
+        Err(error) => answer(&output, &NoCode::NotCompiled(CompileFault::of(&error))),
+    }
+}
+
+fn answer(mut output: &File, why: &NoCode) -> Result<(), WorkerError> {
+    let written = || {
+        output.set_len(0)?;
+        io::Seek::rewind(&mut output)?;
+        output.write_all(NO_CODE)?;
+        output.write_all(&postcard::to_allocvec(why).map_err(io::Error::other)?)
+    };
+    let mut written = written;
+    written().map_err(|source| WorkerError::Start { what: "answer", source })
+}
+
+/// What a worker that has ended wrote; nothing if that makes no sense.
+pub(super) fn made(output: &crate::sealed::SealedFile) -> io::Result<Option<Made>> {
+    if output.bytes() == 0 {
+        return Ok(None);
+    }
+    if output.bytes() > MAX_REASON_BYTES {
+        return Ok(Some(Made::Code));
+    }
+    let bytes = output.read()?;
+    Ok(match bytes.strip_prefix(NO_CODE) {
+        None => Some(Made::Code),
+        Some(why) => postcard::from_bytes(why).ok().map(Made::Nothing),
+    })
+}
