@@ -19,10 +19,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, CapabilityRequest, HttpRequest, HttpResponse, Op, Risk, Status};
+use conductor_core::Limits;
 use conductor_core::broker::{Answer, Broker, Session};
 use conductor_core::devices::{Devices, NameResolver, RootCertificates};
 use conductor_core::grant::{Ceilings, Choices, Grants};
-use conductor_core::Limits;
 use conductor_signing::TrustLevel;
 
 use server::{Server, authority, respond};
