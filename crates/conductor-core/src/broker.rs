@@ -96,7 +96,7 @@ impl Broker {
             denials: AtomicU64::new(0),
             changes: Changes::default(),
             handles: Handles::default(),
-            connections: network::Connections::new(limits.max_network_bytes_per_minute),
+            connections: network::Connections::new(limits, &self.services.http),
             once: Mutex::default(),
             files: AtomicU8::new(FILES_AS_GRANTED),
             data_dir: OnceLock::new(),
@@ -186,7 +186,11 @@ impl Session {
         let result = result.and_then(|bytes| self.short_enough("answer", &bytes).map(|()| bytes));
         let (status, bytes, refused_by) = match result {
             Ok(bytes) => (Status::Ok, bytes, None),
-            Err(Refusal { status, reason, limit }) => (status, reason.into_bytes(), limit),
+            Err(refusal) => {
+                let limit = refusal.limit;
+                let (status, reason) = refusal.into_told();
+                (status, reason.into_bytes(), limit)
+            }
         };
         let size = (request.len() as u64).saturating_add(bytes.len() as u64);
         let fuel = OPERATION_FUEL.saturating_add(BYTE_FUEL.saturating_mul(size));

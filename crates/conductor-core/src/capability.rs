@@ -92,16 +92,36 @@ pub(crate) struct Refusal {
     pub(crate) reason: String,
     /// The configured limit that refused, if one did.
     pub(crate) limit: Option<Limit>,
+    /// What the plugin is told instead, where the reason is the user's alone.
+    told: Option<(Status, String)>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: Status, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), limit: None }
+        Self { status, reason: reason.into(), limit: None, told: None }
     }
 
     /// A refusal by a limit that the user can raise.
     pub(crate) fn by(limit: Limit, status: Status, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), limit: Some(limit) }
+        Self { status, reason: reason.into(), limit: Some(limit), told: None }
+    }
+
+    /// The same refusal, of which the plugin is told something else.
+    pub(crate) fn told_as(mut self, status: Status, reason: impl Into<String>) -> Self {
+        self.told = Some((status, reason.into()));
+        self
+    }
+
+    /// The same refusal, of something that came after another thing.
+    pub(crate) fn after(mut self, what: &str) -> Self {
+        self.reason = format!("after {what}: {}", self.reason);
+        self.told = self.told.map(|(status, reason)| (status, format!("after {what}: {reason}")));
+        self
+    }
+
+    /// What the plugin is told.
+    pub(crate) fn into_told(self) -> (Status, String) {
+        self.told.unwrap_or((self.status, self.reason))
     }
 
     pub(crate) fn denied(reason: impl Into<String>) -> Self {

@@ -34,6 +34,17 @@ pub const DEFAULT_MAX_MESSAGE_BYTES: u32 = 1024 * 1024;
 pub const DEFAULT_MAX_CALLS_PER_SECOND: u32 = 10_000;
 /// Default of [`Limits::max_network_bytes_per_minute`]; stops a plugin from using up what the user's line carries.
 pub const DEFAULT_MAX_NETWORK_BYTES_PER_MINUTE: u64 = 256 * 1024 * 1024;
+/// Default of [`Limits::max_network_connections`]; stops a plugin from using up the process's descriptors with connections to
+/// many hosts. It is two for each thing that a plugin may keep open.
+pub const DEFAULT_MAX_NETWORK_CONNECTIONS: u32 = 32;
+/// Default of [`Limits::max_network_lookups`]; stops a plugin from keeping threads busy with names whose servers never answer.
+pub const DEFAULT_MAX_NETWORK_LOOKUPS: u32 = 4;
+/// Default of [`Limits::max_network_buffered_bytes`]; stops servers from filling the host's memory with what a plugin does not
+/// read.
+pub const DEFAULT_MAX_NETWORK_BUFFERED_BYTES: u64 = 4 * 1024 * 1024;
+/// Default of [`Limits::max_network_frames_per_second`]; stops a server from keeping the host busy with frames that carry
+/// nothing.
+pub const DEFAULT_MAX_NETWORK_FRAMES_PER_SECOND: u32 = 10_000;
 /// Default of [`Limits::max_reply_bytes`]; stops a reply that whoever asked would have to hold.
 pub const DEFAULT_MAX_REPLY_BYTES: u32 = 1024 * 1024;
 /// Default of [`Limits::max_log_bytes`]; stops a single call from flooding the log and the host's memory.
@@ -114,9 +125,18 @@ pub struct WasmConfig {
     pub max_message_bytes: u32,
     /// Host calls in a second that ask for a capability. Default [`DEFAULT_MAX_CALLS_PER_SECOND`].
     pub max_calls_per_second: u32,
-    /// Bytes of bodies and messages that a plugin sends and receives in a minute. Default
+    /// Bytes that cross the wire for a plugin in a minute, in both directions. Default
     /// [`DEFAULT_MAX_NETWORK_BYTES_PER_MINUTE`].
     pub max_network_bytes_per_minute: u64,
+    /// Connections that a plugin has at once. Default [`DEFAULT_MAX_NETWORK_CONNECTIONS`].
+    pub max_network_connections: u32,
+    /// Look-ups of host names that a plugin has under way at once. Default [`DEFAULT_MAX_NETWORK_LOOKUPS`].
+    pub max_network_lookups: u32,
+    /// Bytes that came over the network and wait for a plugin to read them. Default
+    /// [`DEFAULT_MAX_NETWORK_BUFFERED_BYTES`].
+    pub max_network_buffered_bytes: u64,
+    /// Frames of one type that a plugin's servers send in a second. Default [`DEFAULT_MAX_NETWORK_FRAMES_PER_SECOND`].
+    pub max_network_frames_per_second: u32,
     /// Bytes of the reply of one call. Default [`DEFAULT_MAX_REPLY_BYTES`].
     pub max_reply_bytes: u32,
     /// Bytes of log that one call keeps; the rest is counted and dropped. Default [`DEFAULT_MAX_LOG_BYTES`].
@@ -173,6 +193,10 @@ impl Default for WasmConfig {
             max_message_bytes: limits.max_message_bytes,
             max_calls_per_second: limits.max_calls_per_second,
             max_network_bytes_per_minute: limits.max_network_bytes_per_minute,
+            max_network_connections: limits.max_network_connections,
+            max_network_lookups: limits.max_network_lookups,
+            max_network_buffered_bytes: limits.max_network_buffered_bytes,
+            max_network_frames_per_second: limits.max_network_frames_per_second,
             max_reply_bytes: limits.max_reply_bytes,
             max_log_bytes: limits.max_log_bytes,
             max_log_bytes_per_minute: limits.max_log_bytes_per_minute,
@@ -218,6 +242,10 @@ impl WasmConfig {
             max_message_bytes: self.max_message_bytes,
             max_calls_per_second: self.max_calls_per_second,
             max_network_bytes_per_minute: self.max_network_bytes_per_minute,
+            max_network_connections: self.max_network_connections,
+            max_network_lookups: self.max_network_lookups,
+            max_network_buffered_bytes: self.max_network_buffered_bytes,
+            max_network_frames_per_second: self.max_network_frames_per_second,
             max_reply_bytes: self.max_reply_bytes,
             max_log_bytes: self.max_log_bytes,
             max_log_bytes_per_minute: self.max_log_bytes_per_minute,
@@ -247,6 +275,10 @@ impl WasmConfig {
             max_message_bytes,
             max_calls_per_second,
             max_network_bytes_per_minute,
+            max_network_connections,
+            max_network_lookups,
+            max_network_buffered_bytes,
+            max_network_frames_per_second,
             max_reply_bytes,
             max_log_bytes,
             max_log_bytes_per_minute,
@@ -270,6 +302,10 @@ impl WasmConfig {
         self.max_message_bytes = max_message_bytes;
         self.max_calls_per_second = max_calls_per_second;
         self.max_network_bytes_per_minute = max_network_bytes_per_minute;
+        self.max_network_connections = max_network_connections;
+        self.max_network_lookups = max_network_lookups;
+        self.max_network_buffered_bytes = max_network_buffered_bytes;
+        self.max_network_frames_per_second = max_network_frames_per_second;
         self.max_reply_bytes = max_reply_bytes;
         self.max_log_bytes = max_log_bytes;
         self.max_log_bytes_per_minute = max_log_bytes_per_minute;
@@ -307,8 +343,16 @@ pub struct Limits {
     pub max_message_bytes: u32,
     /// Host calls in a second that ask for a capability.
     pub max_calls_per_second: u32,
-    /// Bytes of bodies and messages in a minute.
+    /// Bytes that cross the wire in a minute, in both directions.
     pub max_network_bytes_per_minute: u64,
+    /// Connections at once.
+    pub max_network_connections: u32,
+    /// Look-ups of host names at once.
+    pub max_network_lookups: u32,
+    /// Bytes that came over the network and were not read yet.
+    pub max_network_buffered_bytes: u64,
+    /// Frames of one type in a second.
+    pub max_network_frames_per_second: u32,
     /// Bytes of the reply of one call.
     pub max_reply_bytes: u32,
     /// Bytes of log that one call keeps.
@@ -349,6 +393,10 @@ impl Limits {
         max_message_bytes: 16 * 1024,
         max_calls_per_second: 1,
         max_network_bytes_per_minute: 1024,
+        max_network_connections: 1,
+        max_network_lookups: 1,
+        max_network_buffered_bytes: 1,
+        max_network_frames_per_second: 1,
         max_reply_bytes: 256,
         max_log_bytes: 256,
         max_log_bytes_per_minute: 1024,
@@ -378,6 +426,10 @@ impl Default for Limits {
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
             max_calls_per_second: DEFAULT_MAX_CALLS_PER_SECOND,
             max_network_bytes_per_minute: DEFAULT_MAX_NETWORK_BYTES_PER_MINUTE,
+            max_network_connections: DEFAULT_MAX_NETWORK_CONNECTIONS,
+            max_network_lookups: DEFAULT_MAX_NETWORK_LOOKUPS,
+            max_network_buffered_bytes: DEFAULT_MAX_NETWORK_BUFFERED_BYTES,
+            max_network_frames_per_second: DEFAULT_MAX_NETWORK_FRAMES_PER_SECOND,
             max_reply_bytes: DEFAULT_MAX_REPLY_BYTES,
             max_log_bytes: DEFAULT_MAX_LOG_BYTES,
             max_log_bytes_per_minute: DEFAULT_MAX_LOG_BYTES_PER_MINUTE,

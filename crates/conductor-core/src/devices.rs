@@ -14,7 +14,7 @@ use thiserror::Error;
 
 #[cfg(target_os = "linux")]
 use crate::launcher::Launcher;
-use crate::scope::Excerpt;
+use crate::scope::{Excerpt, NetworkPrefix};
 
 pub use audio::{AUDIO_RATE, AudioError, AudioOutputs, AudioSource};
 
@@ -34,6 +34,8 @@ pub struct Devices {
     pub http_roots: RootCertificates,
     /// How host names become addresses.
     pub names: Arc<dyn NameResolver>,
+    /// What the user says about which addresses are of their own network.
+    pub networks: Arc<Networks>,
     /// The user's desktop.
     pub desktop: Arc<dyn Desktop>,
     /// What starts programs.
@@ -50,6 +52,7 @@ impl Default for Devices {
             audio: Arc::new(audio::NoAudioOutputs),
             http_roots: RootCertificates::default(),
             names: Arc::new(SystemResolver),
+            networks: Arc::default(),
             desktop: Arc::new(NoDesktop),
             #[cfg(target_os = "linux")]
             launcher: None,
@@ -262,6 +265,17 @@ impl NameResolver for SystemResolver {
     fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
     }
+}
+
+/// Which addresses are the user's own network and which are not, where the routing table does not tell. The longest network
+/// that an address is in counts, and of equal ones the inner one. Neither this machine's own addresses nor those that are
+/// reserved for inner networks become outer ones by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Networks {
+    /// Inside: reached by plugins only under a grant that names the host.
+    pub inside: Vec<NetworkPrefix>,
+    /// Outside: reached like the rest of the internet.
+    pub outside: Vec<NetworkPrefix>,
 }
 
 /// Certificates of private authorities.

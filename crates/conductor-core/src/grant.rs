@@ -15,7 +15,7 @@ use conductor_abi::{Capability, CapabilityRequest, Risk};
 use conductor_signing::TrustLevel;
 use thiserror::Error;
 
-use crate::scope::{Excerpt, NetworkScope, Scope, ScopeError};
+use crate::scope::{Excerpt, Scope, ScopeError};
 
 pub use approvals::{ApprovalError, Approved, Duration as GrantDuration};
 pub(crate) use approvals::{Approvals, Decided, SessionGrants};
@@ -212,25 +212,10 @@ fn below_ceiling(
     Decision::Granted(Grant::new(declared, allowed))
 }
 
-/// What is granted without asking: requests of low risk, and of hosts nobody named only those on the ports of the
-/// web.
+/// What is granted without asking: requests of low risk.
 fn automatic(declared: &[Scope]) -> Vec<Allowance> {
     let low = declared.iter().filter(|scope| scope.risk() == Risk::Low);
-    low.map(|scope| {
-        let scope = match scope {
-            Scope::Network(network) if !network.names_hosts() => {
-                Scope::Network(NetworkScope::web(network.methods()))
-            }
-            Scope::Network(_)
-            | Scope::Audio(_)
-            | Scope::Midi(_)
-            | Scope::Filesystem(_)
-            | Scope::Subprocess(_)
-            | Scope::SystemControl(_) => scope.clone(),
-        };
-        Allowance::new(scope, GrantSource::Automatic)
-    })
-    .collect()
+    low.map(|scope| Allowance::new(scope.clone(), GrantSource::Automatic)).collect()
 }
 
 /// What the user's own entries say.

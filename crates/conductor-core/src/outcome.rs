@@ -29,8 +29,14 @@ pub enum Limit {
     MessageBytes,
     /// `max_calls_per_second`: host calls that ask for a capability.
     CallRate,
-    /// `max_network_bytes_per_minute`: bodies and messages, sent and received.
+    /// `max_network_bytes_per_minute`: what crosses the wire, in both directions.
     NetworkRate,
+    /// `max_network_connections`: connections at once.
+    NetworkConnections,
+    /// `max_network_lookups`: look-ups of host names at once.
+    NetworkLookups,
+    /// `max_network_frames_per_second`: frames of one type in a second.
+    NetworkFrames,
     /// `max_reply_bytes`: reply of one call.
     ReplyBytes,
     /// `max_log_bytes`: log of one call.
@@ -65,6 +71,9 @@ impl Limit {
             Self::MessageBytes => "max_message_bytes",
             Self::CallRate => "max_calls_per_second",
             Self::NetworkRate => "max_network_bytes_per_minute",
+            Self::NetworkConnections => "max_network_connections",
+            Self::NetworkLookups => "max_network_lookups",
+            Self::NetworkFrames => "max_network_frames_per_second",
             Self::ReplyBytes => "max_reply_bytes",
             Self::LogBytes => "max_log_bytes",
             Self::LogRate => "max_log_bytes_per_minute",
@@ -91,6 +100,9 @@ impl fmt::Display for Limit {
             Self::MessageBytes => "message too large",
             Self::CallRate => "too many host calls in a second",
             Self::NetworkRate => "too many bytes over the network in a minute",
+            Self::NetworkConnections => "too many connections",
+            Self::NetworkLookups => "too many look-ups of host names",
+            Self::NetworkFrames => "too many frames over the network in a second",
             Self::ReplyBytes => "reply too large",
             Self::LogBytes => "log limit exceeded",
             Self::LogRate => "log limit of a minute exceeded",

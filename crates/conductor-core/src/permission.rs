@@ -108,9 +108,25 @@ impl Permission {
         let approvals = Arc::new(Approvals { requests, version, ..Approvals::clone(&self.approvals()) });
         *self.0.approvals.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&approvals);
         approvals.remember()?;
+        self.tell_narrowed(&approvals)?;
         *decided = approvals.decide()?;
         self.apply(&decided.grants);
         Ok(decided.grants.clone())
+    }
+
+    /// Tells and records, once, which of the user's decisions grant less than when they were made.
+    fn tell_narrowed(&self, approvals: &Approvals) -> Result<(), ApprovalError> {
+        let (narrowed, audit) = (approvals.narrowed()?, self.0.session.audit());
+        for spec in &narrowed {
+            tracing::warn!(
+                plugin = approvals.subject.name.as_str(),
+                "the grant `{spec}` names no host, and now means ports 80 and 443 only; grant `Network=*:*` for every port"
+            );
+            let (capability, scopes) = (spec.capability(), AuditText::of(spec));
+            audit.rare(|| AuditEvent::GrantNarrowed { capability, scopes });
+        }
+        // What was not recorded is told again.
+        if narrowed.is_empty() || audit.is_failing() { Ok(()) } else { approvals.narrow() }
     }
 
     /// Decides again whether the plugin may run, by the trust store as it is now. Whatever is taken away later finds this

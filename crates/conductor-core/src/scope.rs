@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Inside a value, `%`, `,`, `;` and `=` are written `%25`, `%2C`, `%3B` and `%3D`. A key that is left out does not
-//! narrow the capability.
+//! narrow the capability, save that a grant of Network without hosts is one of `*`: every host on the ports of the web.
 
 mod address;
 mod audio;
@@ -22,6 +22,7 @@ mod midi;
 mod network;
 mod number;
 mod pattern;
+mod prefix;
 mod subprocess;
 mod system_control;
 
@@ -41,6 +42,7 @@ pub(crate) use host::{is_inside_host, literal, normal_host};
 pub use midi::MidiScope;
 pub use network::{NetworkMethod, NetworkScope};
 pub use pattern::NamePattern;
+pub use prefix::{NetworkPrefix, PrefixError};
 pub use subprocess::SubprocessScope;
 pub use system_control::{SystemControlScope, SystemOperation};
 
@@ -98,8 +100,8 @@ impl Scope {
         })
     }
 
-    /// What a bare capability name stands for: all of it that need not be named (public hosts, plain MIDI), and
-    /// nothing of a high risk capability.
+    /// What a bare capability name declares: all of it that need not be named (public hosts, plain MIDI), and
+    /// nothing of a high risk capability. What a grant of it grants is [`Scope::granted`].
     #[must_use]
     pub fn unnamed(capability: Capability) -> Self {
         match capability {
@@ -109,6 +111,20 @@ impl Scope {
             Capability::Filesystem => Self::Filesystem(FilesystemScope::default()),
             Capability::Subprocess => Self::Subprocess(SubprocessScope::default()),
             Capability::SystemControl => Self::SystemControl(SystemControlScope::default()),
+        }
+    }
+
+    /// What is granted by this scope. A plugin that declares Network and names no host leaves it to the user to name them; who
+    /// grants it and names none either grants every host on the ports of the web. Every host on every port is said: `*:*`.
+    #[must_use]
+    pub fn granted(self) -> Self {
+        match self {
+            Self::Network(scope) => Self::Network(scope.granted()),
+            Self::Audio(_)
+            | Self::Midi(_)
+            | Self::Filesystem(_)
+            | Self::Subprocess(_)
+            | Self::SystemControl(_) => self,
         }
     }
 

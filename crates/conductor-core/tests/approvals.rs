@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Risk};
-use conductor_core::audit::{AuditKey, AuditRecord, AuditSink, NotRecorded};
+use conductor_core::audit::{AuditEvent, AuditKey, AuditRecord, AuditSink, NotRecorded};
 use conductor_core::grant::store::GrantStore;
 use conductor_core::grant::{ApprovalError, GrantDuration};
 use conductor_core::{Host, LoadError, Outcome, Plugin, PluginOptions, Suspension, WasmConfig};
@@ -345,4 +345,59 @@ fn nothing_is_granted_that_cannot_be_recorded() {
     assert_eq!(call(plugin.as_mut()), 0, "what runs goes on");
     plugin.permission().deny(Capability::Filesystem).expect("what is taken away needs no record");
     assert_eq!(call(plugin.as_mut()), BADF);
+}
+
+/// Keeps the records of grants that were narrowed.
+struct Narrowed {
+    records: std::sync::Mutex<Vec<String>>,
+    key: AuditKey,
+}
+
+impl AuditSink for Narrowed {
+    fn record(&self, record: &AuditRecord) -> Result<(), NotRecorded> {
+        if let AuditEvent::GrantNarrowed { capability, scopes } = &record.event {
+            self.records.lock().expect("records").push(format!("{capability} {}", scopes.as_str()));
+        }
+        Ok(())
+    }
+
+    fn key(&self) -> &AuditKey {
+        &self.key
+    }
+}
+
+#[test]
+fn a_stored_grant_that_means_less_than_when_it_was_made_is_told_and_recorded_once() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Network", "methods=GET")], "(i32.const 0)");
+    let standing = PluginOptions {
+        granted: vec!["Network".parse().expect("a grant")],
+        standing_grants: true,
+        ..PluginOptions::default()
+    };
+    let plugin = load_with(&place.host(), &path, &standing).expect("loads");
+    plugin.permission().approve(Capability::Network, None, &GrantDuration::Always, None).expect("granted");
+    drop(plugin);
+    drop(load_with(&place.host(), &path, &standing).expect("loads"));
+
+    // As it was written when it meant every port.
+    let file = GrantStore::file(&place.path("config"));
+    let now = fs::read_to_string(&file).expect("decisions");
+    let then = now.replace("grant = \"Network=*;methods=GET\"", "grant = \"Network=methods=GET\"");
+    assert_ne!(now, then, "{now}");
+    fs::write(&file, &then).expect("written");
+
+    let sink =
+        Arc::new(Narrowed { records: std::sync::Mutex::default(), key: AuditKey::from_bytes([7; 32]) });
+    for _ in 0..2 {
+        let host = place.host().audited(Arc::clone(&sink) as _);
+        let plugin = load_with(&host, &path, &standing).expect("loads");
+        let decided = plugin.info().capabilities[0].to_string();
+        assert!(decided.ends_with("by approval: *;methods=GET"), "{decided}");
+    }
+    assert_eq!(*sink.records.lock().expect("records"), ["Network Network=methods=GET"]);
+    let written = fs::read_to_string(&file).expect("decisions");
+    assert!(written.contains("grant = \"Network=*;methods=GET\""), "{written}");
+    // What the plugin declared stays as it was, so that it is not asked for again.
+    assert!(written.contains("declared = [\"Network=methods=GET\"]"), "{written}");
 }

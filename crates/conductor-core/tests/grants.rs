@@ -106,7 +106,6 @@ fn a_bare_high_risk_grant_of_an_unnamed_scope_is_nothing() {
 fn automatic_grants_stop_at_the_web_and_at_plain_midi() {
     assert_eq!(decide(&["Network"], &[]), "Network is granted automatically: *");
     assert_eq!(decide(&["Network=methods=GET"], &[]), "Network is granted automatically: *;methods=GET");
-    assert_eq!(decide(&["Network"], &["Network"]), "Network is granted as declared");
     for declared in [
         "Network=localhost:4455",
         "Network=a.example,10.0.0.1",
@@ -116,6 +115,17 @@ fn automatic_grants_stop_at_the_web_and_at_plain_midi() {
         let decision = decide(&[declared], &[]);
         assert!(decision.ends_with("is not granted; at medium risk it needs approval"), "{decision}");
     }
+}
+
+#[test]
+fn a_grant_without_hosts_is_one_of_the_web_and_every_port_is_said() {
+    let methods = "Network=methods=GET";
+    assert_eq!(decide(&["Network"], &["Network"]), "Network is granted as declared: *");
+    assert_eq!(decide(&[methods], &["Network"]), "Network is granted as declared: *;methods=GET");
+    assert_eq!(decide(&["Network"], &[methods]), "Network is granted by name: *;methods=GET");
+    assert_eq!(decide(&["Network"], &["Network=*:*"]), "Network is granted by name: *:*");
+    assert_eq!(decide(&["Network=*:*"], &["Network"]), "Network is granted as declared: *:*");
+    assert_eq!(decide(&["Network=*:*"], &[]), "Network is granted automatically: *:*");
 }
 
 #[test]

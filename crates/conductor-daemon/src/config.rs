@@ -7,6 +7,7 @@ pub(crate) mod edit;
 mod inputs;
 mod limits;
 mod mappings;
+mod network;
 mod outputs;
 mod plugins;
 mod policy;
@@ -28,7 +29,7 @@ pub use plugins::PluginConfig;
 pub use problem::{ConfigError, Problem};
 pub use ui::UiConfig;
 
-use conductor_core::WasmConfig;
+use conductor_core::{Networks, WasmConfig};
 use conductor_keys::Devices;
 use conductor_signing::VerificationPolicy;
 
@@ -58,6 +59,8 @@ pub struct Config {
     pub inputs: Vec<InputConfig>,
     /// MIDI outputs that plugins may be granted.
     pub outputs: Vec<OutputConfig>,
+    /// Which addresses are inside and which are not, from `[network]`.
+    pub networks: Networks,
     /// The Plugin Manager of `[ui]`.
     pub ui: UiConfig,
     /// What is done when.
@@ -111,6 +114,7 @@ impl Config {
         wasm.signer_rules = policy::read(&root, path);
         let signing = signing::read(&root);
         let ui = ui::read(&root);
+        let networks = network::read(&root);
         let plugins = plugins::read(&root, paths, &resolve);
         let inputs = inputs::read(&root, &resolve);
         let outputs = outputs::read(&root, &resolve);
@@ -121,7 +125,7 @@ impl Config {
         if problems.is_empty() {
             let plugins = plugins.into_iter().filter_map(|plugin| plugin.config).collect();
             let inputs = inputs.into_iter().filter_map(|input| input.config).collect();
-            Ok(Self { wasm, signing, plugins, inputs, outputs, ui, mappings })
+            Ok(Self { wasm, signing, plugins, inputs, outputs, networks, ui, mappings })
         } else {
             Err(ConfigError::Invalid { path: path.to_owned(), problems })
         }

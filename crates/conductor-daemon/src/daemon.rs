@@ -18,11 +18,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conductor_core::audit::AuditError;
-use conductor_core::{AuditLog, Host, HostError, WasmConfig};
+use conductor_core::{AuditLog, Host, HostError};
 
 use crate::calls::{CallFormat, CallLog};
 use crate::config::{Config, OutputConfig};
 use crate::control::{Interface, Response, Server, SocketError, Watched};
+use crate::descriptors;
 use crate::dispatch::{PluginTotals, Roster, Router};
 use crate::hosting::{self, Hosting};
 use crate::input::{Emitter, InputError, Sink, Taps};
@@ -84,6 +85,7 @@ pub fn run(
     places: &Places,
     stop: &Stop,
 ) -> Result<Vec<PluginTotals>, RunError> {
+    descriptors::raise();
     let socket = Server::claim(&places.control_socket).map_err(|source| RunError::Control { source })?;
     let audit = AuditLog::open(&places.audit_file).map_err(|source| RunError::Audit { source })?;
     let audit = Arc::new(audit);
@@ -199,7 +201,7 @@ impl<'r> Daemon<'r> {
     }
 
     fn start(&mut self, interface: &Interface) -> Result<(), RunError> {
-        let host = self.new_host(&self.config.wasm)?;
+        let host = self.new_host(&self.config)?;
         interface.probed(host.walls());
         self.host = Some(Arc::clone(&host));
         if let Some(directory) = self.config.wasm.trust_dir.clone() {
@@ -225,9 +227,10 @@ impl<'r> Daemon<'r> {
         Ok(())
     }
 
-    fn new_host(&self, config: &WasmConfig) -> Result<Arc<Host>, RunError> {
-        let devices = hosting::devices(Arc::clone(&self.ports) as _, Arc::clone(&self.taps) as _);
-        let host = self.hosting.host(config.clone(), devices);
+    fn new_host(&self, config: &Config) -> Result<Arc<Host>, RunError> {
+        let (ports, taps) = (Arc::clone(&self.ports), Arc::clone(&self.taps));
+        let devices = hosting::devices(ports as _, taps as _, &config.networks);
+        let host = self.hosting.host(config.wasm.clone(), devices);
         let host = host.map_err(|source| RunError::Host { source })?;
         Ok(Arc::new(host.audited(Arc::clone(&self.audit) as _)))
     }

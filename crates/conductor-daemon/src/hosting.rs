@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 #[cfg(target_os = "linux")]
 use conductor_core::launcher::Launcher;
-use conductor_core::{Devices, Host, HostError, MidiInputs, MidiOutputs, WasmConfig};
+use conductor_core::{Devices, Host, HostError, MidiInputs, MidiOutputs, Networks, WasmConfig};
 
 use crate::audio::SystemAudio;
 use crate::desktop::UserDesktop;
@@ -19,12 +19,13 @@ pub const LAUNCH_ARGUMENT: &str = "launch";
 
 /// What a program of this package offers to plugins, where its user grants it.
 #[must_use]
-pub fn devices(midi: Arc<dyn MidiOutputs>, midi_inputs: Arc<dyn MidiInputs>) -> Devices {
+pub fn devices(midi: Arc<dyn MidiOutputs>, midi_inputs: Arc<dyn MidiInputs>, networks: &Networks) -> Devices {
     let devices = Devices {
         midi,
         midi_inputs,
         audio: Arc::new(SystemAudio),
         desktop: Arc::new(UserDesktop),
+        networks: Arc::new(networks.clone()),
         ..Devices::default()
     };
     #[cfg(target_os = "linux")]

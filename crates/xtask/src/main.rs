@@ -13,6 +13,7 @@ mod fuzz;
 mod guests;
 mod ordinary;
 mod page;
+mod peers;
 mod places;
 mod program;
 mod scratch;
@@ -51,6 +52,8 @@ enum Task {
     Bench(bench::Options),
     /// Send events to many plugins, some of them hostile, for minutes, and count what is lost
     Soak(soak::Options),
+    /// Let a plugin talk to servers that do each thing wrong, and hold the host to its bounds
+    Peers(peers::Options),
     /// Look for inputs that make the host crash, hang or break its word
     Fuzz(fuzz::Options),
     /// Check layers, file headers, the root's contents and other rules of the code base
@@ -86,6 +89,7 @@ fn run(task: &Task) -> Result<(), TaskError> {
         Task::Ordinary(options) => ordinary::run(&places, options),
         Task::Bench(options) => bench::run(&places, options),
         Task::Soak(options) => soak::run(&places, options),
+        Task::Peers(options) => peers::run(&places, options),
         Task::Fuzz(options) => fuzz::run(&places, options),
         Task::Tidy => tidy::run(&places.root),
         Task::Deny => {

@@ -58,7 +58,7 @@ enum FoundBy {
 }
 
 /// Every package of the operating system that is needed. To add one is to add a line.
-const PACKAGES: [Package; 28] = [
+const PACKAGES: [Package; 30] = [
     Package {
         debian: "pkg-config",
         found_by: FoundBy::Program("pkg-config"),
@@ -124,6 +124,18 @@ const PACKAGES: [Package; 28] = [
         found_by: FoundBy::Program("softhsm2-util"),
         purpose: Purpose::Test,
         reason: "PKCS#11 module with a token in files, on which tests keep keys",
+    },
+    Package {
+        debian: "iproute2",
+        found_by: FoundBy::Program("ip"),
+        purpose: Purpose::Test,
+        reason: "ip, with which tests lay networks in namespaces of their own",
+    },
+    Package {
+        debian: "util-linux",
+        found_by: FoundBy::Program("unshare"),
+        purpose: Purpose::Test,
+        reason: "unshare, which makes those namespaces without a privilege",
     },
     Package {
         debian: "openssh-client",

@@ -196,6 +196,13 @@ pub enum AuditEvent {
         /// How long, in words.
         lasts: AuditText,
     },
+    /// A grant means less than when it was made, and was written down as what it means now.
+    GrantNarrowed {
+        /// The capability.
+        capability: Capability,
+        /// What was granted, as it was written.
+        scopes: AuditText,
+    },
     /// The user took a capability away, or denied it before it was granted.
     CapabilityRevoked {
         /// The capability.

@@ -1,33 +1,41 @@
 //! Network: HTTP and HTTPS requests, WebSockets.
 //!
-//! A request is checked once more at every redirect, and the addresses that a host name has are checked where the
-//! connection is made ([`lookup`]), so nothing can change between the check and the connection.
+//! A request is checked once more at every redirect. Which addresses a host name has, and where they lead, is found out where
+//! the connection is made ([`lookup`], [`route`], [`dial`]), so nothing can change between the check and the connection. What
+//! crosses the wire is counted there as well ([`wire`]).
 
 mod body;
+mod dial;
 mod exchange;
+mod failure;
+mod frames;
 mod headers;
 mod inbox;
+mod link;
 mod lookup;
+mod meter;
+mod route;
+mod seats;
 mod service;
 mod target;
 mod traffic;
 mod waiting;
 mod websocket;
+mod wire;
 
 use std::fmt;
-use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, HttpRequest, HttpResponse, Risk};
-use reqwest::Response;
-use reqwest::header::HeaderMap;
+use hyper::header::HeaderMap;
 
 use super::{Call, Operation, Refusal, decode, encode, granted};
 use crate::broker::Live;
 use crate::grant::{Grant, Grants};
 use crate::scope::{AddressKind, Excerpt, NetworkMethod};
 
+use exchange::Reply;
 use target::Target;
 
 pub(crate) use body::{HttpClose, HttpOpen, HttpRead};
@@ -90,13 +98,11 @@ impl Operation for Http {
     }
 
     fn act(request: &Outgoing<'_>, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-        let traffic = call.session.connections().traffic();
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
-        let (target, response) = request.follow(permit, call, deadline)?;
-        let status = response.status().as_u16();
-        let headers = headers::received(response.headers())?;
-        let body = exchange::body(&target, response, call, deadline)?;
-        traffic.count(body.len());
+        let reply = request.follow(permit, call, deadline)?;
+        let status = reply.status.as_u16();
+        let headers = headers::received(&reply.headers)?;
+        let body = exchange::body(reply, call, deadline)?;
         encode(&HttpResponse { status, headers, body })
     }
 }
@@ -116,28 +122,19 @@ impl<'a> Outgoing<'a> {
     }
 
     /// Sends the request and follows redirects, as far as a response that is none.
-    fn follow(
-        &self,
-        permit: Permit,
-        call: &Call<'_>,
-        deadline: Instant,
-    ) -> Result<(Target, Response), Refusal> {
-        let traffic = call.session.connections().traffic();
+    fn follow(&self, permit: Permit, call: &Call<'_>, deadline: Instant) -> Result<Reply, Refusal> {
         let mut permit = permit;
         let mut target = self.target.clone();
         let mut headers = self.headers.clone();
         for _ in 0..=MAX_REDIRECTS {
             let body = if target.method().has_body() { self.body } else { &[] };
-            traffic.admit()?;
-            traffic.count(body.len());
-            let response = exchange::send(&target, &headers, body, permit, call, deadline)?;
-            let Some(next) = target.redirected(response.status(), response.headers())? else {
-                return Ok((target, response));
+            call.session.connections().meter().traffic().admit()?;
+            let reply = exchange::send(&target, &headers, body, permit, call, deadline)?;
+            let Some(next) = target.redirected(reply.status, &reply.headers)? else {
+                return Ok(reply);
             };
             headers::follow(&mut headers, &target, &next);
-            permit = check_again(&next, call).map_err(|refusal| {
-                Refusal::new(refusal.status, format!("after a redirect: {}", refusal.reason))
-            })?;
+            permit = check_again(&next, call).map_err(|refusal| refusal.after("a redirect"))?;
             target = next;
         }
         Err(Refusal::failed(format!("more than {MAX_REDIRECTS} redirects")))
@@ -161,7 +158,7 @@ fn risk_of(target: &Target, permit: Option<&Permit>) -> Risk {
         Some(permit) => permit.reach == Reach::Inside,
         None => {
             target.is_inside()
-                || target.address().map(kind_here).is_some_and(|kind| !may_connect(kind, false))
+                || target.address().map(AddressKind::of).is_some_and(|kind| !may_connect(kind, false))
         }
     };
     let own = Capability::Network.risk();
@@ -182,7 +179,7 @@ fn check_target(target: &Target, grant: &Grant) -> Result<Permit, Refusal> {
     if target.is_inside() && !named {
         return Err(private(target, "is on the user's own machine or network"));
     }
-    if let Some(kind) = target.address().map(kind_here)
+    if let Some(kind) = target.address().map(AddressKind::of)
         && !may_connect(kind, named)
     {
         return Err(private(target, &format!("is {kind}")));
@@ -207,17 +204,6 @@ fn opened<T: Live>(number: u32, call: &Call<'_>) -> Result<Arc<T>, Refusal> {
 
 fn taken_away() -> Refusal {
     Refusal::denied("Network: the capability was taken away")
-}
-
-/// What an address is on this machine: its own public address leads to services that are meant for itself.
-fn kind_here(address: IpAddr) -> AddressKind {
-    let kind = AddressKind::of(address);
-    if kind == AddressKind::Public && is_own(address) { AddressKind::Loopback } else { kind }
-}
-
-/// Whether the address is one of this machine's: only to those can a socket be bound.
-fn is_own(address: IpAddr) -> bool {
-    UdpSocket::bind((address, 0)).is_ok()
 }
 
 /// Whether a connection may go to an address of this kind.

@@ -158,6 +158,18 @@ impl Approvals {
         Ok(Decided { vouched: Some(vouched), grants, requested, stored, next_end, once })
     }
 
+    /// Stored decisions that grant less than when they were made, as they were written: of Network without a host they once
+    /// granted every port. Each is told once, because [`Approvals::narrow`] then writes down what it grants now.
+    pub(crate) fn narrowed(&self) -> Result<Vec<GrantSpec>, ApprovalError> {
+        let Some(directory) = &self.directory else { return Ok(Vec::new()) };
+        Ok(GrantStore::load(directory)?.unnamed(&self.subject))
+    }
+
+    /// Writes down what those decisions grant now.
+    pub(crate) fn narrow(&self) -> Result<(), ApprovalError> {
+        Ok(GrantStore::narrow(self.directory()?, &self.subject)?)
+    }
+
     /// Takes note of what the bare names of the configuration stand for, so that a later version that declares more gets
     /// no more.
     pub(crate) fn remember(&self) -> Result<(), ApprovalError> {
@@ -170,6 +182,7 @@ impl Approvals {
             if declared.is_empty() {
                 continue;
             }
+            let declared = as_granted(&declared);
             let (plugin, holder, seen_at) = (self.name.clone(), subject.holder(), UtcTime::now());
             first.push(FirstDeclared { plugin, holder, capability, declared, seen_at });
         }
@@ -196,8 +209,8 @@ impl Approvals {
             return Err(ApprovalError::DeniedByConfiguration { capability });
         }
         let granted = match scope {
-            Some(scope) => vec![GrantSpec::of(scope.clone())],
-            None => declared.clone(),
+            Some(scope) => vec![GrantSpec::of(scope.clone().granted())],
+            None => as_granted(&declared),
         };
         if granted.iter().filter_map(GrantSpec::scope).any(Scope::is_nothing) {
             return Err(ApprovalError::NothingNamed { capability });
@@ -307,6 +320,11 @@ impl SessionGrant {
     fn for_once(&self) -> Option<(Scope, Once)> {
         Some((scope_of(&self.stored.grant)?, self.once.clone()?))
     }
+}
+
+/// What it is to grant these.
+fn as_granted(declared: &[GrantSpec]) -> Vec<GrantSpec> {
+    declared.iter().filter_map(scope_of).map(|scope| GrantSpec::of(scope.granted())).collect()
 }
 
 fn scope_of(spec: &GrantSpec) -> Option<Scope> {

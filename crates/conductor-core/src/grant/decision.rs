@@ -163,13 +163,14 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    pub(super) const fn new(scope: Scope, source: GrantSource) -> Self {
-        Self { scope, source, once: None }
+    /// A grant of this scope, as far as it grants anything that it does not name.
+    pub(super) fn new(scope: Scope, source: GrantSource) -> Self {
+        Self { scope: scope.granted(), source, once: None }
     }
 
     /// What the user was shown and approved for one deed.
-    pub(super) const fn for_once(scope: Scope, once: Once) -> Self {
-        Self { scope, source: GrantSource::Approved, once: Some(once) }
+    pub(super) fn for_once(scope: Scope, once: Once) -> Self {
+        Self { scope: scope.granted(), source: GrantSource::Approved, once: Some(once) }
     }
 
     /// What is granted.

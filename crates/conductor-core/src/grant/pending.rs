@@ -88,7 +88,7 @@ fn is_settled(scope: &Scope, decision: &Decision, stored: &[&StoredGrant]) -> bo
             let covers = |source: GrantSource, allowed: &Scope| match source {
                 GrantSource::Automatic => scope.risk() == Risk::Low,
                 GrantSource::Named => true,
-                GrantSource::AsDeclared | GrantSource::Approved => allowed == scope,
+                GrantSource::AsDeclared | GrantSource::Approved => *allowed == scope.clone().granted(),
             };
             grant.allowed().iter().any(|allowance| covers(allowance.source(), allowance.scope()))
                 || decided_then()

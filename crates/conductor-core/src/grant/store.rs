@@ -227,6 +227,39 @@ impl GrantStore {
         })
     }
 
+    /// Decisions about a plugin that do not name all that they grant, as they are written.
+    pub(super) fn unnamed(&self, subject: &Subject) -> Vec<GrantSpec> {
+        let mut of_it = self.clone();
+        let mut found = Vec::new();
+        for spec in of_it.granting(subject).map(|spec| &*spec) {
+            if granted(spec) != *spec && !found.contains(spec) {
+                found.push(spec.clone());
+            }
+        }
+        found
+    }
+
+    /// Writes down all that the decisions about a plugin grant.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the decisions cannot be read or written.
+    pub(super) fn narrow(config_dir: &Path, subject: &Subject) -> Result<(), GrantStoreError> {
+        Self::change(config_dir, |store| {
+            for spec in store.granting(subject) {
+                *spec = granted(spec);
+            }
+        })
+    }
+
+    /// Every scope that is granted to a plugin here.
+    fn granting(&mut self, subject: &Subject) -> impl Iterator<Item = &mut GrantSpec> {
+        let of = move |plugin: &PluginName, holder: &Holder| subject.is(plugin, holder);
+        let grants = self.grants.iter_mut().filter(move |grant| of(&grant.plugin, &grant.holder));
+        let first = self.first_declared.iter_mut().filter(move |first| of(&first.plugin, &first.holder));
+        grants.map(|grant| &mut grant.grant).chain(first.flat_map(|first| &mut first.declared))
+    }
+
     /// Drops the decisions about one capability of a plugin.
     fn forget(&mut self, subject: &Subject, capability: Capability) {
         self.grants.retain(|grant| {
@@ -253,6 +286,11 @@ impl GrantStore {
         atomic_file::replace(&path, text.as_bytes(), atomic_file::PRIVATE)
             .map_err(|source| GrantStoreError::Write { path, source })
     }
+}
+
+/// A grant with all that it grants named.
+fn granted(spec: &GrantSpec) -> GrantSpec {
+    spec.scope().map_or_else(|| spec.clone(), |scope| GrantSpec::of(scope.clone().granted()))
 }
 
 /// Why decisions about capabilities were not read or written.

@@ -27,25 +27,17 @@ impl NetworkScope {
         })
     }
 
-    /// What is granted without asking where a plugin names no host: every host on the ports of the web.
+    /// What is granted by this scope: where it names no host, every host on the ports of the web.
     #[must_use]
-    pub fn web(methods: &[NetworkMethod]) -> Self {
-        Self { hosts: vec![HostPattern::WEB], methods: methods.to_vec(), private: false }
+    pub(super) fn granted(mut self) -> Self {
+        if self.hosts.is_empty() {
+            self.hosts.push(HostPattern::WEB);
+        }
+        self
     }
 
-    /// Methods that were named; none means every method.
-    #[must_use]
-    pub fn methods(&self) -> &[NetworkMethod] {
-        &self.methods
-    }
-
-    /// Whether a host was named at all.
-    #[must_use]
-    pub fn names_hosts(&self) -> bool {
-        !self.hosts.is_empty()
-    }
-
-    /// Whether this scope covers a request. Whether the host's address may be a private one is another question.
+    /// Whether this scope covers a request. One that names no host covers every host and port: a plugin that declares it leaves
+    /// it to the user to name them. Whether the host's address may be a private one is another question.
     #[must_use]
     pub fn allows(&self, host: &Host<String>, port: u16, method: NetworkMethod) -> bool {
         let host_fits = self.hosts.is_empty() || self.hosts.iter().any(|pattern| pattern.covers(host, port));

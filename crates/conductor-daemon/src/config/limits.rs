@@ -31,6 +31,14 @@ pub struct LimitOverrides {
     pub max_calls_per_second: Option<u32>,
     /// `max_network_bytes_per_minute`.
     pub max_network_bytes_per_minute: Option<u64>,
+    /// `max_network_connections`.
+    pub max_network_connections: Option<u32>,
+    /// `max_network_lookups`.
+    pub max_network_lookups: Option<u32>,
+    /// `max_network_buffered_bytes`.
+    pub max_network_buffered_bytes: Option<u64>,
+    /// `max_network_frames_per_second`.
+    pub max_network_frames_per_second: Option<u32>,
     /// `max_reply_bytes`.
     pub max_reply_bytes: Option<u32>,
     /// `max_log_bytes`.
@@ -73,6 +81,14 @@ impl LimitOverrides {
             max_network_bytes_per_minute: self
                 .max_network_bytes_per_minute
                 .unwrap_or(outer.max_network_bytes_per_minute),
+            max_network_connections: self.max_network_connections.unwrap_or(outer.max_network_connections),
+            max_network_lookups: self.max_network_lookups.unwrap_or(outer.max_network_lookups),
+            max_network_buffered_bytes: self
+                .max_network_buffered_bytes
+                .unwrap_or(outer.max_network_buffered_bytes),
+            max_network_frames_per_second: self
+                .max_network_frames_per_second
+                .unwrap_or(outer.max_network_frames_per_second),
             max_reply_bytes: self.max_reply_bytes.unwrap_or(outer.max_reply_bytes),
             max_log_bytes: self.max_log_bytes.unwrap_or(outer.max_log_bytes),
             max_log_bytes_per_minute: self.max_log_bytes_per_minute.unwrap_or(outer.max_log_bytes_per_minute),
@@ -110,6 +126,22 @@ pub(super) fn read(table: &Table<'_, '_>) -> LimitOverrides {
             table,
             "max_network_bytes_per_minute",
             LEAST.max_network_bytes_per_minute,
+        )
+        .map(|limit| limit.value),
+        max_network_connections: limit(table, "max_network_connections", LEAST.max_network_connections)
+            .map(|limit| limit.value),
+        max_network_lookups: limit(table, "max_network_lookups", LEAST.max_network_lookups)
+            .map(|limit| limit.value),
+        max_network_buffered_bytes: limit(
+            table,
+            "max_network_buffered_bytes",
+            LEAST.max_network_buffered_bytes,
+        )
+        .map(|limit| limit.value),
+        max_network_frames_per_second: limit(
+            table,
+            "max_network_frames_per_second",
+            LEAST.max_network_frames_per_second,
         )
         .map(|limit| limit.value),
         max_reply_bytes: limit(table, "max_reply_bytes", LEAST.max_reply_bytes).map(|limit| limit.value),

@@ -108,10 +108,10 @@ impl Daemon<'_> {
         let refused = |message| Refusal::new(RefusalCause::NotChanged, message);
         let config = Config::load(&self.places.config_file, &self.places.paths)
             .map_err(|error| refused(error.to_string()))?;
-        let is_other_host = config.wasm != self.config.wasm;
+        let is_other_host = config.wasm != self.config.wasm || config.networks != self.config.networks;
         let host = match &self.host {
             Some(host) if !is_other_host => Arc::clone(host),
-            _ => self.new_host(&config.wasm).map_err(|error| refused(error.to_string()))?,
+            _ => self.new_host(&config).map_err(|error| refused(error.to_string()))?,
         };
         let around = Surroundings {
             host: &host,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use conductor_abi::{Capability, Risk};
-use conductor_core::{Isolation, Limits};
+use conductor_core::{Isolation, Limits, Networks};
 use conductor_daemon::config::{Config, ConfigError, InputKind, MidiSource, OutputTarget};
 use conductor_daemon::mapping::Effect;
 use conductor_signing::RequireStatement;
@@ -67,6 +67,19 @@ const ONE_FAULT: &[(&str, &str)] = &[
         "[wasm]\nisolation = \"none\"",
         "2:13: wasm.isolation: unknown isolation `none`; known are persistent and fresh",
     ),
+    (
+        "[network]\ninside = [\"203.0.113.7/24\"]",
+        "2:11: network.inside: `203.0.113.7/24`: the address goes on after the prefix; the network is `203.0.113.0/24`",
+    ),
+    (
+        "[network]\noutside = [\"5.0.0.0/8\", \"10.0.0.0/8\"]",
+        "2:25: network.outside: `10.0.0.0/8`: its first address is a private address, which stays inside; grant a plugin",
+    ),
+    (
+        "[network]\ninside = [\"0.0.0.0/0\"]",
+        "2:11: network.inside: `0.0.0.0/0`: the number after `/` must be from 1 to 32",
+    ),
+    ("[network]\nprivate = []", "2:1: network.private: unknown key; known here are inside, outside"),
     ("[plugins.\"a b\"]", "1:10: plugins.a b: a name starts with a letter or digit"),
     ("[plugins.a]\npath = \"\"", "2:8: plugins.a.path: the path is empty"),
     (
@@ -317,6 +330,10 @@ const LIMITS: &str = r#"
     max_message_bytes = 16_392
     max_calls_per_second = 9
     max_network_bytes_per_minute = 1_044
+    max_network_connections = 21
+    max_network_lookups = 22
+    max_network_buffered_bytes = 23
+    max_network_frames_per_second = 24
     max_reply_bytes = 266
     max_log_bytes = 267
     max_log_bytes_per_minute = 1_036
@@ -344,6 +361,10 @@ fn every_limit_may_be_set_for_all_plugins_and_for_one() {
         max_message_bytes: 16_392,
         max_calls_per_second: 9,
         max_network_bytes_per_minute: 1_044,
+        max_network_connections: 21,
+        max_network_lookups: 22,
+        max_network_buffered_bytes: 23,
+        max_network_frames_per_second: 24,
         max_reply_bytes: 266,
         max_log_bytes: 267,
         max_log_bytes_per_minute: 1_036,
@@ -435,4 +456,14 @@ fn a_missing_file_is_an_error_for_run() {
     let ended = scratch.conductor(&["run"]);
     assert_eq!(ended.code, 2, "{ended:?}");
     assert!(ended.stderr.contains("cannot read") && ended.stderr.contains("hint: "), "{ended:?}");
+}
+
+#[test]
+fn the_configuration_says_which_networks_are_inside() {
+    let networks = |text: &str| parse(text).expect("understood").networks;
+    let read = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("a network")).collect();
+    let both = networks("[network]\ninside = [\"5.0.0.0/8\", \"2a00:7::/32\"]\noutside = [\"5.6.7.8\"]\n");
+    let expected = Networks { inside: read(&["5.0.0.0/8", "2a00:7::/32"]), outside: read(&["5.6.7.8/32"]) };
+    assert_eq!(both, expected);
+    assert_eq!(networks("[network]\n"), Networks::default());
 }

@@ -7,18 +7,17 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use conductor_abi::{Capability, HttpOpened, HttpPiece, Risk};
-use reqwest::Response;
 
 use crate::broker::Live;
 use crate::capability::{Call, Operation, Refusal, decode, encode};
 use crate::grant::{Grant, Grants};
 
+use super::exchange::Reply;
 use super::inbox::{Inbox, Taken};
 use super::target::Target;
 use super::waiting::AbortOnDrop;
 use super::{
-    MAX_REQUEST_TIME, Outgoing, Permit, check_target, exchange, headers, is_covered, opened, risk_of,
-    taken_away,
+    MAX_REQUEST_TIME, Outgoing, Permit, check_target, headers, is_covered, opened, risk_of, taken_away,
 };
 
 /// Bytes of an answer that are not the piece's own.
@@ -47,10 +46,13 @@ struct Body {
 
 impl Body {
     /// Reads on in the background, no further than the inbox has room.
-    fn read_on(target: Target, response: Response, call: &Call<'_>) -> Result<Self, Refusal> {
-        let service = call.session.http().started(call.session.devices())?;
-        let pieces = Arc::new(Inbox::new(call.session.max_message_bytes()));
-        let task = service.runtime().spawn(read(response, target.clone(), Arc::clone(&pieces)));
+    fn read_on(reply: Reply, call: &Call<'_>) -> Result<Self, Refusal> {
+        let session = call.session;
+        let service = session.http().started(session.devices())?;
+        let meter = Arc::clone(session.connections().meter());
+        let pieces = Arc::new(Inbox::new(session.max_message_bytes(), meter));
+        let target = reply.target().clone();
+        let task = service.runtime().spawn(read(reply, Arc::clone(&pieces)));
         let task = AbortOnDrop(task.abort_handle());
         let (is_done, was_ended) = (AtomicBool::new(false), AtomicBool::new(false));
         Ok(Self { target, pieces, rest: Mutex::default(), is_done, was_ended, task })
@@ -77,18 +79,15 @@ impl Body {
     }
 }
 
-async fn read(mut response: Response, target: Target, pieces: Arc<Inbox<Result<Bytes, Refusal>>>) {
+async fn read(mut reply: Reply, pieces: Arc<Inbox<Result<Bytes, Refusal>>>) {
     loop {
         pieces.has_room().await;
-        match response.chunk().await {
-            Ok(Some(piece)) if piece.is_empty() => {}
-            Ok(Some(piece)) => {
-                let bytes = piece.len();
-                pieces.put(Ok(piece), bytes);
-            }
+        match reply.piece().await {
+            // A copy, because a piece holds on to all of the buffer that it came in.
+            Ok(Some(piece)) => pieces.put(Ok(Bytes::copy_from_slice(&piece)), piece.len()),
             Ok(None) => break,
-            Err(error) => {
-                pieces.put(Err(exchange::broken(&target, error)), 0);
+            Err(failure) => {
+                pieces.put(Err(reply.refusal(failure)), 0);
                 break;
             }
         }
@@ -136,10 +135,10 @@ impl Operation for HttpOpen {
 
     fn act(request: &Outgoing<'_>, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
-        let (target, response) = request.follow(permit, call, deadline)?;
-        let status = response.status().as_u16();
-        let headers = headers::received(response.headers())?;
-        let body = Body::read_on(target, response, call)?;
+        let reply = request.follow(permit, call, deadline)?;
+        let status = reply.status.as_u16();
+        let headers = headers::received(&reply.headers)?;
+        let body = Body::read_on(reply, call)?;
         encode(&HttpOpened { body: call.keep_open(Arc::new(body))?, status, headers })
     }
 }
@@ -179,10 +178,7 @@ impl Operation for HttpRead {
         let body = opened::<Body>(number, call)?;
         let most = call.session.max_message_bytes().saturating_sub(OVERHEAD).max(1);
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
-        let traffic = call.session.connections().traffic();
-        traffic.admit()?;
         let piece = body.next(most.min(max as usize), deadline)?;
-        traffic.count(piece.len());
         encode(&HttpPiece { bytes: piece.to_vec() })
     }
 }

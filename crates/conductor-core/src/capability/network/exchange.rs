@@ -1,24 +1,36 @@
 //! One request and its response, without redirects.
 
-use std::error::Error;
+use std::sync::Arc;
 use std::time::Instant;
 
-use conductor_abi::Status;
-use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, RequestBuilder, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ACCEPT, HOST, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use url::Position;
 
 use crate::capability::{Call, Refusal};
-use crate::outcome::Limit;
 use crate::scope::{Excerpt, NetworkMethod};
 
-use super::lookup::LookupError;
+use super::dial::Dialler;
+use super::failure::Failure;
+use super::frames::{FrameType, SMALL_BYTES};
+use super::link::{Link, Links, NotSent};
+use super::meter::Meter;
 use super::target::Target;
-use super::{Permit, private, waiting};
+use super::{Permit, Reach, waiting};
 
-/// Why there is no response.
-enum Failure {
-    Http(reqwest::Error),
-    TooLarge,
+/// The head of a response, and its body as it arrives.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    target: Target,
+    reach: Reach,
+    body: Incoming,
+    link: Option<Link>,
+    links: Links,
+    meter: Arc<Meter>,
 }
 
 /// Sends a request and waits for the header fields of its response.
@@ -29,33 +41,63 @@ pub(super) fn send(
     permit: Permit,
     call: &Call<'_>,
     deadline: Instant,
-) -> Result<Response, Refusal> {
+) -> Result<Reply, Refusal> {
     let session = call.session;
-    let service = session.http().started(session.devices())?;
-    let client = session.connections().client(permit.reach, service, session.devices())?;
-    let request = request(client, target, headers, body);
-    waiting::carry_out(target, call, deadline, request.send())?
-        .map_err(|error| refusal(target, Failure::Http(error), 0))
+    let (connections, reach) = (session.connections(), permit.reach);
+    let dialler = connections.http(reach, session)?;
+    let request = request(target, headers, body)?;
+    let (links, meter) = (connections.links().clone(), Arc::clone(connections.meter()));
+    let sending = {
+        let (target, links) = (target.clone(), links.clone());
+        async move { exchange(&links, &dialler, &target, request).await }
+    };
+    let sent = waiting::carry_out(target, call, deadline, sending)?;
+    let (link, response) = sent.map_err(|failure| failure.refusal(target, reach, &meter))?;
+    let (head, body) = response.into_parts();
+    Ok(Reply {
+        status: head.status,
+        headers: head.headers,
+        target: target.clone(),
+        reach,
+        body,
+        link: Some(link),
+        links,
+        meter,
+    })
 }
 
 /// Waits for the whole body of a response.
-pub(super) fn body(
+pub(super) fn body(mut reply: Reply, call: &Call<'_>, deadline: Instant) -> Result<Vec<u8>, Refusal> {
+    let (target, max) = (reply.target.clone(), call.session.max_message_bytes());
+    let (reach, meter) = (reply.reach, Arc::clone(&reply.meter));
+    let whole = async move { reply.whole(max).await };
+    waiting::carry_out(&target, call, deadline, whole)?
+        .map_err(|failure| failure.refusal(&target, reach, &meter))
+}
+
+/// Sends a request over a connection that was kept or, without one, over a new one.
+async fn exchange(
+    links: &Links,
+    dialler: &Dialler,
     target: &Target,
-    response: Response,
-    call: &Call<'_>,
-    deadline: Instant,
-) -> Result<Vec<u8>, Refusal> {
-    let max = call.session.max_message_bytes();
-    let whole = receive(response, target.method(), max);
-    waiting::carry_out(target, call, deadline, whole)?.map_err(|failure| refusal(target, failure, max))
+    mut request: Request<Full<Bytes>>,
+) -> Result<(Link, Response<Incoming>), Failure> {
+    while let Some(mut link) = links.take(target, dialler.resolver.reach) {
+        adapt(&mut request, link.is_http2(), target);
+        match link.send(request).await? {
+            Ok(response) => return Ok((link, response)),
+            Err(NotSent(unsent)) => request = unsent,
+        }
+    }
+    let mut link = links.open(dialler, target).await?;
+    adapt(&mut request, link.is_http2(), target);
+    match link.send(request).await? {
+        Ok(response) => Ok((link, response)),
+        Err(NotSent(_)) => Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()),
+    }
 }
 
-/// What went wrong with a body that is read piece by piece.
-pub(super) fn broken(target: &Target, error: reqwest::Error) -> Refusal {
-    refusal(target, Failure::Http(error), 0)
-}
-
-fn request(client: &Client, target: &Target, headers: &HeaderMap, body: &[u8]) -> RequestBuilder {
+fn request(target: &Target, headers: &HeaderMap, body: &[u8]) -> Result<Request<Full<Bytes>>, Refusal> {
     let method = match target.method() {
         NetworkMethod::Head => Method::HEAD,
         NetworkMethod::Post => Method::POST,
@@ -64,62 +106,99 @@ fn request(client: &Client, target: &Target, headers: &HeaderMap, body: &[u8]) -
         NetworkMethod::Delete => Method::DELETE,
         NetworkMethod::Get | NetworkMethod::WebSocket => Method::GET,
     };
-    let request = client.request(method, target.url().clone()).headers(headers.clone());
-    if target.method().has_body() { request.body(body.to_vec()) } else { request }
+    let body = if target.method().has_body() { Bytes::copy_from_slice(body) } else { Bytes::new() };
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri(target, Position::BeforeScheme)?;
+    *request.headers_mut() = headers.clone();
+    request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+    Ok(request)
 }
 
-/// Reads the body piece by piece, so that a larger one is refused when it grows too large and not when it has arrived.
-async fn receive(mut response: Response, method: NetworkMethod, max_body: usize) -> Result<Vec<u8>, Failure> {
-    let announced = response.content_length().unwrap_or(0);
-    if announced > max_body as u64 && method != NetworkMethod::Head {
-        return Err(Failure::TooLarge);
-    }
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(Failure::Http)? {
-        if body.len() + piece.len() > max_body {
-            return Err(Failure::TooLarge);
+/// The URL of a target, from a part of it on.
+fn uri(target: &Target, from: Position) -> Result<Uri, Refusal> {
+    target.url()[from..Position::AfterQuery].parse().map_err(|error: hyper::http::uri::InvalidUri| {
+        Refusal::invalid(format!("{target} cannot be asked for: {}", Excerpt::new(&error.to_string())))
+    })
+}
+
+/// Says where a request goes, as the version of HTTP does: HTTP/1.1 in a header field (RFC 9112, section 3.2), HTTP/2 in the
+/// URL (RFC 9113, section 8.3.1).
+fn adapt(request: &mut Request<Full<Bytes>>, is_http2: bool, target: &Target) {
+    if is_http2 {
+        *request.version_mut() = Version::HTTP_2;
+        request.headers_mut().remove(HOST);
+        // It was read once before, so it can be read again.
+        if let Ok(whole) = uri(target, Position::BeforeScheme) {
+            *request.uri_mut() = whole;
         }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
-}
-
-fn refusal(target: &Target, failure: Failure, max_body: usize) -> Refusal {
-    let error = match failure {
-        Failure::TooLarge => {
-            let reason = format!("the answer of {target} is larger than {max_body} bytes");
-            return Refusal::by(Limit::MessageBytes, Status::TooLarge, reason);
+    } else {
+        *request.version_mut() = Version::HTTP_11;
+        let authority = &target.url()[Position::BeforeHost..Position::AfterPort];
+        if let (Ok(path), Ok(host)) = (uri(target, Position::BeforePath), HeaderValue::from_str(authority)) {
+            *request.uri_mut() = path;
+            request.headers_mut().insert(HOST, host);
         }
-        Failure::Http(error) => error,
-    };
-    match source_of::<LookupError>(&error) {
-        Some(LookupError::Refused(kind)) => return private(target, &format!("has {kind}")),
-        Some(LookupError::Resolver(_) | LookupError::Busy) | None => {}
     }
-    if error.is_timeout() {
-        return Refusal::timed_out(format!("{target} did not answer in time"));
-    }
-    let cause = Excerpt::new(&deepest(&error).to_string());
-    Refusal::failed(format!("{target} failed: {cause}"))
 }
 
-/// The first error of this type in the chain of causes.
-fn source_of<T: Error + 'static>(error: &reqwest::Error) -> Option<&T> {
-    let mut next = error.source();
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
+impl Reply {
+    /// The next piece of the body; none at the end, from which on the connection can be used again.
+    pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    // Fields that follow the body are not handed on.
+                    let Ok(piece) = frame.into_data() else { continue };
+                    if (piece.len() as u64) < SMALL_BYTES {
+                        self.meter
+                            .frames()
+                            .count(FrameType::SMALL_PIECE, Instant::now())
+                            .map_err(Failure::Limit)?;
+                    }
+                    if !piece.is_empty() {
+                        return Ok(Some(piece));
+                    }
+                }
+                Some(Err(error)) => {
+                    return Err(match &self.link {
+                        Some(link) => Failure::broken(error, link.met()),
+                        None => error.into(),
+                    });
+                }
+                None => {
+                    if let Some(link) = self.link.take() {
+                        self.links.keep(link).await;
+                    }
+                    return Ok(None);
+                }
+            }
         }
-        next = error.source();
     }
-    None
-}
 
-/// The last error in the chain of causes, which says what went wrong where the others say during what.
-fn deepest(error: &reqwest::Error) -> &dyn Error {
-    let mut deepest: &dyn Error = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
+    /// Reads the body piece by piece, so that a larger one is refused when it grows too large and not when it has arrived.
+    async fn whole(&mut self, max: usize) -> Result<Vec<u8>, Failure> {
+        let announced = self.body.size_hint().lower();
+        if announced > max as u64 && self.target.method() != NetworkMethod::Head {
+            return Err(Failure::TooLarge(max));
+        }
+        let mut body = Vec::new();
+        while let Some(piece) = self.piece().await? {
+            if body.len() + piece.len() > max {
+                return Err(Failure::TooLarge(max));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
     }
-    deepest
+
+    /// Where it came from.
+    pub(super) const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What a failure to read on leads to.
+    pub(super) fn refusal(&self, failure: Failure) -> Refusal {
+        failure.refusal(&self.target, self.reach, &self.meter)
+    }
 }

@@ -1,6 +1,6 @@
 //! Header fields: which ones a plugin may set, which ones follow a redirect, which ones it gets to see.
 
-use reqwest::header::{
+use hyper::header::{
     ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue, USER_AGENT,
 };

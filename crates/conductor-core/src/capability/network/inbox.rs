@@ -2,19 +2,20 @@
 //! the sender and fills no memory.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::Notify;
+use super::meter::Meter;
 
 /// Most messages that wait; each costs memory of its own beside its bytes.
 const MAX_WAITING: usize = 256;
 
-/// A queue from a task of the network's thread to the thread of a plugin.
+/// A queue from a task of the network's thread to the thread of a plugin. What waits in all of a plugin's queues counts
+/// together as well.
 pub(super) struct Inbox<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
-    room: Notify,
+    meter: Arc<Meter>,
     max_bytes: usize,
 }
 
@@ -35,22 +36,21 @@ pub(super) enum Taken<T> {
 }
 
 impl<T> Inbox<T> {
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub(super) fn new(max_bytes: usize, meter: Arc<Meter>) -> Self {
         let state = State { waiting: VecDeque::new(), bytes: 0, is_over: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), room: Notify::new(), max_bytes }
+        Self { state: Mutex::new(state), changed: Condvar::new(), meter, max_bytes }
     }
 
     /// Waits until something may be put in. One task does so.
     pub(super) async fn has_room(&self) {
-        while !self.lock().has_room(self.max_bytes) {
-            self.room.notified().await;
-        }
+        self.meter.waiting().has_room(|| self.lock().has_room(self.max_bytes)).await;
     }
 
     /// Puts in something of this size.
     pub(super) fn put(&self, item: T, bytes: usize) {
         let mut state = self.lock();
         if !state.is_over {
+            self.meter.waiting().add(bytes);
             state.bytes = state.bytes.saturating_add(bytes);
             state.waiting.push_back((item, bytes));
             self.changed.notify_all();
@@ -66,10 +66,11 @@ impl<T> Inbox<T> {
     /// Nothing comes any more, and what waits is thrown away.
     pub(super) fn end(&self) {
         let mut state = self.lock();
+        let thrown_away = state.bytes;
         *state = State { waiting: VecDeque::new(), bytes: 0, is_over: true };
         drop(state);
+        self.meter.waiting().take(thrown_away);
         self.changed.notify_all();
-        self.room.notify_one();
     }
 
     /// Takes the next, waiting for it until `deadline`.
@@ -78,7 +79,8 @@ impl<T> Inbox<T> {
         loop {
             if let Some((item, bytes)) = state.waiting.pop_front() {
                 state.bytes = state.bytes.saturating_sub(bytes);
-                self.room.notify_one();
+                drop(state);
+                self.meter.waiting().take(bytes);
                 return Taken::Next(item);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -100,19 +102,32 @@ impl<T> State<T> {
     }
 }
 
+impl<T> Drop for Inbox<T> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use futures_util::FutureExt as _;
+
     use super::*;
+    use crate::config::Limits;
+
+    fn meter(max_network_buffered_bytes: u64) -> Arc<Meter> {
+        Arc::new(Meter::new(&Limits { max_network_buffered_bytes, ..Limits::default() }))
+    }
 
     fn has_room(inbox: &Inbox<u8>) -> bool {
-        inbox.lock().has_room(inbox.max_bytes)
+        inbox.has_room().now_or_never().is_some()
     }
 
     #[test]
     fn no_more_waits_than_fits() {
-        let inbox = Inbox::new(10);
+        let inbox = Inbox::new(10, meter(1_000));
         inbox.put(1, 9);
         assert!(has_room(&inbox));
         inbox.put(2, 9);
@@ -124,8 +139,23 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_in_all_inboxes_of_a_plugin_counts_together() {
+        let meter = meter(10);
+        let (one, other) = (Inbox::new(100, Arc::clone(&meter)), Inbox::new(100, Arc::clone(&meter)));
+        one.put(1, 6);
+        other.put(2, 6);
+        assert!(!has_room(&one) && !has_room(&other));
+        assert_eq!(one.take(Instant::now()), Taken::Next(1));
+        assert!(has_room(&one) && has_room(&other));
+        one.put(3, 6);
+        assert!(!has_room(&other));
+        drop(one);
+        assert!(has_room(&other), "what is thrown away makes room");
+    }
+
+    #[test]
     fn the_end_comes_after_what_waits_or_at_once() {
-        let inbox = Inbox::new(10);
+        let inbox = Inbox::new(10, meter(1_000));
         assert_eq!(inbox.take(Instant::now() + Duration::from_millis(5)), Taken::Nothing);
         inbox.put(1, 1);
         inbox.finish();
@@ -133,7 +163,7 @@ mod tests {
         assert_eq!(inbox.take(Instant::now()), Taken::Next(1));
         assert_eq!(inbox.take(Instant::now()), Taken::Over);
 
-        let inbox = Inbox::new(10);
+        let inbox = Inbox::new(10, meter(1_000));
         inbox.put(1, 1);
         inbox.end();
         assert_eq!(inbox.take(Instant::now()), Taken::Over);

@@ -1,63 +1,58 @@
-//! The HTTP client of each plugin and the one thread on which all of their requests run.
-//!
-//! Clients are kept per plugin and per reach: a connection that one plugin may use is never found in the pool of
-//! another, nor one to a private address by a request that may only reach public ones.
+//! The one thread on which all requests of all plugins run, and what each plugin's connections share.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
 
 use conductor_abi::Status;
-use reqwest::redirect::Policy;
-use reqwest::{Client, retry};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
+use crate::broker::Session;
 use crate::capability::Refusal;
+use crate::config::Limits;
 use crate::devices::Devices;
 
 use super::Reach;
-use super::headers::MAX_RECEIVED_BYTES;
-use super::lookup::{CheckingResolver, Lookups};
-use super::traffic::Traffic;
+use super::dial::Dialler;
+use super::link::Links;
+use super::lookup::{self, CheckingResolver, Lookups};
+use super::meter::Meter;
+use super::seats::{self, Seats};
 
-/// Most threads that look up names, for all plugins together.
-const MAX_LOOKUP_THREADS: usize = 64;
+/// Most threads that wait for the system's resolver or the kernel: the look-ups of [`lookup`] and one short question for each
+/// connection that is being made.
+const MAX_BLOCKING_THREADS: usize = 1024;
 
-/// Longest time for one connection to be made.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Idle connections that a plugin keeps to one host.
-const MAX_IDLE_CONNECTIONS: usize = 2;
-
-/// How long an idle connection is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// TLS sessions that a plugin can resume.
-const MAX_TLS_SESSIONS: usize = 32;
-
-/// What all plugins share: started with the first request.
-#[derive(Default)]
+/// What all plugins share. The thread is started with the first request.
 pub(crate) struct Service {
     started: OnceLock<Result<Started, Refusal>>,
+    seats: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
 }
 
 /// The running thread, and how TLS is set up.
 pub(super) struct Started {
     runtime: Handle,
-    tls: ClientConfig,
+    http_tls: Arc<ClientConfig>,
+    websocket_tls: Arc<ClientConfig>,
     /// Dropping it ends the thread.
     _stop: oneshot::Sender<()>,
 }
 
-/// The clients of one plugin.
+/// The connections of one plugin.
 pub(crate) struct Connections {
-    public: OnceLock<Result<Client, Refusal>>,
-    inside: OnceLock<Result<Client, Refusal>>,
+    links: Links,
     lookups: Lookups,
-    traffic: Traffic,
+    seats: Seats,
+    meter: Arc<Meter>,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self { started: OnceLock::new(), seats: seats::for_all(), lookups: lookup::more_for_all() }
+    }
 }
 
 impl Service {
@@ -72,15 +67,13 @@ impl Started {
             |what: &str| Refusal::new(Status::Unavailable, format!("the network is unavailable: {what}"));
         let tls = tls_config(devices).map_err(|error| unavailable(&error.to_string()))?;
         let (runtime, stop) = start_thread().map_err(|error| unavailable(&error.to_string()))?;
-        Ok(Self { runtime, tls, _stop: stop })
-    }
-
-    /// How TLS is set up for a protocol that is none of HTTP's versions, without sessions to resume.
-    pub(super) fn tls(&self) -> ClientConfig {
-        let mut tls = self.tls.clone();
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        tls.resumption = rustls::client::Resumption::disabled();
-        tls
+        let speaking = |protocols: &[&[u8]]| {
+            let mut tls = tls.clone();
+            tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            Arc::new(tls)
+        };
+        let (http_tls, websocket_tls) = (speaking(&[b"h2", b"http/1.1"]), speaking(&[b"http/1.1"]));
+        Ok(Self { runtime, http_tls, websocket_tls, _stop: stop })
     }
 
     /// The runtime that requests run on.
@@ -90,65 +83,52 @@ impl Started {
 }
 
 impl Connections {
-    pub(crate) fn new(max_bytes_per_minute: u64) -> Self {
+    pub(crate) fn new(limits: &Limits, service: &Service) -> Self {
         Self {
-            public: OnceLock::new(),
-            inside: OnceLock::new(),
-            lookups: Lookups::default(),
-            traffic: Traffic::new(max_bytes_per_minute),
+            links: Links::default(),
+            lookups: Lookups::new(limits.max_network_lookups, &service.lookups),
+            seats: Seats::new(limits.max_network_connections, &service.seats),
+            meter: Arc::new(Meter::new(limits)),
         }
     }
 
-    /// What the plugin sent and received.
-    pub(super) const fn traffic(&self) -> &Traffic {
-        &self.traffic
+    /// What the plugin sends and receives.
+    pub(super) const fn meter(&self) -> &Arc<Meter> {
+        &self.meter
     }
 
-    /// The client for requests with this reach.
-    pub(super) fn client(
-        &self,
-        reach: Reach,
-        started: &Started,
-        devices: &Devices,
-    ) -> Result<&Client, Refusal> {
-        let cell = match reach {
-            Reach::Public => &self.public,
-            Reach::Inside => &self.inside,
+    /// Connections that are kept for further requests.
+    pub(super) const fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// Makes connections for HTTP.
+    pub(super) fn http(&self, reach: Reach, session: &Session) -> Result<Dialler, Refusal> {
+        let tls = &session.http().started(session.devices())?.http_tls;
+        Ok(self.dialler(reach, session, tls))
+    }
+
+    /// Makes connections for WebSockets.
+    pub(super) fn websocket(&self, reach: Reach, session: &Session) -> Result<Dialler, Refusal> {
+        let tls = &session.http().started(session.devices())?.websocket_tls;
+        Ok(self.dialler(reach, session, tls))
+    }
+
+    fn dialler(&self, reach: Reach, session: &Session, tls: &Arc<ClientConfig>) -> Dialler {
+        let Devices { names, networks, .. } = session.devices();
+        let resolver = CheckingResolver {
+            names: Arc::clone(names),
+            networks: Arc::clone(networks),
+            lookups: self.lookups.clone(),
+            reach,
         };
-        let client = cell.get_or_init(|| {
-            client(started.tls.clone(), self.resolver(reach, devices)).map_err(|error| {
-                Refusal::new(Status::Unavailable, format!("the network is unavailable: {error}"))
-            })
-        });
-        client.as_ref().map_err(Clone::clone)
+        Dialler { resolver, meter: Arc::clone(&self.meter), seats: self.seats.clone(), tls: Arc::clone(tls) }
     }
-
-    /// Looks names up for connections with this reach.
-    pub(super) fn resolver(&self, reach: Reach, devices: &Devices) -> CheckingResolver {
-        CheckingResolver { names: Arc::clone(&devices.names), lookups: self.lookups.clone(), reach }
-    }
-}
-
-/// A client that follows no redirect, uses no proxy of the environment, repeats nothing and decodes nothing by
-/// itself.
-fn client(mut tls: ClientConfig, resolver: CheckingResolver) -> reqwest::Result<Client> {
-    tls.resumption = rustls::client::Resumption::in_memory_sessions(MAX_TLS_SESSIONS);
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .dns_resolver(Arc::new(resolver))
-        .redirect(Policy::none())
-        .no_proxy()
-        .referer(false)
-        .retry(retry::never())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .http2_max_header_list_size(MAX_RECEIVED_BYTES as u32)
-        .build()
 }
 
 /// TLS 1.2 and 1.3 with the certificate authorities of Mozilla's programme, which are built in because a host may run
-/// where the system has none, and those of the devices. There is no way to turn verification off.
+/// where the system has none, and those of the devices. There is no way to turn verification off, and no session is kept to be
+/// resumed: what would be kept is as large as the server likes.
 fn tls_config(devices: &Devices) -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for certificate in devices.http_roots.certificates() {
@@ -159,7 +139,7 @@ fn tls_config(devices: &Devices) -> Result<ClientConfig, rustls::Error> {
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.resumption = rustls::client::Resumption::disabled();
     Ok(config)
 }
 
@@ -168,7 +148,7 @@ fn start_thread() -> io::Result<(Handle, oneshot::Sender<()>)> {
     let runtime = Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .max_blocking_threads(MAX_LOOKUP_THREADS)
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
         .build()?;
     let handle = runtime.handle().clone();
     let (stop, stopped) = oneshot::channel();

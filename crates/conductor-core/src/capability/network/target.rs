@@ -3,8 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, LOCATION};
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, LOCATION};
 use url::{Host, Url};
 
 use crate::capability::Refusal;

@@ -1,4 +1,4 @@
-//! How many bytes a plugin sends and receives in a minute.
+//! How many bytes a plugin moves over the network in a minute, in both directions, counted where they cross the wire.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,27 +22,24 @@ impl Traffic {
         Self { max, current: Mutex::new(None) }
     }
 
-    /// Refuses once the limit was passed, until the minute is over. What one operation moves beyond it is bounded by the
-    /// size of a message.
+    /// Refuses once the limit was reached, until the minute is over.
     pub(super) fn admit(&self) -> Result<(), Refusal> {
-        self.admit_at(Instant::now())
+        if self.is_used_up(Instant::now()) { Err(self.refusal()) } else { Ok(()) }
+    }
+
+    pub(super) fn refusal(&self) -> Refusal {
+        let reason = format!("more than {} bytes over the network in a minute", self.max);
+        Refusal::by(Limit::NetworkRate, Status::RateLimited, reason)
+    }
+
+    /// Whether the minute has carried as much as it may. What one connection moves beyond it is bounded by one reading.
+    pub(super) fn is_used_up(&self, now: Instant) -> bool {
+        let current = *self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.is_some_and(|(begun, count)| !is_over(begun, now) && count >= self.max)
     }
 
     /// Counts what was sent or received.
-    pub(super) fn count(&self, bytes: usize) {
-        self.count_at(bytes, Instant::now());
-    }
-
-    fn admit_at(&self, now: Instant) -> Result<(), Refusal> {
-        let current = *self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.is_some_and(|(begun, count)| !is_over(begun, now) && count >= self.max) {
-            let reason = format!("more than {} bytes over the network in a minute", self.max);
-            return Err(Refusal::by(Limit::NetworkRate, Status::RateLimited, reason));
-        }
-        Ok(())
-    }
-
-    fn count_at(&self, bytes: usize, now: Instant) {
+    pub(super) fn count(&self, bytes: usize, now: Instant) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, count) = match &mut *current {
             Some(window) if !is_over(window.0, now) => window,
@@ -64,14 +61,15 @@ mod tests {
     fn a_minute_carries_as_much_as_the_limit() {
         let traffic = Traffic::new(100);
         let start = Instant::now();
-        assert!(traffic.admit_at(start).is_ok());
-        traffic.count_at(99, start);
-        assert!(traffic.admit_at(start).is_ok());
-        traffic.count_at(50, start);
-        let refused = traffic.admit_at(start + WINDOW / 2).expect_err("over the limit");
+        assert!(!traffic.is_used_up(start));
+        traffic.count(99, start);
+        assert!(!traffic.is_used_up(start));
+        traffic.count(50, start);
+        assert!(traffic.is_used_up(start + WINDOW / 2));
+        assert!(!traffic.is_used_up(start + WINDOW), "another minute");
+        traffic.count(1, start + WINDOW);
+        assert!(!traffic.is_used_up(start + WINDOW));
+        let refused = traffic.refusal();
         assert_eq!((refused.status, refused.limit), (Status::RateLimited, Some(Limit::NetworkRate)));
-        assert!(traffic.admit_at(start + WINDOW).is_ok(), "another minute");
-        traffic.count_at(1, start + WINDOW);
-        assert!(traffic.admit_at(start + WINDOW).is_ok());
     }
 }

@@ -4,8 +4,6 @@
 //! reads into an [`Inbox`], and a message that is sent has been handed to the operating system when the plugin goes on.
 
 use std::fmt;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,33 +11,31 @@ use std::time::{Duration, Instant};
 use conductor_abi::{Capability, Risk, WebSocketEvent, WebSocketMessage, WebSocketOpened};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use reqwest::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use hyper::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::broker::Live;
 use crate::capability::{Call, Operation, Refusal, decode, encode};
 use crate::grant::{Grant, Grants};
-use crate::scope::{Excerpt, NetworkMethod, literal};
+use crate::outcome::Limit;
+use crate::scope::{Excerpt, NetworkMethod};
 
+use super::dial::{CONNECT_TIMEOUT, Dialler};
+use super::failure::Failure;
+use super::frames::Protocol;
 use super::inbox::{Inbox, Taken};
-use super::lookup::{CheckingResolver, LookupError};
-use super::service::CONNECT_TIMEOUT;
+use super::meter::Meter;
 use super::target::Target;
 use super::waiting::{self, AbortOnDrop};
+use super::wire::{Channel, Met};
 use super::{
-    MAX_REQUEST_TIME, Permit, check_target, headers, is_covered, opened, private, risk_of, taken_away,
+    MAX_REQUEST_TIME, Permit, Reach, check_target, headers, is_covered, opened, risk_of, taken_away,
 };
 
 /// Most bytes of the names of subprotocols.
@@ -50,6 +46,10 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Memory for reading from one connection.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Bytes beside those of a message that wait to be sent: headers of frames, and answers to a server that asks whether this
+/// side is still there and does not read them.
+const WRITE_RESERVE_BYTES: usize = 16 * 1024;
 
 /// Code for a connection that ended without a farewell (RFC 6455, section 7.4.1).
 const ABNORMAL: u16 = 1006;
@@ -87,29 +87,14 @@ pub(crate) struct Incoming {
     wait: Duration,
 }
 
-/// A connection, encrypted or not.
-trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
-
-type Stream = WebSocketStream<Box<dyn Transport>>;
-
-/// Why a WebSocket is not open.
-#[derive(Debug, Error)]
-enum Failure {
-    #[error(transparent)]
-    Lookup(#[from] LookupError),
-    #[error(transparent)]
-    Connection(#[from] io::Error),
-    #[error(transparent)]
-    Protocol(#[from] tungstenite::Error),
-    #[error("no connection within {} s", CONNECT_TIMEOUT.as_secs())]
-    TimedOut,
-}
+type Stream = WebSocketStream<Channel>;
 
 /// A WebSocket that is open.
 struct Socket {
     target: Target,
+    reach: Reach,
+    meter: Arc<Meter>,
+    met: Met,
     inbox: Arc<Inbox<WebSocketEvent>>,
     sink: Arc<tokio::sync::Mutex<SplitSink<Stream, Message>>>,
     runtime: Handle,
@@ -119,55 +104,29 @@ struct Socket {
     reader: AbortOnDrop,
 }
 
-/// What it takes to connect.
-struct Connecting {
+/// Connects to the first address that answers, and opens the WebSocket.
+async fn open(
+    dialler: Dialler,
     target: Target,
     request: Request,
-    resolver: CheckingResolver,
-    tls: ClientConfig,
     max_message: usize,
-}
-
-impl Connecting {
-    /// Connects to the first address that answers, and opens the WebSocket.
-    async fn open(self) -> Result<(Stream, String), Failure> {
-        timeout(CONNECT_TIMEOUT, self.open_at_leisure()).await.unwrap_or(Err(Failure::TimedOut))
-    }
-
-    async fn open_at_leisure(self) -> Result<(Stream, String), Failure> {
-        let (host, port) = (self.target.host(), self.target.port());
-        let connection = connect(&self.resolver.addresses(host, port).await?).await?;
-        connection.set_nodelay(true)?;
-        let connection: Box<dyn Transport> = if self.target.is_secure() {
-            let name = match literal(host) {
-                Some(address) => ServerName::from(address),
-                None => ServerName::try_from(host.to_string()).map_err(io::Error::other)?,
-            };
-            Box::new(TlsConnector::from(Arc::new(self.tls)).connect(name, connection).await?)
-        } else {
-            Box::new(connection)
-        };
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_message_size(Some(self.max_message))
-            .max_frame_size(Some(self.max_message));
-        let (stream, response) = client_async_with_config(self.request, connection, Some(config)).await?;
-        let protocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
-        let protocol = protocol.and_then(|protocol| protocol.to_str().ok()).unwrap_or_default();
-        Ok((stream, protocol.to_owned()))
-    }
-}
-
-async fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
-    let mut failed = io::Error::from(io::ErrorKind::NotFound);
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
+) -> Result<(Stream, String, Met), Failure> {
+    let seat = dialler.seats.take().await?;
+    let mut channel = dialler.dial(&target, seat).await?;
+    channel.carries(Protocol::WebSocket);
+    let met = channel.met();
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(max_message.saturating_add(WRITE_RESERVE_BYTES))
+        .max_message_size(Some(max_message))
+        .max_frame_size(Some(max_message));
+    let opening = client_async_with_config(request, channel, Some(config));
+    let opened = timeout(CONNECT_TIMEOUT, opening).await.map_err(|_| Failure::TimedOut)?;
+    let (stream, response) = opened.map_err(|error| Failure::broken(error, &met))?;
+    let protocol = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
+    let protocol = protocol.and_then(|protocol| protocol.to_str().ok()).unwrap_or_default();
+    Ok((stream, protocol.to_owned(), met))
 }
 
 /// Reads until the connection ends, no further than the inbox has room.
@@ -201,26 +160,25 @@ impl Socket {
     fn open(opening: &Opening, permit: Permit, call: &Call<'_>) -> Result<(Self, String), Refusal> {
         let session = call.session;
         let service = session.http().started(session.devices())?;
-        let target = &opening.target;
+        let (target, reach) = (&opening.target, permit.reach);
+        let (connections, meter) = (session.connections(), session.connections().meter());
         let mut request = target.url().as_str().into_client_request().map_err(|error| {
             Refusal::invalid(format!("{target} cannot be opened: {}", Excerpt::new(&error.to_string())))
         })?;
         request.headers_mut().extend(opening.headers.clone());
-        let connecting = Connecting {
-            target: target.clone(),
-            request,
-            resolver: session.connections().resolver(permit.reach, session.devices()),
-            tls: service.tls(),
-            max_message: session.max_message_bytes(),
-        };
+        let dialler = connections.websocket(reach, session)?;
+        let opening = open(dialler, target.clone(), request, session.max_message_bytes());
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
-        let (stream, protocol) = waiting::carry_out(target, call, deadline, connecting.open())?
-            .map_err(|failure| refusal(target, failure))?;
+        let (stream, protocol, met) = waiting::carry_out(target, call, deadline, opening)?
+            .map_err(|failure| failure.refusal(target, reach, meter))?;
         let (sink, stream) = stream.split();
-        let inbox = Arc::new(Inbox::new(session.max_message_bytes()));
+        let inbox = Arc::new(Inbox::new(session.max_message_bytes(), Arc::clone(meter)));
         let reader = service.runtime().spawn(read(stream, Arc::clone(&inbox)));
         let socket = Self {
             target: target.clone(),
+            reach,
+            meter: Arc::clone(meter),
+            met,
             inbox,
             sink: Arc::new(tokio::sync::Mutex::new(sink)),
             runtime: service.runtime().clone(),
@@ -241,7 +199,17 @@ impl Socket {
         let work = async move { sink.lock().await.send(message).await };
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
         let sent = waiting::carry_out(&self.target, call, deadline, work).inspect_err(|_| self.end());
-        sent?.map_err(|error| refusal(&self.target, error.into()))
+        sent?.map_err(|error| self.refusal(error.into()))
+    }
+
+    /// What a failure leads to.
+    fn refusal(&self, failure: Failure) -> Refusal {
+        self.met.limit().map_or(failure, Failure::Limit).refusal(&self.target, self.reach, &self.meter)
+    }
+
+    /// The limit that ended it, as a refusal.
+    fn ended_by(&self, limit: Limit) -> Refusal {
+        Failure::Limit(limit).refusal(&self.target, self.reach, &self.meter)
     }
 
     fn receive(&self, deadline: Instant) -> Result<WebSocketEvent, Refusal> {
@@ -249,6 +217,9 @@ impl Socket {
             Taken::Next(event) => {
                 if matches!(event, WebSocketEvent::Closed { .. }) {
                     self.is_done.store(true, Ordering::Release);
+                    if let Some(limit) = self.met.limit() {
+                        return Err(self.ended_by(limit));
+                    }
                 }
                 Ok(event)
             }
@@ -284,18 +255,6 @@ const fn length(message: WebSocketMessage<'_>) -> usize {
     match message {
         WebSocketMessage::Text(text) => text.len(),
         WebSocketMessage::Binary(bytes) => bytes.len(),
-    }
-}
-
-fn refusal(target: &Target, failure: Failure) -> Refusal {
-    match failure {
-        Failure::Lookup(LookupError::Refused(kind)) => private(target, &format!("has {kind}")),
-        Failure::TimedOut => Refusal::timed_out(format!("{target} did not answer in time")),
-        Failure::Lookup(LookupError::Resolver(_) | LookupError::Busy)
-        | Failure::Connection(_)
-        | Failure::Protocol(_) => {
-            Refusal::failed(format!("{target} failed: {}", Excerpt::new(&failure.to_string())))
-        }
     }
 }
 
@@ -337,7 +296,7 @@ impl Operation for WebSocketOpen {
     }
 
     fn act(request: &Opening, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-        call.session.connections().traffic().admit()?;
+        call.session.connections().meter().traffic().admit()?;
         let (socket, protocol) = Socket::open(request, permit, call)?;
         encode(&WebSocketOpened { socket: call.keep_open(Arc::new(socket))?, protocol })
     }
@@ -362,9 +321,6 @@ impl Operation for WebSocketSend {
 
     fn act(request: &Outgoing<'_>, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let socket = opened::<Socket>(request.socket, call)?;
-        let traffic = call.session.connections().traffic();
-        traffic.admit()?;
-        traffic.count(length(request.message));
         socket.send(request.message, call).map(|()| Vec::new())
     }
 }
@@ -389,14 +345,7 @@ impl Operation for WebSocketReceive {
 
     fn act(request: &Incoming, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let socket = opened::<Socket>(request.socket, call)?;
-        let traffic = call.session.connections().traffic();
-        traffic.admit()?;
         let event = socket.receive(call.deadline.min(Instant::now() + request.wait))?;
-        traffic.count(match &event {
-            WebSocketEvent::Text(text) => text.len(),
-            WebSocketEvent::Binary(bytes) => bytes.len(),
-            WebSocketEvent::Nothing | WebSocketEvent::Closed { .. } => 0,
-        });
         encode(&event)
     }
 }

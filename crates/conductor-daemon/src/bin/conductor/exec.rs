@@ -102,7 +102,7 @@ pub(crate) fn exec(arguments: Arguments, paths: &Paths) -> Result<ExitCode, Fail
         ));
     }
     let ports = Arc::new(MidiPorts::new(&config.outputs, Vec::new()));
-    let devices = hosting::devices(Arc::clone(&ports) as _, Devices::default().midi_inputs);
+    let devices = hosting::devices(Arc::clone(&ports) as _, Devices::default().midi_inputs, &config.networks);
     let max_input = u64::from(config.wasm.max_message_bytes);
     let isolation = if arguments.in_process {
         Isolation::InProcess
