@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
-use super::child::{Child, END_PATIENCE, End};
+use super::child::{Child, END_PATIENCE};
 use super::overdue::{Due, Overdue};
 use super::place::Place;
 use super::turns::Turn;
@@ -175,11 +175,6 @@ impl Handle {
                 self.fault.get().cloned().unwrap_or(WorkerFault::Hung)
             }
         }
-    }
-
-    /// How the process ended, if it has.
-    pub(super) fn how(&self) -> Option<End> {
-        self.child.how()
     }
 
     /// Processor time that the process has used.

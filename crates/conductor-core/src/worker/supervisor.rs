@@ -5,7 +5,7 @@ mod worker;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use conductor_signing::{Digest, VerifiedPlugin};

@@ -209,20 +209,6 @@ fn memory_bytes() -> u64 {
     kibibytes.and_then(|number| number.trim().parse::<u64>().ok()).map_or(0, |number| number * 1024)
 }
 
-/// Waits for the end of a worker, which is ended at the deadline; nothing if that was it.
-fn await_end(handle: &Handle, deadline: Instant) -> Option<std::process::ExitStatus> {
-    loop {
-        if let Some(status) = handle.ended() {
-            return Some(status);
-        }
-        if Instant::now() >= deadline {
-            handle.end(Some(WorkerFault::Hung));
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
 const fn faulty(fault: WorkerFault) -> LoadError {
     LoadError::Worker { fault }
 }
