@@ -91,7 +91,7 @@ impl<'a> Version<'a> {
         let numbers = (0..places).map(|place| by_value(number(self, place), number(other, place)));
         match numbers.fold(Ordering::Equal, Ordering::then) {
             Ordering::Equal => self.tail.compare(&other.tail),
-            decided => Some(decided),
+            decided @ (Ordering::Less | Ordering::Greater) => Some(decided),
         }
     }
 }

@@ -6,6 +6,7 @@ mod acceptance {
     mod histories;
     mod interoperation;
     mod levels;
+    mod lists;
     mod modes;
     mod other;
     mod rollback;

@@ -65,6 +65,13 @@ fn every_state_is_told_as_it_is() {
     shell.ok(&["trust", "remove", &key]);
     shell.ok(&["trust", "add", &key, "Ada"]);
 
+    // A key in a place that is not its own.
+    shell.ok(&["trust", "remove", &key]);
+    shell.ok(&["trust", "add", &key, "Ada", "--role", "cosign"]);
+    verify(3);
+    shell.ok(&["trust", "remove", &key]);
+    shell.ok(&["trust", "add", &key, "Ada"]);
+
     // Cosigners, pins, versions and rules.
     shell.key("cosigner");
     shell.ok(&["cosign", "my_plugin.wasm", "cosigner", "--name", "B", "--email", "b@example.org"]);
@@ -78,6 +85,9 @@ fn every_state_is_told_as_it_is() {
     shell.ok(&["trust", "allow-downgrade", "my_plugin", "--to", "2.0.0"]);
     shell.ok(&["trust", "pin", "my_plugin", &key]);
     shell.ok(&["trust", "allow-downgrade", "my_plugin", "--to", "2.0.0"]);
+    verify(1);
+    let versioned = ["sign", "my_plugin.wasm", "key", "--name", "N", "--email", "n@example.org", "--force"];
+    shell.ok(&[&versioned[..], &["--plugin-version", "2.0.0a"]].concat());
     verify(1);
     shell.ok(&["trust", "unpin", "my_plugin"]);
     let sign = ["sign", "my_plugin.wasm", "key", "--name", "N", "--email", "n@example.org", "--force"];
