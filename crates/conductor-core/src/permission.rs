@@ -119,7 +119,7 @@ impl Permission {
         let (narrowed, audit) = (approvals.narrowed()?, self.0.session.audit());
         for spec in &narrowed {
             tracing::warn!(
-                plugin = approvals.subject.name.as_str(),
+                plugin = approvals.name.as_str(),
                 "the grant `{spec}` names no host, and now means ports 80 and 443 only; grant `Network=*:*` for every port"
             );
             let (capability, scopes) = (spec.capability(), AuditText::of(spec));

@@ -7,6 +7,7 @@ mod wasm;
 #[cfg(test)]
 mod daemon {
     mod config;
+    mod descriptors;
     mod exec;
     mod help;
     mod inspect;

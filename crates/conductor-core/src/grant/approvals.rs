@@ -162,12 +162,14 @@ impl Approvals {
     /// granted every port. Each is told once, because [`Approvals::narrow`] then writes down what it grants now.
     pub(crate) fn narrowed(&self) -> Result<Vec<GrantSpec>, ApprovalError> {
         let Some(directory) = &self.directory else { return Ok(Vec::new()) };
-        Ok(GrantStore::load(directory)?.unnamed(&self.subject))
+        let subject = self.subject(&self.judge.now()?);
+        Ok(GrantStore::load(directory)?.unnamed(&subject))
     }
 
     /// Writes down what those decisions grant now.
     pub(crate) fn narrow(&self) -> Result<(), ApprovalError> {
-        Ok(GrantStore::narrow(self.directory()?, &self.subject)?)
+        let subject = self.subject(&self.judge.now()?);
+        Ok(GrantStore::narrow(self.directory()?, &subject)?)
     }
 
     /// Takes note of what the bare names of the configuration stand for, so that a later version that declares more gets

@@ -4,8 +4,6 @@
 
 mod body;
 mod bounds;
-#[cfg(target_os = "linux")]
-mod namespaces;
 mod server;
 mod websocket;
 

@@ -1,6 +1,7 @@
 //! The host: a plugin that talks to a peer as a plugin would that means no harm, another one that is served meanwhile, and what
 //! the process takes.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,10 +15,10 @@ use conductor_abi::{
     CapabilityRequest, HttpOpened, HttpRead, HttpRequest, Op, Risk, Status, WebSocketMessage, WebSocketOpen,
     WebSocketOpened, WebSocketReceive, WebSocketSend,
 };
-use conductor_core::Limits;
 use conductor_core::broker::{Answer, Broker, Session};
 use conductor_core::devices::{Devices, NameResolver, RootCertificates};
 use conductor_core::grant::{Ceilings, Choices, Grants};
+use conductor_core::{Limit, Limits};
 use conductor_signing::TrustLevel;
 
 use crate::serve::NAME;
@@ -25,7 +26,7 @@ use crate::wrongs::{ALL, Speaks, Wrong};
 
 /// Most memory that a peer makes the host take: what may wait for a plugin, the buffers of all of its connections, and what the
 /// allocator keeps.
-const MAX_GROWTH_BYTES: u64 = 48 * 1024 * 1024;
+const MAX_GROWTH_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Most descriptors that a peer makes the host take: a plugin's connections, and those of the other one.
 const MAX_DESCRIPTORS: usize = 64;
@@ -93,7 +94,7 @@ impl Peers {
     }
 
     /// Lets a plugin talk to a peer for a while, and holds the host to its bounds.
-    pub(crate) fn suffer(&mut self, wrong: &Wrong, each: Duration) {
+    pub(crate) fn suffer(&mut self, wrong: &'static Wrong, each: Duration) {
         let place = ALL.iter().position(|known| known.name == wrong.name).expect("a peer");
         let port = self.ports[place];
         let victim = self.session("victim", &Limits::default());
@@ -104,15 +105,22 @@ impl Peers {
 
         let stop = Arc::new(AtomicBool::new(false));
         let talking = {
-            let (victim, stop) = (Arc::clone(&victim), Arc::clone(&stop));
-            let (speaks, posts) = (wrong.speaks, wrong.posts);
+            let scheme = match wrong.speaks {
+                Speaks::Http1 => "http",
+                Speaks::WebSocket => "ws",
+                Speaks::Http2 | Speaks::Tls | Speaks::Raw => "https",
+            };
+            let url = format!("{scheme}://{NAME}:{port}/");
+            let mut victim = Victim { session: victim, url, met: BTreeSet::new() };
+            let stop = Arc::clone(&stop);
             thread::spawn(move || {
+                victim.forget(wrong);
                 let mut operations = 0_u64;
                 while !stop.load(Ordering::Acquire) {
-                    talk(&victim, speaks, posts, port);
+                    victim.talk(wrong);
                     operations += 1;
                 }
-                operations
+                (operations, victim.met)
             })
         };
         let begun = Instant::now();
@@ -127,15 +135,18 @@ impl Peers {
             thread::sleep(Duration::from_millis(5));
         }
         stop.store(true, Ordering::Release);
-        let operations = talking.join().expect("the plugin goes on, whatever the peer does");
+        let (operations, met) = talking.join().expect("the plugin goes on, whatever the peer does");
         println!(
-            "{}: {operations} talks, {most_bytes} bytes, {most_descriptors} descriptors, {slowest:?}",
+            "{}: {operations} talks, {most_bytes} bytes, {most_descriptors} descriptors, {slowest:?}, met {met:?}",
             wrong.name
         );
         assert!(operations > 0);
         assert!(most_bytes < MAX_GROWTH_BYTES, "{most_bytes} bytes");
         assert!(most_descriptors < MAX_DESCRIPTORS, "{most_descriptors} descriptors");
         assert!(slowest < MAX_LATENCY, "{slowest:?}");
+        if let Some(limit) = wrong.meets {
+            assert!(met.contains(limit.key()), "{met:?}");
+        }
     }
 }
 
@@ -147,52 +158,75 @@ impl Drop for Peers {
     }
 }
 
-/// What a plugin does with a server: asks, reads on, sends, waits, closes. Whatever comes of it is an answer.
-fn talk(session: &Session, speaks: Speaks, posts: bool, port: u16) {
-    let (method, body) = if posts { ("POST", BODY) } else { ("GET", &[][..]) };
-    match speaks {
-        Speaks::Http1 => http(session, method, &format!("http://{NAME}:{port}/"), body),
-        Speaks::Http2 | Speaks::Tls | Speaks::Raw => {
-            http(session, method, &format!("https://{NAME}:{port}/"), body)
-        }
-        Speaks::WebSocket => websocket(session, &format!("ws://{NAME}:{port}/"), posts),
-    }
+/// The plugin, and the limits that it met.
+struct Victim {
+    session: Arc<Session>,
+    url: String,
+    met: BTreeSet<&'static str>,
 }
 
-fn http(session: &Session, method: &str, url: &str, body: &[u8]) {
-    request(session, method, url, body, PATIENCE);
-    let asked = HttpRequest { method, url, headers: vec![], body };
-    let answer = ask(session, Op::HttpOpen, &asked, PATIENCE);
-    let Ok(HttpOpened { body, .. }) = postcard::from_bytes(&answer.bytes) else { return };
-    if answer.status == Status::Ok {
-        for _ in 0..4 {
-            ask(session, Op::HttpRead, &HttpRead { body, max: 4096 }, PATIENCE);
-        }
-        // Left open for a while by a plugin that forgets it.
-        thread::sleep(PATIENCE);
-        ask(session, Op::HttpClose, &body, PATIENCE);
-    }
-}
-
-fn websocket(session: &Session, url: &str, posts: bool) {
-    let opening = WebSocketOpen { url, protocols: "", headers: vec![] };
-    let answer = ask(session, Op::WebSocketOpen, &opening, PATIENCE);
-    let Ok(WebSocketOpened { socket, .. }) = postcard::from_bytes(&answer.bytes) else { return };
-    if answer.status == Status::Ok {
-        for _ in 0..4 {
-            if posts {
-                ask(
-                    session,
-                    Op::WebSocketSend,
-                    &WebSocketSend { socket, message: WebSocketMessage::Binary(BODY) },
-                    PATIENCE,
-                );
+impl Victim {
+    /// What a plugin does with a server: asks, reads on, sends, waits, closes. Whatever comes of it is an answer.
+    fn talk(&mut self, wrong: &Wrong) {
+        if wrong.speaks == Speaks::WebSocket {
+            let Some(socket) = self.open_socket() else { return };
+            for _ in 0..4 {
+                if wrong.posts {
+                    self.ask(
+                        Op::WebSocketSend,
+                        &WebSocketSend { socket, message: WebSocketMessage::Binary(BODY) },
+                    );
+                }
+                self.ask(Op::WebSocketReceive, &WebSocketReceive { socket, wait_ms: 10 });
             }
-            ask(session, Op::WebSocketReceive, &WebSocketReceive { socket, wait_ms: 10 }, PATIENCE);
+            thread::sleep(PATIENCE);
+            self.ask(Op::WebSocketClose, &socket);
+        } else {
+            let url = self.url.clone();
+            self.ask(Op::HttpRequest, &asked(wrong, &url));
+            let Some(body) = self.open_body(wrong) else { return };
+            for _ in 0..4 {
+                self.ask(Op::HttpRead, &HttpRead { body, max: 4096 });
+            }
+            thread::sleep(PATIENCE);
+            self.ask(Op::HttpClose, &body);
         }
-        thread::sleep(PATIENCE);
-        ask(session, Op::WebSocketClose, &socket, PATIENCE);
     }
+
+    /// Leaves something open, as a plugin does that forgets it.
+    fn forget(&mut self, wrong: &Wrong) {
+        if wrong.speaks == Speaks::WebSocket {
+            self.open_socket();
+        } else {
+            self.open_body(wrong);
+        }
+    }
+
+    fn open_socket(&mut self) -> Option<u32> {
+        let url = self.url.clone();
+        let answer =
+            self.ask(Op::WebSocketOpen, &WebSocketOpen { url: &url, protocols: "", headers: vec![] });
+        let is_open = answer.status == Status::Ok;
+        is_open.then(|| postcard::from_bytes::<WebSocketOpened>(&answer.bytes).expect("decodes").socket)
+    }
+
+    fn open_body(&mut self, wrong: &Wrong) -> Option<u32> {
+        let url = self.url.clone();
+        let answer = self.ask(Op::HttpOpen, &asked(wrong, &url));
+        let is_open = answer.status == Status::Ok;
+        is_open.then(|| postcard::from_bytes::<HttpOpened>(&answer.bytes).expect("decodes").body)
+    }
+
+    fn ask(&mut self, op: Op, request: &impl serde::Serialize) -> Answer {
+        let answer = ask(&self.session, op, request, PATIENCE);
+        self.met.extend(answer.refused_by.map(Limit::key));
+        answer
+    }
+}
+
+fn asked<'u>(wrong: &Wrong, url: &'u str) -> HttpRequest<'u> {
+    let (method, body) = if wrong.posts { ("POST", BODY) } else { ("GET", &[][..]) };
+    HttpRequest { method, url, headers: vec![], body }
 }
 
 fn request(session: &Session, method: &str, url: &str, body: &[u8], patience: Duration) -> Answer {

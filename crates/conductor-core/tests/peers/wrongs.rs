@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use conductor_core::Limit;
 use rustls::{ServerConnection, StreamOwned};
 
 /// What a peer is spoken to with.
@@ -28,6 +29,8 @@ pub(crate) struct Wrong {
     pub(crate) speaks: Speaks,
     /// Whether the host has something to send.
     pub(crate) posts: bool,
+    /// The limit that the plugin is told of, where nothing else can end what the peer does.
+    pub(crate) meets: Option<Limit>,
     pub(crate) does: fn(&mut dyn Stream) -> io::Result<()>,
 }
 
@@ -51,11 +54,16 @@ impl Stream for StreamOwned<ServerConnection, TcpStream> {
 }
 
 const fn wrong(name: &'static str, speaks: Speaks, does: fn(&mut dyn Stream) -> io::Result<()>) -> Wrong {
-    Wrong { name, speaks, posts: false, does }
+    Wrong { name, speaks, posts: false, meets: None, does }
 }
 
 const fn posted(name: &'static str, speaks: Speaks, does: fn(&mut dyn Stream) -> io::Result<()>) -> Wrong {
-    Wrong { name, speaks, posts: true, does }
+    Wrong { name, speaks, posts: true, meets: None, does }
+}
+
+/// A peer whose flood only a limit ends.
+const fn flood(name: &'static str, speaks: Speaks, does: fn(&mut dyn Stream) -> io::Result<()>) -> Wrong {
+    Wrong { name, speaks, posts: false, meets: Some(Limit::NetworkFrames), does }
 }
 
 pub(crate) const ALL: &[Wrong] = &[
@@ -69,7 +77,7 @@ pub(crate) const ALL: &[Wrong] = &[
     }),
     wrong("http1::endless_interim", Speaks::Http1, |stream| pour(stream, b"HTTP/1.1 100 Continue\r\n\r\n")),
     wrong("http1::endless_body", Speaks::Http1, |stream| after(stream, CHUNKED, &chunk(4096))),
-    wrong("http1::endless_small_chunks", Speaks::Http1, |stream| {
+    flood("http1::endless_small_chunks", Speaks::Http1, |stream| {
         after(stream, CHUNKED, &chunk(1).repeat(512))
     }),
     wrong("http1::endless_chunk_size", Speaks::Http1, |stream| after(stream, CHUNKED, &[b'0'; 4096])),
@@ -124,15 +132,15 @@ pub(crate) const ALL: &[Wrong] = &[
             &frame(9, 0, 1, &[0xbe; 4096]),
         )
     }),
-    wrong("http2::priority", Speaks::Http2, |stream| {
+    flood("http2::priority", Speaks::Http2, |stream| {
         after(stream, &settings(), &frame(2, 0, 3, &[0, 0, 0, 0, 1]))
     }),
     wrong("http2::reset", Speaks::Http2, |stream| after(stream, &settings(), &frame(3, 0, 1, &[0, 0, 0, 8]))),
-    wrong("http2::settings", Speaks::Http2, |stream| pour(stream, &settings())),
+    flood("http2::settings", Speaks::Http2, |stream| pour(stream, &settings())),
     wrong("http2::push", Speaks::Http2, |stream| {
         after(stream, &settings(), &frame(5, 4, 1, &[0, 0, 0, 2, 0x82]))
     }),
-    wrong("http2::ping", Speaks::Http2, |stream| after(stream, &settings(), &frame(6, 0, 0, &[7; 8]))),
+    flood("http2::ping", Speaks::Http2, |stream| after(stream, &settings(), &frame(6, 0, 0, &[7; 8]))),
     wrong("http2::going_away", Speaks::Http2, |stream| {
         after(stream, &settings(), &frame(7, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0]))
     }),
@@ -142,20 +150,20 @@ pub(crate) const ALL: &[Wrong] = &[
     wrong("http2::continuation", Speaks::Http2, |stream| {
         after(stream, &[settings(), frame(1, 0, 1, &[0x88])].concat(), &frame(9, 0, 1, &[]))
     }),
-    wrong("http2::unknown", Speaks::Http2, |stream| after(stream, &settings(), &frame(0xfe, 0, 0, &[]))),
+    flood("http2::unknown", Speaks::Http2, |stream| after(stream, &settings(), &frame(0xfe, 0, 0, &[]))),
     wrong("http2::too_long", Speaks::Http2, |stream| after(stream, &settings(), &[0xff; 4096])),
     posted("http2::no_window", Speaks::Http2, |stream| {
         // A window of nothing, which then grows by one byte at a time.
         let none = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
         after(stream, &none, &frame(8, 0, 1, &[0, 0, 0, 1]))
     }),
-    wrong("websocket::ping", Speaks::WebSocket, |stream| pour(stream, &[0x89, 0].repeat(1024))),
-    wrong("websocket::pong", Speaks::WebSocket, |stream| pour(stream, &[0x8a, 0].repeat(1024))),
-    wrong("websocket::long_ping", Speaks::WebSocket, |stream| {
+    flood("websocket::ping", Speaks::WebSocket, |stream| pour(stream, &[0x89, 0].repeat(1024))),
+    flood("websocket::pong", Speaks::WebSocket, |stream| pour(stream, &[0x8a, 0].repeat(1024))),
+    flood("websocket::long_ping", Speaks::WebSocket, |stream| {
         pour(stream, &[&[0x89_u8, 125][..], &[1; 125]].concat().repeat(32))
     }),
     wrong("websocket::empty_messages", Speaks::WebSocket, |stream| pour(stream, &[0x81, 0].repeat(1024))),
-    wrong("websocket::empty_fragments", Speaks::WebSocket, |stream| {
+    flood("websocket::empty_fragments", Speaks::WebSocket, |stream| {
         after(stream, &[0x01, 0], &[0, 0].repeat(1024))
     }),
     wrong("websocket::fragments", Speaks::WebSocket, |stream| {
@@ -170,7 +178,7 @@ pub(crate) const ALL: &[Wrong] = &[
     wrong("websocket::reserved", Speaks::WebSocket, |stream| pour(stream, &[0xf3, 0].repeat(1024))),
     wrong("websocket::farewells", Speaks::WebSocket, |stream| pour(stream, &[0x88, 0].repeat(1024))),
     posted("websocket::never_reads", Speaks::WebSocket, |_| silent()),
-    wrong("tls::small_records", Speaks::Tls, |stream| {
+    flood("tls::small_records", Speaks::Tls, |stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
         loop {
             stream.write_all(b"x")?;

@@ -20,6 +20,7 @@ use super::dial::{CONNECT_TIMEOUT, Dialler};
 use super::failure::Failure;
 use super::frames::Protocol;
 use super::headers::MAX_RECEIVED_BYTES;
+use super::seats::{NoSeat, Seat, Seats};
 use super::target::Target;
 use super::waiting::AbortOnDrop;
 use super::wire::{Channel, Met};
@@ -93,15 +94,18 @@ impl Links {
         Some(kept.remove(place).0)
     }
 
-    /// A new connection. One that is kept makes room for it where the plugin has no more places.
+    /// A place for a new connection. One that is kept makes room for it where the plugin has no more.
+    pub(super) async fn seat(&self, seats: &Seats) -> Result<Seat, NoSeat> {
+        if let Ok(seat) = seats.try_take() {
+            return Ok(seat);
+        }
+        self.drop_oldest();
+        seats.take().await
+    }
+
+    /// A new connection.
     pub(super) async fn open(&self, dialler: &Dialler, target: &Target) -> Result<Link, Failure> {
-        let seat = match dialler.seats.try_take() {
-            Ok(seat) => seat,
-            Err(_) => {
-                self.drop_oldest();
-                dialler.seats.take().await?
-            }
-        };
+        let seat = self.seat(&dialler.seats).await?;
         let mut channel = dialler.dial(target, seat).await?;
         let met = channel.met();
         let is_http2 = channel.agreed() == Some(b"h2".as_slice());

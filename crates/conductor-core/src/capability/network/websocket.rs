@@ -30,6 +30,7 @@ use super::dial::{CONNECT_TIMEOUT, Dialler};
 use super::failure::Failure;
 use super::frames::Protocol;
 use super::inbox::{Inbox, Taken};
+use super::link::Links;
 use super::meter::Meter;
 use super::target::Target;
 use super::waiting::{self, AbortOnDrop};
@@ -106,12 +107,13 @@ struct Socket {
 
 /// Connects to the first address that answers, and opens the WebSocket.
 async fn open(
+    links: Links,
     dialler: Dialler,
     target: Target,
     request: Request,
     max_message: usize,
 ) -> Result<(Stream, String, Met), Failure> {
-    let seat = dialler.seats.take().await?;
+    let seat = links.seat(&dialler.seats).await?;
     let mut channel = dialler.dial(&target, seat).await?;
     channel.carries(Protocol::WebSocket);
     let met = channel.met();
@@ -167,7 +169,8 @@ impl Socket {
         })?;
         request.headers_mut().extend(opening.headers.clone());
         let dialler = connections.websocket(reach, session)?;
-        let opening = open(dialler, target.clone(), request, session.max_message_bytes());
+        let (links, max_message) = (connections.links().clone(), session.max_message_bytes());
+        let opening = open(links, dialler, target.clone(), request, max_message);
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
         let (stream, protocol, met) = waiting::carry_out(target, call, deadline, opening)?
             .map_err(|failure| failure.refusal(target, reach, meter))?;

@@ -1,0 +1,82 @@
+//! Machines on the other end of links, each in a network namespace of its own.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use nix::sched::{CloneFlags, unshare};
+
+/// Runs `ip` with these words, in the namespace of the calling thread.
+pub(crate) fn ip(words: &str) {
+    let output = Command::new("ip").args(words.split(' ')).output().expect("ip runs; install iproute2");
+    assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A machine on the other end of links: a thread in a network namespace of its own, whose web server answers every address
+/// that the machine has.
+pub(crate) struct Machine {
+    thread: i32,
+    commands: Sender<Vec<String>>,
+    done: Receiver<()>,
+}
+
+impl Machine {
+    pub(crate) fn start() -> Self {
+        let (commands, commanded) = channel::<Vec<String>>();
+        let (report, done) = channel();
+        let (number, numbered) = channel();
+        thread::spawn(move || {
+            unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
+            ip("link set lo up");
+            let listener = TcpListener::bind("[::]:80").expect("port 80 of this namespace");
+            thread::spawn(move || serve(&listener));
+            number.send(rustix::thread::gettid().as_raw_nonzero().get()).expect("the scene goes on");
+            for words in commanded {
+                words.iter().for_each(|words| ip(words));
+                report.send(()).expect("the scene goes on");
+            }
+        });
+        Self { thread: numbered.recv().expect("a machine"), commands, done }
+    }
+
+    /// Links this machine, as `link`, to that one, as `peer`.
+    pub(crate) fn link(&self, link: &str, peer: &str) {
+        ip(&format!("link add {link} type veth peer name {peer} netns {}", self.thread));
+        ip(&format!("link set {link} up"));
+        self.ip(&[&format!("link set {peer} up")]);
+    }
+
+    /// Links both by what looks like a tunnel: an interface that asks for no neighbours, as those of tun and WireGuard do.
+    pub(crate) fn tunnel(&self, link: &str, peer: &str) {
+        let address = "address 02:00:00:00:00:01";
+        ip(&format!("link add {link} {address} type veth peer name {peer} netns {}", self.thread));
+        self.ip(&[&format!("link set {peer} {address} arp off up")]);
+        ip(&format!("link set {link} arp off up"));
+    }
+
+    /// Runs `ip` on that machine.
+    pub(crate) fn ip(&self, words: &[&str]) {
+        self.commands
+            .send(words.iter().map(|words| (*words).to_owned()).collect())
+            .expect("the machine runs");
+        self.done.recv().expect("the machine did so");
+    }
+}
+
+/// Answers each connection with one page, for as long as the process runs.
+fn serve(listener: &TcpListener) {
+    for stream in listener.incoming() {
+        let mut stream = stream.expect("a connection");
+        thread::spawn(move || {
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
+                head.push(byte[0]);
+            }
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
+            // Whoever only looks whether somebody answers does not read it.
+            let _ = stream.write_all(answer.as_bytes());
+        });
+    }
+}

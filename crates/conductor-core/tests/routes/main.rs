@@ -1,0 +1,43 @@
+//! What is inside, against the kernel's own routing tables: in network namespaces with neighbours that have addresses of the
+//! internet. Nothing leaves them.
+//!
+//! A user namespace is entered by a process, so each scene is one: this program with the argument `scene` and a name. It needs no
+//! privilege.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
+
+mod machine;
+mod plugin;
+mod scenes;
+
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("scene") {
+        let name = arguments.next().unwrap_or_default();
+        let (_, scene) =
+            scenes::ALL.into_iter().find(|(known, _)| *known == name).expect("the name of a scene");
+        scene();
+        return ExitCode::SUCCESS;
+    }
+    let trials = scenes::ALL.map(|(name, _)| Trial::test(name, move || play(name)));
+    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+}
+
+/// Runs a scene in namespaces of its own.
+fn play(scene: &str) -> Result<(), Failed> {
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net", "--"])
+        .arg(std::env::current_exe()?)
+        .args(["scene", scene])
+        .output()
+        .map_err(|error| format!("unshare does not run, install util-linux: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into())
+}

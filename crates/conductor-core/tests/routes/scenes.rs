@@ -1,0 +1,163 @@
+//! The scenes: what a plugin reaches from each of them, and what it does not.
+
+use conductor_abi::Status;
+use conductor_core::devices::Networks;
+
+use crate::machine::{Machine, ip};
+use crate::plugin::{assert_inside, assert_reached, get, plugin, text};
+
+/// A scene and its name.
+pub(crate) const ALL: [(&str, fn()); 6] = [
+    ("neighbours", neighbours),
+    ("corrections", corrections),
+    ("full_tunnel", full_tunnel),
+    ("split_tunnel", split_tunnel),
+    ("bridge", bridge),
+    ("policy_rule", policy_rule),
+];
+
+/// A link with a neighbour, who is the router as well.
+fn home() -> Machine {
+    ip("link set lo up");
+    let neighbour = Machine::start();
+    neighbour.link("eth0", "peer0");
+    ip("addr add 5.6.7.1/24 dev eth0");
+    ip("addr add 2a00:5:6:7::1/64 dev eth0 nodad");
+    neighbour.ip(&[
+        "addr add 5.6.7.2/24 dev peer0",
+        "addr add 2a00:5:6:7::2/64 dev peer0 nodad",
+        "addr add 8.8.4.4/32 dev lo",
+        "addr add 2a00:8:8:4::4/128 dev lo nodad",
+    ]);
+    neighbour
+}
+
+fn neighbours() {
+    let neighbour = home();
+    neighbour.ip(&["addr add 9.9.9.9/32 dev lo", "addr add 6.6.6.6/32 dev lo"]);
+    ip("route add default via 5.6.7.2");
+    ip("-6 route add default via 2a00:5:6:7::2");
+    ip("route add 9.9.9.0/24 dev eth0");
+    ip("route add 4.4.4.0/24 via 6.6.6.6 dev eth0 onlink");
+    let automatic = plugin(Networks::default(), &[]);
+    for host in ["8.8.4.4", "[2a00:8:8:4::4]", "far.example"] {
+        assert_reached(&automatic, host);
+    }
+    let everything = plugin(Networks::default(), &["Network=*:*;private=yes"]);
+    for session in [&automatic, &everything] {
+        for host in [
+            // A neighbour, which is the router too, by all of its addresses on the link.
+            "5.6.7.2",
+            "[2a00:5:6:7::2]",
+            "neighbour.example",
+            // One that may not even exist.
+            "5.6.7.99",
+            // A network that is routed on the link.
+            "9.9.9.9",
+            // A router's own address, to which the way leads through another router.
+            "6.6.6.6",
+            // This machine.
+            "5.6.7.1",
+            "[2a00:5:6:7::1]",
+        ] {
+            assert_inside(session, host);
+        }
+    }
+    // The broadcast address of the link is no host, whoever names it.
+    let named = plugin(
+        Networks::default(),
+        &["Network=5.6.7.2,[2a00:5:6:7::2],neighbour.example,5.6.7.255;private=yes"],
+    );
+    for host in ["5.6.7.2", "[2a00:5:6:7::2]", "neighbour.example"] {
+        assert_reached(&named, host);
+    }
+    let group = get(&named, "5.6.7.255");
+    assert_eq!(group.status, Status::Denied, "{}", text(&group));
+    assert!(text(&group).contains("multicast or broadcast"), "{}", text(&group));
+    // Where there is no way to, there is nothing to deny.
+    ip("route del default");
+    let nowhere = get(&automatic, "3.3.3.3");
+    assert_eq!((nowhere.status, text(&nowhere).contains("no address")), (Status::Failed, true));
+}
+
+fn corrections() {
+    let _neighbour = home();
+    ip("route add default via 5.6.7.2");
+    let networks = |inside: &[&str], outside: &[&str]| {
+        let read = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("a network")).collect();
+        Networks { inside: read(inside), outside: read(outside) }
+    };
+    let corrected = plugin(networks(&["8.8.4.0/24"], &["5.6.7.0/24"]), &[]);
+    assert_inside(&corrected, "8.8.4.4");
+    assert_reached(&corrected, "5.6.7.2");
+    assert_inside(&corrected, "5.6.7.1");
+    assert_reached(&plugin(networks(&["8.8.4.0/24"], &["8.8.4.4"]), &[]), "8.8.4.4");
+}
+
+fn full_tunnel() {
+    let neighbour = home();
+    neighbour.tunnel("tun0", "end0");
+    ip("addr add 10.8.0.2/24 dev tun0");
+    neighbour.ip(&["addr add 10.8.0.1/24 dev end0"]);
+    ip("route add default dev tun0");
+    let automatic = plugin(Networks::default(), &[]);
+    assert_reached(&automatic, "8.8.4.4");
+    assert_inside(&automatic, "5.6.7.2");
+    assert_inside(&automatic, "neighbour.example");
+}
+
+fn split_tunnel() {
+    let neighbour = home();
+    neighbour.tunnel("tun0", "end0");
+    ip("addr add 10.8.0.2/24 dev tun0");
+    neighbour.ip(&["addr add 10.8.0.1/24 dev end0", "addr add 4.4.4.4/32 dev lo"]);
+    ip("route add default via 5.6.7.2");
+    ip("route add 4.4.4.0/24 dev tun0");
+    let automatic = plugin(Networks::default(), &[]);
+    assert_reached(&automatic, "4.4.4.4");
+    assert_reached(&automatic, "8.8.4.4");
+    assert_inside(&automatic, "5.6.7.2");
+    // An address of the tunnel's own network, public as it is.
+    ip("addr add 12.0.0.2/24 dev tun0");
+    neighbour.ip(&["addr add 12.0.0.1/24 dev end0"]);
+    assert_inside(&automatic, "12.0.0.1");
+}
+
+fn bridge() {
+    let _neighbour = home();
+    ip("route add default via 5.6.7.2");
+    ip("link add docker0 type bridge");
+    ip("addr add 11.12.13.1/24 dev docker0");
+    ip("link set docker0 up");
+    let container = Machine::start();
+    container.link("veth0", "eth0");
+    ip("link set veth0 master docker0");
+    container.ip(&["addr add 11.12.13.2/24 dev eth0"]);
+    let automatic = plugin(Networks::default(), &[]);
+    assert_inside(&automatic, "11.12.13.2");
+    assert_reached(&automatic, "8.8.4.4");
+    assert_reached(&plugin(Networks::default(), &["Network=11.12.13.2;private=yes"]), "11.12.13.2");
+}
+
+/// The rules of wg-quick: all but the tunnel's own packets take its table, save what the main table knows better.
+fn policy_rule() {
+    let neighbour = home();
+    neighbour.tunnel("wg0", "end0");
+    ip("addr add 10.8.0.2/32 dev wg0");
+    neighbour.ip(&[
+        "addr add 10.8.0.1/32 dev end0",
+        "route add 10.8.0.2 dev end0",
+        "addr add 4.4.4.4/32 dev lo",
+    ]);
+    ip("route add default dev wg0 table 51820");
+    ip("rule add not fwmark 51820 table 51820");
+    ip("rule add table main suppress_prefixlength 0");
+    let automatic = plugin(Networks::default(), &[]);
+    // The main table alone knows no way to it.
+    assert_reached(&automatic, "4.4.4.4");
+    assert_inside(&automatic, "5.6.7.2");
+    // A rule about ports leads one of them to the link.
+    ip("route add 4.4.4.0/24 dev eth0 table 80");
+    ip("rule add pref 1 ipproto tcp dport 80 table 80");
+    assert_inside(&automatic, "4.4.4.4");
+}
