@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use conductor_abi::Manifest;
+use conductor_core::grant::{JudgeError, Vouched};
 use conductor_core::{Limits, Walls, WorkerFault};
 use conductor_signing::{Developer, PublicKey, Signer, TrustLevel, VerifyError};
 
@@ -112,6 +113,7 @@ pub(super) fn describe(alias: &str, snapshot: Snapshot, now: Instant) -> PluginS
 fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> PluginStatus {
     let info = &loaded.info;
     let standing = loaded.standing_at(now);
+    let judged = loaded.permission.vouched();
     let milliseconds = |left: std::time::Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
     let resume = || Some(format!("to let it back in: conductorctl plugin resume {}", status.alias));
     let last_failure = || loaded.last_failure.as_ref().map(|outcome| bounded(&outcome.to_string()));
@@ -135,10 +137,10 @@ fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> Plugi
         retry_in_ms: standing.retry_in(now).map(milliseconds),
         why,
         hint,
-        trust: Some(bounded(&trust::in_words(&info.trust))),
+        trust: Some(bounded(&judged_in_words(&judged))),
         walls: names(loaded.walls),
         capabilities: loaded.permission.capabilities().iter().map(|d| bounded(&d.to_string())).collect(),
-        trust_level: Some(trust_word(loaded)),
+        trust_level: Some(word_of_judgement(&judged)),
         publisher: info.signer.as_ref().map(publisher_of),
         pending: loaded.permission.pending().len() as u64,
         ..status
@@ -163,13 +165,35 @@ impl From<&Limits> for LimitStatus {
     }
 }
 
-/// How far a loaded plugin is vouched for now.
+/// How far a loaded plugin is vouched for, as it is judged at this moment.
 pub(super) fn trust_word(loaded: &Loaded) -> TrustWord {
-    loaded.withdrawn.as_deref().and_then(word_of_refusal).unwrap_or(match loaded.info.trust {
-        TrustLevel::Unsigned => TrustWord::Unsigned,
-        TrustLevel::SelfSigned => TrustWord::SelfSigned,
-        TrustLevel::Trusted { .. } => TrustWord::Trusted,
-    })
+    word_of_judgement(&loaded.permission.vouched())
+}
+
+/// The same in words.
+pub(super) fn trust_in_words(loaded: &Loaded) -> String {
+    judged_in_words(&loaded.permission.vouched())
+}
+
+fn word_of_judgement(judged: &Result<Vouched, JudgeError>) -> TrustWord {
+    match judged {
+        Ok(Vouched { trust: TrustLevel::Unsigned, .. }) => TrustWord::Unsigned,
+        Ok(Vouched { trust: TrustLevel::SelfSigned, .. }) => TrustWord::SelfSigned,
+        Ok(Vouched { trust: TrustLevel::Trusted { .. }, .. }) => TrustWord::Trusted,
+        Err(JudgeError::Refused(cause)) => word_of_refusal(cause).unwrap_or(match cause.exit_code() {
+            // Valid, and not from whom it has to be.
+            3 => TrustWord::SelfSigned,
+            _ => TrustWord::Invalid,
+        }),
+        Err(_) => TrustWord::Invalid,
+    }
+}
+
+fn judged_in_words(judged: &Result<Vouched, JudgeError>) -> String {
+    match judged {
+        Ok(vouched) => trust::in_words(&vouched.trust),
+        Err(cause) => cause.to_string(),
+    }
 }
 
 /// The word for why a plugin is refused, where it is about time or a revocation.

@@ -73,7 +73,10 @@ fn what_others_cosigned_is_not_thrown_away() {
         fs::write(&path, &text).expect("written");
         if words == "cosignatures" {
             let report = shell.run(&["verify", "my_plugin.wasm"]);
-            assert!(report.code == 3 && report.stdout.contains("  Cosigned by: Your Name"), "{report:?}");
+            assert!(
+                report.code == 3 && report.stdout.contains("  Cosigned by: N <n@example.org> "),
+                "{report:?}"
+            );
         }
         shell.run(&sign).refused(1, words, "--force");
         assert_eq!(fs::read_to_string(&path).expect("still there"), text);
