@@ -23,7 +23,6 @@ use conductor_core::{AuditLog, Host, HostError};
 use crate::calls::{CallFormat, CallLog};
 use crate::config::{Config, OutputConfig};
 use crate::control::{Interface, Response, Server, SocketError, Watched};
-use crate::descriptors;
 use crate::dispatch::{PluginTotals, Roster, Router};
 use crate::hosting::{self, Hosting};
 use crate::input::{Emitter, InputError, Sink, Taps};

@@ -10,7 +10,6 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod denial;
-mod descriptors;
 mod desktop;
 pub mod dispatch;
 pub mod event;

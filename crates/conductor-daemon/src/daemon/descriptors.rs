@@ -1,9 +1,13 @@
-//! Whether there are file descriptors for plugins that are to start. What finds none half-way is refused, and so is whatever else
-//! wants one meanwhile; so it is asked before.
+//! How many file descriptors this process may have, and whether there are enough for plugins that are to start. What finds none
+//! half-way is refused, and so is whatever else wants one meanwhile; so it is asked before.
 
 use std::fs;
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// Most descriptors that are asked for: as many as 256 plugins with all their connections need, with room to spare. A hard
+/// limit may be so high that tables of that size would be made.
+const WANTED: u64 = 65_536;
 
 /// Most descriptors that one plugin takes in this process: two pipes to its worker and its code, and as many while it starts.
 const OF_A_PLUGIN: u64 = 6;
@@ -13,6 +17,18 @@ const FOR_THE_REST: u64 = 128;
 
 /// Where the descriptors of this process are listed.
 const LIST: &str = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
+
+/// Raises the soft limit as far as the hard one lets it. Worker processes and programs of plugins have limits of their own.
+pub(super) fn raise() {
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(WANTED, |maximum| maximum.min(WANTED));
+    if limit.current.is_some_and(|current| current < wanted) {
+        limit.current = Some(wanted);
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::warn!("the limit of open files stays as it is: {error}");
+        }
+    }
+}
 
 /// Whether so many plugins can start beside those that run.
 ///
