@@ -102,13 +102,14 @@ pub(crate) fn a_turn_is_not_held_by_one_that_sleeps_in_it() {
     assert_eq!(failures.iter().next().as_deref(), Some("module was not compiled within 16 s"));
 }
 
-/// A fifth of a processor, which no single look at the worker shows.
+/// A fifth of a processor, which no single look at the worker shows; much less of it where the machine is busy.
 pub(crate) fn computing_a_little_at_a_time_is_noticed() {
+    const MINUTES: Duration = Duration::from_secs(5 * 60);
     let scene = Scene::new("Started", "compute-a-little");
     let mut plugin = scene.load(quick()).expect("loads");
     let started = Instant::now();
     while plugin.worker_pid().is_some() {
-        assert!(started.elapsed() < WATCHDOG, "not noticed");
+        assert!(started.elapsed() < MINUTES, "not noticed");
         thread::sleep(Duration::from_millis(20));
     }
     let busy = "worker process computed without being called and was ended";

@@ -428,3 +428,53 @@ fn a_key_revoked_during_a_change_reaches_the_plugins_to_come() {
     drop(clients);
     daemon.stop();
 }
+
+/// A program that a plugin runs works in the plugin's directory, and has no business there once the plugin has none.
+#[test]
+fn a_program_among_files_that_are_taken_away_is_ended() {
+    const SECONDS: &str = "8642";
+    let manifest = concat!(
+        r#"{\"name\":\"sleeper\",\"version\":\"1.0.0\",\"capabilities\":[{\"name\":\"Filesystem\"},"#,
+        r#"{\"name\":\"Subprocess\",\"scope\":\"/bin/sleep;args=*;seconds=600\"}]}"#
+    );
+    // The operation 0x400 with the name of a program, one argument, and no input.
+    let text = format!(
+        r#"(module
+            (import "conductor" "call" (func $call (param i32 i32 i32) (result i64)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "\0a/bin/sleep\01\04{SECONDS}\00")
+            (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+            (func (export "execute") (param i32 i32) (result i32)
+                (drop (call $call (i32.const 0x400) (i32.const 0) (i32.const 18)))
+                (i32.const 0))
+            (@custom "conductor:manifest" "{manifest}"))"#
+    );
+    let scratch = home(&[]);
+    fs::write(scratch.path("sleeper.wasm"), wat::parse_str(text).expect("valid text")).expect("written");
+    let sign = ["sign", "sleeper.wasm", "key", "--name", "Ada", "--email", "ada@example.org"];
+    scratch.conductor_sign(&sign);
+    let granted = PATIENT.replace("[\"Filesystem\"]", "[\"Filesystem\", \"Subprocess\"]");
+    let table = plugin("sleeper", &scratch.path("sleeper.wasm"), &granted);
+    scratch.config(&format!("{SILENT}{table}"));
+    let mut daemon = scratch.start(&[]);
+    daemon.wait_for_log("ready");
+    let mut clients = Clients::default();
+    clients.call(&scratch, "sleeper");
+    let sleeps = || {
+        let entries = fs::read_dir("/proc").expect("readable");
+        let lines = entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("cmdline")).ok());
+        lines.filter(|line| line.ends_with(&format!("sleep\0{SECONDS}\0"))).count()
+    };
+    let started = Instant::now();
+    while sleeps() == 0 {
+        assert!(started.elapsed() < PATIENCE, "the program does not start");
+        sleep(Duration::from_millis(5));
+    }
+    let made = Revocation::Capability.make(&scratch, &["sleeper"]);
+    while sleeps() > 0 {
+        let taken = made.elapsed();
+        assert!(taken < AFTER_A_DECISION, "the program goes on after {taken:?}");
+        sleep(Duration::from_millis(2));
+    }
+    daemon.stop();
+}
