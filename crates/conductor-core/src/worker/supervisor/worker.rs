@@ -174,6 +174,8 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::thread;
 
+    use rustix::process::Pid;
+
     use super::super::super::child::Children;
     use super::super::super::overdue::Overdue;
     use super::*;
@@ -196,7 +198,7 @@ mod tests {
         overdue.add(&handle);
         let channel = Channel::to_child(from, there.1, 1_000, child).expect("a channel");
         (
-            Worker { handle, channel, wall: ProcessWall::default(), clock },
+            Worker { handle, channel, wall: ProcessWall::default(), clock, is_full: false },
             Channel::new(there.0, back.1, 1_000),
         )
     }
@@ -228,7 +230,7 @@ mod tests {
                     thread::sleep(Duration::from_millis(1));
                 }
                 assert_eq!(call.join().expect("no panic"), Some(WorkerFault::Hung));
-                assert_eq!(handle.how(), None, "nobody has waited for the process");
+                assert_eq!(handle.child().how(), None, "nobody has waited for the process");
                 Ok(())
             });
             immortal.expect("it runs");
@@ -240,13 +242,13 @@ mod tests {
     fn what_a_process_said_before_it_ended_by_itself_counts() {
         let clock = Arc::new(ManualClock::new());
         let (mut worker, mut far) = worker(&clock);
-        far.send(&FromWorker::Compiled { cached: true }, &[]).expect("sent");
+        far.send(&FromWorker::Loaded, &[]).expect("sent");
         drop(far);
         let pid = i32::try_from(worker.handle.child().pid()).ok().and_then(Pid::from_raw).expect("a process");
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("ended by somebody else");
         assert!(worker.handle.child().wait(PATIENCE).is_some());
         let mut receive = || worker.receive("anything", clock.now(), |_, _| unanswered());
-        assert!(matches!(receive(), Ok(Received::Frame(FromWorker::Compiled { cached: true }, _))));
+        assert!(matches!(receive(), Ok(Received::Frame(FromWorker::Loaded, _))));
         let how = "signal: 15 (SIGTERM)".to_owned();
         assert_eq!(receive().err(), Some(WorkerFault::Ended { how }));
     }
