@@ -121,7 +121,7 @@ mod tests {
     /// Takes a line whenever it is let.
     struct Slow {
         turns: Receiver<()>,
-        written: Arc<Mutex<Vec<u8>>>,
+        written: Written,
     }
 
     impl io::Write for Slow {
@@ -136,7 +136,9 @@ mod tests {
         }
     }
 
-    fn slow() -> (LogWriter, JoinHandle<()>, Sender<()>, Arc<Mutex<Vec<u8>>>) {
+    type Written = Arc<Mutex<Vec<u8>>>;
+
+    fn slow() -> (LogWriter, JoinHandle<()>, Sender<()>, Written) {
         let (turn, turns) = channel();
         let written = Arc::default();
         let (log, thread) = LogWriter::start(Slow { turns, written: Arc::clone(&written) }).expect("thread");
