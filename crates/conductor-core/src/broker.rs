@@ -84,6 +84,11 @@ impl Broker {
         &self.session_grants
     }
 
+    /// Goes on with the decisions of another host that end with it.
+    pub(crate) fn share_session_grants(&mut self, grants: &SessionGrants) {
+        self.session_grants = grants.clone();
+    }
+
     /// A session for one plugin. Of its limits, those of host calls and of the network are kept here.
     #[must_use]
     pub fn session(&self, plugin: &str, grants: Grants, limits: &Limits) -> Arc<Session> {

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::scope::{Excerpt, Scope, ScopeError};
 
-pub use approvals::{ApprovalError, Approved, Duration as GrantDuration};
+pub use approvals::{ApprovalError, Approved, Duration as GrantDuration, UnkeptDenial};
 pub(crate) use approvals::{Approvals, Decided, SessionGrants};
 pub use choices::Choices;
 use choices::Chosen;
@@ -140,6 +140,30 @@ impl Grants {
             CapabilityDecision { capability: *capability, decision: decision.keeping(&is_kept) }
         });
         Arc::new(Self { decisions: decisions.collect() })
+    }
+
+    /// What `self` grants that `before` did not, by capability.
+    pub(crate) fn wider_than(&self, before: &Self) -> Vec<(Capability, Vec<GrantSpec>)> {
+        let wider = self.decisions.iter().filter_map(|CapabilityDecision { capability, decision }| {
+            let scopes = |decision: &Decision| -> Vec<Scope> {
+                let grant = if let Decision::Granted(grant) = decision { Some(grant) } else { None };
+                let allowed = grant.into_iter().flat_map(Grant::allowed);
+                allowed.map(|allowance| allowance.scope().clone()).collect()
+            };
+            let known = scopes(before.decision(*capability));
+            let new = scopes(decision).into_iter().filter(|scope| !known.contains(scope));
+            let new: Vec<_> = new.map(GrantSpec::of).collect();
+            (!new.is_empty()).then_some((*capability, new))
+        });
+        wider.collect()
+    }
+
+    /// Grants no more of a capability than `before` did.
+    pub(crate) fn hold_back(&mut self, capability: Capability, before: &Self) {
+        let before = before.decision(capability);
+        for decided in self.decisions.iter_mut().filter(|decided| decided.capability == capability) {
+            decided.decision = decided.decision.within(before);
+        }
     }
 
     /// Takes a capability away.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use conductor_abi::{Capability, Manifest, ManifestError};
+use conductor_signing::keeper::Keeper;
 use conductor_signing::{
     Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustError, TrustLevel, TrustStore,
     UnverifiedPlugin, VerifyError,
@@ -19,7 +20,8 @@ use crate::code_cache::CodeCache;
 use crate::config::{Limits, WasmConfig};
 use crate::devices::Devices;
 use crate::engine::{CompileError, EngineError, check_stack};
-use crate::grant::{ApprovalError, CapabilityDecision, GrantError, GrantSpec};
+use crate::grant::store::{GrantStore, GrantStoreError};
+use crate::grant::{ApprovalError, CapabilityDecision, GrantError, GrantSpec, UnkeptDenial};
 use crate::health::PluginState;
 use crate::in_process::InProcess;
 use crate::loading::Loading;
@@ -144,10 +146,36 @@ impl Host {
         self
     }
 
+    /// The host, in the place of another one: decisions that end with that one go on.
+    #[must_use]
+    pub fn in_place_of(mut self, other: &Self) -> Self {
+        self.broker.share_session_grants(other.broker.session_grants());
+        self
+    }
+
     /// Which walls the host puts around its plugins on this system.
     #[must_use]
     pub const fn walls(&self) -> Walls {
         self.walls
+    }
+
+    /// Denials that could not be written: they hold until the host ends, and the user is to know.
+    #[must_use]
+    pub fn unkept_denials(&self) -> Vec<UnkeptDenial> {
+        self.broker.session_grants().unkept()
+    }
+
+    /// Takes the room for denials on the disk, so that a full one cannot refuse them later, and puts those into the file of
+    /// decisions that were made while it was full.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no room, or if decisions cannot be read or written.
+    pub fn prepare_denials(&self) -> Result<(), GrantStoreError> {
+        match &self.config.trust_dir {
+            Some(directory) => GrantStore::prepare(&Keeper::of(directory)),
+            None => Ok(()),
+        }
     }
 
     /// What the host was configured with.

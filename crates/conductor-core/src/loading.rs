@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{CapabilityRequest, Manifest};
+use conductor_signing::keeper::Keeper;
 use conductor_signing::{PluginName, Statement, VerificationPolicy, VerifiedPlugin};
 
 use crate::audit::{AuditEvent, AuditText};
@@ -338,8 +339,9 @@ fn approvals(
         denied: options.denied.clone(),
         standing: options.standing_grants,
         lift_ceiling: options.accept_unsigned,
-        directory: config.trust_dir.clone(),
+        keeper: config.trust_dir.as_deref().map(Keeper::of),
         session: broker.session_grants().clone(),
+        known: Arc::default(),
     }
 }
 

@@ -17,10 +17,10 @@ use crate::audit::{AuditEvent, AuditText};
 use crate::broker::Session;
 use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::Limits;
-use crate::grant::store::{Holder, StoredGrant};
+use crate::grant::store::{DenialKept, Holder, StoredGrant};
 use crate::grant::{
     ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, Grants, Judge,
-    JudgeError, Once, Requested, Vouched,
+    JudgeError, Once, Requested, UnkeptDenial, Vouched,
 };
 use crate::host::LoadError;
 use crate::runtime::Switch;
@@ -188,6 +188,12 @@ impl Permission {
         self.decided().stored.clone()
     }
 
+    /// Denials of any plugin of this host that could not be written: they hold until it ends.
+    #[must_use]
+    pub fn unkept_denials(&self) -> Vec<UnkeptDenial> {
+        self.approvals().session.unkept()
+    }
+
     /// Grants what the plugin declares of a capability, or one scope of it, instead of what was decided about that
     /// capability before. `name` is the plugin's own name as the user typed it, which a high risk needs.
     ///
@@ -205,30 +211,42 @@ impl Permission {
         let approval = approvals.prepare(capability, scope, duration, name)?;
         let (scopes, lasts) = (AuditText::of(&Listed(&approval.approved.granted)), AuditText::of(duration));
         let audit = self.0.session.audit();
-        audit.rare(|| AuditEvent::CapabilityGranted { capability, scopes, lasts });
         if audit.is_failing() {
             return Err(ApprovalError::NotAudited);
         }
-        let approved = approvals.commit(approval)?;
+        let before = approvals.commit(&approval)?;
+        // What is granted is recorded when it is, and is not where that cannot be recorded.
+        if audit.certain(AuditEvent::CapabilityGranted { capability, scopes, lasts }).is_err() {
+            approvals.undo(before)?;
+            return Err(ApprovalError::NotAudited);
+        }
         *decided = approvals.decide()?;
         self.apply(&decided.grants);
-        Ok(approved)
+        Ok(approval.approved)
     }
 
     /// Denies a capability, from the next operation on and from those under way, whatever the plugin is doing.
     ///
     /// # Errors
     ///
-    /// Fails if the denial cannot be kept; it holds until the host ends then.
+    /// Fails if the denial cannot be kept; it holds until the host ends then, or until the capability is granted.
     pub fn deny(&self, capability: Capability) -> Result<(), ApprovalError> {
         let (mut decided, approvals) = (self.decided(), self.approvals());
         let mut grants = Grants::clone(&self.0.session.grants());
         grants.revoke(capability);
         self.apply(&grants);
         self.0.session.audit().rare(|| AuditEvent::CapabilityRevoked { capability });
-        approvals.deny(decided.vouched.as_ref(), capability)?;
-        *decided = approvals.decide()?;
+        let kept = approvals.deny(decided.vouched.as_ref(), capability);
+        let vouched = decided.vouched.clone();
+        *decided = approvals.decide().or_else(|_| approvals.decide_by_known(vouched))?;
         self.apply(&decided.grants);
+        match kept? {
+            DenialKept::InFile => {}
+            DenialKept::InJournal { cause } => tracing::warn!(
+                plugin = %self.plugin_name(),
+                "the denial of {capability} stands in the journal of denials until it can be put into grants.toml: {cause}"
+            ),
+        }
         Ok(())
     }
 
@@ -236,17 +254,46 @@ impl Permission {
     ///
     /// # Errors
     ///
-    /// Fails if the decisions cannot be read; everything stays as it was then. Fails also if nobody vouches for the plugin any
-    /// more; its permission is withdrawn then.
+    /// Fails if the decisions cannot be read; everything stays as it was then, but for what has ended since. Fails also if
+    /// nobody vouches for the plugin any more; its permission is withdrawn then.
     pub fn refresh(&self) -> Result<(), ApprovalError> {
-        let mut decided = self.decided();
-        let next = self.approvals().decide();
-        if let Err(ApprovalError::Judge(JudgeError::Refused(cause))) = &next {
-            self.withdraw(cause.clone());
-        }
-        *decided = next?;
+        let (mut decided, approvals) = (self.decided(), self.approvals());
+        approvals.keep_unkept(decided.vouched.as_ref());
+        let (next, result) = match approvals.decide() {
+            Ok(next) => (next, Ok(())),
+            Err(error) => {
+                if let ApprovalError::Judge(JudgeError::Refused(cause)) = &error {
+                    self.withdraw(cause.clone());
+                }
+                (approvals.decide_by_known(decided.vouched.clone())?, Err(error))
+            }
+        };
+        *decided = next;
+        let recorded = self.record_wider(&mut decided.grants);
         self.apply(&decided.grants);
-        Ok(())
+        result.and(recorded)
+    }
+
+    /// Records what is granted now and was not before, and takes out what cannot be recorded.
+    fn record_wider(&self, grants: &mut Grants) -> Result<(), ApprovalError> {
+        if self.withdrawn().is_some() {
+            return Ok(());
+        }
+        let before = self.0.session.grants();
+        let audit = self.0.session.audit();
+        let mut result = Ok(());
+        for (capability, scopes) in grants.wider_than(&before) {
+            let event = AuditEvent::CapabilityGranted {
+                capability,
+                scopes: AuditText::of(&Listed(&scopes)),
+                lasts: AuditText::of(&"as the user's decisions say"),
+            };
+            if audit.certain(event).is_err() {
+                grants.hold_back(capability, &before);
+                result = Err(ApprovalError::NotAudited);
+            }
+        }
+        result
     }
 
     /// Whether a grant has ended by `now`, so that it is time for [`Permission::refresh`].
@@ -351,6 +398,9 @@ impl Permission {
                     tracing::error!(plugin = %self.plugin_name(), "grants cannot be read: {error}");
                     *decided = Decided::default();
                 }
+            }
+            if let Err(error) = self.record_wider(&mut decided.grants) {
+                tracing::error!(plugin = %self.plugin_name(), "{error}");
             }
             self.apply(&decided.grants);
         }

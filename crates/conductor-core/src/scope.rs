@@ -70,8 +70,15 @@ impl Scope {
     ///
     /// # Errors
     ///
-    /// Names the part that is not understood and says what is allowed there.
+    /// Names the part that is not understood and says what is allowed there. A scope whose written form, with its escapes and
+    /// the international names of hosts in letters of DNS, could not be read again is refused as too long.
     pub fn parse(capability: Capability, text: &str) -> Result<Self, ScopeError> {
+        let scope = Self::read(capability, text)?;
+        let bytes = scope.to_string().len();
+        if bytes > MAX_SCOPE_BYTES { Err(ScopeError::TooLong { capability, bytes }) } else { Ok(scope) }
+    }
+
+    fn read(capability: Capability, text: &str) -> Result<Self, ScopeError> {
         Ok(match capability {
             Capability::Network => Self::Network(NetworkScope::from_fields(Fields::parse(
                 capability,

@@ -4,8 +4,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -304,14 +304,38 @@ fn decisions_that_cannot_be_read_stop_loading() {
     assert_eq!(granted, "Filesystem is granted by approval: read-write", "what runs goes on as it was");
 }
 
-/// A sink that fails when told to.
+/// A sink that fails when told to, and keeps the scopes of what was granted, each with what then stood in the file.
 struct Sink {
     fails: AtomicBool,
+    /// Whether it fails at grants alone.
+    fails_at_grants: AtomicBool,
     key: AuditKey,
+    file: PathBuf,
+    granted: Mutex<Vec<(String, String)>>,
+}
+
+impl Sink {
+    fn at(place: &Place) -> Arc<Self> {
+        let file = GrantStore::file(&place.path("config"));
+        let key = AuditKey::from_bytes([7; 32]);
+        let (fails, fails_at_grants) = (AtomicBool::default(), AtomicBool::default());
+        Arc::new(Self { fails, fails_at_grants, key, file, granted: Mutex::default() })
+    }
+
+    fn granted(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.granted.lock().expect("grants"))
+    }
 }
 
 impl AuditSink for Sink {
-    fn record(&self, _record: &AuditRecord) -> Result<(), NotRecorded> {
+    fn record(&self, record: &AuditRecord) -> Result<(), NotRecorded> {
+        if let AuditEvent::CapabilityGranted { scopes, .. } = &record.event {
+            if self.fails_at_grants.load(Ordering::Relaxed) {
+                return Err(NotRecorded);
+            }
+            let stood = fs::read_to_string(&self.file).unwrap_or_default();
+            self.granted.lock().expect("grants").push((scopes.as_str().to_owned(), stood));
+        }
         if self.is_failing() { Err(NotRecorded) } else { Ok(()) }
     }
 
@@ -328,7 +352,7 @@ impl AuditSink for Sink {
 fn nothing_is_granted_that_cannot_be_recorded() {
     let place = Place::new();
     let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
-    let sink = Arc::new(Sink { fails: AtomicBool::new(false), key: AuditKey::from_bytes([7; 32]) });
+    let sink = Sink::at(&place);
     let host = place.host().audited(Arc::clone(&sink) as _);
     let mut plugin = load(&host, &path);
     sink.fails.store(true, Ordering::Relaxed);
@@ -349,7 +373,7 @@ fn nothing_is_granted_that_cannot_be_recorded() {
 
 /// Keeps the records of grants that were narrowed.
 struct Narrowed {
-    records: std::sync::Mutex<Vec<String>>,
+    records: Mutex<Vec<String>>,
     key: AuditKey,
 }
 
@@ -387,8 +411,7 @@ fn a_stored_grant_that_means_less_than_when_it_was_made_is_told_and_recorded_onc
     assert_ne!(now, then, "{now}");
     fs::write(&file, &then).expect("written");
 
-    let sink =
-        Arc::new(Narrowed { records: std::sync::Mutex::default(), key: AuditKey::from_bytes([7; 32]) });
+    let sink = Arc::new(Narrowed { records: Mutex::default(), key: AuditKey::from_bytes([7; 32]) });
     for _ in 0..2 {
         let host = place.host().audited(Arc::clone(&sink) as _);
         let plugin = load_with(&host, &path, &standing).expect("loads");
@@ -400,4 +423,130 @@ fn a_stored_grant_that_means_less_than_when_it_was_made_is_told_and_recorded_onc
     assert!(written.contains("grant = \"Network=*;methods=GET\""), "{written}");
     // What the plugin declared stays as it was, so that it is not asked for again.
     assert!(written.contains("declared = [\"Network=methods=GET\"]"), "{written}");
+}
+
+#[test]
+fn what_is_granted_is_recorded_when_it_is_and_taken_back_if_it_cannot_be() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let sink = Sink::at(&place);
+    let host = place.host().audited(Arc::clone(&sink) as _);
+    let mut plugin = load(&host, &path);
+    approve(plugin.as_ref(), &GrantDuration::Always);
+    let granted = sink.granted();
+    let [(scopes, stood)] = &granted[..] else { panic!("{granted:?}") };
+    assert!(scopes == "Filesystem=read-write" && stood.contains(scopes.as_str()), "{granted:?}");
+
+    plugin.permission().deny(Capability::Filesystem).expect("denied");
+    sink.fails_at_grants.store(true, Ordering::Relaxed);
+    let grant = || plugin.permission().approve(Capability::Filesystem, None, &GrantDuration::Always, None);
+    assert!(matches!(grant(), Err(ApprovalError::NotAudited)));
+    assert_eq!(call(plugin.as_mut()), BADF);
+    assert_eq!(call(load(&place.host(), &path).as_mut()), BADF, "the denial stands again");
+}
+
+#[test]
+fn what_another_program_granted_is_recorded_when_it_counts_here() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let sink = Sink::at(&place);
+    let host = place.host().audited(Arc::clone(&sink) as _);
+    let mut plugin = load(&host, &path);
+    approve(load(&place.host(), &path).as_ref(), &GrantDuration::Always);
+    sink.fails_at_grants.store(true, Ordering::Relaxed);
+    assert!(matches!(plugin.permission().refresh(), Err(ApprovalError::NotAudited)));
+    assert_eq!(call(plugin.as_mut()), BADF, "not without a record");
+    sink.fails_at_grants.store(false, Ordering::Relaxed);
+    plugin.permission().refresh().expect("decided");
+    assert_eq!(call(plugin.as_mut()), 0);
+    assert_eq!(sink.granted().len(), 1);
+    plugin.permission().refresh().expect("decided");
+    assert!(sink.granted().is_empty(), "nothing is wider than before");
+}
+
+/// Holds a lock of the configuration directory, as a program that does not end.
+fn hold(place: &Place, lock: &str) -> fs::File {
+    let path = place.path("config").join(lock);
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).expect("opened");
+    file.lock().expect("locked");
+    file
+}
+
+#[test]
+fn a_revocation_that_cannot_be_put_into_the_file_stands_in_the_journal() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let host = place.host();
+    host.prepare_denials().expect("prepared");
+    let mut plugin = load(&host, &path);
+    let mut other = load(&host, &path);
+    approve(plugin.as_ref(), &GrantDuration::Always);
+    other.permission().refresh().expect("decided");
+    let held = hold(&place, "grants.lock");
+    plugin.permission().deny(Capability::Filesystem).expect("kept in the journal");
+    assert!(host.unkept_denials().is_empty());
+    other.permission().refresh().expect("decided");
+    for plugin in [&mut plugin, &mut other] {
+        assert_eq!(call(plugin.as_mut()), BADF);
+    }
+    assert_eq!(call(load(&place.host(), &path).as_mut()), BADF, "after a new start");
+    drop(held);
+    approve(plugin.as_ref(), &GrantDuration::Always);
+    assert_eq!(call(plugin.as_mut()), 0);
+    assert_eq!(call(load(&place.host(), &path).as_mut()), 0, "a grant clears it");
+}
+
+#[test]
+fn a_revocation_that_stands_nowhere_holds_until_the_host_ends_and_is_told() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let host = place.host();
+    let mut plugin = load(&host, &path);
+    approve(plugin.as_ref(), &GrantDuration::Always);
+    let held = [hold(&place, "grants.lock"), hold(&place, "denials.lock")];
+    plugin.permission().deny(Capability::Filesystem).expect_err("kept nowhere");
+    assert_eq!(host.unkept_denials().len(), 1);
+    plugin.permission().refresh().expect("decided");
+    assert_eq!(call(plugin.as_mut()), BADF, "it holds whatever is looked at");
+    let mut again = load(&host, &path);
+    assert_eq!(call(again.as_mut()), BADF, "loaded again");
+    drop(held);
+    plugin.permission().refresh().expect("decided");
+    assert!(host.unkept_denials().is_empty(), "it is written as soon as it can be");
+    assert_eq!(call(load(&place.host(), &path).as_mut()), BADF);
+}
+
+#[test]
+fn a_grant_ends_though_the_file_cannot_be_read_any_more() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let host = place.host();
+    let mut plugin = load(&host, &path);
+    let soon = jiff::Timestamp::now() + Duration::from_secs(3);
+    let until = format!("{soon:.0}").parse().expect("a time");
+    approve(plugin.as_ref(), &GrantDuration::Until(until));
+    assert_eq!(call(plugin.as_mut()), 0);
+    fs::write(GrantStore::file(&place.path("config")), "").expect("written");
+    let permission = plugin.permission();
+    let start = Instant::now();
+    while !permission.has_ended_grants(jiff::Timestamp::now()) {
+        assert!(start.elapsed() < PATIENCE, "it does not end");
+        thread::sleep(Duration::from_millis(20));
+    }
+    permission.refresh().expect_err("the file is empty");
+    assert_eq!(call(plugin.as_mut()), BADF);
+    assert!(!permission.has_ended_grants(jiff::Timestamp::now()), "it is not complained of for ever");
+    permission.deny(Capability::Filesystem).expect("kept in the journal");
+    assert_eq!(call(plugin.as_mut()), BADF);
+}
+
+/// Four names of ports that are written with three times as many letters as they are read with.
+#[test]
+fn a_scope_that_could_not_be_read_again_never_enters() {
+    let port = |digit: char| format!("{digit}{}", "=".repeat(239));
+    let ports: Vec<String> = ('1'..='4').map(port).collect();
+    let scope = format!("Midi=ports={}", ports.join(","));
+    let refused = scope.parse::<conductor_core::GrantSpec>().expect_err("too long");
+    assert_eq!(refused.to_string(), "scope of Midi has 2875 bytes, more than 1024");
+    assert!(scope.len() < 1024, "though it is shorter as it was given");
 }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use conductor_core::audit::AuditError;
 use conductor_core::{AuditLog, Host, HostError};
+use conductor_signing::escape::terminal;
 
 use crate::calls::{CallFormat, CallLog};
 use crate::config::{Config, OutputConfig};
@@ -231,6 +232,18 @@ impl<'r> Daemon<'r> {
         let devices = hosting::devices(ports as _, taps as _, &config.networks);
         let host = self.hosting.host(config.wasm.clone(), devices);
         let host = host.map_err(|source| RunError::Host { source })?;
+        let host = match &self.host {
+            Some(before) => host.in_place_of(before),
+            None => host,
+        };
+        if let Err(error) = host.prepare_denials() {
+            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            tracing::error!(
+                "a revocation would not survive a full disk: {}{}",
+                terminal(&error.to_string()),
+                terminal(&hint)
+            );
+        }
         Ok(Arc::new(host.audited(Arc::clone(&self.audit) as _)))
     }
 
@@ -260,6 +273,13 @@ impl<'r> Daemon<'r> {
         self.stop.stop();
         self.inputs.finish(deadline);
         let totals = self.plugins.finish(deadline);
+        for denial in self.host.iter().flat_map(|host| host.unkept_denials()) {
+            let denial = denial.to_string();
+            tracing::error!(
+                "revoked, but not written, and so granted again from now on: {}",
+                terminal(&denial)
+            );
+        }
         self.inputs.finish_jack(deadline);
         if let Some(watch) = self.trust_watch {
             join(watch, deadline, "the watch over the trust store");

@@ -30,7 +30,7 @@ struct Place {
 
 impl Place {
     fn new(choices: impl FnOnce(&str) -> Choices) -> Self {
-        const SCOPE: &str = "/bin/echo,/bin/cat,/bin/sh;args=*;seconds=2";
+        const SCOPE: &str = "/bin/echo,/bin/cat,/bin/sh;args=*;seconds=8";
         let directory = tempfile::tempdir().expect("a directory");
         let request =
             CapabilityRequest { name: "Subprocess".into(), scope: Some(SCOPE.into()), reason: None };

@@ -67,16 +67,34 @@ impl Lock {
     ///
     /// Passes on what the operating system says.
     pub fn acquire(path: &Path) -> io::Result<Self> {
+        let file = Self::open(path)?;
+        file.lock()?;
+        Ok(Self { _file: file })
+    }
+
+    /// As [`Lock::acquire`], without waiting; `None` if somebody else has the lock.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the operating system says.
+    pub fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
+        let file = Self::open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn open(path: &Path) -> io::Result<File> {
         let nofollow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
-        let file = OpenOptions::new()
+        OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(PRIVATE)
             .custom_flags(nofollow)
-            .open(path)?;
-        file.lock()?;
-        Ok(Self { _file: file })
+            .open(path)
     }
 }
 
@@ -110,6 +128,12 @@ impl DirectoryLock {
             }
         }
     }
+}
+
+/// Opens a file that is there, to write over what is in it, without following a link.
+pub(crate) fn open_in_place(path: &Path) -> io::Result<File> {
+    let nofollow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+    OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(path)
 }
 
 /// A synchronised temporary file beside `path`.

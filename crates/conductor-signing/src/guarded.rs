@@ -1,6 +1,6 @@
 //! Opens files that decide about security, and refuses those that somebody else could have written or read.
 //!
-//! [`read_decisions`] and [`Decisions`] are for files of other crates that are kept as the trust store is.
+//! [`read_decisions`] is for files of other crates that are believed as the trust store is.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
 
 use crate::FileError;
-use crate::atomic_file::{self, Lock};
+use crate::atomic_file;
 
 /// What must hold for a file before its content is believed.
 #[derive(Clone, Copy)]
@@ -100,25 +100,10 @@ pub fn read_decisions(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     }
 }
 
-/// The right to change the user's decisions in a directory, held until it is dropped.
-#[derive(Debug)]
-pub struct Decisions {
-    _lock: Lock,
-}
-
-impl Decisions {
-    /// Waits until nobody else changes what the file named `lock` stands for. Makes the directory where it is missing.
-    ///
-    /// # Errors
-    ///
-    /// Fails if others could write to the directory, or with what the operating system says.
-    pub fn lock(directory: &Path, lock: &str) -> Result<Self, FileError> {
-        atomic_file::create_private_directory(directory).map_err(|source| unreadable(directory, source))?;
-        check_directory(directory)?;
-        let path = directory.join(lock);
-        let lock = Lock::acquire(&path).map_err(|source| unreadable(&path, source))?;
-        Ok(Self { _lock: lock })
-    }
+/// Makes a directory for its owner alone where it is missing, and checks it.
+pub(crate) fn prepare_directory(directory: &Path) -> Result<(), FileError> {
+    atomic_file::create_private_directory(directory).map_err(|source| unreadable(directory, source))?;
+    check_directory(directory)
 }
 
 fn check_owner_and_mode(

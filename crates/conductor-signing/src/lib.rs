@@ -44,6 +44,7 @@ mod file_error;
 mod fingerprint;
 pub mod guarded;
 mod json;
+pub mod keeper;
 mod key;
 mod key_file;
 mod manifest_edit;

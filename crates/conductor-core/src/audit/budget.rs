@@ -89,22 +89,31 @@ impl Budget {
     }
 
     const fn new(at_once: u32, per_minute: u32) -> Self {
-        let cost = Duration::from_secs(60).checked_div(per_minute).expect("not zero");
+        // None a minute is never again.
+        let cost = match Duration::from_secs(60).checked_div(per_minute) {
+            Some(cost) => cost,
+            None => Duration::MAX,
+        };
         Self { at_once, cost, saved: Mutex::new(None), left_out: AtomicU64::new(0) }
     }
 
     /// Takes one record out of the budget, if there is one, and says how many were left out before it; counts it as left
     /// out otherwise.
     pub(super) fn admit(&self, now: Instant) -> Option<u64> {
-        let is_admitted = self.take(now);
-        if !is_admitted {
+        let admitted = self.admit_deed(now);
+        if admitted.is_none() {
             self.leave_out(1);
         }
-        is_admitted.then(|| self.take_left_out())
+        admitted
+    }
+
+    /// As [`Budget::admit`], for a deed that is not done if there is no room, so that no record of it is left out.
+    pub(super) fn admit_deed(&self, now: Instant) -> Option<u64> {
+        self.take(now).then(|| self.take_left_out())
     }
 
     fn take(&self, now: Instant) -> bool {
-        let most = self.cost * self.at_once;
+        let most = self.cost.saturating_mul(self.at_once);
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, left) = saved.unwrap_or((now, most));
         let left = left.saturating_add(now.saturating_duration_since(since)).min(most);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use conductor_signing::{KeyPaths, PublicKey, Signature, SigningKey, UtcTime, atomic_file, dsse, guarded};
 use serde::{Deserialize, Serialize};
 
-use super::file::beside;
+use super::file::{Synced, beside};
 use super::{AuditKey, Head};
 
 /// What a checkpoint's signature says that it is over.
@@ -72,9 +72,9 @@ impl Notary {
         self.key.with_seed(AuditKey::of_seed)
     }
 
-    /// Replaces the checkpoint.
-    pub(super) fn sign(&self, head: Head) -> Result<(), String> {
-        let Head { sequence, chain } = head;
+    /// Replaces the checkpoint. Only what is on the disk is signed for: after a power cut nothing signed is missing.
+    pub(super) fn sign(&self, synced: Synced) -> Result<(), String> {
+        let Head { sequence, chain } = synced.head();
         let body =
             Body { version: VERSION, sequence, chain: chain.to_string(), time: UtcTime::now().to_string() };
         let body = serde_json::to_string(&body).map_err(|error| error.to_string())?;

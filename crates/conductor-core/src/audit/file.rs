@@ -17,7 +17,9 @@ use conductor_signing::{FileError, atomic_file, escape};
 use super::checkpoint::{self, Notary};
 use super::{AuditError, AuditEvent, AuditKey, AuditRecord, AuditSink, Head, NotRecorded};
 
-use current::{Current, options};
+use current::{Current, Unsynced, options};
+
+pub(super) use current::Synced;
 
 /// Most bytes of the log. The record that would not fit makes it the previous log, and the one before that is gone: the
 /// two together take twice as much at most, whatever plugins do.
@@ -150,6 +152,7 @@ impl AuditLog {
     }
 
     fn append_to(&self, current: &mut Current, line: &str) -> io::Result<()> {
+        current.look_after(&self.path)?;
         if current.is_full(line.len(), self.max_bytes) {
             self.rotate(current)?;
         }
@@ -161,7 +164,7 @@ impl AuditLog {
         match fs::rename(&self.path, previous(&self.path)) {
             // An earlier attempt came that far.
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
+            Ok(()) | Err(_) => current.is_previous = true,
         }
         current.go_on_in(options().create_new(true).open(&self.path)?)
     }
@@ -203,7 +206,9 @@ impl AuditSink for AuditLog {
     }
 
     fn is_failing(&self) -> bool {
-        self.is_failing.load(Ordering::Relaxed)
+        // What became of the file meanwhile is found out, and recorded, before anything is granted.
+        let looked = self.lock().look_after(&self.path);
+        looked.is_err() || self.is_failing.load(Ordering::Relaxed)
     }
 }
 
@@ -232,11 +237,16 @@ impl Signer {
             let mut is_closed = false;
             while !is_closed {
                 is_closed = woken.recv_timeout(CHECKPOINT_EVERY) == Err(RecvTimeoutError::Disconnected);
-                let head = lock_current(&current).head;
+                let mut at = lock_current(&current);
+                let head = at.head;
                 if signed == Some(head) || head.sequence == 0 {
                     continue;
                 }
-                match notary.sign(head) {
+                let unsynced = at.unsynced();
+                // Nobody who records waits for the disk.
+                drop(at);
+                let synced = unsynced.and_then(Unsynced::sync).map_err(|error| error.to_string());
+                match synced.and_then(|synced| notary.sign(synced)) {
                     Ok(()) => signed = Some(head),
                     Err(cause) => tracing::error!("the audit log's checkpoint cannot be written: {cause}"),
                 }

@@ -99,7 +99,7 @@ impl PluginAudit {
         };
         let code = asked.code(sink.key());
         let budget = self.budgets.of(Sort::Use(asked.risk));
-        let admit = || budget.admit(Instant::now()).ok_or(Unrecordable::TooMany);
+        let admit = || budget.admit_deed(Instant::now()).ok_or(Unrecordable::TooMany);
         let is_again = self.seen.repeat(asked.risk, &code, |is_first| {
             if sink.is_failing() {
                 return Err(Unrecordable::NotRecorded);
@@ -231,6 +231,11 @@ impl PluginAudit {
         if self.sink.is_some() {
             self.note(None, 0, event());
         }
+    }
+
+    /// Records something that is taken back where it cannot be recorded.
+    pub(crate) fn certain(&self, event: AuditEvent) -> Result<(), NotRecorded> {
+        self.write(None, 0, event)
     }
 
     /// Writes a record. What was left out before it goes on to the next one if this one is lost.

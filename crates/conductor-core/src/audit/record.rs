@@ -49,7 +49,12 @@ pub enum AuditEvent {
         /// SHA-256 of what there is of it.
         torn: String,
     },
-    /// Lines that had been signed for are missing at the end of the log.
+    /// The file of the log was moved or deleted while it was written; another was begun.
+    LogGone {
+        /// The last record that it held.
+        last: u64,
+    },
+    /// Lines that had been written or signed for are missing at the end of the log.
     LogTruncated {
         /// The record that the log had come to.
         signed: u64,

@@ -65,6 +65,12 @@ pub enum Fault {
         /// The number that came.
         found: u64,
     },
+    /// A file is missing: the one beside it says that there is one.
+    #[error("{} is missing", escape::path(path))]
+    FileMissing {
+        /// The file.
+        path: PathBuf,
+    },
     /// The first line of a file does not say what it follows.
     #[error("{}: its beginning is missing", escape::path(path))]
     NoBeginning {
@@ -134,8 +140,14 @@ pub fn verify(path: &Path, live: Option<Head>) -> Result<Verification, AuditErro
         Err(cause) => walk.found.fault(Fault::Checkpoint { cause }),
     }
     walk.marks.extend(live.map(|live| (live, None)));
-    walk.file(&previous(path))?;
-    walk.file(path)?;
+    let has_previous = walk.file(&previous(path))?;
+    if !walk.file(path)? && has_previous {
+        walk.found.fault(Fault::FileMissing { path: path.into() });
+    }
+    // A log that does not begin with the first record of all goes on from another file, which only a third one replaces.
+    if !has_previous && walk.found.first.is_some_and(|first| first > 1) {
+        walk.found.fault(Fault::FileMissing { path: previous(path) });
+    }
     let Walk { mut found, marks, .. } = walk;
     let last = found.last.map_or(0, |head| head.sequence);
     for (mark, chain) in marks {
@@ -162,11 +174,12 @@ struct Walk {
 }
 
 impl Walk {
-    fn file(&mut self, path: &Path) -> Result<(), AuditError> {
+    /// Goes through a file; `false` if there is none.
+    fn file(&mut self, path: &Path) -> Result<bool, AuditError> {
         let unusable = |source| AuditError::Unusable { path: path.into(), source };
         let file = match File::open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(unusable(error)),
         };
         let mut reader = BufReader::new(file);
@@ -208,7 +221,7 @@ impl Walk {
         if let Some((line, _)) = torn {
             self.found.fault(Fault::NotARecord { path: path.into(), line });
         }
-        Ok(())
+        Ok(true)
     }
 
     fn link(&mut self, path: &Path, line: u64, link: &Link) {

@@ -1,14 +1,14 @@
 //! Deciding about a loaded plugin's capabilities, when it is loaded and whenever the user changes their mind.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use conductor_abi::{Capability, CapabilityRequest, Risk};
+use conductor_signing::keeper::Keeper;
 use conductor_signing::{Digest, PluginName, UtcTime};
 use jiff::Timestamp;
 
 use super::pending::{Requested, requested};
-use super::store::{FirstDeclared, GrantStore, GrantStoreError, Holder, StoredGrant, Subject};
+use super::store::{DenialKept, FirstDeclared, GrantStore, GrantStoreError, Holder, StoredGrant, Subject};
 use super::{Choices, GrantError, GrantSpec, Grants, Judge, JudgeError, Once, Vouched, declared_scope};
 use crate::scope::Scope;
 
@@ -40,9 +40,34 @@ impl std::fmt::Display for Duration {
     }
 }
 
-/// Grants that end with the host, for all of its plugins.
+/// Decisions that end with the host, for all of its plugins.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SessionGrants(Arc<Mutex<Vec<SessionGrant>>>);
+pub(crate) struct SessionGrants(Arc<Mutex<Session>>);
+
+#[derive(Debug, Default)]
+struct Session {
+    grants: Vec<SessionGrant>,
+    /// Denials that stand nowhere else, because they could not be written.
+    unkept: Vec<UnkeptDenial>,
+}
+
+/// A denial that could not be written: it holds until the host ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnkeptDenial {
+    /// Name of the plugin.
+    pub plugin: PluginName,
+    /// The capability.
+    pub capability: Capability,
+    /// Why it could not be written.
+    pub cause: String,
+}
+
+impl std::fmt::Display for UnkeptDenial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { plugin, capability, cause } = self;
+        write!(f, "{capability} of {plugin}: {cause}")
+    }
+}
 
 #[derive(Clone, Debug)]
 struct SessionGrant {
@@ -65,9 +90,11 @@ pub(crate) struct Approvals {
     /// Whether a bare name in `configured` grants what was declared first, and never more.
     pub(crate) standing: bool,
     pub(crate) lift_ceiling: bool,
-    /// Where lasting decisions are kept; without it, none are.
-    pub(crate) directory: Option<PathBuf>,
+    /// Keeps lasting decisions; without it, none are.
+    pub(crate) keeper: Option<Keeper>,
     pub(crate) session: SessionGrants,
+    /// What was last read of the lasting decisions.
+    pub(crate) known: Arc<Mutex<GrantStore>>,
 }
 
 /// The state of all decisions about a plugin at one moment.
@@ -117,11 +144,28 @@ impl Approvals {
 
     /// Decides about a plugin for which somebody vouches this far.
     pub(crate) fn decide_for(&self, vouched: Vouched) -> Result<Decided, ApprovalError> {
-        let store = match &self.directory {
-            Some(directory) => GrantStore::load(directory)?,
+        let store = match &self.keeper {
+            Some(keeper) => GrantStore::load(keeper)?,
             None => GrantStore::default(),
         };
-        self.decide_by(vouched, &store, Timestamp::now())
+        let decided = self.decide_by(vouched, &store, Timestamp::now());
+        *self.known() = store;
+        decided
+    }
+
+    /// Decides from what was last read: what cannot be read any more does not keep a grant from ending. `vouched` is how far
+    /// somebody vouched for the plugin last; without it, nothing is granted.
+    pub(crate) fn decide_by_known(&self, vouched: Option<Vouched>) -> Result<Decided, ApprovalError> {
+        let Some(vouched) = vouched else { return Ok(Decided::default()) };
+        let mut known = self.known().clone();
+        if let Some(keeper) = &self.keeper {
+            known.take_over_journal(keeper);
+        }
+        self.decide_by(vouched, &known, Timestamp::now())
+    }
+
+    fn known(&self) -> MutexGuard<'_, GrantStore> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn decide_by(
@@ -138,7 +182,8 @@ impl Approvals {
             passing.into_iter().partition(|grant| grant.once.is_some());
         let standing: Vec<StoredGrant> =
             lasting.into_iter().chain(for_session.into_iter().map(|grant| grant.stored)).collect();
-        let denials = store.denials_of(&self.name).map(|denial| denial.capability);
+        let unkept = self.session.unkept_of(&self.name);
+        let denials = store.denials_of(&self.name).map(|denial| denial.capability).chain(unkept);
         let first = self.bare().filter_map(|capability| store.first_declared(&subject, capability));
         let choices = Choices {
             configured: self.configured.clone(),
@@ -161,23 +206,23 @@ impl Approvals {
     /// Stored decisions that grant less than when they were made, as they were written: of Network without a host they once
     /// granted every port. Each is told once, because [`Approvals::narrow`] then writes down what it grants now.
     pub(crate) fn narrowed(&self) -> Result<Vec<GrantSpec>, ApprovalError> {
-        let Some(directory) = &self.directory else { return Ok(Vec::new()) };
+        let Some(keeper) = &self.keeper else { return Ok(Vec::new()) };
         let subject = self.subject(&self.judge.now()?);
-        Ok(GrantStore::load(directory)?.unnamed(&subject))
+        Ok(GrantStore::load(keeper)?.unnamed(&subject))
     }
 
     /// Writes down what those decisions grant now.
     pub(crate) fn narrow(&self) -> Result<(), ApprovalError> {
         let subject = self.subject(&self.judge.now()?);
-        Ok(GrantStore::narrow(self.directory()?, &subject)?)
+        Ok(GrantStore::narrow(self.keeper()?, &subject)?)
     }
 
     /// Takes note of what the bare names of the configuration stand for, so that a later version that declares more gets
     /// no more.
     pub(crate) fn remember(&self) -> Result<(), ApprovalError> {
-        let Some(directory) = &self.directory else { return Ok(()) };
+        let Some(keeper) = &self.keeper else { return Ok(()) };
         let subject = self.subject(&self.judge.now()?);
-        let store = GrantStore::load(directory)?;
+        let store = GrantStore::load(keeper)?;
         let mut first = Vec::new();
         for capability in self.bare().filter(|bare| store.first_declared(&subject, *bare).is_none()) {
             let declared = self.declared(capability)?;
@@ -188,7 +233,7 @@ impl Approvals {
             let (plugin, holder, seen_at) = (self.name.clone(), subject.holder(), UtcTime::now());
             first.push(FirstDeclared { plugin, holder, capability, declared, seen_at });
         }
-        if first.is_empty() { Ok(()) } else { Ok(GrantStore::remember(directory, first)?) }
+        if first.is_empty() { Ok(()) } else { Ok(GrantStore::remember(keeper, first)?) }
     }
 
     /// What it would be to grant what the plugin declares of a capability, or one scope of it.
@@ -238,33 +283,81 @@ impl Approvals {
         Ok(Approval { subject, capability, stored, duration, approved: Approved { granted, risk } })
     }
 
-    /// Grants that, and nothing else of the capability.
-    pub(crate) fn commit(&self, approval: Approval) -> Result<Approved, ApprovalError> {
-        let Approval { subject, capability, stored, duration, approved } = approval;
+    /// Grants that, and nothing else of the capability. Returns what was decided about it before.
+    pub(crate) fn commit(&self, approval: &Approval) -> Result<Before, ApprovalError> {
+        let Approval { subject, capability, stored, duration, approved: _ } = approval;
+        let (subject, capability, stored) = (subject.clone(), *capability, stored.clone());
         let (lasting, passing) = match duration {
             Duration::Once | Duration::Session => (Vec::new(), stored),
             Duration::Until(_) | Duration::Always => (stored, Vec::new()),
         };
-        if !lasting.is_empty() || self.directory.is_some() {
-            GrantStore::grant(self.directory()?, &subject, capability, lasting)?;
+        let stored_before = match &self.keeper {
+            Some(keeper) => {
+                let before = GrantStore::load(keeper)?;
+                GrantStore::grant(keeper, &subject, capability, lasting)?;
+                before
+            }
+            None if lasting.is_empty() => GrantStore::default(),
+            None => return Err(ApprovalError::NoDirectory),
+        };
+        let session = self.session.forget(&subject, capability);
+        let before = Before { subject, capability, stored: stored_before, session };
+        let once = (*duration == Duration::Once).then(Once::default);
+        match self.session.add(passing, once.as_ref()) {
+            Ok(()) => Ok(before),
+            Err(error) => {
+                self.undo(before)?;
+                Err(error)
+            }
         }
+    }
+
+    /// Puts back what was decided before [`Approvals::commit`].
+    pub(crate) fn undo(&self, before: Before) -> Result<(), ApprovalError> {
+        let Before { subject, capability, stored, session } = before;
         self.session.forget(&subject, capability);
-        let once = (duration == Duration::Once).then(Once::default);
-        self.session.add(passing, once.as_ref())?;
-        Ok(approved)
+        self.session.put_back(session);
+        let Some(keeper) = &self.keeper else { return Ok(()) };
+        GrantStore::put_back(keeper, &subject, capability, &stored).map_err(|error| {
+            // What stands there now was not to be granted.
+            let (plugin, cause) = (self.name.clone(), error.to_string());
+            self.session.cannot_keep(UnkeptDenial { plugin, capability, cause });
+            error.into()
+        })
     }
 
     /// Denies a capability from now on, whoever publishes a plugin of this name. `vouched` is how far somebody vouched for
-    /// the plugin last: taking back waits for no judgement.
+    /// the plugin last: taking back waits for no judgement. The denial holds until the host ends also where it cannot be
+    /// written.
     pub(crate) fn deny(
         &self,
         vouched: Option<&Vouched>,
         capability: Capability,
-    ) -> Result<(), ApprovalError> {
-        let publisher = vouched.and_then(|vouched| vouched.publisher.clone());
-        let subject = Subject { name: self.name.clone(), publisher, digest: self.digest };
+    ) -> Result<DenialKept, ApprovalError> {
+        let subject = self.last_subject(vouched);
         self.session.forget(&subject, capability);
-        Ok(GrantStore::deny(self.directory()?, &subject, capability)?)
+        let kept = self.keeper().and_then(|keeper| Ok(GrantStore::deny(keeper, &subject, capability)?));
+        if let Err(cause) = &kept {
+            let (plugin, cause) = (self.name.clone(), cause.to_string());
+            self.session.cannot_keep(UnkeptDenial { plugin, capability, cause });
+        }
+        kept
+    }
+
+    /// Tries again to write denials of this plugin that could not be written.
+    pub(crate) fn keep_unkept(&self, vouched: Option<&Vouched>) {
+        let subject = self.last_subject(vouched);
+        for capability in self.session.unkept_of(&self.name) {
+            let kept = self.keeper().and_then(|keeper| Ok(GrantStore::deny(keeper, &subject, capability)?));
+            if kept.is_ok() {
+                self.session.is_kept(&self.name, capability);
+            }
+        }
+    }
+
+    fn last_subject(&self, vouched: Option<&Vouched>) -> Subject {
+        let publisher = vouched.and_then(|vouched| vouched.publisher.clone());
+        Subject { name: self.name.clone(), publisher, digest: self.digest }
     }
 
     /// What the plugin declares of a capability.
@@ -279,18 +372,26 @@ impl Approvals {
         bare.map(GrantSpec::capability)
     }
 
-    fn directory(&self) -> Result<&Path, ApprovalError> {
-        self.directory.as_deref().ok_or(ApprovalError::NoDirectory)
+    fn keeper(&self) -> Result<&Keeper, ApprovalError> {
+        self.keeper.as_ref().ok_or(ApprovalError::NoDirectory)
     }
+}
+
+/// What was decided about a capability of a plugin before a grant.
+pub(crate) struct Before {
+    subject: Subject,
+    capability: Capability,
+    stored: GrantStore,
+    session: (Vec<SessionGrant>, Vec<UnkeptDenial>),
 }
 
 impl SessionGrants {
     fn of(&self, subject: &Subject) -> Vec<SessionGrant> {
-        self.lock().iter().filter(|grant| !grant.is_over() && grant.is_of(subject)).cloned().collect()
+        self.lock().grants.iter().filter(|grant| !grant.is_over() && grant.is_of(subject)).cloned().collect()
     }
 
     fn add(&self, stored: Vec<StoredGrant>, once: Option<&Once>) -> Result<(), ApprovalError> {
-        let mut grants = self.lock();
+        let grants = &mut self.lock().grants;
         grants.retain(|grant| !grant.is_over());
         if grants.len() + stored.len() > MAX_SESSION_GRANTS {
             return Err(ApprovalError::TooMany);
@@ -299,11 +400,47 @@ impl SessionGrants {
         Ok(())
     }
 
-    fn forget(&self, subject: &Subject, capability: Capability) {
-        self.lock().retain(|grant| grant.stored.grant.capability() != capability || !grant.is_of(subject));
+    /// Forgets what was decided about a capability of a plugin, and returns it.
+    fn forget(&self, subject: &Subject, capability: Capability) -> (Vec<SessionGrant>, Vec<UnkeptDenial>) {
+        let mut session = self.lock();
+        let grants = session
+            .grants
+            .extract_if(.., |grant| grant.stored.grant.capability() == capability && grant.is_of(subject));
+        let grants = grants.collect();
+        let is_of =
+            |denial: &mut UnkeptDenial| (&denial.plugin, denial.capability) == (&subject.name, capability);
+        (grants, session.unkept.extract_if(.., is_of).collect())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<SessionGrant>> {
+    fn put_back(&self, (grants, unkept): (Vec<SessionGrant>, Vec<UnkeptDenial>)) {
+        let mut session = self.lock();
+        session.grants.extend(grants);
+        session.unkept.extend(unkept);
+    }
+
+    /// Keeps a denial in memory alone.
+    fn cannot_keep(&self, denial: UnkeptDenial) {
+        let unkept = &mut self.lock().unkept;
+        unkept.retain(|known| (&known.plugin, known.capability) != (&denial.plugin, denial.capability));
+        unkept.push(denial);
+    }
+
+    fn is_kept(&self, plugin: &PluginName, capability: Capability) {
+        self.lock().unkept.retain(|known| (&known.plugin, known.capability) != (plugin, capability));
+    }
+
+    fn unkept_of(&self, plugin: &PluginName) -> Vec<Capability> {
+        let session = self.lock();
+        let of_plugin = session.unkept.iter().filter(|denial| denial.plugin == *plugin);
+        of_plugin.map(|denial| denial.capability).collect()
+    }
+
+    /// Denials that stand nowhere else.
+    pub(crate) fn unkept(&self) -> Vec<UnkeptDenial> {
+        self.lock().unkept.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Session> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

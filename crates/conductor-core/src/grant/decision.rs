@@ -54,6 +54,19 @@ impl Decision {
         grant.into_iter().flat_map(Grant::onces)
     }
 
+    /// What of it was granted before.
+    pub(super) fn within(&self, before: &Self) -> Self {
+        let (Self::Granted(now), Self::Granted(before)) = (self, before) else {
+            return Self::NotGranted { risk: Risk::High };
+        };
+        let was = |allowance: &&Allowance| before.allowed.iter().any(|known| known.scope == allowance.scope);
+        let allowed: Vec<_> = now.allowed.iter().filter(was).cloned().collect();
+        if allowed.is_empty() {
+            return Self::NotGranted { risk: Risk::High };
+        }
+        Self::Granted(Grant { declared: now.declared.clone(), allowed })
+    }
+
     /// What is left of it without grants for once that are not among those.
     pub(super) fn keeping(&self, is_kept: impl Fn(&Once) -> bool) -> Self {
         let Self::Granted(Grant { declared, allowed }) = self else { return self.clone() };

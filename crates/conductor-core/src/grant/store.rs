@@ -1,18 +1,25 @@
 //! The user's decisions about capabilities, kept in `grants.toml` of the configuration directory.
 //!
 //! A grant is bound to a plugin's name and publisher, a denial to the name alone: whoever comes next under that name is
-//! denied as well. Every change is made under a lock, to a file that is replaced whole.
+//! denied as well. Every change is made under a lock, to a file that is replaced whole; a denial stands in a journal as well,
+//! until it is in that file.
 
 mod file;
+mod journal;
+mod shares;
 
 use std::path::{Path, PathBuf};
 
 use conductor_abi::Capability;
-use conductor_signing::guarded::{self, Decisions};
-use conductor_signing::{Digest, FileError, PluginName, PublicKey, Publisher, UtcTime, atomic_file, escape};
+use conductor_signing::keeper::{Decisions, Keeper, KeeperError};
+use conductor_signing::{Digest, PluginName, PublicKey, Publisher, UtcTime, escape};
 use jiff::Timestamp;
 
 use super::GrantSpec;
+use journal::Journal;
+
+pub use journal::JOURNAL_FILE;
+pub use shares::{DENIAL_RESERVE_BYTES, MAX_HOLDER_BYTES, MAX_NOTED_BYTES};
 
 /// Name of the file.
 pub const GRANTS_FILE: &str = "grants.toml";
@@ -88,6 +95,18 @@ pub struct FirstDeclared {
     pub seen_at: UtcTime,
 }
 
+/// Where a denial stands.
+#[derive(Debug)]
+pub enum DenialKept {
+    /// In the file of all decisions.
+    InFile,
+    /// In the journal, until it can be put into the file.
+    InJournal {
+        /// Why it cannot.
+        cause: GrantStoreError,
+    },
+}
+
 /// The decisions as they are on disk at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GrantStore {
@@ -130,24 +149,47 @@ impl GrantStore {
         config_dir.join(GRANTS_FILE)
     }
 
-    /// Reads the decisions; where there is no file, nothing was decided.
+    /// The files whose content is what is decided in a configuration directory.
+    #[must_use]
+    pub fn files(config_dir: &Path) -> [PathBuf; 2] {
+        [GRANTS_FILE, JOURNAL_FILE].map(|name| config_dir.join(name))
+    }
+
+    /// Takes the room for denials that a full disk must not refuse, and puts those that wait there into the file of all
+    /// decisions.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no room, or if what is decided cannot be read or written.
+    pub fn prepare(keeper: &Keeper) -> Result<(), GrantStoreError> {
+        Journal::prepare(keeper)?;
+        if Journal::load(keeper)?.is_empty() { Ok(()) } else { Self::change(keeper, |_| Ok(())) }
+    }
+
+    /// Reads the decisions; where there is no file, nothing was decided. Denials that wait to be put into the file count.
     ///
     /// # Errors
     ///
     /// Fails if the file cannot be read, if others could have written it, or names what is wrong in it. It is never
     /// taken for an empty one.
-    pub fn load(config_dir: &Path) -> Result<Self, GrantStoreError> {
-        let path = Self::file(config_dir);
-        let bytes = guarded::read_decisions(&path, MAX_GRANTS_FILE_BYTES)?;
-        if bytes.is_empty() {
-            return Ok(Self::default());
+    pub fn load(keeper: &Keeper) -> Result<Self, GrantStoreError> {
+        let mut store: Self = keeper.load()?;
+        store.take_over(&Journal::load(keeper)?);
+        Ok(store)
+    }
+
+    /// Puts in what stands in the journal, if it can be read.
+    pub(super) fn take_over_journal(&mut self, keeper: &Keeper) {
+        if let Ok(journal) = Journal::load(keeper) {
+            self.take_over(&journal);
         }
-        let text = std::str::from_utf8(&bytes).map_err(|_| GrantStoreError::Syntax {
-            path: path.clone(),
-            line: 1,
-            cause: "it is not UTF-8".to_owned(),
-        })?;
-        file::parse(&path, text)
+    }
+
+    /// Puts in what stands in the journal.
+    fn take_over(&mut self, journal: &Journal) {
+        for denial in journal.denials() {
+            self.put_denial(denial.clone());
+        }
     }
 
     /// All grants, whether they hold or have ended.
@@ -179,32 +221,81 @@ impl GrantStore {
     ///
     /// # Errors
     ///
-    /// Fails if the decisions cannot be read or written.
+    /// Fails if the decisions cannot be read or written, or if the grants would take more than their share of the file.
     pub fn grant(
-        config_dir: &Path,
+        keeper: &Keeper,
         subject: &Subject,
         capability: Capability,
         grants: Vec<StoredGrant>,
     ) -> Result<(), GrantStoreError> {
-        Self::change(config_dir, |store| {
+        Self::change(keeper, |store| {
             store.forget(subject, capability);
+            if grants.is_empty() {
+                return Ok(());
+            }
             store.grants.extend(grants);
+            store.check_grant(&subject.holder())
         })
     }
 
-    /// Denies a capability to plugins of the subject's name, and ends what was granted of it.
+    /// Denies a capability to plugins of the subject's name, and ends what was granted of it. Says where the denial stands.
     ///
     /// # Errors
     ///
-    /// Fails if the decisions cannot be read or written.
-    pub fn deny(config_dir: &Path, subject: &Subject, capability: Capability) -> Result<(), GrantStoreError> {
-        Self::change(config_dir, |store| {
+    /// Fails if it stands nowhere: the decisions cannot be read or written, and neither can the journal.
+    pub fn deny(
+        keeper: &Keeper,
+        subject: &Subject,
+        capability: Capability,
+    ) -> Result<DenialKept, GrantStoreError> {
+        let (plugin, denied_at) = (subject.name.clone(), UtcTime::now());
+        let denial = StoredDenial { plugin, capability, denied_at };
+        let written = Self::change(keeper, |store| {
             store.forget(subject, capability);
-            store
-                .grants
-                .retain(|grant| grant.plugin != subject.name || grant.grant.capability() != capability);
-            let (plugin, denied_at) = (subject.name.clone(), UtcTime::now());
-            store.denials.push(StoredDenial { plugin, capability, denied_at });
+            store.put_denial(denial.clone());
+            Ok(())
+        });
+        let Err(cause) = written else { return Ok(DenialKept::InFile) };
+        match Journal::prepare(keeper).and_then(|()| Journal::add(keeper, &denial)) {
+            Ok(()) => Ok(DenialKept::InJournal { cause }),
+            Err(_) => Err(cause),
+        }
+    }
+
+    /// Puts back what was decided before about one capability of a plugin.
+    pub(super) fn put_back(
+        keeper: &Keeper,
+        subject: &Subject,
+        capability: Capability,
+        before: &Self,
+    ) -> Result<(), GrantStoreError> {
+        Self::change(keeper, |store| {
+            store.forget(subject, capability);
+            let of_plugin = |plugin: &PluginName, holder: &Holder| subject.is(plugin, holder);
+            store.grants.extend(
+                before
+                    .grants
+                    .iter()
+                    .filter(|grant| {
+                        grant.grant.capability() == capability && of_plugin(&grant.plugin, &grant.holder)
+                    })
+                    .cloned(),
+            );
+            store.denials.extend(
+                before
+                    .denials
+                    .iter()
+                    .filter(|denial| denial.capability == capability && denial.plugin == subject.name)
+                    .cloned(),
+            );
+            store.first_declared.extend(
+                before
+                    .first_declared
+                    .iter()
+                    .filter(|first| first.capability == capability && of_plugin(&first.plugin, &first.holder))
+                    .cloned(),
+            );
+            Ok(())
         })
     }
 
@@ -212,18 +303,22 @@ impl GrantStore {
     ///
     /// # Errors
     ///
-    /// Fails if the decisions cannot be read or written.
-    pub fn remember(config_dir: &Path, first: Vec<FirstDeclared>) -> Result<(), GrantStoreError> {
-        Self::change(config_dir, |store| {
+    /// Fails if the decisions cannot be read or written, or if there is no more room for what is noted.
+    pub fn remember(keeper: &Keeper, first: Vec<FirstDeclared>) -> Result<(), GrantStoreError> {
+        Self::change(keeper, |store| {
             for first in first {
                 let known = store.first_declared.iter().any(|known| {
                     (&known.plugin, &known.holder, known.capability)
                         == (&first.plugin, &first.holder, first.capability)
                 });
                 if !known {
+                    let (name, holder) = (first.plugin.clone(), first.holder.clone());
                     store.first_declared.push(first);
+                    store.forget_old_files(&name);
+                    store.check_noted(&holder)?;
                 }
             }
+            Ok(())
         })
     }
 
@@ -244,11 +339,12 @@ impl GrantStore {
     /// # Errors
     ///
     /// Fails if the decisions cannot be read or written.
-    pub(super) fn narrow(config_dir: &Path, subject: &Subject) -> Result<(), GrantStoreError> {
-        Self::change(config_dir, |store| {
+    pub(super) fn narrow(keeper: &Keeper, subject: &Subject) -> Result<(), GrantStoreError> {
+        Self::change(keeper, |store| {
             for spec in store.granting(subject) {
                 *spec = granted(spec);
             }
+            Ok(())
         })
     }
 
@@ -258,6 +354,17 @@ impl GrantStore {
         let grants = self.grants.iter_mut().filter(move |grant| of(&grant.plugin, &grant.holder));
         let first = self.first_declared.iter_mut().filter(move |first| of(&first.plugin, &first.holder));
         grants.map(|grant| &mut grant.grant).chain(first.flat_map(|first| &mut first.declared))
+    }
+
+    /// Ends what was granted of a capability to plugins of a name, and denies it.
+    fn put_denial(&mut self, denial: StoredDenial) {
+        self.grants
+            .retain(|grant| grant.plugin != denial.plugin || grant.grant.capability() != denial.capability);
+        let is_same =
+            |known: &StoredDenial| (&known.plugin, known.capability) == (&denial.plugin, denial.capability);
+        if !self.denials.iter().any(is_same) {
+            self.denials.push(denial);
+        }
     }
 
     /// Drops the decisions about one capability of a plugin.
@@ -270,21 +377,39 @@ impl GrantStore {
             .retain(|first| first.capability != capability || !subject.is(&first.plugin, &first.holder));
     }
 
-    fn change(config_dir: &Path, action: impl FnOnce(&mut Self)) -> Result<(), GrantStoreError> {
-        let _lock = Decisions::lock(config_dir, LOCK_FILE)?;
-        let before = Self::load(config_dir)?;
+    /// Changes the file under its lock. What waits in the journal goes into the file first, and is then taken out of the
+    /// journal: where it stays there, it outranks the file.
+    fn change(
+        keeper: &Keeper,
+        action: impl FnOnce(&mut Self) -> Result<(), GrantStoreError>,
+    ) -> Result<(), GrantStoreError> {
+        let held = keeper.hold::<Self>()?;
+        let journal = Journal::load(keeper)?;
+        let before: Self = keeper.load()?;
         let mut store = before.clone();
-        action(&mut store);
-        if store == before {
-            return Ok(());
+        store.take_over(&journal);
+        action(&mut store)?;
+        if store != before {
+            keeper.write(&store)?;
         }
-        let path = Self::file(config_dir);
-        let text = file::to_toml(&store)?;
-        if text.len() as u64 > MAX_GRANTS_FILE_BYTES {
-            return Err(FileError::TooLarge { path, max: MAX_GRANTS_FILE_BYTES }.into());
-        }
-        atomic_file::replace(&path, text.as_bytes(), atomic_file::PRIVATE)
-            .map_err(|source| GrantStoreError::Write { path, source })
+        journal.clear(keeper)?;
+        keeper.release(held);
+        Ok(())
+    }
+}
+
+impl Decisions for GrantStore {
+    const FILE: &'static str = GRANTS_FILE;
+    const LOCK: &'static str = LOCK_FILE;
+    const MAX_BYTES: u64 = MAX_GRANTS_FILE_BYTES;
+    type Error = GrantStoreError;
+
+    fn parse(path: &Path, text: &str) -> Result<Self, GrantStoreError> {
+        file::parse(path, text)
+    }
+
+    fn to_text(&self) -> Result<String, GrantStoreError> {
+        file::to_toml(self)
     }
 }
 
@@ -297,9 +422,37 @@ fn granted(spec: &GrantSpec) -> GrantSpec {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GrantStoreError {
-    /// The file or its directory cannot be read, or others could have written it.
+    /// The file or its directory cannot be read or written.
     #[error("grants: {0}")]
-    File(#[from] FileError),
+    Kept(#[from] KeeperError),
+    /// Somebody wrote something else into the journal of denials.
+    #[error("{}: place {place} is damaged", escape::path(path))]
+    JournalDamaged {
+        /// The journal.
+        path: PathBuf,
+        /// The place, from 0.
+        place: usize,
+    },
+    /// The journal of denials holds as many as it can.
+    #[error("{} is full", escape::path(path))]
+    JournalFull {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// One publisher's share of the file is used up.
+    #[error("more than {max} bytes of decisions about the plugins of {holder}")]
+    Share {
+        /// Whose.
+        holder: Holder,
+        /// Most bytes.
+        max: u64,
+    },
+    /// The part of the file is used up that is not kept for denials.
+    #[error("more than {max} bytes of decisions")]
+    Full {
+        /// Most bytes.
+        max: u64,
+    },
     /// The file is no TOML of the expected form.
     #[error("{}: line {line}: {cause}", escape::path(path))]
     Syntax {
@@ -323,7 +476,11 @@ pub enum GrantStoreError {
         cause: String,
     },
     /// The file is of a version that this program does not know.
-    #[error("{}: version {found} is not known, only version {} is", escape::path(path), file::VERSION)]
+    #[error(
+        "{}: version {found} is not known, only versions up to {} are",
+        escape::path(path),
+        file::VERSION
+    )]
     Version {
         /// The file.
         path: PathBuf,
@@ -336,14 +493,6 @@ pub enum GrantStoreError {
         /// The cause.
         source: toml::ser::Error,
     },
-    /// The file cannot be replaced.
-    #[error("cannot write {}: {source}", escape::path(path))]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
 }
 
 impl GrantStoreError {
@@ -351,13 +500,22 @@ impl GrantStoreError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::File(error) => error.hint(),
+            Self::Kept(error) => error.hint(),
+            Self::JournalDamaged { path, .. } => {
+                Some(format!("move {} away; denials that stand in it alone are lost", escape::path(path)))
+            }
+            Self::JournalFull { .. } => {
+                Some("make room on the disk, so that denials can be put into grants.toml".to_owned())
+            }
+            Self::Share { .. } | Self::Full { .. } => {
+                Some("revoke what is not needed: conductorctl plugin revoke ALIAS CAPABILITY".to_owned())
+            }
             Self::Syntax { path, .. } | Self::Value { path, .. } => Some(format!(
                 "mend that line, or move {} away to decide about every plugin anew",
                 escape::path(path)
             )),
             Self::Version { .. } => Some("run the newer Conductor that wrote it".to_owned()),
-            Self::Encode { .. } | Self::Write { .. } => None,
+            Self::Encode { .. } => None,
         }
     }
 }

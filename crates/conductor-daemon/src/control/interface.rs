@@ -333,6 +333,12 @@ impl Interface {
             Phase::Loaded(loaded) => Some(loaded.permission.pending().len() as u64),
             Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
         });
+        // All plugins of the host know of them.
+        let permission = snapshots.iter().find_map(|snapshot| match &snapshot.phase {
+            Phase::Loaded(loaded) => Some(&loaded.permission),
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
+        });
+        let unkept = permission.map(Permission::unkept_denials).unwrap_or_default();
         DaemonStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -347,6 +353,7 @@ impl Interface {
             pending: waiting.sum(),
             inputs: self.watched.inputs.all().iter().map(|input| InputStatus::from(&**input)).collect(),
             events: EventCounts { dispatched, refused, coalesced },
+            unkept_denials: unkept.iter().map(ToString::to_string).collect(),
             audit: AuditStatus {
                 file: self.watched.audit.path().to_owned(),
                 records: self.watched.audit.records(),

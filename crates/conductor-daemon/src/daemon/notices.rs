@@ -10,6 +10,7 @@ use conductor_core::grant::store::GrantStore;
 use conductor_core::scope::Scope;
 use conductor_signing::atomic_file;
 use conductor_signing::escape::terminal;
+use conductor_signing::keeper::Keeper;
 use serde::{Deserialize, Serialize};
 
 use super::Places;
@@ -44,7 +45,7 @@ pub(super) fn tell(config: &Config, places: &Places) {
         return;
     }
     // Grants that cannot be read are told of by whoever needs them, and this when they can.
-    let Ok(stored) = GrantStore::load(places.paths.config_dir()) else { return };
+    let Ok(stored) = GrantStore::load(&Keeper::of(places.paths.config_dir())) else { return };
     let configured = config
         .plugins
         .iter()

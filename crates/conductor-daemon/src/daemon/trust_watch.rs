@@ -28,8 +28,8 @@ const CHECK_EVERY: Duration = Duration::from_secs(30);
 /// Watches the trust store of a configuration directory until `stop` is given.
 pub(super) fn start(directory: PathBuf, roster: Arc<Roster>, stop: Stop) -> io::Result<JoinHandle<()>> {
     Builder::new().name("trust".into()).spawn(move || {
-        let grants = GrantStore::file(&directory);
-        let mut grants = GrantsWatch { seen: FileState::of(&grants), file: grants };
+        let files = GrantStore::files(&directory);
+        let mut grants = GrantsWatch { seen: files.each_ref().map(|file| FileState::of(file)), files };
         let mut watch = TrustWatch { directory, roster, seen: Vec::new(), checked: None, complained: None };
         while stop.wait_for(LOOK_EVERY) == Wake::Elapsed {
             watch.look(Instant::now());
@@ -118,15 +118,15 @@ fn check(trust: &TrustStore, plugins: &[Arc<Published>]) {
     }
 }
 
-/// Has plugins decided about anew when the file of grants changes, or when one of their grants ends with time.
+/// Has plugins decided about anew when the files of grants and denials change, or when one of their grants ends with time.
 struct GrantsWatch {
-    file: PathBuf,
-    seen: Option<FileState>,
+    files: [PathBuf; 2],
+    seen: [Option<FileState>; 2],
 }
 
 impl GrantsWatch {
     fn look(&mut self, roster: &Roster) {
-        let state = FileState::of(&self.file);
+        let state = self.files.each_ref().map(|file| FileState::of(file));
         let has_changed = state != self.seen;
         self.seen = state;
         // Later than the state of the file: a plugin that is not among these yet decides by a file that is as new.

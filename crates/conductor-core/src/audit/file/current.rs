@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use conductor_signing::{Digest, FileError, atomic_file};
@@ -22,6 +22,38 @@ pub(super) struct Current {
     pub(super) head: Head,
     /// Records that could not be written, until that is told.
     lost: Option<Lost>,
+    /// Whether the file was made the previous one, and there is no other yet.
+    pub(super) is_previous: bool,
+    /// Files that the chain ran through before this one, and that may not be on the disk yet.
+    unsynced: Vec<File>,
+}
+
+/// Most files that wait to be synchronised; each is open.
+const MAX_UNSYNCED: usize = 4;
+
+/// Files that may not be on the disk yet, with where the chain stood at their end.
+pub(super) struct Unsynced {
+    files: Vec<File>,
+    head: Head,
+}
+
+impl Unsynced {
+    /// Waits until they are: only then may anybody sign for it.
+    pub(super) fn sync(self) -> io::Result<Synced> {
+        self.files.iter().try_for_each(File::sync_data)?;
+        Ok(Synced(self.head))
+    }
+}
+
+/// Proof that all lines up to this one are on the disk.
+#[derive(Clone, Copy)]
+pub(in crate::audit) struct Synced(Head);
+
+impl Synced {
+    /// The last of these lines.
+    pub(in crate::audit) const fn head(self) -> Head {
+        self.0
+    }
 }
 
 /// Records that could not be written.
@@ -50,17 +82,79 @@ impl Current {
             None => last_of_previous(path).map_err(unusable)?,
         };
         let torn = (!torn.is_empty()).then_some(torn);
-        let mut current = Self { file, size, torn, head: head.unwrap_or_else(Head::genesis), lost: None };
+        let mut current = Self {
+            file,
+            size,
+            torn,
+            head: head.unwrap_or_else(Head::genesis),
+            lost: None,
+            is_previous: false,
+            unsynced: Vec::new(),
+        };
         if last.is_none() {
             current.begin().map_err(unusable)?;
         }
         Ok(current)
     }
 
-    /// Goes on in another file, which is empty.
+    /// Goes on in another file, which is empty. The one before waits to be synchronised.
     pub(super) fn go_on_in(&mut self, file: File) -> io::Result<()> {
-        (self.file, self.size, self.torn) = (file, 0, None);
+        self.unsynced.push(std::mem::replace(&mut self.file, file));
+        if self.unsynced.len() > MAX_UNSYNCED {
+            // Whoever synchronises cannot follow.
+            for file in self.unsynced.drain(..) {
+                file.sync_data()?;
+            }
+        }
+        (self.size, self.torn, self.is_previous) = (0, None, false);
         self.begin()
+    }
+
+    /// What must be on the disk before anybody signs for where the chain stands now.
+    pub(super) fn unsynced(&mut self) -> io::Result<Unsynced> {
+        let mut files = std::mem::take(&mut self.unsynced);
+        files.push(self.file.try_clone()?);
+        Ok(Unsynced { files, head: self.head })
+    }
+
+    /// Looks whether the file is still where it is written to, and as long as it was left. Where it is gone another is begun,
+    /// where lines are missing at its end they stay missing, and either is recorded.
+    ///
+    /// Fails if something else stands in its place, or if nothing can be written.
+    pub(super) fn look_after(&mut self, path: &Path) -> io::Result<()> {
+        let own = self.file.metadata()?;
+        match std::fs::symlink_metadata(path) {
+            Ok(there) if (there.dev(), there.ino()) != (own.dev(), own.ino()) => {
+                return Err(io::Error::other("another file stands in its place"));
+            }
+            Ok(_) if own.len() == self.size => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return self.begin_again(path),
+            Err(error) => return Err(error),
+        }
+        if own.len() > self.size {
+            return Err(io::Error::other("somebody else has written to it"));
+        }
+        let (last, torn) = tail(&self.file, own.len())?;
+        let found = last.map_or(0, |head| head.sequence);
+        let signed = self.head.sequence;
+        tracing::error!(written = signed, found, "lines are missing at the end of the audit log");
+        (self.size, self.torn) = (own.len(), (!torn.is_empty()).then_some(torn));
+        if self.size == 0 {
+            self.begin()?;
+        }
+        self.append_line(&AuditRecord::now(None, AuditEvent::LogTruncated { signed, found }).to_line())
+    }
+
+    /// Begins another file where the one that was written is gone.
+    fn begin_again(&mut self, path: &Path) -> io::Result<()> {
+        let last = self.head.sequence;
+        if self.is_previous {
+            return self.go_on_in(options().create_new(true).open(path)?);
+        }
+        tracing::error!(last, "the audit log was moved or deleted while it was written");
+        self.go_on_in(options().create_new(true).open(path)?)?;
+        self.append_line(&AuditRecord::now(None, AuditEvent::LogGone { last }).to_line())
     }
 
     /// Says what the lines of this file follow.

@@ -129,6 +129,81 @@ fn what_was_lost_to_the_last_is_told_when_the_log_is_closed() {
     assert!(text.lines().last().is_some_and(|line| line.contains("\"lost\":1")), "{text}");
 }
 
+/// What is in the log: the words of its events.
+fn events(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).expect("log");
+    let event = |line: &str| {
+        let record: serde_json::Value = serde_json::from_str(line).expect("a record");
+        record["event"].as_str().expect("a word").to_owned()
+    };
+    text.lines().map(event).collect()
+}
+
+#[test]
+fn a_log_that_is_moved_or_deleted_is_noticed_before_anything_is_granted() {
+    for moves in [true, false] {
+        let (_directory, path) = place();
+        let log = AuditLog::open(&path).expect("opens");
+        log.record(&record("a")).expect("written");
+        if moves {
+            fs::rename(&path, path.with_extension("elsewhere")).expect("moved");
+        } else {
+            fs::remove_file(&path).expect("deleted");
+        }
+        assert!(!log.is_failing(), "another file was begun");
+        assert_eq!(events(&path), ["log-begun", "log-gone"]);
+        log.record(&record("b")).expect("written");
+        drop(log);
+        let found = crate::audit::verify(&path, None).expect("verified");
+        let missing = crate::audit::Fault::FileMissing { path: previous(&path) };
+        assert_eq!(found.faults, [missing]);
+    }
+}
+
+#[test]
+fn a_log_that_is_cut_while_it_is_written_is_noticed_before_anything_is_granted() {
+    for kept in [0, 1, 2] {
+        let (_directory, path) = place();
+        let log = AuditLog::open(&path).expect("opens");
+        ["a", "b"].iter().for_each(|name| log.record(&record(name)).expect("written"));
+        let text = fs::read_to_string(&path).expect("log");
+        let length: usize = text.lines().take(kept).map(|line| line.len() + 1).sum();
+        // In the middle of the next line.
+        let file = fs::OpenOptions::new().write(true).open(&path).expect("opened");
+        file.set_len(length as u64 + u64::from(kept > 0) * 10).expect("cut");
+        assert!(!log.is_failing());
+        let events = events_of_whole_lines(&path);
+        assert_eq!(events.last().map(String::as_str), Some("log-truncated"), "{events:?}");
+        log.record(&record("c")).expect("written");
+        drop(log);
+        assert!(!crate::audit::verify(&path, None).expect("verified").is_whole());
+    }
+}
+
+/// As [`events`], without lines that were cut.
+fn events_of_whole_lines(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).expect("log");
+    let records = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    records.filter_map(|record| record["event"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn nothing_is_granted_while_another_file_stands_in_the_place_of_the_log() {
+    let (_directory, path) = place();
+    let log = AuditLog::open(&path).expect("opens");
+    fs::rename(&path, path.with_extension("elsewhere")).expect("moved");
+    fs::write(&path, "").expect("another");
+    assert!(log.is_failing());
+    assert_eq!(log.record(&record("a")), Err(NotRecorded));
+    fs::remove_file(&path).expect("removed");
+    assert_eq!(log.record(&record("b")), Ok(()));
+    assert_eq!(events(&path), ["log-begun", "log-gone", "records-lost", "plugin-resumed"]);
+    assert!(!log.is_failing());
+    let longer = fs::read_to_string(&path).expect("read") + "{}\n";
+    fs::write(&path, longer).expect("somebody else's line");
+    assert!(log.is_failing());
+}
+
 #[test]
 fn what_is_not_ones_own_file_is_refused() {
     let (directory, path) = place();

@@ -164,6 +164,22 @@ fn the_chain_goes_on_from_file_to_file() {
     fs::write(previous(&path), old.concat()).expect("written");
     assert!(matches!(faults(&path)[..], [Fault::Sequence { line: 1, .. }]));
     fs::remove_file(previous(&path)).expect("removed");
-    let found = verify(&path, None).expect("verified");
-    assert!(found.is_whole() && found.first == Some(12), "older files go when there is no room: {found:?}");
+    assert_eq!(
+        faults(&path),
+        [Fault::FileMissing { path: previous(&path) }],
+        "a first file is there or was replaced"
+    );
+}
+
+#[test]
+fn a_file_that_is_missing_is_told() {
+    let (_directory, path) = log();
+    for _ in 0..3 {
+        fs::rename(&path, previous(&path)).expect("renamed");
+        write(&path, 3);
+        assert!(faults(&path).is_empty(), "the oldest file goes when there is no room");
+    }
+    fs::remove_file(&path).expect("removed");
+    let missing = Fault::FileMissing { path: path.clone() };
+    assert!(faults(&path).contains(&missing), "{:?}", faults(&path));
 }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use conductor_signing::{PluginName, UtcTime};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -10,8 +11,11 @@ use super::{FirstDeclared, GrantStore, GrantStoreError, Holder, StoredDenial, St
 use crate::grant::{self, GrantSpec};
 use crate::scope::Scope;
 
-/// The only version.
-pub(super) const VERSION: i64 = 1;
+/// The version that is written. In the first, each grant was an entry of its own, and repeated what was declared.
+pub(super) const VERSION: i64 = 2;
+
+/// The oldest version that is read.
+const OLDEST_VERSION: i64 = 1;
 
 /// Says to a person who opens the file what it is.
 const HEADER: &str = "# What plugins may do and what they may not. Written by `conductorctl plugin grant` and `revoke`, \
@@ -35,12 +39,20 @@ struct GrantEntry {
     plugin: String,
     publisher: Option<String>,
     file: Option<String>,
-    grant: String,
+    grant: OneOrMany,
     #[serde(default)]
     declared: Vec<String>,
     version: Option<String>,
     granted_at: String,
     until: Option<String>,
+}
+
+/// What was granted together is one entry.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,7 +84,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<GrantStore, GrantStoreErr
             line: error.span().map_or(1, |span| line(span.start)),
             cause: error.message().to_owned(),
         })?;
-    if file.version != VERSION {
+    if !(OLDEST_VERSION..=VERSION).contains(&file.version) {
         return Err(GrantStoreError::Version { path: path.into(), found: file.version });
     }
     let entry = |start: usize| Entry { path, line: line(start) };
@@ -80,15 +92,25 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<GrantStore, GrantStoreErr
         let at = entry(spanned.span().start);
         let GrantEntry { plugin, publisher, file, grant, declared, version, granted_at, until } =
             spanned.into_inner();
-        Ok(StoredGrant {
-            plugin: at.read("plugin", &plugin, str::parse)?,
-            holder: at.holder(publisher.as_deref(), file.as_deref())?,
-            grant: at.read("grant", &grant, with_scope)?,
-            declared: at.list("declared", &declared)?,
-            version,
-            granted_at: at.read("granted_at", &granted_at, str::parse)?,
-            until: until.map(|until| at.read("until", &until, str::parse)).transpose()?,
-        })
+        let texts = match &grant {
+            OneOrMany::One(text) => std::slice::from_ref(text),
+            OneOrMany::Many(texts) => texts,
+        };
+        let plugin: PluginName = at.read("plugin", &plugin, str::parse)?;
+        let holder = at.holder(publisher.as_deref(), file.as_deref())?;
+        let declared = at.list("declared", &declared)?;
+        let granted_at: UtcTime = at.read("granted_at", &granted_at, str::parse)?;
+        let until: Option<UtcTime> = until.map(|until| at.read("until", &until, str::parse)).transpose()?;
+        let stored = |grant| StoredGrant {
+            plugin: plugin.clone(),
+            holder: holder.clone(),
+            grant,
+            declared: declared.clone(),
+            version: version.clone(),
+            granted_at: granted_at.clone(),
+            until: until.clone(),
+        };
+        Ok(at.list("grant", texts)?.into_iter().map(stored).collect::<Vec<_>>())
     });
     let denials = file.denials.into_iter().map(|spanned| {
         let at = entry(spanned.span().start);
@@ -111,7 +133,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<GrantStore, GrantStoreErr
         })
     });
     Ok(GrantStore {
-        grants: grants.collect::<Result<_, GrantStoreError>>()?,
+        grants: grants.collect::<Result<Vec<_>, GrantStoreError>>()?.concat(),
         denials: denials.collect::<Result<_, GrantStoreError>>()?,
         first_declared: first_declared.collect::<Result<_, GrantStoreError>>()?,
     })
@@ -120,18 +142,22 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<GrantStore, GrantStoreErr
 /// Writes the file.
 pub(super) fn to_toml(store: &GrantStore) -> Result<String, GrantStoreError> {
     let texts = |specs: &[GrantSpec]| specs.iter().map(GrantSpec::to_string).collect();
-    let grants = store.grants.iter().map(|stored| {
+    let grants = store.grants.chunk_by(is_of_one_decision).filter_map(|together| {
+        let stored = together.first()?;
         let (publisher, file) = written(&stored.holder);
-        GrantEntry {
+        Some(GrantEntry {
             plugin: stored.plugin.to_string(),
             publisher,
             file,
-            grant: stored.grant.to_string(),
+            grant: match together {
+                [one] => OneOrMany::One(one.grant.to_string()),
+                many => OneOrMany::Many(many.iter().map(|stored| stored.grant.to_string()).collect()),
+            },
             declared: texts(&stored.declared),
             version: stored.version.clone(),
             granted_at: stored.granted_at.to_string(),
             until: stored.until.as_ref().map(ToString::to_string),
-        }
+        })
     });
     let denials = store.denials.iter().map(|stored| DenialEntry {
         plugin: stored.plugin.to_string(),
@@ -157,6 +183,14 @@ pub(super) fn to_toml(store: &GrantStore) -> Result<String, GrantStoreError> {
     };
     let text = toml::to_string(&file).map_err(|source| GrantStoreError::Encode { source })?;
     Ok(format!("{HEADER}{text}"))
+}
+
+/// Whether two grants differ in nothing but what is granted.
+fn is_of_one_decision(one: &StoredGrant, other: &StoredGrant) -> bool {
+    let StoredGrant { plugin, holder, grant, declared, version, granted_at, until } = other;
+    (&one.plugin, &one.holder, &one.declared) == (plugin, holder, declared)
+        && (&one.version, &one.granted_at, &one.until) == (version, granted_at, until)
+        && one.grant.capability() == grant.capability()
 }
 
 /// The two fields of a holder.

@@ -39,6 +39,9 @@ fn render(status: &DaemonStatus) -> String {
         };
         lines.extend(status.inputs.iter().filter_map(why).map(|why| ("", why)));
     }
+    for denial in &status.unkept_denials {
+        lines.push(("Revoked", format!("NOT WRITTEN, holds until the daemon ends: {}", terminal(denial))));
+    }
     lines.push(("Events", format!("{dispatched} dispatched, {refused} refused, {coalesced} coalesced")));
     let AuditStatus { file, records, failures, .. } = &status.audit;
     let lost = if *failures > 0 { format!(", {failures} LOST") } else { String::new() };

@@ -39,6 +39,9 @@ pub struct DaemonStatus {
     /// The inputs, in the order of the configuration.
     #[serde(default)]
     pub inputs: Vec<InputStatus>,
+    /// Revocations of capabilities that could not be written, and hold until the daemon ends, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unkept_denials: Vec<String>,
     /// What became of events since the daemon started, also of those for plugins that are gone.
     pub events: EventCounts,
     /// The audit log.

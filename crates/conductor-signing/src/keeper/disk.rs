@@ -1,0 +1,130 @@
+//! The clock and the file system under decisions, call by call, so that a fault can be put at each.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
+
+use crate::FileError;
+use crate::atomic_file::{self, Lock, TEMPORARY_PREFIX};
+use crate::guarded::{self, Guard};
+
+/// What files of decisions are kept with.
+pub trait Disk: Send + Sync {
+    /// The time.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Lets time go by.
+    fn pause(&self, time: Duration) {
+        thread::sleep(time);
+    }
+
+    /// Makes a directory for its owner alone where it is missing, and checks that nobody else may write to it.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the directory.
+    fn prepare(&self, directory: &Path) -> Result<(), FileError> {
+        guarded::prepare_directory(directory)
+    }
+
+    /// Takes a lock, unless somebody else has it.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the system says, as all that follow do.
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Lock>> {
+        Lock::try_acquire(path)
+    }
+
+    /// Reads a file that nobody else may have written; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the file.
+    fn read(&self, path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError> {
+        match guarded::read(path, Guard::Trust, max) {
+            Ok(bytes) => Ok(Some(bytes.to_vec())),
+            Err(FileError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a file of another name in the directory; it is removed when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the system says.
+    fn create_temporary(&self, directory: &Path, mode: u32) -> io::Result<NamedTempFile> {
+        tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(directory)
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the system says.
+    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    /// Writes bytes over those that are there.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the system says.
+    fn write_over(&self, file: &File, bytes: &[u8], place: u64) -> io::Result<()> {
+        file.write_all_at(bytes, place)
+    }
+
+    /// Waits until a file is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the system says.
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    /// Puts a temporary file in its place.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the system says.
+    fn rename(&self, staged: NamedTempFile, path: &Path) -> io::Result<()> {
+        staged.persist(path).map(drop).map_err(|error| error.error)
+    }
+
+    /// Waits until the names in a directory are on the disk.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the system says.
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        File::open(directory)?.sync_all()
+    }
+
+    /// Opens a file that is there, to write over what is in it.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the system says.
+    fn open_in_place(&self, path: &Path) -> io::Result<File> {
+        atomic_file::open_in_place(path)
+    }
+}
+
+/// The system's own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct System;
+
+impl Disk for System {}
