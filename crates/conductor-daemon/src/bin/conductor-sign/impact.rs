@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use conductor_core::grant::store::{GrantStore, StoredGrant, Subject};
 use conductor_daemon::config::{self, Config};
 use conductor_daemon::paths::Paths;
+use conductor_signing::keeper::Keeper;
 use conductor_signing::{
     Admission, PluginFile, PluginName, PublicKey, Revoked, TrustStore, UtcTime, VerificationPolicy,
     VerifyError, escape,
@@ -63,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments, config_dir: &Path, output: &mut Output)
     let configured = Config::load_or_default(&paths.config_file(), &paths)?;
     let trust = TrustStore::load(config_dir)?;
     let key = known_key(&trust, &arguments.key)?;
-    let grants = GrantStore::load(config_dir)?;
+    let grants = GrantStore::load(&Keeper::of(config_dir))?;
     let activity = activity::read(&paths.audit_file(), RECENT_DAYS);
     let mut affected = Vec::new();
     for (path, alias) in plugins(&paths, &configured) {
