@@ -61,18 +61,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Waits for the lock that the file at `path` stands for; the file is created where it is missing and stays.
-    ///
-    /// # Errors
-    ///
-    /// Passes on what the operating system says.
-    pub fn acquire(path: &Path) -> io::Result<Self> {
-        let file = Self::open(path)?;
-        file.lock()?;
-        Ok(Self { _file: file })
-    }
-
-    /// As [`Lock::acquire`], without waiting; `None` if somebody else has the lock.
+    /// Takes the lock that the file at `path` stands for; `None` if somebody else has it. The file is created where it is missing
+    /// and stays.
     ///
     /// # Errors
     ///

@@ -35,8 +35,9 @@ pub use rotations::{AcceptedChain, MAX_ACCEPTED_ROTATIONS, NewRotations};
 pub use selector::{KeySelector, MIN_KEY_PREFIX};
 pub(crate) use source::{Line, MAX_TEXT_BYTES};
 
-use crate::atomic_file::{self, Lock, PRIVATE};
+use crate::atomic_file::{self, PRIVATE};
 use crate::guarded::{self, Guard};
+use crate::keeper::Keeper;
 use crate::{FileError, PublicKey, Revocation, RuleSource};
 
 /// Largest file of the trust store in bytes, some thousands of keys or pins; it is read whole before any plugin is loaded.
@@ -173,9 +174,14 @@ impl TrustStore {
     ) -> Result<T, TrustError> {
         atomic_file::create_private_directory(config_dir).map_err(write_failed(config_dir))?;
         guarded::check_directory(config_dir)?;
-        let lock = config_dir.join(LOCK_FILE);
-        let _lock = Lock::acquire(&lock).map_err(write_failed(&lock))?;
-        action(Self::load(config_dir)?)
+        let keeper = Keeper::of(config_dir);
+        let held = keeper.wait_for(LOCK_FILE).map_err(|error| {
+            let path = config_dir.join(LOCK_FILE);
+            TrustError::Write { path, source: io::Error::other(error) }
+        })?;
+        let result = action(Self::load(config_dir)?)?;
+        keeper.release(held);
+        Ok(result)
     }
 }
 
@@ -183,6 +189,16 @@ impl TrustStore {
 fn write(path: PathBuf, text: &str) -> Result<(), TrustError> {
     if text.len() as u64 > MAX_TRUST_FILE_BYTES {
         return Err(FileError::TooLarge { path, max: MAX_TRUST_FILE_BYTES }.into());
+    }
+    let is = |name: &str| path.file_name().is_some_and(|file| file == name);
+    if is(TRUSTED_FILE) {
+        trust_file::parse(&path, text)?;
+    } else if is(REVOKED_FILE) {
+        Revocations::parse(&path, text)?;
+    } else if is(PINS_FILE) {
+        Pins::parse(&path, text)?;
+    } else if is(ROTATIONS_FILE) {
+        Rotations::parse(&path, text)?;
     }
     atomic_file::replace(&path, text.as_bytes(), PRIVATE).map_err(write_failed(&path))
 }

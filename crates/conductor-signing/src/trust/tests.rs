@@ -23,6 +23,25 @@ fn directory() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
+#[test]
+fn what_could_not_be_read_again_is_not_written() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for path in TrustStore::files(dir.path()) {
+        write(dir.path(), path.file_name().and_then(|name| name.to_str()).expect("a name"), "version = 1\n");
+        let refused = super::write(path.clone(), "version = 1\n[[keys]]\nname = \"\"\n");
+        assert!(refused.is_err(), "{}", path.display());
+        assert_eq!(fs::read_to_string(&path).expect("read"), "version = 1\n");
+    }
+}
+
+#[test]
+fn the_wait_for_another_program_has_an_end() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let _other = Keeper::of(dir.path()).wait_for(LOCK_FILE).expect("locked");
+    let refused = TrustStore::locked(dir.path(), |_| Ok(())).expect_err("held").to_string();
+    assert!(refused.ends_with("for 2 s"), "{refused}");
+}
+
 fn write(dir: &Path, file: &str, text: &str) -> PathBuf {
     let path = dir.join(file);
     atomic_file::replace(&path, text.as_bytes(), PRIVATE).expect("written");
