@@ -100,7 +100,9 @@ pub(crate) struct Approvals {
 /// The state of all decisions about a plugin at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Decided {
-    /// How far somebody vouched for the plugin then; `None` before anything was decided.
+    /// Whether anything was decided yet.
+    pub(crate) is_decided: bool,
+    /// How far somebody vouched for the plugin then, if somebody did.
     pub(crate) vouched: Option<Vouched>,
     pub(crate) grants: Grants,
     pub(crate) requested: Vec<Requested>,
@@ -128,6 +130,13 @@ pub struct Approved {
     pub granted: Vec<GrantSpec>,
     /// The highest risk among it.
     pub risk: Risk,
+}
+
+impl Decided {
+    /// The decision about a plugin for which nobody vouches: nothing.
+    pub(crate) fn nothing() -> Self {
+        Self { is_decided: true, ..Self::default() }
+    }
 }
 
 impl Approvals {
@@ -200,7 +209,7 @@ impl Approvals {
         let grants = Grants::resolve_below(&self.requests, &choices, vouched.ceiling)?;
         let requested = requested(&self.requests, &grants, &stored)?;
         let next_end = stored.iter().filter_map(|grant| grant.until.as_ref()).map(UtcTime::timestamp).min();
-        Ok(Decided { vouched: Some(vouched), grants, requested, stored, next_end, once })
+        Ok(Decided { is_decided: true, vouched: Some(vouched), grants, requested, stored, next_end, once })
     }
 
     /// Stored decisions that grant less than when they were made, as they were written: of Network without a host they once
