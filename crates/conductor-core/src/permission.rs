@@ -437,11 +437,12 @@ impl Permission {
             return Ok(());
         }
         let mut decided = self.decided();
-        *decided = self.approvals().decide().map_err(|error| match error {
-            ApprovalError::Judge(JudgeError::Refused(cause)) => RestoreError::Refused(cause),
-            ApprovalError::Judge(JudgeError::Trust(cause)) => RestoreError::Trust(cause),
-            other => RestoreError::Approval(other),
-        })?;
+        *decided = match self.approvals().decide() {
+            Ok(next) => next,
+            Err(ApprovalError::Judge(JudgeError::Refused(cause))) => return Err(cause.into()),
+            Err(ApprovalError::Judge(JudgeError::Trust(cause))) => return Err(cause.into()),
+            Err(error) => return Err(error.into()),
+        };
         let mut withdrawn = self.withdrawn();
         if withdrawn.take().is_some() {
             self.0.switch.turn_on();

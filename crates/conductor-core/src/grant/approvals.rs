@@ -165,7 +165,7 @@ impl Approvals {
     /// Decides from what was last read: what cannot be read any more does not keep a grant from ending. `vouched` is how far
     /// somebody vouched for the plugin last; without it, nothing is granted.
     pub(crate) fn decide_by_known(&self, vouched: Option<Vouched>) -> Result<Decided, ApprovalError> {
-        let Some(vouched) = vouched else { return Ok(Decided::default()) };
+        let Some(vouched) = vouched else { return Ok(Decided::nothing()) };
         let mut known = self.known().clone();
         if let Some(keeper) = &self.keeper {
             known.take_over_journal(keeper);
