@@ -306,11 +306,14 @@ fn check_statement(manifest: &Manifest, statement: &Statement) -> Result<(), Loa
 }
 
 fn not_decided(error: ApprovalError) -> LoadError {
-    match error {
-        ApprovalError::Grant(source) => LoadError::Grant { source },
-        ApprovalError::Judge(JudgeError::Refused(source)) => LoadError::Verify { source },
-        ApprovalError::Judge(JudgeError::Trust(source)) => LoadError::Trust { source },
-        source => LoadError::Approval { source },
+    if let ApprovalError::Grant(source) = error {
+        LoadError::Grant { source }
+    } else if let ApprovalError::Judge(JudgeError::Refused(source)) = error {
+        LoadError::Verify { source }
+    } else if let ApprovalError::Judge(JudgeError::Trust(source)) = error {
+        LoadError::Trust { source }
+    } else {
+        LoadError::Approval { source: error }
     }
 }
 

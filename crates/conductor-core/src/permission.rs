@@ -236,9 +236,13 @@ impl Permission {
         grants.revoke(capability);
         self.apply(&grants);
         self.0.session.audit().rare(|| AuditEvent::CapabilityRevoked { capability });
-        let kept = approvals.deny(decided.vouched.as_ref(), capability);
-        let vouched = decided.vouched.clone();
-        *decided = approvals.decide().or_else(|_| approvals.decide_by_known(vouched))?;
+        let vouched = decided.vouched.clone().or_else(|| self.vouched().ok());
+        let kept = approvals.deny(vouched.as_ref(), capability);
+        *decided = match approvals.decide() {
+            Ok(next) => next,
+            Err(ApprovalError::Judge(JudgeError::Refused(_))) => Decided::nothing(),
+            Err(_) => approvals.decide_by_known(vouched)?,
+        };
         self.apply(&decided.grants);
         match kept? {
             DenialKept::InFile => {}
@@ -250,23 +254,19 @@ impl Permission {
         Ok(())
     }
 
-    /// Decides about every capability again, from what is on disk and in memory now.
+    /// Decides about every capability again, from what is on disk and in memory now. Where nobody vouches for the plugin any
+    /// more, it may do nothing from now on; [`Permission::check`] ends it.
     ///
     /// # Errors
     ///
-    /// Fails if the decisions cannot be read; everything stays as it was then, but for what has ended since. Fails also if
-    /// nobody vouches for the plugin any more; its permission is withdrawn then.
+    /// Fails if the decisions cannot be read; everything stays as it was then, but for what has ended since.
     pub fn refresh(&self) -> Result<(), ApprovalError> {
         let (mut decided, approvals) = (self.decided(), self.approvals());
         approvals.keep_unkept(decided.vouched.as_ref());
         let (next, result) = match approvals.decide() {
             Ok(next) => (next, Ok(())),
-            Err(error) => {
-                if let ApprovalError::Judge(JudgeError::Refused(cause)) = &error {
-                    self.withdraw(cause.clone());
-                }
-                (approvals.decide_by_known(decided.vouched.clone())?, Err(error))
-            }
+            Err(ApprovalError::Judge(JudgeError::Refused(_))) => (Decided::nothing(), Ok(())),
+            Err(error) => (approvals.decide_by_known(decided.vouched.clone())?, Err(error)),
         };
         *decided = next;
         let recorded = self.record_wider(&mut decided.grants);
@@ -390,13 +390,13 @@ impl Permission {
         };
         let mut decided = self.decided();
         // What was not decided yet is judged when it is.
-        if decided.vouched.as_ref().is_some_and(|known| *known != vouched) {
+        if decided.is_decided && decided.vouched.as_ref() != Some(&vouched) {
             match self.approvals().decide_for(vouched) {
                 Ok(next) => *decided = next,
                 Err(error) => {
                     // What cannot be decided anew is not granted either.
                     tracing::error!(plugin = %self.plugin_name(), "grants cannot be read: {error}");
-                    *decided = Decided::default();
+                    *decided = Decided::nothing();
                 }
             }
             if let Err(error) = self.record_wider(&mut decided.grants) {
@@ -437,11 +437,12 @@ impl Permission {
             return Ok(());
         }
         let mut decided = self.decided();
-        *decided = self.approvals().decide().map_err(|error| match error {
-            ApprovalError::Judge(JudgeError::Refused(cause)) => RestoreError::Refused(cause),
-            ApprovalError::Judge(JudgeError::Trust(cause)) => RestoreError::Trust(cause),
-            other => RestoreError::Approval(other),
-        })?;
+        *decided = match self.approvals().decide() {
+            Ok(next) => next,
+            Err(ApprovalError::Judge(JudgeError::Refused(cause))) => return Err(cause.into()),
+            Err(ApprovalError::Judge(JudgeError::Trust(cause))) => return Err(cause.into()),
+            Err(error) => return Err(error.into()),
+        };
         let mut withdrawn = self.withdrawn();
         if withdrawn.take().is_some() {
             self.0.switch.turn_on();

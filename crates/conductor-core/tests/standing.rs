@@ -306,8 +306,18 @@ fn refreshing_judges_as_well() {
     plugin.permission().refresh().expect("decided");
     assert!(!is_granted(&plugin.permission()));
     place.change(Change::Revoke);
-    assert!(plugin.permission().refresh().is_err());
-    assert!(matches!(plugin.permission().withdrawn_for(), Some(VerifyError::KeyRevoked { .. })));
+    plugin.permission().refresh().expect("decided");
+    assert!(plugin.permission().capabilities().is_empty(), "nothing, also of what is granted without asking");
+    assert!(matches!(approve(&plugin.permission()), Err(ApprovalError::Judge(JudgeError::Refused(_)))));
+    plugin.permission().deny(Capability::Subprocess).expect("what is taken back is taken back");
+    // What ended nothing by itself ends with the next look, or goes on as before if the trust has come back meanwhile.
+    place.undo(Change::Revoke);
+    place.undo(Change::Remove);
+    assert_eq!(plugin.permission().check(&place.store()), None);
+    approve(&plugin.permission()).expect("somebody vouches again");
+    place.change(Change::Revoke);
+    plugin.permission().refresh().expect("decided");
+    assert!(matches!(plugin.permission().check(&place.store()), Some(VerifyError::KeyRevoked { .. })));
 }
 
 /// A later version of the plugin says nothing against the one that runs, and takes nothing of its trust.

@@ -100,7 +100,9 @@ pub(crate) struct Approvals {
 /// The state of all decisions about a plugin at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Decided {
-    /// How far somebody vouched for the plugin then; `None` before anything was decided.
+    /// Whether anything was decided yet.
+    pub(crate) is_decided: bool,
+    /// How far somebody vouched for the plugin then, if somebody did.
     pub(crate) vouched: Option<Vouched>,
     pub(crate) grants: Grants,
     pub(crate) requested: Vec<Requested>,
@@ -130,6 +132,13 @@ pub struct Approved {
     pub risk: Risk,
 }
 
+impl Decided {
+    /// The decision about a plugin for which nobody vouches: nothing.
+    pub(crate) fn nothing() -> Self {
+        Self { is_decided: true, ..Self::default() }
+    }
+}
+
 impl Approvals {
     /// What grants are bound to, as somebody vouches for the plugin.
     pub(crate) fn subject(&self, vouched: &Vouched) -> Subject {
@@ -156,7 +165,7 @@ impl Approvals {
     /// Decides from what was last read: what cannot be read any more does not keep a grant from ending. `vouched` is how far
     /// somebody vouched for the plugin last; without it, nothing is granted.
     pub(crate) fn decide_by_known(&self, vouched: Option<Vouched>) -> Result<Decided, ApprovalError> {
-        let Some(vouched) = vouched else { return Ok(Decided::default()) };
+        let Some(vouched) = vouched else { return Ok(Decided::nothing()) };
         let mut known = self.known().clone();
         if let Some(keeper) = &self.keeper {
             known.take_over_journal(keeper);
@@ -200,7 +209,7 @@ impl Approvals {
         let grants = Grants::resolve_below(&self.requests, &choices, vouched.ceiling)?;
         let requested = requested(&self.requests, &grants, &stored)?;
         let next_end = stored.iter().filter_map(|grant| grant.until.as_ref()).map(UtcTime::timestamp).min();
-        Ok(Decided { vouched: Some(vouched), grants, requested, stored, next_end, once })
+        Ok(Decided { is_decided: true, vouched: Some(vouched), grants, requested, stored, next_end, once })
     }
 
     /// Stored decisions that grant less than when they were made, as they were written: of Network without a host they once
