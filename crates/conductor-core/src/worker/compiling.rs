@@ -13,7 +13,7 @@ use super::frame::CompileFault;
 use super::order::{CompileOrder, HandedOver, given};
 use super::process::{Ends, Stage, WorkerError};
 use super::{lock, syscalls};
-use crate::engine::{self, Compilable};
+use crate::engine::{Compilable, Compiler};
 use crate::walls::ProcessWall;
 
 /// First bytes of what a worker writes that made no code.
@@ -51,13 +51,15 @@ pub(super) fn run(
     let module = given(module).map_err(unread)?;
     let mut wall = lock::lock_compiler(order)
         .map_err(|error| WorkerError::Start { what: "be locked", source: io::Error::other(error) })?;
+    let compiler = Compiler::new(order.max_stack_bytes)
+        .map_err(|error| WorkerError::Start { what: "make its compiler", source: io::Error::other(error) })?;
     wall.seccomp = syscalls::confine(syscalls::Stage::Compile).is_ok();
     if !wall.stands() && !order.allow_weak_isolation {
         return answer(&output, &NoCode::NotLocked(wall));
     }
     taken_over(Stage::Compiling, Ends { requests: output.as_fd(), answers: output.as_fd() });
     let plugin = HandedOver::read(&module, &order.digest).map_err(unread)?;
-    match engine::compile_for_workers(order.max_stack_bytes, Compilable::handed_over(&plugin)) {
+    match compiler.compile(Compilable::handed_over(&plugin)) {
         Ok(code) => match (&output).write_all(&code) {
             Ok(()) => Ok(()),
             Err(error) => {
