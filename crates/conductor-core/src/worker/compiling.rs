@@ -4,7 +4,7 @@
 //! process has ended.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use super::order::{CompileOrder, HandedOver, given};
 use super::process::{Ends, Stage, WorkerError};
 use super::{lock, syscalls};
 use crate::engine::{Compilable, Compiler};
+use crate::sealed::SealedFile;
 use crate::walls::ProcessWall;
 
 /// First bytes of what a worker writes that made no code.
@@ -71,19 +72,20 @@ pub(super) fn run(
     }
 }
 
-fn answer(mut output: &File, why: &NoCode) -> Result<(), WorkerError> {
-    let written = || {
-        output.set_len(0)?;
-        io::Seek::rewind(&mut output)?;
-        output.write_all(NO_CODE)?;
-        output.write_all(&postcard::to_allocvec(why).map_err(io::Error::other)?)
-    };
-    let mut written = written;
-    written().map_err(|source| WorkerError::Start { what: "answer", source })
+fn answer(output: &File, why: &NoCode) -> Result<(), WorkerError> {
+    write_answer(output, why).map_err(|source| WorkerError::Start { what: "answer", source })
+}
+
+/// Puts the answer in the place of whatever was written before.
+fn write_answer(mut output: &File, why: &NoCode) -> io::Result<()> {
+    output.set_len(0)?;
+    output.rewind()?;
+    output.write_all(NO_CODE)?;
+    output.write_all(&postcard::to_allocvec(why).map_err(io::Error::other)?)
 }
 
 /// What a worker that has ended wrote; nothing if that makes no sense.
-pub(super) fn made(output: &crate::sealed::SealedFile) -> io::Result<Option<Made>> {
+pub(super) fn made(output: &SealedFile) -> io::Result<Option<Made>> {
     if output.bytes() == 0 {
         return Ok(None);
     }
