@@ -67,7 +67,7 @@ pub const DEFAULT_MAX_COMPILE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Seconds of processor time that compiling may take whatever the size of the module, and for each MiB of it: about three
 /// times what it takes for modules of toolchains. Stops a small module from taking what a large one may.
-const COMPILE_SECONDS: (u64, u64) = (4, 1);
+const COMPILE_SECONDS: (u64, u64) = (3, 2);
 /// The same for bytes of memory.
 const COMPILE_BYTES: (u64, u64) = (512 * 1024 * 1024, 32 * 1024 * 1024);
 
@@ -487,9 +487,9 @@ mod tests {
     fn a_compilation_may_take_more_for_a_larger_module_up_to_the_limits() {
         const MIB: u64 = 1024 * 1024;
         let limits = Limits::default();
-        assert_eq!(limits.compile_cost(0), (4, 512 * MIB));
+        assert_eq!(limits.compile_cost(0), (3, 512 * MIB));
         assert_eq!(limits.compile_cost(1), (5, 544 * MIB));
-        assert_eq!(limits.compile_cost(12 * MIB), (16, 896 * MIB));
+        assert_eq!(limits.compile_cost(12 * MIB), (27, 896 * MIB));
         assert_eq!(limits.compile_cost(u64::MAX), (60, 2048 * MIB));
         let low = Limits { max_compile_time: Duration::from_millis(300), max_compile_bytes: MIB, ..limits };
         assert_eq!(low.compile_cost(12 * MIB), (1, MIB));

@@ -122,19 +122,23 @@ pub(crate) fn fingerprint_of_workers(max_stack_bytes: u32) -> Result<Fingerprint
     engine(max_stack_bytes, Instances::InWorker).map(|engine| Fingerprint::of(&engine))
 }
 
-/// Compiles in a worker, for another one: the code is made and never run here.
+/// What compiles in a worker, for another one: the code is made and never run here.
 #[cfg(target_os = "linux")]
-pub(crate) fn compile_for_workers(
-    max_stack_bytes: u32,
-    bytes: Compilable<'_>,
-) -> Result<Vec<u8>, CompileError> {
-    let engine = engine(max_stack_bytes, Instances::InWorker)
-        .map_err(|error| CompileError::Compiler { source: wasmtime::Error::new(error) })?;
-    #[expect(clippy::disallowed_methods, reason = "the one file where verified bytes become code")]
-    let code = wasmtime::CodeBuilder::new(&engine)
-        .wasm_binary(bytes.0, None)
-        .and_then(|builder| builder.compile_module_serialized());
-    code.map_err(|source| CompileError::Compiler { source })
+pub(crate) struct Compiler(wasmtime::Engine);
+
+#[cfg(target_os = "linux")]
+impl Compiler {
+    pub(crate) fn new(max_stack_bytes: u32) -> Result<Self, EngineError> {
+        engine(max_stack_bytes, Instances::InWorker).map(Self)
+    }
+
+    /// The code in a form that [`Runnable`](crate::mapped::Runnable) maps.
+    pub(crate) fn compile(&self, bytes: Compilable<'_>) -> Result<Vec<u8>, CompileError> {
+        #[expect(clippy::disallowed_methods, reason = "the one file where verified bytes become code")]
+        let mut builder = wasmtime::CodeBuilder::new(&self.0);
+        let code = builder.wasm_binary(bytes.0, None).and_then(|builder| builder.compile_module_serialized());
+        code.map_err(|source| CompileError::Compiler { source })
+    }
 }
 
 /// The pool of [`Instances::Pooled`].

@@ -113,8 +113,12 @@ impl Walk {
             if self.used.files > self.most {
                 return Err(Errno::NOSPC);
             }
-            // What was deleted meanwhile no longer counts.
-            let Ok(found) = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            let found = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(found) => found,
+                // What was deleted meanwhile no longer counts.
+                Err(Errno::NOENT) => continue,
+                Err(error) => return Err(error),
+            };
             if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
                 level.inner.push(name.to_owned());
             } else if self.seen.insert(identity(&found)) {

@@ -4,7 +4,7 @@
 //! process has ended.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,8 @@ use super::frame::CompileFault;
 use super::order::{CompileOrder, HandedOver, given};
 use super::process::{Ends, Stage, WorkerError};
 use super::{lock, syscalls};
-use crate::engine::{self, Compilable};
+use crate::engine::{Compilable, Compiler};
+use crate::sealed::SealedFile;
 use crate::walls::ProcessWall;
 
 /// First bytes of what a worker writes that made no code.
@@ -51,13 +52,15 @@ pub(super) fn run(
     let module = given(module).map_err(unread)?;
     let mut wall = lock::lock_compiler(order)
         .map_err(|error| WorkerError::Start { what: "be locked", source: io::Error::other(error) })?;
+    let compiler = Compiler::new(order.max_stack_bytes)
+        .map_err(|error| WorkerError::Start { what: "make its compiler", source: io::Error::other(error) })?;
     wall.seccomp = syscalls::confine(syscalls::Stage::Compile).is_ok();
     if !wall.stands() && !order.allow_weak_isolation {
         return answer(&output, &NoCode::NotLocked(wall));
     }
     taken_over(Stage::Compiling, Ends { requests: output.as_fd(), answers: output.as_fd() });
     let plugin = HandedOver::read(&module, &order.digest).map_err(unread)?;
-    match engine::compile_for_workers(order.max_stack_bytes, Compilable::handed_over(&plugin)) {
+    match compiler.compile(Compilable::handed_over(&plugin)) {
         Ok(code) => match (&output).write_all(&code) {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -69,19 +72,20 @@ pub(super) fn run(
     }
 }
 
-fn answer(mut output: &File, why: &NoCode) -> Result<(), WorkerError> {
-    let written = || {
-        output.set_len(0)?;
-        io::Seek::rewind(&mut output)?;
-        output.write_all(NO_CODE)?;
-        output.write_all(&postcard::to_allocvec(why).map_err(io::Error::other)?)
-    };
-    let mut written = written;
-    written().map_err(|source| WorkerError::Start { what: "answer", source })
+fn answer(output: &File, why: &NoCode) -> Result<(), WorkerError> {
+    write_answer(output, why).map_err(|source| WorkerError::Start { what: "answer", source })
+}
+
+/// Puts the answer in the place of whatever was written before.
+fn write_answer(mut output: &File, why: &NoCode) -> io::Result<()> {
+    output.set_len(0)?;
+    output.rewind()?;
+    output.write_all(NO_CODE)?;
+    output.write_all(&postcard::to_allocvec(why).map_err(io::Error::other)?)
 }
 
 /// What a worker that has ended wrote; nothing if that makes no sense.
-pub(super) fn made(output: &crate::sealed::SealedFile) -> io::Result<Option<Made>> {
+pub(super) fn made(output: &SealedFile) -> io::Result<Option<Made>> {
     if output.bytes() == 0 {
         return Ok(None);
     }

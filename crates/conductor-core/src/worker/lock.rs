@@ -144,7 +144,7 @@ fn confine(
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())
         .map_err(|source| LockError { what: "ignore the signal of a full file", source })?;
     for (resource, limit) in limits {
-        setrlimit(*resource, limit.clone()).map_err(failed("limit its resources"))?;
+        setrlimit(*resource, *limit).map_err(failed("limit its resources"))?;
     }
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),

@@ -1,10 +1,13 @@
 //! Hosts that run plugins in this process or in workers, which are this program again.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use conductor_core::clock::SystemClock;
 use conductor_core::worker::{WorkerError, WorkerProgram};
-use conductor_core::{CodeCache, Devices, Host, LoadError, Plugin, PluginOptions, WasmConfig, WorkerOptions};
+use conductor_core::{
+    CodeCache, Devices, Host, HostError, LoadError, Plugin, PluginOptions, WasmConfig, WorkerOptions,
+};
 
 use crate::support;
 
@@ -24,9 +27,16 @@ pub(crate) fn with(config: WasmConfig, program: WorkerProgram) -> Host {
     with_cache(config, program, None)
 }
 
+/// As [`with`], where that may fail.
+pub(crate) fn try_with(config: WasmConfig, program: WorkerProgram) -> Result<Host, HostError> {
+    let options =
+        WorkerOptions { program, cache: None, allow_weak_isolation: false, clock: Arc::new(SystemClock) };
+    Host::with_workers(config, Devices::default(), options)
+}
+
 /// As [`with`], and its workers keep their compiled code.
 pub(crate) fn with_cache(config: WasmConfig, program: WorkerProgram, cache: Option<CodeCache>) -> Host {
-    let clock = std::sync::Arc::new(SystemClock);
+    let clock = Arc::new(SystemClock);
     let options = WorkerOptions { program, cache, allow_weak_isolation: false, clock };
     Host::with_workers(config, Devices::default(), options).expect("host")
 }

@@ -3,8 +3,8 @@
 //! A worker has to be a process with one thread, which no program of the usual test harness is, so this one brings its own
 //! `main`: with the argument `worker` it is a worker, with `misbehave` and a name it is one that misbehaves, with `restarts` and a
 //! number it lets workers die that often and says what that took, with `hold-up` and a name it is the host of one end that has to
-//! wait for nobody, with `compile-bomb` and a name it is the host that one such
-//! attack is tried on, and otherwise it runs the tests, which start it as any of these.
+//! wait for nobody, with `compile-cost` and files it says what compiling those takes, with `compile-bomb` and a name it is the
+//! host that one such attack is tried on, and otherwise it runs the tests, which start it as any of these.
 
 #![expect(
     clippy::expect_used,
@@ -25,9 +25,11 @@ mod disk;
 mod ends;
 mod hosts;
 mod instances;
+mod large;
 mod memory;
 mod misbehave;
 mod mute;
+mod needs;
 mod not_wasm;
 mod raw;
 mod restarts;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Some("misbehave") => misbehave::run(arguments),
         Some("restarts") => restarts::run(arguments),
         Some("hold-up") => ends::run(&arguments.next().unwrap_or_default()),
+        Some("compile-cost") => large::run(arguments),
         Some("compile-bomb") => compile_bomb::run(&arguments.next().unwrap_or_default()),
         _ => libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
     }
@@ -79,6 +82,8 @@ fn trials() -> Vec<Trial> {
         test("ends::computing_a_little", ends::computing_a_little_at_a_time_is_noticed),
         test("ends::between_calls", ends::ending_between_calls_again_and_again_ends_in_quarantine),
         test("restarts::leave_nothing_behind", restarts::leave_nothing_behind),
+        test("needs::every_call", needs::every_call_is_needed),
+        test("large::many_segments", large::a_module_with_very_many_segments_loads),
         test("memory::in_workers", memory::a_worker_grows_by_no_more_than_its_plugin_may),
         test("code_cache::sound_code", code_cache::sound_code_is_used_again),
         test("code_cache::in_process", code_cache::a_host_does_not_believe_what_workers_write),

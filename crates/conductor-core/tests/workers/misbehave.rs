@@ -31,6 +31,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
             as_exit_code(run_with(trying(arguments)))
         }
         "try-all-compiling" => as_exit_code(run_with(trying_to_compile(arguments))),
+        "without" => as_exit_code(run_with(crate::needs::without(arguments))),
         "at" => as_exit_code(run_with(doing(arguments))),
         _ => panic!("no worker misbehaves by the name of {name:?}"),
     }

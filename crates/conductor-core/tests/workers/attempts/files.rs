@@ -85,11 +85,7 @@ fn regular(path: &CStr, targets: &Targets, log: &mut Log) {
     log.note(format!("mkdir beside {name}"), outside, call!(SYS_mkdirat, at, beside.as_ptr(), 0o700));
     log.note(format!("unlink {name}"), outside, call!(SYS_unlinkat, at, path.as_ptr(), 0));
     let taken = own_path(targets, "taken");
-    log.note(
-        format!("rename {name}"),
-        outside,
-        call!(SYS_renameat2, at, path.as_ptr(), at, taken.as_ptr(), 0),
-    );
+    log.note(format!("rename {name}"), outside, call!(SYS_renameat, at, path.as_ptr(), at, taken.as_ptr()));
     log.note(format!("link {name}"), outside, call!(SYS_linkat, at, path.as_ptr(), at, taken.as_ptr(), 0));
     roundabout(path, targets, log);
 

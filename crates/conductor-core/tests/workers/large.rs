@@ -1,0 +1,177 @@
+//! Modules as large toolchains make them, and what compiling costs beside the engine's own.
+
+use std::fs;
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use conductor_core::{Outcome, PluginOptions};
+use wasm_encoder::{
+    CodeSection, ConstExpr, DataSection, ExportKind, ExportSection, Function, FunctionSection,
+    Instruction as I, MemArg, MemorySection, MemoryType, Module, TypeSection, ValType,
+};
+
+use crate::hosts;
+use crate::support::{REQUEST, load};
+
+/// As many segments of data as a program of Go that prints a line has.
+const SEGMENTS: u32 = 20_912;
+
+/// Bytes from the beginning of one segment to that of the next, most of which are zero.
+const STEP: u32 = 128;
+
+/// Bytes of each segment.
+const BYTES: usize = 60;
+
+/// Data in very many pieces is laid out once, when the module is compiled: it loads under the default limits, and every
+/// instance finds it in its place.
+pub(crate) fn a_module_with_very_many_segments_loads() {
+    for host in [hosts::in_workers(), hosts::in_process()] {
+        let mut plugin = load(&host, "large.wasm", module(), &PluginOptions::default()).expect("loads");
+        // The sum of the first bytes of all segments.
+        let sum: u32 = (0..SEGMENTS).map(|number| number % 250 + 1).sum();
+        let report = plugin.execute(REQUEST);
+        assert_eq!(report.outcome, Outcome::Failed { code: sum.cast_signed() });
+        // Making the instance costs fuel for what the plugin does, not for its data.
+        assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Failed { code: sum.cast_signed() });
+    }
+}
+
+fn module() -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().function([ValType::I32], [ValType::I32]);
+    types.ty().function([ValType::I32, ValType::I32], [ValType::I32]);
+    let mut functions = FunctionSection::new();
+    functions.function(0).function(1);
+    let mut memories = MemorySection::new();
+    let minimum = u64::from(SEGMENTS * STEP).div_ceil(65_536);
+    memories.memory(MemoryType {
+        minimum,
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+    let mut exports = ExportSection::new();
+    exports.export("memory", ExportKind::Memory, 0);
+    exports.export("alloc", ExportKind::Func, 0).export("execute", ExportKind::Func, 1);
+    let mut code = CodeSection::new();
+    let mut alloc = Function::new([]);
+    alloc.instruction(&I::I32Const(i32::try_from(STEP / 2).expect("small"))).instruction(&I::End);
+    let mut execute = Function::new([(2, ValType::I32)]);
+    let (at, sum) = (2, 3);
+    let first = MemArg { offset: 0, align: 0, memory_index: 0 };
+    for instruction in [
+        I::Loop(wasm_encoder::BlockType::Empty),
+        I::LocalGet(at),
+        I::I32Load8U(first),
+        I::LocalGet(sum),
+        I::I32Add,
+        I::LocalSet(sum),
+        I::LocalGet(at),
+        I::I32Const(STEP.cast_signed()),
+        I::I32Add,
+        I::LocalTee(at),
+        I::I32Const((SEGMENTS * STEP).cast_signed()),
+        I::I32LtU,
+        I::BrIf(0),
+        I::End,
+        I::LocalGet(sum),
+        I::End,
+    ] {
+        execute.instruction(&instruction);
+    }
+    code.function(&alloc).function(&execute);
+    let mut data = DataSection::new();
+    for number in 0..SEGMENTS {
+        let mut bytes = [7; BYTES];
+        bytes[0] = u8::try_from(number % 250 + 1).expect("small");
+        data.active(0, &ConstExpr::i32_const((number * STEP).cast_signed()), bytes);
+    }
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&memories).section(&exports);
+    module.section(&code).section(&data);
+    module.finish()
+}
+
+/// Compiles each file that is named, by the engine alone in a process of its own and by a host with workers, and prints what
+/// both took.
+pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+    let first = arguments.next().expect("a file");
+    if first == "bare" {
+        return bare(&arguments.next().expect("a file"));
+    }
+    let program = std::env::current_exe().expect("this program");
+    for file in std::iter::once(first).chain(arguments) {
+        let bare = Command::new(&program).args(["compile-cost", "bare", &file]).output().expect("starts");
+        println!("{file}: the engine alone: {}", String::from_utf8_lossy(&bare.stdout).trim());
+        let (took, kib) = through_workers(&file);
+        println!("{file}: through two workers: {took:.2?}, {} MiB", kib / 1024);
+    }
+    ExitCode::SUCCESS
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the yardstick: what the engine's own compiler takes for a file of the developer's"
+)]
+fn bare(file: &str) -> ExitCode {
+    let bytes = fs::read(file).expect("readable");
+    let mut config = wasmtime::Config::new();
+    config.consume_fuel(true).epoch_interruption(true).parallel_compilation(false);
+    let engine = wasmtime::Engine::new(&config).expect("an engine");
+    let started = Instant::now();
+    let code = engine.precompile_module(&bytes).expect("compiles");
+    let took = started.elapsed();
+    let kib = peak_kib("self").unwrap_or_default();
+    println!("{took:.2?}, {} MiB, for {} KiB of code", kib / 1024, code.len() / 1024);
+    ExitCode::SUCCESS
+}
+
+/// How long the first load of a file takes, until the plugin has started or has failed to, and the most memory that a process
+/// had which was started for it.
+#[expect(clippy::disallowed_methods, reason = "a file of the developer's own")]
+fn through_workers(file: &str) -> (Duration, u64) {
+    let host = hosts::in_workers();
+    let bytes = fs::read(file).expect("readable");
+    let (is_over, most) = (AtomicBool::new(false), AtomicU64::new(0));
+    let took = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                children().iter().filter_map(|pid| peak_kib(pid)).for_each(|kib| {
+                    most.fetch_max(kib, Ordering::Relaxed);
+                });
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let options = PluginOptions { accept_unsigned: true, ..PluginOptions::default() };
+        let started = Instant::now();
+        let loaded = load(&host, "large.wasm", bytes, &options);
+        let took = started.elapsed();
+        is_over.store(true, Ordering::Relaxed);
+        if let Err(error) = loaded {
+            println!("{file}: {error}");
+        }
+        took
+    });
+    (took, most.into_inner())
+}
+
+/// Children of this process.
+fn children() -> Vec<String> {
+    let own = std::process::id().to_string();
+    let is_child = |pid: &String| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        parent == Some(own.as_str())
+    };
+    let entries = fs::read_dir("/proc").expect("readable");
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(is_child).collect()
+}
+
+/// The most memory that a process has had resident.
+fn peak_kib(pid: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").trim().parse().ok()
+}

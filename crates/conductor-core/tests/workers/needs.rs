@@ -1,0 +1,207 @@
+//! No system call is allowed without a need: each that a worker may make while it loads and runs is taken away from it, and
+//! something must fail then that did not before.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use conductor_core::worker::{Ends, Stage, WorkerProgram, stages};
+use conductor_core::{Limits, Outcome, PluginOptions, WasmConfig};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter_all_threads};
+
+use crate::crash::quick;
+use crate::hosts;
+use crate::support::{REQUEST, load};
+
+/// What a worker needs although nothing here fails without it, and why that is.
+const UNSEEN: &[(&str, &str)] = &[
+    ("brk", "memory is mapped instead, which is slower"),
+    ("exit", "a thread that cannot end computes until the process is gone"),
+    ("exit_group", "the same of a process, until its supervisor ends it"),
+    ("futex", "waits only where two threads want something at once"),
+    ("openat2", "path_open makes do with openat, in several steps"),
+    ("restart_syscall", "only where a sleep was interrupted by a stop"),
+];
+
+/// What is needed now and then: by a thread that is just starting while the filter is installed.
+const NOW_AND_THEN: [&str; 2] = ["rseq", "set_robust_list"];
+
+/// What is done while a system call is taken away.
+const SCENES: [&str; 4] = ["everything", "trap", "abort", "fault"];
+
+pub(crate) fn every_call_is_needed() {
+    let numbers = numbers();
+    let with_all: Vec<String> = SCENES.iter().map(|scene| ended(None, scene)).collect();
+    assert_eq!(with_all[0], "ok");
+    assert!(with_all[1].contains("unreachable") && with_all[2].contains("SIGABRT"), "{with_all:?}");
+    assert!(with_all[3].contains("SIGSEGV"), "{with_all:?}");
+    let stages = stages();
+    let allowed = stages.iter().filter(|stage| stage.stage != "compile").flat_map(|stage| stage.calls.keys());
+    let mut unseen: Vec<&str> = allowed
+        .filter(|call| !NOW_AND_THEN.contains(&call.as_str()))
+        .filter(|call| {
+            let number = numbers.get(call.as_str()).unwrap_or_else(|| panic!("{call} has no number here"));
+            SCENES.iter().zip(&with_all).all(|(scene, before)| ended(Some(*number), scene) == *before)
+        })
+        .map(String::as_str)
+        .collect();
+    unseen.sort_unstable();
+    unseen.dedup();
+    let expected: Vec<&str> = UNSEEN.iter().map(|(call, _)| *call).collect();
+    assert_eq!(unseen, expected, "nothing fails without these");
+}
+
+/// How the call of a plugin ends whose worker may not make this system call any more, or how its load fails.
+fn ended(without: Option<libc::c_long>, scene: &str) -> String {
+    let data = tempfile::tempdir().expect("directory");
+    // Something for the walk through the directory to look at.
+    fs::create_dir(data.path().join("needy")).expect("made");
+    fs::write(data.path().join("needy/z"), "z").expect("written");
+    let config = WasmConfig { data_dir: Some(data.path().to_owned()), ..WasmConfig::default() };
+    let number = without.unwrap_or(-1).to_string();
+    let program = WorkerProgram::this(["misbehave", "without", &number, scene]);
+    let host = match hosts::try_with(config, program) {
+        Ok(host) => host,
+        Err(error) => return error.to_string(),
+    };
+    let manifest = r#"{\"name\":\"needy\",\"version\":\"1\",\"capabilities\":[{\"name\":\"Filesystem\"}]}"#;
+    let body = if scene == "trap" { "(unreachable)" } else { EVERYTHING };
+    let text = format!(
+        r#"(module {IMPORTS}
+            (func (export "execute") (param i32 i32) (result i32) (local $i i32) {body})
+            (@custom "conductor:manifest" "{manifest}"))"#
+    );
+    let options = PluginOptions {
+        // Enough for a busy machine to do by a detour what it otherwise does at once.
+        limits: Some(Limits { max_execution_time: Duration::from_secs(5), max_fuel: 1 << 40, ..quick() }),
+        granted: vec!["Filesystem".parse().expect("a grant")],
+        accept_unsigned: true,
+        ..PluginOptions::default()
+    };
+    match load(&host, "needy.wasm", wat::parse_str(text).expect("valid text"), &options) {
+        Ok(mut plugin) => match plugin.execute(REQUEST).outcome {
+            Outcome::Trap { reason } => reason.lines().last().unwrap_or_default().to_owned(),
+            outcome => outcome.to_string(),
+        },
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A worker that may not make the system call of this number once it is locked, and that aborts or faults in its call if it is
+/// to.
+pub(crate) fn without(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends<'_>) {
+    let number: libc::c_long = arguments.next().and_then(|text| text.parse().ok()).expect("a number");
+    let scene = arguments.next().unwrap_or_default();
+    move |stage, _| {
+        if stage == Stage::Locked && number >= 0 {
+            let rules: BTreeMap<i64, Vec<_>> = BTreeMap::from([(number, Vec::new())]);
+            let arch = TargetArch::try_from(std::env::consts::ARCH).expect("a known machine");
+            let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+            let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).expect("filter");
+            apply_filter_all_threads(&BpfProgram::try_from(filter).expect("program")).expect("applied");
+        }
+        if stage == Stage::Called && scene == "fault" {
+            let here = 0u8;
+            crate::raw::call!(SYS_mprotect, (&raw const here) as usize & !4095, 4096, libc::PROT_NONE);
+        }
+        if stage == Stage::Called && scene == "abort" {
+            #[expect(clippy::disallowed_methods, reason = "a worker that has no memory ends so")]
+            std::process::abort();
+        }
+    }
+}
+
+/// Numbers of system calls by their names.
+fn numbers() -> BTreeMap<&'static str, libc::c_long> {
+    macro_rules! numbers {
+        ($($name:ident)*) => {
+            BTreeMap::from([$((stringify!($name).trim_start_matches("SYS_"), libc::$name),)*])
+        };
+    }
+    numbers! {
+        SYS_brk SYS_clock_gettime SYS_clock_nanosleep SYS_close SYS_exit SYS_exit_group SYS_fadvise64 SYS_fcntl
+        SYS_fdatasync SYS_fstat SYS_fsync SYS_ftruncate SYS_futex SYS_getdents64 SYS_getpid SYS_getrandom SYS_gettid
+        SYS_linkat SYS_lseek SYS_mkdirat SYS_mmap SYS_mprotect SYS_munmap SYS_newfstatat SYS_openat
+        SYS_openat2 SYS_prctl SYS_pread64 SYS_pwrite64 SYS_pwritev2 SYS_read SYS_readlinkat SYS_renameat
+        SYS_restart_syscall SYS_rseq SYS_rt_sigaction SYS_rt_sigreturn SYS_seccomp
+        SYS_set_robust_list SYS_sigaltstack SYS_statx SYS_symlinkat SYS_tgkill SYS_unlinkat SYS_utimensat SYS_write
+    }
+}
+
+/// Functions of WASI that ask the kernel for something, each under its own name.
+const IMPORTS: &str = r#"
+    (import "wasi_snapshot_preview1" "path_open"
+        (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_pread" (func $fd_pread (param i32 i32 i32 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_close" (func $fd_close (param i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_advise" (func $fd_advise (param i32 i64 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_sync" (func $fd_sync (param i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_datasync" (func $fd_datasync (param i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_filestat_get" (func $fd_stat (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_filestat_set_size" (func $set_size (param i32 i64) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_filestat_set_times" (func $set_times (param i32 i64 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_fdstat_set_flags" (func $set_flags (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_readdir" (func $readdir (param i32 i32 i32 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_filestat_get" (func $path_stat (param i32 i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_create_directory" (func $mkdir (param i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_remove_directory" (func $rmdir (param i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_unlink_file" (func $unlink (param i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_symlink" (func $symlink (param i32 i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_readlink" (func $readlink (param i32 i32 i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_link" (func $link (param i32 i32 i32 i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_rename" (func $rename (param i32 i32 i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+    (memory (export "memory") 2)
+    (data (i32.const 100) "abcdefgh")
+    (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+    (func $must (param $error i32) (if (local.get $error) (then (unreachable))))
+    (func $write
+        (i32.store (i32.const 16) (i32.const 100))
+        (i32.store (i32.const 20) (i32.const 8))
+        (call $must (call $fd_write (i32.const 4) (i32.const 16) (i32.const 1) (i32.const 24))))
+"#;
+
+/// One call of each.
+const EVERYTHING: &str = r"
+    (call $must (call $path_open (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 1)
+        (i64.const 0x200042) (i64.const 0) (i32.const 0) (i32.const 8)))
+    (call $write)
+    (call $must (call $set_flags (i32.const 4) (i32.const 1)))
+    (call $write)
+    (call $must (call $fd_pread (i32.const 4) (i32.const 16) (i32.const 1) (i64.const 0) (i32.const 24)))
+    (call $must (call $fd_advise (i32.const 4) (i64.const 0) (i64.const 8) (i32.const 0)))
+    (call $must (call $fd_sync (i32.const 4)))
+    (call $must (call $fd_datasync (i32.const 4)))
+    (call $must (call $fd_stat (i32.const 4) (i32.const 200)))
+    (call $must (call $set_size (i32.const 4) (i64.const 4)))
+    (call $must (call $set_times (i32.const 4) (i64.const 1000000000) (i64.const 1000000000) (i32.const 5)))
+    (call $must (call $mkdir (i32.const 3) (i32.const 101) (i32.const 1)))
+    (call $must (call $symlink (i32.const 100) (i32.const 1) (i32.const 3) (i32.const 102) (i32.const 1)))
+    (call $must (call $readlink (i32.const 3) (i32.const 102) (i32.const 1) (i32.const 300) (i32.const 8) (i32.const 24)))
+    (call $must (call $path_stat (i32.const 3) (i32.const 1) (i32.const 102) (i32.const 1) (i32.const 200)))
+    (call $must (call $link (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 1)
+        (i32.const 3) (i32.const 103) (i32.const 1)))
+    (call $must (call $rename (i32.const 3) (i32.const 103) (i32.const 1) (i32.const 3) (i32.const 104) (i32.const 1)))
+    (call $must (call $readdir (i32.const 3) (i32.const 512) (i32.const 512) (i64.const 0) (i32.const 24)))
+    ;; The directory itself, its parent, and four names.
+    (if (i32.lt_u (i32.load (i32.const 24)) (i32.const 150)) (then (unreachable)))
+    (call $must (call $unlink (i32.const 3) (i32.const 104) (i32.const 1)))
+    (call $must (call $rmdir (i32.const 3) (i32.const 101) (i32.const 1)))
+    (call $must (call $fd_close (i32.const 4)))
+    ;; More often than there are descriptors.
+    (local.set $i (i32.const 200))
+    (loop $more
+        (call $must (call $path_open (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 0)
+            (i64.const 0x200042) (i64.const 0) (i32.const 0) (i32.const 8)))
+        (call $must (call $fd_close (i32.load (i32.const 8))))
+        (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+        (br_if $more (local.get $i)))
+    (call $must (call $random (i32.const 300) (i32.const 8)))
+    ;; A millisecond by the monotonic clock.
+    (i32.store (i32.const 416) (i32.const 1))
+    (i64.store (i32.const 424) (i64.const 1000000))
+    (call $must (call $poll (i32.const 400) (i32.const 512) (i32.const 1) (i32.const 24)))
+    (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then (unreachable)))
+    (i32.const 0)";
