@@ -165,7 +165,9 @@ fn as_many_are_kept_as_can_be_read_again() {
     let mut more = full;
     more.links.push(one_more.links()[0].clone());
     more.accepted_at.push(UtcTime::now());
-    write(dir.path().join(ROTATIONS_FILE), &more.to_toml().expect("TOML")).expect("written");
+    let (path, text) = (dir.path().join(ROTATIONS_FILE), more.to_toml().expect("TOML"));
+    write(path.clone(), &text).expect_err("what could not be read again");
+    crate::atomic_file::replace(&path, text.as_bytes(), crate::atomic_file::PRIVATE).expect("written");
     let error = TrustStore::load(dir.path()).expect_err("too many").to_string();
     assert!(error.ends_with("more than 1024 rotations"), "{error}");
 }
