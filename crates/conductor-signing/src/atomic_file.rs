@@ -8,6 +8,7 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -61,18 +62,29 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock that the file at `path` stands for; `None` if somebody else has it. The file is created where it is missing
-    /// and stays.
+    /// Takes the lock that the file at `path` stands for; `None` if somebody else goes on holding it for so long. The file is
+    /// created where it is missing and stays.
     ///
     /// # Errors
     ///
     /// Passes on what the operating system says.
-    pub fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
+    pub fn within(path: &Path, patience: Duration) -> io::Result<Option<Self>> {
         let file = Self::open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+            Ok(()) => return Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) if patience.is_zero() => return Ok(None),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // Who looked now and then would never find a lock free that is taken again at once; who waits is woken. The thread
+        // waits on where nobody waits for it any more, and then lets go.
+        let (locked, result) = channel();
+        thread::Builder::new().name("lock".to_owned()).spawn(move || {
+            let _ = locked.send(file.lock().map(|()| Self { _file: file }));
+        })?;
+        match result.recv_timeout(patience) {
+            Ok(lock) => lock.map(Some),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(None),
         }
     }
 

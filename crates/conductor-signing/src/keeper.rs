@@ -20,10 +20,10 @@ pub use disk::{Disk, System};
 pub use faults::Faults;
 
 /// Longest wait for another writer; each holds the lock for milliseconds.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Time between two looks whether another writer has ended.
-const LOCK_PAUSE: Duration = Duration::from_millis(1);
+/// Time for which a lock is left to others after it was held.
+const COURTESY: Duration = Duration::from_millis(2);
 
 /// The content of one file of decisions.
 pub trait Decisions: Clone + Default + PartialEq {
@@ -133,16 +133,10 @@ impl Keeper {
     /// Fails if another writer does not end, or with what the system says.
     pub fn wait_for(&self, lock: &str) -> Result<Held, KeeperError> {
         let path = self.directory.join(lock);
-        let start = self.disk.now();
-        loop {
-            match self.disk.try_lock(&path) {
-                Ok(Some(lock)) => return Ok(Held { _lock: lock }),
-                Ok(None) if self.disk.now().saturating_duration_since(start) < LOCK_PATIENCE => {
-                    self.disk.pause(LOCK_PAUSE);
-                }
-                Ok(None) => return Err(KeeperError::Busy { path }),
-                Err(source) => return Err(KeeperError::Write { path, source }),
-            }
+        match self.disk.lock(&path, LOCK_PATIENCE) {
+            Ok(Some(lock)) => Ok(Held { _lock: lock }),
+            Ok(None) => Err(KeeperError::Busy { path }),
+            Err(source) => Err(KeeperError::Write { path, source }),
         }
     }
 
@@ -167,11 +161,11 @@ impl Keeper {
         Ok(result)
     }
 
-    /// Lets go of a lock, and others take it: whoever waits looks at it now and then, and would never find it free if it
-    /// were taken again at once.
+    /// Lets go of a lock, and lets others take it: whoever waits is woken, and would come too late if it were taken again at
+    /// once.
     pub fn release(&self, held: Held) {
         drop(held);
-        self.disk.pause(LOCK_PAUSE * 2);
+        self.disk.pause(COURTESY);
     }
 
     /// Replaces a file of decisions. The caller holds it.

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -15,11 +15,6 @@ use crate::guarded::{self, Guard};
 
 /// What files of decisions are kept with.
 pub trait Disk: Send + Sync {
-    /// The time.
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
-
     /// Lets time go by.
     fn pause(&self, time: Duration) {
         thread::sleep(time);
@@ -34,13 +29,13 @@ pub trait Disk: Send + Sync {
         guarded::prepare_directory(directory)
     }
 
-    /// Takes a lock, unless somebody else has it.
+    /// Takes a lock; `None` if somebody else goes on holding it for so long.
     ///
     /// # Errors
     ///
     /// Passes on what the system says, as all that follow do.
-    fn try_lock(&self, path: &Path) -> io::Result<Option<Lock>> {
-        Lock::try_acquire(path)
+    fn lock(&self, path: &Path, patience: Duration) -> io::Result<Option<Lock>> {
+        Lock::within(path, patience)
     }
 
     /// Reads a file that nobody else may have written; `None` if there is none.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -19,7 +19,6 @@ struct State {
     calls: usize,
     fails_at: usize,
     goes_on_failing: bool,
-    start: Instant,
     passed: Duration,
     /// Whether nothing can be written where there was nothing before.
     is_full: bool,
@@ -33,7 +32,6 @@ impl Faults {
             calls: 0,
             fails_at: call,
             goes_on_failing: for_good,
-            start: Instant::now(),
             passed: Duration::ZERO,
             is_full: false,
         }))
@@ -82,11 +80,6 @@ fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> FileError {
 }
 
 impl Disk for Faults {
-    fn now(&self) -> Instant {
-        let state = self.state();
-        state.start + state.passed
-    }
-
     fn pause(&self, time: Duration) {
         self.state().passed += time;
     }
@@ -96,9 +89,13 @@ impl Disk for Faults {
         System.prepare(directory)
     }
 
-    fn try_lock(&self, path: &Path) -> io::Result<Option<Lock>> {
+    fn lock(&self, path: &Path, patience: Duration) -> io::Result<Option<Lock>> {
         self.pass()?;
-        System.try_lock(path)
+        let lock = Lock::within(path, Duration::ZERO)?;
+        if lock.is_none() {
+            self.state().passed += patience;
+        }
+        Ok(lock)
     }
 
     fn read(&self, path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError> {

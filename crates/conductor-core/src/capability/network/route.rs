@@ -105,8 +105,21 @@ impl<'n> Look<'n> {
 fn reserved(address: IpAddr) -> Place {
     match AddressKind::of(address) {
         AddressKind::Public => Place::Outside,
-        kind if kind.can_be_named() => Place::Inside(Inside::Reserved(kind)),
-        kind => Place::NoHost(kind),
+        kind @ (AddressKind::Loopback
+        | AddressKind::Private
+        | AddressKind::LinkLocal
+        | AddressKind::Shared
+        | AddressKind::Documentation
+        | AddressKind::Tunnel
+        | AddressKind::Reserved
+        | AddressKind::Multicast
+        | AddressKind::Unspecified) => {
+            if kind.can_be_named() {
+                Place::Inside(Inside::Reserved(kind))
+            } else {
+                Place::NoHost(kind)
+            }
+        }
     }
 }
 
