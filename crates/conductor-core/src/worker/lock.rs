@@ -95,9 +95,11 @@ fn max_file_bytes(order: &Order) -> u64 {
     if order.is_full {
         return 0;
     }
-    let own = order.surroundings.quota.map_or(0, |quota| quota.bytes);
-    // Directories for development have no quota.
-    let others = order.surroundings.directories.iter().skip(1).any(|access| access.writable);
+    let quota = order.surroundings.quota;
+    let own = quota.map_or(0, |quota| quota.bytes);
+    // The plugin's own directory has a quota if it may be written to; those for development have none.
+    let writable = order.surroundings.directories.iter().filter(|access| access.writable).count();
+    let others = writable > usize::from(quota.is_some());
     if others { own.max(order.surroundings.limits.max_disk_bytes) } else { own }
 }
 
