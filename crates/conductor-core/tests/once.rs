@@ -236,6 +236,7 @@ fn a_deed_that_times_out_and_an_answer_that_is_too_large_are_the_one() {
         let mut open = Vec::new();
         while let Ok((mut connection, _)) = server.accept() {
             if count.fetch_add(1, Ordering::SeqCst) == 0 {
+                let _ = std::io::Read::read(&mut connection, &mut [0; 1024]);
                 let _ = std::io::Write::write_all(
                     &mut connection,
                     b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n",
