@@ -1,7 +1,11 @@
 //! Trust that changes: what a plugin may do, whom its grants belong to and what is said of it follow from one judgement at every
 //! moment, whatever the plugin is doing.
 
-#![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot be set up fails, outside its test function too"
+)]
 
 use std::fs;
 use std::path::PathBuf;

@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::panic,
     reason = "a test that cannot be set up fails, and its functions do not carry the attribute of the usual harness"
 )]
 

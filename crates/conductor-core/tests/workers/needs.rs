@@ -79,10 +79,14 @@ fn ended(without: Option<libc::c_long>, scene: &str) -> String {
         ..PluginOptions::default()
     };
     match load(&host, "needy.wasm", wat::parse_str(text).expect("valid text"), &options) {
-        Ok(mut plugin) => match plugin.execute(REQUEST).outcome {
-            Outcome::Trap { reason } => reason.lines().last().unwrap_or_default().to_owned(),
-            outcome => outcome.to_string(),
-        },
+        Ok(mut plugin) => {
+            let outcome = plugin.execute(REQUEST).outcome;
+            if let Outcome::Trap { reason } = &outcome {
+                reason.lines().last().unwrap_or_default().to_owned()
+            } else {
+                outcome.to_string()
+            }
+        }
         Err(error) => error.to_string(),
     }
 }

@@ -30,7 +30,15 @@ fn outer(text: &str) -> Result<NetworkPrefix, String> {
         text.parse().map_err(|error: conductor_core::scope::PrefixError| error.to_string())?;
     match AddressKind::of(network.address()) {
         AddressKind::Public => Ok(network),
-        kind => Err(format!(
+        kind @ (AddressKind::Loopback
+        | AddressKind::Private
+        | AddressKind::LinkLocal
+        | AddressKind::Shared
+        | AddressKind::Documentation
+        | AddressKind::Tunnel
+        | AddressKind::Reserved
+        | AddressKind::Multicast
+        | AddressKind::Unspecified) => Err(format!(
             "its first address is {kind}, which stays inside; grant a plugin its host by name instead"
         )),
     }

@@ -166,9 +166,7 @@ impl Revocation {
                 // All at once, by a file that was made elsewhere.
                 let elsewhere = Scratch::new();
                 for name in plugins {
-                    let digest =
-                        Digest::from_bytes(&fs::read(scratch.path(&format!("{name}.wasm"))).expect("read"));
-                    let digest = digest.to_string();
+                    let digest = Digest::from_bytes(&module(name)).to_string();
                     elsewhere
                         .conductor_sign(&["trust", "revoke", &digest, "--reason", "harmful", "--digest"]);
                 }

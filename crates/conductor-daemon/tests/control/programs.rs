@@ -182,9 +182,9 @@ fn who_asked_for_a_decision_is_on_record() {
     assert_eq!(record["program"], program.to_str().expect("text"));
     let revoked = records(&scratch, "capability-revoked");
     assert!(revoked[0]["seq"].as_u64() > record["seq"].as_u64(), "it is on record before it is made");
-    let text = fs::read(scratch.path("state/audit.jsonl")).expect("an audit log");
+    let text = fs::read_to_string(scratch.path("state/audit.jsonl")).expect("an audit log");
     assert!(
-        text.iter().all(|byte| byte.is_ascii_graphic() || b" \n".contains(byte)),
+        text.bytes().all(|byte| byte.is_ascii_graphic() || b" \n".contains(&byte)),
         "it drives no terminal"
     );
 

@@ -22,7 +22,15 @@ fn hostile_words_are_told_as_json_and_as_nothing_else() {
     std::fs::write(scratch.path("plugin.toml"), manifest).expect("written");
     scratch.conductor_sign(&["manifest", "add", "songs.wasm", "plugin.toml"]);
     scratch.conductor_sign(&["generate-key", "ada"]);
-    scratch.conductor_sign(&["sign", "songs.wasm", "ada", "--name", "<i>Ada", "--email", "ada@example.org"]);
+    scratch.conductor_sign(&["sign", "songs.wasm", "ada", "--name", "Ada", "--email", "ada@example.org"]);
+    // No name that is signed here has such characters, but one in a document without a statement is nobody's word.
+    let document = scratch.path("songs.wasm.sig");
+    let mut fields: Json =
+        serde_json::from_str(&std::fs::read_to_string(&document).expect("read")).expect("JSON");
+    let members = fields.as_object_mut().expect("an object");
+    members.retain(|name, _| !name.starts_with("statement"));
+    members["developer"]["name"] = json!("<i>Ada");
+    std::fs::write(&document, fields.to_string()).expect("written");
     let lenient = "[wasm]\nallow_self_signed = true\n";
     let page = Page::open(
         &scratch,

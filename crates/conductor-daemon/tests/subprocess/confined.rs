@@ -180,7 +180,12 @@ fn a_confined_program_changes_no_file_of_the_users_by_its_name() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("mode");
     let state = || {
         let metadata = fs::metadata(&file).expect("a file");
-        (metadata.mode() & 0o7777, metadata.mtime(), metadata.uid(), fs::read(&file).expect("reads"))
+        (
+            metadata.mode() & 0o7777,
+            metadata.mtime(),
+            metadata.uid(),
+            fs::read_to_string(&file).expect("reads"),
+        )
     };
     let before = state();
     let name = file.to_str().expect("text");
