@@ -198,6 +198,10 @@ pub enum WorkerFault {
     /// Its files had outgrown their quota, measured from outside.
     #[error("worker process filled its directory beyond the quota and was ended")]
     OverQuota,
+    /// The plugin's directory is on a file system that does not answer, or not in time, so that nobody knows how much is in
+    /// it.
+    #[error("the plugin's directory was not measured in time, so that no worker process may write to it")]
+    Unmeasured,
     /// It could not be started.
     #[error("worker process cannot be started: {cause}")]
     NotStarted {

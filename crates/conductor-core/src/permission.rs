@@ -6,6 +6,7 @@
 //! Its permission is withdrawn when its key or file is revoked, or when the trust in its signer ends or is taken away. What
 //! it may do changes when the user grants or revokes a capability, and when a grant ends with time.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -43,7 +44,10 @@ struct Shared {
     switch: Arc<Switch>,
     /// Replaced once, when a plugin without a manifest has said what it declares.
     approvals: RwLock<Arc<Approvals>>,
+    /// Held while somebody decides, and writes down what was decided.
     decided: Mutex<Decided>,
+    /// What was decided last, for whoever looks meanwhile.
+    shown: RwLock<Arc<Decided>>,
     withdrawn: Mutex<Option<VerifyError>>,
 }
 
@@ -69,6 +73,7 @@ impl Permission {
             switch,
             approvals: RwLock::new(Arc::new(approvals)),
             decided: Mutex::default(),
+            shown: RwLock::default(),
             withdrawn: Mutex::default(),
         }))
     }
@@ -153,13 +158,13 @@ impl Permission {
     /// What the plugin asks for.
     #[must_use]
     pub fn requested(&self) -> Vec<Requested> {
-        self.decided().requested.clone()
+        self.shown().requested.clone()
     }
 
     /// What the plugin asks for and nobody has decided yet.
     #[must_use]
     pub fn pending(&self) -> Vec<Requested> {
-        self.decided().requested.iter().filter(|requested| requested.is_pending).cloned().collect()
+        self.shown().requested.iter().filter(|requested| requested.is_pending).cloned().collect()
     }
 
     /// How far somebody vouches for the plugin now, by the trust store as it is now.
@@ -176,7 +181,7 @@ impl Permission {
     #[must_use]
     pub fn holder(&self) -> Holder {
         let approvals = self.approvals();
-        match self.vouched().ok().or_else(|| self.decided().vouched.clone()) {
+        match self.vouched().ok().or_else(|| self.shown().vouched.clone()) {
             Some(vouched) => approvals.subject(&vouched).holder(),
             None => Holder::File(approvals.digest),
         }
@@ -185,7 +190,7 @@ impl Permission {
     /// The user's grants that hold now, other than those of the configuration.
     #[must_use]
     pub fn approved(&self) -> Vec<StoredGrant> {
-        self.decided().stored.clone()
+        self.shown().stored.clone()
     }
 
     /// Denials of any plugin of this host that could not be written: they hold until it ends.
@@ -299,13 +304,13 @@ impl Permission {
     /// Whether a grant has ended by `now`, so that it is time for [`Permission::refresh`].
     #[must_use]
     pub fn has_ended_grants(&self, now: Timestamp) -> bool {
-        let decided = self.decided();
+        let decided = self.shown();
         decided.next_end.is_some_and(|end| end <= now) || decided.once.iter().any(Once::is_over)
     }
 
     /// Whether something is granted for once.
     pub(crate) fn has_grants_for_once(&self) -> bool {
-        !self.decided().once.is_empty()
+        !self.shown().once.is_empty()
     }
 
     /// Takes files that are granted for once for the call that is about to begin.
@@ -458,8 +463,14 @@ impl Permission {
     }
 
     /// Locked before [`Permission::withdrawn`] where both are.
-    fn decided(&self) -> MutexGuard<'_, Decided> {
-        self.0.decided.lock().unwrap_or_else(PoisonError::into_inner)
+    fn decided(&self) -> Deciding<'_> {
+        let decided = self.0.decided.lock().unwrap_or_else(PoisonError::into_inner);
+        Deciding { decided, shown: &self.0.shown }
+    }
+
+    /// What was decided last, without waiting for who is deciding.
+    fn shown(&self) -> Arc<Decided> {
+        Arc::clone(&self.0.shown.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn withdrawn(&self) -> MutexGuard<'_, Option<VerifyError>> {
@@ -470,6 +481,32 @@ impl Permission {
 impl std::fmt::Debug for Permission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Permission").field("plugin", self.plugin_name()).finish_non_exhaustive()
+    }
+}
+
+/// What is decided, held by who decides; shown to everybody when that is done.
+struct Deciding<'p> {
+    decided: MutexGuard<'p, Decided>,
+    shown: &'p RwLock<Arc<Decided>>,
+}
+
+impl Deref for Deciding<'_> {
+    type Target = Decided;
+
+    fn deref(&self) -> &Decided {
+        &self.decided
+    }
+}
+
+impl DerefMut for Deciding<'_> {
+    fn deref_mut(&mut self) -> &mut Decided {
+        &mut self.decided
+    }
+}
+
+impl Drop for Deciding<'_> {
+    fn drop(&mut self) {
+        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(self.decided.clone());
     }
 }
 

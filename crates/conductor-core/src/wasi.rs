@@ -32,7 +32,7 @@ pub use context::SetupError;
 pub(crate) use context::{Access, Setup, data_directory};
 pub(crate) use disk::Disk;
 pub(crate) use files::OpenFiles;
-pub(crate) use measure::measure;
+pub(crate) use measure::{Used, measure};
 
 /// Name of the import module.
 pub(crate) const MODULE: &str = "wasi_snapshot_preview1";

@@ -22,6 +22,7 @@ mod compiling;
 mod frame;
 mod handle;
 mod lock;
+mod measuring;
 mod order;
 mod overdue;
 mod place;

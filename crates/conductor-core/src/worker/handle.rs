@@ -11,10 +11,10 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
 use super::child::{Child, END_PATIENCE};
+use super::measuring::Allowance;
 use super::overdue::{Due, Overdue};
 use super::place::Place;
 use super::turns::Turn;
-use super::watch::Allowance;
 use crate::outcome::WorkerFault;
 use crate::runtime::Endable;
 
@@ -41,17 +41,17 @@ pub(super) struct Handle {
     /// When whoever waits for it has waited long enough.
     due: Due,
     place: Place,
-    /// Directories that it can write to, and how much they may hold.
-    directories: Vec<Allowance>,
+    /// The directory that it can write to and that has a quota.
+    directory: Option<Allowance>,
 }
 
 impl Handle {
-    /// A worker that can write to these directories.
+    /// A worker that can fill this directory.
     pub(super) fn new(
         child: Arc<Child>,
         answers: Arc<PipeReader>,
         overdue: &Arc<Overdue>,
-        directories: Vec<Allowance>,
+        directory: Option<Allowance>,
     ) -> Self {
         Self {
             child,
@@ -64,7 +64,7 @@ impl Handle {
             fault: OnceLock::new(),
             due: Due::new(overdue),
             place: Place::new(),
-            directories,
+            directory,
         }
     }
 
@@ -80,8 +80,8 @@ impl Handle {
         &self.place
     }
 
-    pub(super) fn directories(&self) -> &[Allowance] {
-        &self.directories
+    pub(super) const fn directory(&self) -> Option<&Allowance> {
+        self.directory.as_ref()
     }
 
     /// Number of calls begun.

@@ -14,10 +14,11 @@ use super::channel::Channel;
 use super::child::Children;
 use super::frame::{self, FromWorker, ToWorker};
 use super::handle::Handle;
+use super::measuring::{Allowance, Measurer};
 use super::order::Order;
 use super::overdue::Overdue;
 use super::spawner::{Spawner, Started, Wanted, WorkerProgram};
-use super::watch::{Allowance, Watch};
+use super::watch::Watch;
 use crate::broker::Session;
 use crate::clock::Clock;
 use crate::code_cache::CodeCache;
@@ -55,6 +56,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     children: Arc<Children>,
     spawner: Spawner,
+    measurer: Measurer,
     watch: Watch,
     overdue: Arc<Overdue>,
     codes: Codes,
@@ -72,11 +74,20 @@ impl Workers {
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
         let children = Arc::new(Children::share().map_err(failed)?);
         let spawner = Spawner::start(program, Arc::clone(&children)).map_err(failed)?;
-        let watch = Watch::start(Arc::clone(&clock)).map_err(failed)?;
+        let measurer = Measurer::new();
+        let watch = Watch::start(Arc::clone(&clock), measurer.clone()).map_err(failed)?;
         let overdue = Overdue::start(Arc::clone(&clock)).map_err(failed)?;
         let codes = Codes::new(cache);
-        let shared =
-            Arc::new(Shared { clock, children, spawner, watch, overdue, codes, allow_weak_isolation: true });
+        let shared = Arc::new(Shared {
+            clock,
+            children,
+            spawner,
+            measurer,
+            watch,
+            overdue,
+            codes,
+            allow_weak_isolation: true,
+        });
         let probe = Spec {
             shared: Arc::clone(&shared),
             name: "probe".to_owned(),
@@ -217,15 +228,16 @@ fn over(fault: WorkerFault) -> Outcome {
         | WorkerFault::TakenAway
         | WorkerFault::Busy
         | WorkerFault::OverQuota
+        | WorkerFault::Unmeasured
         | WorkerFault::NotStarted { .. } => Outcome::Crashed { fault },
     }
 }
 
 impl Supervised {
     /// Whether the plugin's directory holds no more than it may.
-    fn has_room(&self) -> bool {
-        let own = self.surroundings.quota.zip(self.surroundings.directories.first());
-        own.is_none_or(|(quota, own)| Allowance::new(own.host.clone(), quota).has_room())
+    fn has_room(&self) -> Result<bool, WorkerFault> {
+        let own = own_allowance(&self.surroundings);
+        own.map_or(Ok(true), |own| self.spec.shared.measurer.has_room(&own))
     }
 
     /// The worker that waits for calls; a new one where there is none or it ended while nobody called it.
@@ -233,7 +245,7 @@ impl Supervised {
         if let Some(mut worker) = self.worker.take() {
             match worker.check_idle() {
                 // What a worker may do with a directory that was full does not change any more.
-                Ok(()) if worker.is_full && self.has_room() => {}
+                Ok(()) if worker.is_full && self.has_room().map_err(over)? => {}
                 Ok(()) => return Ok(worker),
                 Err(fault) => {
                     self.between_calls = Some(fault.clone());
@@ -346,11 +358,13 @@ impl Spec {
         // Nothing else is started in a directory that one which was ended could still write to.
         let seen = surroundings.directories.iter().map(|access| access.host.as_path());
         self.shared.children.await_end_in(&seen.collect::<Vec<_>>())?;
-        let own = surroundings.quota.zip(surroundings.directories.first());
-        let own = own.map(|(quota, own)| Allowance::new(own.host.clone(), quota));
-        let is_full = own.as_ref().is_some_and(|own| !own.has_room());
+        let own = own_allowance(surroundings);
+        let is_full = match &own {
+            Some(own) => !self.shared.measurer.has_room(own)?,
+            None => false,
+        };
         // Nothing more can be written to a directory that is full.
-        let written = own.filter(|_| !is_full).into_iter().collect();
+        let written = own.filter(|_| !is_full);
         let file = code.descriptor().map_err(failed)?;
         let wanted = Wanted { name: self.name.clone(), file, output: None, writes_to };
         let Started { child, from, to } = self.shared.spawner.spawn(wanted).map_err(failed)?;
@@ -384,6 +398,12 @@ impl Spec {
         }
         Ok(worker)
     }
+}
+
+/// What may be in the plugin's own directory, if it may write there.
+fn own_allowance(surroundings: &Surroundings) -> Option<Allowance> {
+    let own = surroundings.quota.zip(surroundings.directories.first());
+    own.map(|(quota, own)| Allowance::new(own.host.clone(), quota))
 }
 
 /// Waits until the worker has mapped its code.

@@ -1,17 +1,17 @@
 //! What only an outside observer can see of a worker: that it is gone, that it computes although nobody called it, that its
-//! files outgrow their quota, that it sleeps in a turn that others wait for.
+//! files outgrow their quota, that it sleeps in a turn that others wait for. Nothing in here asks a file system that a plugin
+//! writes to.
 
 use std::io;
-use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::handle::Handle;
-use crate::capability::filesystem::DataQuota;
+use super::measuring::{Measurer, PATIENCE, Question};
 use crate::clock::Clock;
 use crate::outcome::WorkerFault;
-use crate::wasi::measure;
 
 /// Time between two looks at all workers.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -44,40 +44,6 @@ const TIME_BESIDE_A_CALL: Duration = Duration::from_micros(20);
 /// Looks in a row at which a worker slept that could have compiled, after which its turn is somebody else's.
 const MAX_SLEEPING_LOOKS: u32 = 2;
 
-/// Measurements that must agree before a worker is ended: one sees a file twice that is replaced meanwhile, or a directory
-/// that is moved.
-const MEASUREMENTS: u32 = 3;
-
-/// What may be in a directory that a worker writes to, as far as it is looked at from outside.
-#[derive(Clone)]
-pub(super) struct Allowance {
-    directory: PathBuf,
-    quota: DataQuota,
-}
-
-impl Allowance {
-    pub(super) const fn new(directory: PathBuf, quota: DataQuota) -> Self {
-        Self { directory, quota }
-    }
-
-    /// Whether the directory holds no more than its quota.
-    pub(super) fn has_room(&self) -> bool {
-        let used = measure(&self.directory, self.quota.files);
-        used.bytes <= self.quota.bytes && used.files <= u64::from(self.quota.files)
-    }
-
-    /// Whether the directory holds no more than twice its quota: what a worker itself counts is exact, and this stops only one
-    /// that no longer does.
-    fn is_kept(&self) -> bool {
-        let (bytes, files) = (self.quota.bytes.saturating_mul(2), u64::from(self.quota.files) * 2);
-        let is_kept = || {
-            let used = measure(&self.directory, self.quota.files);
-            used.bytes <= bytes && used.files <= files
-        };
-        (0..MEASUREMENTS).any(|_| is_kept())
-    }
-}
-
 /// Looks after all workers of a host, on a thread of its own.
 pub(super) struct Watch {
     watched: Arc<Mutex<Vec<Watched>>>,
@@ -93,6 +59,16 @@ struct Watched {
     sleeping_looks: u32,
     looks: u32,
     measured_at_call: u64,
+    measurement: Measurement,
+}
+
+/// How far the measurement of a worker's files is.
+#[derive(Default)]
+struct Measurement {
+    /// Since when one is due or under way.
+    since: Option<Instant>,
+    /// Where the answer of one that was begun will be.
+    answer: Option<Receiver<bool>>,
 }
 
 /// Processor time that a worker takes although nobody calls it.
@@ -105,14 +81,15 @@ struct IdleTime {
 }
 
 impl Watch {
-    pub(super) fn start(clock: Arc<dyn Clock>) -> io::Result<Self> {
+    pub(super) fn start(clock: Arc<dyn Clock>, measurer: Measurer) -> io::Result<Self> {
         let watched: Arc<Mutex<Vec<Watched>>> = Arc::default();
         let weak = Arc::downgrade(&watched);
         thread::Builder::new().name("conductor-watch".into()).spawn(move || {
             while let Some(watched) = weak.upgrade() {
-                // Taken out while they are looked at, so that nobody waits for a measurement to add one.
+                // Taken out while they are looked at, so that nobody waits for that to add one.
                 let mut all = std::mem::take(&mut *watched.lock().unwrap_or_else(PoisonError::into_inner));
-                all.retain_mut(Watched::look);
+                let now = clock.now();
+                all.retain_mut(|worker| worker.look(&measurer, now));
                 watched.lock().unwrap_or_else(PoisonError::into_inner).append(&mut all);
                 drop(watched);
                 clock.sleep(LOOK_EVERY);
@@ -131,13 +108,14 @@ impl Watch {
             sleeping_looks: 0,
             looks: 0,
             measured_at_call: u64::MAX,
+            measurement: Measurement::default(),
         });
     }
 }
 
 impl Watched {
     /// Looks at one worker; says whether there is a reason to look again.
-    fn look(&mut self) -> bool {
+    fn look(&mut self, measurer: &Measurer, now: Instant) -> bool {
         let Some(handle) = self.handle.upgrade() else { return false };
         if handle.is_over() {
             return false;
@@ -161,10 +139,13 @@ impl Watched {
                 || is_busy
                 || self.looks.is_multiple_of(LOOKS_PER_IDLE_MEASUREMENT);
             self.measured_at_call = calls;
-            if due && !handle.directories().iter().all(Allowance::is_kept) {
-                handle.end(WorkerFault::OverQuota);
-                return false;
+            if due {
+                self.measurement.is_due(now);
             }
+        }
+        if let Err(fault) = self.measurement.look(&handle, measurer, now) {
+            handle.end(fault);
+            return false;
         }
         true
     }
@@ -191,6 +172,30 @@ impl Watched {
         let taken = used.saturating_sub(self.used);
         (self.calls, self.in_calls, self.used) = (calls, in_calls, used);
         self.idle.add(taken, called, count)
+    }
+}
+
+impl Measurement {
+    /// One that is due already stays as late as it is.
+    fn is_due(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
+    /// Begins one that is due, or takes its answer; says why the worker is to end.
+    fn look(&mut self, handle: &Handle, measurer: &Measurer, now: Instant) -> Result<(), WorkerFault> {
+        let (Some(since), Some(directory)) = (self.since, handle.directory()) else { return Ok(()) };
+        if self.answer.is_none() {
+            self.answer = measurer.begin(directory, Question::IsKept);
+        }
+        match self.answer.as_ref().map_or(Err(TryRecvError::Empty), Receiver::try_recv) {
+            Ok(true) => {
+                *self = Self::default();
+                Ok(())
+            }
+            Ok(false) => Err(WorkerFault::OverQuota),
+            Err(TryRecvError::Empty) if now.saturating_duration_since(since) < PATIENCE => Ok(()),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => Err(WorkerFault::Unmeasured),
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     if File::options().read(true).write(true).open("/dev/fuse").is_ok() {
         // What the other one makes of a pipe and what the library's own tests make of a process in use, both for real.
         names.push("sleeping-in-the-kernel");
+        names.push("unmeasured");
     }
     names
         .into_iter()
@@ -51,6 +52,7 @@ pub(crate) fn run(name: &str) -> ExitCode {
     match name {
         "held-pipe" => a_call_ends_although_its_pipe_stays_open(),
         "sleeping-in-the-kernel" => crate::mute::a_worker_that_cannot_die_holds_up_nobody(),
+        "unmeasured" => crate::mute::a_directory_that_does_not_answer_keeps_the_watch_from_nobody(),
         _ => panic!("no end goes by the name of {name:?}"),
     }
     ExitCode::SUCCESS

@@ -1,7 +1,7 @@
 //! A file system that does not answer, and a worker that sleeps in the kernel because of it: no signal wakes it up.
 //!
 //! It is spoken by hand, in the words of the kernel's `fuse.h`, for a directory with one file. Whoever looks for a file by the
-//! name of [`MUTE`] sleeps until the file system is told to go on.
+//! name of [`MUTE`], or from some time on for all that is in the directory, sleeps until the file system is told to go on.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conductor_core::{Limit, Outcome, Plugin, PluginState, Suspension};
+use conductor_core::{Limit, Outcome, Plugin, PluginOptions, PluginState, Suspension};
 use conductor_signing::{Revoked, TrustStore};
 
 use crate::attempts::c_path;
@@ -42,6 +42,8 @@ struct Shared {
     device: File,
     /// Whether the file is there.
     has_flag: AtomicBool,
+    /// Whether it is not said what is in the directory.
+    is_unlisted: AtomicBool,
     /// Whether everything is answered.
     answers: AtomicBool,
     /// Number of the question that waits for its answer; 0 for none.
@@ -60,6 +62,7 @@ impl Mute {
         let shared = Arc::new(Shared {
             device,
             has_flag: AtomicBool::new(true),
+            is_unlisted: AtomicBool::new(false),
             answers: AtomicBool::new(false),
             unanswered: Mutex::default(),
             asked: AtomicU64::new(0),
@@ -81,6 +84,7 @@ impl Mute {
     /// Answers everything from now on, and workers are to behave.
     fn go_on(&self) {
         self.shared.has_flag.store(false, Ordering::SeqCst);
+        self.shared.is_unlisted.store(false, Ordering::SeqCst);
         self.shared.answers.store(true, Ordering::SeqCst);
         for unique in std::mem::take(&mut *self.shared.unanswered()) {
             self.shared.answer(unique, Err(libc::ENOENT));
@@ -124,6 +128,11 @@ impl Shared {
                     if is_there { Ok(entry(FLAG_NODE)) } else { Err(libc::ENOENT) }
                 }
                 3 | 4 => Ok([&[0; 16][..], &attributes(node)].concat()),
+                28 if self.is_unlisted.load(Ordering::SeqCst) => {
+                    self.unanswered().push(unique);
+                    self.asked.fetch_add(1, Ordering::SeqCst);
+                    continue;
+                }
                 // Opened, past the kernel's cache.
                 14 | 27 => Ok([&[0; 8][..], &1u32.to_le_bytes(), &[0; 4]].concat()),
                 15 if long(48) == 0 => Ok(ALWAYS.to_vec()),
@@ -268,4 +277,57 @@ pub(crate) fn a_worker_that_cannot_die_holds_up_nobody() {
     });
     mute.wait_for_sleeper();
     assert_eq!(within("the end of the host", &called), overdue);
+}
+
+/// A directory that nobody can measure is no way past the quota: its worker is ended and no other one is started. The watch sees
+/// meanwhile what others do, and the host ends.
+pub(crate) fn a_directory_that_does_not_answer_keeps_the_watch_from_nobody() {
+    const UNMEASURED: &str =
+        "the plugin's directory was not measured in time, so that no worker process may write to it";
+    let scene = Scene::new("Called", "hang");
+    fs::remove_file(scene.own().join(FLAG)).expect("removed");
+    let mute = Mute::mount(&scene.own());
+    mute.shared.has_flag.store(false, Ordering::SeqCst);
+    let mut plugin = scene.load(quick()).expect("loads");
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
+    mute.shared.is_unlisted.store(true, Ordering::SeqCst);
+    mute.wait_for_sleeper();
+
+    // Another plugin of the same host fills its directory.
+    let other = scene.own().with_file_name("filling");
+    let mut filling = crate::hosts::load_with_directory(
+        &scene.host,
+        "filling",
+        PluginOptions { limits: Some(quick()), ..PluginOptions::default() },
+    )
+    .expect("loads");
+    fs::write(other.join("large"), vec![0; 3 * 1024 * 1024]).expect("written");
+    let ended = |plugin: &dyn Plugin| {
+        let started = Instant::now();
+        while plugin.worker_pid().is_some() {
+            assert!(started.elapsed() < WATCHDOG, "the watch does not see it");
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    ended(filling.as_ref());
+    let over = "worker process filled its directory beyond the quota and was ended";
+    assert_eq!(filling.execute(REQUEST).outcome.to_string(), over);
+
+    ended(plugin.as_ref());
+    assert_eq!(plugin.execute(REQUEST).outcome.to_string(), UNMEASURED, "the worker that was ended");
+    assert_eq!(plugin.execute(REQUEST).outcome.to_string(), UNMEASURED, "one that is to be started");
+    mute.go_on();
+    assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok, "it answers again");
+
+    // The host ends while a directory is measured.
+    mute.shared.answers.store(false, Ordering::SeqCst);
+    mute.shared.asked.store(0, Ordering::SeqCst);
+    mute.shared.is_unlisted.store(true, Ordering::SeqCst);
+    mute.wait_for_sleeper();
+    let (ending, end) = channel();
+    thread::spawn(move || {
+        drop((plugin, filling, scene.host));
+        ending.send(()).expect("waited for");
+    });
+    within("the end of the host", &end);
 }

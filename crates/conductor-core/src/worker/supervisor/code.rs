@@ -134,7 +134,7 @@ impl Spec {
         };
         let Started { child, from, to } = self.shared.spawner.spawn(wanted).map_err(cannot)?;
         let from = Arc::new(from);
-        let handle = Handle::new(Arc::clone(&child), Arc::clone(&from), &self.shared.overdue, Vec::new());
+        let handle = Handle::new(Arc::clone(&child), Arc::clone(&from), &self.shared.overdue, None);
         let handle = Arc::new(handle);
         handle.takes(turn);
         self.shared.watch.add(&handle);

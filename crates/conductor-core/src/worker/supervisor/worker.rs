@@ -91,6 +91,7 @@ impl Worker {
                 fault @ (WorkerFault::Ended { .. }
                 | WorkerFault::Busy
                 | WorkerFault::OverQuota
+                | WorkerFault::Unmeasured
                 | WorkerFault::TakenAway
                 | WorkerFault::Ending { .. }),
             ) => Err(fault),
@@ -194,7 +195,7 @@ mod tests {
         let child = Children::share().expect("shared").adopt(child, Vec::new()).expect("adopted");
         let (clock, from) = (Arc::clone(clock) as Arc<dyn Clock>, Arc::new(back.0));
         let overdue = Overdue::start(Arc::clone(&clock)).expect("started");
-        let handle = Arc::new(Handle::new(Arc::clone(&child), Arc::clone(&from), &overdue, Vec::new()));
+        let handle = Arc::new(Handle::new(Arc::clone(&child), Arc::clone(&from), &overdue, None));
         overdue.add(&handle);
         let channel = Channel::to_child(from, there.1, 1_000, child).expect("a channel");
         (
