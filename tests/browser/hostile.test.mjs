@@ -1,6 +1,7 @@
 // Names, reasons, actions, descriptions and developers that attack: all of them are shown as text, and none of it runs.
 
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { PHONE, fits, go, hasNoComplaint, launch, picture, signedIn } from './support/browser.mjs';
@@ -17,7 +18,15 @@ const SHOWN = [SCRIPT, IMAGE, String.raw`\u{1b}[2J\u{1b}[31mred`, String.raw`\u{
 
 const toml = (text) => JSON.stringify(text);
 
-const EVIL = { key: 'evil', name: `Eve ${SCRIPT}`, email: 'eve@example.org' };
+const EVIL = { key: 'evil', name: 'Eve', email: 'eve@example.org' };
+
+/** Gives the signature's document a name that nobody signs: in one without a statement it is nobody's word. */
+function rename(plugin, name) {
+  const document = `${plugin}.sig`;
+  const { statement, statement_signature: signature, ...fields } = JSON.parse(readFileSync(document, 'utf8'));
+  assert.ok(statement && signature, 'there was a statement');
+  writeFileSync(document, JSON.stringify({ ...fields, developer: { ...fields.developer, name } }));
+}
 
 const MANIFEST = `name = "evil"
 version = "1.0.0"
@@ -45,6 +54,7 @@ let page;
 before(async () => {
   home.publisher(EVIL, { trusted: false });
   const evil = home.module('evil', { manifest: MANIFEST, by: EVIL });
+  rename(evil, `Eve ${SCRIPT}`);
   // A plugin without a manifest is known by the name of its file.
   const nameless = home.module(`${IMAGE}${BIDI}`, { example: 'legacy' });
   home.config(`

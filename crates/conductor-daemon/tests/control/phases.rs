@@ -285,6 +285,9 @@ fn wait_for(scratch: &Scratch, name: &str, states: &[&str]) -> Json {
 
 /// Brings each plugin into the phase that it is named for; the worker of each.
 fn bring_into_phases(scratch: &Scratch, daemon: &Daemon, clients: &mut Clients) -> Vec<(&'static str, u32)> {
+    // However fast the machine is, it compiles until it is let go on.
+    let compiling = wait_for_worker(daemon, COMPILER, 0, 0);
+    signal(compiling, Signal::STOP).expect("stopped");
     for name in LOADED {
         wait_for(scratch, name, &["running"]);
     }
@@ -295,17 +298,19 @@ fn bring_into_phases(scratch: &Scratch, daemon: &Daemon, clients: &mut Clients) 
 
     let first = wait_for_worker(daemon, "restart", 0, 0);
     hold(scratch, "restart", "start");
-    let pid = Pid::from_raw(first.try_into().expect("a process")).expect("a process");
-    kill_process(pid, Signal::KILL).expect("killed");
+    signal(first, Signal::KILL).expect("killed");
     clients.call(scratch, "restart");
     let restart = wait_for_worker(daemon, "restart", first, 30);
 
     let init = wait_for_worker(daemon, "init", 0, 30);
-    let compiling = wait_for_worker(daemon, COMPILER, 0, 0);
     for name in ["init", "compiling"] {
         assert_eq!(status(scratch, name)["state"], "loading", "{name}");
     }
     vec![("idle", idle), ("call", call), ("restart", restart), ("init", init), (COMPILER, compiling)]
+}
+
+fn signal(pid: u32, signal: Signal) -> rustix::io::Result<()> {
+    kill_process(Pid::from_raw(pid.try_into().expect("a process")).expect("a process"), signal)
 }
 
 /// Takes something away from plugins of which each is in another phase.
@@ -323,6 +328,8 @@ fn drive(revocation: Revocation) {
     let made = revocation.make(&scratch, &PHASES);
     // A worker that compiles has no capability that could be taken from it.
     let is_reached = |name: &str| name != COMPILER || !revocation.is_of_a_capability();
+    let compiler =
+        before.iter().find(|(name, _)| *name == COMPILER).map(|(_, pid)| *pid).expect("one compiles");
     for (name, pid) in before.into_iter().filter(|(name, _)| is_reached(name)) {
         while workers(&daemon, name).contains(&pid) {
             let taken = made.elapsed();
@@ -334,6 +341,8 @@ fn drive(revocation: Revocation) {
             assert_eq!(workers(&daemon, name), [0; 0], "{name}");
         }
     }
+    // It has ended, unless it was let be.
+    assert_eq!(signal(compiler, Signal::CONT).is_ok(), revocation.is_of_a_capability());
     for name in PHASES {
         if revocation.is_of_a_capability() {
             let status = wait_for(&scratch, name, &["running", "backing-off"]);
