@@ -94,11 +94,11 @@ impl Stage {
         let cache = CodeCache::open(&self.path().join("code"), &self.path().join("code.secret"))?;
         let program = WorkerProgram::new(&self.built.conductor, ["worker"]);
         let options = WorkerOptions {
-                program,
-                cache: Some(cache),
-                allow_weak_isolation: false,
-                clock: std::sync::Arc::new(SystemClock),
-            };
+            program,
+            cache: Some(cache),
+            allow_weak_isolation: false,
+            clock: std::sync::Arc::new(SystemClock),
+        };
         Ok(Host::with_workers(config, devices, options)?)
     }
 }
