@@ -18,11 +18,22 @@ const CTL: &str = env!("CARGO_BIN_EXE_conductorctl");
 
 /// Configures a plugin that may run a shell.
 fn configure(scratch: &Scratch) {
-    let grants =
-        "granted_capabilities = [\"Subprocess=/bin/bash;args=*;seconds=60\"]\nmax_execution_time = \"60s\"";
-    let script = plugin("script", &wasm::plugin("script"), grants);
+    let shell = shell(scratch);
+    let grants = format!(
+        "granted_capabilities = [\"Subprocess={shell};args=*;seconds=60\"]\nmax_execution_time = \"60s\""
+    );
+    let script = plugin("script", &wasm::plugin("script"), &grants);
     let policy = "[wasm]\nrequire_signature = false\nunsigned_max_risk = \"high\"\n[ui]\nport = 0\n";
     scratch.config(&format!("{policy}{script}{SILENT}"));
+}
+
+/// A shell of the user's own: in a user namespace that an ordinary user made, the system's belongs to nobody.
+fn shell(scratch: &Scratch) -> String {
+    let shell = scratch.path("bash");
+    if !shell.exists() {
+        fs::copy("/bin/bash", &shell).expect("copied");
+    }
+    shell.to_str().expect("text").to_owned()
 }
 
 /// A daemon whose plugin may run a shell.
@@ -35,7 +46,7 @@ fn daemon(scratch: &Scratch) -> Daemon {
 
 /// What a plugin's program prints that is this script.
 fn printed(scratch: &Scratch, script: &str) -> String {
-    let parameters = value!({ "program": "/bin/bash", "arguments": ["-c", script] }).to_string();
+    let parameters = value!({ "program": shell(scratch), "arguments": ["-c", script] }).to_string();
     let reply = json(scratch, &["trigger", "script", "run", "--params", &parameters]);
     reply["reply"]["stdout"].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned()
 }
