@@ -53,7 +53,7 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     setup::run(places, Purpose::Test)?;
     guests::ALL.iter().try_for_each(|guests| guests.build(places))?;
     let chosen: Vec<TestProgram> =
-        build(places, options)?.into_iter().filter(|program| program.is_chosen(options)).collect();
+        build(places)?.into_iter().filter(|program| program.is_chosen(options)).collect();
     if chosen.is_empty() {
         return Err(TaskError::NoTestProgram);
     }
@@ -96,6 +96,9 @@ impl TestProgram {
     }
 
     fn is_chosen(&self, options: &Options) -> bool {
+        if options.package.as_ref().is_some_and(|package| *package != self.package) {
+            return false;
+        }
         let is_named = options.test.as_ref().is_some_and(|name| *name == self.name);
         let is_left_out = WITHOUT.contains(&self.name.as_str()) || NOT_OF.contains(&self.package.as_str());
         is_named || (options.test.is_none() && !is_left_out)
@@ -146,13 +149,10 @@ impl TestProgram {
 }
 
 /// Builds the test programs and lists them.
-fn build(places: &Places, options: &Options) -> Result<Vec<TestProgram>, TaskError> {
-    let mut cargo = Program::cargo(&places.root).args(["test", "--locked", "--no-run"]);
-    cargo = match &options.package {
-        Some(package) => cargo.args(["--package", package]),
-        None => cargo.args(["--workspace"]),
-    };
-    cargo = cargo.args(["--lib", "--bins", "--tests", "--message-format", "json-render-diagnostics"]);
+fn build(places: &Places) -> Result<Vec<TestProgram>, TaskError> {
+    // Of the whole workspace even if one crate is wanted: alone it would have other features, and the engine be built again.
+    let cargo = Program::cargo(&places.root).args(["test", "--workspace", "--locked", "--no-run"]);
+    let mut cargo = cargo.args(["--lib", "--bins", "--tests", "--message-format", "json-render-diagnostics"]);
     println!("$ {}", cargo.line());
     Ok(cargo.stdout()?.lines().filter_map(TestProgram::read).collect())
 }
