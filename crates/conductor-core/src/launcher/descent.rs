@@ -110,7 +110,9 @@ pub fn programs_hold_socket(inode: u64) -> bool {
     processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok()).any(|pid| {
         // What has ended meanwhile holds nothing.
         let Ok(link) = Link::read(pid) else { return false };
+        // A keeper of this process runs nothing but what is written here, and lets nobody of its user see what it holds.
         link.depth > own_depth
+            && !is_known(pid)
             && !matches!(judge(pid, None), Ok(_) | Err(PeerError::Gone))
             && holds(pid, &name)
     })
