@@ -58,6 +58,13 @@ pub struct Bound {
     pub version: Option<String>,
 }
 
+impl Bound {
+    /// Whether the two differ in their versions at most, which bind nothing.
+    fn is_other_version_of(&self, other: &Self) -> bool {
+        (&self.name, &self.publisher) == (&other.name, &other.publisher)
+    }
+}
+
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, publisher, version } = self;

@@ -254,10 +254,14 @@ impl Host {
         let plugin = Loading { runtime: runtime.as_ref(), broker, config, options, register }
             .load(verified, policy)?;
         if let Some(directory) = &self.config.trust_dir {
+            let event = news.event();
             news.record(directory).map_err(|error| match LoadError::from(error) {
                 LoadError::Trust { source } => LoadError::Pin { source },
                 other => other,
             })?;
+            if let (Some(event), Some(sink)) = (event, broker.audit()) {
+                let _ = sink.record(&AuditRecord::now(Some(plugin.info().name.as_str()), event));
+            }
         }
         Ok(plugin)
     }

@@ -10,6 +10,7 @@ use conductor_signing::{
 };
 
 use super::{Alias, Arrived, BindingChange, BindingError, Bindings, Judged, NewBinding};
+use crate::audit::AuditEvent;
 use crate::config::WasmConfig;
 use crate::grant::store::{GrantStore, GrantStoreError};
 use crate::grant::{GrantSpec, SessionGrants};
@@ -181,6 +182,11 @@ impl Admitted {
 }
 
 impl News {
+    /// The record of what the alias is bound to, if that is new.
+    pub(crate) fn event(&self) -> Option<AuditEvent> {
+        self.binding.as_ref().and_then(NewBinding::event)
+    }
+
     /// Writes down what is known of the publisher now, and what the alias is bound to.
     pub(crate) fn record(self, directory: &Path) -> Result<(), NotAdmitted> {
         let Self { rotations, pin, binding } = self;

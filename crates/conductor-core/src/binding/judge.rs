@@ -5,6 +5,7 @@ use conductor_signing::keeper::Keeper;
 use conductor_signing::{PluginName, TrustStore, VerifiedPlugin};
 
 use super::{Alias, BindingChange, BindingError, Bindings, Bound};
+use crate::audit::{AuditEvent, AuditText};
 use crate::grant::GrantSpec;
 
 /// A plugin that has come to an alias.
@@ -91,6 +92,16 @@ fn risk(spec: &GrantSpec) -> Risk {
 }
 
 impl NewBinding {
+    /// The record of it, if the alias was not bound to this plugin before.
+    pub(crate) fn event(&self) -> Option<AuditEvent> {
+        let Self { alias, before, after } = self;
+        if before.as_ref().is_some_and(|before| before.is_other_version_of(after)) {
+            return None;
+        }
+        let before = before.as_ref().map(|before| AuditText::of(before));
+        Some(AuditEvent::AliasBound { alias: alias.to_string(), before, after: AuditText::of(after) })
+    }
+
     /// Writes down what is new.
     ///
     /// # Errors

@@ -60,7 +60,8 @@ impl Bindings {
             if current == Some(&after) {
                 return Ok(());
             }
-            if current != before.as_ref() && !current.is_some_and(|current| is_other_version(current, &after))
+            if current != before.as_ref()
+                && !current.is_some_and(|current| current.is_other_version_of(&after))
             {
                 return Err(BindingError::Raced { alias });
             }
@@ -71,11 +72,6 @@ impl Bindings {
             Ok(())
         })
     }
-}
-
-/// Whether two differ in their versions at most, which bind nothing.
-fn is_other_version(one: &Bound, other: &Bound) -> bool {
-    (&one.name, &one.publisher) == (&other.name, &other.publisher)
 }
 
 impl Decisions for Bindings {
