@@ -242,12 +242,12 @@ pub enum AuditEvent {
         /// The file of its program, if it can be read.
         program: Option<AuditText>,
     },
-    /// A user's name for a plugin was bound to one, or to another than before.
+    /// A user's name for a plugin was bound to another plugin than before.
     AliasBound {
         /// The name.
         alias: String,
-        /// The plugin that it was bound to until then, if it was.
-        before: Option<AuditText>,
+        /// The plugin that it was bound to until then.
+        before: AuditText,
         /// The plugin that it is bound to.
         after: AuditText,
     },

@@ -92,14 +92,12 @@ fn risk(spec: &GrantSpec) -> Risk {
 }
 
 impl NewBinding {
-    /// The record of it, if the alias was not bound to this plugin before.
+    /// The record of it, if the alias was bound to another plugin.
     pub(crate) fn event(&self) -> Option<AuditEvent> {
         let Self { alias, before, after } = self;
-        if before.as_ref().is_some_and(|before| before.is_other_version_of(after)) {
-            return None;
-        }
-        let before = before.as_ref().map(|before| AuditText::of(before));
-        Some(AuditEvent::AliasBound { alias: alias.to_string(), before, after: AuditText::of(after) })
+        let before = before.as_ref().filter(|before| !before.is_other_version_of(after))?;
+        let (alias, before, after) = (alias.to_string(), AuditText::of(before), AuditText::of(after));
+        Some(AuditEvent::AliasBound { alias, before, after })
     }
 
     /// Writes down what is new.
