@@ -22,7 +22,8 @@ export async function askAccept({ alias, change }) {
     body: () => [
       notice('wait', 'waiting', 'It is another plugin than before under this name.',
         h('p', {}, 'Nothing of it runs until you accept it. Accept it only if you put it there, and know why it has changed.')),
-      h('section', { class: 'changes' }, h('h3', {}, 'What is different'),
+      // It takes the focus, so that the keyboard scrolls what is long.
+      h('section', { class: 'changes', tabindex: '0', 'aria-labelledby': 'accept-differences' }, h('h3', { id: 'accept-differences' }, 'What is different'),
         h('ul', {}, differences.map((difference) => h('li', {}, theirs(difference))))),
       facts([
         ['Until now', plugin(before)],
