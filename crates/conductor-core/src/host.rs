@@ -255,9 +255,8 @@ impl Host {
             .load(verified, policy)?;
         if let Some(directory) = &self.config.trust_dir {
             let event = news.event();
-            news.record(directory).map_err(|error| match LoadError::from(error) {
-                LoadError::Trust { source } => LoadError::Pin { source },
-                other => other,
+            news.record(directory).map_err(|error| {
+                if let NotAdmitted::Trust(source) = error { LoadError::Pin { source } } else { error.into() }
             })?;
             if let (Some(event), Some(sink)) = (event, broker.audit()) {
                 let _ = sink.record(&AuditRecord::now(Some(plugin.info().name.as_str()), event));
