@@ -6,12 +6,13 @@ use std::sync::Arc;
 use conductor_abi::{Capability, Manifest, ManifestError};
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{
-    Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustError, TrustLevel, TrustStore,
-    UnverifiedPlugin, VerifyError,
+    Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustError, TrustLevel, UnverifiedPlugin,
+    VerifyError,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{AuditEvent, AuditRecord, AuditSink};
+use crate::binding::{Admission, Alias, BindingChange, BindingError, NotAdmitted};
 use crate::broker::Broker;
 #[cfg(target_os = "linux")]
 use crate::clock::Clock;
@@ -240,20 +241,26 @@ impl Host {
             policy.signature = SignaturePolicy::AcceptUnsigned;
             policy.rules = Vec::new();
         }
-        let trust = match &self.config.trust_dir {
-            Some(directory) => TrustStore::load(directory).map_err(|source| LoadError::Trust { source })?,
-            None => TrustStore::default(),
-        };
-        let verified = plugin.verify(&policy, &trust).map_err(|source| LoadError::Verify { source })?;
-        let (new_pin, new_rotations) = (trust.new_pin(&verified), trust.new_rotations(&verified));
         let Self { runtime, broker, config, .. } = self;
+        let admission = Admission {
+            config,
+            policy: &policy,
+            alias: options.alias.as_ref(),
+            granted: &options.granted,
+            accepted: options.accepted_change,
+            session: broker.session_grants(),
+        };
+        let (verified, news) = admission.admit(plugin)?.into_parts();
         let plugin = Loading { runtime: runtime.as_ref(), broker, config, options, register }
             .load(verified, policy)?;
         if let Some(directory) = &self.config.trust_dir {
-            // The rotation first: a pin that moved along one must not stand without it.
-            let rotations = new_rotations.map_or(Ok(()), |rotations| rotations.record(directory));
-            let recorded = rotations.and_then(|()| new_pin.map_or(Ok(()), |pin| pin.record(directory)));
-            recorded.map_err(|source| LoadError::Pin { source })?;
+            let event = news.event();
+            news.record(directory).map_err(|error| {
+                if let NotAdmitted::Trust(source) = error { LoadError::Pin { source } } else { error.into() }
+            })?;
+            if let (Some(event), Some(sink)) = (event, broker.audit()) {
+                let _ = sink.record(&AuditRecord::now(Some(plugin.info().name.as_str()), event));
+            }
         }
         Ok(plugin)
     }
@@ -298,6 +305,11 @@ pub struct WorkerOptions {
 /// How one plugin is to be loaded, beyond what the host's configuration says.
 #[derive(Clone, Debug, Default)]
 pub struct PluginOptions {
+    /// The user's name that the plugin is loaded under, which is bound to it from then on: another plugin is not loaded under
+    /// the name. Without one, or where the host keeps no decisions, nothing is bound.
+    pub alias: Option<Alias>,
+    /// The change of what is behind the alias that the user has accepted, by [`BindingChange::shown`].
+    pub accepted_change: Option<Digest>,
     /// Limits of this plugin; `None` takes the host's.
     pub limits: Option<Limits>,
     /// Capabilities that the user granted.
@@ -457,6 +469,18 @@ pub enum LoadError {
         /// Which check and why.
         source: VerifyError,
     },
+    /// It is another plugin than the one that the alias is bound to, and waits for the user's word.
+    #[error("{change}")]
+    Waits {
+        /// What the user is to decide about.
+        change: Box<BindingChange>,
+    },
+    /// What the alias is bound to cannot be read or kept; it is never taken for unbound.
+    #[error("{source}")]
+    Binding {
+        /// Which file and why.
+        source: BindingError,
+    },
     /// The bytes are not a module that a plugin may be.
     #[error("{source}")]
     Compile {
@@ -540,6 +564,8 @@ impl LoadError {
             Self::Read { .. }
             | Self::Trust { .. }
             | Self::Verify { .. }
+            | Self::Waits { .. }
+            | Self::Binding { .. }
             | Self::Compile { .. }
             | Self::Engine { .. }
             | Self::NotAPlugin
@@ -551,6 +577,17 @@ impl LoadError {
             | Self::Worker { .. }
             | Self::WeakIsolation { .. }
             | Self::Pin { .. } => None,
+        }
+    }
+}
+
+impl From<NotAdmitted> for LoadError {
+    fn from(error: NotAdmitted) -> Self {
+        match error {
+            NotAdmitted::Trust(source) => Self::Trust { source },
+            NotAdmitted::Verify(source) => Self::Verify { source },
+            NotAdmitted::Binding(source) => Self::Binding { source },
+            NotAdmitted::Another(change) => Self::Waits { change },
         }
     }
 }

@@ -5,6 +5,7 @@
 //! [`VerifiedPlugin`](conductor_signing::VerifiedPlugin) → [`CompiledPlugin`] → a [`Plugin`] that executes.
 
 pub mod audit;
+pub mod binding;
 pub mod broker;
 pub mod capability;
 pub mod clock;

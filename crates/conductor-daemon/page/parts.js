@@ -13,6 +13,7 @@ export const STATES = {
   ending: { words: 'Ending', tone: 'bad' },
   withdrawn: { words: 'Withdrawn', tone: 'bad' },
   disabled: { words: 'Disabled', tone: 'quiet' },
+  waiting: { words: 'Waits for your word', tone: 'wait' },
   refused: { words: 'Refused', tone: 'bad' },
 };
 

@@ -48,6 +48,7 @@ function buttons(plugin) {
       ? button('Enable', () => attempt(() => tell({ 'plugin-enable': { plugin: alias } }), theirs(alias), ' runs again.'), { kind: 'primary', key: 'enable' })
       : button('Disable', () => attempt(() => tell({ 'plugin-disable': { plugin: alias } }), theirs(alias), ' does not run until you enable it.'), { key: 'disable' }),
     button('Remove…', () => askRemove(alias), { kind: 'danger', key: 'remove' }),
+    plugin.change && button('Accept…', async () => (await import('./accept.js')).askAccept(plugin), { kind: 'primary', key: 'accept' }),
     resumable && button('Resume', () => attempt(() => tell({ 'plugin-resume': { plugin: alias } }), theirs(alias), ' is let back in.'), { kind: 'primary', key: 'resume' }),
   ];
 }
@@ -69,9 +70,9 @@ async function askRemove(alias) {
 
 function why(plugin) {
   if (!plugin.why) return null;
-  const words = { running: 'Its last call that failed', quarantined: 'It failed too often and is called no more', refused: 'It was not loaded',
+  const words = { running: 'Its last call that failed', quarantined: 'It failed too often and is called no more', refused: 'It was not loaded', waiting: 'It is another plugin than before under this name, and was not loaded',
     withdrawn: 'It was stopped', ending: 'It was ended, and does not die', 'backing-off': 'It failed a few times and rests' }[plugin.state] ?? 'Why';
-  return notice(plugin.state === 'running' || plugin.state === 'backing-off' ? 'wait' : 'bad', plugin.state === 'running' ? 'warning' : plugin.state, words,
+  return notice(['running', 'backing-off', 'waiting'].includes(plugin.state) ? 'wait' : 'bad', plugin.state === 'running' ? 'warning' : plugin.state, words,
     h('p', {}, theirs(plugin.why)), plugin.hint && h('p', {}, theirs(plugin.hint)),
     plugin.retry_in_ms > 0 && h('p', {}, `It is called again in ${duration(plugin.retry_in_ms * 1000)}.`));
 }
@@ -79,7 +80,7 @@ function why(plugin) {
 function capabilities(plugin) {
   return h('section', { class: 'panel', 'aria-labelledby': 'capabilities' }, h('h2', { id: 'capabilities' }, 'What it may do'),
     plugin.requested.length === 0
-      ? h('p', { class: 'hint' }, plugin.state === 'refused' || plugin.state === 'loading' ? 'What it asks for is known once it is loaded.' : 'It asks for nothing: it computes, and reaches nothing beyond its own memory.')
+      ? h('p', { class: 'hint' }, ['refused', 'waiting', 'loading'].includes(plugin.state) ? 'What it asks for is known once it is loaded.' : 'It asks for nothing: it computes, and reaches nothing beyond its own memory.')
       : h('ul', { class: 'requests' }, plugin.requested.map((request) => requestRow(plugin, request))));
 }
 

@@ -6,6 +6,7 @@
 
 mod approval;
 mod asker;
+mod binding;
 mod client;
 mod connection;
 mod describe;
@@ -24,12 +25,12 @@ pub use client::{ClientError, ask, follow};
 pub use connection::{EXCHANGE_WAIT, MAX_REQUEST_BYTES};
 pub(crate) use interface::{Answer, Interface, Watched};
 pub use message::{
-    ActionStatus, ActivityStatus, AuditStatus, DaemonStatus, EarlierStatus, EventCounts, GrantStatus,
-    Granted, InputStatus, InputWord, InstalledStatus, KeyRevoked, KeyState, KeyStatus, KeyTrusted, LONG_WAIT,
-    Landlock, Lasts, LimitStatus, PROTOCOL_VERSION, PageAddress, PendingStatus, PluginCounts, PluginDetails,
-    PluginPreview, PluginState, PluginStatus, PublisherStatus, Refusal, RefusalCause, Reloaded, Request,
-    RequestStatus, Response, Resumed, RevocationStatus, RevokeAs, Revoked, SafetyStatus, SafetyTerm,
-    Triggered, TrustWord, WallStatus,
+    Accepted, ActionStatus, ActivityStatus, AuditStatus, BindingChangeStatus, BoundStatus, DaemonStatus,
+    EarlierStatus, EventCounts, GrantStatus, Granted, InputStatus, InputWord, InstalledStatus, KeyRevoked,
+    KeyState, KeyStatus, KeyTrusted, LONG_WAIT, Landlock, Lasts, LimitStatus, PROTOCOL_VERSION, PageAddress,
+    PendingStatus, PluginCounts, PluginDetails, PluginPreview, PluginState, PluginStatus, PublisherStatus,
+    Refusal, RefusalCause, Reloaded, Request, RequestStatus, Response, Resumed, RevocationStatus, RevokeAs,
+    Revoked, SafetyStatus, SafetyTerm, Triggered, TrustWord, WallStatus,
 };
 pub(crate) use preview::preview;
 pub use server::MAX_CONNECTIONS;

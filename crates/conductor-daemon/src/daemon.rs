@@ -1,5 +1,6 @@
 //! One run of the daemon: plugins, inputs and outputs from start to a graceful stop.
 
+mod accept;
 mod change;
 mod descriptors;
 mod file_state;

@@ -13,6 +13,8 @@ pub fn hint(error: &LoadError) -> Option<String> {
         source.hint()
     } else if let LoadError::Approval { source } = error {
         source.hint()
+    } else if let LoadError::Binding { source } = error {
+        source.hint()
     } else if let LoadError::Setup { source: SetupError::Directory { .. } } = error {
         Some("see that the directory above it exists and that you may write there".to_owned())
     } else {

@@ -16,6 +16,7 @@ mod typist;
 #[cfg(test)]
 mod control {
     mod audit;
+    mod binding;
     mod bounds;
     mod changes;
     mod ctl;

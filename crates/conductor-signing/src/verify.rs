@@ -139,6 +139,12 @@ impl Admission {
         self.continuity.as_ref().map(Publisher::of)
     }
 
+    /// Why a signature that is there does not hold, where the policy accepts unsigned plugins and it was ignored.
+    #[must_use]
+    pub const fn ignored_signature(&self) -> Option<&VerifyError> {
+        self.ignored.as_ref()
+    }
+
     /// How far the plugin is vouched for.
     #[must_use]
     pub fn trust(&self) -> TrustLevel {

@@ -242,6 +242,15 @@ pub enum AuditEvent {
         /// The file of its program, if it can be read.
         program: Option<AuditText>,
     },
+    /// A user's name for a plugin was bound to another plugin than before.
+    AliasBound {
+        /// The name.
+        alias: String,
+        /// The plugin that it was bound to until then.
+        before: AuditText,
+        /// The plugin that it is bound to.
+        after: AuditText,
+    },
     /// A plugin that rested, was quarantined or had lost its permission was let back in.
     PluginResumed,
     /// A plugin ended, and so many of its records had been left out since the last one.

@@ -438,10 +438,19 @@ impl SessionGrants {
         self.lock().unkept.retain(|known| (&known.plugin, known.capability) != (plugin, capability));
     }
 
-    fn unkept_of(&self, plugin: &PluginName) -> Vec<Capability> {
+    pub(crate) fn unkept_of(&self, plugin: &PluginName) -> Vec<Capability> {
         let session = self.lock();
         let of_plugin = session.unkept.iter().filter(|denial| denial.plugin == *plugin);
         of_plugin.map(|denial| denial.capability).collect()
+    }
+
+    /// Denies to plugins of one name what is denied to those of another in memory alone.
+    pub(crate) fn carry_denials(&self, from: &PluginName, to: &PluginName) {
+        let of_old: Vec<_> =
+            self.lock().unkept.iter().filter(|denial| denial.plugin == *from).cloned().collect();
+        for denial in of_old {
+            self.cannot_keep(UnkeptDenial { plugin: to.clone(), ..denial });
+        }
     }
 
     /// Denials that stand nowhere else.

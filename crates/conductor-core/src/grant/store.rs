@@ -322,6 +322,22 @@ impl GrantStore {
         })
     }
 
+    /// Denies to plugins of one name what is denied to those of another, so that a plugin that takes another name takes its
+    /// denials along.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the decisions cannot be read or written.
+    pub fn carry_denials(keeper: &Keeper, from: &PluginName, to: &PluginName) -> Result<(), GrantStoreError> {
+        Self::change(keeper, |store| {
+            let of_old: Vec<_> = store.denials_of(from).cloned().collect();
+            for denial in of_old {
+                store.put_denial(StoredDenial { plugin: to.clone(), ..denial });
+            }
+            Ok(())
+        })
+    }
+
     /// Decisions about a plugin that do not name all that they grant, as they are written.
     pub(super) fn unnamed(&self, subject: &Subject) -> Vec<GrantSpec> {
         let mut of_it = self.clone();

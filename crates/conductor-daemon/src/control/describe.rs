@@ -8,6 +8,7 @@ use conductor_core::grant::{JudgeError, Vouched};
 use conductor_core::{Limits, Walls, WorkerFault};
 use conductor_signing::{Developer, PublicKey, Signer, TrustLevel, VerifyError};
 
+use super::binding;
 use super::message::{
     ActionStatus, ActivityStatus, LimitStatus, PluginState, PluginStatus, PublisherStatus, Refusal,
     RefusalCause, TrustWord,
@@ -27,6 +28,7 @@ pub(super) fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
         Phase::Refused { why, .. } => {
             format!("`{alias}` was refused when the daemon started: {}", bounded(why))
         }
+        Phase::Waiting { change } => bounded(&change.to_string()),
         Phase::Disabled => format!("`{alias}` is disabled"),
         Phase::Loading | Phase::Loaded(_) => format!("`{alias}` is still loading"),
     };
@@ -50,6 +52,7 @@ pub(super) fn state(phase: &Phase, now: Instant) -> PluginState {
         Phase::Loading => PluginState::Loading,
         Phase::Disabled => PluginState::Disabled,
         Phase::Refused { .. } => PluginState::Refused,
+        Phase::Waiting { .. } => PluginState::Waiting,
         Phase::Loaded(loaded) if loaded.withdrawn.is_none() && loaded.permission.ending_pid().is_some() => {
             PluginState::Ending
         }
@@ -91,6 +94,7 @@ pub(super) fn describe(alias: &str, snapshot: Snapshot, now: Instant) -> PluginS
         trust_level: None,
         publisher: None,
         pending: 0,
+        change: None,
         fuel_used: fuel,
         activity: activity.into_iter().map(ActivityStatus::from).collect(),
     };
@@ -104,6 +108,15 @@ pub(super) fn describe(alias: &str, snapshot: Snapshot, now: Instant) -> PluginS
             why: Some(bounded(&why)),
             hint: hint.as_deref().map(bounded),
             trust_level: verdict.as_deref().and_then(word_of_verdict),
+            ..status
+        },
+        Phase::Waiting { change } => PluginStatus {
+            name: Some(change.now.name.to_string()),
+            version: change.now.version.as_deref().map(bounded),
+            why: Some(bounded(&change.to_string())),
+            hint: Some(format!("to look at it and decide: conductorctl plugin accept {alias}")),
+            trust: Some(bounded(&trust::in_words(&change.trust))),
+            change: Some(binding::change(&change)),
             ..status
         },
         Phase::Loaded(loaded) => describe_loaded(status, &loaded, now),

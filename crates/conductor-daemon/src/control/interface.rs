@@ -168,6 +168,10 @@ impl Interface {
                     None => return Answer::Later(Later::Revocation(revocation)),
                 }
             }
+            Request::PluginAccept { plugin, shown } => match self.plugin(&plugin) {
+                Ok(_) => return self.order(Change::Accept { plugin, shown }),
+                Err(refusal) => Response::Refused(refusal),
+            },
             Request::Reload => return self.order(Change::Reload),
             Request::PluginEnable { plugin } => return self.switch(plugin, true),
             Request::PluginDisable { plugin } => return self.switch(plugin, false),
@@ -223,9 +227,11 @@ impl Interface {
                     (grant.grant, grant.granted_at, grant.until).hash(&mut hasher);
                 }
             }
-            let PluginStatus { alias, version, state, why, hint, trust, pending, capabilities, .. } =
-                describe(plugin.alias(), snapshot, now);
+            let PluginStatus {
+                alias, version, state, why, hint, trust, pending, capabilities, change, ..
+            } = describe(plugin.alias(), snapshot, now);
             (alias, version, state.name(), why, hint, trust, pending, capabilities).hash(&mut hasher);
+            change.map(|change| change.shown).hash(&mut hasher);
         }
         keys::state(self.trust_dir()).hash(&mut hasher);
         hasher.finish()
@@ -279,7 +285,7 @@ impl Interface {
         let plugin = self.plugin(alias)?;
         let loaded = match plugin.snapshot().phase {
             Phase::Loaded(loaded) => loaded,
-            phase @ (Phase::Loading | Phase::Disabled | Phase::Refused { .. }) => {
+            phase @ (Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. }) => {
                 return Err(not_loaded(alias, &phase));
             }
         };
@@ -313,7 +319,7 @@ impl Interface {
     fn common_walls(&self, snapshots: &[Snapshot]) -> Walls {
         let walls = snapshots.iter().filter_map(|snapshot| match &snapshot.phase {
             Phase::Loaded(loaded) => Some(loaded.walls),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         });
         walls.reduce(weaker).unwrap_or_else(|| self.probed.get().copied().unwrap_or(Walls::in_process()))
     }
@@ -331,12 +337,12 @@ impl Interface {
         let audit = self.watched.audit.head();
         let waiting = snapshots.iter().filter_map(|snapshot| match &snapshot.phase {
             Phase::Loaded(loaded) => Some(loaded.permission.pending().len() as u64),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         });
         // All plugins of the host know of them.
         let permission = snapshots.iter().find_map(|snapshot| match &snapshot.phase {
             Phase::Loaded(loaded) => Some(&loaded.permission),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         });
         let unkept = permission.map(Permission::unkept_denials).unwrap_or_default();
         DaemonStatus {
@@ -374,7 +380,7 @@ impl Interface {
         let plugin = self.plugin(alias)?;
         match plugin.snapshot().phase {
             Phase::Loaded(loaded) => Ok(loaded.permission),
-            phase @ (Phase::Loading | Phase::Disabled | Phase::Refused { .. }) => {
+            phase @ (Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. }) => {
                 Err(not_loaded(alias, &phase))
             }
         }
@@ -412,7 +418,9 @@ impl Interface {
         };
         let loaded = match phase {
             Phase::Loaded(loaded) => loaded,
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => return Ok(details),
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => {
+                return Ok(details);
+            }
         };
         let manifest = loaded.info.manifest.as_ref();
         let text = |text: Option<&String>| text.map(|text| bounded(text));
@@ -515,6 +523,7 @@ fn count(counts: &mut PluginCounts, state: PluginState) {
         PluginState::Ending => &mut counts.ending,
         PluginState::Withdrawn => &mut counts.withdrawn,
         PluginState::Disabled => &mut counts.disabled,
+        PluginState::Waiting => &mut counts.waiting,
         PluginState::Refused => &mut counts.refused,
     } += 1;
 }

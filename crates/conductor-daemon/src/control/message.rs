@@ -4,6 +4,7 @@
 //! everything else is an object with the name as its only member. Text that plugins chose is in it as it is: escape it
 //! before showing it.
 
+mod binding;
 mod daemon;
 mod plugin;
 mod trust;
@@ -15,6 +16,7 @@ use conductor_abi::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+pub use binding::{Accepted, BindingChangeStatus, BoundStatus};
 pub use daemon::{
     AuditStatus, DaemonStatus, EventCounts, InputStatus, InputWord, Landlock, PluginCounts, WallStatus,
 };
@@ -74,6 +76,13 @@ pub enum Request {
         plugin: String,
         /// The capability.
         capability: String,
+    },
+    /// Load a plugin that waits because it is another one than its alias is bound to.
+    PluginAccept {
+        /// The user's name for the plugin.
+        plugin: String,
+        /// [`BindingChangeStatus::shown`] of what the user was shown; what is something else by now is refused.
+        shown: String,
     },
     /// Let a plugin run again that was disabled.
     PluginEnable {
@@ -165,7 +174,8 @@ impl Request {
     #[must_use]
     pub const fn wait(&self) -> Duration {
         match self {
-            Self::PluginEnable { .. }
+            Self::PluginAccept { .. }
+            | Self::PluginEnable { .. }
             | Self::PluginDisable { .. }
             | Self::PluginInstall { .. }
             | Self::PluginRemove { .. }
@@ -194,6 +204,7 @@ impl Request {
             Self::PluginResume { plugin } => ("plugin-resume", plugin),
             Self::PluginGrant { plugin, .. } => ("plugin-grant", plugin),
             Self::PluginRevoke { plugin, .. } => ("plugin-revoke", plugin),
+            Self::PluginAccept { plugin, .. } => ("plugin-accept", plugin),
             Self::PluginEnable { plugin } => ("plugin-enable", plugin),
             Self::PluginDisable { plugin } => ("plugin-disable", plugin),
             Self::PluginInstall { plugin, .. } => ("plugin-install", plugin),
@@ -253,6 +264,8 @@ pub enum Response {
     PluginGrant(Granted),
     /// To [`Request::PluginRevoke`].
     PluginRevoke(Revoked),
+    /// To [`Request::PluginAccept`].
+    PluginAccept(Accepted),
     /// To [`Request::PluginEnable`] and [`Request::PluginDisable`].
     PluginSwitch(Reloaded),
     /// To [`Request::PluginInstall`].
@@ -292,6 +305,9 @@ pub enum Response {
 pub struct Reloaded {
     /// Loaded, or loaded anew.
     pub started: Vec<String>,
+    /// Not loaded: another plugin than the alias is bound to, which waits for the user's word.
+    #[serde(default)]
+    pub waiting: Vec<String>,
     /// Ended, or replaced.
     pub stopped: Vec<String>,
     /// Went on.
@@ -357,6 +373,10 @@ pub enum RefusalCause {
     NotLoaded,
     /// It names a plugin that may not run.
     NotPermitted,
+    /// It accepts a plugin that does not wait.
+    NotWaiting,
+    /// It decides about something that is no longer what was shown.
+    NoLongerShown,
     /// It grants or revokes something that cannot be.
     NotGrantable,
     /// It names an action that the plugin lacks.

@@ -183,7 +183,7 @@ fn request(request: &CapabilityRequest) -> (RequestStatus, Option<String>) {
 fn installed(before: &Published) -> Option<InstalledStatus> {
     let loaded = match before.snapshot().phase {
         Phase::Loaded(loaded) => loaded,
-        Phase::Loading | Phase::Disabled | Phase::Refused { .. } => return None,
+        Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => return None,
     };
     Some(InstalledStatus {
         name: loaded.info.name.as_str().to_owned(),

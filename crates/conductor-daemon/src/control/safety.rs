@@ -48,6 +48,7 @@ pub(super) fn score(loaded: &Loaded, state: PluginState) -> SafetyStatus {
         | PluginState::Running
         | PluginState::Withdrawn
         | PluginState::Disabled
+        | PluginState::Waiting
         | PluginState::Refused => {}
     }
     sum(terms)

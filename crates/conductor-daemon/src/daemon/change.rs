@@ -12,7 +12,7 @@ use conductor_signing::escape::terminal;
 use super::inputs::jack_inputs;
 use super::installed::Installed;
 use super::order::{Change, Changed};
-use super::plugins::{Renewed, Surroundings};
+use super::plugins::{Anew, Renewed, Surroundings};
 use super::{Daemon, open_outputs};
 use crate::config::{self, Config};
 use crate::control::{self, Refusal, RefusalCause, Reloaded, Response};
@@ -53,6 +53,7 @@ impl Daemon<'_> {
                 }
             }
             Change::Remove { plugin, with_data } => self.remove(&plugin, with_data),
+            Change::Accept { plugin, shown } => self.accept(&plugin, &shown),
         };
         if let Err(refusal) = &changed {
             tracing::error!("everything goes on as it was: {}", terminal(&refusal.message));
@@ -63,7 +64,7 @@ impl Daemon<'_> {
     fn remove(&mut self, plugin: &str, with_data: bool) -> Changed {
         let name = self.roster.find(plugin).and_then(|published| match published.snapshot().phase {
             Phase::Loaded(loaded) => Some(loaded.info.name.clone()),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         });
         if with_data && name.is_none() {
             let message = format!(
@@ -120,9 +121,10 @@ impl Daemon<'_> {
             calls: &self.calls,
             stop: self.stop,
         };
+        let anew = if is_other_host { Anew::All } else { Anew::Changed };
         let renewal = self
             .plugins
-            .renew(&config, around, is_other_host)
+            .renew(&config, around, anew)
             .map_err(|refusals| refused(format!("refused: {}", refusals.join("; "))))?;
 
         // Nothing below can be refused.
@@ -138,14 +140,15 @@ impl Daemon<'_> {
         self.host = Some(host);
         self.config = config;
         self.check_untouched(&renewed);
-        let Renewed { started, stopped, untouched } = renewed;
+        let Renewed { started, waiting, stopped, untouched } = renewed;
         tracing::info!(
             started = started.len(),
+            waiting = waiting.len(),
             stopped = stopped.len(),
             untouched = untouched.len(),
             "configuration reloaded"
         );
-        Ok(Reloaded { started, stopped, untouched })
+        Ok(Reloaded { started, waiting, stopped, untouched })
     }
 
     /// Opens the outputs anew if they, or the inputs that share a JACK client with them, have changed.

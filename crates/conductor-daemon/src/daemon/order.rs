@@ -41,7 +41,7 @@ impl Drop for Turn {
     }
 }
 
-/// A change of the configuration. All but the first and the last change the file as well.
+/// A change of the configuration. Some of them change the file as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Run what the file says now.
@@ -68,6 +68,13 @@ pub(crate) enum Change {
         plugin: String,
         /// Whether what it wrote goes as well.
         with_data: bool,
+    },
+    /// Load a plugin that is another than its alias is bound to.
+    Accept {
+        /// The user's name for it.
+        plugin: String,
+        /// The digest over what the user was shown.
+        shown: String,
     },
     /// Look at a plugin that is not installed; nothing is changed.
     Preview {

@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use conductor_core::{Host, Limits};
+use conductor_core::{Host, Limits, LoadError};
+use conductor_signing::Digest;
 use conductor_signing::escape::terminal;
 
 use super::file_state::FileState;
@@ -74,8 +75,26 @@ pub(super) struct Renewal {
 #[derive(Debug, Default)]
 pub(super) struct Renewed {
     pub(super) started: Vec<String>,
+    /// Not loaded until the user says that they are meant.
+    pub(super) waiting: Vec<String>,
     pub(super) stopped: Vec<String>,
     pub(super) untouched: Vec<String>,
+}
+
+/// Which plugins are started anew.
+#[derive(Clone, Copy)]
+pub(super) enum Anew<'a> {
+    /// Those whose configuration or files have changed, and those that were refused or wait.
+    Changed,
+    /// All.
+    All,
+    /// One, of which the user has accepted that it is another plugin than before.
+    Accepted {
+        /// The user's name for it.
+        alias: &'a str,
+        /// What was accepted.
+        change: Digest,
+    },
 }
 
 impl Hosted {
@@ -91,11 +110,13 @@ impl Hosted {
         Self { config: config.clone(), files: files(config), queue, published, thread: None }
     }
 
-    /// Starts its thread, unless it is disabled.
+    /// Starts its thread, unless it is disabled. `said` is the change that the user was already told of.
     fn start(
         &mut self,
         around: Surroundings<'_>,
         started: &Sender<StartedPlugin>,
+        accepted: Option<Digest>,
+        said: Option<Digest>,
     ) -> Result<bool, io::Error> {
         if !self.config.enabled {
             return Ok(false);
@@ -108,10 +129,11 @@ impl Hosted {
             queue: Arc::clone(&self.queue),
             published: Arc::clone(&self.published),
             calls: around.calls.clone(),
+            accepted,
         };
         let started = started.clone();
         let started = move |plugin| {
-            announce(&plugin);
+            announce(&plugin, said);
             // The receiver is gone once the daemon no longer waits for plugins.
             let _ = started.send(plugin);
         };
@@ -161,8 +183,9 @@ impl Plugins {
         let (started, waiting) = channel();
         let mut count = 0;
         for plugin in &mut self.hosted {
-            count +=
-                usize::from(plugin.start(around, &started).map_err(|source| RunError::Thread { source })?);
+            count += usize::from(
+                plugin.start(around, &started, None, None).map_err(|source| RunError::Thread { source })?,
+            );
         }
         drop(started);
         let refused = wait_for(&waiting, count, around.stop).len();
@@ -175,13 +198,18 @@ impl Plugins {
         &mut self,
         config: &Config,
         around: Surroundings<'_>,
-        all_anew: bool,
+        anew: Anew<'_>,
     ) -> Result<Renewal, Vec<String>> {
         let limits = config.wasm.limits();
         let (started, waiting) = channel();
         let (mut next, mut count, mut failed) = (Vec::new(), 0, Vec::new());
-        let goes_on =
-            |plugin: &PluginConfig| self.hosted.iter().position(|old| !all_anew && old.goes_on_as(plugin));
+        let goes_on = |plugin: &PluginConfig| {
+            self.hosted.iter().position(|old| match anew {
+                Anew::Changed => old.goes_on_as(plugin),
+                Anew::All => false,
+                Anew::Accepted { alias, .. } => *plugin.alias != *alias && plugin.alias == old.config.alias,
+            })
+        };
         let places: Vec<Option<usize>> = config.plugins.iter().map(goes_on).collect();
         let is_new = |(plugin, place): &(&PluginConfig, &Option<usize>)| plugin.enabled && place.is_none();
         let starts = config.plugins.iter().zip(&places).filter(is_new).count();
@@ -192,7 +220,13 @@ impl Plugins {
                 continue;
             }
             let mut new = Hosted::new(plugin, &limits, around.roster);
-            match new.start(around, &started) {
+            let accepted = match anew {
+                Anew::Accepted { change, .. } => Some(change),
+                Anew::Changed | Anew::All => None,
+            };
+            let before = self.hosted.iter().find(|old| old.config.alias == plugin.alias);
+            let said = before.and_then(|old| old.published.waits_for()).map(|change| change.shown());
+            match new.start(around, &started, accepted, said) {
                 Ok(starts) => count += usize::from(starts),
                 Err(error) => failed.push(format!("`{}` cannot be started: {error}", plugin.alias)),
             }
@@ -215,6 +249,7 @@ impl Plugins {
         for plugin in renewal.next {
             let (list, plugin) = match plugin {
                 Ok(place) => (&mut renewed.untouched, old.get_mut(place).and_then(Option::take)),
+                Err(new) if new.published.waits_for().is_some() => (&mut renewed.waiting, Some(new)),
                 Err(new) => (&mut renewed.started, Some(new)),
             };
             if let Some(plugin) = plugin {
@@ -271,7 +306,7 @@ impl Plugins {
 impl Hosted {
     /// Whether it can go on under this configuration.
     fn goes_on_as(&self, config: &PluginConfig) -> bool {
-        self.config == *config && self.files == files(config) && !self.published.is_refused()
+        self.config == *config && self.files == files(config) && !self.published.has_to_be_tried()
     }
 }
 
@@ -306,7 +341,11 @@ fn wait_for(waiting: &Receiver<StartedPlugin>, count: usize, stop: &Stop) -> Vec
         match waiting.recv_timeout(LOOK_EVERY) {
             Ok(StartedPlugin { alias, loaded }) => {
                 known += 1;
-                refused.extend(loaded.err().map(|error| format!("`{alias}`: {}", refusal::describe(&error))));
+                match loaded {
+                    // It is known what becomes of it: nothing, until the user says something.
+                    Ok(_) | Err(LoadError::Waits { .. }) => {}
+                    Err(error) => refused.push(format!("`{alias}`: {}", refusal::describe(&error))),
+                }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
@@ -318,8 +357,8 @@ fn wait_for(waiting: &Receiver<StartedPlugin>, count: usize, stop: &Stop) -> Vec
     refused
 }
 
-/// Says what became of a plugin, however late.
-fn announce(plugin: &StartedPlugin) {
+/// Says what became of a plugin, however late, but for a change that was `said` before.
+fn announce(plugin: &StartedPlugin, said: Option<Digest>) {
     let alias = &*plugin.alias;
     match &plugin.loaded {
         Ok(info) => {
@@ -331,6 +370,12 @@ fn announce(plugin: &StartedPlugin) {
                 tracing::info!(plugin = alias, "{}", terminal(&decided.to_string()));
             }
         }
+        Err(LoadError::Waits { change }) if said == Some(change.shown()) => {}
+        Err(error @ LoadError::Waits { .. }) => tracing::warn!(
+            plugin = alias,
+            "not loaded: {}; to look at it and decide: conductorctl plugin accept {alias}",
+            terminal(&refusal::describe(error))
+        ),
         Err(error) => {
             let hint = refusal::hint(error).map(|hint| format!("; {hint}")).unwrap_or_default();
             tracing::error!(

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use conductor_core::binding::BindingChange;
 use conductor_core::{
     CallReport, Limits, LoadError, Outcome, Permission, Plugin, PluginInfo, PluginState, RestoreError, Walls,
 };
@@ -46,6 +47,11 @@ pub(crate) enum Phase {
         hint: Option<String>,
         /// What the policy held against it, if it was that.
         verdict: Option<Box<VerifyError>>,
+    },
+    /// It never ran: the user's name for it is bound to another plugin, and it waits for the user's word.
+    Waiting {
+        /// What the user is to decide about.
+        change: Arc<BindingChange>,
     },
     /// It may be called, or could be if it had not failed.
     Loaded(Loaded),
@@ -118,7 +124,7 @@ impl Published {
         let phase = self.phase().clone();
         let worker_pid = match &phase {
             Phase::Loaded(loaded) => loaded.permission.worker_pid(),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => None,
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         };
         Snapshot {
             phase,
@@ -162,9 +168,14 @@ impl Published {
         matches!(&*self.phase(), Phase::Loading)
     }
 
-    /// Whether it was refused, or its thread is gone.
-    pub(crate) fn is_refused(&self) -> bool {
-        matches!(&*self.phase(), Phase::Refused { .. })
+    /// Whether it never ran or its thread is gone, so that loading it again may lead to something else.
+    pub(crate) fn has_to_be_tried(&self) -> bool {
+        matches!(&*self.phase(), Phase::Refused { .. } | Phase::Waiting { .. })
+    }
+
+    /// The change of which it waits for the user to say that it is meant, if it does.
+    pub(crate) fn waits_for(&self) -> Option<Arc<BindingChange>> {
+        if let Phase::Waiting { change } = &*self.phase() { Some(Arc::clone(change)) } else { None }
     }
 
     /// The user does not want the plugin to run: events for it are refused.
@@ -193,7 +204,7 @@ impl Published {
     pub(crate) fn permission(&self) -> Option<Permission> {
         match &*self.phase() {
             Phase::Loading | Phase::Loaded(_) => self.permission.get().cloned(),
-            Phase::Disabled | Phase::Refused { .. } => None,
+            Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         }
     }
 
@@ -224,8 +235,12 @@ impl Published {
         self.changed(None, plugin);
     }
 
-    /// The plugin was refused.
+    /// The plugin was refused, or waits.
     pub(super) fn refused(&self, error: &LoadError) {
+        if let LoadError::Waits { change } = error {
+            *self.phase() = Phase::Waiting { change: Arc::new(BindingChange::clone(change)) };
+            return;
+        }
         let verdict =
             if let LoadError::Verify { source } = error { Some(Box::new(source.clone())) } else { None };
         let (why, hint) = (refusal::describe(error), refusal::hint(error));
@@ -383,7 +398,9 @@ mod tests {
     fn standing(published: &Published) -> (Standing, Option<Outcome>) {
         match published.snapshot().phase {
             Phase::Loaded(loaded) => (loaded.standing_at(Instant::now()), loaded.last_failure),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } => panic!("not loaded"),
+            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => {
+                panic!("not loaded")
+            }
         }
     }
 
@@ -445,7 +462,9 @@ mod tests {
         assert_eq!(published.ask_to_resume().expect("permitted"), None);
         match published.snapshot().phase {
             Phase::Refused { why, .. } => assert_eq!(why, LoadError::NotAPlugin.to_string()),
-            Phase::Loading | Phase::Disabled | Phase::Loaded(_) => panic!("it was refused"),
+            Phase::Loading | Phase::Disabled | Phase::Loaded(_) | Phase::Waiting { .. } => {
+                panic!("it was refused")
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use conductor_core::{
     CallReport, Host, Limit, Limits, LoadError, Outcome, Permission, Plugin, PluginInfo, PluginOptions,
     PluginState,
 };
+use conductor_signing::Digest;
 use conductor_signing::escape::terminal;
 
 use super::plugin_log::PluginLog;
@@ -49,6 +50,8 @@ pub(crate) struct Runner {
     pub(crate) queue: Arc<Queue>,
     pub(crate) published: Arc<Published>,
     pub(crate) calls: CallLog,
+    /// The change of what is behind the alias that the user has accepted.
+    pub(crate) accepted: Option<Digest>,
 }
 
 impl Runner {
@@ -72,6 +75,9 @@ impl Runner {
         };
         let limits = self.config.limits.apply(self.host.config().limits());
         let options = PluginOptions {
+            // The configuration lets in no other name.
+            alias: self.config.alias.parse().ok(),
+            accepted_change: self.accepted,
             limits: Some(limits),
             granted: self.config.granted.clone(),
             denied: self.config.denied.clone(),

@@ -19,6 +19,7 @@ macro_rules! file {
 
 /// Every file. None of them holds a secret, so that they need no session.
 const FILES: &[File] = &[
+    file!("accept.js"),
     file!("app.js"),
     file!("capabilities.js"),
     file!("daemon.js"),

@@ -145,6 +145,8 @@ const fn status_of(cause: RefusalCause) -> StatusCode {
         RefusalCause::NotLoaded
         | RefusalCause::NotPermitted
         | RefusalCause::NotGrantable
+        | RefusalCause::NotWaiting
+        | RefusalCause::NoLongerShown
         | RefusalCause::UnknownAction
         | RefusalCause::NotChanged
         | RefusalCause::NotTrusted

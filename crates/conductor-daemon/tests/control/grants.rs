@@ -170,7 +170,8 @@ fn high_risk_needs_the_plugins_own_name() {
     let sign = ["sign", "one.wasm", "key", "--name", "Ada", "--email", "ada@example.org", "--force"];
     scratch.conductor_sign(&sign);
     let mut daemon = scratch.start(&[]);
-    daemon.wait_for_log("plugin loaded");
+    daemon.wait_for_log("conductorctl plugin accept one");
+    assert_eq!(ctl(&scratch, &["plugin", "accept", "one", "--yes"]).code, 0, "it has another name");
     let grant = |more: &[&str]| ctl(&scratch, &[&["plugin", "grant", "one", "Subprocess"], more].concat());
     for more in [&[][..], &["--yes"]] {
         let refused = grant(more);
@@ -227,7 +228,14 @@ fn who_decides_at_a_terminal_is_shown_what_it_means_and_asked() {
     let sign = ["sign", "one.wasm", "key", "--name", "Ada", "--email", "ada@example.org", "--force"];
     scratch.conductor_sign(&sign);
     daemon = scratch.start(&[]);
-    daemon.wait_for_log("plugin loaded");
+    daemon.wait_for_log("conductorctl plugin accept one");
+    for (answer, code) in [("n", 1), ("y", 0)] {
+        let mut typist = type_in(&scratch, &["plugin", "accept", "one"]);
+        typist.answer("Accept it? [y/N] ", answer);
+        let (ended, shown) = typist.end();
+        assert_eq!(ended, code, "{shown}");
+        assert!(shown.contains("another name: runner in place of hostile"), "{shown}");
+    }
     let question = "Type the plugin's name, runner, to grant it: ";
     for (answer, code) in [("y", 1), ("runner", 0)] {
         let mut typist = type_in(&scratch, &["plugin", "grant", "one", "Subprocess"]);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{TrustStore, TrustedKey};
 use crate::rotation::{Ancestor, Lineage, Purpose, RotationLink};
 use crate::verify::Standing;
-use crate::{PluginName, PublicKey, UtcTime};
+use crate::{PluginName, PublicKey, UtcTime, VerifiedPlugin};
 
 /// The way back from a key.
 pub(crate) struct Descent<'l> {
@@ -91,6 +91,20 @@ impl TrustStore {
             steps.push(step);
         }
         Descent { steps, end: None }
+    }
+
+    /// Whether a plugin's publisher and the holder of a key are one: the same key, or one that follows from the other by
+    /// rotations that hold. `false` where rotations contradict each other.
+    #[must_use]
+    pub fn is_of_line(&self, plugin: &VerifiedPlugin, key: &PublicKey) -> bool {
+        let Some(publisher) = plugin.publisher() else { return false };
+        if publisher.is(key) {
+            return true;
+        }
+        let Ok(chain) = plugin.file().rotation() else { return false };
+        let Ok(lineage) = self.lineage(chain.as_ref()) else { return false };
+        let now = UtcTime::now().timestamp();
+        self.descent(&lineage, key, now).predecessors().any(|earlier| earlier == publisher.key())
     }
 
     /// Where a key stands that does something, and the entry that says so. What was done before the key passed on stays good.

@@ -348,17 +348,18 @@ impl TrustStore {
         if let Some(revocation) = store.revoked_key(&key) {
             return Err(TrustError::Revoked { key, reason: revocation.reason.clone() });
         }
-        Self::change_pin(config_dir, name, |pin| {
-            let mut pin = pin.unwrap_or_default();
-            if pin.publisher.as_ref().is_none_or(|publisher| publisher.key != key) {
-                pin.version = None;
-                pin.digests = Vec::new();
-                pin.signers = Vec::new();
-            }
-            pin.publisher = Some(PublisherPin { key, since: UtcTime::now(), by_user: true });
-            Ok(Some(pin))
-        })
-        .map(Option::unwrap_or_default)
+        Self::change_pin(config_dir, name, |pin| Ok(Some(pin.unwrap_or_default().of_publisher(key))))
+            .map(Option::unwrap_or_default)
+    }
+
+    /// The trust as it would be once a plugin name was pinned to a publisher by [`TrustStore::pin_publisher`]. Nothing is
+    /// written.
+    #[must_use]
+    pub fn as_if_pinned(&self, name: &PluginName, key: PublicKey) -> Self {
+        let mut trust = self.clone();
+        let pin = trust.pins.0.remove(name).unwrap_or_default().of_publisher(key);
+        trust.pins.0.insert(name.clone(), pin);
+        trust
     }
 
     /// Forgets everything about a plugin name; its next load is like its first.
@@ -441,6 +442,17 @@ impl Pin {
             self.digests = joined(std::mem::take(&mut self.digests), vec![digest]);
         }
         self.version = version.map(str::to_owned);
+    }
+
+    /// The pin to another publisher, of whom nothing is demanded yet.
+    fn of_publisher(mut self, key: PublicKey) -> Self {
+        if self.publisher.as_ref().is_none_or(|publisher| publisher.key != key) {
+            self.version = None;
+            self.digests = Vec::new();
+            self.signers = Vec::new();
+        }
+        self.publisher = Some(PublisherPin { key, since: UtcTime::now(), by_user: true });
+        self
     }
 
     fn see_statement(&mut self, has_statement: bool) {

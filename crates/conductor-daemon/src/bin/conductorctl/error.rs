@@ -43,6 +43,10 @@ pub(crate) enum CliError {
     NoName,
     #[error("nothing was granted")]
     NotConfirmed { hint: String },
+    #[error("nothing was accepted")]
+    NotAccepted { hint: String },
+    #[error("`{plugin}` does not wait for your word about what it is")]
+    NotWaiting { plugin: String },
     #[error(transparent)]
     Audit(AuditError),
     #[error("the audit log is not whole")]
@@ -68,6 +72,8 @@ impl CliError {
             | Self::NoName
             | Self::NotRequested { .. }
             | Self::NotConfirmed { .. }
+            | Self::NotAccepted { .. }
+            | Self::NotWaiting { .. }
             | Self::Audit(_)
             | Self::NotWhole
             | Self::Log { .. }
@@ -114,7 +120,8 @@ impl CliError {
                  look at what else that account could do"
                     .to_owned(),
             ),
-            Self::NotConfirmed { hint } => Some(hint.clone()),
+            Self::NotConfirmed { hint } | Self::NotAccepted { hint } => Some(hint.clone()),
+            Self::NotWaiting { plugin } => Some(format!("to see what it does: conductorctl plugin show {plugin}")),
             Self::NoName => Some("give it one with --name".to_owned()),
             Self::Paths(_)
             | Self::Client(_)

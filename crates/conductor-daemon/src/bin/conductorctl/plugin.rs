@@ -1,5 +1,6 @@
 //! `conductorctl plugin`: the plugins of a running daemon.
 
+mod accept;
 mod grant;
 mod install;
 mod list;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Grant(grant::Arguments),
     /// Take a capability away, at once, or deny it before it is granted
     Revoke(revoke::Arguments),
+    /// Load a plugin that waits because it is another one than before under its name
+    Accept(accept::Arguments),
     /// Let a plugin that rests, is quarantined or was stopped for a revocation back in
     Resume(resume::Arguments),
     /// Show what a plugin in a file is, and what would be different; nothing of it runs
@@ -47,6 +50,7 @@ pub(crate) fn run(command: &Command, ask: Ask<'_>, as_json: bool) -> Result<(), 
         Command::Pending => pending::run(ask, as_json),
         Command::Grant(arguments) => grant::run(arguments, ask, as_json),
         Command::Revoke(arguments) => revoke::run(arguments, ask, as_json),
+        Command::Accept(arguments) => accept::run(arguments, ask, as_json),
         Command::Resume(arguments) => resume::run(arguments, ask, as_json),
         Command::Preview(arguments) => preview::run(arguments, ask, as_json),
         Command::Install(arguments) => install::run(arguments, ask, as_json),

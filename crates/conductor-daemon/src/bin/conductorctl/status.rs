@@ -95,6 +95,7 @@ fn plugins(counts: PluginCounts) -> String {
         ending,
         withdrawn,
         disabled,
+        waiting,
         refused,
     } = counts;
     let states = [
@@ -105,6 +106,7 @@ fn plugins(counts: PluginCounts) -> String {
         (ending, "ending"),
         (withdrawn, "withdrawn"),
         (disabled, "disabled"),
+        (waiting, "waiting for your word"),
         (refused, "refused"),
     ];
     let states = states.iter().filter(|(count, _)| *count > 0);

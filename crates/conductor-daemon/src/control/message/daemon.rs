@@ -164,6 +164,9 @@ pub struct PluginCounts {
     /// [`PluginState::Disabled`](super::PluginState::Disabled).
     #[serde(default)]
     pub disabled: u64,
+    /// [`PluginState::Waiting`](super::PluginState::Waiting).
+    #[serde(default)]
+    pub waiting: u64,
     /// [`PluginState::Refused`](super::PluginState::Refused).
     pub refused: u64,
 }

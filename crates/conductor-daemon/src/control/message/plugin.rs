@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::binding::BindingChangeStatus;
 use super::trust::{PublisherStatus, TrustWord};
 
 /// The state of a plugin.
@@ -22,6 +23,8 @@ pub enum PluginState {
     Withdrawn,
     /// The user does not want it to run.
     Disabled,
+    /// It was not loaded: its alias is bound to another plugin, and it waits for the user's word.
+    Waiting,
     /// It was not loaded.
     Refused,
 }
@@ -38,6 +41,7 @@ impl PluginState {
             Self::Ending => "ending",
             Self::Withdrawn => "withdrawn",
             Self::Disabled => "disabled",
+            Self::Waiting => "waiting",
             Self::Refused => "refused",
         }
     }
@@ -88,6 +92,9 @@ pub struct PluginStatus {
     /// Fuel that its calls used.
     #[serde(default)]
     pub fuel_used: u64,
+    /// What the user is to decide about, of one that is another plugin than its alias is bound to.
+    #[serde(default)]
+    pub change: Option<BindingChangeStatus>,
     /// What it did of late, the oldest first.
     #[serde(default)]
     pub activity: Vec<ActivityStatus>,

@@ -38,6 +38,11 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
     if as_json {
         return output::json(&reloaded);
     }
-    output::text(&format!("{} is installed\n{}\n", terminal(&plugin), reload::text(&reloaded)))?;
+    let what = if reloaded.waiting.contains(&plugin) {
+        "is in its place and not loaded: it is another plugin than before, and waits for your word"
+    } else {
+        "is installed"
+    };
+    output::text(&format!("{} {what}\n{}\n", terminal(&plugin), reload::text(&reloaded)))?;
     show::run(&show::Arguments { plugin }, ask, as_json)
 }

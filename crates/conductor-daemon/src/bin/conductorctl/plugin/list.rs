@@ -53,7 +53,9 @@ fn row(plugin: &PluginStatus) -> Vec<String> {
 
 fn details(plugin: &PluginStatus) -> Vec<String> {
     let why = plugin.why.as_deref().map(|why| match plugin.state {
-        PluginState::Refused | PluginState::Withdrawn | PluginState::Ending => why.to_owned(),
+        PluginState::Refused | PluginState::Waiting | PluginState::Withdrawn | PluginState::Ending => {
+            why.to_owned()
+        }
         PluginState::Loading
         | PluginState::Disabled
         | PluginState::Running
@@ -94,6 +96,7 @@ mod tests {
             trust_level: None,
             publisher: None,
             pending: 0,
+            change: None,
             fuel_used: 0,
             activity: Vec::new(),
         }

@@ -28,6 +28,7 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
         | PluginState::Ending
         | PluginState::Withdrawn
         | PluginState::Disabled
+        | PluginState::Waiting
         | PluginState::Refused) => format!("{plugin} is let back in; it was {}\n", was.name()),
     })
 }

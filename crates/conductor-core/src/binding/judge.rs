@@ -1,0 +1,112 @@
+//! Whether a plugin is the one that its alias is bound to.
+
+use conductor_abi::{Capability, Risk};
+use conductor_signing::keeper::Keeper;
+use conductor_signing::{PluginName, TrustStore, VerifiedPlugin};
+
+use super::{Alias, BindingChange, BindingError, Bindings, Bound};
+use crate::audit::{AuditEvent, AuditText};
+use crate::grant::GrantSpec;
+
+/// A plugin that has come to an alias.
+pub(crate) struct Arrived<'a> {
+    pub(crate) alias: &'a Alias,
+    pub(crate) plugin: &'a VerifiedPlugin,
+    pub(crate) trust: &'a TrustStore,
+    /// What the configuration grants to whatever is behind the alias.
+    pub(crate) granted: &'a [GrantSpec],
+    /// Highest risk that is granted to what nobody signed.
+    pub(crate) unsigned_max_risk: Risk,
+}
+
+/// What a plugin is to its alias.
+pub(crate) enum Judged {
+    /// The one that it is bound to, or the first; what is to be remembered of it once it was loaded.
+    Itself(NewBinding),
+    /// Another one.
+    Another(Box<BindingChange>),
+}
+
+/// What is to be remembered of an alias once a plugin was loaded under it.
+#[must_use = "an alias that is not bound is bound to whatever is loaded next"]
+pub(crate) struct NewBinding {
+    alias: Alias,
+    before: Option<Bound>,
+    after: Bound,
+}
+
+impl Arrived<'_> {
+    /// Holds the plugin against what the alias is bound to. `denied_to` tells what is denied to plugins of a name.
+    pub(crate) fn judge(
+        &self,
+        bindings: &Bindings,
+        denied_to: impl FnOnce(&PluginName) -> Result<Vec<Capability>, BindingError>,
+    ) -> Result<Judged, BindingError> {
+        let Some(before) = bindings.of(self.alias) else { return Ok(Judged::Itself(self.binding(None))) };
+        if self.is(before) {
+            return Ok(Judged::Itself(self.binding(Some(before.clone()))));
+        }
+        Ok(Judged::Another(Box::new(BindingChange {
+            alias: self.alias.clone(),
+            before: before.clone(),
+            now: self.bound(),
+            digest: self.plugin.digest(),
+            trust: self.plugin.trust().clone(),
+            ignored: self.plugin.ignored_signature().map(ToString::to_string),
+            granted: self.granted.to_vec(),
+            denied: denied_to(&before.name)?,
+        })))
+    }
+
+    /// What is to be remembered where the alias was bound to `before`.
+    pub(crate) fn binding(&self, before: Option<Bound>) -> NewBinding {
+        NewBinding { alias: self.alias.clone(), before, after: self.bound() }
+    }
+
+    fn is(&self, before: &Bound) -> bool {
+        *self.plugin.name() == before.name
+            && match (&before.publisher, self.plugin.publisher()) {
+                (None, None) => true,
+                (Some(key), Some(_)) => self.trust.is_of_line(self.plugin, key),
+                // Whoever signs it is somebody new. Nothing hangs on that unless more takes effect than before.
+                (None, Some(_)) => self.granted.iter().all(|spec| risk(spec) <= self.unsigned_max_risk),
+                (Some(_), None) => false,
+            }
+    }
+
+    fn bound(&self) -> Bound {
+        let stated = || self.plugin.statement()?.plugin_version.clone();
+        let version = self.plugin.manifest().map(|manifest| manifest.version.clone()).or_else(stated);
+        Bound {
+            name: self.plugin.name().clone(),
+            publisher: self.plugin.publisher().map(|publisher| *publisher.key()),
+            version,
+        }
+    }
+}
+
+/// The highest risk that a grant of the configuration could come to. A bare name grants what is declared, which is of medium
+/// risk where it names hosts inside or System Exclusive.
+fn risk(spec: &GrantSpec) -> Risk {
+    spec.scope().map_or_else(|| spec.capability().risk().max(Risk::Medium), crate::scope::Scope::risk)
+}
+
+impl NewBinding {
+    /// The record of it, if the alias was bound to another plugin.
+    pub(crate) fn event(&self) -> Option<AuditEvent> {
+        let Self { alias, before, after } = self;
+        let before = before.as_ref().filter(|before| !before.is_other_version_of(after))?;
+        let (alias, before, after) = (alias.to_string(), AuditText::of(before), AuditText::of(after));
+        Some(AuditEvent::AliasBound { alias, before, after })
+    }
+
+    /// Writes down what is new.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the alias was bound to another plugin meanwhile, or the file cannot be read or written.
+    pub(crate) fn record(self, keeper: &Keeper) -> Result<(), BindingError> {
+        let Self { alias, before, after } = self;
+        if before.as_ref() == Some(&after) { Ok(()) } else { Bindings::bind(keeper, alias, before, after) }
+    }
+}
