@@ -173,7 +173,10 @@ impl Host {
     /// Fails if there is no room, or if decisions cannot be read or written.
     pub fn prepare_denials(&self) -> Result<(), GrantStoreError> {
         match &self.config.trust_dir {
-            Some(directory) => GrantStore::prepare(&Keeper::of(directory)),
+            Some(directory) => {
+                TrustStore::remove_leftovers(directory.as_path());
+                GrantStore::prepare(&Keeper::of(directory))
+            }
             None => Ok(()),
         }
     }

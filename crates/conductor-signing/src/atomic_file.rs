@@ -4,7 +4,7 @@
 //! directory synchronised after it. A crash at any point leaves at worst a file whose name starts with
 //! [`TEMPORARY_PREFIX`].
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -22,6 +22,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Mode of files that only their owner may read.
 pub const PRIVATE: u32 = 0o600;
+
+/// Mode of directories that only their owner may enter.
+const PRIVATE_DIRECTORY: u32 = 0o700;
 
 /// Mode of files that everyone may read.
 pub const PUBLIC: u32 = 0o644;
@@ -46,13 +49,25 @@ pub fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     sync_directory(path)
 }
 
-/// Creates a directory and its missing parents, for their owner only. Directories that exist keep their mode.
+/// Creates a directory and its missing parents, for their owner only, whatever the umask is. Directories that exist keep their
+/// mode.
 ///
 /// # Errors
 ///
 /// Passes on what the operating system says.
 pub fn create_private_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        create_private_directory(parent)?;
+    }
+    match DirBuilder::new().mode(PRIVATE_DIRECTORY).create(path) {
+        // A umask could keep even the owner out.
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIRECTORY)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Holds other writers off until it is dropped.
@@ -163,7 +178,6 @@ fn directory_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn contents_are_replaced_whole_and_created_once() {
