@@ -175,7 +175,7 @@ mod tests {
             assert_eq!(refused.hint(), Some(format!("chmod {wanted:o} {}", path.display())));
             let own = read_as(&file, 100, me(), |_, _| true);
             match bits & OTHERS_WRITE {
-                0 => assert_eq!(own.expect("said").expect("there").group_writes, [path.clone()]),
+                0 => assert_eq!(own.expect("said").expect("there").group_writes, std::slice::from_ref(path)),
                 _ => assert!(matches!(own, Err(FileError::Mode { .. })), "others are in no group"),
             }
             mode(path, before);

@@ -50,17 +50,17 @@ impl Running {
                     }
                 }
                 Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
-                    let said = running.said();
-                    return Err(TaskError::Deed { name: "start", said });
+                    let (command, found) = ("conductor run".to_owned(), running.said());
+                    return Err(TaskError::Output { command, found });
                 }
             }
         }
     }
 
-    /// What it said last.
+    /// The first error that it told, or else what it said last.
     fn said(&self) -> String {
-        let last = self.seen.len().saturating_sub(5);
-        self.seen.get(last..).unwrap_or_default().join("\n")
+        let is_error = |line: &&String| line.contains("ERROR") || line.starts_with("error");
+        self.seen.iter().find(is_error).or(self.seen.last()).cloned().unwrap_or_default()
     }
 
     /// Tells it to stop, waits for its end, and says how that was.
