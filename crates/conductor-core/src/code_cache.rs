@@ -5,15 +5,15 @@
 //! runs: a file is copied into memory, sealed there, and judged then. Code that workers made and code that this process made
 //! for itself are told apart, so that the former never runs here.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use conductor_signing::{Digest, FileError, secret};
+use conductor_signing::{Digest, FileError, atomic_file, secret};
 use hmac::{Hmac, KeyInit, Mac};
 use rustix::fs::OFlags;
 use sha2::Sha256;
@@ -107,7 +107,7 @@ impl CodeCache {
     ///
     /// Fails if the directory cannot be made, or if the secret can be read by others, is no such secret, or cannot be made.
     pub fn open(directory: &Path, secret: &Path) -> Result<Self, CodeCacheError> {
-        make_directory(directory)
+        atomic_file::create_private_directory(directory)
             .map_err(|source| CodeCacheError::Directory { path: directory.into(), source })?;
         let secret = secret::read_or_create(secret).map_err(|source| CodeCacheError::Secret { source })?;
         let directory = directory.to_owned();
@@ -252,7 +252,10 @@ impl CodeCache {
         let path = self.shape_file(digest);
         let mut bytes = self.shape_tag(digest, flavour).finalize().into_bytes().to_vec();
         bytes.push(number(flavour));
-        let written = path.parent().map_or(Ok(()), make_directory).and_then(|()| fs::write(&path, bytes));
+        let written = path
+            .parent()
+            .map_or(Ok(()), atomic_file::create_private_directory)
+            .and_then(|()| fs::write(&path, bytes));
         if let Err(error) = written {
             tracing::debug!("the shape of a module is not remembered in {}: {error}", path.display());
         }
@@ -311,8 +314,4 @@ fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     let mut block = Zeroizing::new([0; 64]);
     block[..32].copy_from_slice(key);
     Hmac::new((&*block).into())
-}
-
-fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

@@ -6,8 +6,10 @@ mod decision;
 mod judge;
 mod once;
 mod pending;
+mod session;
 mod spec;
 pub mod store;
+mod unkept;
 
 use std::sync::Arc;
 
@@ -17,8 +19,8 @@ use thiserror::Error;
 
 use crate::scope::{Excerpt, Scope, ScopeError};
 
-pub use approvals::{ApprovalError, Approved, Duration as GrantDuration, UnkeptDenial};
-pub(crate) use approvals::{Approvals, Decided, SessionGrants};
+pub use approvals::{ApprovalError, Approved, Duration as GrantDuration};
+pub(crate) use approvals::{Approvals, Decided};
 pub use choices::Choices;
 use choices::Chosen;
 pub use decision::{Allowance, CapabilityDecision, Decision, Grant, GrantSource};
@@ -27,6 +29,8 @@ pub use judge::{JudgeError, Vouched};
 pub use once::Once;
 pub(crate) use once::{Deed, DeedNumber, Taken};
 pub use pending::{Earlier, Requested};
+pub(crate) use session::SessionGrants;
+pub use session::{UnkeptDenial, UnkeptDenials};
 pub use spec::GrantSpec;
 
 /// The highest risk that may be granted, by how far a plugin is vouched for.

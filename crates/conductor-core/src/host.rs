@@ -22,7 +22,7 @@ use crate::config::{Limits, WasmConfig};
 use crate::devices::Devices;
 use crate::engine::{CompileError, EngineError, check_stack};
 use crate::grant::store::{GrantStore, GrantStoreError};
-use crate::grant::{ApprovalError, CapabilityDecision, GrantError, GrantSpec, UnkeptDenial};
+use crate::grant::{ApprovalError, CapabilityDecision, GrantError, GrantSpec, UnkeptDenial, UnkeptDenials};
 use crate::health::PluginState;
 use crate::in_process::InProcess;
 use crate::loading::Loading;
@@ -162,8 +162,21 @@ impl Host {
 
     /// Denials that could not be written: they hold until the host ends, and the user is to know.
     #[must_use]
-    pub fn unkept_denials(&self) -> Vec<UnkeptDenial> {
-        self.broker.session_grants().unkept()
+    pub fn unkept_denials(&self) -> UnkeptDenials {
+        UnkeptDenials::of(self.broker.session_grants().clone())
+    }
+
+    /// Notes such denials in these directories, which may be on other disks, and holds those that an earlier host noted there;
+    /// returns these. For the beginning, before a plugin is loaded.
+    #[must_use]
+    pub fn recall_denials(&self, directories: &[PathBuf]) -> Vec<UnkeptDenial> {
+        self.broker.session_grants().recall(directories)
+    }
+
+    /// Whether every such denial is noted for the next host.
+    #[must_use]
+    pub fn notes_denials(&self) -> bool {
+        self.broker.session_grants().note()
     }
 
     /// Takes the room for denials on the disk, so that a full one cannot refuse them later, and puts those into the file of
@@ -174,7 +187,10 @@ impl Host {
     /// Fails if there is no room, or if decisions cannot be read or written.
     pub fn prepare_denials(&self) -> Result<(), GrantStoreError> {
         match &self.config.trust_dir {
-            Some(directory) => GrantStore::prepare(&Keeper::of(directory)),
+            Some(directory) => {
+                TrustStore::remove_leftovers(directory.as_path());
+                GrantStore::prepare(&Keeper::of(directory))
+            }
             None => Ok(()),
         }
     }

@@ -21,7 +21,7 @@ use crate::config::Limits;
 use crate::grant::store::{DenialKept, Holder, StoredGrant};
 use crate::grant::{
     ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, Grants, Judge,
-    JudgeError, Once, Requested, UnkeptDenial, Vouched,
+    JudgeError, Once, Requested, Vouched,
 };
 use crate::host::LoadError;
 use crate::runtime::Switch;
@@ -191,12 +191,6 @@ impl Permission {
     #[must_use]
     pub fn approved(&self) -> Vec<StoredGrant> {
         self.shown().stored.clone()
-    }
-
-    /// Denials of any plugin of this host that could not be written: they hold until it ends.
-    #[must_use]
-    pub fn unkept_denials(&self) -> Vec<UnkeptDenial> {
-        self.approvals().session.unkept()
     }
 
     /// Grants what the plugin declares of a capability, or one scope of it, instead of what was decided about that

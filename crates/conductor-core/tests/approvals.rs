@@ -484,7 +484,7 @@ fn a_revocation_that_cannot_be_put_into_the_file_stands_in_the_journal() {
     other.permission().refresh().expect("decided");
     let held = hold(&place, "grants.lock");
     plugin.permission().deny(Capability::Filesystem).expect("kept in the journal");
-    assert!(host.unkept_denials().is_empty());
+    assert!(host.unkept_denials().all().is_empty());
     other.permission().refresh().expect("decided");
     for plugin in [&mut plugin, &mut other] {
         assert_eq!(call(plugin.as_mut()), BADF);
@@ -505,15 +505,49 @@ fn a_revocation_that_stands_nowhere_holds_until_the_host_ends_and_is_told() {
     approve(plugin.as_ref(), &GrantDuration::Always);
     let held = [hold(&place, "grants.lock"), hold(&place, "denials.lock")];
     plugin.permission().deny(Capability::Filesystem).expect_err("kept nowhere");
-    assert_eq!(host.unkept_denials().len(), 1);
+    assert_eq!(host.unkept_denials().all().len(), 1);
     plugin.permission().refresh().expect("decided");
     assert_eq!(call(plugin.as_mut()), BADF, "it holds whatever is looked at");
     let mut again = load(&host, &path);
     assert_eq!(call(again.as_mut()), BADF, "loaded again");
     drop(held);
     plugin.permission().refresh().expect("decided");
-    assert!(host.unkept_denials().is_empty(), "it is written as soon as it can be");
+    assert!(host.unkept_denials().all().is_empty(), "it is written as soon as it can be");
     assert_eq!(call(load(&place.host(), &path).as_mut()), BADF);
+}
+
+#[test]
+fn a_revocation_that_stood_nowhere_is_known_to_the_next_host() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let directories = ["runtime", "state"].map(|directory| place.path(directory));
+    fs::write(&directories[0], "no directory").expect("written");
+    let begin = || {
+        let host = place.host();
+        let recalled = host.recall_denials(&directories);
+        (host, recalled.len())
+    };
+    let (host, recalled) = begin();
+    assert_eq!(recalled, 0);
+    let plugin = load(&host, &path);
+    approve(plugin.as_ref(), &GrantDuration::Always);
+    let held = [hold(&place, "grants.lock"), hold(&place, "denials.lock")];
+    plugin.permission().deny(Capability::Filesystem).expect_err("kept nowhere");
+    assert!(host.notes_denials(), "one directory is enough");
+    drop((plugin, host));
+
+    let (host, recalled) = begin();
+    assert_eq!((recalled, host.unkept_denials().all().len()), (1, 1));
+    let mut plugin = load(&host, &path);
+    assert_eq!(call(plugin.as_mut()), BADF, "though the grant stands in the file");
+    drop(held);
+    plugin.permission().refresh().expect("decided");
+    assert!(host.unkept_denials().all().is_empty(), "it is written as soon as it can be");
+    let (after, recalled) = begin();
+    assert_eq!(recalled, 0);
+    assert_eq!(call(load(&after, &path).as_mut()), BADF);
+    approve(plugin.as_ref(), &GrantDuration::Always);
+    assert_eq!(call(load(&begin().0, &path).as_mut()), 0, "a later grant is the user's word");
 }
 
 #[test]

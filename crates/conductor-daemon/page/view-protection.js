@@ -15,7 +15,11 @@ export function view() {
   if (error && !status) return refusal(error);
   if (!status) return skeleton();
   const both = status.walls.includes('webassembly') && status.walls.includes('process');
+  const unwritten = status.unkept_denials ?? [];
   return [
+    unwritten.length > 0 && notice('bad', 'warning', `${count(unwritten.length, 'revocation')} could not be written.`,
+      h('p', {}, 'What was revoked stays so until the daemon ends, and after that where the next start could be told. Make room on the disk, or see what keeps the files from being written.'),
+      h('ul', {}, unwritten.map((one) => h('li', {}, theirs(one))))),
     both ? notice('good', 'trusted', 'Both walls stand around every plugin.', h('p', {}, 'What breaks out of the first is in front of the second.'))
       : notice('wait', 'warning', 'Only one wall stands.', h('p', {}, 'This machine does not offer all that the second wall needs. See the manual, Isolation.')),
     h('div', { class: 'walls' },

@@ -18,8 +18,7 @@ mod ui;
 mod unit;
 mod wasm;
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use inputs::{InputConfig, InputKind, MidiSource};
@@ -31,7 +30,7 @@ pub use ui::UiConfig;
 
 use conductor_core::{Networks, WasmConfig};
 use conductor_keys::Devices;
-use conductor_signing::VerificationPolicy;
+use conductor_signing::{FileError, Followed, VerificationPolicy, escape, read_followed};
 
 use crate::mapping::Mappings;
 use crate::paths::Paths;
@@ -75,7 +74,14 @@ impl Config {
     /// Fails if the file cannot be read, is larger than [`MAX_CONFIG_BYTES`], or has faults, all of which are in the
     /// error.
     pub fn load(path: &Path, paths: &Paths) -> Result<Self, ConfigError> {
-        let text = read(path)?;
+        let (text, group_writes) = read(path)?;
+        for written in group_writes {
+            tracing::warn!(
+                "{} can be written to by your own group as well: chmod g-w {}",
+                escape::path(&written),
+                escape::path(&written)
+            );
+        }
         Self::parse(&text, path, paths)
     }
 
@@ -181,19 +187,21 @@ pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
         Err(ConfigError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             Ok(String::new())
         }
-        read => read,
+        read => read.map(|(text, _)| text),
     }
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
+/// The text of the file at `path`, and what on the way to it the user's own group may write to as well.
+fn read(path: &Path) -> Result<(String, Vec<PathBuf>), ConfigError> {
     let fail = |source| ConfigError::Read { path: path.to_owned(), source };
-    let mut text = String::new();
-    let file = File::open(path).map_err(fail)?;
-    file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text).map_err(fail)?;
-    if text.len() as u64 > MAX_CONFIG_BYTES {
-        return Err(ConfigError::TooLarge { path: path.to_owned() });
-    }
-    Ok(text)
+    let read = read_followed(path, MAX_CONFIG_BYTES).map_err(|error| match error {
+        FileError::TooLarge { .. } => ConfigError::TooLarge { path: path.to_owned() },
+        FileError::Unreadable { path: found, source } if found == path => fail(source),
+        source => ConfigError::File { path: path.to_owned(), source },
+    })?;
+    let Followed { bytes, group_writes } = read.ok_or_else(|| fail(io::ErrorKind::NotFound.into()))?;
+    let not_text = |_| fail(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"));
+    Ok((String::from_utf8(bytes).map_err(not_text)?, group_writes))
 }
 
 fn check_version(root: &Table<'_, '_>) {

@@ -12,7 +12,7 @@ mod plugins;
 mod trust_watch;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use conductor_core::audit::AuditError;
 use conductor_core::{AuditLog, Host, HostError};
+use conductor_signing::atomic_file;
 use conductor_signing::escape::terminal;
 
 use crate::calls::{CallFormat, CallLog};
@@ -203,7 +204,19 @@ impl<'r> Daemon<'r> {
 
     fn start(&mut self, interface: &Interface) -> Result<(), RunError> {
         let host = self.new_host(&self.config)?;
-        interface.probed(host.walls());
+        interface.begun(host.walls(), host.unkept_denials());
+        let paths = &self.places.paths;
+        for directory in [paths.config_dir(), paths.state_dir(), &paths.plugins_dir()] {
+            atomic_file::remove_leftovers(directory);
+        }
+        let directories = [paths.runtime_dir(), paths.state_dir()].map(Path::to_path_buf);
+        for denial in host.recall_denials(&directories) {
+            let denial = denial.to_string();
+            tracing::error!(
+                "revoked before the last stop, and holds, but is in no file of decisions yet: {}",
+                terminal(&denial)
+            );
+        }
         self.host = Some(Arc::clone(&host));
         if let Some(directory) = self.config.wasm.trust_dir.clone() {
             let watch = trust_watch::start(directory, Arc::clone(&self.roster), self.stop.clone());
@@ -274,12 +287,16 @@ impl<'r> Daemon<'r> {
         self.stop.stop();
         self.inputs.finish(deadline);
         let totals = self.plugins.finish(deadline);
-        for denial in self.host.iter().flat_map(|host| host.unkept_denials()) {
-            let denial = denial.to_string();
-            tracing::error!(
-                "revoked, but not written, and so granted again from now on: {}",
-                terminal(&denial)
-            );
+        for host in &self.host {
+            let unkept = host.unkept_denials().all();
+            let from_now_on = match unkept.is_empty() || host.notes_denials() {
+                true => "the next start knows of it",
+                false => "and so granted again from now on",
+            };
+            for denial in unkept {
+                let denial = denial.to_string();
+                tracing::error!("revoked, but not written, {from_now_on}: {}", terminal(&denial));
+            }
         }
         self.inputs.finish_jack(deadline);
         if let Some(watch) = self.trust_watch {

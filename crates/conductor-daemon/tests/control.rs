@@ -20,6 +20,7 @@ mod control {
     mod bounds;
     mod changes;
     mod ctl;
+    mod earlier;
     mod grants;
     mod help;
     mod listen;

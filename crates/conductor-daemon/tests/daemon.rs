@@ -6,6 +6,7 @@ mod wasm;
 
 #[cfg(test)]
 mod daemon {
+    mod believed;
     mod config;
     mod descriptors;
     mod exec;

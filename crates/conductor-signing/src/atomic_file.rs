@@ -4,9 +4,9 @@
 //! directory synchronised after it. A crash at any point leaves at worst a file whose name starts with
 //! [`TEMPORARY_PREFIX`].
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -22,6 +22,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Mode of files that only their owner may read.
 pub const PRIVATE: u32 = 0o600;
+
+/// Mode of directories that only their owner may enter.
+const PRIVATE_DIRECTORY: u32 = 0o700;
 
 /// Mode of files that everyone may read.
 pub const PUBLIC: u32 = 0o644;
@@ -46,13 +49,25 @@ pub fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     sync_directory(path)
 }
 
-/// Creates a directory and its missing parents, for their owner only. Directories that exist keep their mode.
+/// Creates a directory and its missing parents, for their owner only, whatever the umask is. Directories that exist keep their
+/// mode.
 ///
 /// # Errors
 ///
 /// Passes on what the operating system says.
 pub fn create_private_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        create_private_directory(parent)?;
+    }
+    match DirBuilder::new().mode(PRIVATE_DIRECTORY).create(path) {
+        // A umask could keep even the owner out.
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIRECTORY)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Holds other writers off until it is dropped.
@@ -138,12 +153,43 @@ pub(crate) fn open_in_place(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(path)
 }
 
+/// Removes the temporary files that killed writers left in a directory; those that somebody writes at this moment stay.
+pub fn remove_leftovers(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        // Those with a dot are of files of decisions, whose writers find them again.
+        let is_ours = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY_PREFIX));
+        if is_ours.is_none_or(|rest| rest.contains('.')) {
+            continue;
+        }
+        let nofollow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+        let file = OpenOptions::new().read(true).custom_flags(nofollow).open(entry.path());
+        if file.is_ok_and(|file| file.try_lock().is_ok()) {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A temporary file beside `path`, locked for as long as it is written.
+fn temporary(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    let make = || {
+        tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(directory_of(path))
+    };
+    let file = make()?;
+    // Where there are no locks, nobody takes one to remove it either.
+    let is_taken = matches!(file.as_file().try_lock(), Err(TryLockError::WouldBlock));
+    // Whoever cleans up may have taken it for a leftover before it was locked.
+    if is_taken || file.as_file().metadata()?.nlink() == 0 { make() } else { Ok(file) }
+}
+
 /// A synchronised temporary file beside `path`.
 fn staged(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY_PREFIX)
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(directory_of(path))?;
+    let mut file = temporary(path, mode)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
@@ -163,7 +209,6 @@ fn directory_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn contents_are_replaced_whole_and_created_once() {
@@ -186,6 +231,22 @@ mod tests {
         assert!(replace(&path, b"new", PRIVATE).is_err());
         assert!(path.is_dir());
         assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn what_killed_writers_left_is_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| dir.path().join(name);
+        let under_way = staged(&at("file"), b"new", PRIVATE).expect("staged");
+        for name in [".conductor-tmp-abc123", ".conductor-tmp-grants.toml", ".other"] {
+            fs::write(at(name), "").expect("written");
+        }
+        remove_leftovers(dir.path());
+        assert!(!at(".conductor-tmp-abc123").exists());
+        assert!(at(".conductor-tmp-grants.toml").exists() && at(".other").exists());
+        under_way.persist(at("file")).expect("whoever writes goes on");
+        assert_eq!(fs::read_to_string(at("file")).expect("read"), "new");
+        remove_leftovers(&at("none"));
     }
 
     #[test]

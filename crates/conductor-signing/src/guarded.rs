@@ -31,7 +31,7 @@ impl Guard {
         }
     }
 
-    const fn owner_is_right(self, owner: u32, user: u32) -> bool {
+    pub(crate) const fn owner_is_right(self, owner: u32, user: u32) -> bool {
         match self {
             Self::Secret => owner == user,
             Self::Trust => owner == user || owner == 0,
@@ -45,6 +45,14 @@ pub(crate) fn open(path: &Path, guard: Guard) -> Result<File, FileError> {
 }
 
 fn open_as(path: &Path, guard: Guard, user: u32) -> Result<File, FileError> {
+    let file = open_any(path)?;
+    let metadata = file.metadata().map_err(|source| unreadable(path, source))?;
+    check_owner_and_mode(path, &metadata, guard, 0o600, user)?;
+    Ok(file)
+}
+
+/// Opens a regular file, whoever may write to it.
+pub(crate) fn open_any(path: &Path) -> Result<File, FileError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty()).map(File::from).map_err(|errno| {
         if errno == rustix::io::Errno::LOOP {
@@ -60,7 +68,6 @@ fn open_as(path: &Path, guard: Guard, user: u32) -> Result<File, FileError> {
     if !metadata.is_file() {
         return Err(FileError::NotRegular { path: path.into() });
     }
-    check_owner_and_mode(path, &metadata, guard, 0o600, user)?;
     Ok(file)
 }
 

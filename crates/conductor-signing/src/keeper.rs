@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::atomic_file::{Lock, PRIVATE};
-use crate::{FileError, escape};
+use crate::{FileError, UtcTime, escape};
 
 pub use disk::{Disk, System};
 #[doc(hidden)]
@@ -32,6 +32,9 @@ pub trait Decisions: Clone + Default + PartialEq {
 
     /// Name of the lock that its writers take.
     const LOCK: &'static str;
+
+    /// Names of all files that are written under that lock.
+    const UNDER_LOCK: &'static [&'static str] = &[Self::FILE];
 
     /// Largest file in bytes; stops one that somebody else wrote from filling the memory.
     const MAX_BYTES: u64;
@@ -98,12 +101,24 @@ impl Keeper {
         self.directory.join(T::FILE)
     }
 
+    /// The time by the clock that decisions are dated with, in whole seconds.
+    #[must_use]
+    pub fn now(&self) -> UtcTime {
+        self.disk.now()
+    }
+
     /// Reads a file of decisions.
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be read, if others could have written it, if it is empty, or if something in it is wrong.
+    /// Fails if the file cannot be read, if others could have written it or put it there, if it is empty, or if something in it
+    /// is wrong.
     pub fn load<T: Decisions>(&self) -> Result<T, T::Error> {
+        match self.disk.check(&self.directory) {
+            Ok(()) => {}
+            Err(FileError::Missing { .. }) => return Ok(T::default()),
+            Err(source) => return Err(KeeperError::File { source }.into()),
+        }
         let path = self.file::<T>();
         let bytes = self.disk.read(&path, T::MAX_BYTES).map_err(|source| KeeperError::File { source })?;
         let Some(bytes) = bytes else { return Ok(T::default()) };
@@ -116,14 +131,34 @@ impl Keeper {
         }
     }
 
-    /// Holds off whoever else would change a file of decisions. Makes the directory where it is missing.
+    /// Holds off whoever else would change a file of decisions. Makes the directory where it is missing, and removes what a
+    /// killed writer left behind.
     ///
     /// # Errors
     ///
     /// Fails if others could write to the directory, if another writer does not end, or with what the system says.
     pub fn hold<T: Decisions>(&self) -> Result<Held, KeeperError> {
         self.disk.prepare(&self.directory).map_err(|source| KeeperError::File { source })?;
-        self.wait_for(T::LOCK)
+        let held = self.wait_for(T::LOCK)?;
+        self.clear::<T>();
+        Ok(held)
+    }
+
+    /// Removes what killed writers left behind, unless somebody writes at this moment.
+    pub fn remove_leftovers<T: Decisions>(&self) {
+        let lock = self.directory.join(T::LOCK);
+        if lock.exists()
+            && let Ok(Some(_held)) = self.disk.lock(&lock, Duration::ZERO)
+        {
+            self.clear::<T>();
+        }
+    }
+
+    fn clear<T: Decisions>(&self) {
+        for file in T::UNDER_LOCK {
+            // Whatever keeps it there keeps the next one from being made, which is told.
+            let _ = self.disk.remove_temporary(&self.directory.join(file));
+        }
     }
 
     /// Waits for the lock of this name in the directory.
@@ -185,18 +220,37 @@ impl Keeper {
         self.replace(&path, text.as_bytes()).map_err(|source| KeeperError::Write { path, source }.into())
     }
 
-    /// Puts the old content or the new at the path, never half of either.
+    /// Puts the old content or the new at the path in the directory, never half of either. The caller holds the lock of the file.
     ///
     /// # Errors
     ///
     /// Passes on what the system says; the old content is then still there.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let disk = &*self.disk;
-        let mut staged = disk.create_temporary(&self.directory, PRIVATE)?;
+        disk.remove_temporary(path)?;
+        let mut staged = disk.create_temporary(path, PRIVATE)?;
         disk.write(staged.as_file_mut(), bytes)?;
         disk.sync(staged.as_file())?;
         disk.rename(staged, path)?;
         disk.sync_directory(&self.directory)
+    }
+}
+
+impl From<&Path> for Keeper {
+    fn from(directory: &Path) -> Self {
+        Self::of(directory)
+    }
+}
+
+impl From<&PathBuf> for Keeper {
+    fn from(directory: &PathBuf) -> Self {
+        Self::of(directory)
+    }
+}
+
+impl From<&Self> for Keeper {
+    fn from(keeper: &Self) -> Self {
+        keeper.clone()
     }
 }
 

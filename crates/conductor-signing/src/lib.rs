@@ -42,6 +42,7 @@ pub mod dsse;
 pub mod escape;
 mod file_error;
 mod fingerprint;
+mod followed;
 pub mod guarded;
 mod json;
 pub mod keeper;
@@ -50,6 +51,7 @@ mod key_file;
 mod manifest_edit;
 mod module_scan;
 mod name;
+mod own_group;
 mod plugin_file;
 mod plugin_version;
 mod policy;
@@ -77,6 +79,7 @@ pub use document::{
 };
 pub use file_error::FileError;
 pub use fingerprint::Fingerprint;
+pub use followed::{Followed, read_followed};
 pub use json::{FormatError, ValueError};
 pub use key::{KeyError, PublicKey, Signature, SignatureError};
 pub use key_file::{KeyFileError, KeyPaths, SigningKey};
@@ -105,9 +108,9 @@ pub use statement::{PAYLOAD_TYPE, Statement};
 pub use time::{TimeError, UtcTime};
 pub use trust::{
     AcceptedChain, ImportedList, KeyRole, KeySelector, KnownAs, Likeness, MAX_ACCEPTED_ROTATIONS,
-    MAX_REMOVED_KEYS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, NamePattern, NewKey, NewPin, NewRotations,
-    PatternError, Pin, PublisherPin, RemovedKey, Resemblance, TrustError, TrustStore, TrustedKey,
-    UnknownRole,
+    MAX_ISSUER_BYTES, MAX_REMOVED_KEYS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, NamePattern, NewKey, NewPin,
+    NewRotations, OWN_REVOCATIONS_RESERVE_BYTES, PatternError, Pin, PublisherPin, RemovedKey, Resemblance,
+    TrustError, TrustStore, TrustedKey, UnknownRole,
 };
 pub use verified::{Publisher, Signer, UnverifiedPlugin, VerifiedPlugin};
 pub use verify::{Admission, CheckedCosigner, CheckedSignature, Standing, VerifyError};

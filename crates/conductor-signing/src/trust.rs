@@ -17,7 +17,6 @@ mod selector;
 mod source;
 mod trust_file;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 pub(crate) use descent::{Act, Done};
@@ -28,19 +27,19 @@ pub use pattern::{NamePattern, PatternError};
 use pins::Pins;
 pub use pins::{NewPin, Pin, PublisherPin};
 use revocations::Revocations;
-pub use revocations::{ImportedList, MAX_REVOCATION_LISTS};
+pub use revocations::{ImportedList, MAX_ISSUER_BYTES, MAX_REVOCATION_LISTS, OWN_REVOCATIONS_RESERVE_BYTES};
 pub use role::{KeyRole, UnknownRole};
 use rotations::Rotations;
 pub use rotations::{AcceptedChain, MAX_ACCEPTED_ROTATIONS, NewRotations};
 pub use selector::{KeySelector, MIN_KEY_PREFIX};
 pub(crate) use source::{Line, MAX_TEXT_BYTES};
+use trust_file::Keys;
 
-use crate::atomic_file::{self, PRIVATE};
-use crate::guarded::{self, Guard};
-use crate::keeper::Keeper;
-use crate::{FileError, PublicKey, Revocation, RuleSource};
+use crate::keeper::{Decisions, Keeper};
+use crate::{PublicKey, Revocation, RuleSource};
 
-/// Largest file of the trust store in bytes, some thousands of keys or pins; it is read whole before any plugin is loaded.
+/// Largest file of the trust store in bytes, some thousands of keys or pins; it is read whole before any plugin is loaded, so
+/// one that grew without a bound would hold up every load.
 const MAX_TRUST_FILE_BYTES: u64 = 1024 * 1024;
 
 const TRUSTED_FILE: &str = "trusted_keys.toml";
@@ -49,11 +48,13 @@ const PINS_FILE: &str = "pins.toml";
 const ROTATIONS_FILE: &str = "rotations.toml";
 const LOCK_FILE: &str = ".trust.lock";
 
+/// All files of the store.
+const FILES: [&str; 4] = [TRUSTED_FILE, REVOKED_FILE, PINS_FILE, ROTATIONS_FILE];
+
 /// Trusted keys, revocations, rotations and pins as they were when they were loaded.
 #[derive(Clone, Debug, Default)]
 pub struct TrustStore {
-    keys: Vec<TrustedKey>,
-    removed: Vec<RemovedKey>,
+    keys: Keys,
     revocations: Revocations,
     pins: Pins,
     rotations: Rotations,
@@ -63,9 +64,8 @@ pub struct TrustStore {
 impl PartialEq for TrustStore {
     /// Compares what the files say, wherever they are.
     fn eq(&self, other: &Self) -> bool {
-        let Self { keys, removed, revocations, pins, rotations, directory: _ } = self;
+        let Self { keys, revocations, pins, rotations, directory: _ } = self;
         *keys == other.keys
-            && *removed == other.removed
             && *revocations == other.revocations
             && *pins == other.pins
             && *rotations == other.rotations
@@ -81,21 +81,14 @@ impl TrustStore {
     ///
     /// Fails if the directory or a file could have been written by somebody else, or a file cannot be read or
     /// understood.
-    pub fn load(config_dir: &Path) -> Result<Self, TrustError> {
-        match guarded::check_directory(config_dir) {
-            Ok(()) => {}
-            Err(FileError::Missing { .. }) => return Ok(Self::default()),
-            Err(error) => return Err(error.into()),
-        }
-        let [trusted, revoked, pins, rotations] = Self::files(config_dir);
-        let (keys, removed) = read(&trusted, trust_file::parse)?;
+    pub fn load(config_dir: impl Into<Keeper>) -> Result<Self, TrustError> {
+        let keeper = config_dir.into();
         Ok(Self {
-            keys,
-            removed,
-            revocations: read(&revoked, Revocations::parse)?,
-            pins: read(&pins, Pins::parse)?,
-            rotations: read(&rotations, Rotations::parse)?,
-            directory: Some(config_dir.to_owned()),
+            keys: keeper.load()?,
+            revocations: keeper.load()?,
+            pins: keeper.load()?,
+            rotations: keeper.load()?,
+            directory: Some(keeper.directory().to_owned()),
         })
     }
 
@@ -103,10 +96,8 @@ impl TrustStore {
     #[doc(hidden)]
     pub fn from_texts(texts: [&str; 4]) -> Result<Self, TrustError> {
         let [trusted, revoked, pins, rotations] = Self::files(Path::new(""));
-        let (keys, removed) = trust_file::parse(&trusted, texts[0])?;
         Ok(Self {
-            keys,
-            removed,
+            keys: Keys::parse(&trusted, texts[0])?,
             revocations: Revocations::parse(&revoked, texts[1])?,
             pins: Pins::parse(&pins, texts[2])?,
             rotations: Rotations::parse(&rotations, texts[3])?,
@@ -130,19 +121,24 @@ impl TrustStore {
     /// rotations.
     #[must_use]
     pub fn files(config_dir: &Path) -> [PathBuf; 4] {
-        [TRUSTED_FILE, REVOKED_FILE, PINS_FILE, ROTATIONS_FILE].map(|name| config_dir.join(name))
+        FILES.map(|name| config_dir.join(name))
+    }
+
+    /// Removes what killed writers left behind in a configuration directory.
+    pub fn remove_leftovers(config_dir: impl Into<Keeper>) {
+        config_dir.into().remove_leftovers::<Keys>();
     }
 
     /// All trusted keys, in the order of the file.
     #[must_use]
     pub fn keys(&self) -> &[TrustedKey] {
-        &self.keys
+        &self.keys.trusted
     }
 
     /// The entry of a key that is trusted; it may have expired since.
     #[must_use]
     pub fn get(&self, key: &PublicKey) -> Option<&TrustedKey> {
-        self.keys.iter().find(|trusted| trusted.public_key == *key)
+        self.keys.trusted.iter().find(|trusted| trusted.public_key == *key)
     }
 
     /// Where the entry of a trusted key stands.
@@ -167,63 +163,34 @@ impl TrustStore {
         Some(RuleSource { path: self.directory.as_ref()?.join(file), line })
     }
 
-    /// Loads the store under the lock, which is held until `action` ends.
-    fn locked<T>(
-        config_dir: &Path,
-        action: impl FnOnce(Self) -> Result<T, TrustError>,
+    /// Changes one file of the store while no other writer can; `action` sees all of the store. A change that changes nothing
+    /// is not written.
+    fn change<P: Part, T>(
+        config_dir: impl Into<Keeper>,
+        action: impl FnOnce(&mut Self, &Keeper) -> Result<T, TrustError>,
     ) -> Result<T, TrustError> {
-        atomic_file::create_private_directory(config_dir).map_err(write_failed(config_dir))?;
-        guarded::check_directory(config_dir)?;
-        let keeper = Keeper::of(config_dir);
-        let held = keeper.wait_for(LOCK_FILE).map_err(|error| {
-            let path = config_dir.join(LOCK_FILE);
-            TrustError::Write { path, source: io::Error::other(error) }
-        })?;
-        let result = action(Self::load(config_dir)?)?;
+        let keeper = config_dir.into();
+        let held = keeper.hold::<P>()?;
+        let mut store = Self::load(&keeper)?;
+        let before = P::of(&store).clone();
+        let result = action(&mut store, &keeper)?;
+        let after = P::of(&store);
+        if *after != before {
+            keeper.write(after)?;
+        }
         keeper.release(held);
         Ok(result)
     }
 }
 
-/// Replaces a file of the store; one that could not be read again is not written.
-fn write(path: PathBuf, text: &str) -> Result<(), TrustError> {
-    if text.len() as u64 > MAX_TRUST_FILE_BYTES {
-        return Err(FileError::TooLarge { path, max: MAX_TRUST_FILE_BYTES }.into());
-    }
-    let is = |name: &str| path.file_name().is_some_and(|file| file == name);
-    if is(TRUSTED_FILE) {
-        trust_file::parse(&path, text)?;
-    } else if is(REVOKED_FILE) {
-        Revocations::parse(&path, text)?;
-    } else if is(PINS_FILE) {
-        Pins::parse(&path, text)?;
-    } else if is(ROTATIONS_FILE) {
-        Rotations::parse(&path, text)?;
-    }
-    atomic_file::replace(&path, text.as_bytes(), PRIVATE).map_err(write_failed(&path))
+/// What one file of the store says.
+trait Part: Decisions<Error = TrustError> {
+    /// That part of the store.
+    fn of(store: &TrustStore) -> &Self;
 }
 
-fn write_failed(path: &Path) -> impl FnOnce(io::Error) -> TrustError {
-    let path = path.to_owned();
-    move |source| TrustError::Write { path, source }
-}
-
-/// Reads a file of the store; a missing one holds nothing.
-fn read<T: Default>(
-    path: &Path,
-    parse: impl FnOnce(&Path, &str) -> Result<T, TrustError>,
-) -> Result<T, TrustError> {
-    match guarded::read(path, Guard::Trust, MAX_TRUST_FILE_BYTES) {
-        Ok(bytes) => {
-            let text =
-                std::str::from_utf8(&bytes).map_err(|_| TrustError::NotText { path: path.to_owned() })?;
-            parse(path, text)
-        }
-        Err(FileError::Missing { .. }) => Ok(T::default()),
-        Err(error) => Err(error.into()),
-    }
-}
-
+#[cfg(test)]
+mod kept;
 #[cfg(test)]
 mod race;
 #[cfg(test)]

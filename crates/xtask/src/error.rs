@@ -104,6 +104,28 @@ pub(crate) enum TaskError {
         /// Rows without an event.
         strange: u64,
     },
+    /// A deed that does not exist was asked for.
+    #[error("there is no deed `{name}`; the deeds are {known}")]
+    UnknownDeed {
+        /// The name given.
+        name: String,
+        /// Names of the deeds.
+        known: String,
+    },
+    /// A deed does not do what it should even where nothing kills it.
+    #[error("`{name}` does not work undisturbed: {said}")]
+    Deed {
+        /// The deed.
+        name: &'static str,
+        /// What was said.
+        said: String,
+    },
+    /// Something was lost or left behind where a deed was killed.
+    #[error("{count} deeds that were killed left something else than the old or the new")]
+    Faults {
+        /// How many.
+        count: usize,
+    },
     /// A fuzz target that does not exist was asked for.
     #[error("there is no fuzz target `{name}`; the targets are {known}")]
     UnknownTarget {

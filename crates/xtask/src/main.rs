@@ -9,6 +9,7 @@ mod bench;
 mod demo;
 mod deny;
 mod error;
+mod faults;
 mod fuzz;
 mod guests;
 mod ordinary;
@@ -54,6 +55,8 @@ enum Task {
     Soak(soak::Options),
     /// Let a plugin talk to servers that do each thing wrong, and hold the host to its bounds
     Peers(peers::Options),
+    /// Kill changes of what was decided at every call that writes, and look for what is lost
+    Faults(faults::Options),
     /// Look for inputs that make the host crash, hang or break its word
     Fuzz(fuzz::Options),
     /// Check layers, file headers, the root's contents and other rules of the code base
@@ -90,6 +93,7 @@ fn run(task: &Task) -> Result<(), TaskError> {
         Task::Bench(options) => bench::run(&places, options),
         Task::Soak(options) => soak::run(&places, options),
         Task::Peers(options) => peers::run(&places, options),
+        Task::Faults(options) => faults::run(&places, options),
         Task::Fuzz(options) => fuzz::run(&places, options),
         Task::Tidy => tidy::run(&places.root),
         Task::Deny => {

@@ -158,12 +158,17 @@ fn build(places: &Places) -> Result<Vec<TestProgram>, TaskError> {
 }
 
 /// Numbers of the user.
-struct Account {
-    user: String,
-    group: String,
+pub(crate) struct Account {
+    pub(crate) user: String,
+    pub(crate) group: String,
 }
 
 impl Account {
+    /// The ordinary user, if this is root.
+    pub(crate) fn of_ordinary_user(places: &Places) -> Result<Option<Self>, TaskError> {
+        if geteuid().is_root() { Self::find(places).map(Some) } else { Ok(None) }
+    }
+
     fn find(places: &Places) -> Result<Self, TaskError> {
         let number = |option: &str| {
             let printed = Program::new("id", &places.root).args([option, USER]).stdout()?;

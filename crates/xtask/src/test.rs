@@ -6,7 +6,7 @@ use crate::error::TaskError;
 use crate::places::Places;
 use crate::program::Program;
 use crate::setup::{self, Purpose};
-use crate::{bench, deny, fuzz, guests, ordinary, page, tidy};
+use crate::{bench, deny, faults, fuzz, guests, ordinary, page, tidy};
 
 /// Which steps to run.
 #[derive(clap::Args)]
@@ -27,13 +27,18 @@ struct Step {
 }
 
 /// The steps in order.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step { name: "format", about: "sources are formatted", run: format },
     Step { name: "tidy", about: "layers, headers, root contents", run: |places| tidy::run(&places.root) },
     Step { name: "clippy", about: "no lint speaks up", run: clippy },
     Step { name: "plugins", about: "example plugins build and pass their own tests", run: plugins },
     Step { name: "tests", about: "unit, integration and end-to-end tests", run: tests },
     Step { name: "ordinary", about: "the same as an ordinary user, where this is root", run: ordinary },
+    Step {
+        name: "faults",
+        about: "what is killed while it decides leaves the old or the new",
+        run: faults::quick,
+    },
     Step { name: "page", about: "the Plugin Manager's page in a browser", run: page::run },
     Step { name: "fuzz", about: "fuzz targets run for a short time without a crash", run: fuzz::smoke },
     Step { name: "doc-tests", about: "examples in the documentation", run: doc_tests },

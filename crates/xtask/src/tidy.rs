@@ -3,6 +3,7 @@
 //! Each rule is a function from the tree to violations and has a test that shows it failing. The whole check also runs
 //! as a test of this crate, so that no change lands without it.
 
+mod directories;
 mod files;
 mod layers;
 mod links;
@@ -66,6 +67,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Violation>, TaskError> {
     let mut violations = root::check(root)?;
     violations.extend(layers::check(&sources));
     violations.extend(files::check(&sources));
+    violations.extend(directories::check(&sources));
     violations.extend(words::check(&sources));
     violations.extend(links::check(root, &sources));
     violations.extend(locks::check(&sources));

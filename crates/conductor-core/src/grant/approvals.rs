@@ -8,12 +8,10 @@ use conductor_signing::{Digest, PluginName, UtcTime};
 use jiff::Timestamp;
 
 use super::pending::{Requested, requested};
+use super::session::{MAX_SESSION_GRANTS, SessionGrant, SessionGrants, UnkeptDenial};
 use super::store::{DenialKept, FirstDeclared, GrantStore, GrantStoreError, Holder, StoredGrant, Subject};
 use super::{Choices, GrantError, GrantSpec, Grants, Judge, JudgeError, Once, Vouched, declared_scope};
 use crate::scope::Scope;
-
-/// Most grants that last no longer than the host runs; stops a program that grants in a loop from filling the memory.
-const MAX_SESSION_GRANTS: usize = 4096;
 
 /// How long a grant lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,42 +36,6 @@ impl std::fmt::Display for Duration {
             Self::Always => f.write_str("until it is revoked"),
         }
     }
-}
-
-/// Decisions that end with the host, for all of its plugins.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SessionGrants(Arc<Mutex<Session>>);
-
-#[derive(Debug, Default)]
-struct Session {
-    grants: Vec<SessionGrant>,
-    /// Denials that stand nowhere else, because they could not be written.
-    unkept: Vec<UnkeptDenial>,
-}
-
-/// A denial that could not be written: it holds until the host ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnkeptDenial {
-    /// Name of the plugin.
-    pub plugin: PluginName,
-    /// The capability.
-    pub capability: Capability,
-    /// Why it could not be written.
-    pub cause: String,
-}
-
-impl std::fmt::Display for UnkeptDenial {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { plugin, capability, cause } = self;
-        write!(f, "{capability} of {plugin}: {cause}")
-    }
-}
-
-#[derive(Clone, Debug)]
-struct SessionGrant {
-    stored: StoredGrant,
-    /// Whether it was used, if it is for one deed.
-    once: Option<Once>,
 }
 
 /// What decides about one plugin.
@@ -394,97 +356,12 @@ pub(crate) struct Before {
     session: (Vec<SessionGrant>, Vec<UnkeptDenial>),
 }
 
-impl SessionGrants {
-    fn of(&self, subject: &Subject) -> Vec<SessionGrant> {
-        self.lock().grants.iter().filter(|grant| !grant.is_over() && grant.is_of(subject)).cloned().collect()
-    }
-
-    fn add(&self, stored: Vec<StoredGrant>, once: Option<&Once>) -> Result<(), ApprovalError> {
-        let grants = &mut self.lock().grants;
-        grants.retain(|grant| !grant.is_over());
-        if grants.len() + stored.len() > MAX_SESSION_GRANTS {
-            return Err(ApprovalError::TooMany);
-        }
-        grants.extend(stored.into_iter().map(|stored| SessionGrant { stored, once: once.cloned() }));
-        Ok(())
-    }
-
-    /// Forgets what was decided about a capability of a plugin, and returns it.
-    fn forget(&self, subject: &Subject, capability: Capability) -> (Vec<SessionGrant>, Vec<UnkeptDenial>) {
-        let mut session = self.lock();
-        let grants = session
-            .grants
-            .extract_if(.., |grant| grant.stored.grant.capability() == capability && grant.is_of(subject));
-        let grants = grants.collect();
-        let is_of =
-            |denial: &mut UnkeptDenial| (&denial.plugin, denial.capability) == (&subject.name, capability);
-        (grants, session.unkept.extract_if(.., is_of).collect())
-    }
-
-    fn put_back(&self, (grants, unkept): (Vec<SessionGrant>, Vec<UnkeptDenial>)) {
-        let mut session = self.lock();
-        session.grants.extend(grants);
-        session.unkept.extend(unkept);
-    }
-
-    /// Keeps a denial in memory alone.
-    fn cannot_keep(&self, denial: UnkeptDenial) {
-        let unkept = &mut self.lock().unkept;
-        unkept.retain(|known| (&known.plugin, known.capability) != (&denial.plugin, denial.capability));
-        unkept.push(denial);
-    }
-
-    fn is_kept(&self, plugin: &PluginName, capability: Capability) {
-        self.lock().unkept.retain(|known| (&known.plugin, known.capability) != (plugin, capability));
-    }
-
-    pub(crate) fn unkept_of(&self, plugin: &PluginName) -> Vec<Capability> {
-        let session = self.lock();
-        let of_plugin = session.unkept.iter().filter(|denial| denial.plugin == *plugin);
-        of_plugin.map(|denial| denial.capability).collect()
-    }
-
-    /// Denies to plugins of one name what is denied to those of another in memory alone.
-    pub(crate) fn carry_denials(&self, from: &PluginName, to: &PluginName) {
-        let of_old: Vec<_> =
-            self.lock().unkept.iter().filter(|denial| denial.plugin == *from).cloned().collect();
-        for denial in of_old {
-            self.cannot_keep(UnkeptDenial { plugin: to.clone(), ..denial });
-        }
-    }
-
-    /// Denials that stand nowhere else.
-    pub(crate) fn unkept(&self) -> Vec<UnkeptDenial> {
-        self.lock().unkept.clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Session> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl SessionGrant {
-    fn is_of(&self, subject: &Subject) -> bool {
-        subject.is(&self.stored.plugin, &self.stored.holder)
-    }
-
-    /// Whether it was for one deed, and that is over.
-    fn is_over(&self) -> bool {
-        self.once.as_ref().is_some_and(Once::is_over)
-    }
-
-    /// Its scope, if it is for one deed.
-    fn for_once(&self) -> Option<(Scope, Once)> {
-        Some((scope_of(&self.stored.grant)?, self.once.clone()?))
-    }
-}
-
 /// What it is to grant these.
 fn as_granted(declared: &[GrantSpec]) -> Vec<GrantSpec> {
     declared.iter().filter_map(scope_of).map(|scope| GrantSpec::of(scope.granted())).collect()
 }
 
-fn scope_of(spec: &GrantSpec) -> Option<Scope> {
+pub(super) fn scope_of(spec: &GrantSpec) -> Option<Scope> {
     spec.scope().cloned()
 }
 

@@ -162,6 +162,7 @@ impl GrantStore {
     ///
     /// Fails if there is no room, or if what is decided cannot be read or written.
     pub fn prepare(keeper: &Keeper) -> Result<(), GrantStoreError> {
+        keeper.remove_leftovers::<Self>();
         Journal::prepare(keeper)?;
         if Journal::load(keeper)?.is_empty() { Ok(()) } else { Self::change(keeper, |_| Ok(())) }
     }

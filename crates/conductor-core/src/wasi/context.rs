@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use conductor_signing::atomic_file;
 use serde::{Deserialize, Serialize};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
@@ -69,16 +70,14 @@ impl Setup {
 
 /// Makes the plugin's own directory below `parent` if it is not there, readable by the user alone.
 pub(crate) fn data_directory(parent: &Path, name: &str) -> Result<PathBuf, SetupError> {
-    use std::os::unix::fs::DirBuilderExt;
-
     let path = parent.join(name);
     let failed = |source| SetupError::Directory { path: path.clone(), source };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
+    atomic_file::create_private_directory(parent).map_err(failed)?;
     match fs::symlink_metadata(&path) {
         Ok(found) if found.is_dir() => {}
         Ok(_) => return Err(SetupError::NotADirectory { path }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::DirBuilder::new().mode(0o700).create(&path).map_err(failed)?;
+            atomic_file::create_private_directory(&path).map_err(failed)?;
         }
         Err(error) => return Err(failed(error)),
     }

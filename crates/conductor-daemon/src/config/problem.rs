@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use conductor_signing::FileError;
+
 use super::MAX_CONFIG_BYTES;
 
 /// One fault in a configuration file.
@@ -51,6 +53,13 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// Somebody else could have written the file, or put it there.
+    File {
+        /// The file that was to be read.
+        path: PathBuf,
+        /// What is wrong, and where on the way to it.
+        source: FileError,
+    },
     /// The file was read and has faults.
     Invalid {
         /// The file.
@@ -65,7 +74,10 @@ impl ConfigError {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Read { path, .. } | Self::TooLarge { path } | Self::Invalid { path, .. } => path,
+            Self::Read { path, .. }
+            | Self::TooLarge { path }
+            | Self::File { path, .. }
+            | Self::Invalid { path, .. } => path,
         }
     }
 }
@@ -75,6 +87,13 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
+            Self::File { path, source } => {
+                write!(f, "{} is not believed: {source}", path.display())?;
+                match source.hint() {
+                    Some(hint) => write!(f, "; {hint}"),
+                    None => Ok(()),
+                }
+            }
             Self::TooLarge { path } => {
                 write!(f, "{} is larger than {MAX_CONFIG_BYTES} bytes", path.display())
             }
@@ -95,6 +114,7 @@ impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Read { source, .. } => Some(source),
+            Self::File { source, .. } => Some(source),
             Self::TooLarge { .. } | Self::Invalid { .. } => None,
         }
     }

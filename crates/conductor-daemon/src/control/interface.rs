@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use conductor_abi::Context;
+use conductor_core::grant::UnkeptDenials;
 use conductor_core::{AuditLog, AuditSink as _, CallReport, Permission, ProcessWall, Walls};
 use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
@@ -41,6 +42,8 @@ pub(crate) struct Interface {
     places: Places,
     /// What the host puts around plugins on this machine; unknown until there is a host.
     probed: OnceLock<Walls>,
+    /// Denials that stand in no file.
+    unkept: OnceLock<UnkeptDenials>,
     watched: Watched,
     orders: Sender<Order>,
     turns: Turns,
@@ -120,6 +123,7 @@ impl Interface {
             started: Instant::now(),
             places: places.clone(),
             probed: OnceLock::new(),
+            unkept: OnceLock::new(),
             watched,
             orders,
             turns: Turns::default(),
@@ -133,10 +137,11 @@ impl Interface {
         let _ = self.page.set(access);
     }
 
-    /// Takes note of what the host puts around plugins on this machine.
-    pub(crate) fn probed(&self, walls: Walls) {
-        // There is one host in one run.
+    /// Takes note of what the host puts around plugins on this machine, and of where it says what it could not write.
+    pub(crate) fn begun(&self, walls: Walls, unkept: UnkeptDenials) {
+        // There is one host in one run, and those in its place go on with its decisions.
         let _ = self.probed.set(walls);
+        let _ = self.unkept.set(unkept);
     }
 
     /// Answers a request. It waits for nobody. Who asked for a decision is on record before it is made.
@@ -339,12 +344,7 @@ impl Interface {
             Phase::Loaded(loaded) => Some(loaded.permission.pending().len() as u64),
             Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         });
-        // All plugins of the host know of them.
-        let permission = snapshots.iter().find_map(|snapshot| match &snapshot.phase {
-            Phase::Loaded(loaded) => Some(&loaded.permission),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
-        });
-        let unkept = permission.map(Permission::unkept_denials).unwrap_or_default();
+        let unkept = self.unkept.get().map(UnkeptDenials::all).unwrap_or_default();
         DaemonStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),

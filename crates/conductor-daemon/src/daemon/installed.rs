@@ -44,7 +44,7 @@ impl Installed {
             (signature.clone(), read(&signature, MAX_DOCUMENT_BYTES as u64)?),
         ];
         let installed = Self { before };
-        let put = fs::create_dir_all(paths.plugins_dir())
+        let put = atomic_file::create_private_directory(&paths.plugins_dir())
             .and_then(|()| atomic_file::replace(&module, &new_module, MODE))
             .and_then(|()| match new_signature {
                 Some(bytes) => atomic_file::replace(&signature, &bytes, MODE),

@@ -2,14 +2,14 @@
 //!
 //! Nothing here ever runs. Installing reads the file anew, and decides about it as about any other.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use conductor_signing::signature_path;
+use conductor_signing::{atomic_file, signature_path};
 use data_encoding::HEXLOWER;
 
 /// Most uploads at once; one more ends the oldest that is whole, so that what nobody came back for keeps nobody out.
@@ -21,7 +21,6 @@ const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 /// Random bytes of an upload's name.
 const ID_BYTES: usize = 16;
 
-const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
 /// The directory of uploads, and what is in it.
@@ -77,7 +76,7 @@ impl Staging {
         }
         let directory = self.directory.join(&id);
         let path = directory.join("upload.wasm");
-        let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&directory);
+        let made = atomic_file::create_private_directory(&directory);
         match made.and_then(|()| create(&path)) {
             Ok(file) => Ok(Some(Upload { staging: self, id, file, path, is_whole: false })),
             Err(error) => {

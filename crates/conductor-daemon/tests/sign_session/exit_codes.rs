@@ -186,7 +186,11 @@ fn seven_for_unusable_trust_files() {
             for words in
                 [&VERIFY[..], &["trust", "list"], &["trust", "add", &key, "K"], &["trust", "remove", &key]]
             {
-                shell.run(words).refused(7, &format!("{}:1: ", path.display()), "correct that line");
+                let (error, hint) = match text {
+                    "" => (format!("{} is empty", path.display()), "put back a copy of it"),
+                    _ => (format!("{}:1: ", path.display()), "correct that line"),
+                };
+                shell.run(words).refused(7, &error, hint);
             }
             assert_eq!(fs::read_to_string(&path).expect("still there"), text);
         }

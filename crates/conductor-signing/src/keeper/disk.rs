@@ -1,6 +1,7 @@
 //! The clock and the file system under decisions, call by call, so that a fault can be put at each.
 
-use std::fs::{File, Permissions};
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -9,15 +10,29 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
-use crate::FileError;
 use crate::atomic_file::{self, Lock, TEMPORARY_PREFIX};
 use crate::guarded::{self, Guard};
+use crate::{FileError, UtcTime};
 
 /// What files of decisions are kept with.
 pub trait Disk: Send + Sync {
     /// Lets time go by.
     fn pause(&self, time: Duration) {
         thread::sleep(time);
+    }
+
+    /// The time, in whole seconds.
+    fn now(&self) -> UtcTime {
+        UtcTime::now()
+    }
+
+    /// Checks that nobody else may write to a directory.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the directory.
+    fn check(&self, directory: &Path) -> Result<(), FileError> {
+        guarded::check_directory(directory)
     }
 
     /// Makes a directory for its owner alone where it is missing, and checks that nobody else may write to it.
@@ -51,16 +66,33 @@ pub trait Disk: Send + Sync {
         }
     }
 
-    /// Makes a file of another name in the directory; it is removed when it is dropped.
+    /// Makes the file that is going to take the place of the one at `path`, beside it; it is removed when it is dropped. Its name
+    /// is always the same, so that what a killed writer left of it can be told: the caller holds the lock of the file.
     ///
     /// # Errors
     ///
     /// Passes on what the system says.
-    fn create_temporary(&self, directory: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    fn create_temporary(&self, path: &Path, mode: u32) -> io::Result<NamedTempFile> {
+        let (directory, name) = temporary_of(path)?;
         tempfile::Builder::new()
-            .prefix(TEMPORARY_PREFIX)
+            .prefix(&name)
+            .rand_bytes(0)
             .permissions(Permissions::from_mode(mode))
             .tempfile_in(directory)
+    }
+
+    /// Removes what a killed writer left of the file that was going to take the place of the one at `path`. The caller holds the
+    /// lock of the file.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the system says.
+    fn remove_temporary(&self, path: &Path) -> io::Result<()> {
+        let (directory, name) = temporary_of(path)?;
+        match fs::remove_file(directory.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Appends bytes.
@@ -116,6 +148,16 @@ pub trait Disk: Send + Sync {
     fn open_in_place(&self, path: &Path) -> io::Result<File> {
         atomic_file::open_in_place(path)
     }
+}
+
+/// Where the file is made that takes the place of another, and what it is called meanwhile.
+fn temporary_of(path: &Path) -> io::Result<(&Path, OsString)> {
+    let (Some(directory), Some(file)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidFilename.into());
+    };
+    let mut name = OsString::from(TEMPORARY_PREFIX);
+    name.push(file);
+    Ok((directory, name))
 }
 
 /// The system's own.

@@ -84,6 +84,11 @@ impl Disk for Faults {
         self.state().passed += time;
     }
 
+    fn check(&self, directory: &Path) -> Result<(), FileError> {
+        self.pass().map_err(unreadable(directory))?;
+        System.check(directory)
+    }
+
     fn prepare(&self, directory: &Path) -> Result<(), FileError> {
         self.pass().map_err(unreadable(directory))?;
         System.prepare(directory)
@@ -103,10 +108,15 @@ impl Disk for Faults {
         System.read(path, max)
     }
 
-    fn create_temporary(&self, directory: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    fn create_temporary(&self, path: &Path, mode: u32) -> io::Result<NamedTempFile> {
         self.pass()?;
         self.room()?;
-        System.create_temporary(directory, mode)
+        System.create_temporary(path, mode)
+    }
+
+    fn remove_temporary(&self, path: &Path) -> io::Result<()> {
+        self.pass()?;
+        System.remove_temporary(path)
     }
 
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {

@@ -120,8 +120,8 @@ fn a_fault_at_any_call_leaves_the_old_or_the_new() {
             }
             let litter = fs::read_dir(place.path()).expect("listed").count();
             assert_eq!(litter, 2, "the file and its lock; call {call}");
-            if changed.is_ok() {
-                assert!(call >= 8, "each call is a site: {call}");
+            if disk.calls() <= call {
+                assert!(call >= 10, "each call is a site: {call}");
                 break;
             }
         }

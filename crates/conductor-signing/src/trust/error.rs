@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::file_error::quoted;
+use crate::keeper::KeeperError;
 use crate::{
     FileError, PluginName, PublicKey, RevocationListError, Revoked, RotationError, ShownTextError, escape,
 };
@@ -23,6 +24,9 @@ pub enum TrustError {
         /// The file.
         path: PathBuf,
     },
+    /// A file is empty, is locked for too long, or would not be read as what was decided.
+    #[error("trust: {0}")]
+    Kept(KeeperError),
     /// A file is not TOML, or has a key that this version does not know.
     #[error("{}:{line}: {}", escape::path(path), escape::terminal(cause))]
     Syntax {
@@ -111,6 +115,20 @@ pub enum TrustError {
     /// No more lists can be kept track of.
     #[error("more than {MAX_REVOCATION_LISTS} issuers of revocation lists cannot be kept track of")]
     TooManyLists,
+    /// The lists of one issuer would fill more than their share of the file.
+    #[error("the revocations of {issuer} would take more than {max} bytes")]
+    IssuerShare {
+        /// The issuer.
+        issuer: PublicKey,
+        /// Most bytes.
+        max: u64,
+    },
+    /// Lists would fill what is kept for the user's own revocations.
+    #[error("all imported revocations together would take more than {max} bytes")]
+    ListsFull {
+        /// Most bytes.
+        max: u64,
+    },
     /// A chain of rotations was not accepted.
     #[error("{0}")]
     Rotation(Box<RotationError>),
@@ -209,6 +227,7 @@ impl TrustError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::File(error) => error.hint(),
+            Self::Kept(error) => error.hint(),
             Self::NotText { path }
             | Self::Syntax { path, .. }
             | Self::Version { path, .. }
@@ -244,6 +263,11 @@ impl TrustError {
             Self::Ambiguous { .. } => {
                 Some("give more digits; see them with: conductor-sign trust list".to_owned())
             }
+            Self::IssuerShare { .. } | Self::ListsFull { .. } => Some(
+                "take back what is not needed, such as what the same list says of keys that are not trusted here: \
+                 conductor-sign trust unrevoke"
+                    .to_owned(),
+            ),
             Self::TooManyRotations
             | Self::TooManyLists
             | Self::Reason { .. }
@@ -269,6 +293,8 @@ impl TrustError {
             | Self::Reason { .. }
             | Self::PluginVersion
             | Self::TooManyLists
+            | Self::IssuerShare { .. }
+            | Self::ListsFull { .. }
             | Self::TooManyRotations
             | Self::NotPinned { .. }
             | Self::PinRaced { .. }
@@ -281,6 +307,7 @@ impl TrustError {
             | Self::Email { .. }
             | Self::MixedScripts { .. } => true,
             Self::File(_)
+            | Self::Kept(_)
             | Self::NotText { .. }
             | Self::Syntax { .. }
             | Self::Version { .. }
@@ -289,6 +316,19 @@ impl TrustError {
             | Self::PinRepeated { .. }
             | Self::Encode { .. }
             | Self::Write { .. } => false,
+        }
+    }
+}
+
+impl From<KeeperError> for TrustError {
+    fn from(error: KeeperError) -> Self {
+        match error {
+            KeeperError::File { source } => Self::File(source),
+            KeeperError::NotText { path } => Self::NotText { path },
+            KeeperError::Write { path, source } => Self::Write { path, source },
+            KeeperError::Empty { .. } | KeeperError::Busy { .. } | KeeperError::Misread { .. } => {
+                Self::Kept(error)
+            }
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Beginning to trust a key, going on, and ceasing to.
 
-use std::path::Path;
-
 use conductor_abi::Risk;
 
 use super::source::Line;
-use super::{KeyRole, KeySelector, NamePattern, TRUSTED_FILE, TrustError, TrustStore, trust_file, write};
+use super::trust_file::Keys;
+use super::{KeyRole, KeySelector, NamePattern, TrustError, TrustStore};
+use crate::keeper::Keeper;
 use crate::{PluginName, PublicKey, UtcTime, shown_text};
 
 /// Most removed keys that are remembered; the oldest are forgotten first.
@@ -103,7 +103,7 @@ impl TrustStore {
     ///
     /// Fails if the key is trusted already or revoked, if it could be taken for another
     /// ([`TrustError::Resembles`]), if its name mixes alphabets ([`TrustError::MixedScripts`]), if its name is not fit to be shown, or if the files cannot be read or written.
-    pub fn add(config_dir: &Path, key: NewKey) -> Result<TrustedKey, TrustError> {
+    pub fn add(config_dir: impl Into<Keeper>, key: NewKey) -> Result<TrustedKey, TrustError> {
         Self::add_key(config_dir, key, |store, key| match store.resemblance(key) {
             Some(resemblance) => Err(TrustError::Resembles { resemblance: Box::new(resemblance) }),
             None if shown_text::mixes_scripts(&key.name) => {
@@ -119,12 +119,15 @@ impl TrustStore {
     /// # Errors
     ///
     /// As for [`TrustStore::add`], save for these two.
-    pub fn add_despite_resemblance(config_dir: &Path, key: NewKey) -> Result<TrustedKey, TrustError> {
+    pub fn add_despite_resemblance(
+        config_dir: impl Into<Keeper>,
+        key: NewKey,
+    ) -> Result<TrustedKey, TrustError> {
         Self::add_key(config_dir, key, |_, _| Ok(()))
     }
 
     fn add_key(
-        config_dir: &Path,
+        config_dir: impl Into<Keeper>,
         key: NewKey,
         check: impl FnOnce(&Self, &NewKey) -> Result<(), TrustError>,
     ) -> Result<TrustedKey, TrustError> {
@@ -132,7 +135,7 @@ impl TrustStore {
         if let Some(email) = &key.email {
             shown_text::check_address(email).map_err(|cause| TrustError::Email { cause })?;
         }
-        Self::change_keys(config_dir, |store| {
+        Self::change::<Keys, _>(config_dir, |store, keeper| {
             if let Some(revocation) = store.revoked_key(&key.public_key) {
                 return Err(TrustError::Revoked { key: key.public_key, reason: revocation.reason.clone() });
             }
@@ -140,11 +143,11 @@ impl TrustStore {
                 return Err(TrustError::AlreadyTrusted { key: key.public_key, name: trusted.name.clone() });
             }
             check(store, &key)?;
-            store.removed.retain(|removed| removed.public_key != key.public_key);
+            store.keys.removed.retain(|removed| removed.public_key != key.public_key);
             let trusted = TrustedKey {
                 name: key.name,
                 public_key: key.public_key,
-                added_at: UtcTime::now(),
+                added_at: keeper.now(),
                 email: key.email,
                 expires_at: key.expires_at,
                 role: key.role,
@@ -152,7 +155,7 @@ impl TrustStore {
                 plugins: key.plugins,
                 line: Line::default(),
             };
-            store.keys.push(trusted.clone());
+            store.keys.trusted.push(trusted.clone());
             Ok(trusted)
         })
     }
@@ -162,17 +165,17 @@ impl TrustStore {
     /// # Errors
     ///
     /// Fails if no key or more than one is meant, or the files cannot be read or written.
-    pub fn remove(config_dir: &Path, selector: &KeySelector) -> Result<TrustedKey, TrustError> {
-        Self::change_keys(config_dir, |store| {
-            let place = selector.choose(store.keys.iter().map(|key| &key.public_key))?;
-            let key = store.keys.remove(place);
-            store.removed.push(RemovedKey {
+    pub fn remove(config_dir: impl Into<Keeper>, selector: &KeySelector) -> Result<TrustedKey, TrustError> {
+        Self::change::<Keys, _>(config_dir, |store, keeper| {
+            let place = selector.choose(store.keys.trusted.iter().map(|key| &key.public_key))?;
+            let key = store.keys.trusted.remove(place);
+            store.keys.removed.push(RemovedKey {
                 name: key.name.clone(),
                 public_key: key.public_key,
-                removed_at: UtcTime::now(),
+                removed_at: keeper.now(),
             });
-            let too_many = store.removed.len().saturating_sub(MAX_REMOVED_KEYS);
-            store.removed.drain(..too_many);
+            let too_many = store.keys.removed.len().saturating_sub(MAX_REMOVED_KEYS);
+            store.keys.removed.drain(..too_many);
             Ok(key)
         })
     }
@@ -183,19 +186,19 @@ impl TrustStore {
     ///
     /// Fails if no key or more than one is meant, if it was revoked, or if the files cannot be read or written.
     pub fn renew(
-        config_dir: &Path,
+        config_dir: impl Into<Keeper>,
         selector: &KeySelector,
         expires_at: Option<UtcTime>,
     ) -> Result<TrustedKey, TrustError> {
-        Self::change_keys(config_dir, |store| {
-            let place = selector.choose(store.keys.iter().map(|key| &key.public_key))?;
-            let key = store.keys.get(place).map(|key| key.public_key);
+        Self::change::<Keys, _>(config_dir, |store, _| {
+            let place = selector.choose(store.keys.trusted.iter().map(|key| &key.public_key))?;
+            let key = store.keys.trusted.get(place).map(|key| key.public_key);
             if let Some(key) = key
                 && let Some(revocation) = store.revoked_key(&key)
             {
                 return Err(TrustError::Revoked { key, reason: revocation.reason.clone() });
             }
-            let Some(entry) = store.keys.get_mut(place) else {
+            let Some(entry) = store.keys.trusted.get_mut(place) else {
                 return Err(TrustError::NotTrusted { selector: String::new() });
             };
             entry.expires_at = expires_at;
@@ -209,25 +212,13 @@ impl TrustStore {
     ///
     /// Fails if no key or more than one is meant.
     pub fn find(&self, selector: &KeySelector) -> Result<&TrustedKey, TrustError> {
-        let place = selector.choose(self.keys.iter().map(|key| &key.public_key))?;
-        self.keys.get(place).ok_or(TrustError::NotTrusted { selector: String::new() })
+        let place = selector.choose(self.keys.trusted.iter().map(|key| &key.public_key))?;
+        self.keys.trusted.get(place).ok_or(TrustError::NotTrusted { selector: String::new() })
     }
 
     /// Keys that were trusted once, the one removed last at the end.
     #[must_use]
     pub fn removed_keys(&self) -> &[RemovedKey] {
-        &self.removed
-    }
-
-    /// Loads, changes and writes the trusted keys while no other writer can.
-    fn change_keys<T>(
-        config_dir: &Path,
-        change: impl FnOnce(&mut Self) -> Result<T, TrustError>,
-    ) -> Result<T, TrustError> {
-        Self::locked(config_dir, |mut store| {
-            let result = change(&mut store)?;
-            write(config_dir.join(TRUSTED_FILE), &trust_file::to_toml(&store.keys, &store.removed)?)?;
-            Ok(result)
-        })
+        &self.keys.removed
     }
 }

@@ -77,11 +77,11 @@ impl TrustStore {
     /// What a new key could be taken for.
     #[must_use]
     pub fn resemblance(&self, key: &NewKey) -> Option<Resemblance> {
-        let trusted = self.keys.iter().map(|key| (&key.name, &key.public_key, KnownAs::Trusted));
+        let trusted = self.keys.trusted.iter().map(|key| (&key.name, &key.public_key, KnownAs::Trusted));
         let revoked = self
             .revocations()
             .filter_map(|revocation| Some((revocation.name.as_ref()?, revocation.key()?, KnownAs::Revoked)));
-        let removed = self.removed.iter().map(|key| (&key.name, &key.public_key, KnownAs::Removed));
+        let removed = self.keys.removed.iter().map(|key| (&key.name, &key.public_key, KnownAs::Removed));
         let known = || revoked.clone().chain(trusted.clone()).chain(removed.clone());
         let found = |known: (&String, &PublicKey, KnownAs), likeness| Resemblance {
             name: key.name.clone(),

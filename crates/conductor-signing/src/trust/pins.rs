@@ -9,14 +9,19 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::source::{Line, Lines, Source, VERSION, encode};
-use super::{PINS_FILE, TrustError, TrustStore, write};
+use super::{FILES, LOCK_FILE, MAX_TRUST_FILE_BYTES, PINS_FILE, Part, TrustError, TrustStore};
 use crate::document::MAX_COSIGNATURES;
+use crate::keeper::{Decisions, Keeper, KeeperError};
 use crate::plugin_version;
 use crate::statement;
-use crate::{Digest, PluginName, PublicKey, UtcTime, VerifiedPlugin};
+use crate::{Digest, FileError, PluginName, PublicKey, UtcTime, VerifiedPlugin};
 
 /// Most files of one version that are remembered, the last ones; more would let the builds of one plugin fill the file.
 const MAX_PINNED_DIGESTS: usize = 8;
+
+/// Bytes of the file that loads leave to what the user says of plugins; many plugins, or one that calls itself something else
+/// each time, could keep the user from pinning otherwise.
+pub(super) const USER_RESERVE_BYTES: u64 = 128 * 1024;
 
 /// Says to a person who opens the file what it is.
 const HEADER: &str = "# What was seen of each plugin when it was loaded. Written by Conductor, which keeps no comments.\n\
@@ -114,9 +119,20 @@ struct PinEntry {
     signers: Vec<Spanned<String>>,
 }
 
-impl Pins {
-    /// Reads `pins.toml`.
-    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
+impl Part for Pins {
+    fn of(store: &TrustStore) -> &Self {
+        &store.pins
+    }
+}
+
+impl Decisions for Pins {
+    const FILE: &'static str = PINS_FILE;
+    const LOCK: &'static str = LOCK_FILE;
+    const UNDER_LOCK: &'static [&'static str] = &FILES;
+    const MAX_BYTES: u64 = MAX_TRUST_FILE_BYTES;
+    type Error = TrustError;
+
+    fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
         let lines = Lines::of(text);
         let source = Source { path, lines: &lines };
         let file: PinFile = source.parse()?;
@@ -133,8 +149,7 @@ impl Pins {
         Ok(Self(pins))
     }
 
-    /// Writes `pins.toml`.
-    pub(super) fn to_toml(&self) -> Result<String, TrustError> {
+    fn to_text(&self) -> Result<String, TrustError> {
         #[derive(Serialize)]
         struct File<'a> {
             version: i64,
@@ -165,6 +180,18 @@ impl Pins {
             signers: pin.signers.iter().map(PublicKey::to_string).collect(),
         });
         encode(HEADER, &File { version: VERSION, pins: entries.collect() })
+    }
+}
+
+impl Pins {
+    /// Holds what was seen at a load against the part of the file that loads may fill.
+    fn check_seen(&self, keeper: &Keeper) -> Result<(), TrustError> {
+        let max = MAX_TRUST_FILE_BYTES - USER_RESERVE_BYTES;
+        if self.to_text()?.len() as u64 <= max {
+            return Ok(());
+        }
+        let source = FileError::TooLarge { path: keeper.file::<Self>(), max };
+        Err(KeeperError::File { source }.into())
     }
 }
 
@@ -230,16 +257,14 @@ impl NewPin {
     ///
     /// Fails if another process has pinned the name to another publisher meanwhile, or the files cannot be read or
     /// written.
-    pub fn record(self, config_dir: &Path) -> Result<(), TrustError> {
-        TrustStore::change_pins(config_dir, |pins| {
-            let mut changed = false;
+    pub fn record(self, config_dir: impl Into<Keeper>) -> Result<(), TrustError> {
+        TrustStore::change::<Pins, _>(config_dir, |TrustStore { pins, .. }, keeper| {
             for PinChange { name, before, after } in self.0 {
                 let current = pins.0.get(&name);
                 let next = if current == before.as_ref() { after } else { merged(&name, current, after)? };
-                changed |= current != Some(&next);
                 pins.0.insert(name, next);
             }
-            Ok(changed)
+            pins.check_seen(keeper)
         })
     }
 }
@@ -343,13 +368,18 @@ impl TrustStore {
     /// # Errors
     ///
     /// Fails if the key is revoked or the files cannot be read or written.
-    pub fn pin_publisher(config_dir: &Path, name: &PluginName, key: PublicKey) -> Result<Pin, TrustError> {
-        let store = Self::load(config_dir)?;
-        if let Some(revocation) = store.revoked_key(&key) {
-            return Err(TrustError::Revoked { key, reason: revocation.reason.clone() });
-        }
-        Self::change_pin(config_dir, name, |pin| Ok(Some(pin.unwrap_or_default().of_publisher(key))))
-            .map(Option::unwrap_or_default)
+    pub fn pin_publisher(
+        config_dir: impl Into<Keeper>,
+        name: &PluginName,
+        key: PublicKey,
+    ) -> Result<Pin, TrustError> {
+        Self::change_pin(config_dir, name, |pin, store, keeper| {
+            if let Some(revocation) = store.revoked_key(&key) {
+                return Err(TrustError::Revoked { key, reason: revocation.reason.clone() });
+            }
+            Ok(Some(pin.unwrap_or_default().of_publisher(key, keeper.now())))
+        })
+        .map(Option::unwrap_or_default)
     }
 
     /// The trust as it would be once a plugin name was pinned to a publisher by [`TrustStore::pin_publisher`]. Nothing is
@@ -357,7 +387,7 @@ impl TrustStore {
     #[must_use]
     pub fn as_if_pinned(&self, name: &PluginName, key: PublicKey) -> Self {
         let mut trust = self.clone();
-        let pin = trust.pins.0.remove(name).unwrap_or_default().of_publisher(key);
+        let pin = trust.pins.0.remove(name).unwrap_or_default().of_publisher(key, UtcTime::now());
         trust.pins.0.insert(name.clone(), pin);
         trust
     }
@@ -367,8 +397,8 @@ impl TrustStore {
     /// # Errors
     ///
     /// Fails if nothing is known about it, or the files cannot be read or written.
-    pub fn unpin(config_dir: &Path, name: &PluginName) -> Result<(), TrustError> {
-        Self::change_pin(config_dir, name, |pin| {
+    pub fn unpin(config_dir: impl Into<Keeper>, name: &PluginName) -> Result<(), TrustError> {
+        Self::change_pin(config_dir, name, |pin, _, _| {
             pin.map(|_| None).ok_or_else(|| TrustError::NotPinned { name: name.clone() })
         })
         .map(|_| ())
@@ -380,49 +410,34 @@ impl TrustStore {
     ///
     /// Fails if nothing is known about the plugin, or the files cannot be read or written.
     pub fn allow_downgrade(
-        config_dir: &Path,
+        config_dir: impl Into<Keeper>,
         name: &PluginName,
         floor: Option<String>,
     ) -> Result<Pin, TrustError> {
         if let Some(floor) = &floor {
             statement::plugin_version(floor).map_err(|_| TrustError::PluginVersion)?;
         }
-        Self::change_pin(config_dir, name, |pin| {
+        Self::change_pin(config_dir, name, |pin, _, _| {
             let pin = pin.ok_or_else(|| TrustError::NotPinned { name: name.clone() })?;
             Ok(Some(Pin { version: floor, digests: Vec::new(), ..pin }))
         })
         .map(Option::unwrap_or_default)
     }
 
-    /// Loads and changes the pins while no other writer can, and writes them if `change` says that it changed them.
-    fn change_pins(
-        config_dir: &Path,
-        change: impl FnOnce(&mut Pins) -> Result<bool, TrustError>,
-    ) -> Result<(), TrustError> {
-        Self::locked(config_dir, |mut store| {
-            if change(&mut store.pins)? {
-                write(config_dir.join(PINS_FILE), &store.pins.to_toml()?)?;
-            }
-            Ok(())
-        })
-    }
-
     /// Changes or removes one pin, and returns what there is then.
     fn change_pin(
-        config_dir: &Path,
+        config_dir: impl Into<Keeper>,
         name: &PluginName,
-        change: impl FnOnce(Option<Pin>) -> Result<Option<Pin>, TrustError>,
+        change: impl FnOnce(Option<Pin>, &Self, &Keeper) -> Result<Option<Pin>, TrustError>,
     ) -> Result<Option<Pin>, TrustError> {
-        let mut result = None;
-        Self::change_pins(config_dir, |pins| {
-            result = change(pins.0.get(name).cloned())?;
+        Self::change::<Pins, _>(config_dir, |store, keeper| {
+            let result = change(store.pins.0.get(name).cloned(), store, keeper)?;
             match &result {
-                Some(pin) => pins.0.insert(name.clone(), pin.clone()),
-                None => pins.0.remove(name),
+                Some(pin) => store.pins.0.insert(name.clone(), pin.clone()),
+                None => store.pins.0.remove(name),
             };
-            Ok(true)
-        })?;
-        Ok(result)
+            Ok(result)
+        })
     }
 }
 
@@ -445,13 +460,13 @@ impl Pin {
     }
 
     /// The pin to another publisher, of whom nothing is demanded yet.
-    fn of_publisher(mut self, key: PublicKey) -> Self {
+    fn of_publisher(mut self, key: PublicKey, since: UtcTime) -> Self {
         if self.publisher.as_ref().is_none_or(|publisher| publisher.key != key) {
             self.version = None;
             self.digests = Vec::new();
             self.signers = Vec::new();
         }
-        self.publisher = Some(PublisherPin { key, since: UtcTime::now(), by_user: true });
+        self.publisher = Some(PublisherPin { key, since, by_user: true });
         self
     }
 
@@ -463,4 +478,4 @@ impl Pin {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -7,13 +7,24 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::source::{Line, Lines, Source, VERSION, encode};
-use super::{Act, Done, REVOKED_FILE, TrustError, TrustStore, write};
+use super::{Act, Done, FILES, LOCK_FILE, Part, REVOKED_FILE, TrustError, TrustStore};
+use crate::keeper::{Decisions, Keeper};
 use crate::revocation_list::{RevocationList, RevocationListError};
 use crate::verify::Standing;
 use crate::{Digest, PrivateKey, PublicKey, Revocation, RevocationKind, Revoked, UtcTime, shown_text};
 
 /// Most issuers of lists whose numbers are kept.
 pub const MAX_REVOCATION_LISTS: usize = 256;
+
+/// Largest file in bytes; it is read whole before any plugin is loaded.
+const MAX_REVOKED_FILE_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Most bytes of the file that the lists of one issuer fill, enough for one that is full; an issuer could keep all others from
+/// revoking anything otherwise.
+pub const MAX_ISSUER_BYTES: u64 = 768 * 1024;
+
+/// Bytes of the file that lists leave to the user's own revocations.
+pub const OWN_REVOCATIONS_RESERVE_BYTES: u64 = 256 * 1024;
 
 /// Says to a person who opens the file what it is.
 const HEADER: &str =
@@ -28,9 +39,9 @@ pub(super) struct Revocations {
 
 /// The last list of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct ListMark {
+pub(super) struct ListMark {
     issuer: PublicKey,
-    sequence: u64,
+    pub(super) sequence: u64,
     digest: Digest,
 }
 
@@ -64,9 +75,20 @@ struct ListEntry {
     digest: Spanned<String>,
 }
 
-impl Revocations {
-    /// Reads `revoked_keys.toml`.
-    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
+impl Part for Revocations {
+    fn of(store: &TrustStore) -> &Self {
+        &store.revocations
+    }
+}
+
+impl Decisions for Revocations {
+    const FILE: &'static str = REVOKED_FILE;
+    const LOCK: &'static str = LOCK_FILE;
+    const UNDER_LOCK: &'static [&'static str] = &FILES;
+    const MAX_BYTES: u64 = MAX_REVOKED_FILE_BYTES;
+    type Error = TrustError;
+
+    fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
         let lines = Lines::of(text);
         let source = Source { path, lines: &lines };
         let file: RevokedFile = source.parse()?;
@@ -84,8 +106,7 @@ impl Revocations {
         })
     }
 
-    /// Writes `revoked_keys.toml`.
-    fn to_toml(&self) -> Result<String, TrustError> {
+    fn to_text(&self) -> Result<String, TrustError> {
         #[derive(Serialize)]
         struct File<'a> {
             version: i64,
@@ -131,7 +152,9 @@ impl Revocations {
         };
         encode(HEADER, &file)
     }
+}
 
+impl Revocations {
     fn find(&self, revoked: &Revoked) -> Option<&Revocation> {
         let mut meant = self.entries.iter().filter(|entry| entry.revoked == *revoked);
         let first = meant.next()?;
@@ -141,7 +164,7 @@ impl Revocations {
 
     /// Adds an entry, if it says more than those that are there. The user's own entry and those of each list stand side by
     /// side, so that none takes another's place: what the user wrote stays the user's. Says whether anything changed.
-    fn add(&mut self, entry: Revocation) -> bool {
+    pub(super) fn add(&mut self, entry: Revocation) -> bool {
         let is_worse = |known: &Revocation| {
             known.kind == RevocationKind::Superseded && entry.kind == RevocationKind::Compromised
         };
@@ -164,8 +187,23 @@ impl Revocations {
     }
 
     /// The number of the last list of an issuer, and its digest.
-    fn last_list(&self, issuer: &PublicKey) -> Option<&ListMark> {
+    pub(super) fn last_list(&self, issuer: &PublicKey) -> Option<&ListMark> {
         self.lists.iter().find(|mark| mark.issuer == *issuer)
+    }
+
+    /// Holds what lists have added to the shares of an issuer and of all of them.
+    fn check_listed(&self, issuer: &PublicKey) -> Result<(), TrustError> {
+        let bytes = |is_meant: &dyn Fn(&PublicKey) -> bool| {
+            let entries = self.entries.iter().filter(|entry| entry.issuer.is_some_and(|by| is_meant(&by)));
+            let lists = self.lists.iter().filter(|mark| is_meant(&mark.issuer));
+            let part = Self { entries: entries.cloned().collect(), lists: lists.cloned().collect() };
+            Ok::<_, TrustError>(part.to_text()?.len() as u64)
+        };
+        if bytes(&|by| by == issuer)? > MAX_ISSUER_BYTES {
+            return Err(TrustError::IssuerShare { issuer: *issuer, max: MAX_ISSUER_BYTES });
+        }
+        let max = MAX_REVOKED_FILE_BYTES - OWN_REVOCATIONS_RESERVE_BYTES;
+        if bytes(&|_| true)? > max { Err(TrustError::ListsFull { max }) } else { Ok(()) }
     }
 
     fn mark(&mut self, list: &RevocationList) -> Result<(), TrustError> {
@@ -250,7 +288,8 @@ impl TrustStore {
     #[must_use]
     pub fn supposing_revoked(&self, revoked: Revoked) -> Self {
         let mut store = self.clone();
-        store.revocations.add(store.new_revocation(revoked, RevocationKind::Compromised, "supposed"));
+        let now = UtcTime::now();
+        store.revocations.add(store.new_revocation(revoked, RevocationKind::Compromised, "supposed", now));
         store
     }
 
@@ -260,14 +299,14 @@ impl TrustStore {
     ///
     /// Fails if it is revoked already, if the reason is not fit to be shown, or if the files cannot be read or written.
     pub fn revoke(
-        config_dir: &Path,
+        config_dir: impl Into<Keeper>,
         revoked: Revoked,
         kind: RevocationKind,
         reason: &str,
     ) -> Result<Revocation, TrustError> {
         shown_text::check_sentence(reason).map_err(|cause| TrustError::Reason { cause })?;
-        Self::change_revocations(config_dir, |store| {
-            let entry = store.new_revocation(revoked, kind, reason);
+        Self::change::<Revocations, _>(config_dir, |store, keeper| {
+            let entry = store.new_revocation(revoked, kind, reason, keeper.now());
             if !store.revocations.add(entry.clone()) {
                 return Err(TrustError::AlreadyRevoked { revoked });
             }
@@ -280,8 +319,8 @@ impl TrustStore {
     /// # Errors
     ///
     /// Fails if it is not revoked, or the files cannot be read or written.
-    pub fn unrevoke(config_dir: &Path, revoked: Revoked) -> Result<Revocation, TrustError> {
-        Self::change_revocations(config_dir, |store| {
+    pub fn unrevoke(config_dir: impl Into<Keeper>, revoked: Revoked) -> Result<Revocation, TrustError> {
+        Self::change::<Revocations, _>(config_dir, |store, _| {
             let entry = store.revocations.find(&revoked).cloned();
             store.revocations.entries.retain(|entry| entry.revoked != revoked);
             entry.ok_or_else(|| TrustError::NotRevoked { what: revoked.to_string() })
@@ -296,11 +335,12 @@ impl TrustStore {
     /// Fails if there is nothing to list, if the key does not sign, if another list of this key was made meanwhile, or if the
     /// files cannot be read or written.
     pub fn export_revocations(
-        config_dir: &Path,
+        config_dir: impl Into<Keeper>,
         issuer: &dyn PrivateKey,
     ) -> Result<RevocationList, TrustError> {
         let refused = |error| TrustError::RevocationList(Box::new(error));
-        let store = Self::load(config_dir)?;
+        let keeper = config_dir.into();
+        let store = Self::load(&keeper)?;
         let own: Vec<Revocation> =
             store.revocations().filter(|entry| entry.issuer.is_none()).map(Revocation::fit_to_show).collect();
         if own.is_empty() {
@@ -310,7 +350,7 @@ impl TrustStore {
         let last = store.revocations.last_list(&key).cloned();
         let sequence = last.as_ref().map_or(1, |mark| mark.sequence.saturating_add(1));
         let list = RevocationList::make(issuer, sequence, &own).map_err(refused)?;
-        Self::change_revocations(config_dir, |store| {
+        Self::change::<Revocations, _>(&keeper, |store, _| {
             if store.revocations.last_list(&key) != last.as_ref() {
                 return Err(refused(RevocationListError::Raced { key, sequence }));
             }
@@ -326,14 +366,14 @@ impl TrustStore {
     /// Fails if a reason is not fit to be shown, if the issuer is nobody whose word counts for all plugins, unless `whoever_issued` says that the user believes the
     /// list all the same; if it is not newer than the last of its issuer; or if the files cannot be read or written.
     pub fn import_revocations(
-        config_dir: &Path,
+        config_dir: impl Into<Keeper>,
         list: &RevocationList,
         whoever_issued: bool,
     ) -> Result<ImportedList, TrustError> {
         let refused = |error| TrustError::RevocationList(Box::new(error));
-        Self::change_revocations(config_dir, |store| {
+        Self::change::<Revocations, _>(config_dir, |store, keeper| {
             let key = *list.issuer();
-            if !whoever_issued && let Some(why) = store.lacks_authority(list, UtcTime::now().timestamp()) {
+            if !whoever_issued && let Some(why) = store.lacks_authority(list, keeper.now().timestamp()) {
                 return Err(refused(RevocationListError::NoAuthority { key, why }));
             }
             if let Some(mark) = store.revocations.last_list(&key) {
@@ -359,6 +399,9 @@ impl TrustStore {
                 }
             }
             store.revocations.mark(list)?;
+            if !added.is_empty() {
+                store.revocations.check_listed(&key)?;
+            }
             Ok(ImportedList { known: list.entries().len() - added.len(), added })
         })
     }
@@ -386,31 +429,25 @@ impl TrustStore {
         }
     }
 
-    fn new_revocation(&self, revoked: Revoked, kind: RevocationKind, reason: &str) -> Revocation {
+    pub(super) fn new_revocation(
+        &self,
+        revoked: Revoked,
+        kind: RevocationKind,
+        reason: &str,
+        revoked_at: UtcTime,
+    ) -> Revocation {
         let (kind, name) = match revoked {
             Revoked::Key(key) => (kind, self.get(&key).map(|entry| entry.name.clone())),
             Revoked::Digest(_) => (RevocationKind::Compromised, None),
         };
         Revocation {
             revoked,
-            revoked_at: UtcTime::now(),
+            revoked_at,
             reason: reason.to_owned(),
             kind,
             name,
             issuer: None,
             line: Line::default(),
         }
-    }
-
-    /// Loads, changes and writes the revocations while no other writer can.
-    fn change_revocations<T>(
-        config_dir: &Path,
-        change: impl FnOnce(&mut Self) -> Result<T, TrustError>,
-    ) -> Result<T, TrustError> {
-        Self::locked(config_dir, |mut store| {
-            let result = change(&mut store)?;
-            write(config_dir.join(REVOKED_FILE), &store.revocations.to_toml()?)?;
-            Ok(result)
-        })
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::source::{Lines, Source, VERSION, encode};
-use super::{Pin, ROTATIONS_FILE, TrustError, TrustStore, write};
+use super::{FILES, LOCK_FILE, MAX_TRUST_FILE_BYTES, Part, Pin, ROTATIONS_FILE, TrustError, TrustStore};
+use crate::keeper::{Decisions, Keeper};
 use crate::rotation::{
     Ancestor, Lineage, LinkWire, RotationChain, RotationError, RotationLink, SignedLink, parse_base64,
     parse_signature,
@@ -47,9 +48,21 @@ struct LinkEntry {
     new_signature: Spanned<String>,
 }
 
-impl Rotations {
-    /// Reads `rotations.toml` and verifies every link again.
-    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
+impl Part for Rotations {
+    fn of(store: &TrustStore) -> &Self {
+        &store.rotations
+    }
+}
+
+impl Decisions for Rotations {
+    const FILE: &'static str = ROTATIONS_FILE;
+    const LOCK: &'static str = LOCK_FILE;
+    const UNDER_LOCK: &'static [&'static str] = &FILES;
+    const MAX_BYTES: u64 = MAX_TRUST_FILE_BYTES;
+    type Error = TrustError;
+
+    /// Verifies every link again.
+    fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
         let lines = Lines::of(text);
         let source = Source { path, lines: &lines };
         let file: RotationFile = source.parse()?;
@@ -85,8 +98,7 @@ impl Rotations {
         Ok(rotations)
     }
 
-    /// Writes `rotations.toml`.
-    fn to_toml(&self) -> Result<String, TrustError> {
+    fn to_text(&self) -> Result<String, TrustError> {
         #[derive(Serialize)]
         struct File {
             version: i64,
@@ -120,7 +132,7 @@ impl NewRotations {
     /// # Errors
     ///
     /// Fails if another process has accepted one that contradicts them meanwhile, or the files cannot be read or written.
-    pub fn record(self, config_dir: &Path) -> Result<(), TrustError> {
+    pub fn record(self, config_dir: impl Into<Keeper>) -> Result<(), TrustError> {
         TrustStore::accept(config_dir, &self.0, |store| Ok(store.news(&self.0))).map(|_| ())
     }
 }
@@ -166,7 +178,7 @@ impl TrustStore {
     /// Fails if it contradicts what was accepted, ends before that, leads on from a key that was revoked as compromised,
     /// or, unless `unknown` is allowed, from no key that is known here; or if the files cannot be read or written.
     pub fn import_rotations(
-        config_dir: &Path,
+        config_dir: impl Into<Keeper>,
         chain: &RotationChain,
         allow_unknown: bool,
     ) -> Result<AcceptedChain, TrustError> {
@@ -196,14 +208,14 @@ impl TrustStore {
 
     /// Adds those links of a chain that `choose` picks from the ones that are not accepted yet, under the lock.
     fn accept(
-        config_dir: &Path,
+        config_dir: impl Into<Keeper>,
         chain: &RotationChain,
         choose: impl FnOnce(&Self) -> Result<Vec<RotationLink>, RotationError>,
     ) -> Result<AcceptedChain, TrustError> {
-        Self::locked(config_dir, |mut store| {
+        Self::change::<Rotations, _>(config_dir, |store, keeper| {
             let refused = |error: RotationError| TrustError::Rotation(Box::new(error));
             store.lineage(Some(chain)).map_err(refused)?;
-            let added = choose(&store).map_err(refused)?;
+            let added = choose(store).map_err(refused)?;
             let known = chain.links().len() - added.len();
             if added.is_empty() {
                 return Ok(AcceptedChain { added, known });
@@ -211,10 +223,9 @@ impl TrustStore {
             if store.rotations.links.len() + added.len() > MAX_ACCEPTED_ROTATIONS {
                 return Err(TrustError::TooManyRotations);
             }
-            let now = UtcTime::now();
+            let now = keeper.now();
             store.rotations.accepted_at.extend(added.iter().map(|_| now.clone()));
             store.rotations.links.extend(added.iter().cloned());
-            write(config_dir.join(ROTATIONS_FILE), &store.rotations.to_toml()?)?;
             Ok(AcceptedChain { added, known })
         })
     }

@@ -7,12 +7,23 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::source::{Line, Lines, Source, VERSION, encode};
-use super::{KeyRole, NamePattern, RemovedKey, TrustError, TrustedKey};
+use super::{
+    FILES, KeyRole, LOCK_FILE, MAX_TRUST_FILE_BYTES, NamePattern, Part, RemovedKey, TRUSTED_FILE, TrustError,
+    TrustStore, TrustedKey,
+};
+use crate::keeper::Decisions;
 use crate::{PublicKey, UtcTime};
 
 /// Says to a person who opens the file what it is.
 const HEADER: &str =
     "# Keys whose plugins are trusted. Written by `conductor-sign trust`, which keeps no comments.\n\n";
+
+/// All trusted keys, and those that were trusted once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Keys {
+    pub(super) trusted: Vec<TrustedKey>,
+    pub(super) removed: Vec<RemovedKey>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,75 +56,93 @@ struct RemovedEntry {
     removed_at: Spanned<String>,
 }
 
-/// Reads the file: trusted keys and removed ones.
-pub(super) fn parse(path: &Path, text: &str) -> Result<(Vec<TrustedKey>, Vec<RemovedKey>), TrustError> {
-    let lines = Lines::of(text);
-    let source = Source { path, lines: &lines };
-    let file: TrustedFile = source.parse()?;
-    source.check_version(&file.version)?;
-    let mut keys: Vec<TrustedKey> = Vec::with_capacity(file.keys.len());
-    for spanned in &file.keys {
-        let entry = spanned.get_ref();
-        let key = source.trusted_key(entry, Line(Some(source.line_of(spanned))))?;
-        if keys.iter().any(|earlier| earlier.public_key == key.public_key) {
-            let line = source.line_of(&entry.public_key);
-            return Err(TrustError::Repeated { path: path.into(), line, key: key.public_key });
-        }
-        keys.push(key);
+impl Part for Keys {
+    fn of(store: &TrustStore) -> &Self {
+        &store.keys
     }
-    let removed = file.removed.iter().map(|entry| source.removed_key(entry));
-    Ok((keys, removed.collect::<Result<_, _>>()?))
 }
 
-/// Writes the file.
-pub(super) fn to_toml(keys: &[TrustedKey], removed: &[RemovedKey]) -> Result<String, TrustError> {
-    #[derive(Serialize)]
-    struct File<'a> {
-        version: i64,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        keys: Vec<Entry<'a>>,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        removed: Vec<Removed<'a>>,
-    }
-    #[derive(Serialize)]
-    struct Entry<'a> {
-        name: &'a str,
-        public_key: String,
-        added_at: String,
-        email: Option<&'a str>,
-        expires_at: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        role: Option<&'static str>,
-        plugins: Option<Vec<&'a str>>,
-        max_risk: Option<&'static str>,
-    }
-    #[derive(Serialize)]
-    struct Removed<'a> {
-        name: &'a str,
-        public_key: String,
-        removed_at: String,
-    }
-    impl<'a> Entry<'a> {
-        fn of(key: &'a TrustedKey) -> Self {
-            Self {
-                name: &key.name,
-                public_key: key.public_key.to_string(),
-                added_at: key.added_at.to_string(),
-                email: key.email.as_deref(),
-                expires_at: key.expires_at.as_ref().map(UtcTime::to_string),
-                role: Some(key.role).filter(|role| *role != KeyRole::default()).map(KeyRole::name),
-                plugins: key.plugins(),
-                max_risk: key.max_risk.map(Risk::name),
+impl Decisions for Keys {
+    const FILE: &'static str = TRUSTED_FILE;
+    const LOCK: &'static str = LOCK_FILE;
+    const UNDER_LOCK: &'static [&'static str] = &FILES;
+    const MAX_BYTES: u64 = MAX_TRUST_FILE_BYTES;
+    type Error = TrustError;
+
+    fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
+        let lines = Lines::of(text);
+        let source = Source { path, lines: &lines };
+        let file: TrustedFile = source.parse()?;
+        source.check_version(&file.version)?;
+        let mut trusted: Vec<TrustedKey> = Vec::with_capacity(file.keys.len());
+        for spanned in &file.keys {
+            let entry = spanned.get_ref();
+            let key = source.trusted_key(entry, Line(Some(source.line_of(spanned))))?;
+            if trusted.iter().any(|earlier| earlier.public_key == key.public_key) {
+                let line = source.line_of(&entry.public_key);
+                return Err(TrustError::Repeated { path: path.into(), line, key: key.public_key });
             }
+            trusted.push(key);
+        }
+        let removed = file.removed.iter().map(|entry| source.removed_key(entry));
+        Ok(Self { trusted, removed: removed.collect::<Result<_, _>>()? })
+    }
+
+    fn to_text(&self) -> Result<String, TrustError> {
+        #[derive(Serialize)]
+        struct File<'a> {
+            version: i64,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            keys: Vec<Entry<'a>>,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            removed: Vec<Removed<'a>>,
+        }
+        let keys = self.trusted.iter().map(Entry::of).collect();
+        let removed = self.removed.iter().map(Removed::of).collect();
+        encode(HEADER, &File { version: VERSION, keys, removed })
+    }
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    name: &'a str,
+    public_key: String,
+    added_at: String,
+    email: Option<&'a str>,
+    expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    plugins: Option<Vec<&'a str>>,
+    max_risk: Option<&'static str>,
+}
+
+impl<'a> Entry<'a> {
+    fn of(key: &'a TrustedKey) -> Self {
+        Self {
+            name: &key.name,
+            public_key: key.public_key.to_string(),
+            added_at: key.added_at.to_string(),
+            email: key.email.as_deref(),
+            expires_at: key.expires_at.as_ref().map(UtcTime::to_string),
+            role: Some(key.role).filter(|role| *role != KeyRole::default()).map(KeyRole::name),
+            plugins: key.plugins(),
+            max_risk: key.max_risk.map(Risk::name),
         }
     }
-    let removed = removed.iter().map(|key| Removed {
-        name: &key.name,
-        public_key: key.public_key.to_string(),
-        removed_at: key.removed_at.to_string(),
-    });
-    let keys = keys.iter().map(Entry::of).collect();
-    encode(HEADER, &File { version: VERSION, keys, removed: removed.collect() })
+}
+
+#[derive(Serialize)]
+struct Removed<'a> {
+    name: &'a str,
+    public_key: String,
+    removed_at: String,
+}
+
+impl<'a> Removed<'a> {
+    fn of(key: &'a RemovedKey) -> Self {
+        let (public_key, removed_at) = (key.public_key.to_string(), key.removed_at.to_string());
+        Self { name: &key.name, public_key, removed_at }
+    }
 }
 
 impl Source<'_> {

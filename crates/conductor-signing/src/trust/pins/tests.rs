@@ -13,7 +13,7 @@ fn name(text: &str) -> PluginName {
 }
 
 /// What the load of a plugin with a statement adds.
-fn pin(text: &str) -> NewPin {
+pub(in crate::trust) fn pin(text: &str) -> NewPin {
     NewPin(vec![change(text)])
 }
 
@@ -50,7 +50,6 @@ fn damage_never_reads_as_never_seen() {
     let entry = "[[pins]]\nname = \"chord\"\nstatement_seen_at = \"2025-01-01T00:00:00Z\"\n";
     let sound = format!("version = 1\n{entry}");
     for (text, line) in [
-        (String::new(), 1),
         ("version = 2\n".to_owned(), 1),
         ("version = 1\n[[pin]]\n".to_owned(), 2),
         ("version = 1\n[[pins]]\nversion = \"1\"\n".to_owned(), 2),

@@ -154,7 +154,7 @@ fn as_many_are_kept_as_can_be_read_again() {
         .collect();
     let full = Rotations { accepted_at: vec![UtcTime::now(); links.len()], links };
     assert_eq!(full.links.len(), MAX_ACCEPTED_ROTATIONS);
-    write(dir.path().join(ROTATIONS_FILE), &full.to_toml().expect("TOML")).expect("written");
+    Keeper::of(dir.path()).write(&full).expect("written");
     let before = load(&dir);
     assert_eq!(before.rotations, full);
     let one_more = part(&chain(1, 9), 8..9);
@@ -165,8 +165,8 @@ fn as_many_are_kept_as_can_be_read_again() {
     let mut more = full;
     more.links.push(one_more.links()[0].clone());
     more.accepted_at.push(UtcTime::now());
-    let (path, text) = (dir.path().join(ROTATIONS_FILE), more.to_toml().expect("TOML"));
-    let refused = write(path.clone(), &text).expect_err("what cannot be read again is not written");
+    let (path, text) = (dir.path().join(ROTATIONS_FILE), more.to_text().expect("TOML"));
+    let refused = Keeper::of(dir.path()).write(&more).expect_err("what cannot be read again is not written");
     assert!(refused.to_string().ends_with("more than 1024 rotations"), "{refused}");
     crate::atomic_file::replace(&path, text.as_bytes(), crate::atomic_file::PRIVATE).expect("written");
     let error = TrustStore::load(dir.path()).expect_err("too many").to_string();
@@ -187,7 +187,7 @@ fn the_largest_rotations_fit_into_the_file() {
     let length = |count: usize| {
         let rotations =
             Rotations { links: vec![largest.clone(); count], accepted_at: vec![UtcTime::now(); count] };
-        rotations.to_toml().expect("TOML").len() as u64
+        rotations.to_text().expect("TOML").len() as u64
     };
     assert!(length(MAX_ACCEPTED_ROTATIONS) <= MAX_TRUST_FILE_BYTES, "{}", length(MAX_ACCEPTED_ROTATIONS));
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use conductor_abi::Capability;
 use conductor_core::{GrantSpec, PluginInfo, PluginOptions, Recorder, WasmConfig};
 use conductor_daemon::paths::Paths;
+use conductor_signing::atomic_file;
 
 use super::Arguments;
 
@@ -26,7 +27,7 @@ impl Recording {
         let own_files = granted.contains(&Capability::Filesystem);
         let files = (!own_files).then(|| paths.state_dir().join(format!("record-{}", std::process::id())));
         if let Some(files) = &files {
-            fs::create_dir_all(files)?;
+            atomic_file::create_private_directory(files)?;
             config.data_dir = Some(files.clone());
         }
         Ok(Self { recorder: Arc::default(), granted, files })

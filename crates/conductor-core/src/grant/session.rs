@@ -1,0 +1,194 @@
+//! Decisions that end with the host, and denials that could not be written.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use conductor_abi::Capability;
+use conductor_signing::PluginName;
+
+use super::Once;
+use super::approvals::{ApprovalError, scope_of};
+use super::store::{StoredGrant, Subject};
+use super::unkept::{FROM_BEFORE, Notes};
+use crate::scope::Scope;
+
+/// Most grants that last no longer than the host runs; stops a program that grants in a loop from filling the memory.
+pub(super) const MAX_SESSION_GRANTS: usize = 4096;
+
+/// Decisions that end with the host, for all of its plugins.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SessionGrants(Arc<Mutex<Session>>, Arc<Mutex<Notes>>);
+
+#[derive(Debug, Default)]
+struct Session {
+    grants: Vec<SessionGrant>,
+    /// Denials that stand nowhere else, because they could not be written.
+    unkept: Vec<UnkeptDenial>,
+}
+
+/// A denial that could not be written: it holds until the host ends, and then on where it could be noted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnkeptDenial {
+    /// Name of the plugin.
+    pub plugin: PluginName,
+    /// The capability.
+    pub capability: Capability,
+    /// Why it could not be written.
+    pub cause: String,
+}
+
+impl std::fmt::Display for UnkeptDenial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { plugin, capability, cause } = self;
+        write!(f, "{capability} of {plugin}: {cause}")
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct SessionGrant {
+    pub(super) stored: StoredGrant,
+    /// Whether it was used, if it is for one deed.
+    pub(super) once: Option<Once>,
+}
+
+/// Denials that could not be written, of a host and of those in its place, as they are whenever they are asked for.
+#[derive(Clone, Debug)]
+pub struct UnkeptDenials(SessionGrants);
+
+impl UnkeptDenials {
+    pub(crate) const fn of(session: SessionGrants) -> Self {
+        Self(session)
+    }
+
+    /// All of them at this moment.
+    #[must_use]
+    pub fn all(&self) -> Vec<UnkeptDenial> {
+        self.0.unkept()
+    }
+}
+
+impl SessionGrants {
+    pub(super) fn of(&self, subject: &Subject) -> Vec<SessionGrant> {
+        self.lock().grants.iter().filter(|grant| !grant.is_over() && grant.is_of(subject)).cloned().collect()
+    }
+
+    pub(super) fn add(&self, stored: Vec<StoredGrant>, once: Option<&Once>) -> Result<(), ApprovalError> {
+        let grants = &mut self.lock().grants;
+        grants.retain(|grant| !grant.is_over());
+        if grants.len() + stored.len() > MAX_SESSION_GRANTS {
+            return Err(ApprovalError::TooMany);
+        }
+        grants.extend(stored.into_iter().map(|stored| SessionGrant { stored, once: once.cloned() }));
+        Ok(())
+    }
+
+    /// Forgets what was decided about a capability of a plugin, and returns it.
+    pub(super) fn forget(
+        &self,
+        subject: &Subject,
+        capability: Capability,
+    ) -> (Vec<SessionGrant>, Vec<UnkeptDenial>) {
+        let mut session = self.lock();
+        let grants = session
+            .grants
+            .extract_if(.., |grant| grant.stored.grant.capability() == capability && grant.is_of(subject));
+        let grants = grants.collect();
+        let is_of =
+            |denial: &mut UnkeptDenial| (&denial.plugin, denial.capability) == (&subject.name, capability);
+        let unkept: Vec<UnkeptDenial> = session.unkept.extract_if(.., is_of).collect();
+        drop(session);
+        if !unkept.is_empty() {
+            self.note();
+        }
+        (grants, unkept)
+    }
+
+    pub(super) fn put_back(&self, (grants, unkept): (Vec<SessionGrant>, Vec<UnkeptDenial>)) {
+        let is_noted = unkept.is_empty();
+        let mut session = self.lock();
+        session.grants.extend(grants);
+        session.unkept.extend(unkept);
+        drop(session);
+        if !is_noted {
+            self.note();
+        }
+    }
+
+    /// Notes denials in these directories from now on, and takes over those that an earlier host noted there. Returns these.
+    pub(crate) fn recall(&self, directories: &[PathBuf]) -> Vec<UnkeptDenial> {
+        let notes = Notes::in_directories(directories);
+        let before = notes.read().into_iter().map(|(plugin, capability)| UnkeptDenial {
+            plugin,
+            capability,
+            cause: FROM_BEFORE.to_owned(),
+        });
+        let before: Vec<UnkeptDenial> = before.collect();
+        *self.1.lock().unwrap_or_else(PoisonError::into_inner) = notes;
+        self.lock().unkept.extend(before.iter().cloned());
+        before
+    }
+
+    /// Notes what stands nowhere else. Whether it is noted.
+    pub(crate) fn note(&self) -> bool {
+        let notes = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let unkept: Vec<_> =
+            self.unkept().into_iter().map(|denial| (denial.plugin, denial.capability)).collect();
+        notes.write(&unkept)
+    }
+
+    /// Keeps a denial in memory alone.
+    pub(super) fn cannot_keep(&self, denial: UnkeptDenial) {
+        let mut session = self.lock();
+        let is_same =
+            |known: &UnkeptDenial| (&known.plugin, known.capability) == (&denial.plugin, denial.capability);
+        session.unkept.retain(|known| !is_same(known));
+        session.unkept.push(denial);
+        drop(session);
+        self.note();
+    }
+
+    pub(super) fn is_kept(&self, plugin: &PluginName, capability: Capability) {
+        self.lock().unkept.retain(|known| (&known.plugin, known.capability) != (plugin, capability));
+        self.note();
+    }
+
+    pub(crate) fn unkept_of(&self, plugin: &PluginName) -> Vec<Capability> {
+        let session = self.lock();
+        let of_plugin = session.unkept.iter().filter(|denial| denial.plugin == *plugin);
+        of_plugin.map(|denial| denial.capability).collect()
+    }
+
+    /// Denies to plugins of one name what is denied to those of another in memory alone.
+    pub(crate) fn carry_denials(&self, from: &PluginName, to: &PluginName) {
+        let of_old: Vec<_> =
+            self.lock().unkept.iter().filter(|denial| denial.plugin == *from).cloned().collect();
+        for denial in of_old {
+            self.cannot_keep(UnkeptDenial { plugin: to.clone(), ..denial });
+        }
+    }
+
+    /// Denials that stand nowhere else.
+    pub(crate) fn unkept(&self) -> Vec<UnkeptDenial> {
+        self.lock().unkept.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Session> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SessionGrant {
+    fn is_of(&self, subject: &Subject) -> bool {
+        subject.is(&self.stored.plugin, &self.stored.holder)
+    }
+
+    /// Whether it was for one deed, and that is over.
+    fn is_over(&self) -> bool {
+        self.once.as_ref().is_some_and(Once::is_over)
+    }
+
+    /// Its scope, if it is for one deed.
+    pub(super) fn for_once(&self) -> Option<(Scope, Once)> {
+        Some((scope_of(&self.stored.grant)?, self.once.clone()?))
+    }
+}
