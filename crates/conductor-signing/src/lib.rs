@@ -109,6 +109,6 @@ pub use trust::{
     PatternError, Pin, PublisherPin, RemovedKey, Resemblance, TrustError, TrustStore, TrustedKey,
     UnknownRole,
 };
-pub use verified::{Publisher, Signer, UnverifiedPlugin, VerifiedPlugin};
+pub use verified::{PluginParts, Publisher, Signer, UnverifiedPlugin, VerifiedPlugin};
 pub use verify::{Admission, CheckedCosigner, CheckedSignature, Standing, VerifyError};
 pub use version::{HostVersion, VersionError};
