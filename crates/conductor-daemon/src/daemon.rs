@@ -2,7 +2,6 @@
 
 mod change;
 mod descriptors;
-mod file_state;
 mod inputs;
 mod installed;
 mod notices;
@@ -31,7 +30,6 @@ use crate::output::{CurrentPorts, MidiPorts};
 use crate::page::{self, Staging};
 use crate::paths::Paths;
 use crate::stop::{Stop, Wake};
-pub(crate) use file_state::FileState;
 use inputs::Inputs;
 pub(crate) use order::{Change, Order, Turns};
 use plugins::{Plugins, Surroundings};

@@ -14,7 +14,7 @@ use super::describe::bounded;
 use super::message::{
     KeyRevoked, KeyState, KeyStatus, KeyTrusted, Refusal, RefusalCause, RevocationStatus, RevokeAs,
 };
-use crate::daemon::FileState;
+use conductor_core::FileState;
 
 /// Reason of a revocation for which the user gave none.
 const NO_REASON: &str = "revoked in the Plugin Manager";

@@ -26,6 +26,8 @@ pub(crate) struct Published {
     /// Whether `phase` says something else than that all is well.
     in_trouble: AtomicBool,
     resume_asked: AtomicBool,
+    /// Whether its files were read.
+    is_read: AtomicBool,
     /// What decides about the plugin, from before it is compiled on.
     permission: OnceLock<Permission>,
     phase: Mutex<Phase>,
@@ -98,6 +100,7 @@ impl Published {
             worker: AtomicU32::new(0),
             in_trouble: AtomicBool::new(false),
             resume_asked: AtomicBool::new(false),
+            is_read: AtomicBool::new(false),
             permission: OnceLock::new(),
             phase: Mutex::new(Phase::Loading),
         }
@@ -162,6 +165,11 @@ impl Published {
         matches!(&*self.phase(), Phase::Loading)
     }
 
+    /// Whether its files were read, or could not be: what takes long from then on is no file system that its module is on.
+    pub(crate) fn is_read(&self) -> bool {
+        self.is_read.load(Ordering::Acquire)
+    }
+
     /// Whether it was refused, or its thread is gone.
     pub(crate) fn is_refused(&self) -> bool {
         matches!(&*self.phase(), Phase::Refused { .. })
@@ -178,9 +186,9 @@ impl Published {
         self.queue.push(job)
     }
 
-    /// Holds the plugin's permission against `trust`, and returns why it was withdrawn if it was.
-    pub(crate) fn check_permission(&self, trust: &TrustStore) -> Option<VerifyError> {
-        let cause = self.permission()?.check(trust)?;
+    /// Withdraws the plugin's permission if it is refused by `trust`, and returns why.
+    pub(crate) fn withdraw_if_refused(&self, trust: &TrustStore) -> Option<VerifyError> {
+        let cause = self.permission()?.withdraw_if_refused(trust)?;
         if let Phase::Loaded(loaded) = &mut *self.phase() {
             loaded.standing = Standing::Withdrawn;
             loaded.withdrawn = Some(Box::new(cause.clone()));
@@ -195,6 +203,11 @@ impl Published {
             Phase::Loading | Phase::Loaded(_) => self.permission.get().cloned(),
             Phase::Disabled | Phase::Refused { .. } => None,
         }
+    }
+
+    /// Its files were read, or cannot be.
+    pub(super) fn read(&self) {
+        self.is_read.store(true, Ordering::Release);
     }
 
     /// This decides about the plugin, which is being loaded.
