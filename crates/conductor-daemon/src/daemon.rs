@@ -33,7 +33,7 @@ use crate::stop::{Stop, Wake};
 use inputs::Inputs;
 pub(crate) use order::{Change, Order, Turns};
 use plugins::{Plugins, Surroundings};
-pub(crate) use trust_watch::check_everyone;
+pub(crate) use trust_watch::{check_everyone, withdraw};
 
 /// Longest wait at the end for calls that are under way or queued; a call is ended by its own limits before that.
 const DRAIN_WAIT: Duration = Duration::from_secs(10);

@@ -152,7 +152,7 @@ pub(crate) fn check_everyone(directory: &Path, roster: &Roster) -> Result<(), Tr
 }
 
 /// Stops what may not go on.
-fn withdraw(trust: &TrustStore, plugins: &[Arc<Published>]) {
+pub(crate) fn withdraw(trust: &TrustStore, plugins: &[Arc<Published>]) {
     for plugin in plugins {
         if let Some(cause) = plugin.withdraw_if_refused(trust) {
             let hint = cause.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
