@@ -403,6 +403,7 @@ fn what_is_taken_away_waits_for_nobody_who_writes() {
     let (permission, always) = (plugin.permission(), GrantDuration::Always);
     let is = |word: &str| permission.capabilities().iter().any(|decided| decided.to_string().contains(word));
     thread::scope(|scope| {
+        let go_on = go_on;
         scope.spawn(|| permission.approve(Capability::Filesystem, None, &always, None).expect("granted"));
         began.recv_timeout(PATIENCE).expect("the grant is being recorded");
         let denied = scope.spawn(|| permission.deny(Capability::Network).expect("denied"));
