@@ -206,7 +206,7 @@ impl Published {
     }
 
     /// Its files were read, or cannot be.
-    pub(super) fn read(&self) {
+    pub(crate) fn read(&self) {
         self.is_read.store(true, Ordering::Release);
     }
 
