@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use conductor_abi::{Capability, Manifest, ManifestError};
 use conductor_signing::keeper::Keeper;
@@ -21,6 +22,7 @@ use crate::code_cache::CodeCache;
 use crate::config::{Limits, WasmConfig};
 use crate::devices::Devices;
 use crate::engine::{CompileError, EngineError, check_stack};
+use crate::files::FileState;
 use crate::grant::store::{GrantStore, GrantStoreError};
 use crate::grant::{ApprovalError, CapabilityDecision, GrantError, GrantSpec, UnkeptDenial, UnkeptDenials};
 use crate::health::PluginState;
@@ -223,11 +225,47 @@ impl Host {
         options: &PluginOptions,
         register: &dyn Fn(&Permission),
     ) -> Result<Box<dyn Plugin>, LoadError> {
+        self.load_read(path, self.read(path, options), options, register)
+    }
+
+    /// Reads a plugin and its signature once, as [`Host::load`] does. It takes as long as the file system does, also where that
+    /// never answers; a host with workers can go away meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of the files cannot be read or the plugin is too large.
+    pub fn read(&self, path: &Path, options: &PluginOptions) -> Result<UnverifiedPlugin, ReadError> {
         let max = options.limits.unwrap_or_else(|| self.config.limits()).max_module_bytes;
-        let plugin = UnverifiedPlugin::read(path, max).map_err(|source| LoadError::Read { source });
+        self.runtime.files().read(path, max)
+    }
+
+    /// As [`Host::load_registered`], for what was [read](Host::read) at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Each variant of [`LoadError`] is one step that refused.
+    pub fn load_read(
+        &self,
+        path: &Path,
+        read: Result<UnverifiedPlugin, ReadError>,
+        options: &PluginOptions,
+        register: &dyn Fn(&Permission),
+    ) -> Result<Box<dyn Plugin>, LoadError> {
+        let plugin = read.map_err(|source| LoadError::Read { source });
         let loaded = plugin.and_then(|plugin| self.verify_and_start(plugin, options, register));
         self.record_load(&path.display(), options, &loaded);
         loaded
+    }
+
+    /// How the files of each group are now; nothing of a group whose file system has not said so after `patience`. A host with
+    /// workers waits no longer than that, and a host that runs plugins in its own process as long as it takes.
+    #[must_use]
+    pub fn file_states(
+        &self,
+        groups: &[Vec<PathBuf>],
+        patience: Duration,
+    ) -> Vec<Option<Vec<Option<FileState>>>> {
+        self.runtime.files().states(groups, patience)
     }
 
     /// As [`Host::load`], for bytes that the caller already has.

@@ -14,6 +14,7 @@ use crate::engine::{
     CheckedPlugin, Code, Compilable, CompileError, CompiledPlugin, Engine, EngineError, Instances,
     POOLED_TABLE_ELEMENTS,
 };
+use crate::files::{AskedHere, Files};
 use crate::host::{Flavour, LoadError};
 use crate::instance::Metadata;
 use crate::local::{Local, StartError, Surroundings};
@@ -119,6 +120,10 @@ fn instances(limits: &Limits, flavour: Flavour) -> Instances {
 }
 
 impl Runtime for InProcess {
+    fn files(&self) -> Arc<dyn Files> {
+        Arc::new(AskedHere)
+    }
+
     fn check(&self, plugin: VerifiedPlugin) -> Result<CheckedPlugin, CompileError> {
         #[cfg(target_os = "linux")]
         if let Some(cache) = &self.cache {

@@ -14,6 +14,7 @@ mod code_cache;
 mod config;
 pub mod devices;
 mod engine;
+mod files;
 pub mod grant;
 pub mod health;
 mod host;
@@ -57,6 +58,7 @@ pub use devices::{
     AudioError, AudioOutputs, Desktop, DesktopError, Devices, MidiError, MidiInputs, MidiOutputs, Networks,
 };
 pub use engine::{CompileError, CompiledPlugin, Engine, EngineError};
+pub use files::FileState;
 pub use grant::{CapabilityDecision, Decision, GrantSpec};
 pub use health::PluginState;
 #[cfg(target_os = "linux")]

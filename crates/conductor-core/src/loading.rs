@@ -12,6 +12,7 @@ use crate::audit::{AuditEvent, AuditText};
 use crate::broker::{Broker, Session};
 use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::{Limits, WasmConfig};
+use crate::files::Files;
 use crate::grant::{ApprovalError, Approvals, Grants, Judge, JudgeError};
 use crate::health::{Health, PluginState};
 use crate::host::{Flavour, LoadError, Plugin, PluginInfo, PluginOptions};
@@ -21,7 +22,7 @@ use crate::outcome::{CallReport, Outcome, Suspension, WorkerFault};
 use crate::permission::{Parts, Permission};
 use crate::runtime::{Prepared, Running, Runtime, Switch};
 use crate::walls::Walls;
-use crate::wasi::{Access, SetupError, data_directory};
+use crate::wasi::{Access, SetupError};
 
 /// Where a plugin sees its own data directory.
 const DATA_MOUNT: &str = "/";
@@ -84,6 +85,7 @@ impl Loading<'_> {
             data_dir: config.data_dir.clone(),
             limits,
             options: (*options).clone(),
+            files: runtime.files(),
         };
         let info = PluginInfo {
             name: plugin.name().clone(),
@@ -354,6 +356,7 @@ struct Plan {
     data_dir: Option<PathBuf>,
     limits: Limits,
     options: PluginOptions,
+    files: Arc<dyn Files>,
 }
 
 impl Plan {
@@ -364,15 +367,14 @@ impl Plan {
         if access != DataAccess::None
             && let Some(parent) = &self.data_dir
         {
-            let host = data_directory(parent, self.name.as_str())?;
+            let host = self.files.data_directory(parent, self.name.as_str())?;
             let writable = access == DataAccess::ReadWrite;
             surroundings.quota = writable.then(|| DataQuota::of(grants, &self.limits));
             surroundings.directories.push(Access { host, guest: DATA_MOUNT.to_owned(), writable });
         }
         for (host, guest) in &self.options.directories {
             // Resolved here: a worker follows no link to what it opens.
-            let host =
-                host.canonicalize().map_err(|source| SetupError::Directory { path: host.clone(), source })?;
+            let host = self.files.canonical(host)?;
             surroundings.directories.push(Access { host, guest: guest.clone(), writable: true });
         }
         surroundings.arguments.push(self.name.as_str().to_owned());

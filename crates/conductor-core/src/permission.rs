@@ -49,6 +49,8 @@ struct Shared {
     /// What was decided last, for whoever looks meanwhile.
     shown: RwLock<Arc<Decided>>,
     withdrawn: Mutex<Option<VerifyError>>,
+    /// Capabilities that are being denied: each is denied from when that begins, whatever somebody decides who began before.
+    denying: Mutex<Vec<Capability>>,
 }
 
 /// What a permission is made of.
@@ -75,6 +77,7 @@ impl Permission {
             decided: Mutex::default(),
             shown: RwLock::default(),
             withdrawn: Mutex::default(),
+            denying: Mutex::default(),
         }))
     }
 
@@ -230,10 +233,9 @@ impl Permission {
     ///
     /// Fails if the denial cannot be kept; it holds until the host ends then, or until the capability is granted.
     pub fn deny(&self, capability: Capability) -> Result<(), ApprovalError> {
+        // It takes effect before anybody is waited for who may be writing to a disk that is slow.
+        let denying = self.denies(capability);
         let (mut decided, approvals) = (self.decided(), self.approvals());
-        let mut grants = Grants::clone(&self.0.session.grants());
-        grants.revoke(capability);
-        self.apply(&grants);
         self.0.session.audit().rare(|| AuditEvent::CapabilityRevoked { capability });
         let vouched = decided.vouched.clone().or_else(|| self.vouched().ok());
         let kept = approvals.deny(vouched.as_ref(), capability);
@@ -242,6 +244,7 @@ impl Permission {
             Err(ApprovalError::Judge(JudgeError::Refused(_))) => Decided::nothing(),
             Err(_) => approvals.decide_by_known(vouched)?,
         };
+        drop(denying);
         self.apply(&decided.grants);
         match kept? {
             DenialKept::InFile => {}
@@ -250,6 +253,36 @@ impl Permission {
                 "the denial of {capability} stands in the journal of denials until it can be put into grants.toml: {cause}"
             ),
         }
+        Ok(())
+    }
+
+    /// Takes a capability away for as long as the returned value lives, and waits for nobody.
+    fn denies(&self, capability: Capability) -> Denying<'_> {
+        self.denying().push(capability);
+        let denying = Denying { permission: self, capability };
+        self.change_grants(Grants::clone);
+        denying
+    }
+
+    /// Takes away what the files no longer grant, and waits for nobody who decides; [`Permission::refresh`] is to follow, which
+    /// grants what they grant now and records it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the decisions cannot be read; everything stays as it was then.
+    pub fn take_away(&self) -> Result<(), ApprovalError> {
+        let next = match self.approvals().decide() {
+            Ok(next) => next.grants,
+            Err(ApprovalError::Judge(JudgeError::Refused(_))) => Grants::none(),
+            Err(error) => return Err(error),
+        };
+        self.change_grants(|before| {
+            let mut narrower = next;
+            for (capability, _) in narrower.wider_than(before) {
+                narrower.hold_back(capability, before);
+            }
+            narrower
+        });
         Ok(())
     }
 
@@ -275,6 +308,7 @@ impl Permission {
 
     /// Records what is granted now and was not before, and takes out what cannot be recorded.
     fn record_wider(&self, grants: &mut Grants) -> Result<(), ApprovalError> {
+        self.leave_out_denied(grants);
         if self.withdrawn().is_some() {
             return Ok(());
         }
@@ -334,13 +368,26 @@ impl Permission {
 
     /// Makes the plugin see and reach what these grants say, unless its permission is withdrawn.
     fn apply(&self, grants: &Grants) {
+        self.change_grants(|_| grants.clone());
+    }
+
+    fn leave_out_denied(&self, grants: &mut Grants) {
+        for capability in self.denying().iter() {
+            grants.revoke(*capability);
+        }
+    }
+
+    /// As [`Permission::apply`], of grants that follow from those that hold now. Whoever holds the lock of this writes nothing.
+    fn change_grants(&self, change: impl FnOnce(&Grants) -> Grants) {
         let withdrawn = self.withdrawn();
         if withdrawn.is_some() {
             return;
         }
         let Shared { session, limits, .. } = &*self.0;
         let before = session.grants();
-        session.set_grants(grants.clone());
+        let mut grants = change(&before);
+        self.leave_out_denied(&mut grants);
+        session.set_grants(grants);
         let files = |grants: &Grants| (DataAccess::of(grants), DataQuota::of(grants, limits));
         let (old, new) = (files(&before), files(&session.grants()));
         if old == new {
@@ -377,16 +424,29 @@ impl Permission {
     ///
     /// Returns why the permission was withdrawn by this, if it was.
     pub fn check(&self, trust: &TrustStore) -> Option<VerifyError> {
+        let refusal = self.withdraw_if_refused(trust);
+        if refusal.is_none() {
+            self.follow(trust);
+        }
+        refusal
+    }
+
+    /// The first half of [`Permission::check`], which waits for nobody who decides: withdraws the permission if the plugin is
+    /// refused now.
+    pub fn withdraw_if_refused(&self, trust: &TrustStore) -> Option<VerifyError> {
         if self.withdrawn().is_some() {
             return None;
         }
-        let vouched = match self.0.judge.by(trust) {
-            Ok(vouched) => vouched,
-            Err(refusal) => {
-                self.withdraw(refusal.clone());
-                return Some(refusal);
-            }
-        };
+        let refusal = self.0.judge.by(trust).err()?;
+        self.withdraw(refusal.clone());
+        Some(refusal)
+    }
+
+    /// The second half of [`Permission::check`]: where somebody vouches for the plugin less far than before, or further, decides
+    /// what it may do.
+    pub fn follow(&self, trust: &TrustStore) {
+        // What is refused is not followed, but withdrawn.
+        let Ok(vouched) = self.0.judge.by(trust) else { return };
         let mut decided = self.decided();
         // What was not decided yet is judged when it is.
         if decided.is_decided && decided.vouched.as_ref() != Some(&vouched) {
@@ -403,7 +463,6 @@ impl Permission {
             }
             self.apply(&decided.grants);
         }
-        None
     }
 
     /// Ends the call that is under way, takes every capability away, and lets no further call in.
@@ -414,9 +473,11 @@ impl Permission {
             return;
         }
         *withdrawn = Some(cause);
-        self.0.session.audit().rare(|| AuditEvent::PluginWithdrawn { cause: text });
         self.0.session.withdraw();
         self.0.switch.turn_off();
+        drop(withdrawn);
+        // Nobody waits for what is written down but who withdrew it.
+        self.0.session.audit().rare(|| AuditEvent::PluginWithdrawn { cause: text });
     }
 
     /// Why the plugin may not go on, if it may not.
@@ -447,6 +508,7 @@ impl Permission {
             self.0.switch.turn_on();
             self.0.session.change_files(false);
             self.0.session.restore(decided.grants.clone());
+            drop(withdrawn);
             self.0.session.audit().rare(|| AuditEvent::PluginResumed);
         }
         Ok(())
@@ -467,6 +529,11 @@ impl Permission {
         Arc::clone(&self.0.shown.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Locked after [`Permission::withdrawn`] where both are.
+    fn denying(&self) -> MutexGuard<'_, Vec<Capability>> {
+        self.0.denying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn withdrawn(&self) -> MutexGuard<'_, Option<VerifyError>> {
         self.0.withdrawn.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -475,6 +542,21 @@ impl Permission {
 impl std::fmt::Debug for Permission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Permission").field("plugin", self.plugin_name()).finish_non_exhaustive()
+    }
+}
+
+/// A denial that is being written down; see [`Permission::deny`].
+struct Denying<'p> {
+    permission: &'p Permission,
+    capability: Capability,
+}
+
+impl Drop for Denying<'_> {
+    fn drop(&mut self) {
+        let mut denying = self.permission.denying();
+        if let Some(place) = denying.iter().position(|capability| *capability == self.capability) {
+            denying.swap_remove(place);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use conductor_signing::VerifiedPlugin;
 use crate::broker::Session;
 use crate::config::Limits;
 use crate::engine::{CheckedPlugin, CompileError};
+use crate::files::Files;
 use crate::host::LoadError;
 use crate::instance::Metadata;
 use crate::local::Surroundings;
@@ -16,6 +17,9 @@ use crate::walls::Walls;
 
 /// A place for plugins' code.
 pub(crate) trait Runtime: Send + Sync {
+    /// Who asks the file systems that plugins' paths lie on.
+    fn files(&self) -> Arc<dyn Files>;
+
     /// Checks the shape of a plugin's module.
     fn check(&self, plugin: VerifiedPlugin) -> Result<CheckedPlugin, CompileError>;
 

@@ -16,9 +16,11 @@
 //! system calls for all of them, then what comes from the plugin, and once its code is mapped, a second filter that lets no
 //! further memory become executable.
 
+mod asking;
 mod channel;
 mod child;
 mod compiling;
+mod errands;
 mod frame;
 mod handle;
 mod lock;

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -369,6 +370,53 @@ fn nothing_is_granted_that_cannot_be_recorded() {
     assert_eq!(call(plugin.as_mut()), 0, "what runs goes on");
     plugin.permission().deny(Capability::Filesystem).expect("what is taken away needs no record");
     assert_eq!(call(plugin.as_mut()), BADF);
+}
+
+/// Says when a grant is being recorded, and takes until it is told for that, as on a disk that is slow.
+struct Slow {
+    key: AuditKey,
+    begun: Mutex<Sender<()>>,
+    go_on: Mutex<Receiver<()>>,
+}
+
+impl AuditSink for Slow {
+    fn record(&self, record: &AuditRecord) -> Result<(), NotRecorded> {
+        if let AuditEvent::CapabilityGranted { .. } = &record.event {
+            self.begun.lock().expect("a sender").send(()).expect("the test waits");
+            let _ = self.go_on.lock().expect("a receiver").recv();
+        }
+        Ok(())
+    }
+
+    fn key(&self) -> &AuditKey {
+        &self.key
+    }
+}
+
+#[test]
+fn what_is_taken_away_waits_for_nobody_who_writes() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write"), ("Network", "example.org")], CREATE);
+    let ((begun, began), (go_on, waits)) = (channel(), channel());
+    let (key, begun, waits) = (AuditKey::from_bytes([7; 32]), Mutex::new(begun), Mutex::new(waits));
+    let plugin = load(&place.host().audited(Arc::new(Slow { key, begun, go_on: waits })), &path);
+    let (permission, always) = (plugin.permission(), GrantDuration::Always);
+    let is = |word: &str| permission.capabilities().iter().any(|decided| decided.to_string().contains(word));
+    thread::scope(|scope| {
+        let go_on = go_on;
+        scope.spawn(|| permission.approve(Capability::Filesystem, None, &always, None).expect("granted"));
+        began.recv_timeout(PATIENCE).expect("the grant is being recorded");
+        let denied = scope.spawn(|| permission.deny(Capability::Network).expect("denied"));
+        let started = Instant::now();
+        while !is("Network is denied") {
+            assert!(started.elapsed() < PATIENCE, "the denial waits");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!denied.is_finished(), "it is written down after whoever writes now");
+        go_on.send(()).expect("it waits");
+        denied.join().expect("denied");
+    });
+    assert!(is("Network is denied by the user") && is("Filesystem is granted"));
 }
 
 /// Keeps the records of grants that were narrowed.

@@ -3,7 +3,6 @@
 mod accept;
 mod change;
 mod descriptors;
-mod file_state;
 mod inputs;
 mod installed;
 mod notices;
@@ -33,11 +32,10 @@ use crate::output::{CurrentPorts, MidiPorts};
 use crate::page::{self, Staging};
 use crate::paths::Paths;
 use crate::stop::{Stop, Wake};
-pub(crate) use file_state::FileState;
 use inputs::Inputs;
 pub(crate) use order::{Change, Order, Turns};
 use plugins::{Plugins, Surroundings};
-pub(crate) use trust_watch::check_everyone;
+pub(crate) use trust_watch::{check_everyone, withdraw};
 
 /// Longest wait at the end for calls that are under way or queued; a call is ended by its own limits before that.
 const DRAIN_WAIT: Duration = Duration::from_secs(10);

@@ -112,6 +112,6 @@ pub use trust::{
     NewRotations, OWN_REVOCATIONS_RESERVE_BYTES, PatternError, Pin, PublisherPin, RemovedKey, Resemblance,
     TrustError, TrustStore, TrustedKey, UnknownRole,
 };
-pub use verified::{Publisher, Signer, UnverifiedPlugin, VerifiedPlugin};
+pub use verified::{PluginParts, Publisher, Signer, UnverifiedPlugin, VerifiedPlugin};
 pub use verify::{Admission, CheckedCosigner, CheckedSignature, Standing, VerifyError};
 pub use version::{HostVersion, VersionError};

@@ -66,8 +66,8 @@ impl PluginFile {
             size,
             digest: hasher.finish(),
             section: scan.finish(),
-            document: read_document(path)?,
-            rotation: read_rotation(path)?,
+            document: document_of(read_document(path)?),
+            rotation: rotation_of(read_rotation(path)?),
         })
     }
 
@@ -186,26 +186,47 @@ pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
 }
 
 /// Reads the document of a plugin file, once.
-pub(crate) fn read_document(plugin: &Path) -> Result<DocumentFile, ReadError> {
+pub(crate) fn read_document(plugin: &Path) -> Result<Option<Vec<u8>>, ReadError> {
     read_beside(signature_path(plugin), MAX_DOCUMENT_BYTES)
 }
 
 /// Reads the rotations beside a plugin file, once.
-pub(crate) fn read_rotation(plugin: &Path) -> Result<DocumentFile, ReadError> {
+pub(crate) fn read_rotation(plugin: &Path) -> Result<Option<Vec<u8>>, ReadError> {
     read_beside(rotation_path(plugin), MAX_ROTATION_BYTES)
 }
 
-fn read_beside(path: PathBuf, max: usize) -> Result<DocumentFile, ReadError> {
+/// The document that was read.
+pub(crate) fn document_of(read: Option<Vec<u8>>) -> DocumentFile {
+    DocumentFile::of(read, MAX_DOCUMENT_BYTES)
+}
+
+/// The rotations that were read.
+pub(crate) fn rotation_of(read: Option<Vec<u8>>) -> DocumentFile {
+    DocumentFile::of(read, MAX_ROTATION_BYTES)
+}
+
+/// The bytes of a file, if there is one; one more than `max` of one that is larger.
+fn read_beside(path: PathBuf, max: usize) -> Result<Option<Vec<u8>>, ReadError> {
     let file = match open(&path) {
         Ok(file) => file,
-        Err(ReadError::Missing { .. }) => return Ok(DocumentFile::Absent),
+        Err(ReadError::Missing { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
     let mut bytes = Vec::new();
     file.take(max as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|source| ReadError::Unreadable { path, source })?;
-    Ok(if bytes.len() > max { DocumentFile::TooLarge } else { DocumentFile::Bytes(bytes) })
+    Ok(Some(bytes))
+}
+
+impl DocumentFile {
+    fn of(read: Option<Vec<u8>>, max: usize) -> Self {
+        match read {
+            None => Self::Absent,
+            Some(bytes) if bytes.len() > max => Self::TooLarge,
+            Some(bytes) => Self::Bytes(bytes),
+        }
+    }
 }
 
 /// The last part of a path.

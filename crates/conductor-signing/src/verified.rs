@@ -19,8 +19,21 @@ pub struct UnverifiedPlugin {
     file: PluginFile,
 }
 
-impl UnverifiedPlugin {
-    /// Reads a plugin of at most `max_bytes` and the document beside it. Both are opened and read once.
+/// What was read of a plugin and of the files beside it, for a process that reads them for another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginParts {
+    /// The last part of the module's path.
+    pub file_name: String,
+    /// The module.
+    pub module: Vec<u8>,
+    /// The signature document, if there is one; of one that is too large, as much as shows that.
+    pub document: Option<Vec<u8>>,
+    /// The rotations, if there are any; of what is too large, as much as shows that.
+    pub rotation: Option<Vec<u8>>,
+}
+
+impl PluginParts {
+    /// Reads a plugin of at most `max_bytes` and the documents beside it. Each is opened and read once.
     ///
     /// # Errors
     ///
@@ -33,15 +46,32 @@ impl UnverifiedPlugin {
         if size > max_bytes {
             return Err(too_large());
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).map_err(|_| too_large())?);
-        file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > max_bytes {
+        let mut module = Vec::with_capacity(usize::try_from(size).map_err(|_| too_large())?);
+        file.take(max_bytes.saturating_add(1)).read_to_end(&mut module).map_err(unreadable)?;
+        if module.len() as u64 > max_bytes {
             return Err(too_large());
         }
-        let document = plugin_file::read_document(path)?;
-        let rotation = plugin_file::read_rotation(path)?;
-        let file = PluginFile::of_bytes(plugin_file::file_name(path), &bytes, document);
-        Ok(Self { file: file.with_rotation(rotation), bytes })
+        let (document, rotation) = (plugin_file::read_document(path)?, plugin_file::read_rotation(path)?);
+        Ok(Self { file_name: plugin_file::file_name(path), module, document, rotation })
+    }
+}
+
+impl UnverifiedPlugin {
+    /// Reads a plugin of at most `max_bytes` and the document beside it. Both are opened and read once.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of the files cannot be read or the plugin is too large; a missing document is none.
+    pub fn read(path: &Path, max_bytes: u64) -> Result<Self, ReadError> {
+        PluginParts::read(path, max_bytes).map(Self::of)
+    }
+
+    /// The plugin that these parts are.
+    #[must_use]
+    pub fn of(parts: PluginParts) -> Self {
+        let PluginParts { file_name, module, document, rotation } = parts;
+        let file = PluginFile::of_bytes(file_name, &module, plugin_file::document_of(document));
+        Self { file: file.with_rotation(plugin_file::rotation_of(rotation)), bytes: module }
     }
 
     /// Takes a plugin that is in memory, with its document if it has one. `file_name` names it in errors and where

@@ -110,12 +110,26 @@ pub fn programs_hold_socket(inode: u64) -> bool {
     processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok()).any(|pid| {
         // What has ended meanwhile holds nothing.
         let Ok(link) = Link::read(pid) else { return false };
-        // A keeper of this process runs nothing but what is written here, and lets nobody of its user see what it holds.
-        link.depth > own_depth
-            && !is_known(pid)
-            && !matches!(judge(pid, None), Ok(_) | Err(PeerError::Gone))
-            && holds(pid, &name)
+        link.depth > own_depth && may_be_below_a_keeper(pid, own_depth) && holds(pid, &name)
     })
+}
+
+/// Whether a keeper, of whatever host of this machine, is among the parents of a process; what cannot be found out counts as if
+/// one were.
+///
+/// A keeper has none above it and is no program: it runs nothing but what is written here, and lets nobody of its user see what
+/// it holds. What calls itself so below one is.
+fn may_be_below_a_keeper(pid: u32, own_depth: usize) -> bool {
+    for _ in 0..MAX_LOOKS {
+        let Ok(chain) = Chain::read(pid, own_depth) else { break };
+        if Chain::read(pid, own_depth).is_ok_and(|again| again == chain) {
+            return match chain.parents().finding(own_depth) {
+                Finding::Program => true,
+                Finding::Other | Finding::Gone => false,
+            };
+        }
+    }
+    Link::read(pid).is_ok()
 }
 
 /// Whether a process has a descriptor of this name; if that is not to be read, it might.
@@ -208,6 +222,12 @@ impl Chain {
             links.push(parent);
         }
         Ok(Self(links))
+    }
+
+    /// The chain without the process itself.
+    fn parents(mut self) -> Self {
+        self.0.remove(0);
+        self
     }
 
     fn finding(&self, own_depth: usize) -> Finding {

@@ -102,6 +102,12 @@ pub enum SetupError {
         /// The path.
         path: PathBuf,
     },
+    /// The file system that a directory is on does not answer, or not in time.
+    #[error("the file system of {} does not answer; the plugin starts when it does", path.display())]
+    Unanswered {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A worker process could not open a directory.
     #[error("the plugin's worker cannot open its directories: {cause}")]
     InWorker {

@@ -12,12 +12,13 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 /// Deepest nesting that is walked. What is deeper is not known to fit.
 const MAX_DEPTH: usize = 64;
 
 /// What a directory holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Used {
     /// Bytes of all files, holes included; each file once, however many names it has.
     pub(crate) bytes: u64,

@@ -44,6 +44,8 @@ pub(super) enum ToWorker {
     },
     /// What to compile. The first and only frame; the module comes beside it.
     Compile(CompileOrder),
+    /// To ask file systems what is asked from now on. The first frame of this kind.
+    Ask,
 }
 
 /// From a worker to its supervisor.

@@ -1,34 +1,25 @@
-//! Measures directories of plugins, each on a thread of its own.
+//! Measures directories of plugins, each in a process of its own.
 //!
 //! A file system that does not answer keeps whoever asks it, for as long as it likes. The thread that looks after all workers
-//! therefore never asks one, and whoever starts a worker waits for no longer than [`PATIENCE`]. A thread that is kept is left
-//! behind: nobody waits for it, and no second one goes where it is.
+//! therefore never asks one, and whoever starts a worker waits for no longer than [`PATIENCE`].
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use super::asking::{Asking, PATIENCE};
+use super::errands::Errands;
 use crate::capability::filesystem::DataQuota;
 use crate::outcome::WorkerFault;
-use crate::wasi::{Used, measure};
-
-/// Longest time that a directory may take to be measured. Stops a file system that does not answer from exempting its plugin
-/// from the quota, and from holding up whoever starts a worker.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Threads that measure at the same time, those that were left behind among them. Stops file systems that do not answer
-/// from taking more threads; while all are taken, a plugin that cannot be measured in time is ended.
-const MAX_THREADS: usize = 32;
+use crate::wasi::Used;
 
 /// Measurements that must agree before a worker is ended: one sees a file twice that is replaced meanwhile, or a directory
 /// that is moved.
 const MEASUREMENTS: u32 = 3;
 
 /// How a directory is measured.
-type Measure = dyn Fn(&Path, u32) -> Used + Send + Sync;
+type Measure = dyn Fn(&Path, u32) -> Option<Used> + Send + Sync;
 
 /// What may be in a directory that a worker writes to, as far as it is looked at from outside.
 #[derive(Clone)]
@@ -49,13 +40,9 @@ pub(super) enum Question {
 
 /// Measures the directories of the plugins of a host.
 #[derive(Clone)]
-pub(super) struct Measurer(Arc<Shared>);
-
-struct Shared {
-    measure: Box<Measure>,
-    /// Directories that are being measured.
-    under_way: Mutex<BTreeSet<PathBuf>>,
-    ended: Condvar,
+pub(super) struct Measurer {
+    measure: Arc<Measure>,
+    errands: Errands,
 }
 
 impl Allowance {
@@ -63,49 +50,39 @@ impl Allowance {
         Self { directory, quota }
     }
 
-    fn answer(&self, question: Question, measure: &Measure) -> bool {
+    /// Nothing where it could not be measured.
+    fn answer(&self, question: Question, measure: &Measure) -> Option<bool> {
         let (bytes, files) = (self.quota.bytes, u64::from(self.quota.files));
         let (bytes, files, measurements) = match question {
             Question::HasRoom => (bytes, files, 1),
             Question::IsKept => (bytes.saturating_mul(2), files * 2, MEASUREMENTS),
         };
-        (0..measurements).any(|_| {
-            let used = measure(&self.directory, self.quota.files);
-            used.bytes <= bytes && used.files <= files
-        })
+        for _ in 0..measurements {
+            let used = measure(&self.directory, self.quota.files)?;
+            if used.bytes <= bytes && used.files <= files {
+                return Some(true);
+            }
+        }
+        Some(false)
     }
 }
 
 impl Measurer {
-    pub(super) fn new() -> Self {
-        Self::with(measure)
+    pub(super) fn new(asking: Asking) -> Self {
+        Self::with(move |directory, max_files| asking.used(directory, max_files))
     }
 
     /// One that measures like this.
-    fn with(measure: impl Fn(&Path, u32) -> Used + Send + Sync + 'static) -> Self {
-        let (measure, under_way) = (Box::new(measure), Mutex::default());
-        Self(Arc::new(Shared { measure, under_way, ended: Condvar::new() }))
+    fn with(measure: impl Fn(&Path, u32) -> Option<Used> + Send + Sync + 'static) -> Self {
+        Self { measure: Arc::new(measure), errands: Errands::new("conductor-size") }
     }
 
     /// Begins a measurement, without waiting, and says where its answer will be; nothing while the directory is being
     /// measured already or too many are.
     pub(super) fn begin(&self, allowance: &Allowance, question: Question) -> Option<Receiver<bool>> {
-        let mut under_way = self.0.under_way();
-        if under_way.len() >= MAX_THREADS || !under_way.insert(allowance.directory.clone()) {
-            return None;
-        }
-        drop(under_way);
-        let (answering, answer) = sync_channel(1);
-        let measurement = Measurement { shared: Arc::clone(&self.0), directory: allowance.directory.clone() };
-        let allowance = allowance.clone();
-        // Nobody waits for its end. One that is not started is dropped here, and is under way no longer.
-        let thread = thread::Builder::new().name("conductor-size".into()).spawn(move || {
-            let kept = allowance.answer(question, &measurement.shared.measure);
-            drop(measurement);
-            // Who asked may not wait any longer.
-            let _ = answering.send(kept);
-        });
-        thread.is_ok().then_some(answer)
+        let errand = self.errands.take(allowance.directory.clone())?;
+        let (measure, allowance) = (Arc::clone(&self.measure), allowance.clone());
+        errand.begin(move || allowance.answer(question, measure.as_ref()))
     }
 
     /// Whether the directory holds no more than its quota; waits for the answer, but not for long.
@@ -114,48 +91,20 @@ impl Measurer {
     }
 
     fn has_room_within(&self, allowance: &Allowance, patience: Duration) -> Result<bool, WorkerFault> {
-        let deadline = Instant::now() + patience;
-        let left = || deadline.saturating_duration_since(Instant::now());
-        loop {
-            if let Some(answer) = self.begin(allowance, Question::HasRoom) {
-                return answer.recv_timeout(left()).map_err(|_| WorkerFault::Unmeasured);
-            }
-            let under_way = self.0.under_way();
-            let is_taken = |under_way: &mut BTreeSet<PathBuf>| {
-                under_way.len() >= MAX_THREADS || under_way.contains(&allowance.directory)
-            };
-            let waited = self.0.ended.wait_timeout_while(under_way, left(), is_taken);
-            drop(waited.unwrap_or_else(PoisonError::into_inner));
-            if left().is_zero() {
-                return Err(WorkerFault::Unmeasured);
-            }
-        }
-    }
-}
-
-impl Shared {
-    fn under_way(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A measurement that is under way.
-struct Measurement {
-    shared: Arc<Shared>,
-    directory: PathBuf,
-}
-
-impl Drop for Measurement {
-    fn drop(&mut self) {
-        self.shared.under_way().remove(&self.directory);
-        self.shared.ended.notify_all();
+        let (measure, asked) = (Arc::clone(&self.measure), allowance.clone());
+        let answer = self.errands.run_by(&allowance.directory, Instant::now() + patience, move || {
+            asked.answer(Question::HasRoom, measure.as_ref())
+        });
+        answer.ok_or(WorkerFault::Unmeasured)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
+    use std::sync::{Mutex, PoisonError};
 
+    use super::super::errands::MAX_ERRANDS;
     use super::*;
 
     const WATCHDOG: Duration = Duration::from_secs(60);
@@ -174,7 +123,7 @@ mod tests {
                 let _ = wait.lock().unwrap_or_else(PoisonError::into_inner).recv();
             }
             let name = directory.file_name().and_then(|name| name.to_str());
-            Used::bytes(name.and_then(|name| name.parse().ok()).unwrap_or(0))
+            Some(Used::bytes(name.and_then(|name| name.parse().ok()).unwrap_or(0)))
         });
         (measurer, let_go)
     }
@@ -183,7 +132,7 @@ mod tests {
     fn one_that_does_not_answer_holds_up_nobody_else_and_takes_one_thread() {
         let (measurer, let_go) = partly_mute();
         let mute = measurer.begin(&allowance("/mute/0"), Question::IsKept).expect("begins");
-        for _ in 0..2 * MAX_THREADS {
+        for _ in 0..2 * MAX_ERRANDS {
             assert!(measurer.begin(&allowance("/mute/0"), Question::IsKept).is_none(), "one is left behind");
         }
         let unmeasured = Err(WorkerFault::Unmeasured);
@@ -199,7 +148,7 @@ mod tests {
     #[test]
     fn no_more_threads_are_left_behind_than_there_may_be() {
         let (measurer, let_go) = partly_mute();
-        for number in 0..MAX_THREADS {
+        for number in 0..MAX_ERRANDS {
             let mute = allowance(&format!("/mute/{number}"));
             assert!(measurer.begin(&mute, Question::IsKept).is_some(), "{number}");
         }

@@ -10,7 +10,7 @@ use conductor_abi::Status;
 use super::channel::{Channel, ChannelError};
 use super::frame::{self, CompileFault, Done, End, FromWorker, ToWorker};
 use super::order::{Order, given};
-use super::{compiling, lock, syscalls};
+use super::{asking, compiling, lock, syscalls};
 use crate::broker::{Answer, HostCalls};
 use crate::engine::{Code, CompileError, Engine, Instances};
 use crate::local::{Local, StartError};
@@ -67,6 +67,7 @@ pub fn run_with(mut taken_over: impl FnMut(Stage, Ends<'_>)) -> Result<(), Worke
     match first {
         ToWorker::Compile(order) => compiling::run(&order, file, channel.into_output(), &mut taken_over),
         ToWorker::Order(order) => run_plugin(channel, file, *order, taken_over),
+        ToWorker::Ask => asking::serve(channel),
         ToWorker::Start | ToWorker::Execute | ToWorker::Answer { .. } => Err(WorkerError::OutOfTurn),
     }
 }

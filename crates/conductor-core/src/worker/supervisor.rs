@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use conductor_signing::{Digest, VerifiedPlugin};
 
+use super::asking::{AskedElsewhere, Askers};
 use super::channel::Channel;
 use super::child::Children;
 use super::frame::{self, FromWorker, ToWorker};
@@ -24,6 +25,7 @@ use crate::clock::Clock;
 use crate::code_cache::CodeCache;
 use crate::config::Limits;
 use crate::engine::{CheckedPlugin, CompileError, check_stack};
+use crate::files::Files;
 use crate::host::{Flavour, LoadError};
 use crate::instance::Metadata;
 use crate::local::Surroundings;
@@ -38,6 +40,10 @@ use worker::{Received, Worker, end_of_call, unanswered};
 /// How far past its time limit the start of a plugin may go before the worker, which enforces the limit itself, is taken for
 /// hung.
 const START_GRACE: Duration = Duration::from_secs(1);
+
+/// How much longer than a call's own time it may take to start another worker for it. Stops one that does not start from keeping
+/// its caller for as long as a start may take that nobody waits for.
+const RESTART_GRACE: Duration = Duration::from_secs(2);
 
 /// Longest time from the start of a worker until it is locked, on a busy machine.
 const MAX_LOCK_TIME: Duration = Duration::from_secs(30);
@@ -55,7 +61,8 @@ pub(crate) struct Workers {
 struct Shared {
     clock: Arc<dyn Clock>,
     children: Arc<Children>,
-    spawner: Spawner,
+    spawner: Arc<Spawner>,
+    askers: Askers,
     measurer: Measurer,
     watch: Watch,
     overdue: Arc<Overdue>,
@@ -73,8 +80,9 @@ impl Workers {
     ) -> Result<Self, WorkerFault> {
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
         let children = Arc::new(Children::share().map_err(failed)?);
-        let spawner = Spawner::start(program, Arc::clone(&children)).map_err(failed)?;
-        let measurer = Measurer::new();
+        let spawner = Arc::new(Spawner::start(program, Arc::clone(&children)).map_err(failed)?);
+        let askers = Askers::new(Arc::clone(&spawner));
+        let measurer = Measurer::new(askers.asking());
         let watch = Watch::start(Arc::clone(&clock), measurer.clone()).map_err(failed)?;
         let overdue = Overdue::start(Arc::clone(&clock)).map_err(failed)?;
         let codes = Codes::new(cache);
@@ -82,6 +90,7 @@ impl Workers {
             clock,
             children,
             spawner,
+            askers,
             measurer,
             watch,
             overdue,
@@ -97,7 +106,7 @@ impl Workers {
             code: Mutex::default(),
         };
         let probed =
-            probe.lock(&probe.module, &Surroundings::bare(Limits::default()), &Switch::default())?.wall;
+            probe.lock(&probe.module, &Surroundings::bare(Limits::default()), &Switch::default(), None)?.wall;
         drop(probe);
         let Some(shared) = Arc::into_inner(shared) else {
             return Err(WorkerFault::NotStarted { cause: "the probe is still in use".to_owned() });
@@ -113,6 +122,10 @@ impl Workers {
 }
 
 impl Runtime for Workers {
+    fn files(&self) -> Arc<dyn Files> {
+        Arc::new(AskedElsewhere::new(self.shared.askers.asking()))
+    }
+
     fn check(&self, plugin: VerifiedPlugin) -> Result<CheckedPlugin, CompileError> {
         let checked = match self.shared.codes.cache() {
             Some(cache) => CheckedPlugin::check_once(plugin, cache),
@@ -157,7 +170,7 @@ impl Prepared for Ready {
         session: Arc<Session>,
         switch: Arc<Switch>,
     ) -> Result<(Box<dyn Running>, Metadata), LoadError> {
-        let started = self.spec.start(&surroundings, &session, &switch);
+        let started = self.spec.start(&surroundings, &session, &switch, None);
         let (worker, metadata) = started.map_err(|error| {
             if let LoadError::Compile { source } = error {
                 LoadError::Compile { source: self.plugin.explain(source) }
@@ -260,7 +273,8 @@ impl Supervised {
             }
         }
         self.session.handles().end_all();
-        match self.spec.start(&self.surroundings, &self.session, &self.switch) {
+        let by = end_of_call(&self.surroundings.limits, self.spec.shared.clock.now()) + RESTART_GRACE;
+        match self.spec.start(&self.surroundings, &self.session, &self.switch, Some(by)) {
             Ok((worker, _)) => {
                 self.walls = Walls { process: Some(worker.wall) };
                 Ok(worker)
@@ -286,18 +300,19 @@ struct Spec {
 }
 
 impl Spec {
-    /// Starts a worker up to the point where it waits for calls.
+    /// Starts a worker up to the point where it waits for calls; one that a call waits for, until then at the latest.
     fn start(
         &self,
         surroundings: &Surroundings,
         session: &Session,
         switch: &Switch,
+        by: Option<Instant>,
     ) -> Result<(Worker, Metadata), LoadError> {
-        match self.start_with_code(surroundings, session, switch) {
+        match self.start_with_code(surroundings, session, switch, by) {
             // Code from a file that a worker cannot use, or that a compiler made which was taken over, is made anew, once.
             Err(LoadError::Compile { source: CompileError::NotLoaded { .. } }) => {
                 self.forget_code(&surroundings.limits);
-                self.start_with_code(surroundings, session, switch)
+                self.start_with_code(surroundings, session, switch, by)
             }
             started => started,
         }
@@ -308,17 +323,18 @@ impl Spec {
         surroundings: &Surroundings,
         session: &Session,
         switch: &Switch,
+        by: Option<Instant>,
     ) -> Result<(Worker, Metadata), LoadError> {
         let faulty = |fault| LoadError::Worker { fault };
         let limits = &surroundings.limits;
-        let code = self.code(limits, switch)?;
-        let mut worker = self.lock(&code, surroundings, switch).map_err(faulty)?;
+        let code = self.code(limits, switch, by)?;
+        let mut worker = self.lock(&code, surroundings, switch, by).map_err(faulty)?;
         let handle = Arc::clone(&worker.handle);
         if !worker.wall.stands() && !self.shared.allow_weak_isolation {
             return Err(LoadError::WeakIsolation { wall: worker.wall });
         }
         let end = end_of_call(limits, self.shared.clock.now());
-        let deadline = end + START_GRACE;
+        let deadline = no_later(end + START_GRACE, by);
         let _waiting = handle.due().wait_until(deadline);
         await_loaded(&mut worker, deadline)?;
         worker.send(&ToWorker::Start, &[]).map_err(faulty)?;
@@ -350,6 +366,7 @@ impl Spec {
         code: &SealedFile,
         surroundings: &Surroundings,
         switch: &Switch,
+        by: Option<Instant>,
     ) -> Result<Worker, WorkerFault> {
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
         let limits = &surroundings.limits;
@@ -386,7 +403,7 @@ impl Spec {
             code_bytes: code.bytes(),
             allow_weak_isolation: self.shared.allow_weak_isolation,
         };
-        let deadline = self.shared.clock.now() + MAX_LOCK_TIME;
+        let deadline = no_later(self.shared.clock.now() + MAX_LOCK_TIME, by);
         let _waiting = handle.due().wait_until(deadline);
         worker.send(&ToWorker::Order(Box::new(order)), &[])?;
         let no_calls = |_, _: &[u8]| unanswered();
@@ -398,6 +415,11 @@ impl Spec {
         }
         Ok(worker)
     }
+}
+
+/// A deadline, or the one that somebody else has if that is earlier.
+fn no_later(deadline: Instant, by: Option<Instant>) -> Instant {
+    by.map_or(deadline, |by| by.min(deadline))
 }
 
 /// What may be in the plugin's own directory, if it may write there.

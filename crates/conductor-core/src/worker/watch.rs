@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::asking::PATIENCE;
 use super::handle::Handle;
-use super::measuring::{Measurer, PATIENCE, Question};
+use super::measuring::{Measurer, Question};
 use crate::clock::Clock;
 use crate::outcome::WorkerFault;
 

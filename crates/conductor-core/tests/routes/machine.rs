@@ -3,6 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -18,6 +20,8 @@ pub(crate) fn ip(words: &str) {
 /// that the machine has.
 pub(crate) struct Machine {
     thread: i32,
+    /// How many have connected.
+    connections: Arc<AtomicUsize>,
     commands: Sender<Vec<String>>,
     done: Receiver<()>,
 }
@@ -27,18 +31,25 @@ impl Machine {
         let (commands, commanded) = channel::<Vec<String>>();
         let (report, done) = channel();
         let (number, numbered) = channel();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
         thread::spawn(move || {
             unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
             ip("link set lo up");
             let listener = TcpListener::bind("[::]:80").expect("port 80 of this namespace");
-            thread::spawn(move || serve(&listener));
+            thread::spawn(move || serve(&listener, &counted));
             number.send(rustix::thread::gettid().as_raw_nonzero().get()).expect("the scene goes on");
             for words in commanded {
                 words.iter().for_each(|words| ip(words));
                 report.send(()).expect("the scene goes on");
             }
         });
-        Self { thread: numbered.recv().expect("a machine"), commands, done }
+        Self { thread: numbered.recv().expect("a machine"), connections, commands, done }
+    }
+
+    /// How many connections were made to it.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// Links this machine, as `link`, to that one, as `peer`.
@@ -65,18 +76,24 @@ impl Machine {
     }
 }
 
-/// Answers each connection with one page, for as long as the process runs.
-fn serve(listener: &TcpListener) {
+/// Answers each request with one page, for as long as the process runs.
+fn serve(listener: &TcpListener, connections: &AtomicUsize) {
     for stream in listener.incoming() {
         let mut stream = stream.expect("a connection");
+        connections.fetch_add(1, Ordering::SeqCst);
         thread::spawn(move || {
-            let (mut head, mut byte) = (Vec::new(), [0]);
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
-                head.push(byte[0]);
+            // Whoever likes asks again over the same connection.
+            let mut has_more = true;
+            while has_more {
+                let (mut head, mut byte) = (Vec::new(), [0]);
+                while !head.ends_with(b"\r\n\r\n") && has_more {
+                    has_more = stream.read(&mut byte).is_ok_and(|count| count == 1);
+                    head.push(byte[0]);
+                }
+                let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+                // Whoever only looks whether somebody answers does not read it.
+                has_more &= stream.write_all(answer.as_bytes()).is_ok();
             }
-            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
-            // Whoever only looks whether somebody answers does not read it.
-            let _ = stream.write_all(answer.as_bytes());
         });
     }
 }

@@ -11,6 +11,7 @@ mod machine;
 mod plugin;
 mod scenes;
 
+use std::fs::File;
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -19,13 +20,19 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some("scene") {
         let name = arguments.next().unwrap_or_default();
-        let (_, scene) =
-            scenes::ALL.into_iter().find(|(known, _)| *known == name).expect("the name of a scene");
+        let (_, scene) = scenes::ALL
+            .into_iter()
+            .chain(scenes::TUN)
+            .find(|(known, _)| *known == name)
+            .expect("the name of a scene");
         scene();
         return ExitCode::SUCCESS;
     }
-    let trials = scenes::ALL.map(|(name, _)| Trial::test(name, move || play(name)));
-    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+    let has_tun = File::options().read(true).write(true).open("/dev/net/tun").is_ok();
+    let tun = scenes::TUN.into_iter().filter(|_| has_tun);
+    let trials = scenes::ALL.into_iter().chain(tun);
+    let trials = trials.map(|(name, _)| Trial::test(name, move || play(name)));
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
 /// Runs a scene in namespaces of its own.

@@ -42,10 +42,14 @@ pub(crate) fn plugin(networks: Networks, granted: &[&str]) -> Arc<Session> {
 }
 
 pub(crate) fn get(session: &Session, host: &str) -> Answer {
+    get_within(session, host, PATIENCE)
+}
+
+fn get_within(session: &Session, host: &str, patience: Duration) -> Answer {
     let url = format!("http://{host}/");
     let request = HttpRequest { method: "GET", url: &url, headers: vec![], body: &[] };
     let wire = postcard::to_allocvec(&request).expect("encodes");
-    session.call(Op::HttpRequest.number(), &wire, Instant::now() + PATIENCE)
+    session.call(Op::HttpRequest.number(), &wire, Instant::now() + patience)
 }
 
 pub(crate) fn text(answer: &Answer) -> String {
@@ -58,6 +62,15 @@ pub(crate) fn assert_reached(session: &Session, host: &str) {
     assert_eq!(answer.status, Status::Ok, "{host}: {}", text(&answer));
     let response: HttpResponse = postcard::from_bytes(&answer.bytes).expect("decodes");
     assert_eq!(response.body, b"hello", "{host}");
+}
+
+/// Connected to, although nobody is there to answer.
+#[track_caller]
+pub(crate) fn assert_outside(session: &Session, host: &str) {
+    let before = session.denials();
+    let answer = get_within(session, host, Duration::from_secs(1));
+    assert_eq!(answer.status, Status::TimedOut, "{host}: {}", text(&answer));
+    assert_eq!(session.denials(), before, "{host}");
 }
 
 /// Refused as inside, and nobody was connected to: the plugin is told the same as of a host that does not exist.

@@ -4,17 +4,22 @@ use conductor_abi::Status;
 use conductor_core::devices::Networks;
 
 use crate::machine::{Machine, ip};
-use crate::plugin::{assert_inside, assert_reached, get, plugin, text};
+use crate::plugin::{assert_inside, assert_outside, assert_reached, get, plugin, text};
 
 /// A scene and its name.
-pub(crate) const ALL: [(&str, fn()); 6] = [
+pub(crate) const ALL: [(&str, fn()); 8] = [
     ("neighbours", neighbours),
     ("corrections", corrections),
     ("full_tunnel", full_tunnel),
     ("split_tunnel", split_tunnel),
     ("bridge", bridge),
     ("policy_rule", policy_rule),
+    ("kept_connection", kept_connection),
+    ("no_word_of_the_kernel", no_word_of_the_kernel),
 ];
+
+/// Scenes with a real tunnel device, for whoever may open `/dev/net/tun`.
+pub(crate) const TUN: [(&str, fn()); 2] = [("tun_full", tun_full), ("tun_split", tun_split)];
 
 /// A link with a neighbour, who is the router as well.
 fn home() -> Machine {
@@ -137,6 +142,88 @@ fn bridge() {
     assert_inside(&automatic, "11.12.13.2");
     assert_reached(&automatic, "8.8.4.4");
     assert_reached(&plugin(Networks::default(), &["Network=11.12.13.2;private=yes"]), "11.12.13.2");
+}
+
+/// A connection that was made when an address was outside, and is kept, is of no use once the address is inside.
+fn kept_connection() {
+    let neighbour = home();
+    ip("route add default via 5.6.7.2");
+    let automatic = plugin(Networks::default(), &[]);
+    assert_reached(&automatic, "8.8.4.4");
+    assert_reached(&automatic, "8.8.4.4");
+    assert_eq!(neighbour.connections(), 1, "it is kept");
+    ip("route add 8.8.4.4/32 dev eth0");
+    assert_inside(&automatic, "8.8.4.4");
+    ip("route del 8.8.4.4/32 dev eth0");
+    assert_reached(&automatic, "8.8.4.4");
+    assert_eq!(neighbour.connections(), 2, "the first was given up");
+}
+
+/// Where the kernel does not say where an address leads, nobody is connected to.
+fn no_word_of_the_kernel() {
+    let _neighbour = home();
+    ip("route add default via 5.6.7.2");
+    let automatic = plugin(Networks::default(), &[]);
+    assert_reached(&automatic, "8.8.4.4");
+    refuse_netlink();
+    // Also over the connection that is kept.
+    for host in ["8.8.4.4", "far.example"] {
+        let answer = get(&automatic, host);
+        assert_eq!(answer.status, Status::Failed, "{host}: {}", text(&answer));
+        let told = text(&answer);
+        assert!(told.contains("no address that this plugin may connect to"), "{host}: {told}");
+    }
+    // Whoever named a host may reach it wherever it is.
+    assert_reached(&plugin(Networks::default(), &["Network=5.6.7.2;private=yes"]), "5.6.7.2");
+}
+
+/// Has the kernel refuse this process every further socket to ask it through.
+fn refuse_netlink() {
+    use seccompiler::{
+        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+        SeccompRule,
+    };
+
+    let netlink =
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::AF_NETLINK as u64);
+    let rule = SeccompRule::new(vec![netlink.expect("a condition")]).expect("a rule");
+    let rules = [(libc::SYS_socket, vec![rule])].into_iter().collect();
+    let refusal = SeccompAction::Errno(libc::EPERM as u32);
+    let machine = std::env::consts::ARCH.try_into().expect("a machine");
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refusal, machine).expect("a filter");
+    let filter: BpfProgram = filter.try_into().expect("a program");
+    seccompiler::apply_filter_all_threads(&filter).expect("applied");
+}
+
+/// A tunnel as programs for virtual private networks make it, `POINTOPOINT`, with nobody at its other end.
+fn tun() {
+    ip("tuntap add dev tun0 mode tun");
+    ip("addr add 10.8.0.2 peer 10.8.0.1 dev tun0");
+    ip("link set tun0 up");
+}
+
+fn tun_full() {
+    let _neighbour = home();
+    tun();
+    ip("route add default dev tun0");
+    let automatic = plugin(Networks::default(), &[]);
+    assert_outside(&automatic, "8.8.4.4");
+    assert_outside(&automatic, "4.4.4.4");
+    assert_inside(&automatic, "5.6.7.2");
+}
+
+fn tun_split() {
+    let _neighbour = home();
+    tun();
+    ip("route add default via 5.6.7.2");
+    ip("route add 4.4.4.0/24 dev tun0");
+    // The other end of the tunnel has a public address.
+    ip("addr add 12.0.0.2 peer 12.0.0.1 dev tun0");
+    let automatic = plugin(Networks::default(), &[]);
+    assert_outside(&automatic, "4.4.4.4");
+    assert_reached(&automatic, "8.8.4.4");
+    assert_inside(&automatic, "12.0.0.1");
+    assert_inside(&automatic, "5.6.7.2");
 }
 
 /// The rules of wg-quick: all but the tunnel's own packets take its table, save what the main table knows better.

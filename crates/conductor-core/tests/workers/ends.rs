@@ -30,6 +30,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         // What the other one makes of a pipe and what the library's own tests make of a process in use, both for real.
         names.push("sleeping-in-the-kernel");
         names.push("unmeasured");
+        names.push("mute-hosts");
     }
     names
         .into_iter()
@@ -52,6 +53,8 @@ pub(crate) fn run(name: &str) -> ExitCode {
     match name {
         "held-pipe" => a_call_ends_although_its_pipe_stays_open(),
         "sleeping-in-the-kernel" => crate::mute::a_worker_that_cannot_die_holds_up_nobody(),
+        "mute-hosts" => crate::mute::a_host_goes_away_whatever_does_not_answer(),
+        "goes-away" => crate::mute::host_of(&std::env::args().nth(3).unwrap_or_default()),
         "unmeasured" => crate::mute::a_directory_that_does_not_answer_keeps_the_watch_from_nobody(),
         _ => panic!("no end goes by the name of {name:?}"),
     }

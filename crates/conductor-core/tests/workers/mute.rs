@@ -4,16 +4,18 @@
 //! name of [`MUTE`], or from some time on for all that is in the directory, sleeps until the file system is told to go on.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conductor_core::{Limit, Outcome, Plugin, PluginOptions, PluginState, Suspension};
+use conductor_core::worker::WorkerProgram;
+use conductor_core::{Limit, Outcome, Plugin, PluginOptions, PluginState, Suspension, WasmConfig};
 use conductor_signing::{Revoked, TrustStore};
 
 use crate::attempts::c_path;
@@ -330,4 +332,79 @@ pub(crate) fn a_directory_that_does_not_answer_keeps_the_watch_from_nobody() {
         ending.send(()).expect("waited for");
     });
     within("the end of the host", &end);
+}
+
+/// Hosts of which each asks the file system something that is never answered. The process of each goes away when it has nothing
+/// left to do: what sleeps in the kernel for good is another one.
+pub(crate) fn a_host_goes_away_whatever_does_not_answer() {
+    for held in ["measured", "placed", "read"] {
+        let program = std::env::current_exe().expect("this program");
+        let mut host = Command::new(program)
+            .args(["hold-up", "goes-away", held])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let mut said = BufReader::new(host.stdout.take().expect("a pipe")).lines();
+        let mut told = host.stdin.take().expect("a pipe");
+        let directory = said.next().expect("a line").expect("readable");
+        let mute = Mute::mount(Path::new(&directory));
+        mute.shared.has_flag.store(false, Ordering::SeqCst);
+        told.write_all(b"mounted\n").expect("heard");
+        if held == "measured" {
+            assert_eq!(said.next().expect("a line").expect("readable"), "loaded");
+            mute.shared.is_unlisted.store(true, Ordering::SeqCst);
+        }
+        mute.wait_for_sleeper();
+        if held == "placed" {
+            // Whoever started the plugin is told, and does not wait.
+            let unanswered = said.next().expect("a line").expect("readable");
+            assert!(unanswered.contains("does not answer"), "{unanswered}");
+        }
+        told.write_all(b"end\n").expect("heard");
+        let started = Instant::now();
+        while host.try_wait().expect("waited for").is_none() {
+            assert!(started.elapsed() < WATCHDOG, "{held}: the process stays");
+            thread::sleep(Duration::from_millis(5));
+        }
+        drop(mute);
+        fs::remove_dir_all(Path::new(&directory).parent().expect("the scene's")).expect("removed");
+    }
+}
+
+/// Runs as such a host.
+pub(crate) fn host_of(held: &str) {
+    let scene = Scene::new("Called", "hang");
+    let own = scene.own();
+    fs::remove_file(own.join(FLAG)).expect("removed");
+    println!("{}", own.display());
+    let mut lines = std::io::stdin().lines();
+    let mut wait = || lines.next().expect("a line").expect("readable");
+    wait();
+    match held {
+        "measured" => {
+            let plugin = scene.load(quick()).expect("loads");
+            println!("loaded");
+            wait();
+            drop(plugin);
+            // Whoever mounted the file system removes the directory.
+            std::mem::forget(scene);
+        }
+        "placed" => {
+            let config = WasmConfig { data_dir: Some(own), ..WasmConfig::default() };
+            let host = crate::hosts::with(config, WorkerProgram::this(["worker"]));
+            let options = PluginOptions { limits: Some(quick()), ..PluginOptions::default() };
+            let error = crate::hosts::load_with_directory(&host, MUTE, options).err();
+            println!("{}", error.expect("it does not load"));
+            wait();
+            std::mem::forget(scene);
+        }
+        "read" => {
+            let path = own.join(MUTE);
+            let scene: &'static Scene = Box::leak(Box::new(scene));
+            thread::spawn(move || scene.host.load(&path, &PluginOptions::default()).err());
+            wait();
+        }
+        _ => panic!("nothing is held by {held:?}"),
+    }
 }

@@ -203,8 +203,9 @@ impl Interface {
                 refusable(keys::add(self.trust_dir(), new, &self.watched.audit), Response::TrustAdd)
             }
             Request::TrustRevoke { public_key, reason, kind } => {
+                let Watched { audit, roster, .. } = &self.watched;
                 let revoked =
-                    keys::revoke(self.trust_dir(), &public_key, reason.as_deref(), kind, &self.watched.audit);
+                    keys::revoke(self.trust_dir(), &public_key, reason.as_deref(), kind, audit, roster);
                 if revoked.is_ok()
                     && let Err(error) = check_everyone(self.trust_dir(), &self.watched.roster)
                 {

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use conductor_core::audit::AuditRecord;
-use conductor_core::{AuditLog, AuditSink as _};
+use conductor_core::{AuditLog, AuditSink as _, FileState};
 use conductor_signing::escape::terminal;
 use conductor_signing::{
     NewKey, PublicKey, Revocation, RevocationKind, Revoked, TrustError, TrustStore, TrustedKey, UtcTime,
@@ -14,7 +14,8 @@ use super::describe::bounded;
 use super::message::{
     KeyRevoked, KeyState, KeyStatus, KeyTrusted, Refusal, RefusalCause, RevocationStatus, RevokeAs,
 };
-use crate::daemon::FileState;
+use crate::daemon::withdraw;
+use crate::dispatch::Roster;
 
 /// Reason of a revocation for which the user gave none.
 const NO_REASON: &str = "revoked in the Plugin Manager";
@@ -75,13 +76,14 @@ pub(super) fn add(directory: &Path, new: New, audit: &AuditLog) -> Result<KeyTru
     Ok(KeyTrusted { name: trusted.name, public_key: trusted.public_key.to_string() })
 }
 
-/// Revokes a key.
+/// Revokes a key, from now on and for plugins that run.
 pub(super) fn revoke(
     directory: &Path,
     public_key: &str,
     reason: Option<&str>,
     kind: RevokeAs,
     audit: &AuditLog,
+    roster: &Roster,
 ) -> Result<KeyRevoked, Refusal> {
     let key = parse_key(public_key)?;
     let kind = match kind {
@@ -89,6 +91,11 @@ pub(super) fn revoke(
         RevokeAs::Superseded => RevocationKind::Superseded,
     };
     let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).unwrap_or(NO_REASON);
+    // Before it is written, which a disk that is slow may hold up. What cannot be written then has stopped what runs all the same;
+    // the user is told, and lets it back in or revokes again.
+    if let Ok(trust) = TrustStore::load(directory) {
+        withdraw(&trust.supposing_revoked_as(Revoked::Key(key), kind, reason), &roster.everyone());
+    }
     let entry = TrustStore::revoke(directory, Revoked::Key(key), kind, reason).map_err(refused)?;
     let _ = audit.record(&AuditRecord::key_revoked(&key, entry.kind, &entry.reason));
     tracing::info!(%key, "revoked: {}", terminal(&entry.reason));

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use conductor_signing::atomic_file;
@@ -25,13 +27,32 @@ const CONFIG_MODE: u32 = 0o600;
 /// Longest wait for a plugin whose files are to be deleted.
 const END_WAIT: Duration = Duration::from_secs(10);
 
+/// Longest wait for what is done with files that a plugin's user named or a plugin wrote.
+const FILES_WAIT: Duration = Duration::from_secs(10);
+
+/// Does something with files on a thread that is left behind where their file system does not answer, so that other changes and
+/// the end of the daemon do not wait for it.
+fn unless_it_takes_for_ever<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let (done, waiting) = channel();
+    let refused = |message: String| Refusal::new(RefusalCause::NotChanged, message);
+    // Who waits may have given up.
+    let thread = Builder::new().name("files".into()).spawn(move || drop(done.send(work())));
+    thread.map_err(|error| refused(format!("cannot start a thread: {error}")))?;
+    let late = |_| refused(format!("the file system has not answered for {} s", FILES_WAIT.as_secs()));
+    waiting.recv_timeout(FILES_WAIT).map_err(late)?
+}
+
 impl Daemon<'_> {
     /// Makes a change. Where it is refused, everything goes on as it was.
     pub(super) fn change(&mut self, change: Change) -> Changed {
         let changed = match change {
             Change::Preview { plugin, path } => {
                 let before = self.roster.find(&plugin);
-                let preview = control::preview(&plugin, &path, &self.config.wasm, before.as_deref())?;
+                let wasm = self.config.wasm.clone();
+                let look = move || control::preview(&plugin, &path, &wasm, before.as_deref());
+                let preview = unless_it_takes_for_ever(look)?;
                 Ok(Response::PluginPreview(Box::new(preview)))
             }
             Change::Reload => self.reload().map(Response::Reload),
@@ -41,8 +62,9 @@ impl Daemon<'_> {
             }
             Change::Install { plugin, path, digest } => {
                 let max_module_bytes = self.config.wasm.limits().max_module_bytes;
-                let paths = &self.places.paths;
-                let installed = Installed::put(paths, &plugin, &path, digest.as_deref(), max_module_bytes)?;
+                let (paths, alias) = (self.places.paths.clone(), plugin.clone());
+                let put = move || Installed::put(&paths, &alias, &path, digest.as_deref(), max_module_bytes);
+                let installed = unless_it_takes_for_ever(put)?;
                 let edit = |text: &str| config::edit::add(text, &plugin);
                 match self.edit(edit) {
                     Ok(reloaded) => Ok(Response::PluginInstall(reloaded)),
@@ -74,10 +96,15 @@ impl Daemon<'_> {
         }
         let reloaded = self.edit(|text| config::edit::remove(text, plugin))?;
         self.plugins.wait_for_retiring(Instant::now() + END_WAIT);
-        Installed::delete(&self.places.paths, plugin)?;
-        if let (true, Some(name)) = (with_data, name) {
-            Installed::delete_data(&self.places.paths, &name)?;
-        }
+        let (paths, plugin) = (self.places.paths.clone(), plugin.to_owned());
+        unless_it_takes_for_ever(move || {
+            Installed::delete(&paths, &plugin)?;
+            if let (true, Some(name)) = (with_data, name) {
+                Installed::delete_data(&paths, &name)
+            } else {
+                Ok(())
+            }
+        })?;
         Ok(Response::PluginRemove(reloaded))
     }
 

@@ -7,11 +7,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use conductor_core::{Host, Limits, LoadError};
+use conductor_core::{FileState, Host, Limits, LoadError};
 use conductor_signing::Digest;
 use conductor_signing::escape::terminal;
 
-use super::file_state::FileState;
 use super::{RunError, descriptors, join};
 use crate::calls::CallLog;
 use crate::config::{Config, PluginConfig};
@@ -23,6 +22,13 @@ use crate::trust;
 
 /// Longest wait for plugins to load before the inputs start without those that are late.
 const START_WAIT: Duration = Duration::from_secs(30);
+
+/// Longest wait for the files of plugins to be read. Stops a file system that does not answer from holding up the inputs, other
+/// plugins, and what the user wants changed.
+const READ_WAIT: Duration = Duration::from_secs(2);
+
+/// Longest wait for what the file systems of plugins say about their files.
+const STATE_WAIT: Duration = Duration::from_secs(1);
 
 /// How often the end of a plugin is looked for.
 const LOOK_WHILE_ENDING: Duration = Duration::from_millis(5);
@@ -37,11 +43,14 @@ pub(super) struct Plugins {
     retiring: Vec<Retiring>,
 }
 
+/// The module of a plugin and its signature as they are at some time; nothing where their file system does not say.
+type Files = Option<Vec<Option<FileState>>>;
+
 /// A plugin of the configuration.
 struct Hosted {
     config: PluginConfig,
-    /// The module and its signature as they were before they were read.
-    files: [Option<FileState>; 2],
+    /// The module and its signature as they were before they were read; nothing where that was not said in time.
+    files: Files,
     queue: Arc<Queue>,
     published: Arc<Published>,
     /// None for one that is disabled.
@@ -107,7 +116,7 @@ impl Hosted {
         if !config.enabled {
             published.disabled();
         }
-        Self { config: config.clone(), files: files(config), queue, published, thread: None }
+        Self { config: config.clone(), files: None, queue, published, thread: None }
     }
 
     /// Starts its thread, unless it is disabled. `said` is the change that the user was already told of.
@@ -150,10 +159,13 @@ impl Hosted {
     }
 }
 
-/// The module of a plugin and its signature as they are now.
-fn files(config: &PluginConfig) -> [Option<FileState>; 2] {
-    let signature = conductor_signing::signature_path(&config.path);
-    [FileState::of(&config.path), FileState::of(&signature)]
+/// The files of plugins as they are now, in the order of the plugins.
+fn files_of<'p>(host: &Host, plugins: impl Iterator<Item = &'p PluginConfig>) -> Vec<Files> {
+    let paths = |plugin: &PluginConfig| {
+        let signature = conductor_signing::signature_path(&plugin.path);
+        vec![plugin.path.to_path_buf(), signature]
+    };
+    host.file_states(&plugins.map(paths).collect::<Vec<_>>(), STATE_WAIT)
 }
 
 impl Plugins {
@@ -181,14 +193,17 @@ impl Plugins {
             tracing::warn!("{lacking}");
         }
         let (started, waiting) = channel();
-        let mut count = 0;
-        for plugin in &mut self.hosted {
-            count += usize::from(
-                plugin.start(around, &started, None, None).map_err(|source| RunError::Thread { source })?,
-            );
+        let mut awaited = Vec::new();
+        let files = files_of(around.host, self.hosted.iter().map(|plugin| &plugin.config));
+        for (plugin, files) in self.hosted.iter_mut().zip(files) {
+            plugin.files = files;
+            if plugin.start(around, &started, None, None).map_err(|source| RunError::Thread { source })? {
+                awaited.push(Arc::clone(&plugin.published));
+            }
         }
         drop(started);
-        let refused = wait_for(&waiting, count, around.stop).len();
+        let count = awaited.len();
+        let refused = wait_for(&waiting, awaited, around.stop).len();
         if refused > 0 && refused == count { Err(RunError::NoPlugin) } else { Ok(()) }
     }
 
@@ -202,24 +217,26 @@ impl Plugins {
     ) -> Result<Renewal, Vec<String>> {
         let limits = config.wasm.limits();
         let (started, waiting) = channel();
-        let (mut next, mut count, mut failed) = (Vec::new(), 0, Vec::new());
-        let goes_on = |plugin: &PluginConfig| {
+        let (mut next, mut awaited, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        let files = files_of(around.host, config.plugins.iter());
+        let goes_on = |(plugin, files): (&PluginConfig, &Files)| {
             self.hosted.iter().position(|old| match anew {
-                Anew::Changed => old.goes_on_as(plugin),
+                Anew::Changed => old.goes_on_as(plugin, files),
                 Anew::All => false,
                 Anew::Accepted { alias, .. } => *plugin.alias != *alias && plugin.alias == old.config.alias,
             })
         };
-        let places: Vec<Option<usize>> = config.plugins.iter().map(goes_on).collect();
+        let places: Vec<Option<usize>> = config.plugins.iter().zip(&files).map(goes_on).collect();
         let is_new = |(plugin, place): &(&PluginConfig, &Option<usize>)| plugin.enabled && place.is_none();
         let starts = config.plugins.iter().zip(&places).filter(is_new).count();
         descriptors::suffice_for(starts).map_err(|lacking| vec![lacking])?;
-        for (plugin, place) in config.plugins.iter().zip(places) {
+        for ((plugin, place), files) in config.plugins.iter().zip(places).zip(files) {
             if let Some(place) = place {
                 next.push(Ok(place));
                 continue;
             }
             let mut new = Hosted::new(plugin, &limits, around.roster);
+            new.files = files;
             let accepted = match anew {
                 Anew::Accepted { change, .. } => Some(change),
                 Anew::Changed | Anew::All => None,
@@ -227,13 +244,14 @@ impl Plugins {
             let before = self.hosted.iter().find(|old| old.config.alias == plugin.alias);
             let said = before.and_then(|old| old.published.waits_for()).map(|change| change.shown());
             match new.start(around, &started, accepted, said) {
-                Ok(starts) => count += usize::from(starts),
+                Ok(true) => awaited.push(Arc::clone(&new.published)),
+                Ok(false) => {}
                 Err(error) => failed.push(format!("`{}` cannot be started: {error}", plugin.alias)),
             }
             next.push(Err(new));
         }
         drop(started);
-        failed.extend(wait_for(&waiting, count, around.stop));
+        failed.extend(wait_for(&waiting, awaited, around.stop));
         if failed.is_empty() {
             return Ok(Renewal { next });
         }
@@ -304,9 +322,11 @@ impl Plugins {
 }
 
 impl Hosted {
-    /// Whether it can go on under this configuration.
-    fn goes_on_as(&self, config: &PluginConfig) -> bool {
-        self.config == *config && self.files == files(config) && !self.published.has_to_be_tried()
+    /// Whether it can go on under this configuration, with its files as they are now. One whose file system does not say how
+    /// they are cannot be read anew either.
+    fn goes_on_as(&self, config: &PluginConfig, files: &Files) -> bool {
+        let has_changed = files.is_some() && self.files != *files;
+        self.config == *config && !has_changed && !self.published.has_to_be_tried()
     }
 }
 
@@ -332,15 +352,19 @@ fn summarize(totals: &PluginTotals) {
     tracing::info!(plugin, calls, failures, busy_ms, coalesced, refused, "plugin done");
 }
 
-/// Waits until it is known what became of each plugin; returns which were refused and why.
-fn wait_for(waiting: &Receiver<StartedPlugin>, count: usize, stop: &Stop) -> Vec<String> {
-    let deadline = Instant::now() + START_WAIT;
+/// Waits until it is known what became of each plugin; returns which were refused and why. Those whose files are not read in
+/// time are not waited for.
+fn wait_for(waiting: &Receiver<StartedPlugin>, mut awaited: Vec<Arc<Published>>, stop: &Stop) -> Vec<String> {
+    let begun = Instant::now();
     let mut refused = Vec::new();
-    let mut known = 0;
-    while known < count && Instant::now() < deadline && !stop.is_stopped() {
+    let is_awaited = |plugin: &Published| {
+        let patience = if plugin.is_read() { START_WAIT } else { READ_WAIT };
+        begun.elapsed() < patience
+    };
+    while awaited.iter().any(|plugin| is_awaited(plugin)) && !stop.is_stopped() {
         match waiting.recv_timeout(LOOK_EVERY) {
             Ok(StartedPlugin { alias, loaded }) => {
-                known += 1;
+                awaited.retain(|plugin| *plugin.alias() != *alias);
                 match loaded {
                     // It is known what becomes of it: nothing, until the user says something.
                     Ok(_) | Err(LoadError::Waits { .. }) => {}
@@ -351,8 +375,9 @@ fn wait_for(waiting: &Receiver<StartedPlugin>, count: usize, stop: &Stop) -> Vec
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    if known < count && !stop.is_stopped() {
-        tracing::warn!("{} plugins are still loading; the inputs start without them", count - known);
+    if !awaited.is_empty() && !stop.is_stopped() {
+        let aliases: Vec<_> = awaited.iter().map(|plugin| plugin.alias()).collect();
+        tracing::warn!("still loading, and not waited for any longer: {}", aliases.join(", "));
     }
     refused
 }
@@ -385,5 +410,40 @@ fn announce(plugin: &StartedPlugin, said: Option<Digest>) {
                 terminal(&hint)
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conductor_core::LoadError;
+
+    use super::*;
+    use crate::dispatch::Record;
+
+    fn published(alias: &str) -> Arc<Published> {
+        let record = Arc::new(Record::default());
+        let queue = Arc::new(Queue::new(&Limits::default(), Arc::clone(&record)));
+        Arc::new(Published::new(alias.into(), queue, record))
+    }
+
+    #[test]
+    fn a_plugin_whose_files_are_not_read_is_waited_for_no_longer_than_reading_may_take() {
+        let (started, waiting) = channel();
+        let (mute, read) = (published("mute"), published("read"));
+        read.read();
+        let refused = StartedPlugin { alias: "read".into(), loaded: Err(LoadError::NotAPlugin) };
+        let late = thread::spawn(move || {
+            thread::sleep(READ_WAIT + LOOK_EVERY);
+            started.send(refused).expect("waited for");
+            // The mute one holds its end for as long as it reads.
+            thread::sleep(START_WAIT);
+            drop(started);
+        });
+        let begun = Instant::now();
+        let refused = wait_for(&waiting, vec![mute, read], &Stop::new().expect("a pipe"));
+        assert_eq!(refused.len(), 1, "what is read is waited for: {refused:?}");
+        assert!(begun.elapsed() < START_WAIT, "the mute one is not");
+        drop(waiting);
+        drop(late);
     }
 }

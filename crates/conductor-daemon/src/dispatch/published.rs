@@ -27,6 +27,8 @@ pub(crate) struct Published {
     /// Whether `phase` says something else than that all is well.
     in_trouble: AtomicBool,
     resume_asked: AtomicBool,
+    /// Whether its files were read.
+    is_read: AtomicBool,
     /// What decides about the plugin, from before it is compiled on.
     permission: OnceLock<Permission>,
     phase: Mutex<Phase>,
@@ -104,6 +106,7 @@ impl Published {
             worker: AtomicU32::new(0),
             in_trouble: AtomicBool::new(false),
             resume_asked: AtomicBool::new(false),
+            is_read: AtomicBool::new(false),
             permission: OnceLock::new(),
             phase: Mutex::new(Phase::Loading),
         }
@@ -168,6 +171,11 @@ impl Published {
         matches!(&*self.phase(), Phase::Loading)
     }
 
+    /// Whether its files were read, or could not be: what takes long from then on is no file system that its module is on.
+    pub(crate) fn is_read(&self) -> bool {
+        self.is_read.load(Ordering::Acquire)
+    }
+
     /// Whether it never ran or its thread is gone, so that loading it again may lead to something else.
     pub(crate) fn has_to_be_tried(&self) -> bool {
         matches!(&*self.phase(), Phase::Refused { .. } | Phase::Waiting { .. })
@@ -189,9 +197,9 @@ impl Published {
         self.queue.push(job)
     }
 
-    /// Holds the plugin's permission against `trust`, and returns why it was withdrawn if it was.
-    pub(crate) fn check_permission(&self, trust: &TrustStore) -> Option<VerifyError> {
-        let cause = self.permission()?.check(trust)?;
+    /// Withdraws the plugin's permission if it is refused by `trust`, and returns why.
+    pub(crate) fn withdraw_if_refused(&self, trust: &TrustStore) -> Option<VerifyError> {
+        let cause = self.permission()?.withdraw_if_refused(trust)?;
         if let Phase::Loaded(loaded) = &mut *self.phase() {
             loaded.standing = Standing::Withdrawn;
             loaded.withdrawn = Some(Box::new(cause.clone()));
@@ -206,6 +214,11 @@ impl Published {
             Phase::Loading | Phase::Loaded(_) => self.permission.get().cloned(),
             Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         }
+    }
+
+    /// Its files were read, or cannot be.
+    pub(crate) fn read(&self) {
+        self.is_read.store(true, Ordering::Release);
     }
 
     /// This decides about the plugin, which is being loaded.

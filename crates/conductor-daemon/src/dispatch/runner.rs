@@ -85,7 +85,9 @@ impl Runner {
             ..PluginOptions::default()
         };
         let register = |permission: &Permission| self.published.registered(permission);
-        match self.host.load_registered(&self.config.path, &options, &register) {
+        let read = self.host.read(&self.config.path, &options);
+        self.published.read();
+        match self.host.load_read(&self.config.path, read, &options, &register) {
             Ok(mut plugin) => {
                 self.published.loaded(plugin.as_ref());
                 self.say_what_waits(plugin.as_ref());

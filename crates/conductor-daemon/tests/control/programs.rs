@@ -1,7 +1,7 @@
 //! Programs that plugins run do not control the daemon, however they come to ask; whoever decides is on record.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -226,8 +226,11 @@ fn a_plugins_program_opens_no_page() {
     let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; printf \"{request}\" >&3; cat <&3");
     let refused = printed(&scratch, &script);
     assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("\"plugin-program\""), "{refused}");
-    // The same by somebody else opens the page, with the token that is still good.
-    // While a program of another daemon runs, as one of a test beside this one may, nobody can tell whose the connection is.
+    // The same by somebody else opens the page, with the token that is still good, also while another host runs a program.
+    let other_home = Scratch::new();
+    let mut elsewhere = program_of_another_host(&other_home);
+    // While a program of another host that lets nobody look at it runs, as one of a test beside this one may, nobody can tell
+    // whose the connection is.
     let started = Instant::now();
     loop {
         let opened = Command::new("bash").args(["-c", &script]).output().expect("bash starts");
@@ -238,7 +241,32 @@ fn a_plugins_program_opens_no_page() {
         assert!(opened.contains("\"plugin-program\"") && started.elapsed() < PATIENCE, "{opened}");
         thread::sleep(Duration::from_millis(50));
     }
+    assert!(elsewhere.try_wait().expect("looked at").is_none(), "the other host's program has ended before");
+    elsewhere.kill().expect("killed");
+    elsewhere.wait().expect("ended");
     daemon.stop();
+}
+
+/// `conductor exec` with a plugin whose program sleeps for longer than a test takes.
+fn program_of_another_host(scratch: &Scratch) -> Child {
+    let begun = scratch.path("begun");
+    let script = format!(": > {}; exec sleep 50", begun.display());
+    let parameters = value!({ "program": shell(scratch), "arguments": ["-c", script] }).to_string();
+    let grant = format!("Subprocess={};args=*;seconds=60", shell(scratch));
+    let module = wasm::plugin("script");
+    let module = module.to_str().expect("text");
+    scratch.config("[wasm]\nmax_execution_time = \"60s\"\n");
+    let exec = ["exec", module, "--unsigned-ok", "--grant", &grant];
+    let exec = [&exec[..], &["--action", "run", "--params", &parameters]].concat();
+    let mut command = scratch.program(env!("CARGO_BIN_EXE_conductor"), &exec);
+    let mut host = command.stdout(Stdio::null()).spawn().expect("starts");
+    let started = Instant::now();
+    while !begun.exists() {
+        assert!(host.try_wait().expect("looked at").is_none(), "it has ended");
+        assert!(started.elapsed() < PATIENCE, "the program does not start");
+        thread::sleep(Duration::from_millis(5));
+    }
+    host
 }
 
 #[test]

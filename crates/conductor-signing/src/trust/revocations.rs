@@ -287,9 +287,14 @@ impl TrustStore {
     /// This store as it would be if `revoked` were revoked as well; nothing is written.
     #[must_use]
     pub fn supposing_revoked(&self, revoked: Revoked) -> Self {
+        self.supposing_revoked_as(revoked, RevocationKind::Compromised, "supposed")
+    }
+
+    /// The same with a kind and a reason.
+    #[must_use]
+    pub fn supposing_revoked_as(&self, revoked: Revoked, kind: RevocationKind, reason: &str) -> Self {
         let mut store = self.clone();
-        let now = UtcTime::now();
-        store.revocations.add(store.new_revocation(revoked, RevocationKind::Compromised, "supposed", now));
+        store.revocations.add(store.new_revocation(revoked, kind, reason, UtcTime::now()));
         store
     }
 

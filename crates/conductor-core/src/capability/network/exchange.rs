@@ -82,7 +82,7 @@ async fn exchange(
     target: &Target,
     mut request: Request<Full<Bytes>>,
 ) -> Result<(Link, Response<Incoming>), Failure> {
-    while let Some(mut link) = links.take(target, dialler.resolver.reach) {
+    while let Some(mut link) = links.reuse(dialler, target).await {
         adapt(&mut request, link.is_http2(), target);
         match link.send(request).await? {
             Ok(response) => return Ok((link, response)),

@@ -3,6 +3,7 @@
 //! A connection carries one request at a time, whatever version it speaks, and is never found by another plugin, nor one to
 //! an inner address by a request that may only reach public ones. No more are kept than [`MAX_IDLE`], over all hosts.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,8 @@ struct Origin {
 /// A connection that is ready for a request.
 pub(super) struct Link {
     origin: Origin,
+    /// Where it leads.
+    peer: SocketAddr,
     sender: Sender,
     met: Met,
     _task: AbortOnDrop,
@@ -85,8 +88,18 @@ pub(super) struct Links(Arc<Mutex<Vec<(Link, Instant)>>>);
 pub(super) struct NotSent(pub(super) Request<Full<Bytes>>);
 
 impl Links {
-    /// A connection that was kept for such a target.
-    pub(super) fn take(&self, target: &Target, reach: Reach) -> Option<Link> {
+    /// A connection that was kept for such a target, if the address at its other end may still be connected to: the ways may
+    /// have changed since. One that may not is closed.
+    pub(super) async fn reuse(&self, dialler: &Dialler, target: &Target) -> Option<Link> {
+        loop {
+            let link = self.take(target, dialler.resolver.reach)?;
+            if dialler.resolver.still(link.peer).await.is_ok() {
+                return Some(link);
+            }
+        }
+    }
+
+    fn take(&self, target: &Target, reach: Reach) -> Option<Link> {
         let origin = Origin::of(target, reach);
         let mut kept = self.lock();
         kept.retain(|(link, _)| !link.is_closed());
@@ -108,6 +121,7 @@ impl Links {
         let seat = self.seat(&dialler.seats).await?;
         let mut channel = dialler.dial(target, seat).await?;
         let met = channel.met();
+        let peer = channel.peer()?;
         let is_http2 = channel.agreed() == Some(b"h2".as_slice());
         if is_http2 {
             channel.carries(Protocol::Http2);
@@ -117,7 +131,7 @@ impl Links {
             .map_err(|_| Failure::TimedOut)?
             .map_err(|error| Failure::broken(error, &met))?;
         let origin = Origin::of(target, dialler.resolver.reach);
-        Ok(Link { origin, sender, met, _task: task })
+        Ok(Link { origin, peer, sender, met, _task: task })
     }
 
     /// Keeps a connection whose answer is complete, if it can take another request.

@@ -172,6 +172,14 @@ impl Channel {
         Self { io: Io::Encrypted(Box::new(stream)), frames: None, meter, met }
     }
 
+    /// The address at the other end.
+    pub(super) fn peer(&self) -> io::Result<SocketAddr> {
+        match &self.io {
+            Io::Plain(wire) => wire.stream.peer_addr(),
+            Io::Encrypted(stream) => stream.get_ref().0.stream.peer_addr(),
+        }
+    }
+
     /// The protocol that both sides agreed on, if they did (RFC 7301).
     pub(super) fn agreed(&self) -> Option<&[u8]> {
         match &self.io {

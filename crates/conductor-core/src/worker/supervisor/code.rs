@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use conductor_signing::Digest;
 
@@ -16,7 +16,7 @@ use super::super::handle::Handle;
 use super::super::order::CompileOrder;
 use super::super::spawner::{Started, Wanted};
 use super::super::turns::Turns;
-use super::{COMPILE_PATIENCE, START_GRACE, Spec};
+use super::{COMPILE_PATIENCE, START_GRACE, Spec, no_later};
 use crate::code_cache::{CodeCache, Fingerprint, MAX_CODE_BYTES};
 use crate::config::Limits;
 use crate::engine::{CompileError, fingerprint_of_workers};
@@ -73,7 +73,12 @@ impl Codes {
 
 impl Spec {
     /// The plugin's code: that of workers with the same bytes, or from the cache, or compiled.
-    pub(super) fn code(&self, limits: &Limits, switch: &Switch) -> Result<Arc<SealedFile>, LoadError> {
+    pub(super) fn code(
+        &self,
+        limits: &Limits,
+        switch: &Switch,
+        by: Option<Instant>,
+    ) -> Result<Arc<SealedFile>, LoadError> {
         let codes = &self.shared.codes;
         let fingerprint = codes.fingerprint(limits.max_stack_bytes)?;
         let key = (self.digest, fingerprint);
@@ -86,7 +91,7 @@ impl Spec {
         let code = match kept {
             Some(code) => code,
             None => {
-                let code = self.compile(limits, switch)?;
+                let code = self.compile(limits, switch, by)?;
                 if let Some(cache) = &codes.cache {
                     cache.keep_for_workers(&key.0, &key.1, &code);
                 }
@@ -119,7 +124,12 @@ impl Spec {
     }
 
     /// Lets a worker compile the module. What it wrote is looked at once it has ended and nobody can change it any more.
-    fn compile(&self, limits: &Limits, switch: &Switch) -> Result<SealedFile, LoadError> {
+    fn compile(
+        &self,
+        limits: &Limits,
+        switch: &Switch,
+        by: Option<Instant>,
+    ) -> Result<SealedFile, LoadError> {
         let cannot = |error: io::Error| faulty(WorkerFault::NotStarted { cause: error.to_string() });
         let (seconds, bytes) = limits.compile_cost(self.module.bytes());
         let weight = bytes.saturating_add(MAX_CODE_BYTES);
@@ -142,7 +152,7 @@ impl Spec {
         let (known, remains) = (Arc::downgrade(&handle), Arc::downgrade(&child));
         switch.is_now(known as Weak<dyn Endable>, remains as Weak<dyn Mortal>);
         let patience = Duration::from_secs(seconds).saturating_mul(COMPILE_PATIENCE) + START_GRACE;
-        let _waiting = handle.due().wait_until(self.shared.clock.now() + patience);
+        let _waiting = handle.due().wait_until(no_later(self.shared.clock.now() + patience, by));
         let order = CompileOrder {
             digest: *self.digest.as_bytes(),
             max_stack_bytes: limits.max_stack_bytes,

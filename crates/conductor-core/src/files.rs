@@ -1,0 +1,79 @@
+//! What is asked of the file systems that plugins' files and directories are on.
+//!
+//! Such a file system may not answer, for as long as it likes, and whoever asks it sleeps in the kernel then. A host with workers
+//! therefore has processes of their own ask; a host that runs plugins in its own process asks by itself.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use conductor_signing::{ReadError, UnverifiedPlugin};
+use serde::{Deserialize, Serialize};
+
+use crate::wasi::{SetupError, data_directory};
+
+/// Who asks file systems that a plugin's path lies on.
+pub(crate) trait Files: Send + Sync {
+    /// Reads a plugin and the documents beside it, however long that takes.
+    fn read(&self, path: &Path, max_bytes: u64) -> Result<UnverifiedPlugin, ReadError>;
+
+    /// Makes a plugin's own directory if it is not there.
+    fn data_directory(&self, parent: &Path, name: &str) -> Result<PathBuf, SetupError>;
+
+    /// A directory without links in its path.
+    fn canonical(&self, directory: &Path) -> Result<PathBuf, SetupError>;
+
+    /// How the files of each group are now; nothing of a group of which that was not said in time.
+    fn states(&self, groups: &[Vec<PathBuf>], patience: Duration) -> Vec<Option<Vec<Option<FileState>>>>;
+}
+
+/// What tells one content of a file from the next. A file that is replaced as a whole is a new one, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FileState {
+    device: u64,
+    number: u64,
+    size: u64,
+    mode: u32,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FileState {
+    /// The state of a file now; `None` where there is no such file. Waits for the file system.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::symlink_metadata(path).ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            number: metadata.ino(),
+            size: metadata.size(),
+            mode: metadata.mode(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+/// Whoever asks here waits for the file system.
+pub(crate) struct AskedHere;
+
+impl Files for AskedHere {
+    fn read(&self, path: &Path, max_bytes: u64) -> Result<UnverifiedPlugin, ReadError> {
+        UnverifiedPlugin::read(path, max_bytes)
+    }
+
+    fn data_directory(&self, parent: &Path, name: &str) -> Result<PathBuf, SetupError> {
+        data_directory(parent, name)
+    }
+
+    fn canonical(&self, directory: &Path) -> Result<PathBuf, SetupError> {
+        directory
+            .canonicalize()
+            .map_err(|source| SetupError::Directory { path: directory.to_owned(), source })
+    }
+
+    fn states(&self, groups: &[Vec<PathBuf>], _patience: Duration) -> Vec<Option<Vec<Option<FileState>>>> {
+        groups.iter().map(|group| Some(group.iter().map(|path| FileState::of(path)).collect())).collect()
+    }
+}

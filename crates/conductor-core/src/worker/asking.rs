@@ -1,0 +1,329 @@
+//! Processes that ask file systems on which plugins' paths lie.
+//!
+//! Whoever asks a file system that does not answer sleeps in the kernel, and no signal ends that. A thread of the host's process
+//! that slept so would keep that process, with all that it has open, from going away. The one that sleeps is therefore a
+//! process that has nothing open but its channel, and whoever waits for it here waits at a pipe.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use conductor_signing::{PluginParts, ReadError, UnverifiedPlugin};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use serde::{Deserialize, Serialize};
+
+use super::channel::{Channel, ChannelError};
+use super::child::Child;
+use super::errands::Errands;
+use super::frame::ToWorker;
+use super::process::WorkerError;
+use super::spawner::{Spawner, Started, Wanted};
+use crate::files::{FileState, Files};
+use crate::wasi::{SetupError, Used, data_directory, measure};
+
+/// Longest time that a directory may take to be made, found or measured. Stops a file system that does not answer from exempting
+/// its plugin from the quota, and from holding up whoever starts a worker.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Processes that are kept for the next question.
+const MAX_IDLE: usize = 2;
+
+/// Longest answer: a module, whose size has a limit of its own.
+const MAX_ANSWER_BYTES: u64 = u32::MAX as u64;
+
+/// What is asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Question {
+    /// How much is in a directory.
+    Used { directory: PathBuf, max_files: u32 },
+    /// To make a plugin's own directory if it is not there.
+    DataDirectory { parent: PathBuf, name: String },
+    /// What a path is without links.
+    Canonical { path: PathBuf },
+    /// How files are.
+    States { paths: Vec<PathBuf> },
+    /// What is in a plugin's files.
+    Read { path: PathBuf, max_bytes: u64 },
+}
+
+/// What is answered.
+#[derive(Debug, Serialize, Deserialize)]
+enum Answer {
+    Used(Used),
+    Directory(Result<PathBuf, DirectoryFault>),
+    States(Vec<Option<FileState>>),
+    /// The module follows.
+    Read(Result<Beside, ReadFault>),
+}
+
+/// What was read beside a module.
+#[derive(Debug, Serialize, Deserialize)]
+struct Beside {
+    file_name: String,
+    document: Option<Vec<u8>>,
+    rotation: Option<Vec<u8>>,
+}
+
+/// Why there is no directory.
+#[derive(Debug, Serialize, Deserialize)]
+enum DirectoryFault {
+    Other,
+    Failed(SystemFault),
+}
+
+/// A [`ReadError`].
+#[derive(Debug, Serialize, Deserialize)]
+enum ReadFault {
+    Missing(PathBuf),
+    NotRegular(PathBuf),
+    TooLarge(PathBuf, u64),
+    Unreadable(PathBuf, SystemFault),
+}
+
+/// What the operating system said.
+#[derive(Debug, Serialize, Deserialize)]
+struct SystemFault {
+    number: Option<i32>,
+    text: String,
+}
+
+impl SystemFault {
+    fn of(error: &io::Error) -> Self {
+        Self { number: error.raw_os_error(), text: error.to_string() }
+    }
+
+    fn error(self) -> io::Error {
+        self.number.map_or_else(|| io::Error::other(self.text), io::Error::from_raw_os_error)
+    }
+}
+
+impl ReadFault {
+    fn of(error: ReadError, asked: &Path) -> Self {
+        match error {
+            ReadError::Missing { path } => Self::Missing(path),
+            ReadError::NotRegular { path } => Self::NotRegular(path),
+            ReadError::TooLarge { path, max } => Self::TooLarge(path, max),
+            ReadError::Unreadable { path, source } => Self::Unreadable(path, SystemFault::of(&source)),
+            // A cause that this version does not know is told in its own words.
+            other => {
+                Self::Unreadable(asked.to_owned(), SystemFault { number: None, text: other.to_string() })
+            }
+        }
+    }
+
+    fn error(self) -> ReadError {
+        match self {
+            Self::Missing(path) => ReadError::Missing { path },
+            Self::NotRegular(path) => ReadError::NotRegular { path },
+            Self::TooLarge(path, max) => ReadError::TooLarge { path, max },
+            Self::Unreadable(path, fault) => ReadError::Unreadable { path, source: fault.error() },
+        }
+    }
+}
+
+/// Inside such a process: answers one question after the other, until nobody asks any more.
+pub(super) fn serve(mut channel: Channel) -> Result<(), WorkerError> {
+    // One that was kept by a file system ends with the host all the same, when it is let go.
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|errno| WorkerError::Start { what: "be ended with the supervisor", source: errno.into() })?;
+    loop {
+        let question = match channel.receive() {
+            Ok((question, _)) => question,
+            Err(ChannelError::Closed) => return Ok(()),
+            Err(error) => return Err(WorkerError::Channel(error)),
+        };
+        let (answer, module) = answer(question);
+        channel.send(&answer, &module).map_err(WorkerError::Channel)?;
+    }
+}
+
+fn answer(question: Question) -> (Answer, Vec<u8>) {
+    let answer = match question {
+        Question::Used { directory, max_files } => Answer::Used(measure(&directory, max_files)),
+        Question::DataDirectory { parent, name } => {
+            Answer::Directory(data_directory(&parent, &name).map_err(|error| match error {
+                SetupError::Directory { source, .. } => DirectoryFault::Failed(SystemFault::of(&source)),
+                SetupError::NotADirectory { .. }
+                | SetupError::Unanswered { .. }
+                | SetupError::InWorker { .. } => DirectoryFault::Other,
+            }))
+        }
+        Question::Canonical { path } => Answer::Directory(
+            path.canonicalize().map_err(|error| DirectoryFault::Failed(SystemFault::of(&error))),
+        ),
+        Question::States { paths } => Answer::States(paths.iter().map(|path| FileState::of(path)).collect()),
+        Question::Read { path, max_bytes } => match PluginParts::read(&path, max_bytes) {
+            Ok(PluginParts { file_name, module, document, rotation }) => {
+                return (Answer::Read(Ok(Beside { file_name, document, rotation })), module);
+            }
+            Err(error) => Answer::Read(Err(ReadFault::of(error, &path))),
+        },
+    };
+    (answer, Vec::new())
+}
+
+/// Has processes ask. They end with the host.
+pub(super) struct Askers(Arc<Pool>);
+
+/// The same, without keeping them.
+#[derive(Clone)]
+pub(super) struct Asking(Weak<Pool>);
+
+struct Pool {
+    spawner: Arc<Spawner>,
+    idle: Mutex<Vec<Asker>>,
+}
+
+/// A process that asks, until this is dropped.
+struct Asker {
+    child: Arc<Child>,
+    channel: Channel,
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.child.end();
+    }
+}
+
+impl Askers {
+    pub(super) fn new(spawner: Arc<Spawner>) -> Self {
+        Self(Arc::new(Pool { spawner, idle: Mutex::default() }))
+    }
+
+    pub(super) fn asking(&self) -> Asking {
+        Asking(Arc::downgrade(&self.0))
+    }
+}
+
+impl Pool {
+    fn idle(&self) -> MutexGuard<'_, Vec<Asker>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn asker(&self) -> io::Result<Asker> {
+        let idle = self.idle().pop();
+        if let Some(idle) = idle.filter(|asker| !asker.child.is_over()) {
+            return Ok(idle);
+        }
+        let file = std::fs::File::open("/dev/null")?;
+        let wanted =
+            Wanted { name: "files".to_owned(), file: file.into(), output: None, writes_to: Vec::new() };
+        let Started { child, from, to } = self.spawner.spawn(wanted)?;
+        let channel = Channel::to_child(Arc::new(from), to, MAX_ANSWER_BYTES, Arc::clone(&child))?;
+        let mut asker = Asker { child, channel };
+        asker.channel.send(&ToWorker::Ask, &[]).map_err(|_| io::Error::other("it does not begin"))?;
+        Ok(asker)
+    }
+}
+
+impl Asking {
+    /// How much is in a directory; nothing if nobody could ask.
+    pub(super) fn used(&self, directory: &Path, max_files: u32) -> Option<Used> {
+        match self.ask(&Question::Used { directory: directory.to_owned(), max_files }).ok()?.0 {
+            Answer::Used(used) => Some(used),
+            Answer::Directory(_) | Answer::States(_) | Answer::Read(_) => None,
+        }
+    }
+
+    fn states(&self, paths: Vec<PathBuf>) -> Option<Vec<Option<FileState>>> {
+        match self.ask(&Question::States { paths }).ok()?.0 {
+            Answer::States(states) => Some(states),
+            Answer::Used(_) | Answer::Directory(_) | Answer::Read(_) => None,
+        }
+    }
+
+    fn directory(&self, question: &Question) -> io::Result<Result<PathBuf, DirectoryFault>> {
+        match self.ask(question)?.0 {
+            Answer::Directory(directory) => Ok(directory),
+            Answer::Used(_) | Answer::States(_) | Answer::Read(_) => Err(lost()),
+        }
+    }
+
+    /// Has a process ask, and waits for its answer for as long as it takes.
+    fn ask(&self, question: &Question) -> io::Result<(Answer, Vec<u8>)> {
+        let pool = self.0.upgrade().ok_or_else(lost)?;
+        let mut asker = pool.asker()?;
+        // Who waits keeps nothing but the one process.
+        drop(pool);
+        asker.channel.send(question, &[]).map_err(|_| lost())?;
+        let (answer, tail) = asker.channel.receive().map_err(|_| lost())?;
+        let tail = asker.channel.bytes(tail).to_vec();
+        if let Some(pool) = self.0.upgrade() {
+            let mut idle = pool.idle();
+            if idle.len() < MAX_IDLE {
+                idle.push(asker);
+            }
+        }
+        Ok((answer, tail))
+    }
+}
+
+fn lost() -> io::Error {
+    io::Error::other("the process that asks the file system has ended")
+}
+
+/// Asks in processes of their own.
+pub(super) struct AskedElsewhere {
+    asking: Asking,
+    directories: Errands,
+    states: Errands,
+}
+
+impl AskedElsewhere {
+    pub(super) fn new(asking: Asking) -> Self {
+        let (directories, states) = (Errands::new("conductor-place"), Errands::new("conductor-files"));
+        Self { asking, directories, states }
+    }
+
+    /// A directory, unless it takes too long to be found.
+    fn directory(&self, path: &PathBuf, question: Question) -> Result<PathBuf, SetupError> {
+        let asking = self.asking.clone();
+        let deadline = Instant::now() + PATIENCE;
+        let answer = self.directories.run_by(path, deadline, move || Some(asking.directory(&question)));
+        let failed = |source| SetupError::Directory { path: path.clone(), source };
+        match answer.ok_or_else(|| SetupError::Unanswered { path: path.clone() })?.map_err(failed)? {
+            Ok(directory) => Ok(directory),
+            Err(DirectoryFault::Other) => Err(SetupError::NotADirectory { path: path.clone() }),
+            Err(DirectoryFault::Failed(fault)) => Err(failed(fault.error())),
+        }
+    }
+}
+
+impl Files for AskedElsewhere {
+    fn read(&self, path: &Path, max_bytes: u64) -> Result<UnverifiedPlugin, ReadError> {
+        let unreadable = |source| ReadError::Unreadable { path: path.to_owned(), source };
+        let question = Question::Read { path: path.to_owned(), max_bytes };
+        match self.asking.ask(&question).map_err(unreadable)? {
+            (Answer::Read(Ok(Beside { file_name, document, rotation })), module) => {
+                Ok(UnverifiedPlugin::of(PluginParts { file_name, module, document, rotation }))
+            }
+            (Answer::Read(Err(fault)), _) => Err(fault.error()),
+            (Answer::Used(_) | Answer::Directory(_) | Answer::States(_), _) => Err(unreadable(lost())),
+        }
+    }
+
+    fn data_directory(&self, parent: &Path, name: &str) -> Result<PathBuf, SetupError> {
+        let question = Question::DataDirectory { parent: parent.to_owned(), name: name.to_owned() };
+        self.directory(&parent.join(name), question)
+    }
+
+    fn canonical(&self, directory: &Path) -> Result<PathBuf, SetupError> {
+        self.directory(&directory.to_owned(), Question::Canonical { path: directory.to_owned() })
+    }
+
+    fn states(&self, groups: &[Vec<PathBuf>], patience: Duration) -> Vec<Option<Vec<Option<FileState>>>> {
+        let deadline = Instant::now() + patience;
+        let begun: Vec<_> = groups
+            .iter()
+            .map(|group| {
+                let (asking, group) = (self.asking.clone(), group.clone());
+                let errand = self.states.take_by(group.first()?, deadline)?;
+                errand.begin(move || asking.states(group))
+            })
+            .collect();
+        let left = || deadline.saturating_duration_since(Instant::now());
+        begun.into_iter().map(|answer| answer?.recv_timeout(left()).ok()).collect()
+    }
+}
