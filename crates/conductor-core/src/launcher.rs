@@ -16,6 +16,7 @@ mod ending;
 mod inside;
 mod keeper;
 mod order;
+mod waiting;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -31,10 +32,23 @@ use channel::Channel;
 pub use descent::{Peer, PeerError, peer_of, programs_hold_socket, user_of};
 pub(crate) use ending::Place;
 use ending::{Processes, Undertaker};
-pub use inside::{LaunchError, run};
+pub use inside::{LaunchError, run, run_with};
 use keeper::Keeper;
 pub(crate) use order::{Ended, Order};
 use order::{Instruction, Word};
+pub use waiting::Waiting;
+
+use crate::system_calls::{Call, StageCalls};
+
+/// What launchers and keepers may ask the kernel for, once they have started what they wait for.
+pub(crate) fn stages() -> [StageCalls; 2] {
+    waiting::stages()
+}
+
+/// What a confined program is refused.
+pub(crate) fn refused_to_programs() -> impl Iterator<Item = &'static Call> {
+    confinement::refused()
+}
 
 /// How a program of the host's calls [`run`]: where Subprocess is to be had, embedders name one.
 #[derive(Clone, Debug, PartialEq, Eq)]

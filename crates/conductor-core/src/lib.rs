@@ -35,6 +35,8 @@ pub mod scope;
 #[cfg(target_os = "linux")]
 mod sealed;
 pub mod shape;
+#[cfg(target_os = "linux")]
+mod system_calls;
 mod walls;
 mod wasi;
 #[cfg(target_os = "linux")]
@@ -67,5 +69,7 @@ pub use host::{Flavour, Host, HostError, LoadError, Plugin, PluginInfo, PluginOp
 pub use outcome::{CallReport, Limit, LogLine, LogSource, Outcome, Suspension, WorkerFault};
 pub use permission::{Permission, PermissionId, RestoreError};
 pub use recorder::Recorder;
+#[cfg(target_os = "linux")]
+pub use system_calls::{StageCalls, refused_to_programs, stages};
 pub use walls::{ProcessWall, Walls};
 pub use wasi::SetupError;

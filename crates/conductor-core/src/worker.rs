@@ -41,4 +41,4 @@ pub(crate) use order::HandedOver;
 pub use process::{Ends, Stage, WorkerError, run, run_with};
 pub use spawner::WorkerProgram;
 pub(crate) use supervisor::Workers;
-pub use syscalls::{StageCalls, stages};
+pub(crate) use syscalls::stages;

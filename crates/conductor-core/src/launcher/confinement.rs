@@ -12,13 +12,13 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
     RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
-use libc::c_long;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, sock_filter,
 };
 
 use super::order::Order;
+use crate::system_calls::{Call, calls};
 
 /// What a confined program may read and run: the system, nothing of the user's.
 const SYSTEM: [&str; 10] =
@@ -30,54 +30,65 @@ const LEAST_LANDLOCK: ABI = ABI::V3;
 /// Newest landlock interface whose rights this file names; an older kernel enforces those that it knows.
 const LANDLOCK: ABI = ABI::V7;
 
-/// `setxattrat`, `removexattrat` and `file_setattr`, which have the same number on every machine.
-const NEW_ATTRIBUTE_CALLS: [c_long; 3] = [463, 466, 469];
-
 /// System calls that are refused whatever their arguments.
-const REFUSED: &[c_long] = &[
-    // Sockets lead to every other program of the user, and to the daemon. `io_uring` makes them without a system call.
-    libc::SYS_socket,
-    libc::SYS_io_uring_setup,
-    libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
-    // The kernel's keys belong to the user, not to a process.
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_keyctl,
-    // Other processes, and descriptors of theirs.
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_process_madvise,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_kcmp,
-    // Landlock does not hold what changes or watches a file by its path without opening it.
-    libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
-    libc::SYS_fchownat,
-    libc::SYS_setxattr,
-    libc::SYS_lsetxattr,
-    libc::SYS_removexattr,
-    libc::SYS_lremovexattr,
-    libc::SYS_inotify_add_watch,
-    libc::SYS_fanotify_mark,
-];
+const REFUSED: &[Call] = calls! {
+    SYS_socket: "leads to every other program of the user, and to the daemon",
+    SYS_io_uring_setup: "makes sockets without a system call",
+    SYS_io_uring_enter: "the same",
+    SYS_io_uring_register: "the same",
+    SYS_add_key: "the kernel's keys belong to the user, not to a process",
+    SYS_request_key: "the same",
+    SYS_keyctl: "the same",
+    SYS_ptrace: "other processes",
+    SYS_process_vm_readv: "memory of other processes",
+    SYS_process_vm_writev: "the same",
+    SYS_process_madvise: "the same",
+    SYS_pidfd_getfd: "descriptors of other processes",
+    SYS_kcmp: "the same",
+    SYS_fchmodat: "changes a file by its path without opening it, which landlock does not hold",
+    SYS_fchmodat2: "the same",
+    SYS_fchownat: "the same",
+    SYS_setxattr: "the same",
+    SYS_lsetxattr: "the same",
+    SYS_removexattr: "the same",
+    SYS_lremovexattr: "the same",
+    SYS_inotify_add_watch: "watches a file by its path without opening it",
+    SYS_fanotify_mark: "the same",
+};
 
 /// As [`REFUSED`], where the machine has them beside the newer ones.
 #[cfg(target_arch = "x86_64")]
-const REFUSED_OLD: &[c_long] = &[
-    libc::SYS_chmod,
-    libc::SYS_chown,
-    libc::SYS_lchown,
-    libc::SYS_utime,
-    libc::SYS_utimes,
-    libc::SYS_futimesat,
-];
+const REFUSED_OLD: &[Call] = calls! {
+    SYS_chmod: "as fchmodat",
+    SYS_chown: "as fchownat",
+    SYS_lchown: "as fchownat",
+    SYS_utime: "as utimensat",
+    SYS_utimes: "as utimensat",
+    SYS_futimesat: "as utimensat",
+};
 #[cfg(not(target_arch = "x86_64"))]
-const REFUSED_OLD: &[c_long] = &[];
+const REFUSED_OLD: &[Call] = &[];
+
+/// As [`REFUSED`]; newer than the names at hand, with the same number on every machine.
+const REFUSED_NEW: &[Call] = &[
+    Call::new(463, "setxattrat", "as setxattr", false),
+    Call::new(466, "removexattrat", "as removexattr", false),
+    Call::new(469, "file_setattr", "as setxattr", false),
+];
+
+/// System calls of which some arguments are refused.
+const REFUSED_IN_PART: &[Call] = calls! {
+    SYS_socketpair "checked": "all but a pair of streams, which is connected for good; another can send to a socket that it names",
+    SYS_utimensat "checked": "by a path; the times of an open file are set without one",
+};
 
 /// The kind of a socket without its flags (`SOCK_TYPE_MASK` of the kernel).
 const SOCKET_KIND: u64 = 0xf;
+
+/// What a confined program is refused.
+pub(super) fn refused() -> impl Iterator<Item = &'static Call> {
+    [REFUSED, REFUSED_OLD, REFUSED_NEW, REFUSED_IN_PART].into_iter().flatten()
+}
 
 /// Confines the calling thread, and what it starts.
 pub(super) fn confine(order: &Order) -> io::Result<()> {
@@ -125,16 +136,14 @@ fn restrict_files(order: &Order) -> io::Result<()> {
 
 /// The filter of system calls. A call by the conventions of another machine (32 bits) ends the process.
 fn filter() -> Result<BpfProgram, seccompiler::Error> {
-    let refused = REFUSED.iter().chain(REFUSED_OLD).chain(&NEW_ATTRIBUTE_CALLS);
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = refused.map(|call| (*call, Vec::new())).collect();
-    // A pair of streams is connected for good; a pair of any other kind can send to a socket that it names.
+    let wholly = refused().filter(|call| !call.is_checked);
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = wholly.map(|call| (call.number, Vec::new())).collect();
     let other_family = condition(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, libc::AF_UNIX as u64)?;
     let other_kinds = (0..=SOCKET_KIND)
         .filter(|kind| *kind != libc::SOCK_STREAM as u64)
         .map(|kind| condition(1, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(SOCKET_KIND), kind));
     let pairs = std::iter::once(Ok(other_family)).chain(other_kinds);
     rules.insert(libc::SYS_socketpair, pairs.collect::<Result<_, _>>()?);
-    // The times of an open file are set without a path.
     rules.insert(libc::SYS_utimensat, vec![condition(1, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?]);
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let refusal = SeccompAction::Errno(libc::EPERM as u32);

@@ -14,6 +14,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use super::channel::Channel;
 use super::confinement::confine;
 use super::order::{Ended, Instruction, Order, Word, file_of};
+use super::waiting::{Waiting, confine as confine_to_waiting};
 
 /// What the keeper is called, which is what it is told by from outside.
 pub(super) const KEEPER_NAME: &str = "conductor-keeper";
@@ -37,8 +38,19 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 ///
 /// Fails if the channel is no broker's. Why a program cannot be started is told over the channel.
 pub fn run() -> Result<(), LaunchError> {
+    run_with(|_| {})
+}
+
+/// As [`run`], where whoever tests says what happens when the launcher or keeper has nothing left to do but to wait.
+///
+/// # Errors
+///
+/// As [`run`].
+#[doc(hidden)]
+pub fn run_with(waits: impl FnOnce(Waiting)) -> Result<(), LaunchError> {
     let channel = channel().map_err(LaunchError::Channel)?;
-    let result = if std::process::id() == KEEPER_PID { keep(&channel) } else { launch(&channel) };
+    let result =
+        if std::process::id() == KEEPER_PID { keep(&channel, waits) } else { launch(&channel, waits) };
     let ended = match result {
         Ok(None) => return Ok(()),
         Ok(Some(ended)) => ended,
@@ -56,7 +68,7 @@ fn channel() -> io::Result<Channel> {
 }
 
 /// Makes the namespaces and starts the keeper in them, which answers.
-fn launch(channel: &Channel) -> Result<Option<Ended>, Fault> {
+fn launch(channel: &Channel, waits: impl FnOnce(Waiting)) -> Result<Option<Ended>, Fault> {
     let Some(Instruction::Prepare { confined }) = instruction(channel)?.map(|(instruction, _)| instruction)
     else {
         return Ok(None);
@@ -85,12 +97,14 @@ fn launch(channel: &Channel) -> Result<Option<Ended>, Fault> {
     let mut keeper = Command::new("/proc/self/exe");
     keeper.arg0(KEEPER_NAME).args(std::env::args_os().skip(1)).stdin(stdin);
     let mut keeper = keeper.spawn().map_err(Fault::of("no keeper can be started"))?;
+    wait_only(Waiting::Launcher)?;
+    waits(Waiting::Launcher);
     keeper.wait().map_err(Fault::of("the keeper is lost"))?;
     Ok(None)
 }
 
 /// Starts the program when it is told to, and waits for it. What it leaves behind ends with this process.
-fn keep(channel: &Channel) -> Result<Option<Ended>, Fault> {
+fn keep(channel: &Channel, waits: impl FnOnce(Waiting)) -> Result<Option<Ended>, Fault> {
     hide()?;
     end_with_parent()?;
     let itself =
@@ -119,6 +133,8 @@ fn keep(channel: &Channel) -> Result<Option<Ended>, Fault> {
     program.args(&order.arguments).env_clear().envs(order.environment.iter().cloned());
     program.current_dir(&order.directory).stdin(input);
     let mut program = program.spawn().map_err(Fault::of("the program cannot be started"))?;
+    wait_only(Waiting::Keeper)?;
+    waits(Waiting::Keeper);
     let status = program.wait().map_err(Fault::of("the program is lost"))?;
     Ok(Some(Ended::of(status)))
 }
@@ -144,6 +160,11 @@ fn hide() -> Result<(), Fault> {
 fn end_with_parent() -> Result<(), Fault> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(Fault::of_errno("it would outlive who started it"))
+}
+
+/// Gives up every system call but those of whoever waits. If that fails, this process ends, and what it has started with it.
+fn wait_only(waiting: Waiting) -> Result<(), Fault> {
+    confine_to_waiting(waiting).map_err(Fault::of("what watches over the program cannot be confined"))
 }
 
 fn limit_resources(order: &Order) -> Result<(), Fault> {

@@ -54,6 +54,7 @@ pub(super) fn run(
         .map_err(|error| WorkerError::Start { what: "be locked", source: io::Error::other(error) })?;
     let compiler = Compiler::new(order.max_stack_bytes)
         .map_err(|error| WorkerError::Start { what: "make its compiler", source: io::Error::other(error) })?;
+    taken_over(Stage::Prepared, Ends { requests: output.as_fd(), answers: output.as_fd() });
     wall.seccomp = syscalls::confine(syscalls::Stage::Compile).is_ok();
     if !wall.stands() && !order.allow_weak_isolation {
         return answer(&output, &NoCode::NotLocked(wall));

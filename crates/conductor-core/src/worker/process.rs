@@ -34,6 +34,8 @@ pub fn run() -> Result<(), WorkerError> {
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// It is to compile, and its system calls are filtered next.
+    Prepared,
     /// It is to compile, and is locked, with nothing of the plugin touched.
     Compiling,
     /// It is to run a plugin, and is locked, with nothing of its code touched.

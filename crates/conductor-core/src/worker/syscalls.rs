@@ -12,6 +12,8 @@ use seccompiler::{
     TargetArch,
 };
 
+use crate::system_calls::{Call, StageCalls, calls};
+
 /// What a worker does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -24,40 +26,14 @@ pub(super) enum Stage {
     },
 }
 
-/// A system call that is allowed, and what for. `is_checked` says that there are rules about its arguments.
-struct Allowed {
-    call: c_long,
-    name: &'static str,
-    why: &'static str,
-    is_checked: bool,
-}
-
-macro_rules! allowed {
-    ($($name:ident $($checked:literal)? : $why:literal,)*) => {
-        &[$(Allowed {
-            call: libc::$name,
-            name: stringify!($name),
-            why: $why,
-            is_checked: allowed!(@ $($checked)?),
-        },)*]
-    };
-    (@) => { false };
-    (@ $checked:literal) => { true };
-}
-
 /// What each worker needs.
-const ALWAYS: &[Allowed] = allowed! {
+const ALWAYS: &[Call] = calls! {
     SYS_brk: "memory of the program's own, which could also be mapped, more slowly",
     SYS_mmap "checked": "the same, and memories of plugins; see `mapping`",
     SYS_munmap: "gives memory back",
     SYS_mprotect "checked": "memory that was reserved becomes memory that is used; see `protection`",
-    SYS_futex: "locks that two threads want at once",
-    SYS_getrandom: "hash tables; random numbers of plugins",
     SYS_write: "code, frames, files of plugins",
     SYS_pread64: "the module, files of plugins",
-    SYS_close: "descriptors of its own",
-    SYS_fcntl "checked": "copies of descriptors, and what is known of them; see `descriptor`",
-    SYS_sigaltstack: "a thread that starts or ends",
     SYS_rt_sigaction: "a worker that faults: its handler gives way, so that the fault ends it",
     SYS_rt_sigreturn: "a trap, or a file that is full",
     SYS_getpid: "a worker that aborts",
@@ -68,14 +44,19 @@ const ALWAYS: &[Allowed] = allowed! {
 };
 
 /// What a worker that compiles needs beside that.
-const COMPILING: &[Allowed] = allowed! {
+const COMPILING: &[Call] = calls! {
     SYS_ftruncate: "says why there is no code, in place of half of it",
     SYS_lseek: "the same",
 };
 
 /// What a worker that runs a plugin needs beside that.
-const RUNNING: &[Allowed] = allowed! {
+const RUNNING: &[Call] = calls! {
     SYS_read: "frames",
+    SYS_futex: "locks that two threads want at once",
+    SYS_getrandom: "hash tables; random numbers of plugins",
+    SYS_close: "descriptors of its own",
+    SYS_fcntl "checked": "copies of descriptors, and what is known of them; see `descriptor`",
+    SYS_sigaltstack: "a thread that starts or ends",
     SYS_exit: "the end of a thread",
     SYS_set_robust_list: "a thread that is just starting",
     SYS_rseq: "a thread that is just starting",
@@ -104,7 +85,7 @@ const RUNNING: &[Allowed] = allowed! {
 };
 
 /// What it needs once: to let no memory become executable any more.
-const FORBIDDING: &[Allowed] = allowed! {
+const FORBIDDING: &[Call] = calls! {
     SYS_seccomp: "the second filter",
     SYS_prctl "checked": "the second filter",
 };
@@ -129,41 +110,25 @@ const UNCOUNTED: i32 = libc::MAP_SHARED | libc::MAP_GROWSDOWN | libc::MAP_HUGETL
 /// The descriptor of a mapping that is of no file.
 const NO_FILE: RawFd = -1;
 
-/// A stage of a worker's life and the system calls that it may make then, for people and scripts.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct StageCalls {
-    /// What the worker does.
-    pub stage: String,
-    /// System calls by name, and what for.
-    pub calls: BTreeMap<String, String>,
-}
-
 /// What workers may ask the kernel for, stage by stage.
-#[must_use]
-pub fn stages() -> Vec<StageCalls> {
-    let stage = |stage: &str, lists: &[&[Allowed]]| {
-        let called =
-            |allowed: &Allowed| (allowed.name.trim_start_matches("SYS_").to_owned(), allowed.why.to_owned());
-        let calls = lists.iter().flat_map(|list| list.iter()).map(called).collect();
-        StageCalls { stage: stage.to_owned(), calls }
-    };
-    vec![
-        stage("compile", &[ALWAYS, COMPILING]),
-        stage("load", &[ALWAYS, RUNNING, FORBIDDING]),
-        stage("run", &[ALWAYS, RUNNING]),
+pub(crate) fn stages() -> [StageCalls; 3] {
+    [
+        StageCalls::new("compile", &[ALWAYS, COMPILING]),
+        StageCalls::new("load", &[ALWAYS, RUNNING, FORBIDDING]),
+        StageCalls::new("run", &[ALWAYS, RUNNING]),
     ]
 }
 
 /// Lets all threads of the process make no other system calls than the stage needs.
 pub(super) fn confine(stage: Stage) -> Result<(), seccompiler::Error> {
-    let lists: &[&[Allowed]] = match stage {
+    let lists: &[&[Call]] = match stage {
         Stage::Compile => &[ALWAYS, COMPILING],
         Stage::Run { .. } => &[ALWAYS, RUNNING, FORBIDDING],
     };
     let mut rules = BTreeMap::new();
-    for allowed in lists.iter().flat_map(|list| list.iter()) {
-        let conditions = if allowed.is_checked { conditions(allowed.call, stage)? } else { Vec::new() };
-        rules.insert(allowed.call, conditions);
+    for call in lists.iter().flat_map(|list| list.iter()) {
+        let conditions = if call.is_checked { conditions(call.number, stage)? } else { Vec::new() };
+        rules.insert(call.number, conditions);
     }
     if let Stage::Run { code } = stage {
         // The number of the one file that may be mapped stays that file's.
@@ -178,8 +143,8 @@ pub(super) fn forbid_new_code() -> Result<(), seccompiler::Error> {
     let executable = || rule(2, SeccompCmpOp::MaskedEq(exec), exec);
     let mut rules =
         BTreeMap::from([(libc::SYS_mmap, vec![executable()?]), (libc::SYS_mprotect, vec![executable()?])]);
-    for allowed in FORBIDDING {
-        rules.insert(allowed.call, Vec::new());
+    for call in FORBIDDING {
+        rules.insert(call.number, Vec::new());
     }
     apply(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))
 }

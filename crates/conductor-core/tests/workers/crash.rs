@@ -45,7 +45,6 @@ pub(crate) fn while_compiling() {
         ("die-by-SIGSEGV", ENDED_SEGV),
         ("abort", TOO_MUCH),
         ("exit", NOT_MADE),
-        ("hang", LATE),
         ("stop", LATE),
         ("compute", "module takes more than 1 s of processor time to compile"),
         ("send-garbage", NO_USE),

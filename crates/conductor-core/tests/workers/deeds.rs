@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
-use std::io::{PipeReader, PipeWriter};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -26,16 +26,39 @@ const QUOTA_BYTES: u64 = 1024 * 1024;
 /// Files of that length that overflow the quota several times.
 const OVERFLOW_FILES: u32 = 4;
 
-/// A worker's own ends of its pipes.
-struct Channel {
-    requests: PipeReader,
-    answers: PipeWriter,
+/// A worker's own ends of its pipes, as they are: one that compiles has no way to copy them.
+struct Channel<'c> {
+    requests: Pipe<'c>,
+    answers: Pipe<'c>,
 }
 
-impl Channel {
-    fn new(ends: Ends<'_>) -> Self {
-        let own = |end: std::os::fd::BorrowedFd<'_>| end.try_clone_to_owned().expect("a descriptor");
-        Self { requests: own(ends.requests).into(), answers: own(ends.answers).into() }
+impl<'c> Channel<'c> {
+    const fn new(ends: Ends<'c>) -> Self {
+        Self { requests: Pipe(ends.requests), answers: Pipe(ends.answers) }
+    }
+}
+
+struct Pipe<'c>(BorrowedFd<'c>);
+
+impl AsFd for Pipe<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0
+    }
+}
+
+impl Read for Pipe<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        Ok(rustix::io::read(self.0, bytes)?)
+    }
+}
+
+impl Write for Pipe<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(rustix::io::write(self.0, bytes)?)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -118,7 +141,7 @@ fn hang() -> ! {
     }
 }
 
-fn send(channel: &mut Channel, bytes: &[u8]) {
+fn send(channel: &mut Channel<'_>, bytes: &[u8]) {
     channel.answers.write_all(bytes).expect("sent");
 }
 
@@ -144,7 +167,7 @@ fn done(reply: &[u8]) -> Vec<u8> {
 }
 
 /// Reads one frame; what stands behind its length.
-fn answer(channel: &mut Channel) -> Vec<u8> {
+fn answer(channel: &mut Channel<'_>) -> Vec<u8> {
     let mut length = [0; 4];
     channel.requests.read_exact(&mut length).expect("a length");
     let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
@@ -153,7 +176,7 @@ fn answer(channel: &mut Channel) -> Vec<u8> {
 }
 
 /// Many host calls, one after the other as they should be.
-fn ask_often(channel: &mut Channel) {
+fn ask_often(channel: &mut Channel<'_>) {
     for _ in 0..20_000 {
         send(channel, &host_call(b""));
         answer(channel);
@@ -162,10 +185,10 @@ fn ask_often(channel: &mut Channel) {
 
 /// Host calls without end that never let the supervisor wait for the next one, and never leave it with an answer that it
 /// cannot send.
-fn flood(channel: &mut Channel) {
+fn flood(channel: &mut Channel<'_>) {
     // By the one command that the filter leaves for it.
-    rustix::fs::fcntl_setfl(&channel.requests, rustix::fs::OFlags::NONBLOCK).expect("set");
-    rustix::fs::fcntl_setfl(&channel.answers, rustix::fs::OFlags::NONBLOCK).expect("set");
+    rustix::fs::fcntl_setfl(channel.requests.0, rustix::fs::OFlags::NONBLOCK).expect("set");
+    rustix::fs::fcntl_setfl(channel.answers.0, rustix::fs::OFlags::NONBLOCK).expect("set");
     let calls = host_call(b"").repeat(4_096);
     let mut answers = vec![0; 64 * 1024];
     let mut sent = 0;

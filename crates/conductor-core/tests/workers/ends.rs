@@ -85,9 +85,10 @@ fn a_call_ends_although_its_pipe_stays_open() {
     drop(held);
 }
 
-/// More workers than there are turns sleep where they should compile, for a quarter of a minute.
+/// More workers than there are turns do nothing where they should compile, for a quarter of a minute. No system call that sleeps
+/// is left to them, but each can stop itself.
 pub(crate) fn a_turn_is_not_held_by_one_that_sleeps_in_it() {
-    let scene = Scene::new("Compiling", "hang");
+    let scene = Scene::new("Compiling", "stop");
     let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (failed, failures) = channel();
     thread::scope(|scope| {

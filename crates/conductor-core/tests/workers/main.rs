@@ -2,7 +2,7 @@
 //!
 //! A worker has to be a process with one thread, which no program of the usual test harness is, so this one brings its own
 //! `main`: with the argument `worker` it is a worker, with `misbehave` and a name it is one that misbehaves, with `restarts` and a
-//! number it lets workers die that often and says what that took, with `hold-up` and a name it is the host of one end that has to
+//! number it lets workers die that often and says what that took, with `launch-waiting` it is a launcher, with `hold-up` and a name it is the host of one end that has to
 //! wait for nobody, with `compile-cost` and files it says what compiling those takes, with `compile-bomb` and a name it is the
 //! host that one such attack is tried on, and otherwise it runs the tests, which start it as any of these.
 
@@ -35,6 +35,7 @@ mod raw;
 mod restarts;
 mod second_wall;
 mod vectors;
+mod waiting;
 mod withdrawn;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
     match arguments.next().as_deref() {
         Some("worker") => hosts::as_exit_code(conductor_core::worker::run()),
         Some("misbehave") => misbehave::run(arguments),
+        Some("launch-waiting") => waiting::launch(arguments),
         Some("restarts") => restarts::run(arguments),
         Some("hold-up") => ends::run(&arguments.next().unwrap_or_default()),
         Some("compile-cost") => large::run(arguments),
@@ -83,6 +85,9 @@ fn trials() -> Vec<Trial> {
         test("ends::between_calls", ends::ending_between_calls_again_and_again_ends_in_quarantine),
         test("restarts::leave_nothing_behind", restarts::leave_nothing_behind),
         test("needs::every_call", needs::every_call_is_needed),
+        test("needs::every_call_of_a_compiler", needs::every_call_of_a_compiler_is_needed),
+        test("waiting::every_call", waiting::every_call_is_needed),
+        test("waiting::nothing_else", waiting::nothing_else_is_allowed),
         test("large::many_segments", large::a_module_with_very_many_segments_loads),
         test("memory::in_workers", memory::a_worker_grows_by_no_more_than_its_plugin_may),
         test("code_cache::sound_code", code_cache::sound_code_is_used_again),

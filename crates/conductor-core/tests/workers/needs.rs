@@ -1,12 +1,13 @@
 //! No system call is allowed without a need: each that a worker may make while it loads and runs is taken away from it, and
 //! something must fail then that did not before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
-use conductor_core::worker::{Ends, Stage, WorkerProgram, stages};
-use conductor_core::{Limits, Outcome, PluginOptions, WasmConfig};
+use conductor_core::worker::{Ends, Stage, WorkerProgram};
+use conductor_core::{Limits, Outcome, PluginOptions, WasmConfig, stages};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter_all_threads};
 
 use crate::crash::quick;
@@ -29,26 +30,49 @@ const NOW_AND_THEN: [&str; 2] = ["rseq", "set_robust_list"];
 /// What is done while a system call is taken away.
 const SCENES: [&str; 4] = ["everything", "trap", "abort", "fault"];
 
+/// The same of a worker that compiles.
+const UNSEEN_COMPILING: &[(&str, &str)] = &[
+    ("clock_gettime", "only where the kernel's own page does not tell the time"),
+    ("mmap", "a small module gets by with brk"),
+    ("munmap", "the same; what is not given back counts towards its memory"),
+];
+
+/// What a worker that compiles does meanwhile.
+const COMPILING_SCENES: [&str; 5] =
+    ["compiling", "compiling-wrong", "compiling-abort", "compiling-fault", "compiling-full"];
+
 pub(crate) fn every_call_is_needed() {
-    let numbers = numbers();
-    let with_all: Vec<String> = SCENES.iter().map(|scene| ended(None, scene)).collect();
+    let with_all = SCENES.map(|scene| ended(None, scene));
     assert_eq!(with_all[0], "ok");
     assert!(with_all[1].contains("unreachable") && with_all[2].contains("SIGABRT"), "{with_all:?}");
     assert!(with_all[3].contains("SIGSEGV"), "{with_all:?}");
-    let stages = stages();
-    let allowed = stages.iter().filter(|stage| stage.stage != "compile").flat_map(|stage| stage.calls.keys());
-    let mut unseen: Vec<&str> = allowed
-        .filter(|call| !NOW_AND_THEN.contains(&call.as_str()))
-        .filter(|call| {
-            let number = numbers.get(call.as_str()).unwrap_or_else(|| panic!("{call} has no number here"));
-            SCENES.iter().zip(&with_all).all(|(scene, before)| ended(Some(*number), scene) == *before)
-        })
-        .map(String::as_str)
-        .collect();
-    unseen.sort_unstable();
-    unseen.dedup();
-    let expected: Vec<&str> = UNSEEN.iter().map(|(call, _)| *call).collect();
-    assert_eq!(unseen, expected, "nothing fails without these");
+    assert_eq!(unseen(&["load", "run"], &SCENES, &with_all), of(UNSEEN), "nothing fails without these");
+}
+
+pub(crate) fn every_call_of_a_compiler_is_needed() {
+    let with_all = COMPILING_SCENES.map(|scene| ended(None, scene));
+    assert_eq!(with_all[0], "ok");
+    // A compiler that aborts is one that got no memory.
+    assert!(with_all[1].contains("type mismatch") && with_all[2].contains("memory"), "{with_all:?}");
+    assert!(with_all[3].contains("SIGSEGV") && with_all[4] == "ok", "{with_all:?}");
+    let unseen = unseen(&["compile"], &COMPILING_SCENES, &with_all);
+    assert_eq!(unseen, of(UNSEEN_COMPILING), "nothing fails without these");
+}
+
+fn of(unseen: &[(&str, &str)]) -> Vec<String> {
+    unseen.iter().map(|(call, _)| (*call).to_owned()).collect()
+}
+
+/// Calls that these stages may make, without which every scene ends as it does with all.
+fn unseen(in_stages: &[&str], scenes: &[&str], with_all: &[String]) -> Vec<String> {
+    let numbers = numbers();
+    let stages = stages().into_iter().filter(|stage| in_stages.contains(&stage.stage.as_str()));
+    let allowed: BTreeSet<String> = stages.flat_map(|stage| stage.calls.into_keys()).collect();
+    let seen = |call: &str| {
+        let number = numbers.get(call).unwrap_or_else(|| panic!("{call} has no number here"));
+        scenes.iter().zip(with_all).any(|(scene, before)| ended(Some(*number), scene) != *before)
+    };
+    allowed.into_iter().filter(|call| !NOW_AND_THEN.contains(&call.as_str()) && !seen(call)).collect()
 }
 
 /// How the call of a plugin ends whose worker may not make this system call any more, or how its load fails.
@@ -65,7 +89,12 @@ fn ended(without: Option<libc::c_long>, scene: &str) -> String {
         Err(error) => return error.to_string(),
     };
     let manifest = r#"{\"name\":\"needy\",\"version\":\"1\",\"capabilities\":[{\"name\":\"Filesystem\"}]}"#;
-    let body = if scene == "trap" { "(unreachable)" } else { EVERYTHING };
+    let body = match scene {
+        "trap" => "(unreachable)",
+        // A number where none is expected.
+        "compiling-wrong" => "(i64.const 0)",
+        _ => EVERYTHING,
+    };
     let text = format!(
         r#"(module {IMPORTS}
             (func (export "execute") (param i32 i32) (result i32) (local $i i32) {body})
@@ -96,27 +125,47 @@ fn ended(without: Option<libc::c_long>, scene: &str) -> String {
 pub(crate) fn without(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends<'_>) {
     let number: libc::c_long = arguments.next().and_then(|text| text.parse().ok()).expect("a number");
     let scene = arguments.next().unwrap_or_default();
-    move |stage, _| {
-        if stage == Stage::Locked && number >= 0 {
-            let rules: BTreeMap<i64, Vec<_>> = BTreeMap::from([(number, Vec::new())]);
-            let arch = TargetArch::try_from(std::env::consts::ARCH).expect("a known machine");
-            let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-            let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).expect("filter");
-            apply_filter_all_threads(&BpfProgram::try_from(filter).expect("program")).expect("applied");
+    move |stage, ends| {
+        let (without, deed, scene) = match scene.strip_prefix("compiling") {
+            Some(rest) => (Stage::Prepared, Stage::Compiling, rest.trim_start_matches('-')),
+            None => (Stage::Locked, Stage::Called, scene.as_str()),
+        };
+        if stage == without {
+            take_away(number);
         }
-        if stage == Stage::Called && scene == "fault" {
+        if stage == deed && scene == "fault" {
             let here = 0u8;
             crate::raw::call!(SYS_mprotect, (&raw const here) as usize & !4095, 4096, libc::PROT_NONE);
         }
-        if stage == Stage::Called && scene == "abort" {
+        if stage == deed && scene == "full" {
+            // Beyond the longest file that it may write, where a signal comes; the compiler starts at the beginning again.
+            let output = ends.answers.as_raw_fd();
+            crate::raw::call!(SYS_lseek, output, isize::MAX / 2, libc::SEEK_SET);
+            let error = crate::raw::call!(SYS_write, output, std::ptr::from_ref(&number), 1);
+            assert_eq!(error, libc::EFBIG);
+            crate::raw::call!(SYS_lseek, output, 0, libc::SEEK_SET);
+        }
+        if stage == deed && scene == "abort" {
             #[expect(clippy::disallowed_methods, reason = "a worker that has no memory ends so")]
             std::process::abort();
         }
     }
 }
 
+/// Refuses this process a system call; none if the number is negative.
+pub(crate) fn take_away(number: libc::c_long) {
+    if number < 0 {
+        return;
+    }
+    let rules: BTreeMap<i64, Vec<_>> = BTreeMap::from([(number, Vec::new())]);
+    let arch = TargetArch::try_from(std::env::consts::ARCH).expect("a known machine");
+    let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).expect("filter");
+    apply_filter_all_threads(&BpfProgram::try_from(filter).expect("program")).expect("applied");
+}
+
 /// Numbers of system calls by their names.
-fn numbers() -> BTreeMap<&'static str, libc::c_long> {
+pub(crate) fn numbers() -> BTreeMap<&'static str, libc::c_long> {
     macro_rules! numbers {
         ($($name:ident)*) => {
             BTreeMap::from([$((stringify!($name).trim_start_matches("SYS_"), libc::$name),)*])
@@ -128,7 +177,7 @@ fn numbers() -> BTreeMap<&'static str, libc::c_long> {
         SYS_linkat SYS_lseek SYS_mkdirat SYS_mmap SYS_mprotect SYS_munmap SYS_newfstatat SYS_openat
         SYS_openat2 SYS_prctl SYS_pread64 SYS_pwrite64 SYS_pwritev2 SYS_read SYS_readlinkat SYS_renameat
         SYS_restart_syscall SYS_rseq SYS_rt_sigaction SYS_rt_sigreturn SYS_seccomp
-        SYS_set_robust_list SYS_sigaltstack SYS_statx SYS_symlinkat SYS_tgkill SYS_unlinkat SYS_utimensat SYS_write
+        SYS_sendmsg SYS_set_robust_list SYS_sigaltstack SYS_statx SYS_symlinkat SYS_tgkill SYS_unlinkat SYS_utimensat SYS_wait4 SYS_write
     }
 }
 

@@ -35,10 +35,18 @@ pub(super) fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
     Refusal::new(RefusalCause::NotLoaded, message)
 }
 
-/// What a worker may ask the kernel for at each stage.
+/// What the processes that are started for plugins may ask the kernel for at each stage.
 pub(super) fn stages() -> BTreeMap<String, BTreeMap<String, String>> {
     #[cfg(target_os = "linux")]
-    return conductor_core::worker::stages().into_iter().map(|stage| (stage.stage, stage.calls)).collect();
+    return conductor_core::stages().into_iter().map(|stage| (stage.stage, stage.calls)).collect();
+    #[cfg(not(target_os = "linux"))]
+    BTreeMap::new()
+}
+
+/// What a confined program of a plugin is refused.
+pub(super) fn refused_to_programs() -> BTreeMap<String, String> {
+    #[cfg(target_os = "linux")]
+    return conductor_core::refused_to_programs();
     #[cfg(not(target_os = "linux"))]
     BTreeMap::new()
 }

@@ -12,7 +12,9 @@ use conductor_core::{AuditLog, AuditSink as _, CallReport, Permission, ProcessWa
 use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
 
-use super::describe::{actions, bounded, describe, names, not_loaded, stages, state, trust_in_words};
+use super::describe::{
+    actions, bounded, describe, names, not_loaded, refused_to_programs, stages, state, trust_in_words,
+};
 use super::message::{
     AuditStatus, DaemonStatus, EventCounts, Granted, InputStatus, Lasts, LimitStatus, PageAddress,
     PendingStatus, PluginCounts, PluginDetails, PluginState, PluginStatus, Refusal, RefusalCause, Request,
@@ -356,6 +358,7 @@ impl Interface {
             process_wall: walls.process.map(WallStatus::from).unwrap_or_default(),
             probed: self.probed.get().and_then(|walls| walls.process).map(WallStatus::from),
             stages: stages(),
+            refused_to_programs: refused_to_programs(),
             plugins,
             pending: waiting.sum(),
             inputs: self.watched.inputs.all().iter().map(|input| InputStatus::from(&**input)).collect(),

@@ -29,7 +29,7 @@ fn status_says_how_the_daemon_is_and_which_walls_stand() {
         assert!(status[wall].is_boolean(), "{wall}: {status}");
     }
     let stages = status["stages"].as_object().expect("stages");
-    assert_eq!(stages.keys().collect::<Vec<_>>(), ["compile", "load", "run"]);
+    assert_eq!(stages.keys().collect::<Vec<_>>(), ["compile", "keeper", "launcher", "load", "run"]);
     let may = |stage: &str, call: &str| stages[stage][call].as_str().is_some_and(|why| !why.is_empty());
     assert!(may("compile", "pread64") && may("run", "openat") && may("load", "seccomp"), "{status}");
     assert!(!may("compile", "openat") && !may("run", "seccomp") && !may("run", "execve"), "{status}");

@@ -29,9 +29,13 @@ pub struct DaemonStatus {
     pub process_wall: WallStatus,
     /// What the machine offered when the daemon started; `null` where it was not tried.
     pub probed: Option<WallStatus>,
-    /// System calls that a worker may make at each stage, with what needs them; empty where there are no workers.
+    /// System calls that the processes for plugins may make at each stage (`launcher`, `keeper`, `compile`, `load`, `run`), with
+    /// what needs them; empty where there are no workers.
     #[serde(default)]
     pub stages: BTreeMap<String, BTreeMap<String, String>>,
+    /// System calls that a program of a plugin is refused if it runs confined, and why.
+    #[serde(default)]
+    pub refused_to_programs: BTreeMap<String, String>,
     /// Plugins by state.
     pub plugins: PluginCounts,
     /// Requests of plugins that wait for the user's word.

@@ -1,0 +1,69 @@
+//! System calls by name, each with what it is for: how a process of the host's is told what it may ask the kernel for, and how
+//! people are.
+
+use std::collections::BTreeMap;
+
+use libc::c_long;
+use serde::{Deserialize, Serialize};
+
+use crate::{launcher, worker};
+
+/// A system call that is allowed or refused, and why. `is_checked` says that there are rules about its arguments.
+pub(crate) struct Call {
+    pub(crate) number: c_long,
+    name: &'static str,
+    why: &'static str,
+    pub(crate) is_checked: bool,
+}
+
+impl Call {
+    /// A call by its name in `libc`.
+    pub(crate) const fn new(number: c_long, name: &'static str, why: &'static str, is_checked: bool) -> Self {
+        Self { number, name, why, is_checked }
+    }
+}
+
+/// A list of [`Call`]s: `SYS_name: "why"`, with `"checked"` after the name of those whose arguments are.
+macro_rules! calls {
+    ($($name:ident $($checked:literal)? : $why:literal,)*) => {
+        &[$($crate::system_calls::Call::new(libc::$name, stringify!($name), $why, calls!(@ $($checked)?)),)*]
+    };
+    (@) => { false };
+    (@ $checked:literal) => { true };
+}
+pub(crate) use calls;
+
+/// A stage in the life of a process of the host's, and the system calls that it may make then, for people and scripts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageCalls {
+    /// What the process does: `launcher`, `keeper`, `compile`, `load` or `run`.
+    pub stage: String,
+    /// System calls by name, and what for.
+    pub calls: BTreeMap<String, String>,
+}
+
+impl StageCalls {
+    pub(crate) fn new(stage: &str, lists: &[&[Call]]) -> Self {
+        Self { stage: stage.to_owned(), calls: by_name(lists.iter().copied().flatten()) }
+    }
+}
+
+/// What the processes that the host starts for plugins may ask the kernel for, stage by stage. A launcher and a keeper have
+/// their filters from when they have started what they wait for.
+#[must_use]
+pub fn stages() -> Vec<StageCalls> {
+    launcher::stages().into_iter().chain(worker::stages()).collect()
+}
+
+/// System calls that a confined program of a plugin is refused, by name, and why. It may make every other.
+#[must_use]
+pub fn refused_to_programs() -> BTreeMap<String, String> {
+    by_name(launcher::refused_to_programs())
+}
+
+fn by_name<'a>(calls: impl IntoIterator<Item = &'a Call>) -> BTreeMap<String, String> {
+    calls
+        .into_iter()
+        .map(|call| (call.name.trim_start_matches("SYS_").to_owned(), call.why.to_owned()))
+        .collect()
+}
