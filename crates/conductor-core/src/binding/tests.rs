@@ -1,3 +1,5 @@
+//! What is bound, kept and shown, with faults and damage.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
