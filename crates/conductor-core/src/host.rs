@@ -7,8 +7,8 @@ use std::time::Duration;
 use conductor_abi::{Capability, Manifest, ManifestError};
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{
-    Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustError, TrustLevel, UnverifiedPlugin,
-    VerifyError,
+    Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustError, TrustLevel, TrustStore,
+    UnverifiedPlugin, VerifyError,
 };
 use serde::{Deserialize, Serialize};
 
