@@ -39,10 +39,14 @@ impl Daemon<'_> {
                 let edit = |text: &str| config::edit::switch(text, &plugin, enabled);
                 self.edit(edit).map(Response::PluginSwitch)
             }
-            Change::Install { plugin, path, digest } => {
+            Change::Install { plugin, path, shown } => {
+                let before = self.roster.find(&plugin);
+                let preview =
+                    control::previewed(&plugin, &path, &self.config.wasm, before.as_deref(), &shown)?;
                 let max_module_bytes = self.config.wasm.limits().max_module_bytes;
                 let paths = &self.places.paths;
-                let installed = Installed::put(paths, &plugin, &path, digest.as_deref(), max_module_bytes)?;
+                let digest = Some(preview.digest.as_str());
+                let installed = Installed::put(paths, &plugin, &path, digest, max_module_bytes)?;
                 let edit = |text: &str| config::edit::add(text, &plugin);
                 match self.edit(edit) {
                     Ok(reloaded) => Ok(Response::PluginInstall(reloaded)),

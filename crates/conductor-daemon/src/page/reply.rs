@@ -145,6 +145,7 @@ const fn status_of(cause: RefusalCause) -> StatusCode {
         RefusalCause::NotLoaded
         | RefusalCause::NotPermitted
         | RefusalCause::NotGrantable
+        | RefusalCause::NotAsShown
         | RefusalCause::UnknownAction
         | RefusalCause::NotChanged
         | RefusalCause::NotTrusted

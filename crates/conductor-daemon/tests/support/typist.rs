@@ -66,7 +66,8 @@ impl Typist {
         !String::from_utf8_lossy(&modes.stdout).contains(" -echo ")
     }
 
-    fn wait_for(&self, question: &str) {
+    /// Waits for a question.
+    pub(crate) fn wait_for(&self, question: &str) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !self.shown.lock().expect("text").ends_with(question) {
             assert!(

@@ -82,6 +82,7 @@ fn asked(doubt: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
+    conductor_keys::drop_typed_ahead();
     eprint!("warning: {}\nTrust it all the same? [y/N] ", escape::terminal(doubt));
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
