@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value as Json, json};
 
 use super::ctl::{connect, ctl, exchange, json};
-use crate::scratch::{Daemon, Scratch, plugin};
+use crate::scratch::{Daemon, LENIENT, Scratch, plugin};
 use crate::typist::Typist;
 use crate::wasm;
 
@@ -23,7 +23,8 @@ fn request(capability: &str, scope: &str) -> String {
 }
 
 fn start(scratch: &Scratch) -> Daemon {
-    scratch.config(&plugin("one", &scratch.path("one.wasm"), ""));
+    let one = plugin("one", &scratch.path("one.wasm"), "");
+    scratch.config(&format!("{LENIENT}{one}"));
     let mut daemon = scratch.start(&[]);
     daemon.wait_for_log("plugin loaded");
     daemon
