@@ -1,6 +1,6 @@
 // Granting and revoking: the dialogs that decide about a capability.
 
-import { tell } from './daemon.js';
+import { read, tell } from './daemon.js';
 import { does, meaning, scopeOf } from './capabilities.js';
 import { Invalid, ask } from './dialog.js';
 import { h } from './dom.js';
@@ -16,24 +16,27 @@ const DURATIONS = [
 ];
 
 /**
- * Asks whether to grant what a plugin asks for.
+ * Asks whether to grant what a plugin asks for. What is granted is what the dialog shows: where the plugin asks for something
+ * else by then, the daemon refuses, and the dialog shows that and wants a word of its own for it.
  * @param {{alias: string, name: string | null, trust_level: string | null, publisher: any, trust: string | null}} plugin
  * @param {any} request
  */
 export async function askGrant(plugin, request) {
-  const { capability, scope, risk, reason, earlier } = request;
-  const high = risk === 'high';
-  const own = plugin.name ?? plugin.alias;
-  // What is of high risk is never granted without saying what of it.
-  const mustNarrow = high && !scope;
+  const { capability } = request;
+  const shown = { plugin, request, isOther: false };
   const answer = await ask({
     title: ['Let ', theirs(plugin.alias), ` ${does(capability)}?`],
     confirm: 'Grant',
-    tone: high ? 'danger-solid' : 'primary',
+    tone: request.risk === 'high' ? 'danger-solid' : 'primary',
     cancel: 'Not now',
     other: request.pending && { words: 'Deny', work: () => deny(plugin.alias, capability) },
-    onSubmit: (data) => grant(plugin, request, data),
+    onSubmit: (data) => grant(shown, data),
     body: ({ data, draw }) => {
+      const { scope, risk, reason, earlier } = shown.request;
+      const high = risk === 'high';
+      const own = shown.plugin.name ?? shown.plugin.alias;
+      // What is of high risk is never granted without saying what of it.
+      const mustNarrow = high && !scope;
       const chosen = data();
       const lasts = chosen.get('lasts') ?? (high ? 'session' : 'always');
       const narrow = mustNarrow || chosen.get('extent') === 'narrow';
@@ -44,7 +47,7 @@ export async function askGrant(plugin, request) {
           ['Capability', [visible(capability), ' ', riskBadge(risk)]],
           ['Asks for', scopeOf(scope)],
           ['Its reason', reason ? ['“', theirs(reason), '”'] : h('span', { class: 'scope-none' }, 'it gives none')],
-          ['Vouched for by', trustBadge(plugin.trust_level, plugin.publisher)],
+          ['Vouched for by', trustBadge(shown.plugin.trust_level, shown.plugin.publisher)],
           ['Before', earlier && earlierWords(earlier)],
         ]),
         h('fieldset', { onchange: draw }, h('legend', {}, 'How much'),
@@ -60,6 +63,8 @@ export async function askGrant(plugin, request) {
           lasts === 'until' && h('div', { class: 'field indent' },
             h('label', { for: 'grant-until' }, 'Last day, in UTC'),
             h('input', { id: 'grant-until', type: 'date', name: 'until', min: new Date().toISOString().slice(0, 10) }))),
+        shown.isOther && h('label', { class: 'choice' }, h('input', { type: 'checkbox', name: 'looked' }),
+          h('span', {}, 'I have looked at what it asks for now')),
         high && h('div', { class: 'field' },
           h('label', { for: 'grant-name' }, 'To grant it, type the plugin’s name: ', h('strong', {}, theirs(own))),
           h('input', { id: 'grant-name', name: 'typed_name', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' })),
@@ -78,7 +83,9 @@ function earlierWords({ granted, declared, version, at }) {
   return [was, ' on ', when(at), declared.length > 0 && [', when version ', theirs(version ?? '?'), ' asked for ', theirs(declared.join(', '))]];
 }
 
-async function grant(plugin, request, data) {
+async function grant(shown, data) {
+  const { plugin, request } = shown;
+  if (shown.isOther && !data.get('looked')) throw new Invalid('looked', 'Look at what it asks for now, and say that you have.');
   const typed = (data.get('typed_name') ?? '').trim();
   if (request.risk === 'high' && typed !== (plugin.name ?? plugin.alias)) {
     throw new Invalid('typed_name', 'The name that you typed is not the plugin’s own name.');
@@ -87,12 +94,31 @@ async function grant(plugin, request, data) {
   if (data.get('extent') === 'narrow' && !scope) throw new Invalid('scope', 'Say what of it you grant.');
   const until = data.get('until');
   if (data.get('lasts') === 'until' && !until) throw new Invalid('until', 'Choose the last day.');
-  return tell({ 'plugin-grant': {
+  const decision = { 'plugin-grant': {
     plugin: plugin.alias,
+    shown: [request.id],
+    // A bare name stands for the request that was shown, and not for everything of the capability.
     grant: scope ? `${request.capability}=${scope}` : request.capability,
     lasts: data.get('lasts') === 'until' ? { until: `${until}T23:59:59Z` } : data.get('lasts'),
     typed_name: request.risk === 'high' ? typed : null,
-  } });
+  } };
+  try {
+    return await tell(decision);
+  } catch (error) {
+    if (error.cause !== 'not-as-shown') throw error;
+    await lookAgain(shown);
+    throw new Error('What it asks for has changed since this was shown, so nothing was granted. What you see now is what it asks for now.');
+  }
+}
+
+/** Has the dialog show what the plugin asks for of the capability now. */
+async function lookAgain(shown) {
+  const { capability, scope } = shown.request;
+  const plugin = await read(`plugins/${encodeURIComponent(shown.plugin.alias)}`);
+  const asked = plugin.requested.filter((request) => request.capability === capability);
+  const request = asked.find((one) => one.scope === scope) ?? asked.find((one) => one.pending) ?? asked[0];
+  if (!request) throw new Error('It does not ask for this any more, so nothing was granted.');
+  Object.assign(shown, { plugin, request, isOther: true });
 }
 
 async function deny(plugin, capability) {

@@ -11,7 +11,7 @@ import { bytes, groups, theirs } from './text.js';
 import { askTrust } from './view-keys.js';
 
 const begun = () => ({ plugin: /** @type {File | null} */ (null), signature: /** @type {File | null} */ (null), alias: '', over: false,
-  busy: false, error: null, staged: null, preview: null });
+  busy: false, error: null, staged: null, preview: null, isOther: false });
 
 let form = begun();
 
@@ -99,7 +99,14 @@ async function preview(event) {
 async function install() {
   const { alias } = form;
   await work(async () => {
-    await tell({ 'plugin-install': { plugin: alias, path: form.staged.path, digest: form.preview.digest } });
+    try {
+      await tell({ 'plugin-install': { plugin: alias, path: form.staged.path, shown: form.preview.id } });
+    } catch (error) {
+      if (error.cause !== 'not-as-shown') throw error;
+      form.preview = await tell({ 'plugin-preview': { plugin: alias, path: form.staged.path } });
+      form.isOther = true;
+      throw new Error('Something of this has changed since it was shown, so nothing was installed. What you see now is how it is now.');
+    }
     takeBack();
     form = begun();
     say(theirs(alias), ' is installed.');
@@ -124,6 +131,11 @@ async function work(what) {
 function takeBack() {
   if (form.staged) discard(form.staged.upload);
   form.staged = null;
+}
+
+function lookedAgain() {
+  Object.assign(form, { isOther: false, error: null });
+  changed();
 }
 
 function startOver() {
@@ -171,7 +183,7 @@ function decide(preview) {
       h('dl', { class: 'actions' }, preview.actions.map((action) => h('div', {}, h('dt', {}, theirs(action.name)), h('dd', {}, action.description && theirs(action.description)))))],
     form.error && refusal(form.error),
     h('div', { class: 'buttons' },
-      button(form.busy ? 'One moment…' : installed ? ['Replace', theirs(form.alias)] : ['Install as', theirs(form.alias)], install,
+      form.isOther ? button('I have looked at it again', lookedAgain) : button(form.busy ? 'One moment…' : installed ? ['Replace', theirs(form.alias)] : ['Install as', theirs(form.alias)], install,
         { kind: preview.accepted ? 'primary' : '', 'aria-disabled': form.busy && 'true' }),
       button('Choose another', startOver)));
 }

@@ -18,6 +18,7 @@ mod preview;
 mod revocation;
 mod safety;
 mod server;
+mod shown;
 mod socket;
 
 pub(crate) use asker::Asker;
@@ -32,7 +33,7 @@ pub use message::{
     Refusal, RefusalCause, Reloaded, Request, RequestStatus, Response, Resumed, RevocationStatus, RevokeAs,
     Revoked, SafetyStatus, SafetyTerm, Triggered, TrustWord, WallStatus,
 };
-pub(crate) use preview::preview;
+pub(crate) use preview::{preview, previewed};
 pub use server::MAX_CONNECTIONS;
 pub(crate) use server::Server;
 pub use socket::SocketError;

@@ -285,7 +285,7 @@ impl<'r> Daemon<'r> {
         self.stop.stop();
         self.inputs.finish(deadline);
         let totals = self.plugins.finish(deadline);
-        for host in &self.host {
+        if let Some(host) = &self.host {
             let unkept = host.unkept_denials().all();
             let from_now_on = match unkept.is_empty() || host.notes_denials() {
                 true => "the next start knows of it",

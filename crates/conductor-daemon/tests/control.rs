@@ -15,6 +15,7 @@ mod typist;
 
 #[cfg(test)]
 mod control {
+    mod as_shown;
     mod audit;
     mod binding;
     mod bounds;

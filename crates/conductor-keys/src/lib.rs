@@ -22,6 +22,6 @@ pub use encrypted::{
 pub use error::KeyError;
 pub use key_ring::{KeyRing, OfferedKey, Offers};
 pub use pkcs11::TokenError;
-pub use prompt::{Prompt, PromptError, Terminal, read_secret_file};
+pub use prompt::{Prompt, PromptError, Terminal, drop_typed_ahead, read_secret_file};
 pub use spec::{AgentKey, Devices, KeySpec, SpecError};
 pub use token_uri::{MAX_URI_BYTES, TokenUri, TokenUriError};

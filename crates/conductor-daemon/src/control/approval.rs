@@ -1,20 +1,25 @@
 //! What plugins ask for, and what the user says to it, in the words of the control protocol.
 
+use std::collections::BTreeMap;
+
 use conductor_core::grant::store::StoredGrant;
 use conductor_core::grant::{ApprovalError, Approved, Earlier, GrantDuration, GrantSpec, Requested};
+use conductor_core::scope::Scope;
 use conductor_core::{CapabilityDecision, Decision, Permission};
 
 use super::describe::bounded;
 use super::message::{EarlierStatus, GrantStatus, Lasts, Refusal, RefusalCause, RequestStatus};
+use super::shown::{self, Asking};
+use crate::dispatch::Loaded;
 
 /// Most entries of one list in an answer; a manifest has room for more, and a person does not read them.
 const MAX_ENTRIES: usize = 100;
 
 /// What a plugin asks for.
-pub(super) fn requests(permission: &Permission) -> Vec<RequestStatus> {
-    let decisions = permission.capabilities();
-    let requested = permission.requested().into_iter().take(MAX_ENTRIES);
-    requested.map(|requested| decided(requested, &decisions)).collect()
+pub(super) fn requests(loaded: &Loaded) -> Vec<RequestStatus> {
+    let (asking, decisions) = (Asking::of(loaded), loaded.permission.capabilities());
+    let requested = loaded.permission.requested().into_iter().take(MAX_ENTRIES);
+    requested.map(|requested| decided(&asking, requested, &decisions)).collect()
 }
 
 /// What the user granted to it.
@@ -22,10 +27,12 @@ pub(super) fn grants(permission: &Permission) -> Vec<GrantStatus> {
     permission.approved().into_iter().take(MAX_ENTRIES).map(grant).collect()
 }
 
-/// Grants what the text says.
+/// Grants what the text says, if `shown` are ids of what the plugin asks for of it now.
 pub(super) fn approve(
-    permission: &Permission,
+    alias: &str,
+    loaded: &Loaded,
     text: &str,
+    shown: &[String],
     lasts: &Lasts,
     typed_name: Option<&str>,
 ) -> Result<Approved, Refusal> {
@@ -41,7 +48,51 @@ pub(super) fn approve(
             Refusal::new(RefusalCause::NotGrantable, message)
         })?),
     };
-    permission.approve(spec.capability(), spec.scope(), &duration, typed_name).map_err(not_grantable)
+    let scope = decided_scope(alias, loaded, &spec, shown)?;
+    loaded.permission.approve(spec.capability(), scope.as_ref(), &duration, typed_name).map_err(not_grantable)
+}
+
+/// The scope that is granted; none for everything that is declared of the capability, which was shown then.
+fn decided_scope(
+    alias: &str,
+    loaded: &Loaded,
+    spec: &GrantSpec,
+    shown: &[String],
+) -> Result<Option<Scope>, Refusal> {
+    let (asking, capability) = (Asking::of(loaded), spec.capability());
+    let requested = loaded.permission.requested().into_iter();
+    let of_it = requested.filter(|requested| requested.capability() == capability);
+    let declared: BTreeMap<String, Scope> =
+        of_it.map(|requested| (asking.request(&requested), requested.scope)).collect();
+    if declared.is_empty() {
+        return Err(not_grantable(ApprovalError::NotDeclared { capability }));
+    }
+    let look =
+        || format!("look at what it asks for now, and decide about that: conductorctl plugin show {alias}");
+    if shown.is_empty() || !shown.iter().all(|id| declared.contains_key(id)) {
+        let message = format!(
+            "what `{alias}` asks for of {capability} is no longer what was shown, so nothing was granted"
+        );
+        return Err(shown::is_other(message, look()));
+    }
+    if let Some(scope) = spec.scope() {
+        return Ok(Some(scope.clone()));
+    }
+    let is_shown = |id: &String| shown.contains(id);
+    let mut granted = declared.iter().filter(|(id, _)| is_shown(id));
+    if declared.keys().all(is_shown) {
+        return Ok(None);
+    }
+    match (granted.next(), granted.next()) {
+        (Some((_, scope)), None) => Ok(Some(scope.clone())),
+        (_, _) => {
+            let message = format!(
+                "`{alias}` asks for more of {capability} than was shown, so nothing was granted; \
+                 name what is to be granted as {capability}=SCOPE"
+            );
+            Err(shown::is_other(message, look()))
+        }
+    }
 }
 
 /// Denies the capability of this name.
@@ -62,13 +113,14 @@ fn not_grantable(error: ApprovalError) -> Refusal {
 }
 
 /// What waits for the user's word, of a plugin.
-pub(super) fn pending(permission: &Permission) -> Vec<RequestStatus> {
-    let decisions = permission.capabilities();
-    permission.pending().into_iter().map(|requested| decided(requested, &decisions)).collect()
+pub(super) fn pending(loaded: &Loaded) -> Vec<RequestStatus> {
+    let (asking, decisions) = (Asking::of(loaded), loaded.permission.capabilities());
+    loaded.permission.pending().into_iter().map(|requested| decided(&asking, requested, &decisions)).collect()
 }
 
 /// A request with what was decided about its capability.
-fn decided(requested: Requested, decisions: &[CapabilityDecision]) -> RequestStatus {
+fn decided(asking: &Asking, requested: Requested, decisions: &[CapabilityDecision]) -> RequestStatus {
+    let id = asking.request(&requested);
     let found = decisions.iter().find(|decided| decided.capability == requested.capability());
     let granted = found.and_then(|decided| match &decided.decision {
         Decision::Granted(grant) => {
@@ -82,12 +134,13 @@ fn decided(requested: Requested, decisions: &[CapabilityDecision]) -> RequestSta
         | Decision::NothingToGrant => None,
     });
     let decision = found.map(|decided| bounded(&decided.to_string()));
-    RequestStatus { granted, decision, ..request(requested) }
+    RequestStatus { id, granted, decision, ..request(requested) }
 }
 
 fn request(requested: Requested) -> RequestStatus {
     let Requested { scope, risk, reason, is_pending, earlier } = requested;
     RequestStatus {
+        id: String::new(),
         capability: scope.capability().to_string(),
         scope: scope.to_string(),
         risk: risk.to_string(),

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use conductor_abi::Context;
 use conductor_core::grant::UnkeptDenials;
-use conductor_core::{AuditLog, AuditSink as _, CallReport, Permission, ProcessWall, Walls};
+use conductor_core::{AuditLog, AuditSink as _, CallReport, ProcessWall, Walls};
 use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
 
@@ -26,7 +26,7 @@ use crate::actions as known_actions;
 use crate::calls::{CallLog, Follower};
 use crate::config::MAX_NAME_BYTES;
 use crate::daemon::{Change, Order, Places, Turns, check_everyone};
-use crate::dispatch::{Cause, Job, Phase, Published, Roster, Router, Snapshot, Tally};
+use crate::dispatch::{Cause, Job, Loaded, Phase, Published, Roster, Router, Snapshot, Tally};
 use crate::event::{Body, Event};
 use crate::input::InputStates;
 use crate::nearest::nearest;
@@ -165,8 +165,9 @@ impl Interface {
                 refusable(self.show(&plugin), |details| Response::PluginShow(Box::new(details)))
             }
             Request::PluginPending => Response::PluginPending { pending: self.pending() },
-            Request::PluginGrant { plugin, grant, lasts, typed_name } => {
-                refusable(self.grant(&plugin, &grant, &lasts, typed_name.as_deref()), Response::PluginGrant)
+            Request::PluginGrant { plugin, grant, shown, lasts, typed_name } => {
+                let granted = self.grant(&plugin, &grant, &shown, &lasts, typed_name.as_deref());
+                refusable(granted, Response::PluginGrant)
             }
             Request::PluginRevoke { plugin, capability } => {
                 let revocation = Revocation { roster: Arc::clone(&self.watched.roster), plugin, capability };
@@ -182,8 +183,8 @@ impl Interface {
             Request::Reload => return self.order(Change::Reload),
             Request::PluginEnable { plugin } => return self.switch(plugin, true),
             Request::PluginDisable { plugin } => return self.switch(plugin, false),
-            Request::PluginInstall { plugin, path, digest } => {
-                return self.order(Change::Install { plugin, path, digest });
+            Request::PluginInstall { plugin, path, shown } => {
+                return self.order(Change::Install { plugin, path, shown });
             }
             Request::PluginRemove { plugin, with_data } => match self.plugin(&plugin) {
                 Ok(_) => return self.order(Change::Remove { plugin, with_data }),
@@ -379,11 +380,11 @@ impl Interface {
         self.watched.roster.find(alias).ok_or_else(|| unknown(alias, &self.watched.roster))
     }
 
-    /// What decides about the plugin that the user calls so, if it is loaded.
-    fn permission(&self, alias: &str) -> Result<Permission, Refusal> {
+    /// The plugin that the user calls so, if it is loaded.
+    fn loaded(&self, alias: &str) -> Result<Loaded, Refusal> {
         let plugin = self.plugin(alias)?;
         match plugin.snapshot().phase {
-            Phase::Loaded(loaded) => Ok(loaded.permission),
+            Phase::Loaded(loaded) => Ok(loaded),
             phase @ (Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. }) => {
                 Err(not_loaded(alias, &phase))
             }
@@ -430,7 +431,7 @@ impl Interface {
         let text = |text: Option<&String>| text.map(|text| bounded(text));
         Ok(PluginDetails {
             bound_to: Some(loaded.permission.holder().to_string()),
-            requested: approval::requests(&loaded.permission),
+            requested: approval::requests(&loaded),
             grants: approval::grants(&loaded.permission),
             description: text(manifest.and_then(|manifest| manifest.description.as_ref())),
             author: text(manifest.and_then(|manifest| manifest.author.as_ref())),
@@ -448,7 +449,7 @@ impl Interface {
             let Phase::Loaded(loaded) = plugin.snapshot().phase else { continue };
             let (alias, name) = (plugin.alias().to_owned(), loaded.info.name.as_str().to_owned());
             let trust = bounded(&trust_in_words(&loaded));
-            let waits = approval::pending(&loaded.permission).into_iter().map(|request| PendingStatus {
+            let waits = approval::pending(&loaded).into_iter().map(|request| PendingStatus {
                 plugin: alias.clone(),
                 name: name.clone(),
                 trust: trust.clone(),
@@ -463,10 +464,11 @@ impl Interface {
         &self,
         alias: &str,
         grant: &str,
+        shown: &[String],
         lasts: &Lasts,
         typed_name: Option<&str>,
     ) -> Result<Granted, Refusal> {
-        let approved = approval::approve(&self.permission(alias)?, grant, lasts, typed_name)?;
+        let approved = approval::approve(alias, &self.loaded(alias)?, grant, shown, lasts, typed_name)?;
         let (grants, risk) = (approval::texts(&approved.granted), approved.risk.to_string());
         tracing::info!(plugin = alias, "granted: {}", terminal(&grants.join(", ")));
         Ok(Granted { plugin: alias.to_owned(), grants, risk })

@@ -64,6 +64,9 @@ pub enum Request {
         plugin: String,
         /// The capability, with its scope as `CAP=SCOPE`; a bare name grants what the plugin declares.
         grant: String,
+        /// The ids of the requests that the user was shown. A bare name grants what they ask for. Where the plugin asks for
+        /// anything else by now, nothing is granted.
+        shown: Vec<String>,
         /// How long.
         lasts: Lasts,
         /// The plugin's own name, as the user typed it: what is of high risk needs it.
@@ -100,9 +103,8 @@ pub enum Request {
         plugin: String,
         /// The module, with its signature beside it.
         path: PathBuf,
-        /// SHA-256 of the module that is meant, as a preview tells it; another one is refused.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        digest: Option<String>,
+        /// The id of the preview that the user was shown. Where the plugin is anything else by now, it is not installed.
+        shown: String,
     },
     /// Take a plugin away.
     PluginRemove {
@@ -375,10 +377,10 @@ pub enum RefusalCause {
     NotPermitted,
     /// It accepts a plugin that does not wait.
     NotWaiting,
-    /// It decides about something that is no longer what was shown.
-    NoLongerShown,
     /// It grants or revokes something that cannot be.
     NotGrantable,
+    /// It decides about something that is no longer what was shown.
+    NotAsShown,
     /// It names an action that the plugin lacks.
     UnknownAction,
     /// The plugin is not called now, or too much waits for it already.
@@ -488,12 +490,13 @@ mod tests {
                 Request::PluginGrant {
                     plugin: "notes".to_owned(),
                     grant: "Filesystem".to_owned(),
+                    shown: vec!["5af0".to_owned()],
                     lasts: Lasts::Session,
                     typed_name: None,
                 },
                 concat!(
                     r#"{"request":{"plugin-grant":{"grant":"Filesystem","lasts":"session","plugin":"notes","#,
-                    r#""typed_name":null}},"version":1}"#
+                    r#""shown":["5af0"],"typed_name":null}},"version":1}"#
                 ),
             ),
             (Request::TrustList, r#"{"request":"trust-list","version":1}"#),

@@ -10,11 +10,11 @@ use conductor_signing::{
     Decision, PluginFile, Standing, Step, TrustError, TrustStore, UnverifiedPlugin, Verdict,
 };
 
-use super::approval;
 use super::describe::{actions, bounded, publisher, publisher_of, word_of_refusal};
 use super::message::{
     InstalledStatus, PluginPreview, PublisherStatus, Refusal, RefusalCause, RequestStatus, TrustWord,
 };
+use super::{approval, shown};
 use crate::dispatch::{Phase, Published};
 
 /// Most requests in an answer.
@@ -70,6 +70,7 @@ pub(crate) fn preview(
     let accepted = why.is_none();
     let why = why.or_else(|| ignored(&decision, trust_level));
     let mut preview = PluginPreview {
+        id: String::new(),
         plugin: alias.to_owned(),
         name: name.or_else(|| stated.and_then(|stated| Some(stated.plugin_name.as_ref()?.to_string()))),
         version: version.or_else(|| stated.and_then(|stated| stated.plugin_version.as_deref().map(bounded))),
@@ -90,7 +91,25 @@ pub(crate) fn preview(
         changes: Vec::new(),
     };
     preview.changes = changes(&preview, before);
+    preview.id = shown::preview(&preview);
     Ok(preview)
+}
+
+/// Looks at the module at `path` again, and refuses it where it is not what was shown under this id.
+pub(crate) fn previewed(
+    alias: &str,
+    path: &Path,
+    config: &WasmConfig,
+    before: Option<&Published>,
+    id: &str,
+) -> Result<PluginPreview, Refusal> {
+    let preview = preview(alias, path, config, before)?;
+    if preview.id == id {
+        return Ok(preview);
+    }
+    let message = format!("{} is no longer what was shown of it, so it was not installed", path.display());
+    let look = "look at it again, as it is now, with: conductorctl plugin preview PLUGIN.wasm".to_owned();
+    Err(shown::is_other(message, look))
 }
 
 fn trust_word(decision: &Decision, file: &PluginFile) -> TrustWord {
@@ -168,6 +187,8 @@ fn request(request: &CapabilityRequest) -> (RequestStatus, Option<String>) {
         (None, false) => "it is granted automatically",
     };
     let status = RequestStatus {
+        // It is decided about as part of the preview.
+        id: String::new(),
         capability: bounded(&capability),
         scope: bounded(&text),
         risk: risk.to_string(),
@@ -189,7 +210,7 @@ fn installed(before: &Published) -> Option<InstalledStatus> {
         name: loaded.info.name.as_str().to_owned(),
         version: loaded.info.version.as_deref().map(bounded),
         publisher: loaded.info.signer.as_ref().map(publisher_of),
-        requested: approval::requests(&loaded.permission),
+        requested: approval::requests(&loaded),
     })
 }
 

@@ -54,5 +54,5 @@ impl Daemon<'_> {
 fn no_longer_shown(plugin: &str) -> Refusal {
     let message = format!("what is behind `{plugin}` is no longer what was shown; nothing was accepted");
     let hint = Some(format!("look at it again: conductorctl plugin accept {plugin}"));
-    Refusal { hint, ..Refusal::new(RefusalCause::NoLongerShown, message) }
+    Refusal { hint, ..Refusal::new(RefusalCause::NotAsShown, message) }
 }

@@ -60,10 +60,15 @@ impl Daemon<'_> {
                 let edit = |text: &str| config::edit::switch(text, &plugin, enabled);
                 self.edit(edit).map(Response::PluginSwitch)
             }
-            Change::Install { plugin, path, digest } => {
-                let max_module_bytes = self.config.wasm.limits().max_module_bytes;
-                let (paths, alias) = (self.places.paths.clone(), plugin.clone());
-                let put = move || Installed::put(&paths, &alias, &path, digest.as_deref(), max_module_bytes);
+            Change::Install { plugin, path, shown } => {
+                let before = self.roster.find(&plugin);
+                let (wasm, paths) = (self.config.wasm.clone(), self.places.paths.clone());
+                let alias = plugin.clone();
+                let put = move || {
+                    let preview = control::previewed(&alias, &path, &wasm, before.as_deref(), &shown)?;
+                    let max_module_bytes = wasm.limits().max_module_bytes;
+                    Installed::put(&paths, &alias, &path, Some(preview.digest.as_str()), max_module_bytes)
+                };
                 let installed = unless_it_takes_for_ever(put)?;
                 let edit = |text: &str| config::edit::add(text, &plugin);
                 match self.edit(edit) {

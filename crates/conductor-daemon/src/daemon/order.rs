@@ -59,8 +59,8 @@ pub(crate) enum Change {
         plugin: String,
         /// The module; its signature is beside it.
         path: PathBuf,
-        /// SHA-256 of the module that is meant, if only that one is.
-        digest: Option<String>,
+        /// The id of the preview that the user was shown.
+        shown: String,
     },
     /// Take a plugin away.
     Remove {

@@ -146,7 +146,7 @@ const fn status_of(cause: RefusalCause) -> StatusCode {
         | RefusalCause::NotPermitted
         | RefusalCause::NotGrantable
         | RefusalCause::NotWaiting
-        | RefusalCause::NoLongerShown
+        | RefusalCause::NotAsShown
         | RefusalCause::UnknownAction
         | RefusalCause::NotChanged
         | RefusalCause::NotTrusted

@@ -279,13 +279,13 @@ fn what_is_accepted_is_what_was_shown() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(decide(""), Some(RefusalCause::NoLongerShown));
+    assert_eq!(decide(""), Some(RefusalCause::NotAsShown));
     // The daemon looked before this came, so only the load itself can tell.
     put(&scratch, "second", "1.0");
-    assert_eq!(decide(&was_shown), Some(RefusalCause::NoLongerShown));
+    assert_eq!(decide(&was_shown), Some(RefusalCause::NotAsShown));
     let waiting = status(&scratch);
     assert_eq!((waiting["state"].as_str(), waiting["name"].as_str()), (Some("waiting"), Some("second")));
-    assert_eq!(decide(&was_shown), Some(RefusalCause::NoLongerShown), "it goes on waiting");
+    assert_eq!(decide(&was_shown), Some(RefusalCause::NotAsShown), "it goes on waiting");
 
     // Of what the user was told of already, the log says nothing more.
     shown(&scratch, &["reload"]);

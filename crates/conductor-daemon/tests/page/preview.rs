@@ -134,7 +134,8 @@ fn an_update_says_what_is_different() {
     let page = Page::open(&scratch, SILENT);
     build(&scratch, "songs.wasm", IDLE, "1.0.0", &capability("Midi", "ports=synth", "plays"));
     sign(&scratch, "songs.wasm", first);
-    let install = json!({ "plugin": "songs", "path": scratch.path("songs.wasm") });
+    let shown = preview(&page, &scratch, "songs", "songs.wasm")["id"].clone();
+    let install = json!({ "plugin": "songs", "path": scratch.path("songs.wasm"), "shown": shown });
     let installed = page.ask(&json!({ "plugin-install": install }));
     assert_eq!(installed.status, 200, "{installed:?}");
 

@@ -40,7 +40,9 @@ fn an_upload_is_looked_at_installed_and_gone() {
     assert_eq!(preview["bytes"].as_u64(), Some(module.len() as u64));
     assert_eq!(page.get("/api/plugins").response()["plugin-list"]["plugins"], json!([]), "nothing of it ran");
 
-    let installed = page.ask(&json!({ "plugin-install": request }));
+    let (plugin, shown) = (&request["plugin"], &preview["id"]);
+    let install = json!({ "plugin": plugin, "path": request["path"], "shown": shown });
+    let installed = page.ask(&json!({ "plugin-install": install }));
     assert_eq!(installed.response()["plugin-install"]["started"], json!(["mine"]), "{installed:?}");
     let delete = |id: &str| {
         page.send("DELETE", &format!("/api/uploads/{id}"), &[("authorization", &page.bearer())], b"").status
@@ -113,12 +115,18 @@ fn what_is_installed_is_what_was_looked_at() {
     let path = scratch.path("plugin.wasm");
     std::fs::copy(wasm::fixture("hostile"), &path).expect("copied");
     let preview = page.ask(&json!({ "plugin-preview": { "plugin": "mine", "path": path } })).response();
-    let digest = preview["plugin-preview"]["digest"].clone();
+    let shown = preview["plugin-preview"]["id"].clone();
     std::fs::copy(wasm::fixture("legacy"), &path).expect("swapped");
-    let install = json!({ "plugin-install": { "plugin": "mine", "path": path, "digest": digest } });
+    let install = json!({ "plugin-install": { "plugin": "mine", "path": path, "shown": shown } });
     let refused = page.ask(&install);
-    assert_eq!(refused.cause(), "not-changed", "{refused:?}");
+    assert_eq!(refused.cause(), "not-as-shown", "{refused:?}");
     std::fs::copy(wasm::fixture("hostile"), &path).expect("back");
+    // Somebody who signs it in the meantime is somebody whom the preview did not show.
+    scratch.conductor_sign(&["generate-key", "key"]);
+    scratch.conductor_sign(&["sign", "plugin.wasm", "key", "--name", "Eve", "--email", "eve@example.org"]);
+    let refused = page.ask(&install);
+    assert_eq!(refused.cause(), "not-as-shown", "{refused:?}");
+    std::fs::remove_file(scratch.path("plugin.wasm.sig")).expect("back");
     let installed = page.ask(&install).response();
     assert_eq!(installed["plugin-install"]["started"], json!(["mine"]), "{installed}");
     page.daemon.stop();

@@ -66,6 +66,17 @@ fn a_person_is_asked_twice_for_a_new_passphrase_and_once_for_an_old_one() {
     assert_eq!(code, 0, "{shown}");
 }
 
+#[test]
+fn what_was_typed_before_a_passphrase_is_asked_for_is_none() {
+    let shell = Shell::new();
+    let mut typist = shell.type_in_late(&["generate-key", "key", "--encrypt"]);
+    typist.answer("soon\r\n", "too early");
+    typist.answer_unseen("Passphrase for key.private: ", "open sesame");
+    typist.answer_unseen("The same passphrase again: ", "open sesame");
+    let (code, shown) = typist.end();
+    assert_eq!(code, 0, "{shown}");
+}
+
 /// OpenSSL is on every Debian machine that has HTTPS; the file is PKCS#8, whoever reads it.
 #[test]
 fn the_file_is_what_openssl_reads_and_writes() {

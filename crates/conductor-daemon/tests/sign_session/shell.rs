@@ -102,6 +102,14 @@ impl Shell {
         Typist::start(script, PROGRAM, words)
     }
 
+    /// Types a command on a terminal that starts two seconds after it has said `soon`, so that there is time to type too early.
+    pub(super) fn type_in_late(&self, words: &[&str]) -> Typist {
+        let mut script = Command::new("script");
+        self.environment(&mut script);
+        let late = ["-c", "echo soon; sleep 2; exec \"$0\" \"$@\"", PROGRAM];
+        Typist::start(script, "/bin/sh", &[late.as_slice(), words].concat())
+    }
+
     fn environment<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command.current_dir(self.home()).env_clear().env("HOME", self.home());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)))

@@ -70,10 +70,33 @@ fn a_key_that_could_be_taken_for_another_is_looked_at_twice() {
     typist.answer("Trust it all the same? [y/N] ", "n");
     let (code, shown) = typist.end();
     assert!(code == 1 && shown.contains("another key of the name"), "{shown}");
+    // What was typed before the question is no answer to it.
+    let mut typist = shell.type_in_late(&["trust", "add", &third, "Official Plugin"]);
+    typist.answer("soon\r\n", "y");
+    typist.answer("Trust it all the same? [y/N] ", "n");
+    let (code, shown) = typist.end();
+    assert_eq!(code, 1, "{shown}");
     let mut typist = shell.type_in(&["trust", "add", &third, "Official Plugin"]);
     typist.answer("Trust it all the same? [y/N] ", "y");
     let (code, shown) = typist.end();
     assert_eq!(code, 0, "{shown}");
+}
+
+#[test]
+fn a_yes_is_about_the_doubt_that_was_read() {
+    let shell = Shell::new();
+    let (first, second, third) = (shell.key("a"), shell.key("b"), shell.key("c"));
+    shell.ok(&["trust", "add", &first, "Official Plugin"]);
+    let mut typist = shell.type_in(&["trust", "add", &third, "Official Plugin"]);
+    let doubt = |key: &str| format!("is trusted: {key}\r\nTrust it all the same? [y/N] ");
+    typist.wait_for(&doubt(&first));
+    // Another doubt takes the place of the one that is read.
+    shell.ok(&["trust", "remove", &first]);
+    shell.ok(&["trust", "add", &second, "Official Plugin", "--force"]);
+    typist.type_in("y");
+    typist.answer(&doubt(&second), "n");
+    let (code, shown) = typist.end();
+    assert_eq!(code, 1, "{shown}");
 }
 
 #[test]

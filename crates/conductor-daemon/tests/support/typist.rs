@@ -66,7 +66,8 @@ impl Typist {
         !String::from_utf8_lossy(&modes.stdout).contains(" -echo ")
     }
 
-    fn wait_for(&self, question: &str) {
+    /// Waits until this is the last that was shown.
+    pub(crate) fn wait_for(&self, question: &str) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !self.shown.lock().expect("text").ends_with(question) {
             assert!(
@@ -78,7 +79,8 @@ impl Typist {
         }
     }
 
-    fn type_in(&mut self, answer: &str) {
+    /// Types a line.
+    pub(crate) fn type_in(&mut self, answer: &str) {
         let input = self.child.stdin.as_mut().expect("input");
         input.write_all(format!("{answer}\n").as_bytes()).expect("typed");
         input.flush().expect("typed");

@@ -194,6 +194,10 @@ pub struct SafetyTerm {
 /// Something that a plugin asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestStatus {
+    /// Says which request of which plugin this is, with everything that is declared about it: 64 hex digits, which whoever
+    /// grants it sends along. Empty where nothing can be granted yet, because the plugin is not loaded.
+    #[serde(default)]
+    pub id: String,
     /// The capability.
     pub capability: String,
     /// What of it; empty where the plugin names nothing.

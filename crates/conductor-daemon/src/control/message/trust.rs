@@ -44,6 +44,9 @@ pub struct PublisherStatus {
 /// A plugin as it would be installed; nothing of it ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginPreview {
+    /// Says of which plugin this is a preview, and what it told: 64 hex digits, which whoever installs it sends along.
+    #[serde(default)]
+    pub id: String,
     /// The user's name for it.
     pub plugin: String,
     /// Its own name, if it has one.

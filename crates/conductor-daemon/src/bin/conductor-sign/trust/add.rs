@@ -4,7 +4,9 @@ use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use conductor_abi::Risk;
-use conductor_signing::{KeyRole, NamePattern, NewKey, PublicKey, TrustError, TrustStore, UtcTime, escape};
+use conductor_signing::{
+    KeyRole, NamePattern, NewKey, PublicKey, TrustError, TrustStore, TrustedKey, UtcTime, escape,
+};
 
 use crate::dates;
 use crate::error::CliError;
@@ -48,15 +50,7 @@ pub(super) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> R
     let Arguments { public_key, name, email, role, plugins, max_risk, expires, force } = arguments;
     let plugins = (!plugins.is_empty()).then_some(plugins);
     let new = NewKey { name, public_key, email, role, plugins, max_risk, expires_at: expires };
-    let add = |new: NewKey| match TrustStore::add(config, new.clone()) {
-        Err(doubt @ (TrustError::Resembles { .. } | TrustError::MixedScripts { .. }))
-            if force || asked(&doubt.to_string()) =>
-        {
-            TrustStore::add_despite_resemblance(config, new)
-        }
-        other => other,
-    };
-    let key = add(new)?;
+    let key = add(config, &new, force)?;
     output.line("✓ Key added to trusted keys");
     output.line("");
     output.line(format!("Name:         {}", escape::terminal(&key.name)));
@@ -77,11 +71,32 @@ pub(super) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> R
     Ok(())
 }
 
+/// Adds the key, if nothing speaks against it or somebody says that it is to be added all the same. Their word is about the
+/// doubt that they read: where another has come up while they thought, they are asked about that one.
+fn add(config: &Path, new: &NewKey, force: bool) -> Result<TrustedKey, TrustError> {
+    let mut accepted = None;
+    loop {
+        let doubt = match TrustStore::add(config, new.clone()) {
+            Err(doubt @ (TrustError::Resembles { .. } | TrustError::MixedScripts { .. })) => doubt,
+            other => return other,
+        };
+        let text = doubt.to_string();
+        if force || accepted.as_ref() == Some(&text) {
+            return TrustStore::add_despite_resemblance(config, new.clone());
+        }
+        if !asked(&text) {
+            return Err(doubt);
+        }
+        accepted = Some(text);
+    }
+}
+
 /// Asks a person who is there. Scripts are not asked: they say `--force`.
 fn asked(doubt: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
+    conductor_keys::drop_typed_ahead();
     eprint!("warning: {}\nTrust it all the same? [y/N] ", escape::terminal(doubt));
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);

@@ -58,10 +58,13 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
     let spec: GrantSpec = arguments.grant.parse().map_err(CliError::Grant)?;
     let lasts = lasts(&arguments.duration)?;
     let plugin = details(&arguments.plugin, ask)?;
-    let typed_name = confirm(arguments, &spec, &lasts, &plugin)?;
+    let of_it: Vec<&RequestStatus> =
+        plugin.requested.iter().filter(|request| request.capability == spec.capability().name()).collect();
+    let typed_name = confirm(arguments, &spec, &lasts, &plugin, &of_it)?;
     let request = Request::PluginGrant {
         plugin: arguments.plugin.clone(),
         grant: arguments.grant.clone(),
+        shown: of_it.iter().map(|request| request.id.clone()).collect(),
         lasts,
         typed_name,
     };
@@ -97,10 +100,9 @@ fn confirm(
     spec: &GrantSpec,
     lasts: &Lasts,
     plugin: &PluginDetails,
+    of_it: &[&RequestStatus],
 ) -> Result<Option<String>, CliError> {
     let capability = spec.capability();
-    let of_it: Vec<&RequestStatus> =
-        plugin.requested.iter().filter(|request| request.capability == capability.name()).collect();
     if of_it.is_empty() {
         let (plugin, capability) = (arguments.plugin.clone(), capability.to_string());
         return Err(CliError::NotRequested { plugin, capability });
@@ -109,6 +111,7 @@ fn confirm(
         Some(scope) => scope.risk(),
         None => of_it.iter().filter_map(|request| request.risk.parse().ok()).max().unwrap_or(Risk::High),
     };
+    describe(spec, lasts, plugin, of_it, risk);
     if arguments.confirm.is_some() || (risk < Risk::High && arguments.yes) || risk == Risk::Low {
         return Ok(arguments.confirm.clone());
     }
@@ -120,12 +123,12 @@ fn confirm(
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(CliError::NotConfirmed { hint });
     }
-    describe(spec, lasts, plugin, &of_it, risk);
     let name = plugin.status.name.clone().unwrap_or_default();
     let question = match risk {
         Risk::Low | Risk::Medium => "Grant it? [y/N] ".to_owned(),
         Risk::High => format!("Type the plugin's name, {}, to grant it: ", terminal(&name)),
     };
+    conductor_keys::drop_typed_ahead();
     eprint!("{question}");
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);

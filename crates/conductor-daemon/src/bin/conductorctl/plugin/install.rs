@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use conductor_daemon::control::{Request, Response};
 use conductor_signing::escape::terminal;
 
-use super::show;
+use super::{preview, show};
 use crate::error::CliError;
 use crate::{Ask, output, reload};
 
@@ -33,7 +33,10 @@ impl Arguments {
 
 pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
     let (plugin, path) = arguments.what()?;
-    let request = Request::PluginInstall { plugin: plugin.clone(), path, digest: None };
+    let looked = Request::PluginPreview { plugin: plugin.clone(), path: path.clone() };
+    let Response::PluginPreview(shown) = ask(&looked)? else { return Err(CliError::OtherAnswer) };
+    eprint!("{}", preview::render(&shown));
+    let request = Request::PluginInstall { plugin: plugin.clone(), path, shown: shown.id };
     let Response::PluginInstall(reloaded) = ask(&request)? else { return Err(CliError::OtherAnswer) };
     if as_json {
         return output::json(&reloaded);

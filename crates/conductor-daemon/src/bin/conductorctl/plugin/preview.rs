@@ -15,7 +15,8 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
     if as_json { output::json(&preview) } else { output::text(&render(&preview)) }
 }
 
-fn render(preview: &PluginPreview) -> String {
+/// Everything that is told of a plugin that is not installed.
+pub(super) fn render(preview: &PluginPreview) -> String {
     let or_dash = |text: &Option<String>| terminal(text.as_deref().unwrap_or("-")).to_string();
     let mut text = format!("Name:       {} {}\n", or_dash(&preview.name), or_dash(&preview.version));
     if let Some(description) = &preview.description {
