@@ -66,7 +66,8 @@ impl Notes {
             };
             keeper.change(change).is_ok()
         });
-        written.fold(false, |any, one| any || one)
+        // Each is written, also where an earlier one was.
+        written.filter(|is_written| *is_written).count() > 0
     }
 }
 

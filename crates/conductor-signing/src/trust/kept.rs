@@ -32,8 +32,8 @@ fn what_would_not_be_read_again_is_not_written() {
         Ok(())
     });
     assert!(matches!(refused, Err(TrustError::Value { field: "email", .. })), "{refused:?}");
-    let refused = TrustStore::change::<Revocations, _>(dir.path(), |store, keeper| {
-        let entry = store.new_revocation(Revoked::Key(key()), RevocationKind::Compromised, "", keeper.now());
+    let refused = TrustStore::change::<Revocations, _>(dir.path(), |store, _| {
+        let entry = store.new_revocation(Revoked::Key(key()), RevocationKind::Compromised, "");
         store.revocations.add(entry);
         Ok(())
     });
@@ -294,8 +294,7 @@ impl Remembered {
             Change::Import { issuer, key, reason } => {
                 let revoked = Revoked::Key(public(key));
                 let kind = RevocationKind::Compromised;
-                let now = UtcTime::now();
-                let entry = TrustStore::default().new_revocation(revoked, kind, &reason, now);
+                let entry = TrustStore::default().new_revocation(revoked, kind, &reason);
                 let store = TrustStore::load(dir)?;
                 let known = store.revocations.last_list(&public(issuer)).map_or(0, |mark| mark.sequence);
                 let Ok(list) = RevocationList::make(&keys[issuer], known + 1, &[entry]) else {

@@ -294,7 +294,7 @@ impl TrustStore {
     #[must_use]
     pub fn supposing_revoked_as(&self, revoked: Revoked, kind: RevocationKind, reason: &str) -> Self {
         let mut store = self.clone();
-        store.revocations.add(store.new_revocation(revoked, kind, reason, UtcTime::now()));
+        store.revocations.add(store.new_revocation(revoked, kind, reason));
         store
     }
 
@@ -311,7 +311,8 @@ impl TrustStore {
     ) -> Result<Revocation, TrustError> {
         shown_text::check_sentence(reason).map_err(|cause| TrustError::Reason { cause })?;
         Self::change::<Revocations, _>(config_dir, |store, keeper| {
-            let entry = store.new_revocation(revoked, kind, reason, keeper.now());
+            let revoked_at = keeper.now();
+            let entry = Revocation { revoked_at, ..store.new_revocation(revoked, kind, reason) };
             if !store.revocations.add(entry.clone()) {
                 return Err(TrustError::AlreadyRevoked { revoked });
             }
@@ -434,20 +435,14 @@ impl TrustStore {
         }
     }
 
-    pub(super) fn new_revocation(
-        &self,
-        revoked: Revoked,
-        kind: RevocationKind,
-        reason: &str,
-        revoked_at: UtcTime,
-    ) -> Revocation {
+    pub(super) fn new_revocation(&self, revoked: Revoked, kind: RevocationKind, reason: &str) -> Revocation {
         let (kind, name) = match revoked {
             Revoked::Key(key) => (kind, self.get(&key).map(|entry| entry.name.clone())),
             Revoked::Digest(_) => (RevocationKind::Compromised, None),
         };
         Revocation {
             revoked,
-            revoked_at,
+            revoked_at: UtcTime::now(),
             reason: reason.to_owned(),
             kind,
             name,
