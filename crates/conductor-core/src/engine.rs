@@ -57,6 +57,12 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
+/// Address space that is reserved for a memory, of which it can use all without being moved.
+pub(crate) const MEMORY_RESERVATION: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Address space before and behind a memory in which nothing ever is.
+pub(crate) const MEMORY_GUARD: u64 = 32 * 1024 * 1024;
+
 struct Shared {
     engine: wasmtime::Engine,
     linker: Linker<State>,
@@ -108,6 +114,8 @@ fn engine(max_stack_bytes: u32, instances: Instances) -> Result<wasmtime::Engine
         .parallel_compilation(instances != Instances::InWorker)
         // A memory begins as pages of the code's file, where there is one: data is laid out once, when it is compiled.
         .memory_init_cow(true)
+        .memory_reservation(MEMORY_RESERVATION)
+        .memory_guard_size(MEMORY_GUARD)
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(max_stack_bytes as usize);
     if instances == Instances::Pooled {

@@ -2,8 +2,9 @@
 //! lead around either.
 //!
 //! Landlock holds what is opened. It says nothing about sockets but those of TCP, nor about modes, owners, times and
-//! attributes of files that are named by their path: a filter of system calls refuses those with `EPERM`. The filter is a
-//! list of what is refused, because a program of the user's may need any other call.
+//! attributes of files, be they named by their path or by a descriptor that was opened only to be read: a filter of system
+//! calls refuses those with `EPERM`. The filter is a list of what is refused, because a program of the user's may need any
+//! other call.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -52,6 +53,11 @@ const REFUSED: &[Call] = calls! {
     SYS_lsetxattr: "the same",
     SYS_removexattr: "the same",
     SYS_lremovexattr: "the same",
+    SYS_fchmod: "changes a file that was opened only to be read, which the kernel does not ask about",
+    SYS_fchown: "the same",
+    SYS_fsetxattr: "the same",
+    SYS_fremovexattr: "the same",
+    SYS_utimensat: "the same, and by a path",
     SYS_inotify_add_watch: "watches a file by its path without opening it",
     SYS_fanotify_mark: "the same",
 };
@@ -79,8 +85,14 @@ const REFUSED_NEW: &[Call] = &[
 /// System calls of which some arguments are refused.
 const REFUSED_IN_PART: &[Call] = calls! {
     SYS_socketpair "checked": "all but a pair of streams, which is connected for good; another can send to a socket that it names",
-    SYS_utimensat "checked": "by a path; the times of an open file are set without one",
+    SYS_ioctl "checked": "attributes of a file that was opened only to be read",
+    SYS_fcntl "checked": "watches directories, and holds up whoever opens a file that can be read",
 };
+
+/// Requests of `ioctl` that change attributes of a file: `FS_IOC_SETFLAGS` (of 64 and 32 bits), `FS_IOC_SETVERSION` (of both),
+/// `FS_IOC_FSSETXATTR`, `FS_IOC_ENABLE_VERITY` and `FS_IOC_SET_ENCRYPTION_POLICY`.
+const FILE_ATTRIBUTES: [u64; 7] =
+    [0x4008_6602, 0x4004_6602, 0x4008_7602, 0x4004_7602, 0x401c_5820, 0x4080_6685, 0x800c_6613];
 
 /// The kind of a socket without its flags (`SOCK_TYPE_MASK` of the kernel).
 const SOCKET_KIND: u64 = 0xf;
@@ -144,7 +156,13 @@ fn filter() -> Result<BpfProgram, seccompiler::Error> {
         .map(|kind| condition(1, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(SOCKET_KIND), kind));
     let pairs = std::iter::once(Ok(other_family)).chain(other_kinds);
     rules.insert(libc::SYS_socketpair, pairs.collect::<Result<_, _>>()?);
-    rules.insert(libc::SYS_utimensat, vec![condition(1, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?]);
+    let ioctls = FILE_ATTRIBUTES
+        .iter()
+        .map(|request| condition(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *request));
+    rules.insert(libc::SYS_ioctl, ioctls.collect::<Result<_, _>>()?);
+    let commands = [libc::F_NOTIFY, libc::F_SETLEASE].map(i64::from).map(i64::cast_unsigned);
+    let commands = commands.map(|command| condition(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, command));
+    rules.insert(libc::SYS_fcntl, commands.into_iter().collect::<Result<_, _>>()?);
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     let refusal = SeccompAction::Errno(libc::EPERM as u32);
     let filter: BpfProgram = SeccompFilter::new(rules, SeccompAction::Allow, refusal, arch)?.try_into()?;

@@ -19,6 +19,7 @@ use super::frame;
 use super::order::{CompileOrder, Order};
 use crate::code_cache::MAX_CODE_BYTES;
 use crate::config::Limits;
+use crate::engine::{MEMORY_GUARD, MEMORY_RESERVATION};
 use crate::walls::ProcessWall;
 
 /// Descriptors that a worker needs beside those of its plugin: null devices, its pipes, its code, and a walk through its data
@@ -31,6 +32,14 @@ const COMPILER_DESCRIPTORS: u64 = 16;
 
 /// Data that a worker has beside its code and its plugin's memories: the engine's own, tables, stacks, messages under way.
 const OWN_DATA_BYTES: u64 = 48 * 1024 * 1024;
+
+/// Address space of a worker beyond what it has when it is locked, its data and its plugin's memory: what its allocator reserves for
+/// its threads, and what is mapped to be read. Memory that is only reserved or read is no data, but the tables in which the kernel
+/// notes its pages take a five-hundredth of it, and nothing else bounds them.
+const OWN_ADDRESS_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Memories that a worker has at the same time: of the instance that ends, and of the one in its place.
+const MEMORIES: u64 = 2;
 
 /// Newest landlock interface whose rights this file names; an older kernel enforces those that it knows.
 const LANDLOCK: ABI = ABI::V7;
@@ -48,6 +57,7 @@ pub(super) fn lock_compiler(order: &CompileOrder) -> Result<ProcessWall, LockErr
         // The first ends the process with a signal that says why.
         (Resource::Cpu, Rlimit { current: Some(order.max_seconds), maximum: Some(order.max_seconds + 1) }),
         (Resource::Data, both(order.max_bytes)),
+        (Resource::As, both(address_bytes(order.max_bytes)?)),
     ];
     confine(Some(Path::new(NOWHERE)), &limits, &[])
 }
@@ -72,13 +82,17 @@ pub(super) fn lock_runner(order: &mut Order) -> Result<ProcessWall, LockError> {
         _ => None,
     };
     let limits = &order.surroundings.limits;
+    let data = data_bytes(limits, order.code_bytes);
+    let memories = MEMORIES * (MEMORY_RESERVATION + 2 * MEMORY_GUARD);
+    let addresses = address_bytes(data.saturating_add(memories).saturating_add(order.code_bytes))?;
     let wall = confine(
         root.as_deref(),
         &[
             (Resource::Core, both(0)),
             (Resource::Fsize, both(max_file_bytes(order))),
             (Resource::Nofile, both(max_descriptors(order))),
-            (Resource::Data, both(data_bytes(limits, order.code_bytes))),
+            (Resource::Data, both(data)),
+            (Resource::As, both(addresses)),
         ],
         &directories,
     )?;
@@ -114,6 +128,16 @@ fn data_bytes(limits: &Limits, code_bytes: u64) -> u64 {
         .saturating_add(code_bytes)
         .saturating_add(limits.max_memory_bytes)
         .saturating_add(2 * frame::max_frame_bytes(limits))
+}
+
+/// Address space of a process that now begins to have `more`.
+fn address_bytes(more: u64) -> Result<u64, LockError> {
+    let what = "learn how large it is";
+    let text = std::fs::read_to_string("/proc/self/statm").map_err(|source| LockError { what, source })?;
+    let pages: Option<u64> = text.split(' ').next().and_then(|pages| pages.parse().ok());
+    let pages = pages.ok_or_else(|| LockError { what, source: io::ErrorKind::InvalidData.into() })?;
+    let now = pages.saturating_mul(rustix::param::page_size() as u64);
+    Ok(now.saturating_add(OWN_ADDRESS_BYTES).saturating_add(more))
 }
 
 /// What may be done with a directory; in one that is full, nothing that takes more room.

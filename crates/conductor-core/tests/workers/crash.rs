@@ -42,6 +42,7 @@ const OVER_QUOTA: &str = "worker process filled its directory beyond the quota a
 pub(crate) fn while_compiling() {
     for (deed, expected) in [
         ("die-by-SIGKILL", ENDED_KILL),
+        ("map-without-end", ENDED_KILL),
         ("die-by-SIGSEGV", ENDED_SEGV),
         ("abort", TOO_MUCH),
         ("exit", NOT_MADE),
@@ -63,6 +64,7 @@ pub(crate) fn while_compiling() {
 pub(crate) fn while_loading() {
     for (stage, deed, expected) in [
         ("Locked", "die-by-SIGKILL", ENDED_KILL),
+        ("Locked", "map-without-end", ENDED_KILL),
         ("Locked", "die-by-SIGSEGV", ENDED_SEGV),
         ("Locked", "abort", ENDED_ABORT),
         ("Locked", "exit", ENDED_EXIT),

@@ -68,6 +68,9 @@ pub(crate) fn do_it(deed: &str, ends: Ends<'_>, own: &Path) {
     match deed {
         "write-to-a-full-directory" => write_to_a_full_one(own),
         "die-by-SIGKILL" => signal(libc::SIGKILL),
+        // Once it gets no more.
+        "map-without-end" if !maps(MOST_GIBIBYTES) => signal(libc::SIGKILL),
+        "map-without-end" => {}
         "die-by-SIGSEGV" => {
             let here = 0u8;
             call!(SYS_mprotect, (&raw const here) as usize & !4095, 4096, libc::PROT_NONE);
@@ -135,6 +138,15 @@ fn signal(number: i32) {
 }
 
 /// Waits by a system call that every worker may make.
+/// More address space than any worker has, whose tables of pages would take 128 MiB.
+const MOST_GIBIBYTES: usize = 64;
+
+/// Whether so much can be mapped only to be read, which is no data.
+fn maps(gibibytes: usize) -> bool {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    (0..gibibytes).all(|_| call!(SYS_mmap, 0, 1usize << 30, libc::PROT_READ, flags, usize::MAX, 0) == 0)
+}
+
 fn hang() -> ! {
     loop {
         std::thread::park();

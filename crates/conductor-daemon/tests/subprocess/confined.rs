@@ -52,7 +52,14 @@ fn refused_calls() -> Vec<String> {
         format!("{}, {}, {}, 0, $b", libc::SYS_socketpair, libc::AF_UNIX, libc::SOCK_SEQPACKET),
         format!("{}, {}, {stream}, 0, $b", libc::SYS_socketpair, libc::AF_TIPC),
         format!("{}, -100, $p, $b, 0", libc::SYS_utimensat),
+        format!("{}, 1, 0, 0, 0", libc::SYS_utimensat),
+        format!("{}, 0, {}, {}", libc::SYS_fcntl, libc::F_NOTIFY, libc::DN_MODIFY),
+        format!("{}, 0, {}, {}", libc::SYS_fcntl, libc::F_SETLEASE, libc::F_RDLCK),
     ];
+    // Flags, versions, projects, verity and encryption of files.
+    let requests =
+        [0x4008_6602u64, 0x4004_6602, 0x4008_7602, 0x4004_7602, 0x401c_5820, 0x4080_6685, 0x800c_6613];
+    calls.extend(requests.map(|request| format!("{}, 0, {request}, $b", libc::SYS_ioctl)));
     calls.extend(
         [
             libc::SYS_io_uring_setup,
@@ -67,6 +74,10 @@ fn refused_calls() -> Vec<String> {
             libc::SYS_process_madvise,
             libc::SYS_pidfd_getfd,
             libc::SYS_kcmp,
+            libc::SYS_fchmod,
+            libc::SYS_fchown,
+            libc::SYS_fsetxattr,
+            libc::SYS_fremovexattr,
             libc::SYS_fchmodat,
             libc::SYS_fchmodat2,
             libc::SYS_fchownat,
@@ -122,13 +133,44 @@ fn a_confined_program_makes_no_call_that_leads_around_its_confinement() {
             ),
             false,
         ),
-        (format!("{}, 1, 0, 0, 0", libc::SYS_utimensat), false),
+        (format!("{}, 0, {}, 0", libc::SYS_fcntl, libc::F_GETFL), false),
+        (format!("{}, 0, {}, $b", libc::SYS_ioctl, libc::FIONREAD), false),
     ];
     let (calls, restricted): (Vec<String>, Vec<bool>) = free.into_iter().unzip();
     let (inside, outside) = (errors(&perl(";confined=yes"), &calls), errors(&perl(""), &calls));
     for (((call, restricted), inside), outside) in calls.iter().zip(restricted).zip(inside).zip(outside) {
         assert_eq!(inside == libc::EPERM, restricted, "syscall({call}): {inside}");
         assert_ne!(outside, libc::EPERM, "syscall({call}) unconfined");
+    }
+}
+
+/// What it may only read it changes in nothing, by no descriptor; here that is the program itself, and its user's.
+#[test]
+fn a_confined_program_changes_nothing_that_it_may_only_read() {
+    let script = format!(
+        r#"#!/usr/bin/perl
+            open(my $file, "<", $0) or die;
+            my $number = fileno($file);
+            my $times = pack("q4", 0, 0, 0, 0);
+            syscall({fchmod}, $number, 0777);
+            syscall({utimensat}, $number, 0, $times, 0);
+            syscall({fsetxattr}, $number, "user.mark", "x", 1, 0);
+            print -s $file;
+        "#,
+        fchmod = libc::SYS_fchmod,
+        utimensat = libc::SYS_utimensat,
+        fsetxattr = libc::SYS_fsetxattr,
+    );
+    let state = |path: &str| {
+        let metadata = fs::metadata(path).expect("there");
+        (metadata.permissions().mode() & 0o7777, metadata.modified().expect("a time"))
+    };
+    for (scope, is_kept) in [(";confined=yes", true), ("", false)] {
+        let (_directory, path) = super::script(&script, 0o700);
+        let before = state(&path);
+        let output = run(&session(&format!("{path}{scope}")), &path, &[]);
+        assert_eq!(output.stdout, script.len().to_string().as_bytes(), "it was read");
+        assert_eq!(state(&path) == before, is_kept, "{scope}");
     }
 }
 

@@ -45,6 +45,7 @@ fn confirm() -> Result<(), CliError> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(CliError::NotAccepted { hint: "to accept it from a script, add --yes".to_owned() });
     }
+    conductor_keys::drop_typed_ahead();
     eprint!("Accept it? [y/N] ");
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);
