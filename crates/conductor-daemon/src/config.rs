@@ -194,10 +194,11 @@ pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
 /// The text of the file at `path`, and what on the way to it the user's own group may write to as well.
 fn read(path: &Path) -> Result<(String, Vec<PathBuf>), ConfigError> {
     let fail = |source| ConfigError::Read { path: path.to_owned(), source };
-    let read = read_followed(path, MAX_CONFIG_BYTES).map_err(|error| match error {
-        FileError::TooLarge { .. } => ConfigError::TooLarge { path: path.to_owned() },
-        FileError::Unreadable { path: found, source } if found == path => fail(source),
-        source => ConfigError::File { path: path.to_owned(), source },
+    let read = read_followed(path, MAX_CONFIG_BYTES).map_err(|error| {
+        if matches!(error, FileError::TooLarge { .. }) {
+            return ConfigError::TooLarge { path: path.to_owned() };
+        }
+        ConfigError::File { path: path.to_owned(), source: error }
     })?;
     let Followed { bytes, group_writes } = read.ok_or_else(|| fail(io::ErrorKind::NotFound.into()))?;
     let not_text = |_| fail(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"));

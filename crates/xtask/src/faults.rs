@@ -104,7 +104,12 @@ fn kill_everywhere(home: &Home, deed: &Deed, step: usize) -> Result<Found, TaskE
         home.put_back()?;
         let done = home.do_deed(deed, site)?;
         if !done.is_killed {
-            break;
+            // No two runs of a daemon have the same number of sites: what else it does meanwhile is among them.
+            if site > found.sites {
+                break;
+            }
+            site += step;
+            continue;
         }
         found.killed += 1;
         let at = done.sites.last().cloned().unwrap_or_default();
