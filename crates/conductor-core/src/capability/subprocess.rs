@@ -12,7 +12,7 @@ use conductor_abi::{Capability, ProgramEnd, ProgramOutput, ProgramRun, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::waiting::Places;
-use super::{Call, Operation, Refusal, decode, encode, granted};
+use super::{Call, LOOK_FOR_CALLER_EVERY, Operation, Refusal, decode, encode, granted};
 use crate::grant::Grant;
 use crate::launcher::{End, Ended, Heard, Launched, Order};
 use crate::scope::{Excerpt, Scope, SubprocessScope, written};
@@ -310,6 +310,7 @@ impl Watch<'_> {
             sources.extend(speaks.then(|| (Source::Channel, launched.channel())));
             sources.extend(launched.end().map(|end| (Source::End, end)));
             let ready = self.wait(&sources)?;
+            self.call.is_waited_for(self.request)?;
             let is_over = ready.contains(&Source::End);
             let prints = ready.contains(&Source::Stdout) || ready.contains(&Source::Stderr);
             for source in ready {
@@ -359,9 +360,11 @@ impl Watch<'_> {
             if left.is_zero() {
                 return Err(Cut::Late);
             }
-            let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
-            match poll(&mut waiting, Some(&left)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            let slice = left.min(LOOK_FOR_CALLER_EVERY);
+            let slice =
+                Timespec { tv_sec: slice.as_secs().cast_signed(), tv_nsec: slice.subsec_nanos().into() };
+            match poll(&mut waiting, Some(&slice)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => self.call.is_waited_for(self.request)?,
                 Ok(_) => break,
                 Err(errno) => return Err(lost(&errno.into()).into()),
             }

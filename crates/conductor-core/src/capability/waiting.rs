@@ -1,5 +1,5 @@
 //! Work on another thread that a plugin waits for: the wait ends at once when the plugin's time is over or the grant is
-//! taken away.
+//! taken away, and soon after the plugin itself was ended.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +9,7 @@ use std::time::Instant;
 
 use conductor_abi::Status;
 
-use super::Refusal;
-use crate::broker::Session;
+use super::{Call, LOOK_FOR_CALLER_EVERY, Refusal};
 
 /// What the waiting thread is woken by.
 enum Event<T> {
@@ -31,7 +30,7 @@ impl<T> Finish<T> {
 /// Begins work and waits for its result. What `begin` returns is dropped when the wait is over, whatever ended it.
 pub(crate) fn until_done<T: Send + 'static, G>(
     what: &dyn fmt::Display,
-    session: &Session,
+    call: &Call<'_>,
     deadline: Instant,
     still_granted: impl Fn() -> Result<(), Refusal>,
     begin: impl FnOnce(Finish<T>) -> Result<G, Refusal>,
@@ -40,7 +39,7 @@ pub(crate) fn until_done<T: Send + 'static, G>(
 
     // The first look at the grants follows the subscription, so that no change falls between check and subscription.
     let announce = sender.clone();
-    let _subscription = session.changes().subscribe(move || {
+    let _subscription = call.session.changes().subscribe(move || {
         // The receiver is gone when the work is over.
         let _ = announce.send(Event::GrantsChanged);
     });
@@ -48,9 +47,11 @@ pub(crate) fn until_done<T: Send + 'static, G>(
 
     let _work = begin(Finish(sender))?;
     loop {
-        match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match events.recv_timeout(left.min(LOOK_FOR_CALLER_EVERY)) {
             Ok(Event::Done(result)) => return Ok(result),
             Ok(Event::GrantsChanged) => still_granted()?,
+            Err(RecvTimeoutError::Timeout) if left > LOOK_FOR_CALLER_EVERY => call.is_waited_for(what)?,
             Err(RecvTimeoutError::Timeout) => {
                 return Err(Refusal::timed_out(format!("{what} did not answer in time")));
             }

@@ -324,7 +324,7 @@ impl Spec {
         worker.send(&ToWorker::Start, &[]).map_err(faulty)?;
         let expected = "start of the plugin";
         loop {
-            match worker.receive(expected, deadline, |op, request| session.call(op, request, end)) {
+            match worker.receive(expected, deadline, |op, request| session.call_for(&*handle, op, request, end)) {
                 Ok(Received::Frame(FromWorker::Started(metadata), _)) => {
                     handle.has_started();
                     return Ok((worker, metadata));
