@@ -19,7 +19,7 @@ use crate::audit::{
     Asked, AuditSink, HIGH_RISK_RECORDS_AT_ONCE, HIGH_RISK_RECORDS_PER_MINUTE, PluginAudit, Ticket,
     Unrecordable,
 };
-use crate::capability::filesystem::DataAccess;
+use crate::capability::filesystem::{DataAccess, DataQuota};
 #[cfg(target_os = "linux")]
 use crate::capability::subprocess;
 use crate::capability::system_control::Desktop;
@@ -31,6 +31,8 @@ use crate::devices::Devices;
 use crate::grant::{Decision, Deed, DeedNumber, Grants, Once, SessionGrants, Taken};
 use crate::outcome::Limit;
 use crate::recorder::Recorder;
+#[cfg(target_os = "linux")]
+use crate::worker::Allowance;
 
 use changes::Changes;
 use handles::Handles;
@@ -105,6 +107,7 @@ impl Broker {
             once: Mutex::default(),
             files: AtomicU8::new(FILES_AS_GRANTED),
             data_dir: OnceLock::new(),
+            max_data: DataQuota { bytes: limits.max_disk_bytes, files: limits.max_disk_files },
             desktop: system_control::Uses::default(),
             #[cfg(target_os = "linux")]
             programs: subprocess::places(),
@@ -141,6 +144,8 @@ pub struct Session {
     files: AtomicU8,
     /// The plugin's own directory, if it has one.
     data_dir: OnceLock<PathBuf>,
+    /// The most that may be in it, whatever is granted.
+    max_data: DataQuota,
     desktop: system_control::Uses,
     #[cfg(target_os = "linux")]
     programs: Places,
@@ -378,6 +383,13 @@ impl Session {
     pub(crate) fn data_directory(&self) -> Option<PathBuf> {
         let writable = DataAccess::of(&self.file_grants()) == DataAccess::ReadWrite;
         self.data_dir.get().cloned().filter(|_| writable)
+    }
+
+    /// The same directory, and how much may be in it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn data_allowance(&self) -> Option<Allowance> {
+        let directory = self.data_directory()?;
+        Some(Allowance::new(directory, DataQuota::within(&self.file_grants(), self.max_data)))
     }
 
     /// Says where the plugin's own directory is.

@@ -35,6 +35,7 @@ mod watch;
 
 pub use frame::check_worker_frame;
 pub(crate) use lock::close_inherited;
+pub(crate) use measuring::{Allowance, Answer, Measurer, PATIENCE, Question};
 pub(crate) use order::HandedOver;
 pub use process::{Ends, Stage, WorkerError, run, run_with};
 pub use spawner::WorkerProgram;

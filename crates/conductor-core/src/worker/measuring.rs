@@ -7,17 +7,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::capability::filesystem::DataQuota;
-use crate::outcome::WorkerFault;
-use crate::wasi::{Used, measure};
+use crate::outcome::{Limit, WorkerFault};
+use crate::wasi::{Found, look_through};
 
 /// Longest time that a directory may take to be measured. Stops a file system that does not answer from exempting its plugin
 /// from the quota, and from holding up whoever starts a worker.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Threads that measure at the same time, those that were left behind among them. Stops file systems that do not answer
 /// from taking more threads; while all are taken, a plugin that cannot be measured in time is ended.
@@ -27,21 +27,26 @@ const MAX_THREADS: usize = 32;
 /// that is moved.
 const MEASUREMENTS: u32 = 3;
 
-/// How a directory is measured.
-type Measure = dyn Fn(&Path, u32) -> Used + Send + Sync;
+/// What a directory holds, if that is no more than it may; otherwise of what it holds more.
+pub(crate) type Answer = Result<Found, Limit>;
 
-/// What may be in a directory that a worker writes to, as far as it is looked at from outside.
+/// How a directory is measured.
+type Measure = dyn Fn(&Path, u32) -> Found + Send + Sync;
+
+/// What may be in a directory that a worker or its program writes to, as far as it is looked at from outside.
 #[derive(Clone)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     directory: PathBuf,
     quota: DataQuota,
 }
 
 /// What is asked about a directory.
 #[derive(Clone, Copy)]
-pub(super) enum Question {
+pub(crate) enum Question {
     /// Whether it holds no more than its quota.
     HasRoom,
+    /// Whether it still does, while somebody works in it who is held to it by this alone.
+    KeepsWithin,
     /// Whether it holds no more than twice its quota: what a worker itself counts is exact, and this stops only one that no
     /// longer does.
     IsKept,
@@ -49,7 +54,7 @@ pub(super) enum Question {
 
 /// Measures the directories of the plugins of a host.
 #[derive(Clone)]
-pub(super) struct Measurer(Arc<Shared>);
+pub(crate) struct Measurer(Arc<Shared>);
 
 struct Shared {
     measure: Box<Measure>,
@@ -59,37 +64,58 @@ struct Shared {
 }
 
 impl Allowance {
-    pub(super) const fn new(directory: PathBuf, quota: DataQuota) -> Self {
+    pub(crate) const fn new(directory: PathBuf, quota: DataQuota) -> Self {
         Self { directory, quota }
     }
 
-    fn answer(&self, question: Question, measure: &Measure) -> bool {
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) const fn quota(&self) -> DataQuota {
+        self.quota
+    }
+
+    /// What the directory holds, if that is no more than it may.
+    fn answer(&self, question: Question, measure: &Measure) -> Answer {
         let (bytes, files) = (self.quota.bytes, u64::from(self.quota.files));
         let (bytes, files, measurements) = match question {
             Question::HasRoom => (bytes, files, 1),
+            Question::KeepsWithin => (bytes, files, MEASUREMENTS),
             Question::IsKept => (bytes.saturating_mul(2), files * 2, MEASUREMENTS),
         };
-        (0..measurements).any(|_| {
-            let used = measure(&self.directory, self.quota.files);
-            used.bytes <= bytes && used.files <= files
-        })
+        let mut answer = Err(Limit::DiskBytes);
+        for _ in 0..measurements {
+            let found = measure(&self.directory, self.quota.files);
+            answer = match found.used {
+                used if used.bytes > bytes => Err(Limit::DiskBytes),
+                used if used.files > files => Err(Limit::DiskFiles),
+                _ => Ok(found),
+            };
+            if answer.is_ok() {
+                break;
+            }
+        }
+        answer
     }
 }
 
 impl Measurer {
-    pub(super) fn new() -> Self {
-        Self::with(measure)
+    /// What everybody in this process measures with: a directory may be given to plugins of more than one host.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Measurer> = OnceLock::new();
+        SHARED.get_or_init(|| Self::with(look_through))
     }
 
     /// One that measures like this.
-    fn with(measure: impl Fn(&Path, u32) -> Used + Send + Sync + 'static) -> Self {
+    fn with(measure: impl Fn(&Path, u32) -> Found + Send + Sync + 'static) -> Self {
         let (measure, under_way) = (Box::new(measure), Mutex::default());
         Self(Arc::new(Shared { measure, under_way, ended: Condvar::new() }))
     }
 
     /// Begins a measurement, without waiting, and says where its answer will be; nothing while the directory is being
     /// measured already or too many are.
-    pub(super) fn begin(&self, allowance: &Allowance, question: Question) -> Option<Receiver<bool>> {
+    pub(crate) fn begin(&self, allowance: &Allowance, question: Question) -> Option<Receiver<Answer>> {
         let mut under_way = self.0.under_way();
         if under_way.len() >= MAX_THREADS || !under_way.insert(allowance.directory.clone()) {
             return None;
@@ -108,12 +134,17 @@ impl Measurer {
         thread.is_ok().then_some(answer)
     }
 
-    /// Whether the directory holds no more than its quota; waits for the answer, but not for long.
-    pub(super) fn has_room(&self, allowance: &Allowance) -> Result<bool, WorkerFault> {
-        self.has_room_within(allowance, PATIENCE)
+    /// What the directory holds, or of what it holds more than its quota; waits for the answer, but not for long.
+    pub(crate) fn room(&self, allowance: &Allowance) -> Result<Answer, WorkerFault> {
+        self.room_within(allowance, PATIENCE)
     }
 
-    fn has_room_within(&self, allowance: &Allowance, patience: Duration) -> Result<bool, WorkerFault> {
+    /// Whether the directory holds no more than its quota; waits for the answer, but not for long.
+    pub(super) fn has_room(&self, allowance: &Allowance) -> Result<bool, WorkerFault> {
+        self.room(allowance).map(|found| found.is_ok())
+    }
+
+    fn room_within(&self, allowance: &Allowance, patience: Duration) -> Result<Answer, WorkerFault> {
         let deadline = Instant::now() + patience;
         let left = || deadline.saturating_duration_since(Instant::now());
         loop {
@@ -157,9 +188,15 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+    use crate::wasi::Used;
 
     const WATCHDOG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(20);
+
+    /// Whether a directory has room.
+    fn has_room(measurer: &Measurer, directory: &str, patience: Duration) -> Result<bool, WorkerFault> {
+        measurer.room_within(&allowance(directory), patience).map(|found| found.is_ok())
+    }
 
     fn allowance(directory: &str) -> Allowance {
         Allowance::new(PathBuf::from(directory), DataQuota { bytes: 10, files: 10 })
@@ -174,7 +211,8 @@ mod tests {
                 let _ = wait.lock().unwrap_or_else(PoisonError::into_inner).recv();
             }
             let name = directory.file_name().and_then(|name| name.to_str());
-            Used::bytes(name.and_then(|name| name.parse().ok()).unwrap_or(0))
+            let used = Used::bytes(name.and_then(|name| name.parse().ok()).unwrap_or(0));
+            Found { used, longest: used.bytes }
         });
         (measurer, let_go)
     }
@@ -187,13 +225,13 @@ mod tests {
             assert!(measurer.begin(&allowance("/mute/0"), Question::IsKept).is_none(), "one is left behind");
         }
         let unmeasured = Err(WorkerFault::Unmeasured);
-        assert_eq!(measurer.has_room_within(&allowance("/mute/0"), SHORT), unmeasured, "it is not asked");
-        assert_eq!(measurer.has_room_within(&allowance("/mute/1"), SHORT), unmeasured, "it is asked in vain");
-        assert_eq!(measurer.has_room_within(&allowance("/other/10"), WATCHDOG), Ok(true));
-        assert_eq!(measurer.has_room_within(&allowance("/other/11"), WATCHDOG), Ok(false));
+        assert_eq!(has_room(&measurer, "/mute/0", SHORT), unmeasured, "it is not asked");
+        assert_eq!(has_room(&measurer, "/mute/1", SHORT), unmeasured, "it is asked in vain");
+        assert_eq!(has_room(&measurer, "/other/10", WATCHDOG), Ok(true));
+        assert_eq!(has_room(&measurer, "/other/11", WATCHDOG), Ok(false));
         drop(let_go);
-        assert_eq!(mute.recv_timeout(WATCHDOG), Ok(true));
-        assert_eq!(measurer.has_room_within(&allowance("/mute/0"), WATCHDOG), Ok(true), "it answers again");
+        assert!(mute.recv_timeout(WATCHDOG).is_ok_and(|found| found.is_ok()));
+        assert_eq!(has_room(&measurer, "/mute/0", WATCHDOG), Ok(true), "it answers again");
     }
 
     #[test]
@@ -205,9 +243,9 @@ mod tests {
         }
         assert!(measurer.begin(&allowance("/other/1"), Question::IsKept).is_none());
         let other = allowance("/other/2");
-        assert_eq!(measurer.has_room_within(&other, SHORT), Err(WorkerFault::Unmeasured));
+        assert_eq!(measurer.room_within(&other, SHORT), Err(WorkerFault::Unmeasured));
         drop(let_go);
-        assert_eq!(measurer.has_room_within(&other, WATCHDOG), Ok(true));
+        assert!(measurer.room_within(&other, WATCHDOG).is_ok_and(|found| found.is_ok()));
     }
 
     #[test]
@@ -215,7 +253,7 @@ mod tests {
         let (measurer, _let_go) = partly_mute();
         for (directory, kept) in [("/other/20", true), ("/other/21", false)] {
             let answer = measurer.begin(&allowance(directory), Question::IsKept).expect("begins");
-            assert_eq!(answer.recv_timeout(WATCHDOG), Ok(kept), "{directory}");
+            assert_eq!(answer.recv_timeout(WATCHDOG).map(|found| found.is_ok()), Ok(kept), "{directory}");
         }
     }
 }

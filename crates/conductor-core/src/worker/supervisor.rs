@@ -74,7 +74,7 @@ impl Workers {
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
         let children = Arc::new(Children::share().map_err(failed)?);
         let spawner = Spawner::start(program, Arc::clone(&children)).map_err(failed)?;
-        let measurer = Measurer::new();
+        let measurer = Measurer::shared().clone();
         let watch = Watch::start(Arc::clone(&clock), measurer.clone()).map_err(failed)?;
         let overdue = Overdue::start(Arc::clone(&clock)).map_err(failed)?;
         let codes = Codes::new(cache);
@@ -324,7 +324,9 @@ impl Spec {
         worker.send(&ToWorker::Start, &[]).map_err(faulty)?;
         let expected = "start of the plugin";
         loop {
-            match worker.receive(expected, deadline, |op, request| session.call_for(&*handle, op, request, end)) {
+            match worker
+                .receive(expected, deadline, |op, request| session.call_for(&*handle, op, request, end))
+            {
                 Ok(Received::Frame(FromWorker::Started(metadata), _)) => {
                     handle.has_started();
                     return Ok((worker, metadata));

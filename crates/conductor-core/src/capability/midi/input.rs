@@ -75,7 +75,11 @@ impl Inbox {
                 let messages = std::mem::take(&mut state.waiting).into();
                 return Some(MidiReceived { messages, missed: std::mem::take(&mut state.missed) });
             }
-            state = self.changed.wait_timeout(state, left.min(LOOK_FOR_CALLER_EVERY)).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .changed
+                .wait_timeout(state, left.min(LOOK_FOR_CALLER_EVERY))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 

@@ -88,7 +88,11 @@ impl<T> Inbox<T> {
             if state.is_over || left.is_zero() || caller.is_gone() {
                 return if state.is_over { Taken::Over } else { Taken::Nothing };
             }
-            state = self.changed.wait_timeout(state, left.min(LOOK_FOR_CALLER_EVERY)).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .changed
+                .wait_timeout(state, left.min(LOOK_FOR_CALLER_EVERY))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
