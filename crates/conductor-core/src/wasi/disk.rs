@@ -23,6 +23,10 @@ use crate::capability::filesystem::DataQuota;
 use crate::instance::State;
 use crate::outcome::Limit;
 
+/// The part of a quota that may be added before the directory is measured again. Stops several workers that have one
+/// directory, such as those of two aliases, from filling it once for each of them.
+const PARTS_BETWEEN_MEASUREMENTS: u32 = 8;
+
 /// The usage of one data directory; shared by the instances of its plugin, of which one runs at a time.
 #[derive(Clone)]
 pub(crate) struct Disk {
@@ -33,13 +37,15 @@ struct Usage {
     directory: PathBuf,
     quota: DataQuota,
     used: Used,
+    /// What was counted since the last measurement: others may have added to the directory since then.
+    unmeasured: Used,
 }
 
 impl Disk {
     /// Measures a directory that may hold so much. What is there beyond that stays beyond it.
     pub(crate) fn measure(directory: PathBuf, quota: DataQuota) -> Self {
         let used = measure(&directory, quota.files);
-        Self { usage: Arc::new(Mutex::new(Usage { directory, quota, used })) }
+        Self { usage: Arc::new(Mutex::new(Usage { directory, quota, used, unmeasured: Used::NOTHING })) }
     }
 
     /// Puts right what was counted in advance by what was really added.
@@ -65,7 +71,15 @@ impl Usage {
             return Err(Limit::DiskFiles);
         }
         self.used = sum;
+        self.unmeasured = self.unmeasured.and(more);
         Ok(())
+    }
+
+    /// Whether so much may be counted without another look at the directory.
+    fn is_fresh_for(&self, more: Used) -> bool {
+        let Used { bytes, files } = self.unmeasured.and(more);
+        bytes <= self.quota.bytes / u64::from(PARTS_BETWEEN_MEASUREMENTS)
+            && files <= u64::from(self.quota.files / PARTS_BETWEEN_MEASUREMENTS)
     }
 }
 
@@ -73,11 +87,15 @@ impl Usage {
 /// it; `false` if it does not fit.
 fn admit(state: &mut State, disk: &Disk, more: Used, name: Used) -> wasmtime::Result<bool> {
     let mut usage = disk.lock();
-    let mut added = usage.add(more.and(name));
-    if added.is_err() {
+    let both = more.and(name);
+    // Who adds nothing takes nothing that others could have taken.
+    let is_fresh = both == Used::NOTHING || usage.is_fresh_for(both);
+    let mut added = usage.add(both);
+    if added.is_err() || !is_fresh {
         // What was overwritten or deleted was counted all the same: look again before saying no.
         let named = measure(&usage.directory, usage.quota.files);
         usage.used = named.and(state.open_files.without_names(&mut state.wasi)?);
+        usage.unmeasured = Used::NOTHING;
         added = usage.add(more);
         if added.is_ok() {
             // Most names have room where other ones were. One that has not takes a block, which the next measurement finds: every

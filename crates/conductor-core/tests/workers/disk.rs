@@ -23,7 +23,7 @@ const EINVAL: i32 = 28;
 type Test = (&'static str, fn(&Place));
 
 pub(crate) fn trials() -> Vec<Trial> {
-    const TESTS: [Test; 12] = [
+    const TESTS: [Test; 13] = [
         ("files_without_names", files_that_lost_their_name_count_while_they_are_open),
         ("descriptors_of_one_file", a_file_without_a_name_counts_once),
         ("long_lists", lists_longer_than_the_host_looks_at_are_refused),
@@ -34,6 +34,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("links", the_text_of_links_counts_and_a_file_counts_once),
         ("names_that_are_gone", directories_count_by_what_they_keep_of_names_that_are_gone),
         ("names_that_come_and_go", names_that_have_room_where_others_were_take_nothing),
+        ("shared", several_that_share_a_directory_share_its_quota),
         ("beyond", what_is_beyond_the_quota_at_the_start_stays_beyond_it),
         ("too_many_to_look_at", a_directory_that_cannot_be_measured_is_full),
     ];
@@ -400,6 +401,33 @@ fn names_that_have_room_where_others_were_take_nothing(place: &Place) {
     let mut plugin = place.plugin(100, &many_names(2_000, true));
     assert_eq!(ended(plugin.as_mut()), (Outcome::Ok, vec![]));
     assert!(fs::metadata(place.own().join("b")).expect("there").len() < QUOTA);
+}
+
+fn several_that_share_a_directory_share_its_quota(place: &Place) {
+    /// Loads of one plugin, as many as there are aliases of it.
+    const LOADS: usize = 8;
+    // Each adds 1,000 bytes to its own file with each call: its letter is what `a` held when it was first called.
+    let body = r"
+        (local.set $i (i32.load (i32.const 40)))
+        (if (i32.eqz (local.get $i)) (then
+            (local.set $i (i32.const 1))
+            (loop $next
+                (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (local.set $error (call $open (local.get $i) (i32.const 5)))
+                (br_if $next (i32.eq (local.get $error) (i32.const -20))))
+            (i32.store (i32.const 40) (local.get $i))))
+        (call $write (i32.const 4) (i32.const 1000))";
+    let mut plugins: Vec<_> = (0..LOADS).map(|_| place.plugin(100, body)).collect();
+    for _ in 0..QUOTA / 1_000 {
+        for plugin in &mut plugins {
+            ended(plugin.as_mut());
+        }
+    }
+    let own = fs::read_dir(place.own()).expect("readable").map(|entry| entry.expect("an entry"));
+    let bytes: u64 = own.map(|entry| entry.metadata().expect("there").len()).sum();
+    // An eighth for each of them is what they may add between two looks.
+    assert!((QUOTA - 10_000..=2 * QUOTA).contains(&bytes), "{bytes}");
+    assert_eq!(ended(plugins[0].as_mut()), (Outcome::Failed { code: EDQUOT }, vec![Limit::DiskBytes]));
 }
 
 fn what_is_beyond_the_quota_at_the_start_stays_beyond_it(place: &Place) {

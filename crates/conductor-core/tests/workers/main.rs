@@ -1,7 +1,7 @@
 //! Plugins in worker processes, and workers that were taken over.
 //!
 //! A worker has to be a process with one thread, which no program of the usual test harness is, so this one brings its own
-//! `main`: with the argument `worker` it is a worker, with `misbehave` and a name it is one that misbehaves, with `restarts` and a
+//! `main`: with the argument `worker` it is a worker, with `launch` it is a launcher of programs, with `misbehave` and a name it is one that misbehaves, with `restarts` and a
 //! number it lets workers die that often and says what that took, with `hold-up` and a name it is the host of one end that has to
 //! wait for nobody, with `compile-cost` and files it says what compiling those takes, with `compile-bomb` and a name it is the
 //! host that one such attack is tried on, and otherwise it runs the tests, which start it as any of these.
@@ -31,6 +31,7 @@ mod misbehave;
 mod mute;
 mod needs;
 mod not_wasm;
+mod programs;
 mod raw;
 mod restarts;
 mod second_wall;
@@ -46,6 +47,13 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some("worker") => hosts::as_exit_code(conductor_core::worker::run()),
+        Some("launch") => {
+            if conductor_core::launcher::run().is_ok() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
         Some("misbehave") => misbehave::run(arguments),
         Some("restarts") => restarts::run(arguments),
         Some("hold-up") => ends::run(&arguments.next().unwrap_or_default()),
@@ -103,6 +111,7 @@ fn trials() -> Vec<Trial> {
     trials.extend(compile_bomb::trials());
     trials.extend(disk::trials());
     trials.extend(ends::trials());
+    trials.extend(programs::trials());
     trials
 }
 
