@@ -93,3 +93,57 @@ impl Drop for Place {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::broker::Broker;
+    use crate::capability::Caller;
+    use crate::config::Limits;
+    use crate::devices::Devices;
+    use crate::grant::{Deed, Grants};
+
+    /// One that goes when its work has begun.
+    struct Impatient(Arc<AtomicBool>);
+
+    impl Caller for Impatient {
+        fn is_gone(&self) -> bool {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    /// A piece of work whose end is seen.
+    struct Work(#[expect(dead_code, reason = "never done")] Finish<()>, Arc<AtomicBool>);
+
+    impl Drop for Work {
+        fn drop(&mut self) {
+            self.1.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn work_ends_with_who_waits_for_it() {
+        const WATCHDOG: Duration = Duration::from_secs(20);
+        let session = Broker::new(Devices::default()).session("test", Grants::none(), &Limits::default());
+        let (is_gone, has_ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let caller = Impatient(Arc::clone(&is_gone));
+        let started = Instant::now();
+        let deadline = started + 2 * WATCHDOG;
+        let call = Call { session: &session, deadline, deed: Deed::GoingOn, caller: &caller };
+        let done = until_done(
+            &"work",
+            &call,
+            deadline,
+            || Ok(()),
+            |finish| {
+                is_gone.store(true, Ordering::SeqCst);
+                Ok(Work(finish, Arc::clone(&has_ended)))
+            },
+        );
+        assert_eq!(done.expect_err("nobody waits").status, Status::Failed);
+        assert!(has_ended.load(Ordering::SeqCst) && started.elapsed() < WATCHDOG, "{:?}", started.elapsed());
+    }
+}

@@ -194,7 +194,11 @@ impl Running for Supervised {
             self.worker = Some(worker);
             Ok(report)
         });
-        result.unwrap_or_else(|outcome| CallReport::without_call(outcome, started.elapsed()))
+        result.unwrap_or_else(|outcome| {
+            // What it had open, such as what it plays, is nobody's any more.
+            self.session.handles().end_all();
+            CallReport::without_call(outcome, started.elapsed())
+        })
     }
 
     fn walls(&self) -> Walls {
