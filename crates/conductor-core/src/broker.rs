@@ -19,18 +19,20 @@ use crate::audit::{
     Asked, AuditSink, HIGH_RISK_RECORDS_AT_ONCE, HIGH_RISK_RECORDS_PER_MINUTE, PluginAudit, Ticket,
     Unrecordable,
 };
-use crate::capability::filesystem::DataAccess;
+use crate::capability::filesystem::{DataAccess, DataQuota};
 #[cfg(target_os = "linux")]
 use crate::capability::subprocess;
 use crate::capability::system_control::Desktop;
 #[cfg(target_os = "linux")]
 use crate::capability::waiting::Places;
-use crate::capability::{Call, Operation, Refusal, audio, granted, midi, network, system_control};
+use crate::capability::{Call, Caller, Operation, Refusal, audio, granted, midi, network, system_control};
 use crate::config::Limits;
 use crate::devices::Devices;
 use crate::grant::{Decision, Deed, DeedNumber, Grants, Once, SessionGrants, Taken};
 use crate::outcome::Limit;
 use crate::recorder::Recorder;
+#[cfg(target_os = "linux")]
+use crate::worker::Allowance;
 
 use changes::Changes;
 use handles::Handles;
@@ -105,6 +107,7 @@ impl Broker {
             once: Mutex::default(),
             files: AtomicU8::new(FILES_AS_GRANTED),
             data_dir: OnceLock::new(),
+            max_data: DataQuota { bytes: limits.max_disk_bytes, files: limits.max_disk_files },
             desktop: system_control::Uses::default(),
             #[cfg(target_os = "linux")]
             programs: subprocess::places(),
@@ -141,6 +144,8 @@ pub struct Session {
     files: AtomicU8,
     /// The plugin's own directory, if it has one.
     data_dir: OnceLock<PathBuf>,
+    /// The most that may be in it, whatever is granted.
+    max_data: DataQuota,
     desktop: system_control::Uses,
     #[cfg(target_os = "linux")]
     programs: Places,
@@ -148,6 +153,13 @@ pub struct Session {
     /// Writes down what the plugin asks for, if that is wanted.
     recorder: OnceLock<Arc<Recorder>>,
     is_withdrawn: AtomicBool,
+}
+
+/// What an operation ends with at the latest.
+#[derive(Clone, Copy)]
+struct Within<'a> {
+    deadline: Instant,
+    caller: &'a dyn Caller,
 }
 
 /// The answer to one operation.
@@ -184,10 +196,23 @@ impl HostCalls for Session {
     }
 }
 
+/// The plugin's code in this process.
+impl Caller for Session {
+    fn is_gone(&self) -> bool {
+        self.has_ended_it()
+    }
+}
+
 impl Session {
     /// Carries out one operation, or says why not. It returns by `deadline`, whatever the operation waits for.
     pub fn call(&self, op: u32, request: &[u8], deadline: Instant) -> Answer {
-        let result = self.within_limits(request).and_then(|()| self.dispatch(op, request, deadline));
+        self.call_for(self, op, request, deadline)
+    }
+
+    /// As [`Session::call`]; what is done for the call also ends with who asked for it.
+    pub(crate) fn call_for(&self, caller: &dyn Caller, op: u32, request: &[u8], deadline: Instant) -> Answer {
+        let within = Within { deadline, caller };
+        let result = self.within_limits(request).and_then(|()| self.dispatch(op, request, within));
         let result = result.and_then(|bytes| self.short_enough("answer", &bytes).map(|()| bytes));
         let (status, bytes, refused_by) = match result {
             Ok(bytes) => (Status::Ok, bytes, None),
@@ -360,6 +385,13 @@ impl Session {
         self.data_dir.get().cloned().filter(|_| writable)
     }
 
+    /// The same directory, and how much may be in it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn data_allowance(&self) -> Option<Allowance> {
+        let directory = self.data_directory()?;
+        Some(Allowance::new(directory, DataQuota::within(&self.file_grants(), self.max_data)))
+    }
+
     /// Says where the plugin's own directory is.
     pub(crate) fn keeps_files_in(&self, directory: PathBuf) {
         // It is where it is for as long as the plugin is loaded.
@@ -405,42 +437,42 @@ impl Session {
     }
 
     /// The list of all operations.
-    fn dispatch(&self, op: u32, request: &[u8], deadline: Instant) -> Result<Vec<u8>, Refusal> {
+    fn dispatch(&self, op: u32, request: &[u8], within: Within<'_>) -> Result<Vec<u8>, Refusal> {
         match Op::from_number(op) {
-            Some(Op::HttpRequest) => self.perform::<network::Http>(request, deadline),
-            Some(Op::HttpOpen) => self.perform::<network::HttpOpen>(request, deadline),
-            Some(Op::HttpRead) => self.perform::<network::HttpRead>(request, deadline),
-            Some(Op::HttpClose) => self.perform::<network::HttpClose>(request, deadline),
-            Some(Op::WebSocketOpen) => self.perform::<network::WebSocketOpen>(request, deadline),
-            Some(Op::WebSocketSend) => self.perform::<network::WebSocketSend>(request, deadline),
-            Some(Op::WebSocketReceive) => self.perform::<network::WebSocketReceive>(request, deadline),
-            Some(Op::WebSocketClose) => self.perform::<network::WebSocketClose>(request, deadline),
-            Some(Op::MidiPorts) => self.perform::<midi::Ports>(request, deadline),
-            Some(Op::MidiSend) => self.perform::<midi::Send>(request, deadline),
-            Some(Op::MidiInputs) => self.perform::<midi::Inputs>(request, deadline),
-            Some(Op::MidiSubscribe) => self.perform::<midi::Subscribe>(request, deadline),
-            Some(Op::MidiReceive) => self.perform::<midi::Receive>(request, deadline),
-            Some(Op::MidiUnsubscribe) => self.perform::<midi::Unsubscribe>(request, deadline),
-            Some(Op::AudioOutputs) => self.perform::<audio::Outputs>(request, deadline),
-            Some(Op::AudioOpen) => self.perform::<audio::Open>(request, deadline),
-            Some(Op::AudioWrite) => self.perform::<audio::Write>(request, deadline),
-            Some(Op::AudioFinish) => self.perform::<audio::Finish>(request, deadline),
-            Some(Op::AudioClose) => self.perform::<audio::Close>(request, deadline),
+            Some(Op::HttpRequest) => self.perform::<network::Http>(request, within),
+            Some(Op::HttpOpen) => self.perform::<network::HttpOpen>(request, within),
+            Some(Op::HttpRead) => self.perform::<network::HttpRead>(request, within),
+            Some(Op::HttpClose) => self.perform::<network::HttpClose>(request, within),
+            Some(Op::WebSocketOpen) => self.perform::<network::WebSocketOpen>(request, within),
+            Some(Op::WebSocketSend) => self.perform::<network::WebSocketSend>(request, within),
+            Some(Op::WebSocketReceive) => self.perform::<network::WebSocketReceive>(request, within),
+            Some(Op::WebSocketClose) => self.perform::<network::WebSocketClose>(request, within),
+            Some(Op::MidiPorts) => self.perform::<midi::Ports>(request, within),
+            Some(Op::MidiSend) => self.perform::<midi::Send>(request, within),
+            Some(Op::MidiInputs) => self.perform::<midi::Inputs>(request, within),
+            Some(Op::MidiSubscribe) => self.perform::<midi::Subscribe>(request, within),
+            Some(Op::MidiReceive) => self.perform::<midi::Receive>(request, within),
+            Some(Op::MidiUnsubscribe) => self.perform::<midi::Unsubscribe>(request, within),
+            Some(Op::AudioOutputs) => self.perform::<audio::Outputs>(request, within),
+            Some(Op::AudioOpen) => self.perform::<audio::Open>(request, within),
+            Some(Op::AudioWrite) => self.perform::<audio::Write>(request, within),
+            Some(Op::AudioFinish) => self.perform::<audio::Finish>(request, within),
+            Some(Op::AudioClose) => self.perform::<audio::Close>(request, within),
             #[cfg(target_os = "linux")]
-            Some(Op::ProgramRun) => self.perform::<subprocess::Run>(request, deadline),
-            Some(Op::Volume) => self.perform::<Desktop<system_control::Volume>>(request, deadline),
-            Some(Op::Mute) => self.perform::<Desktop<system_control::Mute>>(request, deadline),
-            Some(Op::MediaKey) => self.perform::<Desktop<system_control::Media>>(request, deadline),
-            Some(Op::Notify) => self.perform::<Desktop<system_control::Notify>>(request, deadline),
-            Some(Op::LockScreen) => self.perform::<Desktop<system_control::Lock>>(request, deadline),
-            Some(Op::OpenUrl) => self.perform::<Desktop<system_control::OpenUrl>>(request, deadline),
+            Some(Op::ProgramRun) => self.perform::<subprocess::Run>(request, within),
+            Some(Op::Volume) => self.perform::<Desktop<system_control::Volume>>(request, within),
+            Some(Op::Mute) => self.perform::<Desktop<system_control::Mute>>(request, within),
+            Some(Op::MediaKey) => self.perform::<Desktop<system_control::Media>>(request, within),
+            Some(Op::Notify) => self.perform::<Desktop<system_control::Notify>>(request, within),
+            Some(Op::LockScreen) => self.perform::<Desktop<system_control::Lock>>(request, within),
+            Some(Op::OpenUrl) => self.perform::<Desktop<system_control::OpenUrl>>(request, within),
             Some(_) | None => {
                 Err(Refusal::new(Status::UnknownOp, format!("this host has no operation {op:#x}")))
             }
         }
     }
 
-    fn perform<O: Operation>(&self, bytes: &[u8], deadline: Instant) -> Result<Vec<u8>, Refusal> {
+    fn perform<O: Operation>(&self, bytes: &[u8], within: Within<'_>) -> Result<Vec<u8>, Refusal> {
         if let Some(recorder) = self.recorder.get()
             && let Some(scope) = O::parse(bytes).ok().and_then(|request| O::needs(&request))
         {
@@ -452,7 +484,8 @@ impl Session {
         })?;
         let request = O::parse(bytes)?;
         let Begun { permit, deed, risk, ticket } = self.begin::<O>(&request, bytes)?;
-        let result = O::act(&request, permit, &Call { session: self, deadline, deed });
+        let Within { deadline, caller } = within;
+        let result = O::act(&request, permit, &Call { session: self, deadline, deed, caller });
         if O::RECORDS_USE || result.is_err() {
             let asked = Asked::new(O::CAPABILITY, O::NAME, risk, &request, bytes);
             self.count_denial(result.as_ref().err());

@@ -14,7 +14,7 @@ pub(crate) mod waiting;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Risk, Status};
 use serde::Deserialize;
@@ -22,6 +22,27 @@ use serde::Deserialize;
 use crate::broker::{Live, Session};
 use crate::grant::{Decision, Deed, Grant, Grants};
 use crate::outcome::Limit;
+
+/// How long a wait goes on at most between two looks at who waits for the answer. A worker is ended by others than its
+/// caller, the kernel among them, and nobody tells a wait of that.
+pub(crate) const LOOK_FOR_CALLER_EVERY: Duration = Duration::from_millis(50);
+
+/// Who waits for the answer to a host call: the worker that asked, or the plugin's code in this process.
+pub(crate) trait Caller {
+    /// Whether nobody waits any more, so that what is done for the call is to end.
+    fn is_gone(&self) -> bool;
+}
+
+/// A caller that waits for as long as it takes.
+#[cfg(test)]
+pub(crate) struct Patient;
+
+#[cfg(test)]
+impl Caller for Patient {
+    fn is_gone(&self) -> bool {
+        false
+    }
+}
 
 /// One operation of one capability.
 pub(crate) trait Operation {
@@ -71,12 +92,22 @@ pub(crate) struct Call<'a> {
     pub(crate) deadline: Instant,
     /// What the operation is to grants for once.
     pub(crate) deed: Deed,
+    /// Who waits for its answer.
+    pub(crate) caller: &'a dyn Caller,
 }
 
 impl Call<'_> {
     /// What the operation may rely on now.
     pub(crate) fn grants(&self) -> Arc<Grants> {
         self.session.grants().open_to(self.deed)
+    }
+
+    /// Fails if nobody waits for the answer any more.
+    pub(crate) fn is_waited_for(&self, what: &dyn fmt::Display) -> Result<(), Refusal> {
+        if self.caller.is_gone() {
+            return Err(Refusal::failed(format!("{what} was ended, because the plugin was ended meanwhile")));
+        }
+        Ok(())
     }
 
     /// Keeps open what the operation has begun, and returns its number.

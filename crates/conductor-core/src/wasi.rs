@@ -32,7 +32,9 @@ pub use context::SetupError;
 pub(crate) use context::{Access, Setup, data_directory};
 pub(crate) use disk::Disk;
 pub(crate) use files::OpenFiles;
-pub(crate) use measure::{Used, measure};
+#[cfg(test)]
+pub(crate) use measure::Used;
+pub(crate) use measure::{Found, look_through};
 
 /// Name of the import module.
 pub(crate) const MODULE: &str = "wasi_snapshot_preview1";
@@ -146,8 +148,6 @@ functions! {
         path_readlink(fd: i32, path: i32, len: i32, buffer: i32, buffer_len: i32, out: i32)
             [|_: &mut Caller<'_, State>, _, _, _, _, len: i32, _| u64::from(len as u32)];
         path_remove_directory(fd: i32, path: i32, len: i32) [|_: &mut Caller<'_, State>, _, _, _| 0];
-        path_rename(fd: i32, old: i32, old_len: i32, new_fd: i32, new: i32, new_len: i32)
-            [|_: &mut Caller<'_, State>, _, _, _, _, _, _| 0];
         path_unlink_file(fd: i32, path: i32, len: i32) [|_: &mut Caller<'_, State>, _, _, _| 0];
     }
     own {
@@ -162,6 +162,7 @@ functions! {
         path_create_directory = disk::create_directory;
         path_filestat_get = files::stat_at;
         path_link = disk::link;
+        path_rename = disk::rename;
         path_symlink = disk::symlink;
         fd_renumber = files::renumber;
         path_open = files::open;

@@ -35,8 +35,10 @@ mod syscalls;
 mod turns;
 mod watch;
 
+pub(crate) use asking::PATIENCE;
 pub use frame::check_worker_frame;
 pub(crate) use lock::close_inherited;
+pub(crate) use measuring::{Allowance, Answer, Measurer, Question};
 pub(crate) use order::HandedOver;
 pub use process::{Ends, Stage, WorkerError, run, run_with};
 pub use spawner::WorkerProgram;

@@ -130,7 +130,7 @@ where
     let place = session.studio().under_way.take("an audio output")?;
     let deadline = call.deadline.min(Instant::now() + MAX_TIME);
     let still_granted = || granted(&call.grants(), Capability::Audio).map(|_| ());
-    let done = waiting::until_done(what, session, deadline, still_granted, |finish| {
+    let done = waiting::until_done(what, call, deadline, still_granted, |finish| {
         let work = work(finish);
         let thread = thread::Builder::new().name("conductor-audio".to_owned()).spawn(move || {
             work();

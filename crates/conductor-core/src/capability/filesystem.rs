@@ -51,9 +51,14 @@ impl DataQuota {
     /// What was granted, and never more than what was declared or what the limits say.
     #[must_use]
     pub fn of(grants: &Grants, limits: &Limits) -> Self {
+        Self::within(grants, Self { bytes: limits.max_disk_bytes, files: limits.max_disk_files })
+    }
+
+    /// As [`DataQuota::of`], with the limits that concern it.
+    pub(crate) fn within(grants: &Grants, most: Self) -> Self {
         let quota = |grant: &Grant| Self {
-            bytes: quota(grant, FilesystemScope::bytes, limits.max_disk_bytes),
-            files: quota(grant, FilesystemScope::files, limits.max_disk_files),
+            bytes: quota(grant, FilesystemScope::bytes, most.bytes),
+            files: quota(grant, FilesystemScope::files, most.files),
         };
         granted(grants, Capability::Filesystem).map_or(Self { bytes: 0, files: 0 }, quota)
     }

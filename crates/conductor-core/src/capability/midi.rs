@@ -118,6 +118,7 @@ impl Operation for Send {
                     "the plugin's time is over; the remaining messages were not sent",
                 ));
             }
+            call.is_waited_for(request)?;
             call.session.devices().midi.send(request.port, message).map_err(refusal)?;
         }
         Ok(Vec::new())

@@ -1,21 +1,24 @@
 //! Subprocess: running a program that the user named, with an argument vector and without a shell.
 
+mod workplace;
+
 use std::fmt;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, ProgramEnd, ProgramOutput, ProgramRun, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::waiting::Places;
-use super::{Call, Operation, Refusal, decode, encode, granted};
+use super::{Call, LOOK_FOR_CALLER_EVERY, Operation, Refusal, decode, encode, granted};
 use crate::grant::Grant;
 use crate::launcher::{End, Ended, Heard, Launched, Order};
 use crate::scope::{Excerpt, Scope, SubprocessScope, written};
+use workplace::{Measurements, Workplace};
 
 /// Longest run where the scope says nothing; a call's own time is mostly shorter.
 const DEFAULT_TIME: Duration = Duration::from_secs(10);
@@ -126,14 +129,18 @@ impl Operation for Run {
         let program = Path::new(request.program);
         check_program(program)?;
         let deadline = call.deadline.min(Instant::now() + permit.time);
-        let works_in = call.session.data_directory();
+        let works_in = call.session.data_allowance();
+        let works_in = works_in.map(|own| Workplace::of(own, request)).transpose()?;
+        // One that is not confined may write elsewhere as well, where the user wants it to.
+        let held = works_in.as_ref().filter(|_| permit.confined);
         let order = Order {
             program: program.to_owned(),
             arguments: request.arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment: permit.environment,
-            directory: works_in.clone().unwrap_or_else(|| PathBuf::from("/")),
+            directory: works_in.as_ref().map_or(Path::new("/"), Workplace::directory).to_owned(),
             input: request.input.to_vec(),
             time: permit.time,
+            max_file_bytes: held.map_or(u64::MAX, Workplace::max_file_bytes),
             confined: permit.confined,
         };
         let place = call.session.programs().take("an earlier program")?;
@@ -238,7 +245,7 @@ struct Watch<'w> {
     max: usize,
     confined: bool,
     /// The plugin's own directory, where the program works in it.
-    works_in: Option<PathBuf>,
+    works_in: Option<Workplace>,
 }
 
 /// What a program that runs is watched by.
@@ -300,6 +307,7 @@ impl Watch<'_> {
         });
         self.still_granted()?;
         let (mut stdout, mut stderr) = (Output::new(self.max), Output::new(self.max));
+        let mut measurements = self.works_in.as_ref().map(Measurements::of);
         let mut ended = None;
         let mut speaks = true;
         loop {
@@ -309,7 +317,7 @@ impl Watch<'_> {
             sources.extend((!stderr.is_over).then(|| (Source::Stderr, launched.stderr.as_fd())));
             sources.extend(speaks.then(|| (Source::Channel, launched.channel())));
             sources.extend(launched.end().map(|end| (Source::End, end)));
-            let ready = self.wait(&sources)?;
+            let ready = self.wait(&sources, measurements.as_mut())?;
             let is_over = ready.contains(&Source::End);
             let prints = ready.contains(&Source::Stdout) || ready.contains(&Source::Stderr);
             for source in ready {
@@ -350,17 +358,25 @@ impl Watch<'_> {
         Ok(ProgramOutput { end, stdout: stdout.bytes, stderr: stderr.bytes, cut })
     }
 
-    /// Waits until something is ready.
-    fn wait(&self, sources: &[(Source, BorrowedFd<'_>)]) -> Result<Vec<Source>, Cut> {
+    /// Waits until something is ready, for as long as somebody waits for the program and its directory has room.
+    fn wait(
+        &self,
+        sources: &[(Source, BorrowedFd<'_>)],
+        mut measurements: Option<&mut Measurements<'_>>,
+    ) -> Result<Vec<Source>, Cut> {
         let mut waiting: Vec<_> =
             sources.iter().map(|(_, file)| PollFd::from_borrowed_fd(*file, PollFlags::IN)).collect();
         loop {
+            self.call.is_waited_for(self.request)?;
+            measurements.as_mut().map_or(Ok(()), |measurements| measurements.look(self.request))?;
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(Cut::Late);
             }
-            let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
-            match poll(&mut waiting, Some(&left)) {
+            let slice = left.min(LOOK_FOR_CALLER_EVERY);
+            let slice =
+                Timespec { tv_sec: slice.as_secs().cast_signed(), tv_nsec: slice.subsec_nanos().into() };
+            match poll(&mut waiting, Some(&slice)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
                 Ok(_) => break,
                 Err(errno) => return Err(lost(&errno.into()).into()),

@@ -133,7 +133,7 @@ impl<D: Deed + Clone> Operation for Desktop<D> {
         let desktop = Arc::clone(&session.devices().desktop);
         let deadline = call.deadline.min(Instant::now() + MAX_TIME);
         let still_granted = || Self::check(request, granted(&call.grants(), Capability::SystemControl)?);
-        let done = waiting::until_done(&D::OPERATION, session, deadline, still_granted, |finish| {
+        let done = waiting::until_done(&D::OPERATION, call, deadline, still_granted, |finish| {
             let work = move || {
                 let done = deed.carry_out(&*desktop, &plugin);
                 drop(place);

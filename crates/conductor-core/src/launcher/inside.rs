@@ -28,7 +28,7 @@ const MAX_PROCESSES: u64 = 64;
 /// Most open files of each process.
 const MAX_FILES: u64 = 256;
 
-/// Largest file that it may write; stops one that fills the disk.
+/// Largest file that it may write, where the order says no less; stops one that fills the disk.
 const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Runs this process as a launcher. Standard input is the channel to the broker, standard output and error are those of
@@ -173,7 +173,7 @@ fn limit_resources(order: &Order) -> Result<(), Fault> {
         (Resource::Core, 0),
         (Resource::Nproc, MAX_PROCESSES),
         (Resource::Nofile, MAX_FILES),
-        (Resource::Fsize, MAX_FILE_BYTES),
+        (Resource::Fsize, order.max_file_bytes.min(MAX_FILE_BYTES)),
         (Resource::Cpu, order.time.as_secs().saturating_add(1)),
     ] {
         setrlimit(resource, both(limit)).map_err(Fault::of_errno("its resources cannot be limited"))?;

@@ -46,6 +46,8 @@ pub(crate) struct Order {
     pub(crate) input: Vec<u8>,
     /// Most processor time of each process.
     pub(crate) time: Duration,
+    /// Longest that a file may become which it writes.
+    pub(crate) max_file_bytes: u64,
     /// Keep the program to reading the system's files and writing in `directory`, without sockets.
     pub(crate) confined: bool,
 }

@@ -1,5 +1,8 @@
 //! How much disk a plugin takes with its data directory, held against its quota before it takes more.
 //!
+//! A directory counts by what it takes beyond its first block, which it keeps when the names in it are gone: what a new name may
+//! add to it stays counted until it is measured.
+//!
 //! A file counts by its length, holes included, once however many names it has, and also without a name for as long as the
 //! plugin has it open. What a function may add is counted before it runs, and put right by what it did add. Only a
 //! measurement lowers the count otherwise: a plugin that deletes is believed by what is found then.
@@ -20,6 +23,10 @@ use crate::capability::filesystem::DataQuota;
 use crate::instance::State;
 use crate::outcome::Limit;
 
+/// The part of a quota that may be added before the directory is measured again. Stops several workers that have one
+/// directory, such as those of two aliases, from filling it once for each of them.
+const PARTS_BETWEEN_MEASUREMENTS: u32 = 8;
+
 /// The usage of one data directory; shared by the instances of its plugin, of which one runs at a time.
 #[derive(Clone)]
 pub(crate) struct Disk {
@@ -30,13 +37,15 @@ struct Usage {
     directory: PathBuf,
     quota: DataQuota,
     used: Used,
+    /// What was counted since the last measurement: others may have added to the directory since then.
+    unmeasured: Used,
 }
 
 impl Disk {
     /// Measures a directory that may hold so much. What is there beyond that stays beyond it.
     pub(crate) fn measure(directory: PathBuf, quota: DataQuota) -> Self {
         let used = measure(&directory, quota.files);
-        Self { usage: Arc::new(Mutex::new(Usage { directory, quota, used })) }
+        Self { usage: Arc::new(Mutex::new(Usage { directory, quota, used, unmeasured: Used::NOTHING })) }
     }
 
     /// Puts right what was counted in advance by what was really added.
@@ -62,19 +71,37 @@ impl Usage {
             return Err(Limit::DiskFiles);
         }
         self.used = sum;
+        self.unmeasured = self.unmeasured.and(more);
         Ok(())
+    }
+
+    /// Whether so much may be counted without another look at the directory.
+    fn is_fresh_for(&self, more: Used) -> bool {
+        let Used { bytes, files } = self.unmeasured.and(more);
+        bytes <= self.quota.bytes / u64::from(PARTS_BETWEEN_MEASUREMENTS)
+            && files <= u64::from(self.quota.files / PARTS_BETWEEN_MEASUREMENTS)
     }
 }
 
-/// Counts what is about to be added to the data directory; `false` if it does not fit.
-fn admit(state: &mut State, disk: &Disk, more: Used) -> wasmtime::Result<bool> {
+/// Counts what is about to be added to the data directory, and what the `name` that it gets may add to the directory that has
+/// it; `false` if it does not fit.
+fn admit(state: &mut State, disk: &Disk, more: Used, name: Used) -> wasmtime::Result<bool> {
     let mut usage = disk.lock();
-    let mut added = usage.add(more);
-    if added.is_err() {
+    let both = more.and(name);
+    // Who adds nothing takes nothing that others could have taken.
+    let is_fresh = both == Used::NOTHING || usage.is_fresh_for(both);
+    let mut added = usage.add(both);
+    if added.is_err() || !is_fresh {
         // What was overwritten or deleted was counted all the same: look again before saying no.
         let named = measure(&usage.directory, usage.quota.files);
         usage.used = named.and(state.open_files.without_names(&mut state.wasi)?);
+        usage.unmeasured = Used::NOTHING;
         added = usage.add(more);
+        if added.is_ok() {
+            // Most names have room where other ones were. One that has not takes a block, which the next measurement finds: every
+            // name is measured for while so little is left.
+            usage.used = usage.used.and(name);
+        }
     }
     drop(usage);
     if let Err(limit) = added {
@@ -104,7 +131,7 @@ fn growing(
         Err(error) => return Ok(error),
     };
     let counted = Used::bytes(end.saturating_sub(before.bytes));
-    if !admit(state, &disk, counted)? {
+    if !admit(state, &disk, counted, Used::NOTHING)? {
         return Ok(errno::DQUOT);
     }
     let result = work(&mut state.wasi);
@@ -118,22 +145,41 @@ fn growing(
     result
 }
 
-/// Runs `work`, which makes one directory entry, and a link's text of so many `bytes`.
+/// Runs `work`, which makes one directory entry by a name of at most `name` bytes, and a link's text of so many `bytes`.
 pub(super) fn adding_entry(
     state: &mut State,
+    name: i32,
     bytes: u64,
     work: impl FnOnce(&mut State) -> wasmtime::Result<i32>,
 ) -> wasmtime::Result<i32> {
+    naming(state, Used { bytes, files: 1 }, name, work)
+}
+
+/// Runs `work`, which adds so much by a name of at most `name` bytes.
+fn naming(
+    state: &mut State,
+    more: Used,
+    name: i32,
+    work: impl FnOnce(&mut State) -> wasmtime::Result<i32>,
+) -> wasmtime::Result<i32> {
     let Some(disk) = state.disk.clone() else { return work(state) };
-    let counted = Used { bytes, files: 1 };
-    if !admit(state, &disk, counted)? {
+    let name = name_of(name);
+    if !admit(state, &disk, more, name)? {
         return Ok(errno::DQUOT);
     }
     let result = work(state)?;
     if result != errno::SUCCESS {
-        disk.settle(counted, Used::NOTHING);
+        disk.settle(more.and(name), Used::NOTHING);
     }
     Ok(result)
+}
+
+/// What a name adds to its directory: the last part of a path of so many bytes. What was counted for it stays counted when
+/// the name is removed, until a measurement finds how much the directory has kept of it.
+fn name_of(path: i32) -> Used {
+    /// Longest name of Linux, `NAME_MAX`.
+    const MAX_NAME_BYTES: u32 = 255;
+    Used::name(u64::from((path as u32).min(MAX_NAME_BYTES)))
 }
 
 pub(super) fn write(
@@ -219,8 +265,27 @@ pub(super) fn create_directory(
 ) -> wasmtime::Result<i32> {
     charge(&mut caller, FILE_FUEL)?;
     timed(&mut caller, 0, |state, memory| {
-        adding_entry(state, 0, |state| {
+        adding_entry(state, len, 0, |state| {
             now_or_trap(preview1::path_create_directory(&mut state.wasi, memory, fd, path, len))
+        })
+    })
+}
+
+/// Gives something another name, which may make its directory larger.
+pub(super) fn rename(
+    mut caller: Caller<'_, State>,
+    fd: i32,
+    old: i32,
+    old_len: i32,
+    new_fd: i32,
+    new: i32,
+    new_len: i32,
+) -> wasmtime::Result<i32> {
+    charge(&mut caller, FILE_FUEL)?;
+    timed(&mut caller, 0, |state, memory| {
+        naming(state, Used::NOTHING, new_len, |state| {
+            let wasi = &mut state.wasi;
+            now_or_trap(preview1::path_rename(wasi, memory, fd, old, old_len, new_fd, new, new_len))
         })
     })
 }
@@ -238,7 +303,7 @@ pub(super) fn link(
 ) -> wasmtime::Result<i32> {
     charge(&mut caller, FILE_FUEL)?;
     timed(&mut caller, 0, |state, memory| {
-        adding_entry(state, 0, |state| {
+        adding_entry(state, new_len, 0, |state| {
             let wasi = &mut state.wasi;
             now_or_trap(preview1::path_link(wasi, memory, old_fd, flags, old, old_len, new_fd, new, new_len))
         })
@@ -256,7 +321,7 @@ pub(super) fn symlink(
     charge(&mut caller, FILE_FUEL)?;
     timed(&mut caller, 0, |state, memory| {
         // Where it leads is what is in it.
-        adding_entry(state, u64::from(old_len as u32), |state| {
+        adding_entry(state, new_len, u64::from(old_len as u32), |state| {
             now_or_trap(preview1::path_symlink(&mut state.wasi, memory, old, old_len, fd, new, new_len))
         })
     })

@@ -106,7 +106,7 @@ pub(super) fn open(
             ))
         };
         let makes_a_file = flags & CREATE != 0 && found == Found::Nothing;
-        let result = if makes_a_file { disk::adding_entry(state, 0, open) } else { open(state) }?;
+        let result = if makes_a_file { disk::adding_entry(state, len, 0, open) } else { open(state) }?;
         if result == errno::SUCCESS {
             let opened = memory.read(GuestPtr::<u32>::new(out as u32))?;
             state.open_files.open.insert(opened as i32);

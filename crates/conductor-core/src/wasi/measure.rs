@@ -17,10 +17,21 @@ use serde::{Deserialize, Serialize};
 /// Deepest nesting that is walked. What is deeper is not known to fit.
 const MAX_DEPTH: usize = 64;
 
+/// Bytes that a directory, or a file beyond its length, takes without being counted: a block of most file systems. How many
+/// there are is bounded by the number of entries.
+const UNCOUNTED_BYTES: u64 = 4096;
+
+/// Bytes that an entry takes in its directory beside its name, in the file systems that take most.
+const ENTRY_BYTES: u64 = 32;
+
+/// How many times as much as its names a directory takes at most: one that splits full blocks leaves them half empty.
+const SPREAD: u64 = 2;
+
 /// What a directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Used {
-    /// Bytes of all files, holes included; each file once, however many names it has.
+    /// Bytes of all files, holes included; each file once, however many names it has. Of a directory, what it takes beyond
+    /// its first block: it keeps the blocks of names that are gone.
     pub(crate) bytes: u64,
     /// Entries: files, directories, links.
     pub(crate) files: u64,
@@ -33,22 +44,41 @@ impl Used {
         Self { bytes, files: 0 }
     }
 
+    /// What a new entry of this name may add, beside what it leads to: a directory grows by it, and does not shrink when it
+    /// is removed.
+    pub(crate) const fn name(bytes: u64) -> Self {
+        Self::bytes(bytes.saturating_add(ENTRY_BYTES).saturating_mul(SPREAD))
+    }
+
     /// Both together.
     pub(crate) const fn and(self, other: Self) -> Self {
         Self { bytes: self.bytes.saturating_add(other.bytes), files: self.files.saturating_add(other.files) }
     }
 }
 
+/// What a measurement found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Found {
+    pub(crate) used: Used,
+    /// Bytes of the longest file.
+    pub(crate) longest: u64,
+}
+
 /// Adds up sizes and entries below `directory`. Stops beyond twice `max_files` entries. What was not read counts as full: what
 /// is in it is not known to fit.
 pub(crate) fn measure(directory: &Path, max_files: u32) -> Used {
+    look_through(directory, max_files).used
+}
+
+/// As [`measure`], with what else was seen.
+pub(crate) fn look_through(directory: &Path, max_files: u32) -> Found {
     let most = u64::from(max_files).saturating_mul(2);
-    let mut walk = Walk { used: Used::NOTHING, most, seen: HashSet::new() };
+    let mut walk = Walk { used: Used::NOTHING, longest: 0, most, seen: HashSet::new() };
     let opened = openat(CWD, directory, DIRECTORY, Mode::empty());
     if opened.and_then(|directory| walk.run(directory)).is_err() {
         walk.used.bytes = u64::MAX;
     }
-    walk.used
+    Found { used: walk.used, longest: walk.longest }
 }
 
 const DIRECTORY: OFlags =
@@ -59,6 +89,7 @@ type Identity = (u64, u64);
 
 struct Walk {
     used: Used,
+    longest: u64,
     most: u64,
     /// Files that were counted.
     seen: HashSet<Identity>,
@@ -103,7 +134,9 @@ impl Walk {
 
     /// Counts what is in one directory, and notes the directories among it.
     fn read(&mut self, directory: &OwnedFd) -> rustix::io::Result<Level> {
-        let mut level = Level { identity: identity(&fstat(directory)?), inner: Vec::new() };
+        let own = fstat(directory)?;
+        self.used = self.used.and(Used::bytes(taken_by_directory(&own)));
+        let mut level = Level { identity: identity(&own), inner: Vec::new() };
         for entry in Dir::read_from(directory)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -123,12 +156,38 @@ impl Walk {
             if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
                 level.inner.push(name.to_owned());
             } else if self.seen.insert(identity(&found)) {
-                let bytes = u64::try_from(found.st_size).unwrap_or(0);
-                self.used = self.used.and(Used::bytes(bytes));
+                let (length, taken) = taken_by_file(&found);
+                self.longest = self.longest.max(length);
+                self.used = self.used.and(Used::bytes(taken));
             }
         }
         Ok(level)
     }
+}
+
+/// What a directory takes beyond its first block: the size that it says, or its blocks where those are more.
+fn taken_by_directory(found: &Stat) -> u64 {
+    length(found).max(blocks(found)).saturating_sub(UNCOUNTED_BYTES)
+}
+
+/// The length of a file, and what it takes: its length, or half of its blocks where that is more. Blocks beyond the end of
+/// a file can be set aside without making it longer; file systems themselves set aside as much again as there is of a file
+/// that grows, so that this half is not counted.
+fn taken_by_file(found: &Stat) -> (u64, u64) {
+    let own_block = u64::try_from(found.st_blksize).unwrap_or(0).max(UNCOUNTED_BYTES);
+    let length = length(found);
+    (length, length.max(blocks(found).saturating_sub(own_block) / 2))
+}
+
+fn length(found: &Stat) -> u64 {
+    u64::try_from(found.st_size).unwrap_or(0)
+}
+
+/// Bytes of the blocks of a file or directory.
+fn blocks(found: &Stat) -> u64 {
+    /// The kernel's unit, whatever the file system's own is.
+    const UNIT: u64 = 512;
+    u64::try_from(found.st_blocks).unwrap_or(0).saturating_mul(UNIT)
 }
 
 #[expect(clippy::allow_attributes, reason = "whether the types differ depends on the system")]
@@ -166,6 +225,62 @@ mod tests {
         fs::write(own.path().join("file"), [0; 100]).expect("written");
         fs::hard_link(own.path().join("file"), own.path().join("inner/again")).expect("linked");
         assert_eq!(measure(own.path(), 100), Used { bytes: 100, files: 3 });
+    }
+
+    /// Names that were made and removed again leave a directory as large as they made it, on file systems that give nothing
+    /// of a directory back; on others they leave nothing, and nothing is counted.
+    #[test]
+    fn a_directory_counts_by_what_it_takes_after_its_names_are_gone() {
+        let own = tempfile::tempdir().expect("directory");
+        let inner = own.path().join("inner");
+        fs::create_dir(&inner).expect("made");
+        fs::write(own.path().join("file"), [0; 100]).expect("written");
+        for number in 0..1_000 {
+            fs::hard_link(own.path().join("file"), inner.join(format!("{number:0>250}"))).expect("linked");
+        }
+        let full = measure(own.path(), 10_000);
+        let takes = taken_by_directory(&rustix::fs::stat(&inner).expect("there"));
+        assert_eq!(full, Used { bytes: 100 + takes, files: 1_002 });
+        // A file system that says what names take says at least their length.
+        assert!(takes == 0 || takes > 200_000, "{takes}");
+        for number in 0..1_000 {
+            fs::remove_file(inner.join(format!("{number:0>250}"))).expect("removed");
+        }
+        let takes = taken_by_directory(&rustix::fs::stat(&inner).expect("there"));
+        assert_eq!(measure(own.path(), 10_000), Used { bytes: 100 + takes, files: 2 });
+        fs::remove_dir(&inner).expect("removed");
+        assert_eq!(
+            measure(own.path(), 10_000),
+            Used { bytes: 100, files: 1 },
+            "it is given back with the directory"
+        );
+    }
+
+    #[test]
+    fn the_directory_itself_counts_as_those_in_it() {
+        let own = tempfile::tempdir().expect("directory");
+        for number in 0..1_000 {
+            fs::write(own.path().join(format!("{number:0>250}")), []).expect("written");
+        }
+        let takes = taken_by_directory(&rustix::fs::stat(own.path()).expect("there"));
+        assert_eq!(measure(own.path(), 10_000), Used { bytes: takes, files: 1_000 });
+    }
+
+    #[test]
+    fn blocks_that_were_set_aside_beyond_the_end_of_a_file_count() {
+        use std::os::unix::fs::MetadataExt as _;
+        let own = tempfile::tempdir().expect("directory");
+        let path = own.path().join("short");
+        fs::write(&path, [0; 10]).expect("written");
+        assert_eq!(measure(own.path(), 10).bytes, 10);
+        let file = fs::OpenOptions::new().write(true).open(&path).expect("opens");
+        let aside = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, 1024 * 1024);
+        // A file system that cannot set blocks aside cannot be filled by that.
+        if aside.is_ok() && file.metadata().expect("there").blocks() > 1024 {
+            let used = measure(own.path(), 10).bytes;
+            assert!((400_000..1_100_000).contains(&used), "{used}");
+        }
+        assert_eq!(look_through(own.path(), 10).longest, 10);
     }
 
     #[test]

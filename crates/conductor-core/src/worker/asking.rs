@@ -20,11 +20,11 @@ use super::frame::ToWorker;
 use super::process::WorkerError;
 use super::spawner::{Spawner, Started, Wanted};
 use crate::files::{FileState, Files};
-use crate::wasi::{SetupError, Used, data_directory, measure};
+use crate::wasi::{Found, SetupError, data_directory, look_through};
 
 /// Longest time that a directory may take to be made, found or measured. Stops a file system that does not answer from exempting
 /// its plugin from the quota, and from holding up whoever starts a worker.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Processes that are kept for the next question.
 const MAX_IDLE: usize = 2;
@@ -35,8 +35,8 @@ const MAX_ANSWER_BYTES: u64 = u32::MAX as u64;
 /// What is asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Question {
-    /// How much is in a directory.
-    Used { directory: PathBuf, max_files: u32 },
+    /// What is in a directory.
+    Found { directory: PathBuf, max_files: u32 },
     /// To make a plugin's own directory if it is not there.
     DataDirectory { parent: PathBuf, name: String },
     /// What a path is without links.
@@ -50,7 +50,7 @@ pub(super) enum Question {
 /// What is answered.
 #[derive(Debug, Serialize, Deserialize)]
 enum Answer {
-    Used(Used),
+    Found(Found),
     Directory(Result<PathBuf, DirectoryFault>),
     States(Vec<Option<FileState>>),
     /// The module follows.
@@ -140,7 +140,7 @@ pub(super) fn serve(mut channel: Channel) -> Result<(), WorkerError> {
 
 fn answer(question: Question) -> (Answer, Vec<u8>) {
     let answer = match question {
-        Question::Used { directory, max_files } => Answer::Used(measure(&directory, max_files)),
+        Question::Found { directory, max_files } => Answer::Found(look_through(&directory, max_files)),
         Question::DataDirectory { parent, name } => {
             Answer::Directory(data_directory(&parent, &name).map_err(|error| match error {
                 SetupError::Directory { source, .. } => DirectoryFault::Failed(SystemFault::of(&source)),
@@ -219,10 +219,15 @@ impl Pool {
 }
 
 impl Asking {
-    /// How much is in a directory; nothing if nobody could ask.
-    pub(super) fn used(&self, directory: &Path, max_files: u32) -> Option<Used> {
-        match self.ask(&Question::Used { directory: directory.to_owned(), max_files }).ok()?.0 {
-            Answer::Used(used) => Some(used),
+    /// Whether there is somebody to ask.
+    pub(super) fn is_there(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    /// What is in a directory; nothing if nobody could ask.
+    pub(super) fn found(&self, directory: &Path, max_files: u32) -> Option<Found> {
+        match self.ask(&Question::Found { directory: directory.to_owned(), max_files }).ok()?.0 {
+            Answer::Found(found) => Some(found),
             Answer::Directory(_) | Answer::States(_) | Answer::Read(_) => None,
         }
     }
@@ -230,14 +235,14 @@ impl Asking {
     fn states(&self, paths: Vec<PathBuf>) -> Option<Vec<Option<FileState>>> {
         match self.ask(&Question::States { paths }).ok()?.0 {
             Answer::States(states) => Some(states),
-            Answer::Used(_) | Answer::Directory(_) | Answer::Read(_) => None,
+            Answer::Found(_) | Answer::Directory(_) | Answer::Read(_) => None,
         }
     }
 
     fn directory(&self, question: &Question) -> io::Result<Result<PathBuf, DirectoryFault>> {
         match self.ask(question)?.0 {
             Answer::Directory(directory) => Ok(directory),
-            Answer::Used(_) | Answer::States(_) | Answer::Read(_) => Err(lost()),
+            Answer::Found(_) | Answer::States(_) | Answer::Read(_) => Err(lost()),
         }
     }
 
@@ -300,7 +305,7 @@ impl Files for AskedElsewhere {
                 Ok(UnverifiedPlugin::of(PluginParts { file_name, module, document, rotation }))
             }
             (Answer::Read(Err(fault)), _) => Err(fault.error()),
-            (Answer::Used(_) | Answer::Directory(_) | Answer::States(_), _) => Err(unreadable(lost())),
+            (Answer::Found(_) | Answer::Directory(_) | Answer::States(_), _) => Err(unreadable(lost())),
         }
     }
 

@@ -15,6 +15,7 @@ use super::measuring::Allowance;
 use super::overdue::{Due, Overdue};
 use super::place::Place;
 use super::turns::Turn;
+use crate::capability::Caller;
 use crate::outcome::WorkerFault;
 use crate::runtime::Endable;
 
@@ -215,6 +216,12 @@ pub(super) fn proc_file(pid: Pid, file: &str) -> String {
 /// What follows the name in a line about a process or a thread: the name is in parentheses and may contain anything.
 fn after_name(stat: &str) -> &str {
     stat.rsplit_once(')').map_or("", |(_, fields)| fields)
+}
+
+impl Caller for Handle {
+    fn is_gone(&self) -> bool {
+        self.is_over()
+    }
 }
 
 impl Endable for Handle {

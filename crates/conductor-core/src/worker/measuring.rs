@@ -4,35 +4,43 @@
 //! therefore never asks one, and whoever starts a worker waits for no longer than [`PATIENCE`].
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::asking::{Asking, PATIENCE};
 use super::errands::Errands;
 use crate::capability::filesystem::DataQuota;
-use crate::outcome::WorkerFault;
-use crate::wasi::Used;
+use crate::outcome::{Limit, WorkerFault};
+use crate::wasi::{Found, look_through};
 
 /// Measurements that must agree before a worker is ended: one sees a file twice that is replaced meanwhile, or a directory
 /// that is moved.
 const MEASUREMENTS: u32 = 3;
 
-/// How a directory is measured.
-type Measure = dyn Fn(&Path, u32) -> Option<Used> + Send + Sync;
+/// What a directory holds, if that is no more than it may; otherwise of what it holds more.
+pub(crate) type Answer = Result<Found, Limit>;
 
-/// What may be in a directory that a worker writes to, as far as it is looked at from outside.
+/// How a directory is measured.
+type Measure = dyn Fn(&Path, u32) -> Option<Found> + Send + Sync;
+
+/// Whose processes measure.
+static ASKING: Mutex<Option<Asking>> = Mutex::new(None);
+
+/// What may be in a directory that a worker or its program writes to, as far as it is looked at from outside.
 #[derive(Clone)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     directory: PathBuf,
     quota: DataQuota,
 }
 
 /// What is asked about a directory.
 #[derive(Clone, Copy)]
-pub(super) enum Question {
+pub(crate) enum Question {
     /// Whether it holds no more than its quota.
     HasRoom,
+    /// Whether it still does, while somebody works in it who is held to it by this alone.
+    KeepsWithin,
     /// Whether it holds no more than twice its quota: what a worker itself counts is exact, and this stops only one that no
     /// longer does.
     IsKept,
@@ -40,57 +48,94 @@ pub(super) enum Question {
 
 /// Measures the directories of the plugins of a host.
 #[derive(Clone)]
-pub(super) struct Measurer {
+pub(crate) struct Measurer {
     measure: Arc<Measure>,
     errands: Errands,
 }
 
 impl Allowance {
-    pub(super) const fn new(directory: PathBuf, quota: DataQuota) -> Self {
+    pub(crate) const fn new(directory: PathBuf, quota: DataQuota) -> Self {
         Self { directory, quota }
     }
 
-    /// Nothing where it could not be measured.
-    fn answer(&self, question: Question, measure: &Measure) -> Option<bool> {
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) const fn quota(&self) -> DataQuota {
+        self.quota
+    }
+
+    /// What the directory holds, if that is no more than it may. Nothing where it could not be measured.
+    fn answer(&self, question: Question, measure: &Measure) -> Option<Answer> {
         let (bytes, files) = (self.quota.bytes, u64::from(self.quota.files));
         let (bytes, files, measurements) = match question {
             Question::HasRoom => (bytes, files, 1),
+            Question::KeepsWithin => (bytes, files, MEASUREMENTS),
             Question::IsKept => (bytes.saturating_mul(2), files * 2, MEASUREMENTS),
         };
+        let mut answer = Err(Limit::DiskBytes);
         for _ in 0..measurements {
-            let used = measure(&self.directory, self.quota.files)?;
-            if used.bytes <= bytes && used.files <= files {
-                return Some(true);
+            let found = measure(&self.directory, self.quota.files)?;
+            answer = match found.used {
+                used if used.bytes > bytes => Err(Limit::DiskBytes),
+                used if used.files > files => Err(Limit::DiskFiles),
+                _ => Ok(found),
+            };
+            if answer.is_ok() {
+                break;
             }
         }
-        Some(false)
+        Some(answer)
     }
 }
 
 impl Measurer {
-    pub(super) fn new(asking: Asking) -> Self {
-        Self::with(move |directory, max_files| asking.used(directory, max_files))
+    /// What everybody in this process measures with: a directory may be given to plugins of more than one host. The processes of
+    /// the last host that has any do it; without, this process does.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Measurer> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            Self::with(|directory, max_files| {
+                let asking = ASKING.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                match asking.filter(Asking::is_there) {
+                    Some(asking) => asking.found(directory, max_files),
+                    None => Some(look_through(directory, max_files)),
+                }
+            })
+        })
+    }
+
+    /// As [`Measurer::shared`], from now on with the processes of this host.
+    pub(super) fn shared_and_asked_by(asking: Asking) -> Self {
+        *ASKING.lock().unwrap_or_else(PoisonError::into_inner) = Some(asking);
+        Self::shared().clone()
     }
 
     /// One that measures like this.
-    fn with(measure: impl Fn(&Path, u32) -> Option<Used> + Send + Sync + 'static) -> Self {
+    fn with(measure: impl Fn(&Path, u32) -> Option<Found> + Send + Sync + 'static) -> Self {
         Self { measure: Arc::new(measure), errands: Errands::new("conductor-size") }
     }
 
     /// Begins a measurement, without waiting, and says where its answer will be; nothing while the directory is being
     /// measured already or too many are.
-    pub(super) fn begin(&self, allowance: &Allowance, question: Question) -> Option<Receiver<bool>> {
+    pub(crate) fn begin(&self, allowance: &Allowance, question: Question) -> Option<Receiver<Answer>> {
         let errand = self.errands.take(allowance.directory.clone())?;
         let (measure, allowance) = (Arc::clone(&self.measure), allowance.clone());
         errand.begin(move || allowance.answer(question, measure.as_ref()))
     }
 
-    /// Whether the directory holds no more than its quota; waits for the answer, but not for long.
-    pub(super) fn has_room(&self, allowance: &Allowance) -> Result<bool, WorkerFault> {
-        self.has_room_within(allowance, PATIENCE)
+    /// What the directory holds, or of what it holds more than its quota; waits for the answer, but not for long.
+    pub(crate) fn room(&self, allowance: &Allowance) -> Result<Answer, WorkerFault> {
+        self.room_within(allowance, PATIENCE)
     }
 
-    fn has_room_within(&self, allowance: &Allowance, patience: Duration) -> Result<bool, WorkerFault> {
+    /// Whether the directory holds no more than its quota; waits for the answer, but not for long.
+    pub(super) fn has_room(&self, allowance: &Allowance) -> Result<bool, WorkerFault> {
+        self.room(allowance).map(|found| found.is_ok())
+    }
+
+    fn room_within(&self, allowance: &Allowance, patience: Duration) -> Result<Answer, WorkerFault> {
         let (measure, asked) = (Arc::clone(&self.measure), allowance.clone());
         let answer = self.errands.run_by(&allowance.directory, Instant::now() + patience, move || {
             asked.answer(Question::HasRoom, measure.as_ref())
@@ -106,9 +151,15 @@ mod tests {
 
     use super::super::errands::MAX_ERRANDS;
     use super::*;
+    use crate::wasi::Used;
 
     const WATCHDOG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(20);
+
+    /// Whether a directory has room.
+    fn has_room(measurer: &Measurer, directory: &str, patience: Duration) -> Result<bool, WorkerFault> {
+        measurer.room_within(&allowance(directory), patience).map(|found| found.is_ok())
+    }
 
     fn allowance(directory: &str) -> Allowance {
         Allowance::new(PathBuf::from(directory), DataQuota { bytes: 10, files: 10 })
@@ -123,7 +174,8 @@ mod tests {
                 let _ = wait.lock().unwrap_or_else(PoisonError::into_inner).recv();
             }
             let name = directory.file_name().and_then(|name| name.to_str());
-            Some(Used::bytes(name.and_then(|name| name.parse().ok()).unwrap_or(0)))
+            let used = Used::bytes(name.and_then(|name| name.parse().ok()).unwrap_or(0));
+            Some(Found { used, longest: used.bytes })
         });
         (measurer, let_go)
     }
@@ -136,13 +188,13 @@ mod tests {
             assert!(measurer.begin(&allowance("/mute/0"), Question::IsKept).is_none(), "one is left behind");
         }
         let unmeasured = Err(WorkerFault::Unmeasured);
-        assert_eq!(measurer.has_room_within(&allowance("/mute/0"), SHORT), unmeasured, "it is not asked");
-        assert_eq!(measurer.has_room_within(&allowance("/mute/1"), SHORT), unmeasured, "it is asked in vain");
-        assert_eq!(measurer.has_room_within(&allowance("/other/10"), WATCHDOG), Ok(true));
-        assert_eq!(measurer.has_room_within(&allowance("/other/11"), WATCHDOG), Ok(false));
+        assert_eq!(has_room(&measurer, "/mute/0", SHORT), unmeasured, "it is not asked");
+        assert_eq!(has_room(&measurer, "/mute/1", SHORT), unmeasured, "it is asked in vain");
+        assert_eq!(has_room(&measurer, "/other/10", WATCHDOG), Ok(true));
+        assert_eq!(has_room(&measurer, "/other/11", WATCHDOG), Ok(false));
         drop(let_go);
-        assert_eq!(mute.recv_timeout(WATCHDOG), Ok(true));
-        assert_eq!(measurer.has_room_within(&allowance("/mute/0"), WATCHDOG), Ok(true), "it answers again");
+        assert!(mute.recv_timeout(WATCHDOG).is_ok_and(|found| found.is_ok()));
+        assert_eq!(has_room(&measurer, "/mute/0", WATCHDOG), Ok(true), "it answers again");
     }
 
     #[test]
@@ -154,9 +206,9 @@ mod tests {
         }
         assert!(measurer.begin(&allowance("/other/1"), Question::IsKept).is_none());
         let other = allowance("/other/2");
-        assert_eq!(measurer.has_room_within(&other, SHORT), Err(WorkerFault::Unmeasured));
+        assert_eq!(measurer.room_within(&other, SHORT), Err(WorkerFault::Unmeasured));
         drop(let_go);
-        assert_eq!(measurer.has_room_within(&other, WATCHDOG), Ok(true));
+        assert!(measurer.room_within(&other, WATCHDOG).is_ok_and(|found| found.is_ok()));
     }
 
     #[test]
@@ -164,7 +216,7 @@ mod tests {
         let (measurer, _let_go) = partly_mute();
         for (directory, kept) in [("/other/20", true), ("/other/21", false)] {
             let answer = measurer.begin(&allowance(directory), Question::IsKept).expect("begins");
-            assert_eq!(answer.recv_timeout(WATCHDOG), Ok(kept), "{directory}");
+            assert_eq!(answer.recv_timeout(WATCHDOG).map(|found| found.is_ok()), Ok(kept), "{directory}");
         }
     }
 }

@@ -82,7 +82,7 @@ impl Workers {
         let children = Arc::new(Children::share().map_err(failed)?);
         let spawner = Arc::new(Spawner::start(program, Arc::clone(&children)).map_err(failed)?);
         let askers = Askers::new(Arc::clone(&spawner));
-        let measurer = Measurer::new(askers.asking());
+        let measurer = Measurer::shared_and_asked_by(askers.asking());
         let watch = Watch::start(Arc::clone(&clock), measurer.clone()).map_err(failed)?;
         let overdue = Overdue::start(Arc::clone(&clock)).map_err(failed)?;
         let codes = Codes::new(cache);
@@ -207,7 +207,11 @@ impl Running for Supervised {
             self.worker = Some(worker);
             Ok(report)
         });
-        result.unwrap_or_else(|outcome| CallReport::without_call(outcome, started.elapsed()))
+        result.unwrap_or_else(|outcome| {
+            // What it had open, such as what it plays, is nobody's any more.
+            self.session.handles().end_all();
+            CallReport::without_call(outcome, started.elapsed())
+        })
     }
 
     fn walls(&self) -> Walls {
@@ -340,7 +344,9 @@ impl Spec {
         worker.send(&ToWorker::Start, &[]).map_err(faulty)?;
         let expected = "start of the plugin";
         loop {
-            match worker.receive(expected, deadline, |op, request| session.call(op, request, end)) {
+            match worker
+                .receive(expected, deadline, |op, request| session.call_for(&*handle, op, request, end))
+            {
                 Ok(Received::Frame(FromWorker::Started(metadata), _)) => {
                     handle.has_started();
                     return Ok((worker, metadata));

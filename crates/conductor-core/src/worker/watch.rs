@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::asking::PATIENCE;
 use super::handle::Handle;
-use super::measuring::{Measurer, Question};
+use super::measuring::{Answer, Measurer, Question};
 use crate::clock::Clock;
 use crate::outcome::WorkerFault;
 
@@ -69,7 +69,7 @@ struct Measurement {
     /// Since when one is due or under way.
     since: Option<Instant>,
     /// Where the answer of one that was begun will be.
-    answer: Option<Receiver<bool>>,
+    answer: Option<Receiver<Answer>>,
 }
 
 /// Processor time that a worker takes although nobody calls it.
@@ -189,11 +189,11 @@ impl Measurement {
             self.answer = measurer.begin(directory, Question::IsKept);
         }
         match self.answer.as_ref().map_or(Err(TryRecvError::Empty), Receiver::try_recv) {
-            Ok(true) => {
+            Ok(Ok(_)) => {
                 *self = Self::default();
                 Ok(())
             }
-            Ok(false) => Err(WorkerFault::OverQuota),
+            Ok(Err(_)) => Err(WorkerFault::OverQuota),
             Err(TryRecvError::Empty) if now.saturating_duration_since(since) < PATIENCE => Ok(()),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => Err(WorkerFault::Unmeasured),
         }

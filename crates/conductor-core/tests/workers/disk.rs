@@ -23,7 +23,7 @@ const EINVAL: i32 = 28;
 type Test = (&'static str, fn(&Place));
 
 pub(crate) fn trials() -> Vec<Trial> {
-    const TESTS: [Test; 10] = [
+    const TESTS: [Test; 13] = [
         ("files_without_names", files_that_lost_their_name_count_while_they_are_open),
         ("descriptors_of_one_file", a_file_without_a_name_counts_once),
         ("long_lists", lists_longer_than_the_host_looks_at_are_refused),
@@ -32,6 +32,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("overwriting", overwriting_takes_nothing),
         ("entries", entries_count_when_they_are_made),
         ("links", the_text_of_links_counts_and_a_file_counts_once),
+        ("names_that_are_gone", directories_count_by_what_they_keep_of_names_that_are_gone),
+        ("names_that_come_and_go", names_that_have_room_where_others_were_take_nothing),
+        ("shared", several_that_share_a_directory_share_its_quota),
         ("beyond", what_is_beyond_the_quota_at_the_start_stays_beyond_it),
         ("too_many_to_look_at", a_directory_that_cannot_be_measured_is_full),
     ];
@@ -77,7 +80,7 @@ impl Place {
             r#"{\"name\":\"writer\",\"version\":\"1\",\"capabilities\":[{\"name\":\"Filesystem\"}]}"#;
         let text = format!(
             r#"(module {PRELUDE}
-                (func (export "execute") (param i32 i32) (result i32) (local $i i32) {body})
+                (func (export "execute") (param i32 i32) (result i32) (local $i i32) (local $error i32) {body})
                 (@custom "conductor:manifest" "{manifest}"))"#
         );
         let limits = Limits { max_disk_bytes: QUOTA, max_disk_files: files, ..Limits::default() };
@@ -330,6 +333,101 @@ fn the_text_of_links_counts_and_a_file_counts_once(place: &Place) {
     let mut plugin = place.plugin(100, body);
     assert_eq!(ended(plugin.as_mut()), (Outcome::Failed { code: EDQUOT }, vec![Limit::DiskBytes]));
     assert_eq!((place.len("a"), place.len("c")), (98_000, 98_000));
+}
+
+/// Makes a directory and puts names of 250 bytes for one file into it, up to so many, each of them removed `at_once` or all at the
+/// end. The directory is `b`, and another one with each call.
+fn many_names(names: u32, at_once: bool) -> String {
+    let remove = "(call $must (call $path_unlink (i32.const 3) (i32.const 8192) (i32.const 252)))";
+    let (now, later) = if at_once { (remove, "") } else { ("", remove) };
+    let name = "
+        (i32.store8 (i32.const 8194) (i32.add (i32.const 97) (i32.and (local.get $i) (i32.const 15))))
+        (i32.store8 (i32.const 8195)
+            (i32.add (i32.const 97) (i32.and (i32.shr_u (local.get $i) (i32.const 4)) (i32.const 15))))
+        (i32.store8 (i32.const 8196)
+            (i32.add (i32.const 97) (i32.and (i32.shr_u (local.get $i) (i32.const 8)) (i32.const 15))))";
+    format!(
+        r"
+        (i32.store (i32.const 40) (i32.add (i32.load (i32.const 40)) (i32.const 1)))
+        (call $must (i32.lt_s (call $open (i32.const 0) (i32.const 1)) (i32.const 0)))
+        (local.set $error (call $mkdir (i32.load (i32.const 40))))
+        (if (local.get $error) (then (return (local.get $error))))
+        (memory.fill (i32.const 8192) (i32.const 120) (i32.const 252))
+        (i32.store8 (i32.const 8192) (i32.add (i32.const 97) (i32.load (i32.const 40))))
+        (i32.store8 (i32.const 8193) (i32.const 47))
+        (block $full (loop $more
+            {name}
+            (local.set $error (call $path_link (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 1)
+                (i32.const 3) (i32.const 8192) (i32.const 252)))
+            (br_if $full (local.get $error))
+            {now}
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $more (i32.lt_u (local.get $i) (i32.const {names})))))
+        (block $none (loop $more
+            (br_if $none (i32.eqz (local.get $i)))
+            (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+            {name}
+            {later}
+            (br $more)))
+        (local.get $error)"
+    )
+}
+
+fn directories_count_by_what_they_keep_of_names_that_are_gone(place: &Place) {
+    /// What one name may take beyond the quota, and what is not counted of a directory.
+    const SLACK: u64 = 4 * 4096;
+    const NAMES: u32 = 2_000;
+    let mut plugin = place.plugin(10_000, &many_names(NAMES, false));
+    let first = ended(plugin.as_mut());
+    // Some file systems keep little of a name or nothing.
+    let alike = tempfile::tempdir_in(place.data.path()).expect("a directory");
+    for number in 0..NAMES {
+        File::create(alike.path().join(format!("{number:x>250}"))).expect("made");
+    }
+    let of_names = fs::metadata(alike.path()).expect("there").len();
+    let full = (Outcome::Failed { code: EDQUOT }, vec![Limit::DiskBytes]);
+    let expected = if of_names > QUOTA + SLACK { full } else { (Outcome::Ok, vec![]) };
+    assert_eq!(first, expected, "a directory of {of_names} bytes");
+    for _ in 0..4 {
+        ended(plugin.as_mut());
+    }
+    let inner = fs::read_dir(place.own()).expect("readable").map(|entry| entry.expect("an entry").path());
+    let kept: Vec<u64> =
+        inner.filter(|path| path.is_dir()).map(|path| path.metadata().expect("there").len()).collect();
+    assert!(kept.iter().sum::<u64>() <= QUOTA + SLACK, "{kept:?}");
+}
+
+fn names_that_have_room_where_others_were_take_nothing(place: &Place) {
+    let mut plugin = place.plugin(100, &many_names(2_000, true));
+    assert_eq!(ended(plugin.as_mut()), (Outcome::Ok, vec![]));
+    assert!(fs::metadata(place.own().join("b")).expect("there").len() < QUOTA);
+}
+
+fn several_that_share_a_directory_share_its_quota(place: &Place) {
+    /// Loads of one plugin, as many as there are aliases of it.
+    const LOADS: usize = 8;
+    // Each adds 1,000 bytes to its own file with each call: its letter is what `a` held when it was first called.
+    let body = r"
+        (local.set $i (i32.load (i32.const 40)))
+        (if (i32.eqz (local.get $i)) (then
+            (local.set $i (i32.const 1))
+            (loop $next
+                (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (local.set $error (call $open (local.get $i) (i32.const 5)))
+                (br_if $next (i32.eq (local.get $error) (i32.const -20))))
+            (i32.store (i32.const 40) (local.get $i))))
+        (call $write (i32.const 4) (i32.const 1000))";
+    let mut plugins: Vec<_> = (0..LOADS).map(|_| place.plugin(100, body)).collect();
+    for _ in 0..QUOTA / 1_000 {
+        for plugin in &mut plugins {
+            ended(plugin.as_mut());
+        }
+    }
+    let own = fs::read_dir(place.own()).expect("readable").map(|entry| entry.expect("an entry"));
+    let bytes: u64 = own.map(|entry| entry.metadata().expect("there").len()).sum();
+    // An eighth for each of them is what they may add between two looks.
+    assert!((QUOTA - 10_000..=2 * QUOTA).contains(&bytes), "{bytes}");
+    assert_eq!(ended(plugins[0].as_mut()), (Outcome::Failed { code: EDQUOT }, vec![Limit::DiskBytes]));
 }
 
 fn what_is_beyond_the_quota_at_the_start_stays_beyond_it(place: &Place) {

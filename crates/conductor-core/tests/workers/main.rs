@@ -1,8 +1,9 @@
 //! Plugins in worker processes, and workers that were taken over.
 //!
 //! A worker has to be a process with one thread, which no program of the usual test harness is, so this one brings its own
-//! `main`: with the argument `worker` it is a worker, with `misbehave` and a name it is one that misbehaves, with `restarts` and a
-//! number it lets workers die that often and says what that took, with `launch-waiting` it is a launcher, with `hold-up` and a name it is the host of one end that has to
+//! `main`: with the argument `worker` it is a worker, with `launch` it is a launcher of programs, with `launch-waiting` one that is
+//! short of a system call, with `misbehave` and a name it is a worker that misbehaves, with `restarts` and a number it lets workers
+//! die that often and says what that took, with `hold-up` and a name it is the host of one end that has to
 //! wait for nobody, with `compile-cost` and files it says what compiling those takes, with `compile-bomb` and a name it is the
 //! host that one such attack is tried on, and otherwise it runs the tests, which start it as any of these.
 
@@ -31,6 +32,7 @@ mod misbehave;
 mod mute;
 mod needs;
 mod not_wasm;
+mod programs;
 mod raw;
 mod restarts;
 mod second_wall;
@@ -47,6 +49,13 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some("worker") => hosts::as_exit_code(conductor_core::worker::run()),
+        Some("launch") => {
+            if conductor_core::launcher::run().is_ok() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
         Some("misbehave") => misbehave::run(arguments),
         Some("launch-waiting") => waiting::launch(arguments),
         Some("restarts") => restarts::run(arguments),
@@ -108,6 +117,7 @@ fn trials() -> Vec<Trial> {
     trials.extend(compile_bomb::trials());
     trials.extend(disk::trials());
     trials.extend(ends::trials());
+    trials.extend(programs::trials());
     trials
 }
 

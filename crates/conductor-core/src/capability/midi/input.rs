@@ -9,7 +9,7 @@ use conductor_abi::{Capability, MidiMessage, MidiPortList, MidiReceived, Risk};
 
 use super::{ListPermit, MAX_PORT_BYTES, Nothing, SYSEX, covers, refusal};
 use crate::broker::Live;
-use crate::capability::{Call, Operation, Refusal, decode, encode, granted};
+use crate::capability::{Call, Caller, LOOK_FOR_CALLER_EVERY, Operation, Refusal, decode, encode, granted};
 use crate::grant::{Grant, Grants};
 use crate::scope::{Excerpt, written};
 
@@ -62,20 +62,24 @@ impl Inbox {
         self.changed.notify_all();
     }
 
-    /// Takes what is there, waiting for the first until `deadline`; none once it is over.
-    fn take(&self, deadline: Instant) -> Option<MidiReceived> {
+    /// Takes what is there, waiting for the first until `deadline` or until `caller` is gone; none once it is over.
+    fn take(&self, deadline: Instant, caller: &dyn Caller) -> Option<MidiReceived> {
         let mut state = self.lock();
         loop {
             if state.is_over {
                 return None;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if !state.waiting.is_empty() || left.is_zero() {
+            if !state.waiting.is_empty() || left.is_zero() || caller.is_gone() {
                 state.bytes = 0;
                 let messages = std::mem::take(&mut state.waiting).into();
                 return Some(MidiReceived { messages, missed: std::mem::take(&mut state.missed) });
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .changed
+                .wait_timeout(state, left.min(LOOK_FOR_CALLER_EVERY))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -230,7 +234,7 @@ impl Operation for Receive {
     fn act(request: &Wish, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let subscription = call.session.handles().get::<Subscription>(request.subscription)?;
         let deadline = call.deadline.min(Instant::now() + request.wait);
-        let received = subscription.inbox.take(deadline);
+        let received = subscription.inbox.take(deadline, call.caller);
         encode(&received.ok_or_else(|| Refusal::denied("Midi: the capability was taken away"))?)
     }
 }
@@ -268,19 +272,20 @@ impl Operation for Unsubscribe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capability::Patient;
 
     #[test]
     fn what_nobody_takes_is_counted() {
         let inbox = Inbox::default();
         (0..MAX_WAITING + 3).for_each(|_| inbox.put(1, &[0xf8]));
-        let received = inbox.take(Instant::now()).expect("it goes on");
+        let received = inbox.take(Instant::now(), &Patient).expect("it goes on");
         assert_eq!((received.messages.len(), received.missed), (MAX_WAITING, 3));
         inbox.put(2, &vec![0; MAX_WAITING_BYTES]);
         inbox.put(2, &[0xf8]);
-        let received = inbox.take(Instant::now()).expect("it goes on");
+        let received = inbox.take(Instant::now(), &Patient).expect("it goes on");
         assert_eq!((received.messages.len(), received.missed), (1, 1));
-        assert_eq!(inbox.take(Instant::now()), Some(MidiReceived::default()));
+        assert_eq!(inbox.take(Instant::now(), &Patient), Some(MidiReceived::default()));
         inbox.end();
-        assert_eq!(inbox.take(Instant::now() + Duration::from_secs(60)), None);
+        assert_eq!(inbox.take(Instant::now() + Duration::from_secs(60), &Patient), None);
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use conductor_abi::{Capability, HttpOpened, HttpPiece, Risk};
 
 use crate::broker::Live;
-use crate::capability::{Call, Operation, Refusal, decode, encode};
+use crate::capability::{Call, Caller, Operation, Refusal, decode, encode};
 use crate::grant::{Grant, Grants};
 
 use super::exchange::Reply;
@@ -59,10 +59,10 @@ impl Body {
     }
 
     /// The next bytes, at most so many; none at the end.
-    fn next(&self, max: usize, deadline: Instant) -> Result<Bytes, Refusal> {
+    fn next(&self, max: usize, deadline: Instant, caller: &dyn Caller) -> Result<Bytes, Refusal> {
         let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
         if rest.is_empty() {
-            *rest = match self.pieces.take(deadline) {
+            *rest = match self.pieces.take(deadline, caller) {
                 Taken::Next(piece) => piece.inspect_err(|_| self.is_done.store(true, Ordering::Release))?,
                 Taken::Over if self.was_ended.load(Ordering::Acquire) => return Err(taken_away()),
                 Taken::Over => {
@@ -178,7 +178,7 @@ impl Operation for HttpRead {
         let body = opened::<Body>(number, call)?;
         let most = call.session.max_message_bytes().saturating_sub(OVERHEAD).max(1);
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
-        let piece = body.next(most.min(max as usize), deadline)?;
+        let piece = body.next(most.min(max as usize), deadline, call.caller)?;
         encode(&HttpPiece { bytes: piece.to_vec() })
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::meter::Meter;
+use crate::capability::{Caller, LOOK_FOR_CALLER_EVERY};
 
 /// Most messages that wait; each costs memory of its own beside its bytes.
 const MAX_WAITING: usize = 256;
@@ -73,8 +74,8 @@ impl<T> Inbox<T> {
         self.changed.notify_all();
     }
 
-    /// Takes the next, waiting for it until `deadline`.
-    pub(super) fn take(&self, deadline: Instant) -> Taken<T> {
+    /// Takes the next, waiting for it until `deadline` or until `caller` is gone.
+    pub(super) fn take(&self, deadline: Instant, caller: &dyn Caller) -> Taken<T> {
         let mut state = self.lock();
         loop {
             if let Some((item, bytes)) = state.waiting.pop_front() {
@@ -84,10 +85,14 @@ impl<T> Inbox<T> {
                 return Taken::Next(item);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if state.is_over || left.is_zero() {
+            if state.is_over || left.is_zero() || caller.is_gone() {
                 return if state.is_over { Taken::Over } else { Taken::Nothing };
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .changed
+                .wait_timeout(state, left.min(LOOK_FOR_CALLER_EVERY))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -115,6 +120,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::capability::Patient;
     use crate::config::Limits;
 
     fn meter(max_network_buffered_bytes: u64) -> Arc<Meter> {
@@ -132,7 +138,7 @@ mod tests {
         assert!(has_room(&inbox));
         inbox.put(2, 9);
         assert!(!has_room(&inbox));
-        assert_eq!(inbox.take(Instant::now()), Taken::Next(1));
+        assert_eq!(inbox.take(Instant::now(), &Patient), Taken::Next(1));
         assert!(has_room(&inbox));
         (0..MAX_WAITING - 1).for_each(|_| inbox.put(3, 0));
         assert!(!has_room(&inbox));
@@ -145,7 +151,7 @@ mod tests {
         one.put(1, 6);
         other.put(2, 6);
         assert!(!has_room(&one) && !has_room(&other));
-        assert_eq!(one.take(Instant::now()), Taken::Next(1));
+        assert_eq!(one.take(Instant::now(), &Patient), Taken::Next(1));
         assert!(has_room(&one) && has_room(&other));
         one.put(3, 6);
         assert!(!has_room(&other));
@@ -156,16 +162,16 @@ mod tests {
     #[test]
     fn the_end_comes_after_what_waits_or_at_once() {
         let inbox = Inbox::new(10, meter(1_000));
-        assert_eq!(inbox.take(Instant::now() + Duration::from_millis(5)), Taken::Nothing);
+        assert_eq!(inbox.take(Instant::now() + Duration::from_millis(5), &Patient), Taken::Nothing);
         inbox.put(1, 1);
         inbox.finish();
         inbox.put(2, 1);
-        assert_eq!(inbox.take(Instant::now()), Taken::Next(1));
-        assert_eq!(inbox.take(Instant::now()), Taken::Over);
+        assert_eq!(inbox.take(Instant::now(), &Patient), Taken::Next(1));
+        assert_eq!(inbox.take(Instant::now(), &Patient), Taken::Over);
 
         let inbox = Inbox::new(10, meter(1_000));
         inbox.put(1, 1);
         inbox.end();
-        assert_eq!(inbox.take(Instant::now()), Taken::Over);
+        assert_eq!(inbox.take(Instant::now(), &Patient), Taken::Over);
     }
 }

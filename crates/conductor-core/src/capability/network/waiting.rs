@@ -22,7 +22,7 @@ pub(super) fn carry_out<T: Send + 'static>(
     let service = session.http().started(session.devices())?;
     let still_granted =
         || check_target(target, granted(&call.grants(), Capability::Network)?).map(|_permit| ());
-    waiting::until_done(target, session, deadline, still_granted, |finish| {
+    waiting::until_done(target, call, deadline, still_granted, |finish| {
         let task = service.runtime().spawn(async move { finish.with(work.await) });
         Ok(AbortOnDrop(task.abort_handle()))
     })

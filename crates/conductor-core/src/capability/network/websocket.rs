@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::broker::Live;
-use crate::capability::{Call, Operation, Refusal, decode, encode};
+use crate::capability::{Call, Caller, Operation, Refusal, decode, encode};
 use crate::grant::{Grant, Grants};
 use crate::outcome::Limit;
 use crate::scope::{Excerpt, NetworkMethod};
@@ -215,8 +215,8 @@ impl Socket {
         Failure::Limit(limit).refusal(&self.target, self.reach, &self.meter)
     }
 
-    fn receive(&self, deadline: Instant) -> Result<WebSocketEvent, Refusal> {
-        match self.inbox.take(deadline) {
+    fn receive(&self, deadline: Instant, caller: &dyn Caller) -> Result<WebSocketEvent, Refusal> {
+        match self.inbox.take(deadline, caller) {
             Taken::Next(event) => {
                 if matches!(event, WebSocketEvent::Closed { .. }) {
                     self.is_done.store(true, Ordering::Release);
@@ -348,7 +348,7 @@ impl Operation for WebSocketReceive {
 
     fn act(request: &Incoming, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let socket = opened::<Socket>(request.socket, call)?;
-        let event = socket.receive(call.deadline.min(Instant::now() + request.wait))?;
+        let event = socket.receive(call.deadline.min(Instant::now() + request.wait), call.caller)?;
         encode(&event)
     }
 }

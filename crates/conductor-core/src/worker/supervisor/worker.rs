@@ -60,7 +60,9 @@ impl Worker {
         self.send(&ToWorker::Execute, request)?;
         let expected = "end of the call";
         loop {
-            match self.receive(expected, deadline, |op, request| session.call(op, request, end))? {
+            match self
+                .receive(expected, deadline, |op, request| session.call_for(&*handle, op, request, end))?
+            {
                 Received::Frame(FromWorker::Done(done), reply) => {
                     let reply = self.channel.bytes(reply);
                     // A frame may be longer, for the log in it.
