@@ -28,8 +28,11 @@ const QUOTA: u64 = 1024 * 1024;
 /// What a plugin's code returns where the program was refused or ended.
 const FAILED: Outcome = Outcome::Failed { code: 5 };
 
+/// A test, on a host that runs plugins in workers or not, and its name.
+type Test = (&'static str, fn(bool));
+
 pub(crate) fn trials() -> Vec<Trial> {
-    const TESTS: [(&str, fn(bool)); 5] = [
+    const TESTS: [Test; 5] = [
         ("full_directory", no_program_starts_in_a_directory_that_is_full),
         ("many_files", a_program_that_goes_beyond_the_quota_is_ended),
         ("one_file", a_file_becomes_no_longer_than_the_quota_leaves),
