@@ -34,6 +34,9 @@ fn errors(session: &Session, calls: &[String]) -> Vec<i32> {
     text.lines().map(|line| line.parse().expect("a number")).collect()
 }
 
+/// What `F_NOTIFY` is to tell of: changes of files in the directory.
+const DN_MODIFY: i32 = 2;
+
 /// System calls that a confined program may not make; `$b` is memory and `$p` a path to point to.
 fn refused_calls() -> Vec<String> {
     let stream = libc::SOCK_STREAM;
@@ -53,7 +56,7 @@ fn refused_calls() -> Vec<String> {
         format!("{}, {}, {stream}, 0, $b", libc::SYS_socketpair, libc::AF_TIPC),
         format!("{}, -100, $p, $b, 0", libc::SYS_utimensat),
         format!("{}, 1, 0, 0, 0", libc::SYS_utimensat),
-        format!("{}, 0, {}, {}", libc::SYS_fcntl, libc::F_NOTIFY, libc::DN_MODIFY),
+        format!("{}, 0, {}, {}", libc::SYS_fcntl, libc::F_NOTIFY, DN_MODIFY),
         format!("{}, 0, {}, {}", libc::SYS_fcntl, libc::F_SETLEASE, libc::F_RDLCK),
     ];
     // Flags, versions, projects, verity and encryption of files.
