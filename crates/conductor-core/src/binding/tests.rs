@@ -114,13 +114,18 @@ fn a_fault_at_any_call_leaves_the_old_binding_or_the_new() {
         let faulty = Keeper::on(place.path(), Arc::clone(&disk) as _);
         let result = Bindings::bind(&faulty, alias("a"), Some(old.clone()), new.clone());
         let found = Bindings::load(&keeper).expect("readable").of(&alias("a")).cloned();
-        if result.is_ok() {
-            assert_eq!(found, Some(new));
+        // What a writer that was killed has left behind may stay for the next.
+        match result {
+            Ok(()) => assert_eq!(found, Some(new)),
+            Err(BindingError::Kept(_)) => {
+                assert!(found == Some(old) || found == Some(new), "call {call}: {found:?}");
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+        if disk.calls() <= call {
             assert!(call >= 8, "each call is a site: {call}");
             break;
         }
-        assert!(found == Some(old) || found == Some(new), "call {call}: {found:?}");
-        assert!(matches!(result, Err(BindingError::Kept(_))), "{result:?}");
     }
 }
 
