@@ -51,6 +51,7 @@ mod manifest_edit;
 mod module_scan;
 mod name;
 mod plugin_file;
+mod plugin_files;
 mod plugin_version;
 mod policy;
 mod private_key;
@@ -84,6 +85,7 @@ pub use manifest_edit::{ManifestEditError, add_manifest, manifest_from_toml};
 pub use module_scan::{FileKind, ModuleError, manifest_section};
 pub use name::{NameError, PluginName};
 pub use plugin_file::{PluginFile, ReadError};
+pub use plugin_files::{Companion, PluginFiles};
 pub use policy::{
     MAX_RULE_KEYS, MAX_SIGNER_RULES, RequireStatement, SignaturePolicy, SignerRule, SignerRuleError,
     TrustLevel, UnknownRequirement, VerificationPolicy,

@@ -8,9 +8,9 @@ use conductor_abi::Manifest;
 use rustix::fs::{Mode, OFlags};
 
 use crate::digest::Hasher;
-use crate::document::{MAX_DOCUMENT_BYTES, SignatureDocument, signature_path};
+use crate::document::SignatureDocument;
 use crate::module_scan::{self, ManifestSection, ModuleScan};
-use crate::rotation::{MAX_ROTATION_BYTES, rotation_path};
+use crate::plugin_files::Companion;
 use crate::verify;
 use crate::{
     Admission, Decision, Digest, DocumentError, ModuleError, RotationChain, RotationError, TrustStore,
@@ -40,7 +40,7 @@ pub(crate) enum DocumentFile {
 }
 
 impl PluginFile {
-    /// Reads a file of any size in pieces of 64 KiB, and the document at [`signature_path`].
+    /// Reads a file of any size in pieces of 64 KiB, and its [`Companion`]s.
     ///
     /// # Errors
     ///
@@ -187,15 +187,16 @@ pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
 
 /// Reads the document of a plugin file, once.
 pub(crate) fn read_document(plugin: &Path) -> Result<DocumentFile, ReadError> {
-    read_beside(signature_path(plugin), MAX_DOCUMENT_BYTES)
+    read_beside(plugin, Companion::Signature)
 }
 
 /// Reads the rotations beside a plugin file, once.
 pub(crate) fn read_rotation(plugin: &Path) -> Result<DocumentFile, ReadError> {
-    read_beside(rotation_path(plugin), MAX_ROTATION_BYTES)
+    read_beside(plugin, Companion::Rotation)
 }
 
-fn read_beside(path: PathBuf, max: usize) -> Result<DocumentFile, ReadError> {
+fn read_beside(plugin: &Path, companion: Companion) -> Result<DocumentFile, ReadError> {
+    let (path, max) = (companion.path(plugin), companion.max_bytes());
     let file = match open(&path) {
         Ok(file) => file,
         Err(ReadError::Missing { .. }) => return Ok(DocumentFile::Absent),
@@ -237,6 +238,14 @@ pub enum ReadError {
         /// Most bytes.
         max: u64,
     },
+    /// A file beside a plugin is larger than it may be.
+    #[error("{} is larger than {max} bytes", escape::path(path))]
+    CompanionTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Most bytes.
+        max: u64,
+    },
     /// The operating system refused.
     #[error("cannot read {}: {source}", escape::path(path))]
     Unreadable {
@@ -253,7 +262,10 @@ impl ReadError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::TooLarge { .. } => Some("a larger plugin needs a higher `max_module_bytes`".to_owned()),
-            Self::Missing { .. } | Self::NotRegular { .. } | Self::Unreadable { .. } => None,
+            Self::Missing { .. }
+            | Self::NotRegular { .. }
+            | Self::CompanionTooLarge { .. }
+            | Self::Unreadable { .. } => None,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conductor_core::{Host, Limits};
+use conductor_signing::Companion;
 use conductor_signing::escape::terminal;
 
 use super::file_state::FileState;
@@ -39,8 +40,8 @@ pub(super) struct Plugins {
 /// A plugin of the configuration.
 struct Hosted {
     config: PluginConfig,
-    /// The module and its signature as they were before they were read.
-    files: [Option<FileState>; 2],
+    /// The module and its companions as they were before they were read.
+    files: Vec<Option<FileState>>,
     queue: Arc<Queue>,
     published: Arc<Published>,
     /// None for one that is disabled.
@@ -128,10 +129,10 @@ impl Hosted {
     }
 }
 
-/// The module of a plugin and its signature as they are now.
-fn files(config: &PluginConfig) -> [Option<FileState>; 2] {
-    let signature = conductor_signing::signature_path(&config.path);
-    [FileState::of(&config.path), FileState::of(&signature)]
+/// The module of a plugin and its companions as they are now.
+fn files(config: &PluginConfig) -> Vec<Option<FileState>> {
+    let companions = Companion::ALL.into_iter().map(|companion| FileState::of(&companion.path(&config.path)));
+    std::iter::once(FileState::of(&config.path)).chain(companions).collect()
 }
 
 impl Plugins {
@@ -170,7 +171,8 @@ impl Plugins {
     }
 
     /// Starts the plugins of another configuration, but for those that go on as they are: whose configuration and files are
-    /// the same, and which were not refused. If one that is to start is refused, none is started.
+    /// the same, and which were not refused. If one that is to start is
+    /// refused, or it is not known in time whether it is, none is started.
     pub(super) fn renew(
         &mut self,
         config: &Config,
@@ -200,6 +202,13 @@ impl Plugins {
         }
         drop(started);
         failed.extend(wait_for(&waiting, count, around.stop));
+        // Of what still loads nobody knows whether it will run.
+        let new = next.iter().filter_map(|plugin| plugin.as_ref().err());
+        let unknown = new.filter(|new| new.config.enabled && new.published.is_loading());
+        let why = if around.stop.is_stopped() { "the daemon is stopping" } else { "it takes too long" };
+        failed.extend(unknown.map(|new| {
+            format!("`{}`: whether it can be loaded is not known, because {why}", new.config.alias)
+        }));
         if failed.is_empty() {
             return Ok(Renewal { next });
         }

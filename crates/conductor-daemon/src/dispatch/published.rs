@@ -157,14 +157,14 @@ impl Published {
         Ok(Some(before))
     }
 
-    /// Whether it is not known yet what becomes of it.
-    pub(crate) fn is_loading(&self) -> bool {
-        matches!(&*self.phase(), Phase::Loading)
-    }
-
     /// Whether it was refused, or its thread is gone.
     pub(crate) fn is_refused(&self) -> bool {
         matches!(&*self.phase(), Phase::Refused { .. })
+    }
+
+    /// Whether it is not known yet what becomes of it.
+    pub(crate) fn is_loading(&self) -> bool {
+        matches!(&*self.phase(), Phase::Loading)
     }
 
     /// The user does not want the plugin to run: events for it are refused.
