@@ -13,6 +13,7 @@ mod plugins;
 mod policy;
 mod problem;
 mod reader;
+pub(crate) mod rewrite;
 mod signing;
 mod ui;
 mod unit;

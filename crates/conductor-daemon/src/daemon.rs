@@ -10,6 +10,7 @@ mod order;
 mod plugins;
 mod trust_watch;
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,6 +97,8 @@ pub fn run(
             "nothing will happen: the configuration needs at least one input and one mapping"
         );
     }
+    let config = &installed::adopt(config.clone(), places);
+    installed::clean(config, places);
     notices::tell(config, places);
     let (calls, writer) = match options.calls.map(CallLog::to_stdout) {
         Some((calls, writer)) => (calls, Some(writer)),
@@ -152,6 +155,8 @@ struct Daemon<'r> {
     ports: Arc<CurrentPorts>,
     taps: Arc<Taps>,
     trust_watch: Option<JoinHandle<()>>,
+    /// How many calls each plugin had made when its version was installed.
+    trials: HashMap<String, u64>,
 }
 
 impl<'r> Daemon<'r> {
@@ -197,6 +202,7 @@ impl<'r> Daemon<'r> {
             ports,
             taps,
             trust_watch: None,
+            trials: HashMap::new(),
         }
     }
 
@@ -270,6 +276,7 @@ impl<'r> Daemon<'r> {
             if next_sample <= now {
                 next_sample = now + SAMPLE_EVERY;
                 self.roster.all().iter().for_each(|plugin| plugin.sample());
+                self.end_trials();
             }
             for Order { change, reply, turn: _turn } in orders.try_iter() {
                 let changed = self.change(change);

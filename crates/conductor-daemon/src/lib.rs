@@ -25,6 +25,7 @@ pub mod osc_address;
 pub mod output;
 mod page;
 pub mod paths;
+mod plugin_store;
 pub mod refusal;
 mod sequencer;
 pub mod stop;

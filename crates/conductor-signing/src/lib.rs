@@ -53,6 +53,7 @@ mod module_scan;
 mod name;
 mod own_group;
 mod plugin_file;
+mod plugin_files;
 mod plugin_version;
 mod policy;
 mod private_key;
@@ -87,6 +88,7 @@ pub use manifest_edit::{ManifestEditError, add_manifest, manifest_from_toml};
 pub use module_scan::{FileKind, ModuleError, manifest_section};
 pub use name::{NameError, PluginName};
 pub use plugin_file::{PluginFile, ReadError};
+pub use plugin_files::{Companion, PluginFiles};
 pub use policy::{
     MAX_RULE_KEYS, MAX_SIGNER_RULES, RequireStatement, SignaturePolicy, SignerRule, SignerRuleError,
     TrustLevel, UnknownRequirement, VerificationPolicy,

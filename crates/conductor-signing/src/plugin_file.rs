@@ -8,9 +8,9 @@ use conductor_abi::Manifest;
 use rustix::fs::{Mode, OFlags};
 
 use crate::digest::Hasher;
-use crate::document::{MAX_DOCUMENT_BYTES, SignatureDocument, signature_path};
+use crate::document::SignatureDocument;
 use crate::module_scan::{self, ManifestSection, ModuleScan};
-use crate::rotation::{MAX_ROTATION_BYTES, rotation_path};
+use crate::plugin_files::Companion;
 use crate::verify;
 use crate::{
     Admission, Decision, Digest, DocumentError, ModuleError, RotationChain, RotationError, TrustStore,
@@ -40,7 +40,7 @@ pub(crate) enum DocumentFile {
 }
 
 impl PluginFile {
-    /// Reads a file of any size in pieces of 64 KiB, and the document at [`signature_path`].
+    /// Reads a file of any size in pieces of 64 KiB, and its [`Companion`]s.
     ///
     /// # Errors
     ///
@@ -187,26 +187,27 @@ pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
 
 /// Reads the document of a plugin file, once.
 pub(crate) fn read_document(plugin: &Path) -> Result<Option<Vec<u8>>, ReadError> {
-    read_beside(signature_path(plugin), MAX_DOCUMENT_BYTES)
+    read_beside(plugin, Companion::Signature)
 }
 
 /// Reads the rotations beside a plugin file, once.
 pub(crate) fn read_rotation(plugin: &Path) -> Result<Option<Vec<u8>>, ReadError> {
-    read_beside(rotation_path(plugin), MAX_ROTATION_BYTES)
+    read_beside(plugin, Companion::Rotation)
 }
 
 /// The document that was read.
 pub(crate) fn document_of(read: Option<Vec<u8>>) -> DocumentFile {
-    DocumentFile::of(read, MAX_DOCUMENT_BYTES)
+    DocumentFile::of(read, Companion::Signature.max_bytes())
 }
 
 /// The rotations that were read.
 pub(crate) fn rotation_of(read: Option<Vec<u8>>) -> DocumentFile {
-    DocumentFile::of(read, MAX_ROTATION_BYTES)
+    DocumentFile::of(read, Companion::Rotation.max_bytes())
 }
 
-/// The bytes of a file, if there is one; one more than `max` of one that is larger.
-fn read_beside(path: PathBuf, max: usize) -> Result<Option<Vec<u8>>, ReadError> {
+/// The bytes of a companion, if there is one; one more than it may have of one that is larger.
+fn read_beside(plugin: &Path, companion: Companion) -> Result<Option<Vec<u8>>, ReadError> {
+    let (path, max) = (companion.path(plugin), companion.max_bytes());
     let file = match open(&path) {
         Ok(file) => file,
         Err(ReadError::Missing { .. }) => return Ok(None),
@@ -258,6 +259,14 @@ pub enum ReadError {
         /// Most bytes.
         max: u64,
     },
+    /// A file beside a plugin is larger than it may be.
+    #[error("{} is larger than {max} bytes", escape::path(path))]
+    CompanionTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Most bytes.
+        max: u64,
+    },
     /// The operating system refused.
     #[error("cannot read {}: {source}", escape::path(path))]
     Unreadable {
@@ -274,7 +283,10 @@ impl ReadError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::TooLarge { .. } => Some("a larger plugin needs a higher `max_module_bytes`".to_owned()),
-            Self::Missing { .. } | Self::NotRegular { .. } | Self::Unreadable { .. } => None,
+            Self::Missing { .. }
+            | Self::NotRegular { .. }
+            | Self::CompanionTooLarge { .. }
+            | Self::Unreadable { .. } => None,
         }
     }
 }

@@ -37,6 +37,18 @@ pub(crate) fn add(text: &str, plugin: &str) -> Result<String, String> {
     Ok(document.to_string())
 }
 
+/// Whether a plugin is there, and is kept in the plugin store.
+pub(crate) fn is_stored(text: &str, plugin: &str) -> Result<bool, String> {
+    Ok(add(text, plugin)? == parse(text)?.to_string())
+}
+
+/// Has a plugin kept in the plugin store, where what has no `path` is.
+pub(crate) fn store(text: &str, plugin: &str) -> Result<String, String> {
+    let mut document = parse(text)?;
+    plugin_table(&mut document, plugin)?.remove("path");
+    Ok(document.to_string())
+}
+
 /// Takes a plugin away.
 pub(crate) fn remove(text: &str, plugin: &str) -> Result<String, String> {
     let mut document = parse(text)?;
@@ -79,6 +91,10 @@ mod tests {
         assert_eq!(added, format!("{TEXT}\n[plugins.c]\n"));
         assert_eq!(remove(&added, "c").expect("edits"), TEXT);
         assert_eq!(add("", "c").expect("edits"), "[plugins.c]\n");
+        assert_eq!(store(TEXT, "a").expect("edits"), TEXT.replace("path = \"a.wasm\"\n", ""));
+        assert_eq!(store(TEXT, "b").expect("edits"), TEXT);
+        assert_eq!((is_stored(TEXT, "b"), is_stored(TEXT, "c")), (Ok(true), Ok(false)));
+        assert!(is_stored(TEXT, "a").is_err(), "it is kept elsewhere");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::reader::{Located, Table};
 use super::{Resolve, check_name};
 use crate::denial;
 use crate::paths::Paths;
+use crate::plugin_store;
 
 /// Most plugins; each costs a thread and an instance.
 const MAX_PLUGINS: usize = 256;
@@ -22,7 +23,7 @@ pub struct PluginConfig {
     pub alias: Arc<str>,
     /// Whether it runs.
     pub enabled: bool,
-    /// The module.
+    /// The module: the current version in the plugin store, or where the user keeps it.
     pub path: PathBuf,
     /// What it is granted beyond what is granted automatically.
     pub granted: Vec<GrantSpec>,
@@ -57,12 +58,18 @@ fn plugin(
     paths: &Paths,
     resolve: Resolve<'_>,
 ) -> Option<PluginConfig> {
-    if let Err(why) = check_name(&name.value) {
-        table.fault(&name.place, why, None);
-    }
+    let is_name = match check_name(&name.value) {
+        Ok(()) => true,
+        Err(why) => {
+            table.fault(&name.place, why, None);
+            false
+        }
+    };
     let path = match table.get::<PathBuf>("path") {
         Some(path) => resolve(&path.value),
-        None => paths.plugins_dir().join(format!("{}.wasm", name.value)),
+        // What is no name is no directory of the store, and the fault refuses the configuration.
+        None if !is_name => PathBuf::new(),
+        None => plugin_store::module_path(&paths.plugins_dir(), &name.value),
     };
     let enabled = table.get::<bool>("enabled").is_none_or(|enabled| enabled.value);
     let granted = list(&table, "granted_capabilities", str::parse::<GrantSpec>);

@@ -1,18 +1,17 @@
 //! Changing a running daemon: what stays the same in a new configuration goes on, the rest is swapped, or nothing is.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use conductor_signing::atomic_file;
+use conductor_signing::PluginFiles;
 use conductor_signing::escape::terminal;
+use conductor_signing::keeper::System;
 
 use super::inputs::jack_inputs;
-use super::installed::Installed;
+use super::installed::{self, refused};
 use super::order::{Change, Changed};
 use super::plugins::{Anew, Renewed, Surroundings};
 use super::{Daemon, open_outputs};
@@ -20,9 +19,10 @@ use crate::config::{self, Config};
 use crate::control::{self, Refusal, RefusalCause, Reloaded, Response};
 use crate::dispatch::{Phase, unfit_mappings};
 use crate::output::MidiPorts;
+use crate::plugin_store::{self, PluginStore, StoreError};
 
-/// Mode of a configuration that this program creates.
-const CONFIG_MODE: u32 = 0o600;
+/// How many calls of a new version it takes until the version before is deleted.
+const TRIAL_CALLS: u64 = 100;
 
 /// Longest wait for a plugin whose files are to be deleted.
 const END_WAIT: Duration = Duration::from_secs(10);
@@ -36,12 +36,16 @@ fn unless_it_takes_for_ever<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     let (done, waiting) = channel();
-    let refused = |message: String| Refusal::new(RefusalCause::NotChanged, message);
     // Who waits may have given up.
     let thread = Builder::new().name("files".into()).spawn(move || drop(done.send(work())));
     thread.map_err(|error| refused(format!("cannot start a thread: {error}")))?;
     let late = |_| refused(format!("the file system has not answered for {} s", FILES_WAIT.as_secs()));
     waiting.recv_timeout(FILES_WAIT).map_err(late)?
+}
+
+/// A store that cannot be changed.
+fn in_words(error: StoreError) -> Refusal {
+    refused(error.to_string())
 }
 
 impl Daemon<'_> {
@@ -55,29 +59,24 @@ impl Daemon<'_> {
                 let preview = unless_it_takes_for_ever(look)?;
                 Ok(Response::PluginPreview(Box::new(preview)))
             }
-            Change::Reload => self.reload().map(Response::Reload),
+            Change::Reload => {
+                installed::adopt(self.read_config()?, self.places);
+                self.reload(None).map(Response::Reload)
+            }
             Change::Switch { plugin, enabled } => {
                 let edit = |text: &str| config::edit::switch(text, &plugin, enabled);
                 self.edit(edit).map(Response::PluginSwitch)
             }
             Change::Install { plugin, path, shown } => {
                 let before = self.roster.find(&plugin);
-                let (wasm, paths) = (self.config.wasm.clone(), self.places.paths.clone());
-                let alias = plugin.clone();
-                let put = move || {
+                let (wasm, alias) = (self.config.wasm.clone(), plugin.clone());
+                let read = move || {
                     let preview = control::previewed(&alias, &path, &wasm, before.as_deref(), &shown)?;
                     let max_module_bytes = wasm.limits().max_module_bytes;
-                    Installed::put(&paths, &alias, &path, Some(preview.digest.as_str()), max_module_bytes)
+                    installed::read(&alias, &path, Some(preview.digest.as_str()), max_module_bytes)
                 };
-                let installed = unless_it_takes_for_ever(put)?;
-                let edit = |text: &str| config::edit::add(text, &plugin);
-                match self.edit(edit) {
-                    Ok(reloaded) => Ok(Response::PluginInstall(reloaded)),
-                    Err(refusal) => {
-                        installed.take_back();
-                        Err(refusal)
-                    }
-                }
+                let files = unless_it_takes_for_ever(read)?;
+                self.install(&plugin, &files).map(Response::PluginInstall)
             }
             Change::Remove { plugin, with_data } => self.remove(&plugin, with_data),
             Change::Accept { plugin, shown } => self.accept(&plugin, &shown),
@@ -99,48 +98,172 @@ impl Daemon<'_> {
             );
             return Err(Refusal::new(RefusalCause::NotLoaded, message));
         }
-        let reloaded = self.edit(|text| config::edit::remove(text, plugin))?;
-        self.plugins.wait_for_retiring(Instant::now() + END_WAIT);
-        let (paths, plugin) = (self.places.paths.clone(), plugin.to_owned());
-        unless_it_takes_for_ever(move || {
-            Installed::delete(&paths, &plugin)?;
-            if let (true, Some(name)) = (with_data, name) {
-                Installed::delete_data(&paths, &name)
-            } else {
-                Ok(())
+        let config = self.read_config()?;
+        let paths = &self.places.paths;
+        installed::check_files_unshared(&config, paths, plugin)?;
+        if let (true, Some(name)) = (with_data, &name) {
+            installed::check_data_unshared(&config, &self.roster, plugin, name)?;
+        }
+        let root = paths.plugins_dir();
+        let flat = root.join(format!("{plugin}.wasm"));
+        let is_flat = config.plugins.iter().any(|other| *other.alias == *plugin && other.path == flat);
+        let store = PluginStore::new(&root, &System);
+        let lock = store.lock().map_err(in_words)?;
+        let is_stored = store.current(plugin).map_or(true, |version| version.is_some());
+        if is_stored {
+            store.begin_change(plugin).map_err(in_words)?;
+        }
+        let reloaded = self.edit(|text| config::edit::remove(text, plugin)).inspect_err(|_| {
+            if let Err(error) = store.end_change(plugin) {
+                tracing::warn!("{error}");
             }
         })?;
+        self.plugins.wait_for_retiring(Instant::now() + END_WAIT);
+        let not_deleted = |error: StoreError| refused(format!("the plugin is removed, but {error}"));
+        store.delete(plugin).map_err(not_deleted)?;
+        if is_flat {
+            plugin_store::delete_flat(&flat).map_err(not_deleted)?;
+        }
+        drop(lock);
+        if let (true, Some(name)) = (with_data, name) {
+            let paths = self.places.paths.clone();
+            unless_it_takes_for_ever(move || installed::delete_data(&paths, &name))?;
+        }
         Ok(Response::PluginRemove(reloaded))
     }
 
-    /// Changes the file and runs what it says then; the old text comes back if that is refused.
-    fn edit(&mut self, edit: impl FnOnce(&str) -> Result<String, String>) -> Result<Reloaded, Refusal> {
-        // A link is left where it is; what it leads to is replaced.
-        let file = &self.places.config_file;
-        let file = &fs::canonicalize(file).unwrap_or_else(|_| file.clone());
-        let refused = |message: String| Refusal::new(RefusalCause::NotChanged, message);
-        let written = |error: io::Error| {
-            Refusal::new(RefusalCause::NotChanged, format!("{} cannot be written: {error}", file.display()))
+    /// Puts a plugin into the store and runs it. Where that fails, the version of before goes on and stays the current one.
+    fn install(&mut self, plugin: &str, files: &PluginFiles) -> Result<Reloaded, Refusal> {
+        let root = self.places.paths.plugins_dir();
+        let store = PluginStore::new(&root, &System);
+        let text = config::read_text(&self.places.config_file).map_err(|error| refused(error.to_string()))?;
+        let is_named = config::edit::is_stored(&text, plugin).map_err(refused)?;
+        let _lock = store.lock().map_err(in_words)?;
+        let result = if is_named {
+            self.update(store, plugin, files)
+        } else {
+            self.install_first(store, plugin, files)
         };
-        let old = config::read_text(file).map_err(|error| refused(error.to_string()))?;
-        let new = edit(&old).map_err(refused)?;
-        // What is found wrong with it is said before the file is touched.
-        Config::parse(&new, &self.places.config_file, &self.places.paths)
-            .map_err(|error| refused(error.to_string()))?;
-        let mode = fs::metadata(file).map_or(CONFIG_MODE, |metadata| metadata.permissions().mode() & 0o777);
-        atomic_file::replace(file, new.as_bytes(), mode).map_err(written)?;
-        self.reload().inspect_err(|_refusal| {
-            if let Err(error) = atomic_file::replace(file, old.as_bytes(), mode) {
-                tracing::error!("the configuration could not be put back: {error}");
+        if result.is_err()
+            && let Err(error) = store.drop_versions(plugin)
+        {
+            tracing::warn!("{error}");
+        }
+        result
+    }
+
+    /// Installs another version of a plugin that the configuration names, which is not touched.
+    fn update(
+        &mut self,
+        store: PluginStore<'_>,
+        plugin: &str,
+        files: &PluginFiles,
+    ) -> Result<Reloaded, Refusal> {
+        let version = store.put(plugin, files).map_err(in_words)?;
+        let reloaded = self.reload(Some((plugin, &store.module(plugin, &version))))?;
+        if let Err(error) = store.take(plugin, &version) {
+            if let Err(refusal) = self.reload(None) {
+                tracing::error!("{}", terminal(&refusal.message));
             }
+            return Err(in_words(error));
+        }
+        let flat = self.places.paths.plugins_dir().join(format!("{plugin}.wasm"));
+        if !self.config.plugins.iter().any(|other| other.path == flat)
+            && let Err(error) = plugin_store::delete_flat(&flat)
+        {
+            tracing::warn!("{error}");
+        }
+        self.begin_trial(plugin);
+        Ok(reloaded)
+    }
+
+    /// Installs a plugin that the configuration does not name yet.
+    fn install_first(
+        &mut self,
+        store: PluginStore<'_>,
+        plugin: &str,
+        files: &PluginFiles,
+    ) -> Result<Reloaded, Refusal> {
+        let before = store.current(plugin).map_err(in_words)?;
+        store.begin_change(plugin).map_err(in_words)?;
+        let taken = store.put(plugin, files).and_then(|version| store.take(plugin, &version));
+        let result = taken.map_err(in_words).and_then(|()| self.edit(|text| config::edit::add(text, plugin)));
+        let settled = match (&result, before) {
+            (Ok(_), _) => Ok(()),
+            // Another configuration names it.
+            (Err(_), Some(before)) => store.take(plugin, &before),
+            (Err(_), None) => store.delete(plugin),
+        };
+        if let Err(error) = settled.and_then(|()| store.end_change(plugin)) {
+            tracing::warn!("{error}");
+        }
+        if result.is_ok() {
+            self.begin_trial(plugin);
+        }
+        result
+    }
+
+    /// Counts the calls of a version from now on.
+    fn begin_trial(&mut self, plugin: &str) {
+        let calls = self.roster.find(plugin).map_or(0, |published| published.snapshot().calls);
+        self.trials.insert(plugin.to_owned(), calls);
+    }
+
+    /// Deletes the versions before of plugins that have done well since.
+    pub(super) fn end_trials(&mut self) {
+        let root = self.places.paths.plugins_dir();
+        let store = PluginStore::new(&root, &System);
+        for published in self.roster.all().iter() {
+            let (alias, snapshot) = (published.alias(), published.snapshot());
+            let calls = snapshot.calls.saturating_sub(self.trials.get(alias).copied().unwrap_or_default());
+            if calls < TRIAL_CALLS
+                || !matches!(snapshot.phase, Phase::Loaded(_))
+                || !store.has_previous(alias)
+            {
+                continue;
+            }
+            if let Err(error) = store.lock().and_then(|_lock| store.drop_previous(alias)) {
+                tracing::warn!("{error}");
+            }
+        }
+    }
+
+    /// Changes the file and runs what it says then; the old text comes back if that is refused, unless somebody has saved another
+    /// meanwhile.
+    fn edit(&mut self, edit: impl Fn(&str) -> Result<String, String>) -> Result<Reloaded, Refusal> {
+        let file = &self.places.config_file;
+        let checked = |text: &str| {
+            let new = edit(text)?;
+            // What is found wrong with it is said before the file is touched.
+            match Config::parse(&new, file, &self.places.paths) {
+                Ok(_) => Ok(new),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        let rewritten = config::rewrite::rewrite(file, checked).map_err(refused)?;
+        self.reload(None).inspect_err(|_refusal| match rewritten.take_back() {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!("the configuration was saved by somebody else meanwhile, and stays as it is")
+            }
+            Err(error) => tracing::error!("the configuration could not be put back: {error}"),
         })
     }
 
-    /// Runs what the file says now.
-    fn reload(&mut self) -> Result<Reloaded, Refusal> {
-        let refused = |message| Refusal::new(RefusalCause::NotChanged, message);
-        let config = Config::load(&self.places.config_file, &self.places.paths)
-            .map_err(|error| refused(error.to_string()))?;
+    /// What the file says now.
+    fn read_config(&self) -> Result<Config, Refusal> {
+        Config::load(&self.places.config_file, &self.places.paths).map_err(|error| refused(error.to_string()))
+    }
+
+    /// Runs what the file says now, and of one plugin, if so told, the module at a path.
+    fn reload(&mut self, candidate: Option<(&str, &Path)>) -> Result<Reloaded, Refusal> {
+        let mut config = self.read_config()?;
+        if let Some((alias, module)) = candidate {
+            let plugin = config.plugins.iter_mut().find(|plugin| *plugin.alias == *alias);
+            let plugin =
+                plugin.ok_or_else(|| refused(format!("the configuration names `{alias}` no more")))?;
+            module.clone_into(&mut plugin.path);
+        }
         let is_other_host = config.wasm != self.config.wasm || config.networks != self.config.networks;
         let host = match &self.host {
             Some(host) if !is_other_host => Arc::clone(host),

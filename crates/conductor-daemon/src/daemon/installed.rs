@@ -1,123 +1,177 @@
-//! The files of plugins that the daemon installs: `NAME.wasm` and its signature in the directory of plugins.
+//! The files of plugins that the daemon installs, moves and deletes.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use conductor_signing::{Digest, MAX_DOCUMENT_BYTES, PluginName, atomic_file, signature_path};
+use conductor_signing::keeper::System;
+use conductor_signing::{PluginFile, PluginFiles, PluginName};
 
+use super::Places;
+use crate::config::{self, Config, PluginConfig};
 use crate::control::{Refusal, RefusalCause};
+use crate::dispatch::{Phase, Roster};
 use crate::paths::Paths;
+use crate::plugin_store::{self, PluginStore, StoreError};
 
-/// Mode of a module and its signature.
-const MODE: u32 = 0o600;
-
-/// The files of one plugin that were put in place, with what was there before.
-pub(super) struct Installed {
-    /// Each file, with its bytes of before.
-    before: [(PathBuf, Option<Vec<u8>>); 2],
+/// Reads a plugin that is to be installed, if its module has this digest.
+pub(super) fn read(
+    plugin: &str,
+    source: &Path,
+    digest: Option<&str>,
+    max_module_bytes: u64,
+) -> Result<PluginFiles, Refusal> {
+    config::check_name(plugin).map_err(|why| refused(format!("`{plugin}` is no name: {why}")))?;
+    let files = PluginFiles::read(source, max_module_bytes).map_err(|error| {
+        let message = error.to_string();
+        Refusal { hint: error.hint(), ..refused(message) }
+    })?;
+    if digest.is_some_and(|digest| files.module_digest().to_string() != digest) {
+        return Err(refused(format!("{} is no longer the file that was looked at", source.display())));
+    }
+    Ok(files.named(&format!("{plugin}.wasm")))
 }
 
-impl Installed {
-    /// Copies a module and its signature into the directory of plugins, if it is the module with this digest.
-    pub(super) fn put(
-        paths: &Paths,
-        plugin: &str,
-        source: &Path,
-        digest: Option<&str>,
-        max_module_bytes: u64,
-    ) -> Result<Self, Refusal> {
-        let name = crate::config::check_name(plugin);
-        name.map_err(|why| Refusal::new(RefusalCause::NotChanged, format!("`{plugin}` is no name: {why}")))?;
-        let module = module_path(paths, plugin);
-        let (signature, source_signature) = (signature_path(&module), signature_path(source));
-        let new_module = read(source, max_module_bytes)?.ok_or_else(|| {
-            Refusal::new(RefusalCause::NotChanged, format!("there is no file {}", source.display()))
-        })?;
-        if digest.is_some_and(|digest| Digest::from_bytes(&new_module).to_string() != digest) {
-            let message = format!("{} is no longer the file that was looked at", source.display());
-            return Err(Refusal::new(RefusalCause::NotChanged, message));
-        }
-        let new_signature = read(&source_signature, MAX_DOCUMENT_BYTES as u64)?;
-        let before = [
-            (module.clone(), read(&module, max_module_bytes)?),
-            (signature.clone(), read(&signature, MAX_DOCUMENT_BYTES as u64)?),
-        ];
-        let installed = Self { before };
-        let put = atomic_file::create_private_directory(&paths.plugins_dir())
-            .and_then(|()| atomic_file::replace(&module, &new_module, MODE))
-            .and_then(|()| match new_signature {
-                Some(bytes) => atomic_file::replace(&signature, &bytes, MODE),
-                None => absent(fs::remove_file(&signature)),
-            });
-        put.map(|()| Self { before: installed.before.clone() }).map_err(|error| {
-            let message = format!("{} cannot be written: {error}", module.display());
-            installed.take_back();
-            Refusal::new(RefusalCause::NotChanged, message)
-        })
-    }
+/// Deletes what a plugin wrote.
+pub(super) fn delete_data(paths: &Paths, name: &PluginName) -> Result<(), Refusal> {
+    let directory = paths.plugin_data_dir().join(name.as_str());
+    // It does not follow links.
+    plugin_store::absent(fs::remove_dir_all(&directory)).map_err(|error| {
+        refused(format!("the plugin is removed, but {} cannot be deleted: {error}", directory.display()))
+    })
+}
 
-    /// Puts the files of before in place again.
-    pub(super) fn take_back(self) {
-        for (path, bytes) in self.before {
-            let back = match bytes {
-                Some(bytes) => atomic_file::replace(&path, &bytes, MODE),
-                None => absent(fs::remove_file(&path)),
-            };
-            if let Err(error) = back {
-                tracing::error!("{} could not be put back: {error}", path.display());
+/// Refuses if another plugin of the configuration has its files among those of this one.
+pub(super) fn check_files_unshared(config: &Config, paths: &Paths, plugin: &str) -> Result<(), Refusal> {
+    let root = paths.plugins_dir();
+    let own = [root.join(plugin), root.join(format!("{plugin}.wasm"))].map(|path| real(&path));
+    let others = config.plugins.iter().filter(|other| *other.alias != *plugin);
+    let users = others.filter(|other| own.iter().any(|own| real(&other.path).starts_with(own)));
+    match users.map(|user| format!("`{}`", user.alias)).collect::<Vec<_>>() {
+        users if users.is_empty() => Ok(()),
+        users => Err(refused(format!(
+            "the files of `{plugin}` are those of {} too; remove that first, or give it a module of its own",
+            users.join(", ")
+        ))),
+    }
+}
+
+/// Refuses if another plugin of the configuration writes to the data of this name, or may do so.
+pub(super) fn check_data_unshared(
+    config: &Config,
+    roster: &Roster,
+    plugin: &str,
+    name: &PluginName,
+) -> Result<(), Refusal> {
+    for other in config.plugins.iter().filter(|other| *other.alias != *plugin) {
+        let alias = &other.alias;
+        match name_of(other, roster) {
+            Some(of_other) if of_other == name.as_str() => {
+                let message = format!(
+                    "what `{plugin}` wrote belongs to `{alias}` as well; remove that first, or remove `{plugin}` without its data"
+                );
+                return Err(refused(message));
+            }
+            Some(_) => {}
+            None => {
+                let message = format!(
+                    "whose data `{alias}` uses is not known, because {} cannot be read; remove `{plugin}` without its data",
+                    other.path.display()
+                );
+                return Err(refused(message));
             }
         }
     }
+    Ok(())
+}
 
-    /// Deletes the files of a plugin; those of one that is kept elsewhere are the user's own.
-    pub(super) fn delete(paths: &Paths, plugin: &str) -> Result<(), Refusal> {
-        let module = module_path(paths, plugin);
-        for path in [signature_path(&module), module] {
-            absent(fs::remove_file(&path)).map_err(|error| not_deleted(&path, &error))?;
-        }
-        Ok(())
+/// The name that a plugin goes by; `None` if that cannot be known.
+fn name_of(plugin: &PluginConfig, roster: &Roster) -> Option<String> {
+    let phase = roster.find(&plugin.alias).map(|published| published.snapshot().phase);
+    if let Some(Phase::Loaded(loaded)) = phase {
+        return Some(loaded.info.name.as_str().to_owned());
     }
-
-    /// Deletes what a plugin wrote.
-    pub(super) fn delete_data(paths: &Paths, name: &PluginName) -> Result<(), Refusal> {
-        let directory = paths.plugin_data_dir().join(name.as_str());
-        // It does not follow links.
-        absent(fs::remove_dir_all(&directory)).map_err(|error| not_deleted(&directory, &error))
+    let file = PluginFile::scan(&plugin.path).ok()?;
+    match (file.manifest(), file.document()) {
+        (Ok(Some(manifest)), _) => Some(manifest.name),
+        (Ok(None), Ok(None)) => Some(Path::new(file.file_name()).file_stem()?.to_str()?.to_owned()),
+        // What a statement says of the name holds only once it is verified.
+        (Ok(None), Ok(Some(_)) | Err(_)) | (Err(_), _) => None,
     }
 }
 
-fn module_path(paths: &Paths, plugin: &str) -> PathBuf {
-    paths.plugins_dir().join(format!("{plugin}.wasm"))
+/// A path without links, as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn not_deleted(path: &Path, error: &io::Error) -> Refusal {
-    let message = format!("the plugin is removed, but {} cannot be deleted: {error}", path.display());
-    Refusal::new(RefusalCause::NotChanged, message)
-}
-
-/// What is not there need not be deleted.
-fn absent(result: io::Result<()>) -> io::Result<()> {
-    result.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
-}
-
-/// The bytes of a plain file, if there is one.
-fn read(path: &Path, max: u64) -> Result<Option<Vec<u8>>, Refusal> {
-    let refused = |cause: String| {
-        Refusal::new(RefusalCause::NotChanged, format!("{} cannot be read: {cause}", path.display()))
+/// Moves plugins that lie in the directory of plugins as `NAME.wasm` into the store, with the `path` that names them. What cannot be
+/// moved is said, and is read where it is. Returns the configuration as it is then.
+pub(super) fn adopt(mut config: Config, places: &Places) -> Config {
+    let root = places.paths.plugins_dir();
+    let store = PluginStore::new(&root, &System);
+    let is_flat = |path: &Path| {
+        let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+        is_file && path.parent().is_some_and(|parent| real(parent) == real(&root))
     };
-    match fs::metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(refused(error.to_string())),
-        // Opening a FIFO would wait for a writer.
-        Ok(metadata) if !metadata.is_file() => return Err(refused("it is no plain file".to_owned())),
-        Ok(_) => {}
+    let mut moved = Vec::new();
+    let max_module_bytes = config.wasm.limits().max_module_bytes;
+    for plugin in &mut config.plugins {
+        // A module that was put there after the plugin was moved is its next version.
+        let dropped = root.join(format!("{}.wasm", plugin.alias));
+        let is_stored = plugin.path.starts_with(store.directory(&plugin.alias));
+        let flat = if is_stored { dropped } else { plugin.path.clone() };
+        if !is_flat(&flat) {
+            continue;
+        }
+        match adopt_one(store, &plugin.alias, &flat, max_module_bytes, &places.config_file) {
+            Ok(module) => {
+                tracing::info!(plugin = &*plugin.alias, "moved {} to {}", flat.display(), module.display());
+                plugin.path = module;
+                moved.push(flat);
+            }
+            Err(why) => {
+                tracing::warn!(plugin = &*plugin.alias, "{} is read where it is: {why}", flat.display());
+            }
+        }
     }
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(max + 1).read_to_end(&mut bytes));
-    read.map_err(|error| refused(error.to_string()))?;
-    if bytes.len() as u64 > max {
-        return Err(refused(format!("it is larger than {max} bytes")));
+    moved.retain(|flat| !config.plugins.iter().any(|plugin| plugin.path == *flat));
+    for flat in moved {
+        if let Err(error) = plugin_store::delete_flat(&flat) {
+            tracing::warn!("{error}");
+        }
     }
-    Ok(Some(bytes))
+    config
+}
+
+fn adopt_one(
+    store: PluginStore<'_>,
+    alias: &str,
+    flat: &Path,
+    max_module_bytes: u64,
+    config_file: &Path,
+) -> Result<PathBuf, String> {
+    let in_words = |error: StoreError| error.to_string();
+    let files = PluginFiles::read(flat, max_module_bytes).map_err(|error| error.to_string())?;
+    let _lock = store.lock().map_err(in_words)?;
+    let version = store.put(alias, &files).map_err(in_words)?;
+    store.take(alias, &version).map_err(in_words)?;
+    let text = config::read_text(config_file).map_err(|error| error.to_string())?;
+    if config::edit::store(&text, alias)? != text {
+        let _ = config::rewrite::rewrite(config_file, |text| config::edit::store(text, alias))?;
+    }
+    Ok(store.module(alias, &version))
+}
+
+/// Deletes what a crash has left in the store.
+pub(super) fn clean(config: &Config, places: &Places) {
+    let root = places.paths.plugins_dir();
+    let is_configured = |alias: &str| config.plugins.iter().any(|plugin| *plugin.alias == *alias);
+    if let Err(error) = PluginStore::new(&root, &System).clean(is_configured) {
+        tracing::warn!("what was left in the plugin store cannot be deleted: {error}");
+    }
+}
+
+/// A change that is refused.
+pub(super) fn refused(message: String) -> Refusal {
+    Refusal::new(RefusalCause::NotChanged, message)
 }

@@ -8,8 +8,8 @@ use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conductor_core::{FileState, Host, Limits, LoadError};
-use conductor_signing::Digest;
 use conductor_signing::escape::terminal;
+use conductor_signing::{Companion, Digest};
 
 use super::{RunError, descriptors, join};
 use crate::calls::CallLog;
@@ -49,7 +49,7 @@ type Files = Option<Vec<Option<FileState>>>;
 /// A plugin of the configuration.
 struct Hosted {
     config: PluginConfig,
-    /// The module and its signature as they were before they were read; nothing where that was not said in time.
+    /// The module and its companions as they were before they were read; nothing where that was not said in time.
     files: Files,
     queue: Arc<Queue>,
     published: Arc<Published>,
@@ -162,8 +162,8 @@ impl Hosted {
 /// The files of plugins as they are now, in the order of the plugins.
 fn files_of<'p>(host: &Host, plugins: impl Iterator<Item = &'p PluginConfig>) -> Vec<Files> {
     let paths = |plugin: &PluginConfig| {
-        let signature = conductor_signing::signature_path(&plugin.path);
-        vec![plugin.path.to_path_buf(), signature]
+        let companions = Companion::ALL.into_iter().map(|companion| companion.path(&plugin.path));
+        std::iter::once(plugin.path.to_path_buf()).chain(companions).collect()
     };
     host.file_states(&plugins.map(paths).collect::<Vec<_>>(), STATE_WAIT)
 }
@@ -208,7 +208,8 @@ impl Plugins {
     }
 
     /// Starts the plugins of another configuration, but for those that go on as they are: whose configuration and files are
-    /// the same, and which were not refused. If one that is to start is refused, none is started.
+    /// the same, and which were not refused. If one that is to start is
+    /// refused, or it is not known in time whether it is, none is started.
     pub(super) fn renew(
         &mut self,
         config: &Config,
@@ -252,6 +253,13 @@ impl Plugins {
         }
         drop(started);
         failed.extend(wait_for(&waiting, awaited, around.stop));
+        // Of what still loads nobody knows whether it will run.
+        let new = next.iter().filter_map(|plugin| plugin.as_ref().err());
+        let unknown = new.filter(|new| new.config.enabled && new.published.is_loading());
+        let why = if around.stop.is_stopped() { "the daemon is stopping" } else { "it takes too long" };
+        failed.extend(unknown.map(|new| {
+            format!("`{}`: whether it can be loaded is not known, because {why}", new.config.alias)
+        }));
         if failed.is_empty() {
             return Ok(Renewal { next });
         }

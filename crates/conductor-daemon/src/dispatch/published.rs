@@ -166,11 +166,6 @@ impl Published {
         Ok(Some(before))
     }
 
-    /// Whether it is not known yet what becomes of it.
-    pub(crate) fn is_loading(&self) -> bool {
-        matches!(&*self.phase(), Phase::Loading)
-    }
-
     /// Whether its files were read, or could not be: what takes long from then on is no file system that its module is on.
     pub(crate) fn is_read(&self) -> bool {
         self.is_read.load(Ordering::Acquire)
@@ -184,6 +179,11 @@ impl Published {
     /// The change of which it waits for the user to say that it is meant, if it does.
     pub(crate) fn waits_for(&self) -> Option<Arc<BindingChange>> {
         if let Phase::Waiting { change } = &*self.phase() { Some(Arc::clone(change)) } else { None }
+    }
+
+    /// Whether it is not known yet what becomes of it.
+    pub(crate) fn is_loading(&self) -> bool {
+        matches!(&*self.phase(), Phase::Loading)
     }
 
     /// The user does not want the plugin to run: events for it are refused.

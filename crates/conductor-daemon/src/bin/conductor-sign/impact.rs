@@ -97,8 +97,15 @@ pub(crate) fn run(arguments: &Arguments, config_dir: &Path, output: &mut Output)
 /// Every plugin file that is installed or configured, with the user's name for it.
 fn plugins(paths: &Paths, config: &Config) -> Vec<(PathBuf, Option<String>)> {
     let mut plugins: BTreeMap<PathBuf, Option<String>> = BTreeMap::new();
-    let installed =
-        fs::read_dir(paths.plugins_dir()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let entries = |directory: PathBuf| {
+        fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    // Those that are not in the store yet lie beside its directories, one for each plugin and in that one for each version.
+    let mut directories = vec![paths.plugins_dir()];
+    for plugin in entries(paths.plugins_dir()).into_iter().filter(|path| path.is_dir()) {
+        directories.extend(entries(plugin).into_iter().filter(|path| path.is_dir()));
+    }
+    let installed = directories.into_iter().flat_map(entries);
     for path in installed.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
         plugins.insert(path, None);
     }
