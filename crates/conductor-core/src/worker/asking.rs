@@ -5,7 +5,7 @@
 //! process that has nothing open but its channel, and whoever waits for it here waits at a pipe.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -269,7 +269,7 @@ fn lost() -> io::Error {
     io::Error::other("the process that asks the file system has ended")
 }
 
-/// Asks in processes of their own.
+/// Asks in processes of their own. They have another working directory than this one, so they are only given absolute paths.
 pub(super) struct AskedElsewhere {
     asking: Asking,
     directories: Errands,
@@ -299,7 +299,7 @@ impl AskedElsewhere {
 impl Files for AskedElsewhere {
     fn read(&self, path: &Path, max_bytes: u64) -> Result<UnverifiedPlugin, ReadError> {
         let unreadable = |source| ReadError::Unreadable { path: path.to_owned(), source };
-        let question = Question::Read { path: path.to_owned(), max_bytes };
+        let question = Question::Read { path: absolute(path).map_err(unreadable)?, max_bytes };
         match self.asking.ask(&question).map_err(unreadable)? {
             (Answer::Read(Ok(Beside { file_name, document, rotation })), module) => {
                 Ok(UnverifiedPlugin::of(PluginParts { file_name, module, document, rotation }))
@@ -310,12 +310,16 @@ impl Files for AskedElsewhere {
     }
 
     fn data_directory(&self, parent: &Path, name: &str) -> Result<PathBuf, SetupError> {
-        let question = Question::DataDirectory { parent: parent.to_owned(), name: name.to_owned() };
-        self.directory(&parent.join(name), question)
+        let path = parent.join(name);
+        let failed = |source| SetupError::Directory { path: path.clone(), source };
+        let parent = absolute(parent).map_err(failed)?;
+        self.directory(&path, Question::DataDirectory { parent, name: name.to_owned() })
     }
 
     fn canonical(&self, directory: &Path) -> Result<PathBuf, SetupError> {
-        self.directory(&directory.to_owned(), Question::Canonical { path: directory.to_owned() })
+        let failed = |source| SetupError::Directory { path: directory.to_owned(), source };
+        let path = absolute(directory).map_err(failed)?;
+        self.directory(&directory.to_owned(), Question::Canonical { path })
     }
 
     fn states(&self, groups: &[Vec<PathBuf>], patience: Duration) -> Vec<Option<Vec<Option<FileState>>>> {
@@ -323,7 +327,8 @@ impl Files for AskedElsewhere {
         let begun: Vec<_> = groups
             .iter()
             .map(|group| {
-                let (asking, group) = (self.asking.clone(), group.clone());
+                let group: Vec<_> = group.iter().map(|path| absolute(path).ok()).collect::<Option<_>>()?;
+                let asking = self.asking.clone();
                 let errand = self.states.take_by(group.first()?, deadline)?;
                 errand.begin(move || asking.states(group))
             })
