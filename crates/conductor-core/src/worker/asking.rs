@@ -78,6 +78,7 @@ enum ReadFault {
     Missing(PathBuf),
     NotRegular(PathBuf),
     TooLarge(PathBuf, u64),
+    CompanionTooLarge(PathBuf, u64),
     Unreadable(PathBuf, SystemFault),
 }
 
@@ -104,6 +105,7 @@ impl ReadFault {
             ReadError::Missing { path } => Self::Missing(path),
             ReadError::NotRegular { path } => Self::NotRegular(path),
             ReadError::TooLarge { path, max } => Self::TooLarge(path, max),
+            ReadError::CompanionTooLarge { path, max } => Self::CompanionTooLarge(path, max),
             ReadError::Unreadable { path, source } => Self::Unreadable(path, SystemFault::of(&source)),
             // A cause that this version does not know is told in its own words.
             other => {
@@ -117,6 +119,7 @@ impl ReadFault {
             Self::Missing(path) => ReadError::Missing { path },
             Self::NotRegular(path) => ReadError::NotRegular { path },
             Self::TooLarge(path, max) => ReadError::TooLarge { path, max },
+            Self::CompanionTooLarge(path, max) => ReadError::CompanionTooLarge { path, max },
             Self::Unreadable(path, fault) => ReadError::Unreadable { path, source: fault.error() },
         }
     }
