@@ -6,6 +6,9 @@
 //! Its permission is withdrawn when its key or file is revoked, or when the trust in its signer ends or is taken away. What
 //! it may do changes when the user grants or revokes a capability, and when a grant ends with time.
 
+mod listed;
+mod restore;
+
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -26,6 +29,9 @@ use crate::grant::{
 use crate::host::LoadError;
 use crate::runtime::Switch;
 use crate::scope::Scope;
+
+use listed::Listed;
+pub use restore::RestoreError;
 
 /// A plugin that is being loaded or was, as far as somebody else than the one who calls it may decide about it.
 #[derive(Clone)]
@@ -584,32 +590,4 @@ impl Drop for Deciding<'_> {
     fn drop(&mut self) {
         *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(self.decided.clone());
     }
-}
-
-/// Grants one after the other.
-struct Listed<'g>(&'g [crate::grant::GrantSpec]);
-
-impl std::fmt::Display for Listed<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, grant) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}{grant}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Why a withdrawn permission was not given back.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RestoreError {
-    /// The plugin would be refused.
-    #[error(transparent)]
-    Refused(#[from] VerifyError),
-    /// The trust store cannot be used.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-    /// What the plugin may do cannot be decided.
-    #[error(transparent)]
-    Approval(#[from] ApprovalError),
 }

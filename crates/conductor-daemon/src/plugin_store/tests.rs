@@ -1,3 +1,5 @@
+//! The plugin store: crashes, links, and what is left of either.
+
 use std::os::unix::fs::symlink;
 
 use conductor_signing::keeper::{Faults, System};

@@ -1,0 +1,18 @@
+//! Why a plugin is not restored.
+
+use super::*;
+
+/// Why a withdrawn permission was not given back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The plugin would be refused.
+    #[error(transparent)]
+    Refused(#[from] VerifyError),
+    /// The trust store cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// What the plugin may do cannot be decided.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
+}
