@@ -194,6 +194,25 @@ test('another version is compared with the installed one', async () => {
   await page.getByRole('button', { name: 'Choose another' }).click();
 });
 
+test('a plugin of a key that follows a trusted one is let in with its rotations', async () => {
+  const next = { ...ADA, key: 'ada-next' };
+  home.publisher(next, { trusted: false });
+  home.run('conductor-sign', 'rotate', ADA.key, next.key);
+  const file = home.module('follower', { example: 'media', by: next });
+  await go(page, '#/install', 'Install');
+  await page.getByLabel('Plugin (.wasm)').setInputFiles(file);
+  await page.getByLabel('Signature (.sig)').setInputFiles(`${file}.sig`);
+  await page.getByRole('button', { name: 'Look at it' }).click();
+  await page.locator('.preview').getByText('Would be refused').waitFor();
+  await page.getByRole('button', { name: 'Choose another' }).click();
+  await page.getByLabel('Plugin (.wasm)').setInputFiles(file);
+  await page.getByLabel('Signature (.sig)').setInputFiles(`${file}.sig`);
+  await page.getByLabel('Rotations, if its key has changed (.json)').setInputFiles(home.at(`${next.key}.rotation.json`));
+  await page.getByRole('button', { name: 'Look at it' }).click();
+  await page.locator('.preview').getByText('Would be loaded').waitFor();
+  await page.getByRole('button', { name: 'Choose another' }).click();
+});
+
 test('an unsigned plugin is refused before it is installed, and the daemon says why', async () => {
   const file = home.module('stray', {});
   await page.getByLabel('Plugin (.wasm)').setInputFiles(file);

@@ -60,19 +60,20 @@ export async function tell(request) {
 }
 
 /**
- * Hands over a file, and its signature where there is one; nothing of it is run.
+ * Hands over a file, and its signature and rotations where there are any; nothing of it is run.
  * @param {Blob} plugin
- * @param {Blob | null} signature
+ * @param {{signature: Blob | null, rotation: Blob | null}} beside
  * @returns {Promise<{upload: string, path: string}>}
  */
-export async function upload(plugin, signature) {
+export async function upload(plugin, beside) {
   const headers = { ...authorization(), 'Content-Type': 'application/octet-stream' };
   const response = await send('/api/uploads', { method: 'POST', body: plugin, headers });
   if (!response.ok) await answer(response);
   const staged = await response.json();
-  if (signature) {
-    const path = `/api/uploads/${encodeURIComponent(staged.upload)}/signature`;
-    const kept = await send(path, { method: 'POST', body: signature, headers });
+  for (const [name, body] of Object.entries(beside)) {
+    if (!body) continue;
+    const path = `/api/uploads/${encodeURIComponent(staged.upload)}/${name}`;
+    const kept = await send(path, { method: 'POST', body, headers });
     if (!kept.ok) await answer(kept);
   }
   return staged;

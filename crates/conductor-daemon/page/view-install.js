@@ -10,7 +10,8 @@ import { say } from './toast.js';
 import { bytes, groups, theirs } from './text.js';
 import { askTrust } from './view-keys.js';
 
-const begun = () => ({ plugin: /** @type {File | null} */ (null), signature: /** @type {File | null} */ (null), alias: '', over: false,
+const begun = () => ({ plugin: /** @type {File | null} */ (null), signature: /** @type {File | null} */ (null),
+  rotation: /** @type {File | null} */ (null), alias: '', over: false,
   busy: false, error: null, staged: null, preview: null, isOther: false });
 
 let form = begun();
@@ -35,9 +36,10 @@ function choose() {
   return h('form', { class: 'panel choose', onsubmit: preview },
     h('div', { class: `drop ${form.over ? 'over' : ''}`, ondrop: drop, ondragover: over, ondragleave: leave },
       icon('install'),
-      h('p', {}, h('strong', {}, 'Drop both files here')),
+      h('p', {}, h('strong', {}, 'Drop the files here')),
       h('p', { class: 'hint' }, 'or choose them'),
-      h('div', { class: 'files' }, file('plugin', 'Plugin', '.wasm', form.plugin), file('signature', 'Signature', '.sig', form.signature))),
+      h('div', { class: 'files' }, file('plugin', 'Plugin', '.wasm', form.plugin), file('signature', 'Signature', '.sig', form.signature),
+        file('rotation', 'Rotations, if its key has changed', '.json', form.rotation))),
     h('div', { class: 'field' }, h('label', { for: 'alias' }, 'Your name for it'),
       h('input', { id: 'alias', name: 'alias', value: form.alias, autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off', 'aria-describedby': 'alias-hint',
         oninput: (event) => {
@@ -72,7 +74,8 @@ const file = (name, words, accept, chosen) => h('label', { class: 'file' },
 
 function take(files, as) {
   for (const one of files) {
-    if (as === 'signature' || (!as && one.name.endsWith('.sig'))) form.signature = one;
+    if (as === 'rotation' || (!as && one.name.endsWith('.rotation.json'))) form.rotation = one;
+    else if (as === 'signature' || (!as && one.name.endsWith('.sig'))) form.signature = one;
     else form.plugin = one;
   }
   if (form.plugin && !form.alias) form.alias = form.plugin.name.replace(/\.wasm$/, '').toLowerCase().replace(/[^a-z0-9_-]+/g, '-');
@@ -90,7 +93,7 @@ async function preview(event) {
   }
   await work(async () => {
     takeBack();
-    form.staged = await upload(form.plugin, form.signature);
+    form.staged = await upload(form.plugin, { signature: form.signature, rotation: form.rotation });
     form.preview = await tell({ 'plugin-preview': { plugin: form.alias, path: form.staged.path } });
   });
   document.getElementById('preview')?.focus();

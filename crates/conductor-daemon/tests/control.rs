@@ -30,6 +30,7 @@ mod control {
     mod plugins;
     mod programs;
     mod status;
+    mod store;
     mod user;
     mod walls;
     mod withdrawn;

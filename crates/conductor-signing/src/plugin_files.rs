@@ -1,13 +1,12 @@
 //! The files that a plugin consists of: its module and whatever verification reads beside it. They are named here and nowhere else.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Hasher;
 use crate::document::{MAX_DOCUMENT_BYTES, signature_path};
-use crate::plugin_file::{self, ReadError};
+use crate::plugin_file::ReadError;
 use crate::rotation::{MAX_ROTATION_BYTES, rotation_path};
-use crate::{Digest, UnverifiedPlugin};
+use crate::{Digest, PluginParts};
 
 /// A file beside a module that verification reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +39,12 @@ impl Companion {
         }
     }
 
-    const fn label(self) -> &'static [u8] {
+    /// What it is, in one word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Signature => b"signature",
-            Self::Rotation => b"rotation",
+            Self::Signature => "signature",
+            Self::Rotation => "rotation",
         }
     }
 }
@@ -63,19 +64,15 @@ impl PluginFiles {
     ///
     /// Fails if one of the files cannot be read or is too large; a companion that is missing is none.
     pub fn read(path: &Path, max_bytes: u64) -> Result<Self, ReadError> {
-        let module = bounded(path, max_bytes)?
-            .ok_or_else(|| ReadError::TooLarge { path: path.into(), max: max_bytes })?;
-        let mut companions = [const { None }; Companion::ALL.len()];
-        for (companion, place) in Companion::ALL.into_iter().zip(&mut companions) {
-            let (path, max) = (companion.path(path), companion.max_bytes() as u64);
-            *place = match bounded(&path, max) {
-                Ok(Some(bytes)) => Some(bytes),
-                Ok(None) => return Err(ReadError::CompanionTooLarge { path, max }),
-                Err(ReadError::Missing { .. }) => None,
-                Err(error) => return Err(error),
-            };
+        let PluginParts { file_name, module, document, rotation } = PluginParts::read(path, max_bytes)?;
+        let companions = [document, rotation];
+        for (companion, bytes) in Companion::ALL.into_iter().zip(&companions) {
+            if bytes.as_ref().is_some_and(|bytes| bytes.len() > companion.max_bytes()) {
+                let (path, max) = (companion.path(path), companion.max_bytes() as u64);
+                return Err(ReadError::CompanionTooLarge { path, max });
+            }
         }
-        Ok(Self { file_name: plugin_file::file_name(path), module, companions })
+        Ok(Self { file_name, module, companions })
     }
 
     /// The same under another file name.
@@ -122,30 +119,11 @@ impl PluginFiles {
         add(b"module", &self.module);
         for (companion, bytes) in self.companions() {
             if let Some(bytes) = bytes {
-                add(companion.label(), bytes);
+                add(companion.name().as_bytes(), bytes);
             }
         }
         hasher.finish()
     }
-
-    /// The plugin, to be verified.
-    #[must_use]
-    pub fn into_unverified(self) -> UnverifiedPlugin {
-        let [signature, rotation] = self.companions;
-        let plugin = UnverifiedPlugin::from_parts(&self.file_name, self.module, signature);
-        match rotation {
-            Some(json) => plugin.with_rotation(json),
-            None => plugin,
-        }
-    }
-}
-
-/// The bytes of a regular file; `None` if they are more than `max`.
-fn bounded(path: &Path, max: u64) -> Result<Option<Vec<u8>>, ReadError> {
-    let mut bytes = Vec::new();
-    let read = plugin_file::open(path)?.take(max.saturating_add(1)).read_to_end(&mut bytes);
-    read.map_err(|source| ReadError::Unreadable { path: path.into(), source })?;
-    Ok((bytes.len() as u64 <= max).then_some(bytes))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conductor_signing::MAX_DOCUMENT_BYTES;
+use conductor_signing::Companion;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -216,7 +216,7 @@ impl Api {
         }
     }
 
-    /// Takes a plugin, or a signature for one.
+    /// Takes a plugin, or what verification reads beside one.
     async fn upload(
         &self,
         parts: &Parts,
@@ -238,10 +238,12 @@ impl Api {
                     Err(unknown_path())
                 }
             }
-            [id, "signature"] => {
+            [id, name] => {
+                let companion = Companion::ALL.into_iter().find(|companion| companion.name() == *name);
+                let companion = companion.ok_or_else(unknown_path)?;
                 demand(&parts.method, &Method::POST, "POST")?;
-                let bytes = read(body, MAX_DOCUMENT_BYTES as u64).await?;
-                match self.staging.sign(id, &bytes) {
+                let bytes = read(body, companion.max_bytes() as u64).await?;
+                match self.staging.accompany(id, companion, &bytes) {
                     Ok(true) => Ok(reply::empty(StatusCode::NO_CONTENT)),
                     Ok(false) => Err(unknown_path()),
                     Err(error) => Err(internal(&format!("the upload cannot be kept: {error}"))),

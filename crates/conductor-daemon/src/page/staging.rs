@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use conductor_signing::{atomic_file, signature_path};
+use conductor_signing::{Companion, atomic_file};
 use data_encoding::HEXLOWER;
 
 /// Most uploads at once; one more ends the oldest that is whole, so that what nobody came back for keeps nobody out.
@@ -86,12 +86,12 @@ impl Staging {
         }
     }
 
-    /// Puts a signature beside an upload; `false` if there is no such upload.
-    pub(super) fn sign(&self, id: &str, bytes: &[u8]) -> io::Result<bool> {
+    /// Puts what verification reads beside a module beside an upload; `false` if there is no such upload.
+    pub(super) fn accompany(&self, id: &str, companion: Companion, bytes: &[u8]) -> io::Result<bool> {
         if !self.uploads().iter().any(|upload| upload.id == id && upload.is_whole) {
             return Ok(false);
         }
-        let path = signature_path(&self.directory.join(id).join("upload.wasm"));
+        let path = companion.path(&self.directory.join(id).join("upload.wasm"));
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
@@ -202,12 +202,15 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(path.parent().expect("directory"))), (0o600, 0o700));
         assert_eq!(mode(&state.path().join("uploads")), 0o700);
-        assert!(
-            staging.sign(&first, b"one").expect("writes") && staging.sign(&first, b"two").expect("writes")
-        );
-        assert_eq!(fs::read_to_string(signature_path(&path)).expect("there"), "two");
+        for companion in Companion::ALL {
+            for text in ["one", "two"] {
+                assert!(staging.accompany(&first, companion, text.as_bytes()).expect("writes"));
+            }
+            assert_eq!(fs::read_to_string(companion.path(&path)).expect("there"), "two");
+        }
         for other in ["", ".", "..", "../..", "old", &first[1..]] {
-            assert!(!staging.sign(other, b"").expect("looks") && !staging.remove(other), "{other}");
+            let is_kept = staging.accompany(other, Companion::Signature, b"").expect("looks");
+            assert!(!is_kept && !staging.remove(other), "{other}");
         }
         for _ in 0..MAX_UPLOADS {
             put(&staging, b"another");
