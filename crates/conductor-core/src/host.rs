@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use conductor_abi::{Capability, Manifest, ManifestError};
+use conductor_abi::{Capability, Manifest};
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{
-    Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustError, TrustLevel, TrustStore,
-    UnverifiedPlugin, VerifyError,
+    Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustLevel, TrustStore, UnverifiedPlugin,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{AuditEvent, AuditRecord, AuditSink};
-use crate::binding::{Admission, Alias, BindingChange, BindingError, NotAdmitted};
+use crate::binding::{Admission, Alias, NotAdmitted};
 use crate::broker::Broker;
 #[cfg(target_os = "linux")]
 use crate::clock::Clock;
@@ -23,19 +22,18 @@ use crate::clock::Clock;
 use crate::code_cache::CodeCache;
 use crate::config::{Limits, WasmConfig};
 use crate::devices::Devices;
-use crate::engine::{CompileError, EngineError, check_stack};
+use crate::engine::check_stack;
 use crate::files::FileState;
 use crate::grant::store::{GrantStore, GrantStoreError};
-use crate::grant::{ApprovalError, CapabilityDecision, GrantError, GrantSpec, UnkeptDenial, UnkeptDenials};
+use crate::grant::{CapabilityDecision, GrantSpec, UnkeptDenial, UnkeptDenials};
 use crate::health::PluginState;
 use crate::in_process::InProcess;
 use crate::loading::Loading;
-use crate::outcome::{CallReport, Limit, Outcome, WorkerFault};
+use crate::outcome::CallReport;
 use crate::permission::Permission;
 use crate::recorder::Recorder;
 use crate::runtime::Runtime;
-use crate::walls::{ProcessWall, Walls};
-use crate::wasi::SetupError;
+use crate::walls::Walls;
 #[cfg(target_os = "linux")]
 use crate::worker::{WorkerProgram, Workers};
 

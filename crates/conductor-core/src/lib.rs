@@ -36,6 +36,8 @@ pub mod scope;
 mod sealed;
 pub mod shape;
 #[cfg(target_os = "linux")]
+mod stages;
+#[cfg(target_os = "linux")]
 mod system_calls;
 mod walls;
 mod wasi;
@@ -70,6 +72,8 @@ pub use outcome::{CallReport, Limit, LogLine, LogSource, Outcome, Suspension, Wo
 pub use permission::{Permission, PermissionId, RestoreError};
 pub use recorder::Recorder;
 #[cfg(target_os = "linux")]
-pub use system_calls::{StageCalls, refused_to_programs, stages};
+pub use stages::{refused_to_programs, stages};
+#[cfg(target_os = "linux")]
+pub use system_calls::StageCalls;
 pub use walls::{ProcessWall, Walls};
 pub use wasi::SetupError;

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use conductor_abi::{Capability, CapabilityRequest};
-use conductor_signing::{PluginName, TrustError, TrustStore, VerifyError};
+use conductor_signing::{PluginName, TrustStore, VerifyError};
 use jiff::Timestamp;
 
 use crate::audit::{AuditEvent, AuditText};

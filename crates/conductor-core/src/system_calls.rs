@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use libc::c_long;
 use serde::{Deserialize, Serialize};
 
-use crate::{launcher, worker};
-
 /// A system call that is allowed or refused, and why. `is_checked` says that there are rules about its arguments.
 pub(crate) struct Call {
     pub(crate) number: c_long,
@@ -48,20 +46,8 @@ impl StageCalls {
     }
 }
 
-/// What the processes that the host starts for plugins may ask the kernel for, stage by stage. A launcher and a keeper have
-/// their filters from when they have started what they wait for.
-#[must_use]
-pub fn stages() -> Vec<StageCalls> {
-    launcher::stages().into_iter().chain(worker::stages()).collect()
-}
-
-/// System calls that a confined program of a plugin is refused, by name, and why. It may make every other.
-#[must_use]
-pub fn refused_to_programs() -> BTreeMap<String, String> {
-    by_name(launcher::refused_to_programs())
-}
-
-fn by_name<'a>(calls: impl IntoIterator<Item = &'a Call>) -> BTreeMap<String, String> {
+/// The calls by name, each with what it is for.
+pub(crate) fn by_name<'a>(calls: impl IntoIterator<Item = &'a Call>) -> BTreeMap<String, String> {
     calls
         .into_iter()
         .map(|call| (call.name.trim_start_matches("SYS_").to_owned(), call.why.to_owned()))

@@ -1,6 +1,14 @@
 //! Why there is no host, or no plugin.
 
-use super::*;
+use conductor_abi::ManifestError;
+use conductor_signing::{ReadError, TrustError, VerifyError};
+
+use crate::binding::{BindingChange, BindingError, NotAdmitted};
+use crate::engine::{CompileError, EngineError};
+use crate::grant::{ApprovalError, GrantError};
+use crate::outcome::{Limit, Outcome, WorkerFault};
+use crate::walls::ProcessWall;
+use crate::wasi::SetupError;
 
 /// Why a host could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use super::channel::Channel;
 use super::confinement::confine;
 use super::order::{Ended, Instruction, Order, Word, file_of};
-use super::waiting::{Waiting, confine as confine_to_waiting};
+use super::waiting::{self, Waiting};
 
 /// What the keeper is called, which is what it is told by from outside.
 pub(super) const KEEPER_NAME: &str = "conductor-keeper";
@@ -164,7 +164,7 @@ fn end_with_parent() -> Result<(), Fault> {
 
 /// Gives up every system call but those of whoever waits. If that fails, this process ends, and what it has started with it.
 fn wait_only(waiting: Waiting) -> Result<(), Fault> {
-    confine_to_waiting(waiting).map_err(Fault::of("what watches over the program cannot be confined"))
+    waiting::confine(waiting).map_err(Fault::of("what watches over the program cannot be confined"))
 }
 
 fn limit_resources(order: &Order) -> Result<(), Fault> {

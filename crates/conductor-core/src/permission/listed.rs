@@ -1,7 +1,9 @@
 //! Grants as they are told in one line.
 
+use crate::grant::GrantSpec;
+
 /// Grants one after the other.
-pub(super) struct Listed<'g>(pub(super) &'g [crate::grant::GrantSpec]);
+pub(super) struct Listed<'g>(pub(super) &'g [GrantSpec]);
 
 impl std::fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

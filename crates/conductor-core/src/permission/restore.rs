@@ -1,6 +1,8 @@
 //! Why a plugin is not restored.
 
-use super::*;
+use conductor_signing::{TrustError, VerifyError};
+
+use crate::grant::ApprovalError;
 
 /// Why a withdrawn permission was not given back.
 #[derive(Debug, thiserror::Error)]
