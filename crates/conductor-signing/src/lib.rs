@@ -4,9 +4,11 @@
 //! [`VerificationPolicy`] and a [`TrustStore`] and gives back a [`VerifiedPlugin`], which has no other constructor:
 //!
 //! ```no_run
+//! use std::path::Path;
+//!
 //! use conductor_signing::{SignaturePolicy, TrustStore, UnverifiedPlugin};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let config_dir = "/home/me/.config/conductor".as_ref();
+//! let config_dir = Path::new("/home/me/.config/conductor");
 //! let trust = TrustStore::load(config_dir)?;
 //! let plugin = UnverifiedPlugin::read("chord.wasm".as_ref(), 64 * 1024 * 1024)?;
 //! let plugin = plugin.verify(&SignaturePolicy::TrustedSigner.into(), &trust)?;
