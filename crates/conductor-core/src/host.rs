@@ -364,7 +364,7 @@ pub struct PluginOptions {
     /// The user's name that the plugin is loaded under, which is bound to it from then on: another plugin is not loaded under
     /// the name. Without one, or where the host keeps no decisions, nothing is bound.
     pub alias: Option<Alias>,
-    /// The change of what is behind the alias that the user has accepted, by [`BindingChange::shown`].
+    /// The change of what is behind the alias that the user has accepted, by [`BindingChange::shown`](crate::binding::BindingChange::shown).
     pub accepted_change: Option<Digest>,
     /// Limits of this plugin; `None` takes the host's.
     pub limits: Option<Limits>,
