@@ -140,12 +140,15 @@ impl Launched {
                 let Some(processes) = &mut self.processes else { return Ok(Heard::Nothing) };
                 processes.keeper = Some(Keeper::new(descriptor)?);
                 // The keeper ends with the launcher and the launcher with this thread, both from before this word on: if
-                // the launcher lives now, neither end can be missed.
+                // the launcher lives now, neither end can be missed. If it does not, its last word is why.
                 if !processes.launcher_lives() {
-                    return Err(ErrorKind::UnexpectedEof.into());
+                    return self.hear();
                 }
-                self.channel.send(&Instruction::Go, Some(order.as_fd()))?;
-                Ok(Heard::Started)
+                match self.channel.send(&Instruction::Go, Some(order.as_fd())) {
+                    Ok(()) => Ok(Heard::Started),
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => self.hear(),
+                    Err(error) => Err(error),
+                }
             }
         }
     }

@@ -76,7 +76,8 @@ impl Channel {
         let flags = flags | RecvFlags::CMSG_CLOEXEC;
         let received = loop {
             match recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags) {
-                Err(rustix::io::Errno::INTR) => {}
+                // The other end is gone with messages that it did not read. The kernel says so once, before what it sent.
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
                 received => break received?,
             }
         };
@@ -127,5 +128,17 @@ mod tests {
         drop(near);
         assert!(far.receive::<Word>().expect("the end").is_none());
         assert_eq!(far.send(&Word::Ready, None).expect_err("nobody").kind(), ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn the_last_word_of_an_end_that_left_messages_unread_is_heard() {
+        let (near, far) = Channel::pair().expect("sockets");
+        let far = Channel::from_end(far);
+        near.send(&Instruction::Prepare { confined: true }, None).expect("sent");
+        far.send(&Word::Ready, None).expect("sent");
+        drop(far);
+        let (word, _) = near.try_receive::<Word>().expect("received").expect("a word");
+        assert_eq!(word, Word::Ready);
+        assert!(near.try_receive::<Word>().expect("the end").is_none());
     }
 }
