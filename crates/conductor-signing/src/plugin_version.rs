@@ -209,8 +209,10 @@ fn compare_words(a: &str, b: &str, words: Words) -> Option<Ordering> {
     }
     let stages = stage(a).filter(|stage| *stage > 0).zip(stage(b).filter(|stage| *stage > 0));
     match (words, stages) {
-        (Words::Semantic | Words::Stages, Some((a, b))) => Some(a.cmp(&b)),
+        // Where stages and letters disagree, as for `pre` and `c`, ordering by either would make a circle with words between.
+        (Words::Semantic, Some((stage_a, stage_b))) => (stage_a.cmp(&stage_b) == a.cmp(b)).then(|| a.cmp(b)),
         (Words::Semantic, None) => Some(a.cmp(b)),
+        (Words::Stages, Some((a, b))) => Some(a.cmp(&b)),
         (Words::Stages, None) => None,
         (Words::Unknown, _) => (a.len() == 1 && b.len() == 1).then(|| a.cmp(b)),
     }
@@ -302,11 +304,38 @@ mod tests {
         }
     }
 
+    /// Versions that are close to each other, in every style.
+    fn version() -> impl Strategy<Value = String> {
+        let words = [
+            "", "", "alpha", "a", "b", "beta", "c", "cat", "cr", "d", "dev", "pre", "rc", "post", "p",
+            "final", "z",
+        ];
+        let styles = ["", "-", "~", ".", "_", " "];
+        let styles = prop::sample::select(styles.to_vec());
+        let (word, number) = (prop::sample::select(words.to_vec()), "[.-]?[0-2]{0,2}");
+        ("[0-1]", styles, word, number)
+            .prop_map(|(first, style, word, rest)| format!("{first}{style}{word}{rest}"))
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16384))]
+
         #[test]
         fn order_has_two_sides(a in "[vV0-9abcr.+~_-]{0,8}", b in "[vV0-9abcr.+~_-]{0,8}") {
             prop_assert_eq!(compare(&a, &b), compare(&b, &a).map(Ordering::reverse));
             prop_assert_eq!(compare(&a, &a), Some(Ordering::Equal));
+        }
+
+        /// Whoever goes up twice has gone up.
+        #[test]
+        fn order_has_no_circles(versions in prop::collection::vec(version(), 3)) {
+            for [a, b, c] in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+                let [a, b, c] = [&versions[a], &versions[b], &versions[c]];
+                if compare(a, b) == Some(Ordering::Less) && compare(b, c) == Some(Ordering::Less) {
+                    let outer = compare(a, c);
+                    prop_assert!(matches!(outer, Some(Ordering::Less) | None), "{a} < {b} < {c}, but {outer:?}");
+                }
+            }
         }
 
         /// A pre-release, however it is written, comes before its release and after the release before that.
