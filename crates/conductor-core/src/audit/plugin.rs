@@ -121,7 +121,8 @@ impl PluginAudit {
     }
 
     /// Records what became of something that was begun. `result` is the length of the answer, or why there is none. The
-    /// first of the same uses in a call is recorded at once, the others together at its end.
+    /// first of the same uses in a call is recorded at once, and of high risk the 2nd, 4th, 8th and so on; the others together
+    /// at its end.
     pub(crate) fn end(&self, Ticket(standing): Ticket, asked: &Asked<'_>, result: Result<usize, &Refusal>) {
         match (standing, result) {
             (Standing::Begun, result) => self.became(asked, None, 0, result),

@@ -20,19 +20,28 @@ pub(super) struct Repeated {
     pub(super) capability: Capability,
     pub(super) operation: &'static str,
     pub(super) request: AuditText,
+    /// How often it was done and is still to be summed up.
     pub(super) times: u64,
     pub(super) bytes: u64,
+    /// How often it was done in all.
+    uses: u64,
 }
 
 impl Repeated {
     pub(super) const fn new(capability: Capability, operation: &'static str, request: AuditText) -> Self {
-        Self { capability, operation, request, times: 0, bytes: 0 }
+        Self { capability, operation, request, times: 0, bytes: 0, uses: 1 }
+    }
+
+    /// Whether its next use is recorded by itself. A sum is lost if the host is killed, so of what is of high risk the 2nd,
+    /// 4th, 8th and so on are: at least half of what was done is on record whatever happens.
+    fn is_due(&self, risk: Risk) -> bool {
+        risk == Risk::High && (self.uses + 1).is_power_of_two()
     }
 }
 
 impl Seen {
-    /// Counts a use, if the same is recorded already in this call and `admit` allows it, which is told whether this is the
-    /// first that is the same.
+    /// Counts a use, if the same is recorded already in this call, this one is not due to be recorded as well, and `admit`
+    /// allows it, which is told whether this is the first to be summed up.
     pub(super) fn repeat<E>(
         &self,
         risk: Risk,
@@ -43,8 +52,12 @@ impl Seen {
         let Some(repeated) = seen.get_mut(&risk).and_then(|seen| seen.get_mut(code)) else {
             return Ok(false);
         };
+        if repeated.is_due(risk) {
+            return Ok(false);
+        }
         admit(repeated.times == 0)?;
         repeated.times += 1;
+        repeated.uses += 1;
         Ok(true)
     }
 
@@ -52,7 +65,9 @@ impl Seen {
     pub(super) fn remember(&self, risk: Risk, code: RequestCode, repeated: Repeated) {
         let mut seen = self.lock();
         let seen = seen.entry(risk).or_default();
-        if seen.len() < MAX_TOLD_APART {
+        if let Some(known) = seen.get_mut(&code) {
+            known.uses += 1;
+        } else if seen.len() < MAX_TOLD_APART {
             seen.insert(code, repeated);
         }
     }

@@ -97,18 +97,18 @@ fn what_is_of_high_risk_is_recorded_before_and_after() {
 #[test]
 fn what_differs_where_it_is_not_shown_is_not_the_same_again() {
     let (audit, kept) = Kept::audit();
-    for risk in [Risk::Low, Risk::High] {
-        for bytes in [b"long a", b"long b", b"long a"] {
+    // Of high risk the second use has records of its own.
+    for (risk, alone, summed_up) in [(Risk::Low, 2, 2), (Risk::High, 2 * 3, 1)] {
+        for bytes in [b"long a", b"long b", b"long a", b"long a"] {
             deed(&audit, risk, "`long…", bytes, Ok(1)).expect("recorded");
         }
         audit.sum_up();
         let records = kept.take();
-        let begun = usize::from(risk == Risk::High) * 2;
-        assert_eq!(records.len(), begun + 2 + 1, "{records:?}");
+        assert_eq!(records.len(), alone + 1, "{records:?}");
         let again = records.last().map(|(event, _)| event);
         assert!(
-            matches!(again, Some(AuditEvent::CapabilityUsedAgain { times: 1, bytes: 1, request_hmac, .. })
-                if *request_hmac == kept.key.code("deed", b"long a")),
+            matches!(again, Some(AuditEvent::CapabilityUsedAgain { times, request_hmac, .. })
+                if *times == summed_up && *request_hmac == kept.key.code("deed", b"long a")),
             "{again:?}"
         );
     }
@@ -157,10 +157,11 @@ fn what_is_of_high_risk_is_refused_when_there_is_no_room_to_record_it() {
 #[test]
 fn the_same_again_of_high_risk_has_its_room_before_it_is_done() {
     let (audit, kept) = Kept::audit();
-    for _ in 0..3 {
+    // The 1st, 2nd and 4th have records of their own, and there is one for the others.
+    for _ in 0..5 {
         deed(&audit, Risk::High, "x", b"same", Ok(5)).expect("recorded");
     }
-    for number in 2..HIGH_RISK_RECORDS_AT_ONCE {
+    for number in 4..HIGH_RISK_RECORDS_AT_ONCE {
         deed(&audit, Risk::High, "x", &number.to_le_bytes(), Ok(0)).expect("recorded");
     }
     assert_eq!(deed(&audit, Risk::High, "x", b"more", Ok(0)), Err(Unrecordable::TooMany));
@@ -173,6 +174,17 @@ fn the_same_again_of_high_risk_has_its_room_before_it_is_done() {
         matches!(records[1].0, AuditEvent::CapabilityUsedAgain { times: 3, bytes: 10, .. }),
         "{records:?}"
     );
+}
+
+#[test]
+fn half_of_what_is_of_high_risk_is_on_record_before_it_is_summed_up() {
+    let (audit, kept) = Kept::audit();
+    let mut begun = 0;
+    for done in 1_u32..=100 {
+        deed(&audit, Risk::High, "x", b"same", Ok(1)).expect("recorded");
+        begun += words(&kept.take()).iter().filter(|word| **word == "capability-begun").count();
+        assert_eq!(begun, done.ilog2() as usize + 1, "after {done}");
+    }
 }
 
 #[test]
