@@ -193,7 +193,7 @@ impl PluginAudit {
                 Risk::Low | Risk::Medium => self.budgets.of(sort).admit(Instant::now()),
             };
             if let Some(left_out) = left_out {
-                let Repeated { capability, operation, request, times, bytes } = repeated;
+                let Repeated { capability, operation, request, times, bytes, .. } = repeated;
                 let event = AuditEvent::CapabilityUsedAgain {
                     capability,
                     operation,
