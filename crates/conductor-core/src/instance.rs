@@ -21,8 +21,8 @@ use crate::wasi::{Capture, Disk, OpenFiles, Setup};
 use abi::Exports;
 pub(crate) use abi::{Metadata, Names, Told};
 pub(crate) use call_log::CallLog;
-pub(crate) use classify::Stopped;
 use classify::classify;
+pub(crate) use classify::{Exited, Stopped};
 pub(crate) use host_call::{charge, define as define_host_call};
 use limiter::Limiter;
 
@@ -70,7 +70,8 @@ pub(crate) struct Cost {
     pub(crate) limits_refused: Vec<Limit>,
 }
 
-/// One instance of a plugin. After an outcome for which [`Outcome::keeps_instance`] is false it must be dropped.
+/// One instance of a plugin. After an outcome for which [`Outcome::keeps_instance`] is false, or when it
+/// [has exited](Self::has_exited), it must be dropped.
 pub(crate) struct Instance {
     activity: Arc<Activity>,
     guest: Guest,
@@ -80,6 +81,8 @@ pub(crate) struct Instance {
 struct Guest {
     store: Store<State>,
     exports: Exports,
+    /// Whether a call exited, which left what the plugin's functions were doing undone.
+    has_exited: bool,
 }
 
 impl Instance {
@@ -126,7 +129,7 @@ impl Instance {
         let instance = code.pre().instantiate(&mut store).map_err(|error| classify(&error, store.data()))?;
         let exports = Exports::find(&mut store, &instance, code.names())?;
         store.data_mut().memory = code.names().memory(&mut store, &instance);
-        let mut guest = Guest { store, exports };
+        let mut guest = Guest { store, exports, has_exited: false };
         let metadata = guest.initialize(told)?;
         Ok((Self { activity: Arc::clone(activity), guest }, metadata))
     }
@@ -139,9 +142,14 @@ impl Instance {
         guest.call(request)
     }
 
+    /// Whether the last call exited instead of returning.
+    pub(crate) const fn has_exited(&self) -> bool {
+        self.guest.has_exited
+    }
+
     /// Takes what the call left behind.
     pub(crate) fn take_cost(&mut self) -> Cost {
-        let Guest { store, exports } = &mut self.guest;
+        let Guest { store, exports, .. } = &mut self.guest;
         let left = store.get_fuel().unwrap_or(0);
         let state = store.data_mut();
         let mut reply = state.reply.take();

@@ -86,7 +86,7 @@ impl Local {
                 let now = if lived_on { started } else { Instant::now() };
                 let outcome = instance.execute(request, now);
                 let cost = instance.take_cost();
-                if self.lives_on(&outcome) {
+                if self.lives_on(&outcome) && !instance.has_exited() {
                     self.instance = Some(instance);
                 }
                 (outcome, cost)

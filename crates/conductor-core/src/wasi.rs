@@ -25,7 +25,7 @@ use wasmtime::{Caller, Linker, Memory};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1};
 use wiggle::GuestMemory;
 
-use crate::instance::{State, Stopped, charge};
+use crate::instance::{Exited, State, Stopped, charge};
 use crate::outcome::Limit;
 pub(crate) use capture::Capture;
 pub use context::SetupError;
@@ -58,6 +58,7 @@ mod errno {
     pub(super) const FAULT: i32 = 21;
     pub(super) const FBIG: i32 = 22;
     pub(super) const INVAL: i32 = 28;
+    pub(super) const LOOP: i32 = 32;
     pub(super) const MFILE: i32 = 33;
     pub(super) const SUCCESS: i32 = 0;
 }
@@ -105,9 +106,7 @@ macro_rules! functions {
             linker.func_wrap(
                 MODULE,
                 "proc_exit",
-                |mut caller: Caller<'_, State>, code: i32| -> wasmtime::Result<()> {
-                    with_memory(&mut caller, |state, memory| preview1::proc_exit(&mut state.wasi, memory, code))
-                },
+                |_: Caller<'_, State>, status: i32| -> wasmtime::Result<()> { Err(Exited::with(status).into()) },
             )?;
             Ok(())
         }
@@ -143,8 +142,6 @@ functions! {
             [|_: &mut Caller<'_, State>, _, _, len: i32, _, _| u64::from(len as u32)];
         fd_seek(fd: i32, offset: i64, whence: i32, out: i32) [|_: &mut Caller<'_, State>, _, _, _, _| 0];
         fd_sync(fd: i32) [|_: &mut Caller<'_, State>, _| 0];
-        path_filestat_set_times(fd: i32, flags: i32, path: i32, len: i32, atim: i64, mtim: i64, set: i32)
-            [|_: &mut Caller<'_, State>, _, _, _, _, _, _, _| 0];
         path_readlink(fd: i32, path: i32, len: i32, buffer: i32, buffer_len: i32, out: i32)
             [|_: &mut Caller<'_, State>, _, _, _, _, len: i32, _| u64::from(len as u32)];
         path_remove_directory(fd: i32, path: i32, len: i32) [|_: &mut Caller<'_, State>, _, _, _| 0];
@@ -161,6 +158,7 @@ functions! {
         fd_write = disk::write;
         path_create_directory = disk::create_directory;
         path_filestat_get = files::stat_at;
+        path_filestat_set_times = files::set_times_at;
         path_link = disk::link;
         path_rename = disk::rename;
         path_symlink = disk::symlink;

@@ -168,9 +168,16 @@ impl Guest {
     /// Runs `_initialize` and `init`, as far as the plugin has them, and where it is to be `told` what the plugin says about
     /// itself, `capabilities`.
     pub(super) fn initialize(&mut self, told: Told) -> Result<Metadata, Outcome> {
-        let Self { store, exports: Exports::Reactor(reactor) } = self else { return Ok(Metadata::default()) };
+        let Self { store, exports: Exports::Reactor(reactor), .. } = self else {
+            return Ok(Metadata::default());
+        };
         if let Some(initialize) = &reactor.initialize {
-            run(store, initialize, ())?;
+            match run_to_end(store, initialize, ())? {
+                End::Returned(()) | End::Exited(0) => {}
+                End::Exited(code) => {
+                    return Err(protocol(&format!("`_initialize` exited with status {code}")));
+                }
+            }
         }
         let init = reactor.init.as_ref().map(|init| run(store, init, ())).transpose()?;
         if told == Told::Before {
@@ -202,21 +209,24 @@ impl Guest {
 
     fn try_call(&mut self, request: &[u8]) -> Result<i32, Outcome> {
         // The functions are used where they are: a clone counts references in a place that all plugins share.
-        let Self { store, exports } = self;
+        let Self { store, exports, .. } = self;
         match exports {
-            Exports::Command { start } => match start.call(&mut *store, ()) {
-                Ok(()) => Ok(0),
-                Err(error) => match exit_code(&error) {
-                    Some(code) => Ok(code),
-                    None => Err(classify(&error, store.data())),
-                },
+            Exports::Command { start } => match run_to_end(store, start, ())? {
+                End::Returned(()) => Ok(0),
+                End::Exited(code) => Ok(code),
             },
             Exports::Reactor(reactor) => {
                 let len = u32::try_from(request.len())
                     .map_err(|_| Outcome::Limit { limit: Limit::MessageBytes })?;
                 let pointer = run(store, &reactor.alloc, len)?;
                 write(store, pointer, request)?;
-                let code = run(store, &reactor.execute, (pointer, len))?;
+                let code = match run_to_end(store, &reactor.execute, (pointer, len))? {
+                    End::Returned(code) => code,
+                    End::Exited(code) => {
+                        self.has_exited = true;
+                        return Ok(code);
+                    }
+                };
                 if let Some(dealloc) = &reactor.dealloc {
                     run(store, dealloc, (pointer, len))?;
                 }
@@ -228,6 +238,28 @@ impl Guest {
     fn check_reply(&self) -> Outcome {
         let overflowed = self.exports.stdout_is_reply() && self.store.data().stdout.overflowed();
         if overflowed { Outcome::Limit { limit: Limit::ReplyBytes } } else { Outcome::Ok }
+    }
+}
+
+/// How a function of the plugin ended.
+enum End<R> {
+    Returned(R),
+    /// By exiting, with this status.
+    Exited(i32),
+}
+
+/// Calls a function of the plugin that may as well exit.
+fn run_to_end<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
+    store: &mut Store<State>,
+    function: &TypedFunc<P, R>,
+    params: P,
+) -> Result<End<R>, Outcome> {
+    match function.call(&mut *store, params) {
+        Ok(returned) => Ok(End::Returned(returned)),
+        Err(error) => match exit_code(&error) {
+            Some(code) => Ok(End::Exited(code)),
+            None => Err(classify(&error, store.data())),
+        },
     }
 }
 

@@ -1,7 +1,6 @@
 //! From wasmtime's errors to the outcome that a user reads.
 
 use wasmtime::Trap;
-use wasmtime_wasi::I32Exit;
 
 use super::State;
 use crate::outcome::{Limit, Outcome};
@@ -11,9 +10,20 @@ use crate::outcome::{Limit, Outcome};
 #[error("{0}")]
 pub(crate) struct Stopped(pub(crate) Limit);
 
-/// The status that a plugin exited with; a command's way of returning, and nobody else's.
+/// The error that `proc_exit` returns to end the code of the plugin, with the exit status as POSIX keeps it: the low 8 bits.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("exited with status {0}")]
+pub(crate) struct Exited(u8);
+
+impl Exited {
+    pub(crate) const fn with(status: i32) -> Self {
+        Self(status.to_le_bytes()[0])
+    }
+}
+
+/// The exit status of a plugin that ended by exiting.
 pub(super) fn exit_code(error: &wasmtime::Error) -> Option<i32> {
-    error.downcast_ref().map(|I32Exit(code)| *code)
+    error.downcast_ref().map(|Exited(status)| i32::from(*status))
 }
 
 pub(super) fn classify(error: &wasmtime::Error, state: &State) -> Outcome {

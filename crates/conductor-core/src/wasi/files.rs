@@ -22,6 +22,12 @@ const MAX_PATH_BYTES: u32 = 4096;
 /// `O_CREAT` among the flags of `path_open`.
 const CREATE: i32 = 1;
 
+/// The rights of `path_open` that stand for opening a file for reading, and for writing.
+const RIGHTS: [i64; 2] = [1 << 1, 1 << 6];
+
+/// `SYMLINK_FOLLOW` among the flags of a look-up.
+const FOLLOW: i32 = 1;
+
 /// The files and directories that a plugin has opened itself.
 pub(crate) struct OpenFiles {
     max: usize,
@@ -124,39 +130,109 @@ fn look_up(
     path: i32,
     len: i32,
 ) -> wasmtime::Result<Found> {
-    if len as u32 > MAX_PATH_BYTES {
-        // The opening itself refuses it, as it does a path that is not in the plugin's memory.
-        return Ok(Found::Nothing);
-    }
-    let (start, len) = (path as u32 as usize, len as u32 as usize);
     timed(caller, 0, |state, memory| {
-        let bytes = match memory {
-            GuestMemory::Unshared(bytes) => bytes.get(start..start.saturating_add(len)),
-            GuestMemory::Shared(_) => None,
+        // Whatever needs the path refuses one that is too long, or not in the plugin's memory.
+        let Some(Scratch { memory: mut own, answer }) = Scratch::of(memory, path, len, filestat::BYTES)
+        else {
+            return Ok(Found::Nothing);
         };
-        let Some(path) = bytes else { return Ok(Found::Nothing) };
-        // A memory of the host's own, so that the plugin's is not written to: the path, then room for the answer.
-        let answer = len.next_multiple_of(8);
-        let mut scratch = path.to_vec();
-        scratch.resize(answer + filestat::BYTES, 0);
-        let (path, answer_at) = (0, answer as i32);
-        let mut memory = GuestMemory::Unshared(&mut scratch);
-        let stat = preview1::path_filestat_get(
-            &mut state.wasi,
-            &mut memory,
-            fd,
-            lookup,
-            path,
-            len as i32,
-            answer_at,
-        );
+        let mut memory = GuestMemory::Unshared(&mut own);
+        let stat =
+            preview1::path_filestat_get(&mut state.wasi, &mut memory, fd, lookup, 0, len, answer as i32);
         if now_or_trap(stat)? != errno::SUCCESS {
             return Ok(Found::Nothing);
         }
-        let kind = scratch.get(answer + filestat::FILETYPE).copied().unwrap_or_default();
+        let kind = own.get(answer as usize + filestat::FILETYPE).copied().unwrap_or_default();
         let usual = matches!(kind, filetype::DIRECTORY | filetype::REGULAR_FILE | filetype::SYMBOLIC_LINK);
         Ok(if usual { Found::Usual } else { Found::Unusual })
     })
+}
+
+/// Sets the times of what a path leads to by a descriptor of it: a worker may set none by path, over which landlock has no
+/// say. Those of a symbolic link can be set in no other way, so there a worker is refused.
+#[expect(clippy::too_many_arguments, reason = "the signature is WASI's")]
+pub(super) fn set_times_at(
+    mut caller: Caller<'_, State>,
+    fd: i32,
+    lookup: i32,
+    path: i32,
+    len: i32,
+    accessed: i64,
+    modified: i64,
+    which: i32,
+) -> wasmtime::Result<i32> {
+    charge(&mut caller, FILE_FUEL)?;
+    if look_up(&mut caller, fd, lookup, path, len)? == Found::Unusual {
+        return Ok(errno::ACCES);
+    }
+    timed(&mut caller, 0, |state, memory| {
+        // A file that may not be read may still be written.
+        for rights in RIGHTS {
+            let Some(Scratch { memory: mut own, answer }) = Scratch::of(memory, path, len, size_of::<u32>())
+            else {
+                break;
+            };
+            let mut own = GuestMemory::Unshared(&mut own);
+            let opening = preview1::path_open(
+                &mut state.wasi,
+                &mut own,
+                fd,
+                lookup,
+                0,
+                len,
+                0,
+                rights,
+                0,
+                0,
+                answer as i32,
+            );
+            match now_or_trap(opening)? {
+                errno::SUCCESS => {}
+                errno::ACCES => continue,
+                errno::LOOP if lookup & FOLLOW == 0 => break,
+                refused => return Ok(refused),
+            }
+            let opened = own.read(GuestPtr::<u32>::new(answer))? as i32;
+            let setting =
+                preview1::fd_filestat_set_times(&mut state.wasi, &mut own, opened, accessed, modified, which);
+            let result = now_or_trap(setting)?;
+            now_or_trap(preview1::fd_close(&mut state.wasi, &mut own, opened))?;
+            return Ok(result);
+        }
+        // A link itself, what may neither be read nor written, and a path that is none.
+        now_or_trap(preview1::path_filestat_set_times(
+            &mut state.wasi,
+            memory,
+            fd,
+            lookup,
+            path,
+            len,
+            accessed,
+            modified,
+            which,
+        ))
+    })
+}
+
+/// A memory of the host's own, so that the plugin's is not written to: a path at its beginning, then room for an answer.
+struct Scratch {
+    memory: Vec<u8>,
+    answer: u32,
+}
+
+impl Scratch {
+    /// Takes a path from the plugin's memory; `None` if it is not there, or longer than any is.
+    fn of(memory: &GuestMemory<'_>, path: i32, len: i32, answer_bytes: usize) -> Option<Self> {
+        let GuestMemory::Unshared(bytes) = memory else { return None };
+        if len as u32 > MAX_PATH_BYTES {
+            return None;
+        }
+        let (start, len) = (path as u32 as usize, len as u32 as usize);
+        let mut memory = bytes.get(start..start.saturating_add(len))?.to_vec();
+        let answer = len.next_multiple_of(8);
+        memory.resize(answer + answer_bytes, 0);
+        Some(Self { memory, answer: answer as u32 })
+    }
 }
 
 pub(super) fn read(

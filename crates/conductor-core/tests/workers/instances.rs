@@ -7,7 +7,7 @@ use crate::hosts::OnHost;
 use crate::support::{Bystander, REQUEST, load};
 
 /// Every test of this file, by its name.
-pub(crate) const TESTS: [OnHost; 7] = [
+pub(crate) const TESTS: [OnHost; 9] = [
     ("instances::a_trap_is_followed_by_a_fresh_instance", a_trap_is_followed_by_a_fresh_instance),
     ("instances::fresh_isolation_gives_every_call_an_instance", fresh_isolation_gives_every_call_an_instance),
     ("instances::every_call_has_the_whole_budget", every_call_has_the_whole_budget),
@@ -16,6 +16,8 @@ pub(crate) const TESTS: [OnHost; 7] = [
         "a_command_reads_its_request_and_its_output_is_the_reply",
         a_command_reads_its_request_and_its_output_is_the_reply,
     ),
+    ("instances::every_exit_status_is_a_result", every_exit_status_is_a_result),
+    ("instances::a_reactor_may_exit", a_reactor_may_exit),
     (
         "a_second_plugin_on_another_thread_is_not_held_up_by_a_loop",
         a_second_plugin_on_another_thread_is_not_held_up_by_a_loop,
@@ -130,6 +132,51 @@ pub(crate) fn a_command_reads_its_request_and_its_output_is_the_reply(host: &Hos
         (report.outcome, report.reply.as_deref()),
         (Outcome::Failed { code: 7 }, Some(&b"7 again"[..]))
     );
+}
+
+pub(crate) fn every_exit_status_is_a_result(host: &Host) {
+    for (status, code) in
+        [(1, 1), (125, 125), (126, 126), (255, 255), (-1, 255), (256, 0), (257, 1), (i32::MIN, 0)]
+    {
+        let exit = format!(
+            r#"(module
+                (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1)
+                (func (export "_start") (call $exit (i32.const {status}))))"#
+        );
+        let wasm = wat::parse_str(exit).expect("valid text");
+        let mut plugin = load(host, "exit.wasm", wasm, &PluginOptions::default()).expect("loads");
+        let expected = if code == 0 { Outcome::Ok } else { Outcome::Failed { code } };
+        // More often than a plugin may trap before it is called no more.
+        for _ in 0..12 {
+            assert_eq!(plugin.execute(REQUEST).outcome, expected, "status {status}");
+        }
+    }
+}
+
+/// A call that exits has its status as its result, and the next call an instance of its own; `_initialize` may exit with 0.
+pub(crate) fn a_reactor_may_exit(host: &Host) {
+    let exits = |initialize: i32| {
+        let module = format!(
+            r#"(module
+                (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1)
+                (global $calls (mut i32) (i32.const 0))
+                (func (export "_initialize") (call $exit (i32.const {initialize})))
+                (func (export "alloc") (param i32) (result i32) (i32.const 1024))
+                (func (export "execute") (param $at i32) (param i32) (result i32)
+                    (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+                    (if (i32.eq (i32.load8_u (local.get $at)) (i32.const 33)) (then (call $exit (i32.const -1))))
+                    (global.get $calls)))"#
+        );
+        load(host, "exits.wasm", wat::parse_str(module).expect("valid text"), &PluginOptions::default())
+    };
+    let mut plugin = exits(0).expect("loads");
+    for (request, code) in [(REQUEST, 1), (REQUEST, 2), (b"!", 255), (b"!", 255), (REQUEST, 1)] {
+        assert_eq!(plugin.execute(request).outcome, Outcome::Failed { code });
+    }
+    let Err(refused) = exits(3) else { panic!("it was loaded") };
+    assert!(refused.to_string().contains("`_initialize` exited with status 3"), "{refused}");
 }
 
 pub(crate) fn a_second_plugin_on_another_thread_is_not_held_up_by_a_loop(host: &Host) {

@@ -197,6 +197,8 @@ const IMPORTS: &str = r#"
     (import "wasi_snapshot_preview1" "fd_fdstat_set_flags" (func $set_flags (param i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_readdir" (func $readdir (param i32 i32 i32 i64 i32) (result i32)))
     (import "wasi_snapshot_preview1" "path_filestat_get" (func $path_stat (param i32 i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_filestat_set_times"
+        (func $set_times_at (param i32 i32 i32 i32 i64 i64 i32) (result i32)))
     (import "wasi_snapshot_preview1" "path_create_directory" (func $mkdir (param i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "path_remove_directory" (func $rmdir (param i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "path_unlink_file" (func $unlink (param i32 i32 i32) (result i32)))
@@ -234,6 +236,13 @@ const EVERYTHING: &str = r"
     (call $must (call $symlink (i32.const 100) (i32.const 1) (i32.const 3) (i32.const 102) (i32.const 1)))
     (call $must (call $readlink (i32.const 3) (i32.const 102) (i32.const 1) (i32.const 300) (i32.const 8) (i32.const 24)))
     (call $must (call $path_stat (i32.const 3) (i32.const 1) (i32.const 102) (i32.const 1) (i32.const 200)))
+    ;; Through the link, and of the directory.
+    (call $must (call $set_times_at (i32.const 3) (i32.const 1) (i32.const 102) (i32.const 1)
+        (i64.const 2000000000) (i64.const 2000000000) (i32.const 5)))
+    (call $must (call $path_stat (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 200)))
+    (if (i64.ne (i64.load (i32.const 248)) (i64.const 2000000000)) (then (unreachable)))
+    (call $must (call $set_times_at (i32.const 3) (i32.const 0) (i32.const 101) (i32.const 1)
+        (i64.const 1000000000) (i64.const 1000000000) (i32.const 5)))
     (call $must (call $link (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 1)
         (i32.const 3) (i32.const 103) (i32.const 1)))
     (call $must (call $rename (i32.const 3) (i32.const 103) (i32.const 1) (i32.const 3) (i32.const 104) (i32.const 1)))
