@@ -2,6 +2,10 @@
 //!
 //! A compiler's cost is not linear in the size of its input: a module of 68 KB can take 19 seconds and 820 MB. What can
 //! be counted is therefore counted first, in one pass and without allocating for what the module claims about itself.
+//!
+//! Some counts may be larger in a larger module, or in a function of more code, as what toolchains make without optimising is:
+//! what such a count costs the compiler for each byte stays the same. Counting refuses the usual bombs early and by name. What
+//! ends every other one is the processor time and the memory of the worker that compiles.
 
 use wasmparser::{
     BinaryReaderError, CompositeInnerType, ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef,
@@ -12,9 +16,7 @@ use crate::host::Flavour;
 use crate::wasi;
 
 /// Most functions, imported ones included; stops hundreds of thousands of empty functions.
-pub const MAX_FUNCTIONS: u32 = 50_000;
-/// Longest body of one function in bytes; register allocation is superlinear in it.
-pub const MAX_FUNCTION_BYTES: usize = 512 * 1024;
+pub const MAX_FUNCTIONS: Growing = Growing { least: 50_000, bytes: 128, count: 1 };
 /// Most blocks, loops and conditionals in one function; stops the million-block function.
 pub const MAX_FUNCTION_BLOCKS: u32 = 50_000;
 /// Deepest nesting of blocks; a large `switch` nests one block a case.
@@ -22,12 +24,12 @@ pub const MAX_NESTING: u32 = 8_192;
 /// Most branch targets in all tables of one function; stops the million-target `br_table`.
 pub const MAX_FUNCTION_BRANCH_TARGETS: u32 = 65_536;
 /// Most locals of one function; each costs the compiler a variable.
-pub const MAX_FUNCTION_LOCALS: u32 = 5_000;
+pub const MAX_FUNCTION_LOCALS: Growing = Growing { least: 5_000, bytes: 4, count: 1 };
 /// Most of (loops × locals) of one function: every loop may carry every local, and the compiler's time and memory grow
 /// faster than that product. A function of 6 KB with 400 of each takes five seconds.
-pub const MAX_LOOP_LOCALS: u64 = 50_000;
+pub const MAX_LOOP_LOCALS: Growing = Growing { least: 50_000, bytes: 1, count: 8 };
 /// Most of (blocks × locals) of one function, for the merges that blocks and conditionals make of locals.
-pub const MAX_BLOCK_LOCALS: u64 = 250_000;
+pub const MAX_BLOCK_LOCALS: Growing = Growing { least: 250_000, bytes: 1, count: 128 };
 /// Most locals of all functions together; stops thousands of functions that each have as many as one may.
 pub const MAX_TOTAL_LOCALS: u64 = 2_000_000;
 /// Most imports; stops one function that is imported a million times. The host offers fewer than a hundred.
@@ -43,8 +45,23 @@ pub const MAX_TYPE_VALUES: u32 = 256;
 pub const MAX_GLOBALS: u32 = 10_000;
 /// Most tables; each costs the instance an allocation of its own.
 pub const MAX_TABLES: u32 = 100;
-/// Most element and data segments together; each is looked at whenever an instance is made.
-pub const MAX_SEGMENTS: u32 = 100_000;
+
+/// A most that grows with the module or the function that is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growing {
+    /// The most, whatever the size.
+    pub least: u64,
+    /// So many bytes…
+    pub bytes: u64,
+    /// …may have so many, where that is more.
+    pub count: u64,
+}
+
+impl Growing {
+    fn of(self, bytes: usize) -> u64 {
+        self.least.max((bytes as u64 / self.bytes).saturating_mul(self.count))
+    }
+}
 
 /// The proposals that plugins may use: the first release and what Rust and C toolchains emit by default.
 pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
@@ -61,15 +78,22 @@ pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::GC_TYPES);
 
 /// Every number that a module is held against; what was accepted under others is checked again.
-pub(crate) const RULES: [u64; 16] = [
-    MAX_FUNCTIONS as u64,
-    MAX_FUNCTION_BYTES as u64,
+pub(crate) const RULES: [u64; 22] = [
+    MAX_FUNCTIONS.least,
+    MAX_FUNCTIONS.bytes,
+    MAX_FUNCTIONS.count,
     MAX_FUNCTION_BLOCKS as u64,
     MAX_NESTING as u64,
     MAX_FUNCTION_BRANCH_TARGETS as u64,
-    MAX_FUNCTION_LOCALS as u64,
-    MAX_LOOP_LOCALS,
-    MAX_BLOCK_LOCALS,
+    MAX_FUNCTION_LOCALS.least,
+    MAX_FUNCTION_LOCALS.bytes,
+    MAX_FUNCTION_LOCALS.count,
+    MAX_LOOP_LOCALS.least,
+    MAX_LOOP_LOCALS.bytes,
+    MAX_LOOP_LOCALS.count,
+    MAX_BLOCK_LOCALS.least,
+    MAX_BLOCK_LOCALS.bytes,
+    MAX_BLOCK_LOCALS.count,
     MAX_TOTAL_LOCALS,
     MAX_IMPORTS as u64,
     MAX_EXPORTS as u64,
@@ -77,7 +101,6 @@ pub(crate) const RULES: [u64; 16] = [
     MAX_TYPE_VALUES as u64,
     MAX_GLOBALS as u64,
     MAX_TABLES as u64,
-    MAX_SEGMENTS as u64,
 ];
 
 /// Proposals that are off, each with the name that a refusal gives it.
@@ -134,7 +157,7 @@ pub enum ShapeError {
 /// That the module is valid WebAssembly is for the compiler to check, which does so anyway; [`validate`] says what is wrong
 /// with one that it refused.
 pub(crate) fn check(bytes: &[u8]) -> Result<Option<Flavour>, ShapeError> {
-    let mut counts = Counts::default();
+    let mut counts = Counts { bytes: bytes.len(), ..Counts::default() };
     for payload in Parser::new(0).parse_all(bytes) {
         counts.payload(payload.map_err(|source| refuse(bytes, source))?)?;
     }
@@ -169,8 +192,9 @@ fn refuse(bytes: &[u8], source: BinaryReaderError) -> ShapeError {
 
 #[derive(Default)]
 struct Counts {
+    /// Of the module.
+    bytes: usize,
     functions: u32,
-    segments: u32,
     total_locals: u64,
     flavour: Option<Flavour>,
 }
@@ -210,7 +234,7 @@ impl Counts {
             }
             Payload::FunctionSection(section) => {
                 self.functions = self.functions.saturating_add(section.count());
-                at_most("functions", self.functions, MAX_FUNCTIONS)
+                no_more("functions", self.functions.into(), MAX_FUNCTIONS.of(self.bytes))
             }
             Payload::TableSection(section) => at_most("tables", section.count(), MAX_TABLES),
             Payload::GlobalSection(section) => at_most("globals", section.count(), MAX_GLOBALS),
@@ -228,35 +252,23 @@ impl Counts {
                 }
                 Ok(())
             }
-            Payload::ElementSection(section) => self.segments(section.count()),
-            Payload::DataSection(section) => self.segments(section.count()),
             Payload::CodeSectionEntry(body) => self.function(&body),
             _ => Ok(()),
         }
-    }
-
-    fn segments(&mut self, count: u32) -> Result<(), ShapeError> {
-        self.segments = self.segments.saturating_add(count);
-        at_most("segments", self.segments, MAX_SEGMENTS)
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "straight code is bounded by its bytes")]
     fn function(&mut self, body: &FunctionBody<'_>) -> Result<(), ShapeError> {
         let invalid = |source| ShapeError::Invalid { source };
         let bytes = body.range().len();
-        if bytes > MAX_FUNCTION_BYTES {
-            return Err(too_many("bytes in one function", bytes as u64, MAX_FUNCTION_BYTES as u64));
-        }
         let mut locals = 0u32;
         for group in body.get_locals_reader().map_err(invalid)? {
             let (count, _) = group.map_err(invalid)?;
             locals = locals.saturating_add(count);
-            at_most("locals in one function", locals, MAX_FUNCTION_LOCALS)?;
+            no_more("locals in one function", locals.into(), MAX_FUNCTION_LOCALS.of(bytes))?;
         }
         self.total_locals += u64::from(locals);
-        if self.total_locals > MAX_TOTAL_LOCALS {
-            return Err(too_many("locals", self.total_locals, MAX_TOTAL_LOCALS));
-        }
+        no_more("locals", self.total_locals, MAX_TOTAL_LOCALS)?;
         let (mut blocks, mut loops, mut depth, mut targets) = (0u32, 0u32, 0u32, 0u32);
         let mut operators = body.get_operators_reader().map_err(invalid)?;
         while !operators.eof() {
@@ -277,8 +289,10 @@ impl Counts {
                 _ => {}
             }
         }
-        product("loops × locals in one function", loops, locals, MAX_LOOP_LOCALS)?;
-        product("blocks × locals in one function", blocks, locals, MAX_BLOCK_LOCALS)
+        let locals = u64::from(locals);
+        let (loops, blocks) = (u64::from(loops) * locals, u64::from(blocks) * locals);
+        no_more("loops × locals in one function", loops, MAX_LOOP_LOCALS.of(bytes))?;
+        no_more("blocks × locals in one function", blocks, MAX_BLOCK_LOCALS.of(bytes))
     }
 }
 
@@ -298,17 +312,12 @@ fn shorten(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
 }
 
-fn product(what: &'static str, a: u32, b: u32, max: u64) -> Result<(), ShapeError> {
-    let found = u64::from(a) * u64::from(b);
-    if found > max { Err(too_many(what, found, max)) } else { Ok(()) }
-}
-
 fn at_most(what: &'static str, found: u32, max: u32) -> Result<(), ShapeError> {
-    if found > max { Err(too_many(what, u64::from(found), u64::from(max))) } else { Ok(()) }
+    no_more(what, found.into(), max.into())
 }
 
-const fn too_many(what: &'static str, found: u64, max: u64) -> ShapeError {
-    ShapeError::TooMany { what, found, max }
+const fn no_more(what: &'static str, found: u64, max: u64) -> Result<(), ShapeError> {
+    if found > max { Err(ShapeError::TooMany { what, found, max }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -325,25 +334,27 @@ mod tests {
     #[test]
     fn the_manual_has_every_limit() {
         let manual = include_str!("../../../docs/src/limits.md");
+        let growing = |most: Growing| {
+            let each = if most.bytes == 1 { "a byte".to_owned() } else { format!("{} bytes", most.bytes) };
+            format!("{}, or {} for {each}", grouped(most.least), most.count)
+        };
         for (what, max) in [
-            ("functions", MAX_FUNCTIONS.into()),
-            ("bytes in one function", MAX_FUNCTION_BYTES as u64),
-            ("blocks in one function", MAX_FUNCTION_BLOCKS.into()),
-            ("nested blocks", MAX_NESTING.into()),
-            ("branch targets in one function", MAX_FUNCTION_BRANCH_TARGETS.into()),
-            ("locals in one function", MAX_FUNCTION_LOCALS.into()),
-            ("loops × locals in one function", MAX_LOOP_LOCALS),
-            ("blocks × locals in one function", MAX_BLOCK_LOCALS),
-            ("locals", MAX_TOTAL_LOCALS),
-            ("imports", MAX_IMPORTS.into()),
-            ("exports", MAX_EXPORTS.into()),
-            ("types", MAX_TYPES.into()),
-            ("parameters and results of one type", MAX_TYPE_VALUES.into()),
-            ("globals", MAX_GLOBALS.into()),
-            ("tables", MAX_TABLES.into()),
-            ("segments", MAX_SEGMENTS.into()),
+            ("functions", growing(MAX_FUNCTIONS)),
+            ("blocks in one function", grouped(MAX_FUNCTION_BLOCKS.into())),
+            ("nested blocks", grouped(MAX_NESTING.into())),
+            ("branch targets in one function", grouped(MAX_FUNCTION_BRANCH_TARGETS.into())),
+            ("locals in one function", growing(MAX_FUNCTION_LOCALS)),
+            ("loops × locals in one function", growing(MAX_LOOP_LOCALS)),
+            ("blocks × locals in one function", growing(MAX_BLOCK_LOCALS)),
+            ("locals", grouped(MAX_TOTAL_LOCALS)),
+            ("imports", grouped(MAX_IMPORTS.into())),
+            ("exports", grouped(MAX_EXPORTS.into())),
+            ("types", grouped(MAX_TYPES.into())),
+            ("parameters and results of one type", grouped(MAX_TYPE_VALUES.into())),
+            ("globals", grouped(MAX_GLOBALS.into())),
+            ("tables", grouped(MAX_TABLES.into())),
         ] {
-            let row = format!("\n| {what} | {} |\n", grouped(max));
+            let row = format!("\n| {what} | {max} |\n");
             assert!(manual.contains(&row), "limits.md lacks {row}");
         }
     }

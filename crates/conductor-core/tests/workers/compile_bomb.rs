@@ -48,7 +48,7 @@ const BOMBS: [Bomb; 16] = [
     Bomb {
         name: "million_blocks",
         make: || bombs::repeated_blocks(1_000_000),
-        stopped_by: StoppedBy::Shape("module has 3000004 bytes in one function, more than 524288"),
+        stopped_by: StoppedBy::Shape("module has 50001 blocks in one function, more than 50000"),
     },
     Bomb {
         name: "blocks",
@@ -68,7 +68,7 @@ const BOMBS: [Bomb; 16] = [
     Bomb {
         name: "million_targets",
         make: || bombs::branch_targets(1_000_000),
-        stopped_by: StoppedBy::Shape("module has 1000014 bytes in one function, more than 524288"),
+        stopped_by: StoppedBy::Shape("module has 1000000 branch targets in one function, more than 65536"),
     },
     Bomb {
         name: "targets",
