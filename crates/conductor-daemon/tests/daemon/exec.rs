@@ -108,7 +108,7 @@ fn what_limits_refused_is_in_the_report() {
     assert_eq!(gave_up["limit"], "max_memory_bytes", "{gave_up}");
     assert_eq!(gave_up["limits_refused"], serde_json::json!(["max_memory_bytes"]));
     let ended = exec(&scratch, &module, &["--action", "allocate"]);
-    assert!(ended.stderr.contains("error: memory limit exceeded\n"), "{ended:?}");
+    assert!(ended.stderr.contains("error: memory limit exceeded (max_memory_bytes)\n"), "{ended:?}");
     assert!(!ended.stderr.contains("note: memory"), "said twice: {ended:?}");
 }
 

@@ -147,7 +147,11 @@ impl Report {
 
     fn end_in_words(&self) -> String {
         let mut words = match &self.error {
-            Some(error) => format!("error: {}\n", terminal(error)),
+            Some(error) => {
+                let unnamed = self.limit.map(Limit::key).filter(|key| !error.contains(key));
+                let key = unnamed.map(|key| format!(" ({key})")).unwrap_or_default();
+                format!("error: {}{key}\n", terminal(error))
+            }
             None => "ok\n".to_owned(),
         };
         // The one that the plugin gave up over is the error already.
