@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use conductor_abi::{Capability, Manifest};
+use conductor_abi::{Capability, Manifest, Request};
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{
     Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustLevel, TrustStore, UnverifiedPlugin,
@@ -435,6 +435,8 @@ pub struct PluginInfo {
     pub signer: Option<Signer>,
     /// What the plugin declares: its manifest, or what it answered when it was asked.
     pub manifest: Option<Manifest>,
+    /// Whether the module has a manifest section. One without is called as Conductor 1.0 called plugins.
+    pub has_manifest_section: bool,
     /// What was decided about each capability that the plugin declared or the user named.
     pub capabilities: Vec<CapabilityDecision>,
 }
@@ -445,6 +447,20 @@ impl PluginInfo {
     pub fn accepts(&self, action: &str) -> bool {
         let actions = self.manifest.as_ref().and_then(|manifest| manifest.actions.as_ref());
         actions.is_none_or(|actions| actions.iter().any(|known| known.name == action))
+    }
+
+    /// The JSON that the plugin is executed with. `mode` is the index of the current mode, which stands for its name where
+    /// the plugin was built for Conductor 1.0.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the request cannot be written as JSON.
+    pub fn json(&self, request: &Request, mode: Option<u32>) -> serde_json::Result<Vec<u8>> {
+        if self.has_manifest_section {
+            serde_json::to_vec(request)
+        } else {
+            serde_json::to_vec(&request.for_conductor_1_0(mode))
+        }
     }
 }
 

@@ -95,6 +95,7 @@ impl Loading<'_> {
             trust: plugin.trust().clone(),
             signer: plugin.signer().cloned(),
             capabilities: grants.decisions().to_vec(),
+            has_manifest_section: plugin.manifest().is_some(),
             manifest,
         };
         if let Some(recorder) = &options.recorder {

@@ -74,6 +74,11 @@ impl Router {
         Arc::clone(&self.routes().mode)
     }
 
+    /// The index of a mode, by which plugins for Conductor 1.0 know it.
+    pub(crate) fn mode_index(&self, mode: &str) -> Option<u32> {
+        self.routes().mappings.mode_index(mode)
+    }
+
     /// Queues every call that `event` of an input triggers. All mappings see the mode in which the event came.
     pub(crate) fn dispatch(&self, event: Event, input: &InputState) {
         let routes = self.routes();

@@ -81,6 +81,25 @@ impl Mappings {
         &self.initial_mode
     }
 
+    /// The index of a mode, by which plugins for Conductor 1.0 know it: 0 for the one to start in, then in the order in which
+    /// the mappings name the others first. `None` for a mode that none of them names.
+    #[must_use]
+    pub fn mode_index(&self, mode: &str) -> Option<u32> {
+        let mut known = vec![&*self.initial_mode];
+        for mapping in &*self.all {
+            let switch = match &mapping.effect {
+                Effect::SwitchMode(mode) => Some(&**mode),
+                Effect::Call { .. } => None,
+            };
+            for named in mapping.mode.as_deref().into_iter().chain(switch) {
+                if !known.contains(&named) {
+                    known.push(named);
+                }
+            }
+        }
+        known.iter().position(|known| *known == mode).and_then(|index| u32::try_from(index).ok())
+    }
+
     /// The mappings by index.
     #[must_use]
     pub fn all(&self) -> &[Mapping] {

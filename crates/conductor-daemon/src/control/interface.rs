@@ -315,8 +315,10 @@ impl Interface {
             None => usual,
         };
         let request = conductor_abi::Request { action, context, parameters };
+        let named = request.context.current_mode.as_deref();
+        let mode_index = named.and_then(|mode| self.watched.router.mode_index(mode));
         let (reply, report) = channel();
-        let cause = Cause::Hand { request: Arc::new(request), reply };
+        let cause = Cause::Hand { request: Arc::new(request), mode: mode_index, reply };
         if plugin.push(Job { cause, event: Arc::new(event), mode }) {
             return Ok(Later::Call(report));
         }

@@ -264,7 +264,7 @@ mod tests {
     fn by_hand() -> Job {
         let request =
             Request { action: "a".into(), context: Context::default(), parameters: Json::default() };
-        let cause = Cause::Hand { request: Arc::new(request), reply: channel().0 };
+        let cause = Cause::Hand { request: Arc::new(request), mode: None, reply: channel().0 };
         Job { cause, ..from("conductorctl", Body::ByHand) }
     }
 

@@ -191,7 +191,7 @@ impl Runner {
         if !plugin.info().accepts(&request.action) {
             return None;
         }
-        let json = match serde_json::to_vec(&request) {
+        let json = match plugin.info().json(&request, job.mode_index()) {
             Ok(json) => json,
             Err(error) => {
                 tracing::error!(plugin = &*self.config.alias, %error, "the request cannot be written as JSON");

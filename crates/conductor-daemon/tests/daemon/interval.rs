@@ -40,3 +40,43 @@ fn a_counted_interval_ends() {
     assert!(lines[0].ends_with(" only once"), "{notes}");
     assert!(lines[1].contains("current_mode=\"then\"") && lines[1].contains("count=1"), "{notes}");
 }
+
+#[test]
+fn a_plugin_for_conductor_1_0_reads_what_it_was_built_for() {
+    let scratch = Scratch::new();
+    let legacy = plugin("legacy", &wasm::fixture("legacy"), "");
+    scratch.config(&format!(
+        "initial_mode = \"first\"
+        {LENIENT}{legacy}
+        [[inputs]]
+        name = \"clock\"
+        type = \"interval\"
+        every = \"20ms\"
+        count = 2
+        [[mappings]]
+        trigger = {{ event = \"interval\" }}
+        plugin = \"legacy\"
+        action = \"typed\"
+        [[mappings]]
+        trigger = {{ input = \"clock\" }}
+        mode = \"first\"
+        switch_mode = \"then\"
+        [[mappings]]
+        trigger = {{ input = \"clock\" }}
+        mode = \"then\"
+        plugin = \"legacy\"
+        action = \"typed\"
+        parameters = [\"some\", \"words\"]"
+    ));
+    let (code, rows, log) = scratch.start(&["--exit-at-end"]).wait();
+    assert_eq!(code, 0, "{log}");
+    let outcomes: Vec<&str> = rows.iter().filter_map(|row| row["outcome"].as_str()).collect();
+    assert_eq!(outcomes, ["ok", "ok", "ok"], "{log}");
+    for expected in [
+        "mode Some(0), velocity None, value None, parameters []",
+        "mode Some(1), velocity None, value None, parameters []",
+        "mode Some(1), velocity None, value None, parameters [\"some\", \"words\"]",
+    ] {
+        assert!(log.contains(expected), "{expected}: {log}");
+    }
+}

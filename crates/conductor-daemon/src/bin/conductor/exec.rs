@@ -236,7 +236,9 @@ fn request(arguments: &Arguments, plugin: &dyn Plugin, max_input: u64) -> Result
     }
     let parameters = arguments.params.clone().unwrap_or_default();
     let request = Request { action: action.clone(), context, parameters };
-    serde_json::to_vec(&request).map_err(Failure::usage)
+    // There are no mappings here, so a mode has no index but the one that it is named by.
+    let mode = request.context.current_mode.as_ref().and_then(|mode| mode.parse().ok());
+    info.json(&request, mode).map_err(Failure::usage)
 }
 
 /// Standard input, at most as long as a message to a plugin may be.

@@ -35,6 +35,8 @@ pub(crate) enum Cause {
     Hand {
         /// What is executed.
         request: Arc<Request>,
+        /// The index of the mode that the request names.
+        mode: Option<u32>,
         /// Where what comes of it goes.
         reply: Sender<CallReport>,
     },
@@ -46,6 +48,14 @@ impl Job {
         match &self.cause {
             Cause::Mapping { mappings, index } => mappings.request(*index, &self.event, &self.mode),
             Cause::Hand { request, .. } => Some(Request::clone(request)),
+        }
+    }
+
+    /// The index of the mode that the request names.
+    pub(crate) fn mode_index(&self) -> Option<u32> {
+        match &self.cause {
+            Cause::Mapping { mappings, .. } => mappings.mode_index(&self.mode),
+            Cause::Hand { mode, .. } => *mode,
         }
     }
 
