@@ -40,6 +40,11 @@ pub(crate) fn quick(places: &Places) -> Result<(), TaskError> {
     run(places, &Options { quick: true, ..Options::default() })
 }
 
+/// All of it.
+pub(crate) fn all(places: &Places) -> Result<(), TaskError> {
+    run(places, &Options::default())
+}
+
 /// Kills every deed at its sites, and fails if anything was lost or left behind.
 pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     let chosen: Vec<&Deed> =

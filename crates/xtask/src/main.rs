@@ -22,6 +22,7 @@ mod setup;
 mod soak;
 mod test;
 mod tidy;
+mod toolchains;
 
 use std::process::ExitCode;
 

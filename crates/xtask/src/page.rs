@@ -33,7 +33,7 @@ pub(crate) fn run(places: &Places) -> Result<(), TaskError> {
 }
 
 /// Whether the packages are those of the lock file: npm writes down what it installed, and when.
-fn is_installed(tests: &Path) -> bool {
+pub(crate) fn is_installed(tests: &Path) -> bool {
     let changed = |name: &str| tests.join(name).metadata().and_then(|file| file.modified()).ok();
     match (changed("node_modules/.package-lock.json"), changed("package-lock.json")) {
         (Some(installed), Some(locked)) => installed >= locked,

@@ -20,3 +20,8 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     let test = ["test", "--locked", "--package", "conductor-core", "--test", "peers", "--"];
     Program::cargo(&places.root).args(test).args(["seconds", seconds.as_str()]).show_and_run()
 }
+
+/// A minute for each of them.
+pub(crate) fn long(places: &Places) -> Result<(), TaskError> {
+    run(places, &Options { seconds: 60 })
+}

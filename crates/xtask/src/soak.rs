@@ -91,6 +91,11 @@ impl Options {
     }
 }
 
+/// Ten minutes of it, as when nothing else is asked for.
+pub(crate) fn long(places: &Places) -> Result<(), TaskError> {
+    run(places, &Options { minutes: 10, plugins: 100, rate: 1000, json: false })
+}
+
 /// Builds, soaks and reports; fails if a well-behaved plugin missed an event or failed a call.
 pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     let machine = Machine::look()?;

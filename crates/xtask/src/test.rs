@@ -1,4 +1,5 @@
-//! `cargo xtask test`: every check and every test, in the order in which they are quickest to fail.
+//! `cargo xtask test`: every check and every test, in the order in which they are quickest to fail. There are two tiers: with
+//! `--long` comes what needs other toolchains, or an hour.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,7 @@ use crate::error::TaskError;
 use crate::places::Places;
 use crate::program::Program;
 use crate::setup::{self, Purpose};
-use crate::{bench, deny, faults, fuzz, guests, ordinary, page, tidy};
+use crate::{bench, deny, faults, fuzz, guests, ordinary, page, peers, soak, tidy, toolchains};
 
 /// Which steps to run.
 #[derive(clap::Args)]
@@ -14,6 +15,9 @@ pub(crate) struct Options {
     /// Run this step alone
     #[arg(long, value_name = "STEP")]
     only: Option<String>,
+    /// Run what takes other toolchains or an hour as well
+    #[arg(long)]
+    long: bool,
     /// List the steps and end
     #[arg(long)]
     list: bool,
@@ -47,13 +51,25 @@ const STEPS: [Step; 13] = [
     Step { name: "deny", about: "licences, bans, sources, advisories", run: deny::run },
 ];
 
+/// The steps of the second tier, after those of the first.
+const LONG_STEPS: [Step; 4] = [
+    Step {
+        name: "toolchains",
+        about: "modules of ordinary toolchains load and answer",
+        run: toolchains::run,
+    },
+    Step { name: "peers", about: "a minute with each server that does something wrong", run: peers::long },
+    Step { name: "all-faults", about: "a kill at every call that writes", run: faults::all },
+    Step { name: "soak", about: "the daemon under load and attack for ten minutes", run: soak::long },
+];
+
 /// Runs all steps, or the one that was asked for; the first that fails ends it.
 pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     if options.list {
-        STEPS.iter().for_each(|step| println!("{:<16}{}", step.name, step.about));
+        all().for_each(|step| println!("{:<16}{}", step.name, step.about));
         return Ok(());
     }
-    let steps = chosen(options.only.as_deref())?;
+    let steps = chosen(options.only.as_deref(), options.long)?;
     setup::run(places, Purpose::Test)?;
     let mut times = Vec::new();
     for (index, step) in steps.iter().enumerate() {
@@ -70,11 +86,17 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     Ok(())
 }
 
-fn chosen(only: Option<&str>) -> Result<Vec<&'static Step>, TaskError> {
-    let Some(name) = only else { return Ok(STEPS.iter().collect()) };
-    let known = || STEPS.iter().map(|step| step.name).collect::<Vec<_>>().join(", ");
-    STEPS
-        .iter()
+/// The steps of both tiers.
+fn all() -> impl Iterator<Item = &'static Step> {
+    STEPS.iter().chain(&LONG_STEPS)
+}
+
+fn chosen(only: Option<&str>, long: bool) -> Result<Vec<&'static Step>, TaskError> {
+    let Some(name) = only else {
+        return Ok(if long { all().collect() } else { STEPS.iter().collect() });
+    };
+    let known = || all().map(|step| step.name).collect::<Vec<_>>().join(", ");
+    all()
         .find(|step| step.name == name)
         .map(|step| vec![step])
         .ok_or_else(|| TaskError::UnknownStep { name: name.to_owned(), known: known() })
@@ -138,9 +160,11 @@ mod tests {
 
     #[test]
     fn a_step_can_be_run_alone_by_its_name() {
-        let steps = chosen(Some("deny")).expect("a step");
+        let steps = chosen(Some("deny"), false).expect("a step");
         assert_eq!(steps.len(), 1);
-        assert!(matches!(chosen(Some("dney")), Err(TaskError::UnknownStep { .. })));
-        assert_eq!(chosen(None).expect("all").len(), STEPS.len());
+        assert_eq!(chosen(Some("toolchains"), false).expect("a step of the second tier").len(), 1);
+        assert!(matches!(chosen(Some("dney"), true), Err(TaskError::UnknownStep { .. })));
+        assert_eq!(chosen(None, false).expect("the first tier").len(), STEPS.len());
+        assert_eq!(chosen(None, true).expect("all").len(), STEPS.len() + LONG_STEPS.len());
     }
 }

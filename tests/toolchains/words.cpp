@@ -1,0 +1,14 @@
+#include <iostream>
+#include <iterator>
+#include <map>
+#include <regex>
+#include <string>
+
+int main() {
+    std::string request{std::istreambuf_iterator<char>(std::cin), {}};
+    std::map<std::string, int> words;
+    for (std::sregex_iterator word(request.begin(), request.end(), std::regex("[a-z]+")), end; word != end; ++word) {
+        words[word->str()]++;
+    }
+    std::cout << "{\"ok\": " << (words["action"] == 1 ? "true" : "false") << "}\n";
+}
