@@ -104,8 +104,11 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Fails with every fault found.
+    /// Fails if it is larger than [`MAX_CONFIG_BYTES`], or with every fault found.
     pub fn parse(text: &str, path: &Path, paths: &Paths) -> Result<Self, ConfigError> {
+        if text.len() as u64 > MAX_CONFIG_BYTES {
+            return Err(ConfigError::TooLarge { path: path.to_owned() });
+        }
         let source = Source::new(text);
         let root = source.parse();
         if source.has_problems() {

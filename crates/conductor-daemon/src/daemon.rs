@@ -24,6 +24,7 @@ use conductor_signing::atomic_file;
 use conductor_signing::escape::terminal;
 
 use crate::calls::{CallFormat, CallLog};
+use crate::config::rewrite::Writer;
 use crate::config::{Config, OutputConfig};
 use crate::control::{Interface, Response, Server, SocketError, Watched};
 use crate::dispatch::{PluginTotals, Roster, Router};
@@ -213,6 +214,7 @@ impl<'r> Daemon<'r> {
         for directory in [paths.config_dir(), paths.state_dir(), &paths.plugins_dir()] {
             atomic_file::remove_leftovers(directory);
         }
+        Writer::new(&self.places.config_file, paths).remove_leftovers();
         let directories = [paths.runtime_dir(), paths.state_dir()].map(Path::to_path_buf);
         for denial in host.recall_denials(&directories) {
             let denial = denial.to_string();

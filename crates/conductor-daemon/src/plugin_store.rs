@@ -275,11 +275,7 @@ impl<'s> PluginStore<'s> {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let written = |source| StoreError::Write { path: path.into(), source };
-        self.disk.remove_temporary(path).map_err(written)?;
-        let mut staged = self.disk.create_temporary(path, FILE_MODE).map_err(written)?;
-        self.disk.write(staged.as_file_mut(), bytes).map_err(written)?;
-        self.disk.sync(staged.as_file()).map_err(written)?;
-        self.disk.rename(staged, path).map_err(written)
+        self.disk.put(path, bytes, FILE_MODE).map_err(written)
     }
 
     fn sync(&self, directory: &Path) -> Result<(), StoreError> {

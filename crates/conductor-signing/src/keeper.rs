@@ -226,13 +226,8 @@ impl Keeper {
     ///
     /// Passes on what the system says; the old content is then still there.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let disk = &*self.disk;
-        disk.remove_temporary(path)?;
-        let mut staged = disk.create_temporary(path, PRIVATE)?;
-        disk.write(staged.as_file_mut(), bytes)?;
-        disk.sync(staged.as_file())?;
-        disk.rename(staged, path)?;
-        disk.sync_directory(&self.directory)
+        self.disk.put(path, bytes, PRIVATE)?;
+        self.disk.sync_directory(&self.directory)
     }
 }
 

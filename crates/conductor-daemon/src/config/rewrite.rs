@@ -1,13 +1,18 @@
-//! Writing `config.toml`, never over a change that was not read.
+//! Writing `config.toml`, never over a change that was not read, and never what could not be read again.
+//!
+//! It is the user's file, at a place and with a mode of the user's choice, perhaps behind a link, in words and comments of the
+//! user's: so it is no file of decisions, which a [`Keeper`](conductor_signing::keeper::Keeper) makes anew from what it says.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use conductor_signing::atomic_file::{self, DirectoryLock};
+use conductor_signing::atomic_file::DirectoryLock;
+use conductor_signing::keeper::{Disk, System};
 
-use super::read_text;
+use super::{Config, read_text};
+use crate::paths::Paths;
 
 /// Mode of a configuration that this program creates.
 const MODE: u32 = 0o600;
@@ -16,99 +21,188 @@ const MODE: u32 = 0o600;
 /// holding the daemon up.
 const MAX_ATTEMPTS: u32 = 8;
 
+/// Writes a configuration.
+#[derive(Clone, Copy)]
+pub(crate) struct Writer<'w> {
+    file: &'w Path,
+    paths: &'w Paths,
+    disk: &'w dyn Disk,
+}
+
 /// A configuration that was edited.
 #[must_use]
-pub(crate) struct Rewritten {
+pub(crate) struct Rewritten<'w> {
+    disk: &'w dyn Disk,
     file: PathBuf,
     old: String,
     new: String,
     mode: u32,
 }
 
-/// Edits the file: `edit` makes the new text of the old, and says what is wrong with it before the file is touched. If somebody saved
-/// the file meanwhile, it is asked again.
-///
-/// # Errors
-///
-/// Says why the file is as it was.
-pub(crate) fn rewrite(
-    file: &Path,
-    edit: impl Fn(&str) -> Result<String, String>,
-) -> Result<Rewritten, String> {
-    // A link is left where it is; what it leads to is replaced.
-    let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let written = |error: io::Error| format!("{} cannot be written: {error}", file.display());
-    for _ in 0..MAX_ATTEMPTS {
-        let old = read_text(&file).map_err(|error| error.to_string())?;
-        let new = edit(&old)?;
-        let mode = fs::metadata(&file).map_or(MODE, |metadata| metadata.permissions().mode() & 0o777);
-        if replace(&file, &old, &new, mode).map_err(written)? {
-            return Ok(Rewritten { file, old, new, mode });
-        }
+impl<'w> Writer<'w> {
+    /// Writes the configuration at `file`, whose relative paths are resolved as `paths` says.
+    pub(crate) const fn new(file: &'w Path, paths: &'w Paths) -> Self {
+        Self { file, paths, disk: &System }
     }
-    Err(format!("{} is being changed all the time; try again", file.display()))
+
+    /// Edits the file: `edit` makes the new text of the old, which is read before the file is touched. If somebody saved the file
+    /// meanwhile, it is asked again.
+    ///
+    /// # Errors
+    ///
+    /// Says why the file is as it was.
+    pub(crate) fn rewrite(
+        self,
+        edit: impl Fn(&str) -> Result<String, String>,
+    ) -> Result<Rewritten<'w>, String> {
+        let file = self.target();
+        let written = |error: io::Error| format!("{} cannot be written: {error}", file.display());
+        for _ in 0..MAX_ATTEMPTS {
+            let old = read_text(&file).map_err(|error| error.to_string())?;
+            let new = edit(&old)?;
+            // What is found wrong with it is said before the file is touched.
+            Config::parse(&new, self.file, self.paths).map_err(|error| error.to_string())?;
+            let mode = fs::metadata(&file).map_or(MODE, |metadata| metadata.permissions().mode() & 0o777);
+            if replace(self.disk, &file, &old, &new, mode).map_err(written)? {
+                return Ok(Rewritten { disk: self.disk, file, old, new, mode });
+            }
+        }
+        Err(format!("{} is being changed all the time; try again", file.display()))
+    }
+
+    /// Removes what a killed writer left behind.
+    pub(crate) fn remove_leftovers(self) {
+        let file = self.target();
+        // What cannot be removed now is removed before the next edit.
+        let _ = DirectoryLock::around(&file).and_then(|_lock| self.disk.remove_temporary(&file));
+    }
+
+    /// The file itself: a link is left where it is, and what it leads to is replaced.
+    fn target(self) -> PathBuf {
+        fs::canonicalize(self.file).unwrap_or_else(|_| self.file.to_owned())
+    }
 }
 
-impl Rewritten {
+impl Rewritten<'_> {
     /// Puts the old text back; `false` if somebody has saved another meanwhile, which stays.
     pub(crate) fn take_back(self) -> io::Result<bool> {
-        let Self { file, old, new, mode } = self;
-        replace(&file, &new, &old, mode)
+        let Self { disk, file, old, new, mode } = self;
+        replace(disk, &file, &new, &old, mode)
     }
 }
 
 /// Replaces a file that says what is expected. Editors take no lock: one that saves between the look and the rename is not seen.
-fn replace(file: &Path, expected: &str, text: &str, mode: u32) -> io::Result<bool> {
+fn replace(disk: &dyn Disk, file: &Path, expected: &str, text: &str, mode: u32) -> io::Result<bool> {
     let _lock = DirectoryLock::around(file)?;
     if read_text(file).map_err(io::Error::other)? != expected {
         return Ok(false);
     }
-    atomic_file::replace(file, text.as_bytes(), mode).map(|()| true)
+    disk.put(file, text.as_bytes(), mode)?;
+    disk.sync_directory(file.parent().unwrap_or(file)).map(|()| true)
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
 
+    use conductor_signing::keeper::Faults;
+
     use super::*;
+    use crate::config::MAX_CONFIG_BYTES;
+
+    struct Place {
+        directory: tempfile::TempDir,
+        paths: Paths,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().expect("directory");
+            let [config, data, state, cache] =
+                ["config", "data", "state", "cache"].map(|name| directory.path().join(name));
+            fs::create_dir(&config).expect("directory");
+            Self { directory, paths: Paths::new(config, data, state, cache) }
+        }
+
+        fn file(&self) -> PathBuf {
+            self.directory.path().join("config/config.toml")
+        }
+
+        fn text(&self) -> String {
+            fs::read_to_string(self.file()).expect("read")
+        }
+    }
 
     #[test]
     fn what_an_editor_saves_meanwhile_stays() {
-        let directory = tempfile::tempdir().expect("directory");
-        let file = directory.path().join("config.toml");
-        fs::write(&file, "first\n").expect("written");
+        let place = Place::new();
+        let file = place.file();
+        let writer = Writer::new(&file, &place.paths);
+        fs::write(&file, "# first\n").expect("written");
         let asked = Cell::new(0);
         let edit = |text: &str| {
             asked.set(asked.get() + 1);
             if asked.get() == 1 {
-                fs::write(&file, "the editor's\n").expect("written");
+                fs::write(&file, "# the editor's\n").expect("written");
             }
-            Ok(format!("{text}ours\n"))
+            Ok(format!("{text}# ours\n"))
         };
-        let rewritten = rewrite(&file, edit).expect("rewritten");
+        let rewritten = writer.rewrite(edit).expect("rewritten");
         assert_eq!(asked.get(), 2, "it began again");
-        let text = || fs::read_to_string(&file).expect("read");
-        assert_eq!(text(), "the editor's\nours\n");
+        assert_eq!(place.text(), "# the editor's\n# ours\n");
         assert!(rewritten.take_back().expect("looks"));
-        assert_eq!(text(), "the editor's\n");
+        assert_eq!(place.text(), "# the editor's\n");
 
-        let rewritten = rewrite(&file, |_| Ok("ours\n".to_owned())).expect("rewritten");
-        fs::write(&file, "saved later\n").expect("written");
+        let rewritten = writer.rewrite(|_| Ok("# ours\n".to_owned())).expect("rewritten");
+        fs::write(&file, "# saved later\n").expect("written");
         assert!(!rewritten.take_back().expect("looks"));
-        assert_eq!(text(), "saved later\n");
+        assert_eq!(place.text(), "# saved later\n");
     }
 
     #[test]
     fn a_file_that_never_rests_is_left_alone() {
-        let directory = tempfile::tempdir().expect("directory");
-        let file = directory.path().join("config.toml");
+        let place = Place::new();
+        let file = place.file();
         let count = Cell::new(0);
         let edit = |_: &str| {
             count.set(count.get() + 1);
-            fs::write(&file, format!("{}", count.get())).expect("written");
-            Ok("ours".to_owned())
+            fs::write(&file, format!("# {}", count.get())).expect("written");
+            Ok("# ours".to_owned())
         };
-        assert!(rewrite(&file, edit).is_err());
-        assert_eq!(fs::read_to_string(&file).expect("read"), MAX_ATTEMPTS.to_string());
+        assert!(Writer::new(&file, &place.paths).rewrite(edit).is_err());
+        assert_eq!(place.text(), format!("# {MAX_ATTEMPTS}"));
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let place = Place::new();
+        let file = place.file();
+        fs::write(&file, "# first\n").expect("written");
+        let too_large = format!("#{}\n", "x".repeat(usize::try_from(MAX_CONFIG_BYTES).expect("a size")));
+        for (text, expected) in [("[wasm]\nmax_fule = 1\n", "unknown key"), (&too_large, "larger than")] {
+            let refused = Writer::new(&file, &place.paths).rewrite(|_| Ok(text.to_owned())).err();
+            assert!(refused.as_ref().is_some_and(|why| why.contains(expected)), "{refused:?}");
+            assert_eq!(place.text(), "# first\n");
+        }
+    }
+
+    #[test]
+    fn a_fault_at_any_call_leaves_the_old_text_or_the_new() {
+        for call in 0.. {
+            let place = Place::new();
+            let file = place.file();
+            fs::write(&file, "# old\n").expect("written");
+            let disk = Faults::at(call, false);
+            let writer = Writer { disk: &disk, ..Writer::new(&file, &place.paths) };
+            let is_done = writer.rewrite(|_| Ok("# new\n".to_owned())).is_ok();
+            let text = place.text();
+            assert!(text == "# new\n" || (text == "# old\n" && !is_done), "call {call}: {text}");
+            writer.remove_leftovers();
+            assert_eq!(fs::read_dir(place.directory.path().join("config")).expect("listed").count(), 1);
+            if disk.calls() <= call {
+                assert!(call >= 6, "each call is a site: {call}");
+                break;
+            }
+        }
     }
 }

@@ -15,6 +15,7 @@ use super::installed::{self, refused};
 use super::order::{Change, Changed};
 use super::plugins::{Anew, Renewed, Surroundings};
 use super::{Daemon, open_outputs};
+use crate::config::rewrite::Writer;
 use crate::config::{self, Config};
 use crate::control::{self, Refusal, RefusalCause, Reloaded, Response};
 use crate::dispatch::{Phase, unfit_mappings};
@@ -231,16 +232,8 @@ impl Daemon<'_> {
     /// Changes the file and runs what it says then; the old text comes back if that is refused, unless somebody has saved another
     /// meanwhile.
     fn edit(&mut self, edit: impl Fn(&str) -> Result<String, String>) -> Result<Reloaded, Refusal> {
-        let file = &self.places.config_file;
-        let checked = |text: &str| {
-            let new = edit(text)?;
-            // What is found wrong with it is said before the file is touched.
-            match Config::parse(&new, file, &self.places.paths) {
-                Ok(_) => Ok(new),
-                Err(error) => Err(error.to_string()),
-            }
-        };
-        let rewritten = config::rewrite::rewrite(file, checked).map_err(refused)?;
+        let writer = Writer::new(&self.places.config_file, &self.places.paths);
+        let rewritten = writer.rewrite(edit).map_err(refused)?;
         self.reload(None).inspect_err(|_refusal| match rewritten.take_back() {
             Ok(true) => {}
             Ok(false) => {

@@ -7,6 +7,7 @@ use conductor_signing::keeper::System;
 use conductor_signing::{PluginFile, PluginFiles, PluginName};
 
 use super::Places;
+use crate::config::rewrite::Writer;
 use crate::config::{self, Config, PluginConfig};
 use crate::control::{Refusal, RefusalCause};
 use crate::dispatch::{Phase, Roster};
@@ -123,7 +124,7 @@ pub(super) fn adopt(mut config: Config, places: &Places) -> Config {
         if !is_flat(&flat) {
             continue;
         }
-        match adopt_one(store, &plugin.alias, &flat, max_module_bytes, &places.config_file) {
+        match adopt_one(store, &plugin.alias, &flat, max_module_bytes, places) {
             Ok(module) => {
                 tracing::info!(plugin = &*plugin.alias, "moved {} to {}", flat.display(), module.display());
                 plugin.path = module;
@@ -148,16 +149,17 @@ fn adopt_one(
     alias: &str,
     flat: &Path,
     max_module_bytes: u64,
-    config_file: &Path,
+    places: &Places,
 ) -> Result<PathBuf, String> {
     let in_words = |error: StoreError| error.to_string();
     let files = PluginFiles::read(flat, max_module_bytes).map_err(|error| error.to_string())?;
     let _lock = store.lock().map_err(in_words)?;
     let version = store.put(alias, &files).map_err(in_words)?;
     store.take(alias, &version).map_err(in_words)?;
-    let text = config::read_text(config_file).map_err(|error| error.to_string())?;
+    let text = config::read_text(&places.config_file).map_err(|error| error.to_string())?;
     if config::edit::store(&text, alias)? != text {
-        let _ = config::rewrite::rewrite(config_file, |text| config::edit::store(text, alias))?;
+        let writer = Writer::new(&places.config_file, &places.paths);
+        let _ = writer.rewrite(|text| config::edit::store(text, alias))?;
     }
     Ok(store.module(alias, &version))
 }

@@ -95,6 +95,20 @@ pub trait Disk: Send + Sync {
         }
     }
 
+    /// Puts the old content or the new at `path`, never half of either; the names in the directory are not waited for. The caller
+    /// holds the lock of the file.
+    ///
+    /// # Errors
+    ///
+    /// Passes on what the system says; the old content is then still there.
+    fn put(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+        self.remove_temporary(path)?;
+        let mut staged = self.create_temporary(path, mode)?;
+        self.write(staged.as_file_mut(), bytes)?;
+        self.sync(staged.as_file())?;
+        self.rename(staged, path)
+    }
+
     /// Appends bytes.
     ///
     /// # Errors
