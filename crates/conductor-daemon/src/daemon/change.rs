@@ -62,11 +62,12 @@ impl Daemon<'_> {
             }
             Change::Reload => {
                 installed::adopt(self.read_config()?, self.places);
-                self.reload(None).map(Response::Reload)
+                self.reload(Anew::Changed, None).map(Response::Reload)
             }
             Change::Switch { plugin, enabled } => {
                 let edit = |text: &str| config::edit::switch(text, &plugin, enabled);
-                self.edit(edit).map(Response::PluginSwitch)
+                let anew = if enabled { Anew::Changed } else { Anew::Configured };
+                self.edit(anew, edit).map(Response::PluginSwitch)
             }
             Change::Install { plugin, path, shown } => {
                 let before = self.roster.find(&plugin);
@@ -114,7 +115,8 @@ impl Daemon<'_> {
         if is_stored {
             store.begin_change(plugin).map_err(in_words)?;
         }
-        let reloaded = self.edit(|text| config::edit::remove(text, plugin)).inspect_err(|_| {
+        let removal = |text: &str| config::edit::remove(text, plugin);
+        let reloaded = self.edit(Anew::Configured, removal).inspect_err(|_| {
             if let Err(error) = store.end_change(plugin) {
                 tracing::warn!("{error}");
             }
@@ -161,9 +163,9 @@ impl Daemon<'_> {
         files: &PluginFiles,
     ) -> Result<Reloaded, Refusal> {
         let version = store.put(plugin, files).map_err(in_words)?;
-        let reloaded = self.reload(Some((plugin, &store.module(plugin, &version))))?;
+        let reloaded = self.reload(Anew::Changed, Some((plugin, &store.module(plugin, &version))))?;
         if let Err(error) = store.take(plugin, &version) {
-            if let Err(refusal) = self.reload(None) {
+            if let Err(refusal) = self.reload(Anew::Changed, None) {
                 tracing::error!("{}", terminal(&refusal.message));
             }
             return Err(in_words(error));
@@ -188,7 +190,9 @@ impl Daemon<'_> {
         let before = store.current(plugin).map_err(in_words)?;
         store.begin_change(plugin).map_err(in_words)?;
         let taken = store.put(plugin, files).and_then(|version| store.take(plugin, &version));
-        let result = taken.map_err(in_words).and_then(|()| self.edit(|text| config::edit::add(text, plugin)));
+        let result = taken
+            .map_err(in_words)
+            .and_then(|()| self.edit(Anew::Changed, |text| config::edit::add(text, plugin)));
         let settled = match (&result, before) {
             (Ok(_), _) => Ok(()),
             // Another configuration names it.
@@ -231,10 +235,14 @@ impl Daemon<'_> {
 
     /// Changes the file and runs what it says then; the old text comes back if that is refused, unless somebody has saved another
     /// meanwhile.
-    fn edit(&mut self, edit: impl Fn(&str) -> Result<String, String>) -> Result<Reloaded, Refusal> {
+    fn edit(
+        &mut self,
+        anew: Anew<'_>,
+        edit: impl Fn(&str) -> Result<String, String>,
+    ) -> Result<Reloaded, Refusal> {
         let writer = Writer::new(&self.places.config_file, &self.places.paths);
         let rewritten = writer.rewrite(edit).map_err(refused)?;
-        self.reload(None).inspect_err(|_refusal| match rewritten.take_back() {
+        self.reload(anew, None).inspect_err(|_refusal| match rewritten.take_back() {
             Ok(true) => {}
             Ok(false) => {
                 tracing::warn!("the configuration was saved by somebody else meanwhile, and stays as it is")
@@ -248,8 +256,9 @@ impl Daemon<'_> {
         Config::load(&self.places.config_file, &self.places.paths).map_err(|error| refused(error.to_string()))
     }
 
-    /// Runs what the file says now, and of one plugin, if so told, the module at a path.
-    fn reload(&mut self, candidate: Option<(&str, &Path)>) -> Result<Reloaded, Refusal> {
+    /// Runs what the file says now, and of one plugin, if so told, the module at a path. `anew` says which plugins are started for
+    /// that, where the host is the same.
+    fn reload(&mut self, anew: Anew<'_>, candidate: Option<(&str, &Path)>) -> Result<Reloaded, Refusal> {
         let mut config = self.read_config()?;
         if let Some((alias, module)) = candidate {
             let plugin = config.plugins.iter_mut().find(|plugin| *plugin.alias == *alias);
@@ -269,7 +278,7 @@ impl Daemon<'_> {
             calls: &self.calls,
             stop: self.stop,
         };
-        let anew = if is_other_host { Anew::All } else { Anew::Changed };
+        let anew = if is_other_host { Anew::All } else { anew };
         let renewal = self
             .plugins
             .renew(&config, around, anew)

@@ -95,6 +95,8 @@ pub(super) struct Renewed {
 pub(super) enum Anew<'a> {
     /// Those whose configuration or files have changed, and those that were refused or wait.
     Changed,
+    /// Those whose configuration has changed: whoever takes something away is not refused because of what other plugins are.
+    Configured,
     /// All.
     All,
     /// One, of which the user has accepted that it is another plugin than before.
@@ -223,6 +225,7 @@ impl Plugins {
         let goes_on = |(plugin, files): (&PluginConfig, &Files)| {
             self.hosted.iter().position(|old| match anew {
                 Anew::Changed => old.goes_on_as(plugin, files),
+                Anew::Configured => old.config == *plugin,
                 Anew::All => false,
                 Anew::Accepted { alias, .. } => *plugin.alias != *alias && plugin.alias == old.config.alias,
             })
@@ -240,7 +243,7 @@ impl Plugins {
             new.files = files;
             let accepted = match anew {
                 Anew::Accepted { change, .. } => Some(change),
-                Anew::Changed | Anew::All => None,
+                Anew::Changed | Anew::Configured | Anew::All => None,
             };
             let before = self.hosted.iter().find(|old| old.config.alias == plugin.alias);
             let said = before.and_then(|old| old.published.waits_for()).map(|change| change.shown());
