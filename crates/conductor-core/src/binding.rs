@@ -99,13 +99,31 @@ pub struct BindingChange {
     pub granted: Vec<GrantSpec>,
     /// What was denied to the plugin before, and will be denied to this one as well.
     pub denied: Vec<Capability>,
+    /// Cosigners that the plugin before had to have and this one lacks.
+    pub missing_cosigners: Vec<PublicKey>,
+    /// Whether the plugin before came with a signed statement and this one does not.
+    pub lacks_statement: bool,
+    /// The key of the publisher to whom the name that the plugin has now is pinned until it is accepted, if that is another.
+    pub pinned_until_now: Option<PublicKey>,
 }
 
 impl BindingChange {
     /// A digest over everything that is shown, by which the user's word is bound to it.
     #[must_use]
     pub fn shown(&self) -> Digest {
-        let Self { alias, before, now, digest, trust, ignored, granted, denied } = self;
+        let Self {
+            alias,
+            before,
+            now,
+            digest,
+            trust,
+            ignored,
+            granted,
+            denied,
+            missing_cosigners,
+            lacks_statement,
+            pinned_until_now,
+        } = self;
         let bound = |Bound { name, publisher, version }: &Bound| {
             (name.to_string(), publisher.map(|key| key.to_string()), version.clone())
         };
@@ -116,7 +134,7 @@ impl BindingChange {
         };
         // JSON keeps the texts apart, whatever is in them.
         let shown = serde_json::json!([
-            "conductor binding change 1",
+            "conductor binding change 2",
             alias.as_str(),
             bound(before),
             bound(now),
@@ -125,6 +143,9 @@ impl BindingChange {
             ignored,
             granted.iter().map(GrantSpec::to_string).collect::<Vec<_>>(),
             denied.iter().map(Capability::to_string).collect::<Vec<_>>(),
+            missing_cosigners.iter().map(PublicKey::to_string).collect::<Vec<_>>(),
+            lacks_statement,
+            pinned_until_now.map(|key| key.to_string()),
         ]);
         Digest::from_bytes(shown.to_string().as_bytes())
     }

@@ -77,8 +77,8 @@ impl Broker {
     }
 
     /// Where records go.
-    pub(crate) fn audit(&self) -> Option<&dyn AuditSink> {
-        self.audit.as_deref()
+    pub(crate) const fn audit(&self) -> Option<&Arc<dyn AuditSink>> {
+        self.audit.as_ref()
     }
 
     /// Grants that end with the host.

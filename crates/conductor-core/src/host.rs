@@ -10,6 +10,7 @@ use conductor_abi::{Capability, Manifest, Request};
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{
     Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustLevel, TrustStore, UnverifiedPlugin,
+    VerificationPolicy,
 };
 use serde::{Deserialize, Serialize};
 
@@ -292,21 +293,9 @@ impl Host {
         options: &PluginOptions,
         register: &dyn Fn(&Permission),
     ) -> Result<Box<dyn Plugin>, LoadError> {
-        let mut policy = self.config.verification_policy();
-        if options.accept_unsigned {
-            policy.signature = SignaturePolicy::AcceptUnsigned;
-            policy.rules = Vec::new();
-        }
+        let policy = self.policy(options);
         let Self { runtime, broker, config, .. } = self;
-        let admission = Admission {
-            config,
-            policy: &policy,
-            alias: options.alias.as_ref(),
-            granted: &options.granted,
-            accepted: options.accepted_change,
-            session: broker.session_grants(),
-        };
-        let (verified, news) = admission.admit(plugin)?.into_parts();
+        let (verified, news) = self.admission(&policy, options).admit(plugin)?.into_parts();
         let plugin = Loading { runtime: runtime.as_ref(), broker, config, options, register }
             .load(verified, policy)?;
         if let Some(directory) = &self.config.trust_dir {
@@ -319,6 +308,27 @@ impl Host {
             }
         }
         Ok(plugin)
+    }
+
+    fn policy(&self, options: &PluginOptions) -> VerificationPolicy {
+        let mut policy = self.config.verification_policy();
+        if options.accept_unsigned {
+            policy.signature = SignaturePolicy::AcceptUnsigned;
+            policy.rules = Vec::new();
+        }
+        policy
+    }
+
+    fn admission<'a>(&'a self, policy: &'a VerificationPolicy, options: &'a PluginOptions) -> Admission<'a> {
+        Admission {
+            config: &self.config,
+            policy,
+            alias: options.alias.as_ref(),
+            granted: &options.granted,
+            accepted: options.accepted_change,
+            session: self.broker.session_grants(),
+            audit: self.broker.audit().map(|sink| &**sink),
+        }
     }
 
     fn record_load(

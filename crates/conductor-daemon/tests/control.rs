@@ -15,6 +15,7 @@ mod typist;
 
 #[cfg(test)]
 mod control {
+    mod accepted;
     mod as_shown;
     mod audit;
     mod binding;

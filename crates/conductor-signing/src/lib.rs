@@ -111,10 +111,10 @@ pub use sign::{CosigningRequest, SignError, SigningRequest};
 pub use statement::{PAYLOAD_TYPE, Statement};
 pub use time::{TimeError, UtcTime};
 pub use trust::{
-    AcceptedChain, ImportedList, KeyRole, KeySelector, KnownAs, Likeness, MAX_ACCEPTED_ROTATIONS,
-    MAX_ISSUER_BYTES, MAX_REMOVED_KEYS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, NamePattern, NewKey, NewPin,
-    NewRotations, OWN_REVOCATIONS_RESERVE_BYTES, PatternError, Pin, PublisherPin, RemovedKey, Resemblance,
-    TrustError, TrustStore, TrustedKey, UnknownRole,
+    AcceptedChain, CosignersKept, ImportedList, KeyRole, KeySelector, KnownAs, Likeness,
+    MAX_ACCEPTED_ROTATIONS, MAX_ISSUER_BYTES, MAX_REMOVED_KEYS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX,
+    NamePattern, NewKey, NewPin, NewRotations, OWN_REVOCATIONS_RESERVE_BYTES, PatternError, Pin,
+    PublisherPin, RemovedKey, Resemblance, TrustError, TrustStore, TrustedKey, UnknownRole,
 };
 pub use verified::{PluginParts, Publisher, Signer, UnverifiedPlugin, VerifiedPlugin};
 pub use verify::{Admission, CheckedCosigner, CheckedSignature, Standing, VerifyError};

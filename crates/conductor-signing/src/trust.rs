@@ -19,6 +19,7 @@ mod trust_file;
 
 use std::path::{Path, PathBuf};
 
+pub use descent::CosignersKept;
 pub(crate) use descent::{Act, Done};
 pub use error::TrustError;
 pub use key_entry::{MAX_REMOVED_KEYS, NewKey, RemovedKey, TrustedKey};

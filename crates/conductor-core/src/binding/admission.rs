@@ -10,7 +10,7 @@ use conductor_signing::{
 };
 
 use super::{Alias, Arrived, BindingChange, BindingError, Bindings, Judged, NewBinding};
-use crate::audit::AuditEvent;
+use crate::audit::{AuditEvent, AuditRecord, AuditSink};
 use crate::config::WasmConfig;
 use crate::grant::store::{GrantStore, GrantStoreError};
 use crate::grant::{GrantSpec, SessionGrants};
@@ -26,6 +26,8 @@ pub(crate) struct Admission<'a> {
     /// The change of which the user has said that it is meant.
     pub(crate) accepted: Option<Digest>,
     pub(crate) session: &'a SessionGrants,
+    /// Where it is recorded that the user has accepted a plugin.
+    pub(crate) audit: Option<&'a dyn AuditSink>,
 }
 
 /// A plugin that was let in, and what is to be remembered of it once it was loaded.
@@ -33,6 +35,28 @@ pub(crate) struct Admitted {
     pub(crate) plugin: VerifiedPlugin,
     trust: TrustStore,
     binding: Option<NewBinding>,
+}
+
+/// What a look at a plugin has found.
+enum Looked {
+    /// It is the one that its alias is bound to, or the first.
+    Itself(Box<Admitted>),
+    /// It is another one.
+    Another(Another),
+}
+
+/// Another plugin at an alias.
+struct Another {
+    change: Box<BindingChange>,
+    /// Cosigners of the plugin before that this one has as well.
+    cosigners: Vec<PublicKey>,
+}
+
+impl Another {
+    fn of(change: Box<BindingChange>, plugin: &VerifiedPlugin, seen: &TrustStore) -> Self {
+        let cosigners = seen.cosigners_kept(&change.before.name, plugin).present;
+        Self { change, cosigners }
+    }
 }
 
 /// What is to be remembered of a plugin that was let in.
@@ -80,41 +104,52 @@ impl From<GrantStoreError> for NotAdmitted {
 }
 
 impl Admission<'_> {
-    /// Verifies a plugin and holds it against its alias.
+    /// Verifies a plugin and holds it against its alias. Where the user has accepted another plugin under the alias, and it is
+    /// this one, the alias is bound to it from now on, whatever becomes of it then.
     pub(crate) fn admit(&self, plugin: UnverifiedPlugin) -> Result<Admitted, NotAdmitted> {
-        let Some(directory) = &self.config.trust_dir else {
-            let trust = TrustStore::default();
-            return Ok(Admitted { plugin: plugin.verify(self.policy, &trust)?, trust, binding: None });
-        };
-        let trust = TrustStore::load(directory)?;
-        let Some(alias) = self.alias else {
+        let (Some(directory), Some(alias)) = (&self.config.trust_dir, self.alias) else {
+            let trust = self.config.trust_dir.as_ref().map(TrustStore::load).transpose()?.unwrap_or_default();
             return Ok(Admitted { plugin: plugin.verify(self.policy, &trust)?, trust, binding: None });
         };
         let keeper = Keeper::of(directory);
-        let bindings = Bindings::load(&keeper)?;
+        let again = self.accepted.map(|accepted| (accepted, plugin.clone()));
+        let admitted = match (self.look(alias, plugin, &keeper)?, again) {
+            (Looked::Itself(admitted), _) => admitted,
+            (Looked::Another(another), Some((accepted, plugin))) if another.change.shown() == accepted => {
+                self.accept(&another, &keeper)?;
+                // What was accepted is judged as each of its later loads will be.
+                match self.look(alias, plugin, &keeper)? {
+                    Looked::Itself(admitted) => admitted,
+                    Looked::Another(another) => return Err(NotAdmitted::Another(another.change)),
+                }
+            }
+            (Looked::Another(another), _) => return Err(NotAdmitted::Another(another.change)),
+        };
+        Ok(*admitted)
+    }
+
+    /// Verifies a plugin and holds it against its alias. Nothing is written.
+    fn look(&self, alias: &Alias, plugin: UnverifiedPlugin, keeper: &Keeper) -> Result<Looked, NotAdmitted> {
+        let (trust, bindings) = (TrustStore::load(keeper)?, Bindings::load(keeper)?);
         // Of a publisher whom the user has not heard of yet the user is asked about the alias, not told that a name is pinned.
         if bindings.of(alias).is_some()
             && let Some((name, key)) = self.other_publisher(&plugin, &trust)
         {
             let pinned = trust.as_if_pinned(&name, key);
             let verified = plugin.clone().verify(self.policy, &pinned)?;
-            if let Judged::Another(change) = self
-                .arrived(alias, &verified, &pinned)
-                .judge(&bindings, |name| self.denied_to(&keeper, name))?
-            {
-                let binding = self.accept(alias, &verified, &pinned, change, directory)?;
-                TrustStore::pin_publisher(directory, &name, key)?;
-                return Ok(Admitted { plugin: verified, trust: pinned, binding: Some(binding) });
+            let arrived = Arrived { trust: &pinned, ..self.arrived(alias, &verified, &trust) };
+            if let Judged::Another(change) = arrived.judge(&bindings, |name| self.denied_to(keeper, name))? {
+                return Ok(Looked::Another(Another::of(change, &verified, &trust)));
             }
         }
         let verified = plugin.verify(self.policy, &trust)?;
-        let judged =
-            self.arrived(alias, &verified, &trust).judge(&bindings, |name| self.denied_to(&keeper, name))?;
-        let binding = match judged {
-            Judged::Itself(binding) => binding,
-            Judged::Another(change) => self.accept(alias, &verified, &trust, change, directory)?,
-        };
-        Ok(Admitted { plugin: verified, trust, binding: Some(binding) })
+        let arrived = self.arrived(alias, &verified, &trust);
+        match arrived.judge(&bindings, |name| self.denied_to(keeper, name))? {
+            Judged::Another(change) => Ok(Looked::Another(Another::of(change, &verified, &trust))),
+            Judged::Itself(binding) => {
+                Ok(Looked::Itself(Box::new(Admitted { plugin: verified, trust, binding: Some(binding) })))
+            }
+        }
     }
 
     fn arrived<'p>(
@@ -124,7 +159,7 @@ impl Admission<'_> {
         trust: &'p TrustStore,
     ) -> Arrived<'p> {
         let unsigned_max_risk = self.config.unsigned_max_risk;
-        Arrived { alias, plugin, trust, granted: self.granted, unsigned_max_risk }
+        Arrived { alias, plugin, trust, seen: trust, granted: self.granted, unsigned_max_risk }
     }
 
     /// The plugin's name and its signer's key, if the name is pinned to another publisher.
@@ -144,25 +179,36 @@ impl Admission<'_> {
         }
     }
 
-    /// Takes the user's word for another plugin, if it is for this one. What was denied to the plugin before is denied to this
-    /// one first.
-    fn accept(
-        &self,
-        alias: &Alias,
-        plugin: &VerifiedPlugin,
-        trust: &TrustStore,
-        change: Box<BindingChange>,
-        directory: &Path,
-    ) -> Result<NewBinding, NotAdmitted> {
-        if self.accepted != Some(change.shown()) {
-            return Err(NotAdmitted::Another(change));
-        }
-        let BindingChange { before, now, .. } = *change;
+    /// Takes the user's word that the alias stands for another plugin. What was denied to the plugin before is denied to this
+    /// one first, and the alias is bound last: until then the question stands.
+    fn accept(&self, another: &Another, keeper: &Keeper) -> Result<(), NotAdmitted> {
+        let Another { change, cosigners } = another;
+        let BindingChange { alias, before, now, pinned_until_now, .. } = &**change;
         if before.name != now.name {
-            self.session.carry_denials(&before.name, &now.name);
-            GrantStore::carry_denials(&Keeper::of(directory), &before.name, &now.name)?;
+            self.carry_denials(keeper, &before.name, &now.name)?;
         }
-        Ok(self.arrived(alias, plugin, trust).binding(Some(before)))
+        if let Some(key) = now.publisher
+            && (pinned_until_now.is_some() || !cosigners.is_empty())
+        {
+            TrustStore::pin_accepted(keeper, &now.name, key, cosigners)?;
+        }
+        let binding = NewBinding::accepted(alias.clone(), before.clone(), now.clone());
+        let event = binding.event();
+        binding.record(keeper)?;
+        if let (Some(event), Some(audit)) = (event, self.audit) {
+            // Whoever accepts something has seen to it that records can be kept; the sink tells of those that it lost.
+            let _ = audit.record(&AuditRecord::now(Some(now.name.as_str()), event));
+        }
+        Ok(())
+    }
+
+    /// Denies to plugins of one name what was denied to those of another.
+    fn carry_denials(&self, keeper: &Keeper, from: &PluginName, to: &PluginName) -> Result<(), NotAdmitted> {
+        if from != to && !self.denied_to(keeper, from)?.is_empty() {
+            self.session.carry_denials(from, to);
+            GrantStore::carry_denials(keeper, from, to)?;
+        }
+        Ok(())
     }
 
     fn denied_to(&self, keeper: &Keeper, name: &PluginName) -> Result<Vec<Capability>, BindingError> {

@@ -2,7 +2,7 @@
 
 use conductor_abi::{Capability, Risk};
 use conductor_signing::keeper::Keeper;
-use conductor_signing::{PluginName, TrustStore, VerifiedPlugin};
+use conductor_signing::{Pin, PluginName, PublicKey, TrustStore, VerifiedPlugin};
 
 use super::{Alias, BindingChange, BindingError, Bindings, Bound};
 use crate::audit::{AuditEvent, AuditText};
@@ -13,6 +13,8 @@ pub(crate) struct Arrived<'a> {
     pub(crate) alias: &'a Alias,
     pub(crate) plugin: &'a VerifiedPlugin,
     pub(crate) trust: &'a TrustStore,
+    /// What was seen of plugin names until now.
+    pub(crate) seen: &'a TrustStore,
     /// What the configuration grants to whatever is behind the alias.
     pub(crate) granted: &'a [GrantSpec],
     /// Highest risk that is granted to what nobody signed.
@@ -46,15 +48,23 @@ impl Arrived<'_> {
         if self.is(before) {
             return Ok(Judged::Itself(self.binding(Some(before.clone()))));
         }
+        let now = self.bound();
+        let pinned = self.seen.pin(&now.name).and_then(Pin::publisher).map(|publisher| publisher.key);
+        let is_another =
+            |key: &PublicKey| now.publisher.is_some() && !self.trust.is_of_line(self.plugin, key);
         Ok(Judged::Another(Box::new(BindingChange {
             alias: self.alias.clone(),
             before: before.clone(),
-            now: self.bound(),
             digest: self.plugin.digest(),
             trust: self.plugin.trust().clone(),
             ignored: self.plugin.ignored_signature().map(ToString::to_string),
             granted: self.granted.to_vec(),
             denied: denied_to(&before.name)?,
+            missing_cosigners: self.seen.cosigners_kept(&before.name, self.plugin).missing,
+            lacks_statement: self.seen.statement_seen_at(&before.name).is_some()
+                && self.plugin.statement().is_none(),
+            pinned_until_now: pinned.filter(is_another),
+            now,
         })))
     }
 
@@ -92,6 +102,11 @@ fn risk(spec: &GrantSpec) -> Risk {
 }
 
 impl NewBinding {
+    /// What is to be remembered once the user has accepted a plugin.
+    pub(crate) const fn accepted(alias: Alias, before: Bound, after: Bound) -> Self {
+        Self { alias, before: Some(before), after }
+    }
+
     /// The record of it, if the alias was bound to another plugin.
     pub(crate) fn event(&self) -> Option<AuditEvent> {
         let Self { alias, before, after } = self;

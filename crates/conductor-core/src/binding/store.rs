@@ -99,9 +99,6 @@ pub enum BindingError {
     /// The decisions about capabilities cannot be read or written, which go along with a binding.
     #[error(transparent)]
     Grants(#[from] crate::grant::store::GrantStoreError),
-    /// The publisher that a name is pinned to cannot be changed.
-    #[error(transparent)]
-    Pin(#[from] conductor_signing::TrustError),
     /// Another program bound the alias to another plugin at the same time.
     #[error("`{alias}` was bound to another plugin meanwhile")]
     Raced {
@@ -159,7 +156,6 @@ impl BindingError {
         match self {
             Self::Kept(error) => error.hint(),
             Self::Grants(error) => error.hint(),
-            Self::Pin(error) => error.hint(),
             Self::Raced { .. } => Some("look again: conductorctl plugin list".to_owned()),
             Self::Full { path } => {
                 Some(format!("take entries of plugins that you no longer have out of {}", escape::path(path)))

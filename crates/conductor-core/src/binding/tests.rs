@@ -140,6 +140,9 @@ fn everything_that_is_shown_is_in_the_digest() {
         ignored: None,
         granted: vec!["Filesystem".parse().expect("a grant")],
         denied: vec![Capability::Midi],
+        missing_cosigners: vec![key()],
+        lacks_statement: false,
+        pinned_until_now: None,
     };
     let others = [
         BindingChange { alias: alias("other"), ..change.clone() },
@@ -154,6 +157,9 @@ fn everything_that_is_shown_is_in_the_digest() {
         BindingChange { ignored: Some("it has expired".to_owned()), ..change.clone() },
         BindingChange { granted: Vec::new(), ..change.clone() },
         BindingChange { denied: Vec::new(), ..change.clone() },
+        BindingChange { missing_cosigners: Vec::new(), ..change.clone() },
+        BindingChange { lacks_statement: true, ..change.clone() },
+        BindingChange { pinned_until_now: Some(key()), ..change.clone() },
     ];
     assert_eq!(change.shown(), change.clone().shown());
     for other in others {

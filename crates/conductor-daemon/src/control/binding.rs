@@ -37,7 +37,7 @@ fn bound(bound: &Bound) -> BoundStatus {
 
 /// What is different from the plugin that the alias is bound to.
 fn differences(change: &BindingChange) -> Vec<String> {
-    let BindingChange { before, now, .. } = change;
+    let BindingChange { before, now, missing_cosigners, lacks_statement, pinned_until_now, .. } = change;
     let mut differences = Vec::new();
     if before.name != now.name {
         differences.push(format!("another name: {} in place of {}", now.name, before.name));
@@ -49,6 +49,17 @@ fn differences(change: &BindingChange) -> Vec<String> {
         (Some(old), None) => differences.push(format!("not signed any more; it was signed by {old}")),
         (None, Some(new)) => differences.push(format!("signed now, by {new}; it was not signed")),
         (Some(_), Some(_)) | (None, None) => {}
+    }
+    if let Some(key) = pinned_until_now.filter(|key| before.publisher != Some(*key)) {
+        differences.push(format!(
+            "the name {} belonged to another publisher, {key}, whose plugins are refused under it from then on",
+            now.name
+        ));
+    }
+    differences.extend(missing_cosigners.iter().map(|key| format!("not cosigned any more by {key}")));
+    if *lacks_statement && now.publisher.is_some() {
+        differences
+            .push("its signature comes without a statement about name, version and capabilities".into());
     }
     if before.version != now.version {
         let or_none = |version: &Option<String>| version.as_deref().map_or("none".to_owned(), bounded);

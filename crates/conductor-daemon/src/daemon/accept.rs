@@ -1,15 +1,19 @@
 //! Accepting that another plugin is behind an alias than the one that it was bound to.
 
 use conductor_core::AuditSink as _;
+use conductor_core::binding::{BindingChange, Bindings};
 use conductor_signing::escape::terminal;
+use conductor_signing::keeper::Keeper;
 
 use super::Daemon;
 use super::order::Changed;
 use super::plugins::{Anew, Surroundings};
 use crate::control::{Accepted, Refusal, RefusalCause, Response};
+use crate::dispatch::Phase;
 
 impl Daemon<'_> {
-    /// Loads a plugin that waits, if it is still what was shown. Everything else goes on, also what has changed on disk.
+    /// Loads a plugin that waits, if it is still what was shown. Everything else goes on, also what has changed on disk. The user's
+    /// word about what the alias stands for holds also where the plugin does not start.
     pub(super) fn accept(&mut self, plugin: &str, shown: &str) -> Changed {
         let waits = self.roster.find(plugin).and_then(|published| published.waits_for());
         let Some(change) = waits else {
@@ -35,19 +39,38 @@ impl Daemon<'_> {
             stop: self.stop,
         };
         let anew = Anew::Accepted { alias: plugin, change: change.shown() };
-        let renewal = self.plugins.renew(&self.config, around, anew).map_err(|refusals| {
-            let message = format!("not accepted: {}", refusals.join("; "));
+        let renewal = self.plugins.renew(&self.config, around, anew).map_err(|unknown| {
+            let message = format!("{}: {}", self.decided(&change), unknown.join("; "));
             Refusal::new(RefusalCause::NotChanged, message)
         })?;
         self.router.replace(self.config.mappings.clone(), &renewal.queues(&self.plugins));
-        let renewed = self.plugins.put_in_place(renewal);
+        self.plugins.put_in_place(renewal);
         self.roster.set(self.plugins.published());
-        if !renewed.waiting.is_empty() {
-            return Err(no_longer_shown(plugin));
+        match self.roster.find(plugin).map(|published| published.snapshot().phase) {
+            Some(Phase::Loaded(_)) => {}
+            Some(Phase::Refused { why, hint, .. }) => {
+                let message = format!("{}: {why}", self.decided(&change));
+                return Err(Refusal { hint, ..Refusal::new(RefusalCause::NotChanged, message) });
+            }
+            Some(Phase::Waiting { .. } | Phase::Loading | Phase::Disabled) | None => {
+                return Err(no_longer_shown(plugin));
+            }
         }
         tracing::info!(plugin, "accepted: {}", terminal(&change.now.to_string()));
         let name = change.now.name.to_string();
         Ok(Response::PluginAccept(Accepted { plugin: plugin.to_owned(), name }))
+    }
+
+    /// What has become of the user's word for a plugin that does not run.
+    fn decided(&self, change: &BindingChange) -> String {
+        let BindingChange { alias, now, .. } = change;
+        let bindings = Bindings::load(&Keeper::of(self.places.paths.config_dir()));
+        match bindings.as_ref().map(|bindings| bindings.of(alias)) {
+            Ok(Some(bound)) if *bound == *now => {
+                format!("accepted, so `{alias}` is {} from now on, but it was not loaded", now.name)
+            }
+            Ok(_) | Err(_) => "not accepted".to_owned(),
+        }
     }
 }
 

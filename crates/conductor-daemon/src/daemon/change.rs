@@ -81,7 +81,10 @@ impl Daemon<'_> {
                 self.install(&plugin, &files).map(Response::PluginInstall)
             }
             Change::Remove { plugin, with_data } => self.remove(&plugin, with_data),
-            Change::Accept { plugin, shown } => self.accept(&plugin, &shown),
+            Change::Accept { plugin, shown } => {
+                let complain = |refusal: &Refusal| tracing::error!("{}", terminal(&refusal.message));
+                return self.accept(&plugin, &shown).inspect_err(complain);
+            }
         };
         if let Err(refusal) = &changed {
             tracing::error!("everything goes on as it was: {}", terminal(&refusal.message));

@@ -99,7 +99,7 @@ pub(super) enum Anew<'a> {
     Configured,
     /// All.
     All,
-    /// One, of which the user has accepted that it is another plugin than before.
+    /// One, of which the user has accepted that it is another plugin than before. It takes its place whatever becomes of it.
     Accepted {
         /// The user's name for it.
         alias: &'a str,
@@ -255,7 +255,11 @@ impl Plugins {
             next.push(Err(new));
         }
         drop(started);
-        failed.extend(wait_for(&waiting, awaited, around.stop));
+        let refused = wait_for(&waiting, awaited, around.stop);
+        match anew {
+            Anew::Accepted { .. } => {}
+            Anew::Changed | Anew::Configured | Anew::All => failed.extend(refused),
+        }
         // Of what still loads nobody knows whether it will run.
         let new = next.iter().filter_map(|plugin| plugin.as_ref().err());
         let unknown = new.filter(|new| new.config.enabled && new.published.is_loading());

@@ -10,16 +10,21 @@ use super::ctl::{SILENT, connect, ctl, exchange, json, shown};
 use crate::scratch::{Daemon, Scratch, plugin};
 
 /// Grants of the configuration that whatever is behind the alias would inherit.
-const GRANTED: &str = "granted_capabilities = [\"Filesystem\"]";
+pub(super) const GRANTED: &str = "granted_capabilities = [\"Filesystem\"]";
 
 /// A policy under which any signature will do.
 const SELF_SIGNED: &str = "[wasm]\nallow_self_signed = true\n";
 
 /// A policy under which none is needed, with the ceilings that it has by itself.
-const UNSIGNED: &str = "[wasm]\nrequire_signature = false\n";
+pub(super) const UNSIGNED: &str = "[wasm]\nrequire_signature = false\n";
 
 /// What is behind the alias `notes`: a plugin by its own name and version, which asks for files and for MIDI.
-fn put(scratch: &Scratch, name: &str, version: &str) {
+pub(super) fn put(scratch: &Scratch, name: &str, version: &str) {
+    put_with(scratch, name, version, "");
+}
+
+/// The same with more of a module, such as a start of its own.
+pub(super) fn put_with(scratch: &Scratch, name: &str, version: &str, more: &str) {
     let manifest =
         value!({ "name": name, "version": version, "capabilities": ["Filesystem", "Midi"] }).to_string();
     let text = format!(
@@ -27,54 +32,55 @@ fn put(scratch: &Scratch, name: &str, version: &str) {
             (memory (export "memory") 1)
             (func (export "alloc") (param i32) (result i32) (i32.const 1024))
             (func (export "execute") (param i32 i32) (result i32) (i32.const 0))
+            {more}
             (@custom "conductor:manifest" {manifest:?}))"#
     );
     fs::write(scratch.path("notes.wasm"), wat::parse_str(text).expect("a module")).expect("written");
     let _ = fs::remove_file(scratch.path("notes.wasm.sig"));
 }
 
-fn sign(scratch: &Scratch, key: &str) {
+pub(super) fn sign(scratch: &Scratch, key: &str) {
     scratch.conductor_sign(&["sign", "notes.wasm", key, "--name", "N", "--email", "n@example.org"]);
 }
 
 /// Makes a key and returns it.
-fn key(scratch: &Scratch, name: &str) -> String {
+pub(super) fn key(scratch: &Scratch, name: &str) -> String {
     scratch.conductor_sign(&["generate-key", name]);
     fs::read_to_string(scratch.path(&format!("{name}.public"))).expect("a key").trim().to_owned()
 }
 
-fn config(scratch: &Scratch, policy: &str, more: &str) {
+pub(super) fn config(scratch: &Scratch, policy: &str, more: &str) {
     scratch.config(&format!("{policy}{}{SILENT}", plugin("notes", &scratch.path("notes.wasm"), more)));
 }
 
-fn start(scratch: &Scratch) -> Daemon {
+pub(super) fn start(scratch: &Scratch) -> Daemon {
     let mut daemon = scratch.start(&[]);
     daemon.wait_for_log("ready");
     daemon
 }
 
-fn status(scratch: &Scratch) -> Json {
+pub(super) fn status(scratch: &Scratch) -> Json {
     json(scratch, &["plugin", "list"])["plugins"][0].clone()
 }
 
 /// Has the daemon look again, and returns what became of the plugin.
-fn reloaded(scratch: &Scratch) -> Json {
+pub(super) fn reloaded(scratch: &Scratch) -> Json {
     shown(scratch, &["reload"]);
     status(scratch)
 }
 
-fn accept(scratch: &Scratch) -> String {
+pub(super) fn accept(scratch: &Scratch) -> String {
     let accepted = ctl(scratch, &["plugin", "accept", "notes", "--yes"]);
     assert_eq!(accepted.code, 0, "{accepted:?}");
     accepted.stderr
 }
 
-fn capabilities(plugin: &Json) -> String {
+pub(super) fn capabilities(plugin: &Json) -> String {
     let decided = plugin["capabilities"].as_array().expect("a list").iter();
     decided.map(|decided| decided.as_str().expect("a text").to_owned() + "\n").collect()
 }
 
-fn differences(plugin: &Json) -> String {
+pub(super) fn differences(plugin: &Json) -> String {
     let differences = plugin["change"]["differences"].as_array().expect("a list").iter();
     differences.map(|text| text.as_str().expect("a text").to_owned() + "\n").collect()
 }

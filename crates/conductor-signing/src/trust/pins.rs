@@ -373,11 +373,27 @@ impl TrustStore {
         name: &PluginName,
         key: PublicKey,
     ) -> Result<Pin, TrustError> {
+        Self::pin_accepted(config_dir, name, key, &[])
+    }
+
+    /// As [`TrustStore::pin_publisher`], and demands these cosigners from then on, where none are demanded so far: the user's word
+    /// for a plugin that takes the place of another one, whose cosigners they were.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the key is revoked or the files cannot be read or written.
+    pub fn pin_accepted(
+        config_dir: impl Into<Keeper>,
+        name: &PluginName,
+        key: PublicKey,
+        cosigners: &[PublicKey],
+    ) -> Result<Pin, TrustError> {
         Self::change_pin(config_dir, name, |pin, store, keeper| {
             if let Some(revocation) = store.revoked_key(&key) {
                 return Err(TrustError::Revoked { key, reason: revocation.reason.clone() });
             }
-            Ok(Some(pin.unwrap_or_default().of_publisher(key, keeper.now())))
+            let pin = pin.unwrap_or_default().of_publisher(key, keeper.now());
+            Ok(Some(pin.demanding(key, cosigners)))
         })
         .map(Option::unwrap_or_default)
     }
@@ -467,6 +483,14 @@ impl Pin {
             self.signers = Vec::new();
         }
         self.publisher = Some(PublisherPin { key, since, by_user: true });
+        self
+    }
+
+    /// The pin which demands the publisher's key and those of cosigners, if it demands none so far.
+    fn demanding(mut self, publisher: PublicKey, cosigners: &[PublicKey]) -> Self {
+        if self.signers.is_empty() && !cosigners.is_empty() {
+            self.signers = std::iter::once(publisher).chain(cosigners.iter().copied()).collect();
+        }
         self
     }
 
