@@ -31,6 +31,12 @@ impl Alias {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    /// The name that a plugin has to have which calls itself as the user does.
+    #[must_use]
+    pub const fn as_plugin_name(&self) -> &PluginName {
+        &self.0
+    }
 }
 
 impl FromStr for Alias {

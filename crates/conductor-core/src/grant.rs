@@ -3,6 +3,7 @@
 mod approvals;
 mod choices;
 mod decision;
+mod denials;
 mod judge;
 mod once;
 mod pending;
@@ -24,13 +25,14 @@ pub(crate) use approvals::{Approvals, Decided};
 pub use choices::Choices;
 use choices::Chosen;
 pub use decision::{Allowance, CapabilityDecision, Decision, Grant, GrantSource};
+pub use denials::Denials;
 pub(crate) use judge::Judge;
 pub use judge::{JudgeError, Vouched};
 pub use once::Once;
 pub(crate) use once::{Deed, DeedNumber, Taken};
 pub use pending::{Earlier, Requested};
 pub(crate) use session::SessionGrants;
-pub use session::{UnkeptDenial, UnkeptDenials};
+pub use session::UnkeptDenial;
 pub use spec::GrantSpec;
 
 /// The highest risk that may be granted, by how far a plugin is vouched for.

@@ -26,7 +26,7 @@ use crate::devices::Devices;
 use crate::engine::check_stack;
 use crate::files::FileState;
 use crate::grant::store::{GrantStore, GrantStoreError};
-use crate::grant::{CapabilityDecision, GrantSpec, UnkeptDenial, UnkeptDenials};
+use crate::grant::{CapabilityDecision, Denials, GrantSpec, UnkeptDenial};
 use crate::health::PluginState;
 use crate::in_process::InProcess;
 use crate::loading::Loading;
@@ -165,10 +165,11 @@ impl Host {
         self.walls
     }
 
-    /// Denials that could not be written: they hold until the host ends, and the user is to know.
+    /// Denials by the names of plugins, also of those that are not loaded.
     #[must_use]
-    pub fn unkept_denials(&self) -> UnkeptDenials {
-        UnkeptDenials::of(self.broker.session_grants().clone())
+    pub fn denials(&self) -> Denials {
+        let keeper = self.config.trust_dir.as_deref().map(Keeper::of);
+        Denials { session: self.broker.session_grants().clone(), keeper, audit: self.broker.audit().cloned() }
     }
 
     /// Notes such denials in these directories, which may be on other disks, and holds those that an earlier host noted there;

@@ -244,7 +244,7 @@ impl Permission {
         let (mut decided, approvals) = (self.decided(), self.approvals());
         self.0.session.audit().rare(|| AuditEvent::CapabilityRevoked { capability });
         let vouched = decided.vouched.clone().or_else(|| self.vouched().ok());
-        let kept = approvals.deny(vouched.as_ref(), capability);
+        let kept = approvals.deny(capability);
         *decided = match approvals.decide() {
             Ok(next) => next,
             Err(ApprovalError::Judge(JudgeError::Refused(_))) => Decided::nothing(),
@@ -300,7 +300,7 @@ impl Permission {
     /// Fails if the decisions cannot be read; everything stays as it was then, but for what has ended since.
     pub fn refresh(&self) -> Result<(), ApprovalError> {
         let (mut decided, approvals) = (self.decided(), self.approvals());
-        approvals.keep_unkept(decided.vouched.as_ref());
+        approvals.keep_unkept();
         let (next, result) = match approvals.decide() {
             Ok(next) => (next, Ok(())),
             Err(ApprovalError::Judge(JudgeError::Refused(_))) => (Decided::nothing(), Ok(())),

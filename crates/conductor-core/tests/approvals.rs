@@ -536,7 +536,7 @@ fn a_revocation_that_cannot_be_put_into_the_file_stands_in_the_journal() {
     other.permission().refresh().expect("decided");
     let held = hold(&place, "grants.lock");
     plugin.permission().deny(Capability::Filesystem).expect("kept in the journal");
-    assert!(host.unkept_denials().all().is_empty());
+    assert!(host.denials().unkept().is_empty());
     other.permission().refresh().expect("decided");
     for plugin in [&mut plugin, &mut other] {
         assert_eq!(call(plugin.as_mut()), BADF);

@@ -209,7 +209,7 @@ impl<'r> Daemon<'r> {
 
     fn start(&mut self, interface: &Interface) -> Result<(), RunError> {
         let host = self.new_host(&self.config)?;
-        interface.begun(host.walls(), host.unkept_denials());
+        interface.begun(host.walls(), host.denials());
         let paths = &self.places.paths;
         for directory in [paths.config_dir(), paths.state_dir(), &paths.plugins_dir()] {
             atomic_file::remove_leftovers(directory);
@@ -295,7 +295,7 @@ impl<'r> Daemon<'r> {
         self.inputs.finish(deadline);
         let totals = self.plugins.finish(deadline);
         if let Some(host) = &self.host {
-            let unkept = host.unkept_denials().all();
+            let unkept = host.denials().unkept();
             let from_now_on = match unkept.is_empty() || host.notes_denials() {
                 true => "the next start knows of it",
                 false => "and so granted again from now on",

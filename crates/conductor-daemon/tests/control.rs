@@ -15,6 +15,7 @@ mod typist;
 
 #[cfg(test)]
 mod control {
+    mod absent;
     mod accepted;
     mod as_shown;
     mod audit;
@@ -32,6 +33,7 @@ mod control {
     mod programs;
     mod status;
     mod store;
+    mod unkept;
     mod user;
     mod walls;
     mod withdrawn;

@@ -125,6 +125,10 @@ impl Admission<'_> {
             }
             (Looked::Another(another), _) => return Err(NotAdmitted::Another(another.change)),
         };
+        if admitted.binding.as_ref().is_some_and(NewBinding::is_first) {
+            // What the user has denied before anybody knew what the plugin calls itself.
+            self.carry_denials(&keeper, alias.as_plugin_name(), admitted.plugin.name())?;
+        }
         Ok(*admitted)
     }
 

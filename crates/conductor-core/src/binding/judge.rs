@@ -107,6 +107,11 @@ impl NewBinding {
         Self { alias, before: Some(before), after }
     }
 
+    /// Whether nothing was loaded under the alias before.
+    pub(crate) const fn is_first(&self) -> bool {
+        self.before.is_none()
+    }
+
     /// The record of it, if the alias was bound to another plugin.
     pub(crate) fn event(&self) -> Option<AuditEvent> {
         let Self { alias, before, after } = self;

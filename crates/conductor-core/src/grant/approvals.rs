@@ -297,38 +297,17 @@ impl Approvals {
         })
     }
 
-    /// Denies a capability from now on, whoever publishes a plugin of this name. `vouched` is how far somebody vouched for
-    /// the plugin last: taking back waits for no judgement. The denial holds until the host ends also where it cannot be
-    /// written.
-    pub(crate) fn deny(
-        &self,
-        vouched: Option<&Vouched>,
-        capability: Capability,
-    ) -> Result<DenialKept, ApprovalError> {
-        let subject = self.last_subject(vouched);
-        self.session.forget(&subject, capability);
-        let kept = self.keeper().and_then(|keeper| Ok(GrantStore::deny(keeper, &subject, capability)?));
-        if let Err(cause) = &kept {
-            let (plugin, cause) = (self.name.clone(), cause.to_string());
-            self.session.cannot_keep(UnkeptDenial { plugin, capability, cause });
-        }
-        kept
+    /// Denies a capability from now on, whoever publishes a plugin of this name.
+    pub(crate) fn deny(&self, capability: Capability) -> Result<DenialKept, ApprovalError> {
+        self.session.deny(self.keeper.as_ref(), &self.name, capability)
     }
 
-    /// Tries again to write denials of this plugin that could not be written.
-    pub(crate) fn keep_unkept(&self, vouched: Option<&Vouched>) {
-        let subject = self.last_subject(vouched);
-        for capability in self.session.unkept_of(&self.name) {
-            let kept = self.keeper().and_then(|keeper| Ok(GrantStore::deny(keeper, &subject, capability)?));
-            if kept.is_ok() {
-                self.session.is_kept(&self.name, capability);
-            }
+    /// Tries again to write denials that could not be written, of this plugin and of those that are not loaded.
+    pub(crate) fn keep_unkept(&self) {
+        for denial in self.session.unkept() {
+            // What cannot be written still holds.
+            let _ = self.session.deny(self.keeper.as_ref(), &denial.plugin, denial.capability);
         }
-    }
-
-    fn last_subject(&self, vouched: Option<&Vouched>) -> Subject {
-        let publisher = vouched.and_then(|vouched| vouched.publisher.clone());
-        Subject { name: self.name.clone(), publisher, digest: self.digest }
     }
 
     /// What the plugin declares of a capability.

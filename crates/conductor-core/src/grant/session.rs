@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use conductor_abi::Capability;
 use conductor_signing::PluginName;
+use conductor_signing::keeper::Keeper;
 
 use super::Once;
 use super::approvals::{ApprovalError, scope_of};
-use super::store::{StoredGrant, Subject};
+use super::store::{DenialKept, GrantStore, StoredGrant, Subject};
 use super::unkept::{FROM_BEFORE, Notes};
 use crate::scope::Scope;
 
@@ -51,22 +52,6 @@ pub(super) struct SessionGrant {
     pub(super) once: Option<Once>,
 }
 
-/// Denials that could not be written, of a host and of those in its place, as they are whenever they are asked for.
-#[derive(Clone, Debug)]
-pub struct UnkeptDenials(SessionGrants);
-
-impl UnkeptDenials {
-    pub(crate) const fn of(session: SessionGrants) -> Self {
-        Self(session)
-    }
-
-    /// All of them at this moment.
-    #[must_use]
-    pub fn all(&self) -> Vec<UnkeptDenial> {
-        self.0.unkept()
-    }
-}
-
 impl SessionGrants {
     pub(super) fn of(&self, subject: &Subject) -> Vec<SessionGrant> {
         self.lock().grants.iter().filter(|grant| !grant.is_over() && grant.is_of(subject)).cloned().collect()
@@ -80,6 +65,30 @@ impl SessionGrants {
         }
         grants.extend(stored.into_iter().map(|stored| SessionGrant { stored, once: once.cloned() }));
         Ok(())
+    }
+
+    /// Denies a capability to plugins of a name from now on. The denial holds until the host ends also where it cannot be
+    /// written.
+    pub(super) fn deny(
+        &self,
+        keeper: Option<&Keeper>,
+        plugin: &PluginName,
+        capability: Capability,
+    ) -> Result<DenialKept, ApprovalError> {
+        let is_of = |grant: &SessionGrant| {
+            (&grant.stored.plugin, grant.stored.grant.capability()) == (plugin, capability)
+        };
+        self.lock().grants.retain(|grant| !is_of(grant));
+        let keeper = keeper.ok_or(ApprovalError::NoDirectory);
+        let kept = keeper.and_then(|keeper| Ok(GrantStore::deny(keeper, plugin, capability)?));
+        match &kept {
+            Ok(_) => self.is_kept(plugin, capability),
+            Err(cause) => {
+                let (plugin, cause) = (plugin.clone(), cause.to_string());
+                self.cannot_keep(UnkeptDenial { plugin, capability, cause });
+            }
+        }
+        kept
     }
 
     /// Forgets what was decided about a capability of a plugin, and returns it.
@@ -147,9 +156,13 @@ impl SessionGrants {
         self.note();
     }
 
-    pub(super) fn is_kept(&self, plugin: &PluginName, capability: Capability) {
-        self.lock().unkept.retain(|known| (&known.plugin, known.capability) != (plugin, capability));
-        self.note();
+    /// Takes note that a denial stands in a file.
+    fn is_kept(&self, plugin: &PluginName, capability: Capability) {
+        let is_of = |known: &mut UnkeptDenial| (&known.plugin, known.capability) == (plugin, capability);
+        let was_unkept = self.lock().unkept.extract_if(.., is_of).count() > 0;
+        if was_unkept {
+            self.note();
+        }
     }
 
     pub(crate) fn unkept_of(&self, plugin: &PluginName) -> Vec<Capability> {

@@ -239,20 +239,18 @@ impl GrantStore {
         })
     }
 
-    /// Denies a capability to plugins of the subject's name, and ends what was granted of it. Says where the denial stands.
+    /// Denies a capability to plugins of a name, and ends what was granted of it. Says where the denial stands.
     ///
     /// # Errors
     ///
     /// Fails if it stands nowhere: the decisions cannot be read or written, and neither can the journal.
     pub fn deny(
         keeper: &Keeper,
-        subject: &Subject,
+        plugin: &PluginName,
         capability: Capability,
     ) -> Result<DenialKept, GrantStoreError> {
-        let (plugin, denied_at) = (subject.name.clone(), UtcTime::now());
-        let denial = StoredDenial { plugin, capability, denied_at };
+        let denial = StoredDenial { plugin: plugin.clone(), capability, denied_at: UtcTime::now() };
         let written = Self::change(keeper, |store| {
-            store.forget(subject, capability);
             store.put_denial(denial.clone());
             Ok(())
         });
@@ -375,11 +373,12 @@ impl GrantStore {
 
     /// Ends what was granted of a capability to plugins of a name, and denies it.
     fn put_denial(&mut self, denial: StoredDenial) {
-        self.grants
-            .retain(|grant| grant.plugin != denial.plugin || grant.grant.capability() != denial.capability);
-        let is_same =
-            |known: &StoredDenial| (&known.plugin, known.capability) == (&denial.plugin, denial.capability);
-        if !self.denials.iter().any(is_same) {
+        let is_of = |plugin: &PluginName, capability: Capability| {
+            (plugin, capability) == (&denial.plugin, denial.capability)
+        };
+        self.grants.retain(|grant| !is_of(&grant.plugin, grant.grant.capability()));
+        self.first_declared.retain(|first| !is_of(&first.plugin, first.capability));
+        if !self.denials.iter().any(|known| is_of(&known.plugin, known.capability)) {
             self.denials.push(denial);
         }
     }

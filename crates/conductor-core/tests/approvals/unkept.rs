@@ -11,14 +11,14 @@ fn a_revocation_that_stands_nowhere_holds_until_the_host_ends_and_is_told() {
     approve(plugin.as_ref(), &GrantDuration::Always);
     let held = [hold(&place, "grants.lock"), hold(&place, "denials.lock")];
     plugin.permission().deny(Capability::Filesystem).expect_err("kept nowhere");
-    assert_eq!(host.unkept_denials().all().len(), 1);
+    assert_eq!(host.denials().unkept().len(), 1);
     plugin.permission().refresh().expect("decided");
     assert_eq!(call(plugin.as_mut()), BADF, "it holds whatever is looked at");
     let mut again = load(&host, &path);
     assert_eq!(call(again.as_mut()), BADF, "loaded again");
     drop(held);
     plugin.permission().refresh().expect("decided");
-    assert!(host.unkept_denials().all().is_empty(), "it is written as soon as it can be");
+    assert!(host.denials().unkept().is_empty(), "it is written as soon as it can be");
     assert_eq!(call(load(&place.host(), &path).as_mut()), BADF);
 }
 
@@ -43,12 +43,12 @@ fn a_revocation_that_stood_nowhere_is_known_to_the_next_host() {
     drop((plugin, host));
 
     let (host, recalled) = begin();
-    assert_eq!((recalled, host.unkept_denials().all().len()), (1, 1));
+    assert_eq!((recalled, host.denials().unkept().len()), (1, 1));
     let mut plugin = load(&host, &path);
     assert_eq!(call(plugin.as_mut()), BADF, "though the grant stands in the file");
     drop(held);
     plugin.permission().refresh().expect("decided");
-    assert!(host.unkept_denials().all().is_empty(), "it is written as soon as it can be");
+    assert!(host.denials().unkept().is_empty(), "it is written as soon as it can be");
     let (after, recalled) = begin();
     assert_eq!(recalled, 0);
     assert_eq!(call(load(&after, &path).as_mut()), BADF);

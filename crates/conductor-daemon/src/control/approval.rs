@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use conductor_abi::Capability;
 use conductor_core::grant::store::StoredGrant;
 use conductor_core::grant::{ApprovalError, Approved, Earlier, GrantDuration, GrantSpec, Requested};
 use conductor_core::scope::Scope;
@@ -95,20 +96,21 @@ fn decided_scope(
     }
 }
 
-/// Denies the capability of this name.
-pub(super) fn deny(permission: &Permission, capability: &str) -> Result<String, Refusal> {
-    let spec: GrantSpec = capability.parse().map_err(|error: conductor_core::grant::GrantError| {
+/// The capability of this name, which is taken away as a whole.
+pub(super) fn capability(name: &str) -> Result<Capability, Refusal> {
+    let spec: GrantSpec = name.parse().map_err(|error: conductor_core::grant::GrantError| {
         Refusal::new(RefusalCause::NotGrantable, error.to_string())
     })?;
-    if spec.scope().is_some() {
-        let message = "a capability is revoked as a whole: write its name alone".to_owned();
-        return Err(Refusal::new(RefusalCause::NotGrantable, message));
+    match spec.scope() {
+        None => Ok(spec.capability()),
+        Some(_) => {
+            let message = "a capability is revoked as a whole: write its name alone".to_owned();
+            Err(Refusal::new(RefusalCause::NotGrantable, message))
+        }
     }
-    permission.deny(spec.capability()).map_err(not_grantable)?;
-    Ok(spec.capability().to_string())
 }
 
-fn not_grantable(error: ApprovalError) -> Refusal {
+pub(super) fn not_grantable(error: ApprovalError) -> Refusal {
     Refusal { cause: RefusalCause::NotGrantable, message: error.to_string(), hint: error.hint() }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use conductor_abi::Context;
-use conductor_core::grant::UnkeptDenials;
+use conductor_core::grant::Denials;
 use conductor_core::{AuditLog, AuditSink as _, CallReport, ProcessWall, Walls};
 use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
@@ -44,8 +44,8 @@ pub(crate) struct Interface {
     places: Places,
     /// What the host puts around plugins on this machine; unknown until there is a host.
     probed: OnceLock<Walls>,
-    /// Denials that stand in no file.
-    unkept: OnceLock<UnkeptDenials>,
+    /// Denials by the names of plugins; unknown until there is a host.
+    denials: Arc<OnceLock<Denials>>,
     watched: Watched,
     orders: Sender<Order>,
     turns: Turns,
@@ -78,7 +78,7 @@ pub(crate) enum Later {
     Change(Receiver<Response>),
     /// A call.
     Call(Receiver<CallReport>),
-    /// The name of a plugin that is being read.
+    /// A capability that is taken from a plugin that is being read.
     Revocation(Revocation),
 }
 
@@ -110,9 +110,7 @@ impl Later {
         let message = match self {
             Self::Change(_) => "the change takes long; it goes on, and its end is in the log",
             Self::Call(_) => "the call takes long; it goes on, and its end is in the log",
-            Self::Revocation(_) => {
-                "the plugin is still being read, so it is not known whose grants these are; nothing was revoked"
-            }
+            Self::Revocation(revocation) => return revocation.took_too_long(),
         };
         Response::Refused(Refusal::new(RefusalCause::TookTooLong, message.to_owned()))
     }
@@ -125,7 +123,7 @@ impl Interface {
             started: Instant::now(),
             places: places.clone(),
             probed: OnceLock::new(),
-            unkept: OnceLock::new(),
+            denials: Arc::default(),
             watched,
             orders,
             turns: Turns::default(),
@@ -139,11 +137,11 @@ impl Interface {
         let _ = self.page.set(access);
     }
 
-    /// Takes note of what the host puts around plugins on this machine, and of where it says what it could not write.
-    pub(crate) fn begun(&self, walls: Walls, unkept: UnkeptDenials) {
+    /// Takes note of what the host puts around plugins on this machine, and of how capabilities are denied by the names of plugins.
+    pub(crate) fn begun(&self, walls: Walls, denials: Denials) {
         // There is one host in one run, and those in its place go on with its decisions.
         let _ = self.probed.set(walls);
-        let _ = self.unkept.set(unkept);
+        let _ = self.denials.set(denials);
     }
 
     /// Answers a request. It waits for nobody. Who asked for a decision is on record before it is made.
@@ -170,7 +168,14 @@ impl Interface {
                 refusable(granted, Response::PluginGrant)
             }
             Request::PluginRevoke { plugin, capability } => {
-                let revocation = Revocation { roster: Arc::clone(&self.watched.roster), plugin, capability };
+                let revocation = Revocation {
+                    roster: Arc::clone(&self.watched.roster),
+                    denials: Arc::clone(&self.denials),
+                    config_dir: self.trust_dir().to_owned(),
+                    plugin,
+                    capability,
+                    by_name: OnceLock::new(),
+                };
                 match revocation.look() {
                     Some(response) => response,
                     None => return Answer::Later(Later::Revocation(revocation)),
@@ -350,7 +355,7 @@ impl Interface {
             Phase::Loaded(loaded) => Some(loaded.permission.pending().len() as u64),
             Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         });
-        let unkept = self.unkept.get().map(UnkeptDenials::all).unwrap_or_default();
+        let unkept = self.denials.get().map(Denials::unkept).unwrap_or_default();
         DaemonStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),

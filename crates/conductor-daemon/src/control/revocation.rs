@@ -1,59 +1,138 @@
-//! Taking a capability away from a plugin, however far it has come.
+//! Taking a capability away from a plugin, whatever has become of the plugin.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use conductor_core::Permission;
+use conductor_core::binding::{Alias, Bindings};
+use conductor_core::grant::Denials;
+use conductor_core::grant::store::GrantStore;
+use conductor_signing::PluginName;
 use conductor_signing::escape::terminal;
+use conductor_signing::keeper::Keeper;
 
 use super::approval;
-use super::describe::not_loaded;
 use super::interface::unknown;
-use super::message::{Refusal, Response, Revoked};
+use super::message::{Refusal, RefusalCause, Response, Revoked};
 use crate::dispatch::{Published, Roster};
 
-/// A capability that is to be taken away from the plugin that the user calls so. Whose grants these are is known once the plugin
-/// was read; until then the answer waits.
+/// A capability that is to be taken away from the plugin that the user calls so.
+///
+/// A denial is of a plugin's own name. Of a plugin that is loaded, that name is known. Of any other, the name is meant that the
+/// alias is bound to, and the name of a plugin that waits to be accepted. To an alias that nothing was loaded under yet, the denial is
+/// written as if it were the plugin's name, and goes to the plugin that is loaded under it first.
 pub(crate) struct Revocation {
     pub(super) roster: Arc<Roster>,
+    /// Unknown until there is a host.
+    pub(super) denials: Arc<OnceLock<Denials>>,
+    pub(super) config_dir: PathBuf,
     pub(super) plugin: String,
     pub(super) capability: String,
+    /// What came of denying the capability by name.
+    pub(super) by_name: OnceLock<Result<Revoked, Refusal>>,
 }
 
 impl Revocation {
-    /// Takes it away, or says why not; nothing as long as the plugin is being read.
+    /// Takes it away; nothing as long as the plugin is being read, which may have looked at the decisions already.
     pub(super) fn look(&self) -> Option<Response> {
         let everyone = self.roster.everyone();
         // The one that runs, the one that is being loaded in its place, and the one that was replaced.
         let meant: Vec<&Arc<Published>> =
             everyone.iter().filter(|plugin| plugin.alias() == self.plugin).collect();
-        let Some(first) = meant.first() else {
-            return Some(Response::Refused(unknown(&self.plugin, &self.roster)));
-        };
         let permissions: Vec<Permission> = meant.iter().filter_map(|plugin| plugin.permission()).collect();
-        if permissions.is_empty() {
-            let is_being_read = meant.iter().any(|plugin| plugin.is_loading());
-            let refusal = || Response::Refused(not_loaded(&self.plugin, &first.snapshot().phase));
-            return (!is_being_read).then(refusal);
+        if !permissions.is_empty() {
+            return Some(answer(self.revoke(&permissions, &everyone)));
         }
-        Some(self.revoke(&permissions, &everyone).map_or_else(Response::Refused, Response::PluginRevoke))
+        let denials = self.denials.get()?;
+        let by_name = self.by_name.get_or_init(|| self.revoke_by_name(denials, &meant, &everyone));
+        let is_being_read = by_name.is_ok() && meant.iter().any(|plugin| plugin.is_loading());
+        (!is_being_read).then(|| answer(by_name.clone()))
+    }
+
+    /// What is said when the plugin is still being read: the decisions are looked at again after that.
+    pub(super) fn took_too_long(&self) -> Response {
+        answer(self.by_name.get().cloned().unwrap_or_else(|| {
+            let message = "the daemon is still starting, and nothing was revoked; try again".to_owned();
+            Err(Refusal::new(RefusalCause::TookTooLong, message))
+        }))
     }
 
     fn revoke(&self, permissions: &[Permission], everyone: &[Arc<Published>]) -> Result<Revoked, Refusal> {
-        let mut revoked = String::new();
-        for permission in permissions {
-            revoked = approval::deny(permission, &self.capability)?;
-        }
-        // A denial is of the plugin's own name, which others may have as well.
-        for other in everyone.iter().filter_map(|plugin| plugin.permission()) {
+        let capability = approval::capability(&self.capability)?;
+        let kept: Vec<_> = permissions.iter().map(|permission| permission.deny(capability)).collect();
+        // Others may have the same name.
+        let is_meant = |other: &Permission| {
             let is_done = permissions.iter().any(|permission| permission.id() == other.id());
-            if !is_done
-                && permissions.iter().any(|permission| permission.plugin_name() == other.plugin_name())
-                && let Err(error) = other.refresh()
-            {
-                tracing::error!("grants cannot be read: {}", terminal(&error.to_string()));
+            !is_done && permissions.iter().any(|permission| permission.plugin_name() == other.plugin_name())
+        };
+        refresh(everyone, is_meant);
+        for kept in kept {
+            kept.map_err(approval::not_grantable)?;
+        }
+        Ok(self.revoked(capability.name()))
+    }
+
+    fn revoke_by_name(
+        &self,
+        denials: &Denials,
+        meant: &[&Arc<Published>],
+        everyone: &[Arc<Published>],
+    ) -> Result<Revoked, Refusal> {
+        let capability = approval::capability(&self.capability)?;
+        let unknown = || unknown(&self.plugin, &self.roster);
+        let alias: Alias = self.plugin.parse().map_err(|_| unknown())?;
+        let keeper = Keeper::of(&self.config_dir);
+        let bindings = Bindings::load(&keeper);
+        let mut names: BTreeSet<PluginName> = meant
+            .iter()
+            .filter_map(|plugin| plugin.waits_for())
+            .flat_map(|change| [change.before.name.clone(), change.now.name.clone()])
+            .collect();
+        names.extend(
+            bindings.iter().filter_map(|bindings| bindings.of(&alias)).map(|bound| bound.name.clone()),
+        );
+        let own_name = alias.as_plugin_name();
+        if names.is_empty() {
+            let has_grants = || {
+                let store = GrantStore::load(&keeper);
+                store.is_ok_and(|store| store.grants().iter().any(|grant| grant.plugin == *own_name))
+            };
+            if meant.is_empty() && bindings.is_ok() && !has_grants() {
+                return Err(unknown());
+            }
+            names.insert(own_name.clone());
+        }
+        let kept: Vec<_> = names.iter().map(|name| denials.deny(name, capability)).collect();
+        meant.iter().for_each(|plugin| plugin.denied(capability));
+        refresh(everyone, |other| names.contains(other.plugin_name()));
+        for kept in kept {
+            kept.map_err(approval::not_grantable)?;
+        }
+        match bindings {
+            Ok(_) => Ok(self.revoked(capability.name())),
+            Err(error) => {
+                let message = format!("which plugin `{alias}` stands for cannot be read: {error}");
+                Err(Refusal { hint: error.hint(), ..Refusal::new(RefusalCause::NotGrantable, message) })
             }
         }
-        tracing::info!(plugin = self.plugin, "revoked: {revoked}");
-        Ok(Revoked { plugin: self.plugin.clone(), capability: revoked })
     }
+
+    fn revoked(&self, capability: &str) -> Revoked {
+        tracing::info!(plugin = %terminal(&self.plugin), "revoked: {capability}");
+        Revoked { plugin: self.plugin.clone(), capability: capability.to_owned() }
+    }
+}
+
+/// Has plugins that are loaded decided about anew.
+fn refresh(everyone: &[Arc<Published>], is_meant: impl Fn(&Permission) -> bool) {
+    for permission in everyone.iter().filter_map(|plugin| plugin.permission()).filter(is_meant) {
+        if let Err(error) = permission.refresh() {
+            tracing::error!("grants cannot be read: {}", terminal(&error.to_string()));
+        }
+    }
+}
+
+fn answer(revoked: Result<Revoked, Refusal>) -> Response {
+    revoked.map_or_else(Response::Refused, Response::PluginRevoke)
 }

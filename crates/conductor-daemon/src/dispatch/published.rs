@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use conductor_abi::Capability;
 use conductor_core::binding::BindingChange;
 use conductor_core::{
     CallReport, Limits, LoadError, Outcome, Permission, Plugin, PluginInfo, PluginState, RestoreError, Walls,
@@ -179,6 +180,16 @@ impl Published {
     /// The change of which it waits for the user to say that it is meant, if it does.
     pub(crate) fn waits_for(&self) -> Option<Arc<BindingChange>> {
         if let Phase::Waiting { change } = &*self.phase() { Some(Arc::clone(change)) } else { None }
+    }
+
+    /// A capability was denied to it while it waits: that is among what the user is to decide about.
+    pub(crate) fn denied(&self, capability: Capability) {
+        if let Phase::Waiting { change } = &mut *self.phase() {
+            let mut next = BindingChange::clone(change);
+            let is_denied = |one: &Capability| *one == capability || change.denied.contains(one);
+            next.denied = Capability::ALL.into_iter().filter(is_denied).collect();
+            *change = Arc::new(next);
+        }
     }
 
     /// Whether it is not known yet what becomes of it.

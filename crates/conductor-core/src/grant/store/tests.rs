@@ -98,11 +98,11 @@ fn the_last_word_counts() {
     grant("Filesystem=read-write");
     grant("Filesystem=read-only");
     assert_eq!(texts(&load(&directory), &notes), ["Filesystem=read-only"]);
-    GrantStore::deny(path, &notes, Capability::Filesystem).expect("denied");
+    GrantStore::deny(path, &notes.name, Capability::Filesystem).expect("denied");
     let store = load(&directory);
     assert!(texts(&store, &notes).is_empty());
     assert_eq!(store.denials_of(&notes.name).count(), 1);
-    GrantStore::deny(path, &notes, Capability::Filesystem).expect("denied");
+    GrantStore::deny(path, &notes.name, Capability::Filesystem).expect("denied");
     assert_eq!(load(&directory).denials_of(&notes.name).count(), 1, "one denial is enough");
     let other = subject("notes", b"2");
     assert_eq!(load(&directory).denials_of(&other.name).count(), 1, "whoever comes next under the name");
@@ -152,7 +152,7 @@ fn no_update_of_two_writers_is_lost() {
                 let grants = vec![granted(&plugin, capability.name(), None)];
                 GrantStore::grant(path, &plugin, capability, grants).expect("granted");
             } else {
-                GrantStore::deny(path, &plugin, capability).expect("denied");
+                GrantStore::deny(path, &plugin.name, capability).expect("denied");
             }
         }
     };
@@ -195,7 +195,7 @@ fn what_is_wrong_in_the_file_is_named() {
         let error = GrantStore::load(&keeper(&directory)).expect_err(&text).to_string();
         assert!(error.contains(expected) && error.contains("grants.toml"), "{text}: {error}");
         let notes = subject("notes", b"1");
-        let kept = GrantStore::deny(&keeper(&directory), &notes, Capability::Midi).expect("kept");
+        let kept = GrantStore::deny(&keeper(&directory), &notes.name, Capability::Midi).expect("kept");
         assert!(matches!(kept, DenialKept::InJournal { .. }), "a broken file is not written over: {kept:?}");
         assert_eq!(fs::read_to_string(&path).expect("read"), text);
     }
@@ -220,7 +220,7 @@ fn a_denial_on_a_full_disk_outranks_the_file_until_it_stands_there() {
     GrantStore::grant(&at_leisure, &notes, Capability::Midi, grants("Midi=synth")).expect("granted");
 
     let full = Keeper::on(directory.path(), Arc::new(Faults::full()));
-    let kept = GrantStore::deny(&full, &notes, Capability::Midi).expect("kept");
+    let kept = GrantStore::deny(&full, &notes.name, Capability::Midi).expect("kept");
     assert!(matches!(kept, DenialKept::InJournal { .. }), "{kept:?}");
     let file = fs::read_to_string(GrantStore::file(directory.path())).expect("read");
     assert!(file.contains("Midi=synth"), "the file is as it was");
@@ -236,7 +236,7 @@ fn a_denial_on_a_full_disk_outranks_the_file_until_it_stands_there() {
     assert_eq!(load(&directory), store);
 
     GrantStore::prepare(&at_leisure).expect("prepared");
-    GrantStore::deny(&full, &notes, Capability::Audio).expect("kept");
+    GrantStore::deny(&full, &notes.name, Capability::Audio).expect("kept");
     GrantStore::grant(&at_leisure, &notes, Capability::Audio, grants("Audio=speakers")).expect("granted");
     let store = load(&directory);
     assert_eq!(texts(&store, &notes), ["Audio=speakers"], "an explicit grant clears its place");
@@ -256,7 +256,7 @@ fn a_fault_at_any_call_leaves_a_denial_standing_or_says_that_it_does_not() {
             let disk = Arc::new(Faults::at(call, for_good));
             let kept = GrantStore::deny(
                 &Keeper::on(directory.path(), Arc::clone(&disk) as _),
-                &notes,
+                &notes.name,
                 Capability::Midi,
             );
             let store = load(&directory);
@@ -322,7 +322,7 @@ fn no_publisher_takes_more_than_a_share_and_denials_have_room_of_their_own() {
     assert!(is_full, "as much as is not kept for denials");
     for number in 0..30 {
         let subject = subject(&format!("d{number}"), b"1");
-        let kept = GrantStore::deny(&keeper, &subject, Capability::Midi).expect("denied");
+        let kept = GrantStore::deny(&keeper, &subject.name, Capability::Midi).expect("denied");
         assert!(matches!(kept, DenialKept::InFile), "{kept:?}");
     }
 }
@@ -392,10 +392,9 @@ proptest! {
                 }
                 Change::Deny { plugin, midi } => {
                     let capability = if midi { Capability::Midi } else { Capability::Network };
-                    GrantStore::deny(&keeper, &name(plugin), capability).expect("denied");
+                    GrantStore::deny(&keeper, &name(plugin).name, capability).expect("denied");
                     let (store, name_of) = (load(&directory), name(plugin).name);
                     let denial = store.denials_of(&name_of).find(|one| one.capability == capability);
-                    expected.forget(&name(plugin), capability);
                     expected.put_denial(denial.expect("denied").clone());
                 }
                 Change::Remember { plugin, scope } => {
