@@ -83,4 +83,30 @@ test('what was shown is accepted, on the plugin’s own page too', async () => {
   assert.match(plugin.capabilities.join('\n'), /Filesystem is granted/);
 });
 
+test('a revocation holds though the plugin waits by the time it is confirmed', async () => {
+  await page.getByRole('button', { name: 'Revoke Filesystem' }).click();
+  await dialog().getByText('It stays so, also for later versions').waitFor();
+  replace('third', '8.0');
+  await dialog().getByRole('button', { name: 'Revoke', exact: true }).click();
+  await page.locator('#toast').getByText('was taken away from').waitFor();
+  const { state, change } = home.plugin('notes');
+  assert.deepEqual([state, change.denied], ['waiting', ['Filesystem']]);
+});
+
+test('a preview says that the plugin would wait, and so does the page when it is installed', async () => {
+  home.ctl('plugin', 'install', home.module('band', { manifest: manifest('band', '1.0'), by: ADA }));
+  const file = home.module('band', { manifest: manifest('marching', '2.0'), by: GRACE });
+  await go(page, '#/install', 'Install');
+  await page.getByLabel('Plugin (.wasm)').setInputFiles(file);
+  await page.getByLabel('Signature (.sig)').setInputFiles(`${file}.sig`);
+  await page.getByRole('button', { name: 'Look at it' }).click();
+  const preview = page.locator('.preview');
+  await preview.getByText('Would wait for your word').waitFor();
+  await preview.getByText('another name: marching in place of band').waitFor();
+  await isAccessible(page);
+  await page.getByRole('button', { name: 'Replace band' }).click();
+  await page.locator('#toast').getByText('is in its place, and waits for your word').waitFor();
+  assert.equal(home.plugin('band').state, 'waiting');
+});
+
 test('the browser complained about nothing', () => hasNoComplaint(page));

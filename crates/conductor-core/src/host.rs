@@ -15,7 +15,7 @@ use conductor_signing::{
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{AuditEvent, AuditRecord, AuditSink};
-use crate::binding::{Admission, Alias, NotAdmitted};
+use crate::binding::{Admission, Alias, BindingChange, NotAdmitted};
 use crate::broker::Broker;
 #[cfg(target_os = "linux")]
 use crate::clock::Clock;
@@ -309,6 +309,20 @@ impl Host {
             }
         }
         Ok(plugin)
+    }
+
+    /// What the user would be asked about before the plugin is loaded with these options, because its alias is bound to another
+    /// one; `None` if nothing. Nothing of it runs, and nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// Each variant of [`LoadError`] is one step that refused.
+    pub fn question(
+        &self,
+        plugin: UnverifiedPlugin,
+        options: &PluginOptions,
+    ) -> Result<Option<BindingChange>, LoadError> {
+        Ok(self.admission(&self.policy(options), options).question(plugin)?)
     }
 
     fn policy(&self, options: &PluginOptions) -> VerificationPolicy {

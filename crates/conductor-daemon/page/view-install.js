@@ -102,8 +102,9 @@ async function preview(event) {
 async function install() {
   const { alias } = form;
   await work(async () => {
+    let installed;
     try {
-      await tell({ 'plugin-install': { plugin: alias, path: form.staged.path, shown: form.preview.id } });
+      installed = await tell({ 'plugin-install': { plugin: alias, path: form.staged.path, shown: form.preview.id } });
     } catch (error) {
       if (error.cause !== 'not-as-shown') throw error;
       form.preview = await tell({ 'plugin-preview': { plugin: alias, path: form.staged.path } });
@@ -112,7 +113,7 @@ async function install() {
     }
     takeBack();
     form = begun();
-    say(theirs(alias), ' is installed.');
+    say(theirs(alias), installed.waiting.includes(alias) ? ' is in its place, and waits for your word.' : ' is installed.');
     location.hash = `#/plugins/${encodeURIComponent(alias)}`;
   });
 }
@@ -156,15 +157,18 @@ async function trustPublisher(publisher) {
 }
 
 function decide(preview) {
-  const { publisher, installed } = preview;
+  const { publisher, installed, waits } = preview;
   return h('section', { class: 'panel preview', 'aria-labelledby': 'preview' },
     h('div', { class: 'preview-head' },
       h('h2', { id: 'preview', tabindex: '-1' }, theirs(preview.name ?? form.alias), ' ', preview.version && h('span', { class: 'hint' }, theirs(preview.version))),
       h('div', { class: 'badges' }, trustBadge(preview.trust_level, publisher),
-        preview.accepted ? badge('good', 'check', 'Would be loaded') : badge('bad', 'refused', 'Would be refused'))),
+        preview.accepted ? waits ? badge('wait', 'waiting', 'Would wait for your word') : badge('good', 'check', 'Would be loaded') : badge('bad', 'refused', 'Would be refused'))),
     preview.description && h('p', { class: 'lead' }, theirs(preview.description)),
     !preview.accepted && notice('bad', 'refused', theirs(preview.why ?? 'It would not be loaded.'), preview.hint && h('p', {}, theirs(preview.hint)),
       publisher?.public_key && preview.trust_level === 'self-signed' && button('Trust this publisher…', () => trustPublisher(publisher), { kind: 'small' })),
+    waits && notice('wait', 'waiting', 'It is another plugin than before under this name.',
+      h('p', {}, 'When it is installed, nothing of it runs until you accept it.'),
+      h('ul', {}, waits.differences.map((difference) => h('li', {}, theirs(difference))))),
     installed && h('section', { class: 'changes' }, h('h3', {}, 'In place of version ', theirs(installed.version ?? '?')),
       preview.changes.length > 0 ? h('ul', {}, preview.changes.map((change) => h('li', {}, theirs(change)))) : h('p', { class: 'hint' }, 'It asks for the same, from the same publisher.')),
     h('h3', {}, 'What it asks for'),

@@ -33,7 +33,7 @@ pub use message::{
     Refusal, RefusalCause, Reloaded, Request, RequestStatus, Response, Resumed, RevocationStatus, RevokeAs,
     Revoked, SafetyStatus, SafetyTerm, Triggered, TrustWord, WallStatus,
 };
-pub(crate) use preview::{preview, previewed};
+pub(crate) use preview::{Place, preview, previewed};
 pub use server::MAX_CONNECTIONS;
 pub(crate) use server::Server;
 pub use socket::SocketError;

@@ -132,6 +132,15 @@ impl Admission<'_> {
         Ok(*admitted)
     }
 
+    /// What the user would be asked about if the plugin were loaded; `None` if nothing.
+    pub(crate) fn question(&self, plugin: UnverifiedPlugin) -> Result<Option<BindingChange>, NotAdmitted> {
+        let (Some(directory), Some(alias)) = (&self.config.trust_dir, self.alias) else { return Ok(None) };
+        match self.look(alias, plugin, &Keeper::of(directory))? {
+            Looked::Itself(_) => Ok(None),
+            Looked::Another(another) => Ok(Some(*another.change)),
+        }
+    }
+
     /// Verifies a plugin and holds it against its alias. Nothing is written.
     fn look(&self, alias: &Alias, plugin: UnverifiedPlugin, keeper: &Keeper) -> Result<Looked, NotAdmitted> {
         let (trust, bindings) = (TrustStore::load(keeper)?, Bindings::load(keeper)?);

@@ -2,10 +2,13 @@
 //! compiled.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use conductor_abi::{Capability, CapabilityRequest, Manifest, Risk};
-use conductor_core::WasmConfig;
+use conductor_core::binding::BindingChange;
+use conductor_core::grant::GrantSpec;
 use conductor_core::scope::Scope;
+use conductor_core::{Host, LoadError, PluginOptions};
 use conductor_signing::{
     Decision, PluginFile, Standing, Step, TrustError, TrustStore, UnverifiedPlugin, Verdict,
 };
@@ -14,19 +17,28 @@ use super::describe::{actions, bounded, publisher, publisher_of, word_of_refusal
 use super::message::{
     InstalledStatus, PluginPreview, PublisherStatus, Refusal, RefusalCause, RequestStatus, TrustWord,
 };
-use super::{approval, shown};
+use super::{approval, binding, shown};
 use crate::dispatch::{Phase, Published};
 
 /// Most requests in an answer.
 const MAX_REQUESTS: usize = 100;
 
-/// Looks at the module at `path`, which would be installed as `alias`.
-pub(crate) fn preview(
-    alias: &str,
-    path: &Path,
-    config: &WasmConfig,
-    before: Option<&Published>,
-) -> Result<PluginPreview, Refusal> {
+/// Where a plugin would come.
+pub(crate) struct Place {
+    /// The user's name for it.
+    pub(crate) alias: String,
+    /// What would load it.
+    pub(crate) host: Arc<Host>,
+    /// What the configuration grants to whatever is called so.
+    pub(crate) granted: Vec<GrantSpec>,
+    /// The plugin that is called so now.
+    pub(crate) before: Option<Arc<Published>>,
+}
+
+/// Looks at the module at `path`, which would be installed in that place.
+pub(crate) fn preview(place: &Place, path: &Path) -> Result<PluginPreview, Refusal> {
+    let Place { alias, host, before, .. } = place;
+    let (config, before) = (host.config(), before.as_deref());
     let refused = |message: String, hint| Refusal { hint, ..Refusal::new(RefusalCause::NotChanged, message) };
     crate::config::check_name(alias)
         .map_err(|why| refused(format!("`{}` is no name: {why}", bounded(alias)), None))?;
@@ -43,10 +55,15 @@ pub(crate) fn preview(
     let decision = file.judge(&config.verification_policy(), &trust);
     let manifest = file.manifest();
     let trust_level = trust_word(&decision, file);
-    let (mut why, hint) = match (decision.refusal(), &manifest) {
+    let (question, unread) = match place.question(&plugin) {
+        Ok(question) => (question, None),
+        // What is refused for something else than who it is was looked at above.
+        Err(error) => (None, matches!(error, LoadError::Binding { .. }).then(|| bounded(&error.to_string()))),
+    };
+    let (mut why, hint) = match (decision.refusal().filter(|_| question.is_none()), &manifest) {
         (Some(refusal), _) => (Some(bounded(&refusal.to_string())), refusal.hint()),
         (None, Err(error)) => (Some(bounded(&error.to_string())), None),
-        (None, Ok(_)) => (None, None),
+        (None, Ok(_)) => (unread, None),
     };
     let manifest = manifest.ok().flatten();
     let stated = decision.signature().and_then(|checked| checked.statement());
@@ -68,10 +85,13 @@ pub(crate) fn preview(
         }
     }
     let accepted = why.is_none();
-    let why = why.or_else(|| ignored(&decision, trust_level));
+    let why = why.or_else(|| match &question {
+        Some(change) => change.ignored.as_deref().map(ignored_for),
+        None => ignored(&decision, trust_level),
+    });
     let mut preview = PluginPreview {
         id: String::new(),
-        plugin: alias.to_owned(),
+        plugin: alias.clone(),
         name: name.or_else(|| stated.and_then(|stated| Some(stated.plugin_name.as_ref()?.to_string()))),
         version: version.or_else(|| stated.and_then(|stated| stated.plugin_version.as_deref().map(bounded))),
         description: text(|manifest| manifest.description.as_ref()),
@@ -89,6 +109,7 @@ pub(crate) fn preview(
         actions: actions(manifest.as_ref()),
         installed: before.and_then(installed),
         changes: Vec::new(),
+        waits: question.as_ref().map(binding::change),
     };
     preview.changes = changes(&preview, before);
     preview.id = shown::preview(&preview);
@@ -96,20 +117,26 @@ pub(crate) fn preview(
 }
 
 /// Looks at the module at `path` again, and refuses it where it is not what was shown under this id.
-pub(crate) fn previewed(
-    alias: &str,
-    path: &Path,
-    config: &WasmConfig,
-    before: Option<&Published>,
-    id: &str,
-) -> Result<PluginPreview, Refusal> {
-    let preview = preview(alias, path, config, before)?;
+pub(crate) fn previewed(place: &Place, path: &Path, id: &str) -> Result<PluginPreview, Refusal> {
+    let preview = preview(place, path)?;
     if preview.id == id {
         return Ok(preview);
     }
     let message = format!("{} is no longer what was shown of it, so it was not installed", path.display());
     let look = "look at it again, as it is now, with: conductorctl plugin preview PLUGIN.wasm".to_owned();
     Err(shown::is_other(message, look))
+}
+
+impl Place {
+    /// What the user would be asked about before the plugin is loaded.
+    fn question(&self, plugin: &UnverifiedPlugin) -> Result<Option<BindingChange>, LoadError> {
+        let options = PluginOptions {
+            alias: self.alias.parse().ok(),
+            granted: self.granted.clone(),
+            ..PluginOptions::default()
+        };
+        self.host.question(plugin.clone(), &options)
+    }
 }
 
 fn trust_word(decision: &Decision, file: &PluginFile) -> TrustWord {
@@ -161,7 +188,11 @@ fn signer(decision: &Decision, file: &PluginFile, level: TrustWord) -> Option<Pu
 fn ignored(decision: &Decision, level: TrustWord) -> Option<String> {
     let failed = |step: &&Step| step.verdict() == Verdict::Failed;
     let step = decision.steps().iter().find(failed)?;
-    (level != TrustWord::Unsigned).then(|| format!("its signature is ignored: {}", bounded(step.finding())))
+    (level != TrustWord::Unsigned).then(|| ignored_for(step.finding()))
+}
+
+fn ignored_for(why: &str) -> String {
+    format!("its signature is ignored: {}", bounded(why))
 }
 
 /// What is asked for and, if it cannot be understood, why the plugin is refused for it.

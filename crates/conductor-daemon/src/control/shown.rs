@@ -49,7 +49,7 @@ impl Asking {
 }
 
 /// The id of a preview: over the plugin's name here and its own, its module, whether and why it is let in, who signed it, what
-/// it asks for, and in place of what it would come.
+/// it asks for, in place of what it would come, and what would have to be accepted for that.
 pub(super) fn preview(preview: &PluginPreview) -> String {
     let requested = |request: &RequestStatus| {
         json!([request.capability, request.scope, request.risk, request.reason, request.decision])
@@ -70,6 +70,7 @@ pub(super) fn preview(preview: &PluginPreview) -> String {
         publisher,
         preview.requested.iter().map(requested).collect::<Vec<_>>(),
         preview.changes,
+        preview.waits.as_ref().map(|change| &change.shown),
     ]))
 }
 

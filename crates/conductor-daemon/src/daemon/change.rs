@@ -17,7 +17,7 @@ use super::plugins::{Anew, Renewed, Surroundings};
 use super::{Daemon, open_outputs};
 use crate::config::rewrite::Writer;
 use crate::config::{self, Config};
-use crate::control::{self, Refusal, RefusalCause, Reloaded, Response};
+use crate::control::{self, Place, Refusal, RefusalCause, Reloaded, Response};
 use crate::dispatch::{Phase, unfit_mappings};
 use crate::output::MidiPorts;
 use crate::plugin_store::{self, PluginStore, StoreError};
@@ -54,10 +54,8 @@ impl Daemon<'_> {
     pub(super) fn change(&mut self, change: Change) -> Changed {
         let changed = match change {
             Change::Preview { plugin, path } => {
-                let before = self.roster.find(&plugin);
-                let wasm = self.config.wasm.clone();
-                let look = move || control::preview(&plugin, &path, &wasm, before.as_deref());
-                let preview = unless_it_takes_for_ever(look)?;
+                let place = self.place_of(&plugin)?;
+                let preview = unless_it_takes_for_ever(move || control::preview(&place, &path))?;
                 Ok(Response::PluginPreview(Box::new(preview)))
             }
             Change::Reload => {
@@ -70,12 +68,11 @@ impl Daemon<'_> {
                 self.edit(anew, edit).map(Response::PluginSwitch)
             }
             Change::Install { plugin, path, shown } => {
-                let before = self.roster.find(&plugin);
-                let (wasm, alias) = (self.config.wasm.clone(), plugin.clone());
+                let place = self.place_of(&plugin)?;
                 let read = move || {
-                    let preview = control::previewed(&alias, &path, &wasm, before.as_deref(), &shown)?;
-                    let max_module_bytes = wasm.limits().max_module_bytes;
-                    installed::read(&alias, &path, Some(preview.digest.as_str()), max_module_bytes)
+                    let preview = control::previewed(&place, &path, &shown)?;
+                    let max_module_bytes = place.host.config().limits().max_module_bytes;
+                    installed::read(&place.alias, &path, Some(preview.digest.as_str()), max_module_bytes)
                 };
                 let files = unless_it_takes_for_ever(read)?;
                 self.install(&plugin, &files).map(Response::PluginInstall)
@@ -90,6 +87,14 @@ impl Daemon<'_> {
             tracing::error!("everything goes on as it was: {}", terminal(&refusal.message));
         }
         changed
+    }
+
+    /// Where a plugin would come if it were installed.
+    fn place_of(&self, plugin: &str) -> Result<Place, Refusal> {
+        let host = self.host.clone().ok_or_else(|| refused("the daemon is not ready yet".to_owned()))?;
+        let configured = self.config.plugins.iter().find(|configured| *configured.alias == *plugin);
+        let granted = configured.map(|configured| configured.granted.clone()).unwrap_or_default();
+        Ok(Place { alias: plugin.to_owned(), host, granted, before: self.roster.find(plugin) })
     }
 
     fn remove(&mut self, plugin: &str, with_data: bool) -> Changed {

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value as Json;
 
 use super::binding::{accept, config, differences, key, put, put_with, reloaded, sign, start, status};
-use super::ctl::{ctl, shown};
+use super::ctl::{SILENT, ctl, json, shown};
 use crate::scratch::Scratch;
 
 /// A start that fails.
@@ -137,5 +137,33 @@ fn a_name_that_belongs_to_another_publisher_is_said_to_change_hands() {
     accept(&scratch);
     assert_eq!(state(&status(&scratch)), ("running", "chord"));
     shown(&scratch, &["reload"]);
+    daemon.stop();
+}
+
+#[test]
+fn a_preview_of_another_publishers_plugin_says_that_it_would_wait_and_not_that_it_is_refused() {
+    let scratch = home(&["ada", "bob"]);
+    scratch.config(SILENT);
+    let daemon = start(&scratch);
+    let module = scratch.path("notes.wasm");
+    let module = module.to_str().expect("a path");
+    put(&scratch, "notes", "1.0");
+    sign(&scratch, "ada");
+    let first = json(&scratch, &["plugin", "preview", module]);
+    assert!(first["accepted"] == true && first["waits"].is_null(), "{first}");
+    shown(&scratch, &["plugin", "install", module]);
+    put(&scratch, "notes", "1.1");
+    sign(&scratch, "ada");
+    let update = json(&scratch, &["plugin", "preview", module]);
+    assert!(update["accepted"] == true && update["waits"].is_null(), "{update}");
+    put(&scratch, "notes", "1.1");
+    sign(&scratch, "bob");
+    let other = json(&scratch, &["plugin", "preview", module]);
+    assert!(other["accepted"] == true && other["why"].is_null(), "{other}");
+    let differences = other["waits"]["differences"].to_string();
+    assert!(differences.contains("another publisher: signed by "), "{other}");
+    assert_ne!(other["id"], update["id"]);
+    assert!(shown(&scratch, &["plugin", "install", module]).contains("waiting    notes\n"));
+    assert_eq!(status(&scratch)["change"]["shown"], other["waits"]["shown"], "as it was told before");
     daemon.stop();
 }

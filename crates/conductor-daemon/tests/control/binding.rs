@@ -315,7 +315,13 @@ fn an_installed_plugin_that_is_another_one_waits_too() {
     let install = ["plugin", "install", module.to_str().expect("a path")];
     assert!(shown(&scratch, &install).starts_with("notes is installed\nstarted    notes\n"));
     put(&scratch, "other", "1.0");
-    let installed = shown(&scratch, &install);
+    let previewed = shown(&scratch, &["plugin", "preview", install[2]]);
+    let waits = "Waits:      for your word, because notes is bound to another plugin, notes:\n            \
+                 - another name: other in place of notes\n";
+    assert!(previewed.contains(waits), "{previewed}");
+    let installed = ctl(&scratch, &install);
+    assert!(installed.stderr.contains(waits), "{installed:?}");
+    let installed = installed.stdout;
     assert!(installed.starts_with("notes is in its place and not loaded"), "{installed}");
     assert!(installed.contains("waiting    notes\n"), "{installed}");
     assert_eq!(status(&scratch)["state"], "waiting");

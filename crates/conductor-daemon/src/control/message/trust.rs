@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::binding::BindingChangeStatus;
 use super::plugin::{ActionStatus, RequestStatus};
 
 /// How far a plugin is vouched for, as a word.
@@ -83,6 +84,9 @@ pub struct PluginPreview {
     pub installed: Option<InstalledStatus>,
     /// What would be different, in words.
     pub changes: Vec<String>,
+    /// What the user would have to accept before it is loaded, if it is another plugin than its alias is bound to.
+    #[serde(default)]
+    pub waits: Option<BindingChangeStatus>,
 }
 
 /// The version of a plugin that is installed.

@@ -36,6 +36,16 @@ pub(super) fn render(preview: &PluginPreview) -> String {
     if let Some(hint) = &preview.hint {
         text += &format!("            {}\n", terminal(hint));
     }
+    if let Some(change) = &preview.waits {
+        let plugin = terminal(&preview.plugin);
+        let before = terminal(&change.before.name);
+        text +=
+            &format!("Waits:      for your word, because {plugin} is bound to another plugin, {before}:\n");
+        for difference in &change.differences {
+            text += &format!("            - {}\n", terminal(difference));
+        }
+        text += &format!("            once it is installed: conductorctl plugin accept {plugin}\n");
+    }
     if !preview.requested.is_empty() {
         text += "It asks for:\n";
     }
