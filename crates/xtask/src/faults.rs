@@ -54,8 +54,7 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
         return Err(TaskError::UnknownDeed { name: options.deed.clone().unwrap_or_default(), known });
     }
     setup::run(places, Purpose::Test)?;
-    let programs = ["build", "--locked", "--workspace", "--exclude", "xtask", "--bins"];
-    Program::cargo(&places.root).args(programs).show_and_run()?;
+    Program::build_as_for_tests(&places.root)?;
     let home = Home::new(places)?;
     println!(
         "\nKilled before each call that writes, opens or renames something in the home, as {}:",

@@ -16,9 +16,7 @@ const AT_ONCE: u32 = 2;
 /// Builds the programs and plugins, brings the test runner's packages, and runs every test. Pictures of the page are
 /// left below the target directory.
 pub(crate) fn run(places: &Places) -> Result<(), TaskError> {
-    // With the tests, because without them the engine would be built once more, with other features of what is below it.
-    let programs = ["build", "--locked", "--workspace", "--bins", "--tests"];
-    Program::cargo(&places.root).args(programs).show_and_run()?;
+    Program::build_as_for_tests(&places.root)?;
     guests::ALL.iter().try_for_each(|guests| guests.build(places))?;
     let tests = places.root.join(TESTS);
     if !is_installed(&tests) {

@@ -55,6 +55,12 @@ impl Program {
         Self::new("cargo", directory)
     }
 
+    /// Builds the programs of the workspace together with the tests, because without these the engine would be built once more, with
+    /// other features of what is below it.
+    pub(crate) fn build_as_for_tests(root: &Path) -> Result<(), TaskError> {
+        Self::cargo(root).args(["build", "--locked", "--workspace", "--bins", "--tests"]).show_and_run()
+    }
+
     /// Adds arguments.
     pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.command.args(arguments);
