@@ -34,6 +34,7 @@ mod control {
     mod status;
     mod store;
     mod unkept;
+    mod unknown;
     mod user;
     mod walls;
     mod withdrawn;

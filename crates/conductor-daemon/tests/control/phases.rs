@@ -260,7 +260,7 @@ fn field(pid: u32, index: usize) -> Option<u64> {
 }
 
 /// The plugin's worker, other than the one given, once it has computed for so many hundredths of a second.
-fn wait_for_worker(daemon: &Daemon, name: &str, other: u32, ticks: u64) -> u32 {
+pub(super) fn wait_for_worker(daemon: &Daemon, name: &str, other: u32, ticks: u64) -> u32 {
     let started = Instant::now();
     loop {
         let found = workers(daemon, name).into_iter().find(|pid| *pid != other);

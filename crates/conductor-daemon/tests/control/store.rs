@@ -1,11 +1,16 @@
-//! The plugin store from outside: what is installed with a module, what is moved into the store, what is nobody else's to remove,
-//! and an installation of which nobody learns how it ended.
+//! The plugin store from outside: what is installed with a module, what is moved into the store, what is nobody else's to remove.
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use super::ctl::{SILENT, ctl, json, shown};
-use crate::scratch::{Daemon, LENIENT, Scratch, plugin};
+use conductor_daemon::control::{Request, Response};
+use serde_json::Value as Json;
+
+use super::binding::put;
+use super::ctl::{SILENT, connect, ctl, exchange, json, shown};
+use crate::scratch::{Daemon, LENIENT, PATIENCE, Scratch, plugin};
 use crate::wasm;
 
 fn start(scratch: &Scratch, config: &str) -> Daemon {
@@ -109,5 +114,59 @@ fn the_version_before_is_kept_beside_the_new_one_and_a_refused_one_is_not() {
     assert_eq!(current(&scratch, "notes"), second);
     let versions = fs::read_dir(scratch.path("data/plugins/notes")).expect("there").filter_map(Result::ok);
     assert_eq!(versions.filter(|entry| entry.path().is_dir()).count(), 2, "nothing is left of the third");
+    daemon.stop();
+}
+
+#[test]
+fn a_module_that_another_plugin_uses_is_not_removed() {
+    let scratch = Scratch::new();
+    let daemon = start(&scratch, &format!("{LENIENT}{SILENT}"));
+    let module = module(&scratch, "notes");
+    shown(&scratch, &["plugin", "install", module.to_str().expect("UTF-8")]);
+    let stored = current(&scratch, "notes");
+    let text = fs::read_to_string(scratch.config_file()).expect("configuration");
+    scratch.config(&format!("{text}{}", plugin("other", &stored, "")));
+    shown(&scratch, &["reload"]);
+    let refused = ctl(&scratch, &["plugin", "remove", "notes"]);
+    assert!(refused.code == 4 && refused.stderr.contains("are those of `other` too"), "{refused:?}");
+    assert!(
+        stored.is_file()
+            && json(&scratch, &["plugin", "list"])["plugins"].as_array().map(Vec::len) == Some(2)
+    );
+    shown(&scratch, &["plugin", "remove", "other"]);
+    shown(&scratch, &["plugin", "remove", "notes"]);
+    assert!(!scratch.path("data/plugins/notes").exists());
+    daemon.stop();
+}
+
+#[test]
+fn the_version_before_goes_once_the_new_one_has_served_a_hundred_calls() {
+    /// Longer than until the daemon counts again.
+    const COUNTED: Duration = Duration::from_secs(7);
+    let scratch = Scratch::new();
+    let daemon = start(&scratch, &format!("{LENIENT}{SILENT}"));
+    let module = scratch.path("notes.wasm");
+    let install = ["plugin", "install", module.to_str().expect("UTF-8")];
+    for version in ["1.0", "1.1"] {
+        put(&scratch, "notes", version);
+        shown(&scratch, &install);
+    }
+    let call = || {
+        let (plugin, action, parameters) = ("notes".to_owned(), "go".to_owned(), Json::Null);
+        let request = Request::Trigger { plugin, action, parameters, context: None };
+        let response = exchange(&mut connect(&scratch), request.to_line().as_bytes());
+        assert!(matches!(response, Some(Response::Trigger(_))), "{response:?}");
+    };
+    let is_kept = || scratch.path("data/plugins/notes/previous").exists();
+    (0..99).for_each(|_| call());
+    sleep(COUNTED);
+    assert!(is_kept(), "one call is missing");
+    call();
+    let counted = Instant::now();
+    while is_kept() {
+        assert!(counted.elapsed() < PATIENCE, "it is kept for ever");
+        sleep(Duration::from_millis(50));
+    }
+    assert!(current(&scratch, "notes").is_file());
     daemon.stop();
 }
