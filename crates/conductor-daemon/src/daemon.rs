@@ -91,6 +91,7 @@ pub fn run(
     let socket = Server::claim(&places.control_socket).map_err(|source| RunError::Control { source })?;
     let audit = AuditLog::open(&places.audit_file).map_err(|source| RunError::Audit { source })?;
     let audit = Arc::new(audit);
+    let recorded = Arc::clone(&audit);
     if config.inputs.is_empty() || config.mappings.all().is_empty() {
         tracing::warn!(
             inputs = config.inputs.len(),
@@ -137,6 +138,8 @@ pub fn run(
     if let Some(writer) = writer {
         join(writer, Instant::now() + ROWS_WAIT, "the table of calls");
     }
+    // Threads that were left behind may hold the log, and the end of this program ends them in the middle of what they write.
+    recorded.close();
     result.map(|()| totals)
 }
 

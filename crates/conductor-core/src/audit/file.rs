@@ -43,7 +43,7 @@ pub struct AuditLog {
     records: AtomicU64,
     failures: AtomicU64,
     is_failing: AtomicBool,
-    signer: Option<Signer>,
+    signer: Mutex<Option<Signer>>,
     /// Under which requests are told apart.
     key: AuditKey,
     _lock: File,
@@ -77,20 +77,20 @@ impl AuditLog {
         let key = notary.request_key();
         let current = Current::open(path)?;
         let found = current.head.sequence;
-        let mut log = Self {
+        let log = Self {
             path: path.into(),
             max_bytes,
             current: Arc::new(Mutex::new(current)),
             records: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             is_failing: AtomicBool::new(false),
-            signer: None,
+            signer: Mutex::default(),
             key,
             _lock: lock,
         };
         log.compare_with_checkpoint(found);
         let signer = Signer::start(notary, Arc::clone(&log.current));
-        log.signer = Some(signer.map_err(unusable)?);
+        *log.signer() = Some(signer.map_err(unusable)?);
         Ok(log)
     }
 
@@ -143,7 +143,7 @@ impl AuditLog {
         self.append_to(&mut current, &line).inspect_err(|_| current.lose(record))?;
         let is_first = self.records.load(Ordering::Relaxed) == 0;
         if (is_first || current.head.sequence.is_multiple_of(RECORDS_PER_CHECKPOINT))
-            && let Some(signer) = &self.signer
+            && let Some(signer) = &*self.signer()
         {
             // A signer that is busy will look again.
             let _ = signer.wake.try_send(());
@@ -169,8 +169,29 @@ impl AuditLog {
         current.go_on_in(options().create_new(true).open(&self.path)?)
     }
 
+    /// Says what was lost, signs for what was recorded, and ends signing: for the end of the program, which ends while others may
+    /// still hold the log. What they record later is signed for by whoever opens the log next.
+    pub fn close(&self) {
+        if let Err(error) = self.lock().tell_lost() {
+            let path = escape::path(&self.path);
+            tracing::error!(
+                "the audit log {path} cannot be written, and does not tell what it lost: {error}"
+            );
+        }
+        let signer = self.signer().take();
+        if let Some(Signer { wake, thread }) = signer {
+            drop(wake);
+            // It has said what went wrong.
+            let _ = thread.join();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Current> {
         lock_current(&self.current)
+    }
+
+    fn signer(&self) -> MutexGuard<'_, Option<Signer>> {
+        self.signer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -214,17 +235,7 @@ impl AuditSink for AuditLog {
 
 impl Drop for AuditLog {
     fn drop(&mut self) {
-        if let Err(error) = self.lock().tell_lost() {
-            let path = escape::path(&self.path);
-            tracing::error!(
-                "the audit log {path} cannot be written, and does not tell what it lost: {error}"
-            );
-        }
-        if let Some(Signer { wake, thread }) = self.signer.take() {
-            drop(wake);
-            // It has said what went wrong.
-            let _ = thread.join();
-        }
+        self.close();
     }
 }
 

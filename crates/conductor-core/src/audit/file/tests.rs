@@ -129,6 +129,24 @@ fn what_was_lost_to_the_last_is_told_when_the_log_is_closed() {
     assert!(text.lines().last().is_some_and(|line| line.contains("\"lost\":1")), "{text}");
 }
 
+#[test]
+fn what_was_recorded_is_signed_for_when_the_log_is_closed_though_others_hold_it() {
+    let (_directory, path) = place();
+    let log = Arc::new(AuditLog::open(&path).expect("opens"));
+    let held = Arc::clone(&log);
+    let signed = || checkpoint::read(&path).expect("readable").map(|checkpoint| checkpoint.head);
+    (0..3).for_each(|number| log.record(&record(&number.to_string())).expect("written"));
+    log.close();
+    assert_eq!(signed(), Some(log.head()));
+    held.record(&record("late")).expect("written");
+    log.close();
+    drop((log, held));
+    let again = AuditLog::open(&path).expect("opens");
+    again.record(&record("next")).expect("written");
+    again.close();
+    assert_eq!(signed(), Some(again.head()), "what came late is signed for with what comes next");
+}
+
 /// What is in the log: the words of its events.
 fn events(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).expect("log");
