@@ -45,7 +45,7 @@ function buttons(plugin) {
   // another button while the plugin changes its state.
   return [
     plugin.state === 'disabled'
-      ? button('Enable', () => attempt(() => tell({ 'plugin-enable': { plugin: alias } }), theirs(alias), ' runs again.'), { kind: 'primary', key: 'enable' })
+      ? button('Enable', () => attempt(() => tell({ 'plugin-enable': { plugin: alias } }), theirs(alias), ' is enabled.'), { kind: 'primary', key: 'enable' })
       : button('Disable', () => attempt(() => tell({ 'plugin-disable': { plugin: alias } }), theirs(alias), ' does not run until you enable it.'), { key: 'disable' }),
     button('Remove…', () => askRemove(alias), { kind: 'danger', key: 'remove' }),
     plugin.change && button('Accept…', async () => (await import('./accept.js')).askAccept(plugin), { kind: 'primary', key: 'accept' }),
