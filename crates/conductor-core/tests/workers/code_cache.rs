@@ -22,7 +22,7 @@ const MAGIC_BYTES: usize = 8;
 const HEADER_BYTES: usize = MAGIC_BYTES + 32;
 
 /// A cache in a directory that goes away with it.
-struct Place {
+pub(crate) struct Place {
     directory: tempfile::TempDir,
 }
 
@@ -30,7 +30,7 @@ struct Place {
 struct Numbered(u32);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { directory: tempfile::tempdir().expect("directory") }
     }
 
@@ -38,12 +38,12 @@ impl Place {
         self.directory.path().join("cache")
     }
 
-    fn secret(&self) -> PathBuf {
+    pub(crate) fn secret(&self) -> PathBuf {
         self.directory.path().join("state/secret")
     }
 
     /// A host that uses the cache, as a program that has just been started has one.
-    fn host(&self) -> Host {
+    pub(crate) fn host(&self) -> Host {
         self.host_with_secret(&self.secret())
     }
 
@@ -341,7 +341,7 @@ fn flip(file: &Path, mut bytes: Vec<u8>, at: usize) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "files of this test's own plugins, each of a few kilobytes")]
-fn read(file: &Path) -> Vec<u8> {
+pub(crate) fn read(file: &Path) -> Vec<u8> {
     fs::read(file).expect("readable")
 }
 

@@ -26,6 +26,7 @@ mod disk;
 mod ends;
 mod hosts;
 mod instances;
+mod key;
 mod large;
 mod memory;
 mod misbehave;
@@ -106,6 +107,7 @@ fn trials() -> Vec<Trial> {
         test("code_cache::directory", code_cache::a_directory_is_ignored),
         test("code_cache::least_recently_used", code_cache::what_was_not_used_for_longest_goes),
         test("code_cache::secret", code_cache::a_secret_that_is_none_is_refused),
+        test("key::in_no_worker", key::is_in_no_worker),
     ];
     for (name, run) in instances::TESTS.into_iter().chain(not_wasm::TESTS).chain(withdrawn::TESTS) {
         trials.push(in_process(name, run));
