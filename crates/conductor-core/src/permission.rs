@@ -23,7 +23,7 @@ use crate::capability::filesystem::{DataAccess, DataQuota};
 use crate::config::Limits;
 use crate::grant::store::{DenialKept, Holder, StoredGrant};
 use crate::grant::{
-    ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, Grants, Judge,
+    ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, GrantSpec, Grants, Judge,
     JudgeError, Once, Requested, Vouched,
 };
 use crate::host::LoadError;
@@ -121,26 +121,32 @@ impl Permission {
         let mut decided = self.decided();
         let approvals = Arc::new(Approvals { requests, version, ..Approvals::clone(&self.approvals()) });
         *self.0.approvals.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&approvals);
-        approvals.remember()?;
-        self.tell_narrowed(&approvals)?;
-        *decided = approvals.decide()?;
+        // Judged and read once for all that follows: whoever takes something away meanwhile decides again afterwards.
+        let vouched = self.vouched()?;
+        let (subject, store) = (approvals.subject(&vouched), approvals.store()?);
+        approvals.remember(&subject, &store)?;
+        let narrowed = store.unnamed(&subject);
+        // What was not recorded is told again.
+        if self.tell_narrowed(&narrowed) && !narrowed.is_empty() {
+            approvals.narrow(&subject)?;
+        }
+        *decided = approvals.decide_for(vouched)?;
         self.apply(&decided.grants);
         Ok(decided.grants.clone())
     }
 
-    /// Tells and records, once, which of the user's decisions grant less than when they were made.
-    fn tell_narrowed(&self, approvals: &Approvals) -> Result<(), ApprovalError> {
-        let (narrowed, audit) = (approvals.narrowed()?, self.0.session.audit());
-        for spec in &narrowed {
+    /// Tells and records, once, which of the user's decisions grant less than when they were made; says whether that was recorded.
+    fn tell_narrowed(&self, narrowed: &[GrantSpec]) -> bool {
+        let audit = self.0.session.audit();
+        for spec in narrowed {
             tracing::warn!(
-                plugin = approvals.name.as_str(),
+                plugin = self.plugin_name().as_str(),
                 "the grant `{spec}` names no host, and now means ports 80 and 443 only; grant `Network=*:*` for every port"
             );
             let (capability, scopes) = (spec.capability(), AuditText::of(spec));
             audit.rare(|| AuditEvent::GrantNarrowed { capability, scopes });
         }
-        // What was not recorded is told again.
-        if narrowed.is_empty() || audit.is_failing() { Ok(()) } else { approvals.narrow() }
+        !audit.is_failing()
     }
 
     /// Decides again whether the plugin may run, by the trust store as it is now. Whatever is taken away later finds this

@@ -115,13 +115,18 @@ impl Approvals {
 
     /// Decides about a plugin for which somebody vouches this far.
     pub(crate) fn decide_for(&self, vouched: Vouched) -> Result<Decided, ApprovalError> {
-        let store = match &self.keeper {
-            Some(keeper) => GrantStore::load(keeper)?,
-            None => GrantStore::default(),
-        };
+        let store = self.store()?;
         let decided = self.decide_by(vouched, &store, Timestamp::now());
         *self.known() = store;
         decided
+    }
+
+    /// The user's decisions about all plugins, as they are on disk now.
+    pub(crate) fn store(&self) -> Result<GrantStore, ApprovalError> {
+        match &self.keeper {
+            Some(keeper) => Ok(GrantStore::load(keeper)?),
+            None => Ok(GrantStore::default()),
+        }
     }
 
     /// Decides from what was last read: what cannot be read any more does not keep a grant from ending. `vouched` is how far
@@ -174,28 +179,17 @@ impl Approvals {
         Ok(Decided { is_decided: true, vouched: Some(vouched), grants, requested, stored, next_end, once })
     }
 
-    /// Stored decisions that grant less than when they were made, as they were written: of Network without a host they once
-    /// granted every port. Each is told once, because [`Approvals::narrow`] then writes down what it grants now.
-    pub(crate) fn narrowed(&self) -> Result<Vec<GrantSpec>, ApprovalError> {
-        let Some(keeper) = &self.keeper else { return Ok(Vec::new()) };
-        let subject = self.subject(&self.judge.now()?);
-        Ok(GrantStore::load(keeper)?.unnamed(&subject))
-    }
-
-    /// Writes down what those decisions grant now.
-    pub(crate) fn narrow(&self) -> Result<(), ApprovalError> {
-        let subject = self.subject(&self.judge.now()?);
-        Ok(GrantStore::narrow(self.keeper()?, &subject)?)
+    /// Writes down what decisions grant now that were made when Network without a host granted every port.
+    pub(crate) fn narrow(&self, subject: &Subject) -> Result<(), ApprovalError> {
+        Ok(GrantStore::narrow(self.keeper()?, subject)?)
     }
 
     /// Takes note of what the bare names of the configuration stand for, so that a later version that declares more gets
     /// no more.
-    pub(crate) fn remember(&self) -> Result<(), ApprovalError> {
+    pub(crate) fn remember(&self, subject: &Subject, store: &GrantStore) -> Result<(), ApprovalError> {
         let Some(keeper) = &self.keeper else { return Ok(()) };
-        let subject = self.subject(&self.judge.now()?);
-        let store = GrantStore::load(keeper)?;
         let mut first = Vec::new();
-        for capability in self.bare().filter(|bare| store.first_declared(&subject, *bare).is_none()) {
+        for capability in self.bare().filter(|bare| store.first_declared(subject, *bare).is_none()) {
             let declared = self.declared(capability)?;
             if declared.is_empty() {
                 continue;
