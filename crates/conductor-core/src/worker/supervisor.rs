@@ -86,7 +86,7 @@ impl Workers {
         let watch = Watch::start(Arc::clone(&clock), measurer.clone()).map_err(failed)?;
         let overdue = Overdue::start(Arc::clone(&clock)).map_err(failed)?;
         let codes = Codes::new(cache);
-        let shared = Arc::new(Shared {
+        let shared = Shared {
             clock,
             children,
             spawner,
@@ -96,23 +96,17 @@ impl Workers {
             overdue,
             codes,
             allow_weak_isolation: true,
-        });
-        let probe = Spec {
-            shared: Arc::clone(&shared),
-            name: "probe".to_owned(),
-            module: SealedFile::of("conductor-plugin", &[]).map_err(failed)?,
-            digest: Digest::from_bytes(&[]),
+        };
+        let probe = Locking {
+            name: "probe",
             flavour: Flavour::Command,
-            code: Mutex::default(),
+            code: &SealedFile::of("conductor-code", &[]).map_err(failed)?,
+            surroundings: &Surroundings::bare(Limits::default()),
+            switch: &Switch::default(),
+            by: None,
         };
-        let probed =
-            probe.lock(&probe.module, &Surroundings::bare(Limits::default()), &Switch::default(), None)?.wall;
-        drop(probe);
-        let Some(shared) = Arc::into_inner(shared) else {
-            return Err(WorkerFault::NotStarted { cause: "the probe is still in use".to_owned() });
-        };
-        let shared = Arc::new(Shared { allow_weak_isolation, ..shared });
-        Ok(Self { shared, probed })
+        let probed = shared.lock(&probe)?.wall;
+        Ok(Self { shared: Arc::new(Shared { allow_weak_isolation, ..shared }), probed })
     }
 
     /// The wall that workers have on this system.
@@ -137,31 +131,20 @@ impl Runtime for Workers {
     fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, LoadError> {
         check_stack(limits.max_stack_bytes).map_err(|source| LoadError::Engine { source })?;
         let flavour = plugin.flavour().ok_or(LoadError::NotAPlugin)?;
-        let verified = plugin.plugin();
-        let module = SealedFile::of("conductor-plugin", verified.bytes()).map_err(|error| {
-            LoadError::Worker { fault: WorkerFault::NotStarted { cause: error.to_string() } }
-        })?;
-        let spec = Arc::new(Spec {
-            shared: Arc::clone(&self.shared),
-            name: verified.name().to_string(),
-            module,
-            digest: verified.digest(),
-            flavour,
-            code: Mutex::default(),
-        });
-        Ok(Box::new(Ready { plugin, spec }))
+        let shared = Arc::clone(&self.shared);
+        let spec = Spec { shared, plugin, flavour, code: Mutex::default() };
+        Ok(Box::new(Ready { spec: Arc::new(spec) }))
     }
 }
 
 /// A plugin whose workers can be started.
 struct Ready {
-    plugin: CheckedPlugin,
     spec: Arc<Spec>,
 }
 
 impl Prepared for Ready {
     fn plugin(&self) -> &CheckedPlugin {
-        &self.plugin
+        &self.spec.plugin
     }
 
     fn start(
@@ -173,7 +156,7 @@ impl Prepared for Ready {
         let started = self.spec.start(&surroundings, &session, &switch, None);
         let (worker, metadata) = started.map_err(|error| {
             if let LoadError::Compile { source } = error {
-                LoadError::Compile { source: self.plugin.explain(source) }
+                LoadError::Compile { source: self.spec.plugin.explain(source) }
             } else {
                 error
             }
@@ -270,7 +253,7 @@ impl Supervised {
                         return Err(over(fault));
                     }
                     tracing::warn!(
-                        plugin = self.spec.name,
+                        plugin = self.spec.name(),
                         "{fault}, between two calls; starting another one"
                     );
                 }
@@ -295,15 +278,32 @@ impl Supervised {
 /// What all workers of one plugin have in common.
 struct Spec {
     shared: Arc<Shared>,
-    name: String,
-    module: SealedFile,
-    digest: Digest,
+    plugin: CheckedPlugin,
     flavour: Flavour,
     /// Kept for as long as the plugin is, and shared with those that have the same bytes.
     code: Mutex<Option<Arc<SealedFile>>>,
 }
 
+/// What it takes to start a worker up to the point where it is locked.
+struct Locking<'l> {
+    name: &'l str,
+    flavour: Flavour,
+    code: &'l SealedFile,
+    surroundings: &'l Surroundings,
+    /// Whoever has it reaches the worker from its first moment on.
+    switch: &'l Switch,
+    by: Option<Instant>,
+}
+
 impl Spec {
+    fn name(&self) -> &str {
+        self.plugin.plugin().name().as_str()
+    }
+
+    fn digest(&self) -> Digest {
+        self.plugin.plugin().digest()
+    }
+
     /// Starts a worker up to the point where it waits for calls; one that a call waits for, until then at the latest.
     fn start(
         &self,
@@ -332,7 +332,9 @@ impl Spec {
         let faulty = |fault| LoadError::Worker { fault };
         let limits = &surroundings.limits;
         let code = self.code(limits, switch, by)?;
-        let mut worker = self.lock(&code, surroundings, switch, by).map_err(faulty)?;
+        let (name, flavour) = (self.name(), self.flavour);
+        let locking = Locking { name, flavour, code: &code, surroundings, switch, by };
+        let mut worker = self.shared.lock(&locking).map_err(faulty)?;
         let handle = Arc::clone(&worker.handle);
         if !worker.wall.stands() && !self.shared.allow_weak_isolation {
             return Err(LoadError::WeakIsolation { wall: worker.wall });
@@ -365,51 +367,48 @@ impl Spec {
             }
         }
     }
+}
 
-    /// Starts a worker up to the point where it is locked. Whoever has the switch reaches it from its first moment on.
-    fn lock(
-        &self,
-        code: &SealedFile,
-        surroundings: &Surroundings,
-        switch: &Switch,
-        by: Option<Instant>,
-    ) -> Result<Worker, WorkerFault> {
+impl Shared {
+    /// Starts a worker up to the point where it is locked.
+    fn lock(&self, locking: &Locking<'_>) -> Result<Worker, WorkerFault> {
+        let Locking { name, flavour, code, surroundings, switch, by } = *locking;
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
         let limits = &surroundings.limits;
         let writable = surroundings.directories.iter().filter(|access| access.writable);
         let writes_to: Vec<PathBuf> = writable.map(|access| access.host.clone()).collect();
         // Nothing else is started in a directory that one which was ended could still write to.
         let seen = surroundings.directories.iter().map(|access| access.host.as_path());
-        self.shared.children.await_end_in(&seen.collect::<Vec<_>>())?;
+        self.children.await_end_in(&seen.collect::<Vec<_>>())?;
         let own = own_allowance(surroundings);
         let is_full = match &own {
-            Some(own) => !self.shared.measurer.has_room(own)?,
+            Some(own) => !self.measurer.has_room(own)?,
             None => false,
         };
         // Nothing more can be written to a directory that is full.
         let written = own.filter(|_| !is_full);
         let file = code.descriptor().map_err(failed)?;
-        let wanted = Wanted { name: self.name.clone(), file, output: None, writes_to };
-        let Started { child, from, to } = self.shared.spawner.spawn(wanted).map_err(failed)?;
+        let wanted = Wanted { name: name.to_owned(), file, output: None, writes_to };
+        let Started { child, from, to } = self.spawner.spawn(wanted).map_err(failed)?;
         let from = Arc::new(from);
-        let handle = Handle::new(Arc::clone(&child), Arc::clone(&from), &self.shared.overdue, written);
+        let handle = Handle::new(Arc::clone(&child), Arc::clone(&from), &self.overdue, written);
         let handle = Arc::new(handle);
-        self.shared.watch.add(&handle);
-        self.shared.overdue.add(&handle);
+        self.watch.add(&handle);
+        self.overdue.add(&handle);
         let (known, remains) = (Arc::downgrade(&handle), Arc::downgrade(&child));
         switch.is_now(known as Weak<dyn Endable>, remains as Weak<dyn Mortal>);
         let channel = Channel::to_child(from, to, frame::max_frame_bytes(limits), child).map_err(failed)?;
-        let clock = Arc::clone(&self.shared.clock);
+        let clock = Arc::clone(&self.clock);
         let wall = ProcessWall::default();
         let mut worker = Worker { handle: Arc::clone(&handle), channel, wall, is_full, clock };
         let order = Order {
-            flavour: self.flavour,
+            flavour,
             surroundings: surroundings.clone(),
             is_full,
             code_bytes: code.bytes(),
-            allow_weak_isolation: self.shared.allow_weak_isolation,
+            allow_weak_isolation: self.allow_weak_isolation,
         };
-        let deadline = no_later(self.shared.clock.now() + MAX_LOCK_TIME, by);
+        let deadline = no_later(self.clock.now() + MAX_LOCK_TIME, by);
         let _waiting = handle.due().wait_until(deadline);
         worker.send(&ToWorker::Order(Box::new(order)), &[])?;
         let no_calls = |_, _: &[u8]| unanswered();

@@ -81,7 +81,7 @@ impl Spec {
     ) -> Result<Arc<SealedFile>, LoadError> {
         let codes = &self.shared.codes;
         let fingerprint = codes.fingerprint(limits.max_stack_bytes)?;
-        let key = (self.digest, fingerprint);
+        let key = (self.digest(), fingerprint);
         let known = codes.known().get(&key).and_then(Weak::upgrade);
         if let Some(code) = known {
             *self.own_code() = Some(Arc::clone(&code));
@@ -111,7 +111,7 @@ impl Spec {
         *self.own_code() = None;
         let codes = &self.shared.codes;
         if let Ok(fingerprint) = codes.fingerprint(limits.max_stack_bytes) {
-            let key = (self.digest, fingerprint);
+            let key = (self.digest(), fingerprint);
             codes.known().remove(&key);
             if let Some(cache) = &codes.cache {
                 cache.forget_for_workers(&key.0, &key.1);
@@ -131,14 +131,16 @@ impl Spec {
         by: Option<Instant>,
     ) -> Result<SealedFile, LoadError> {
         let cannot = |error: io::Error| faulty(WorkerFault::NotStarted { cause: error.to_string() });
-        let (seconds, bytes) = limits.compile_cost(self.module.bytes());
+        let verified = self.plugin.plugin();
+        let (seconds, bytes) = limits.compile_cost(verified.bytes().len() as u64);
         let weight = bytes.saturating_add(MAX_CODE_BYTES);
         let turn = self.shared.codes.turns.take(weight, || switch.is_off());
         let turn = turn.ok_or(faulty(WorkerFault::TakenAway))?;
+        let module = SealedFile::of("conductor-plugin", verified.bytes()).map_err(cannot)?;
         let output = SealedFile::to_be_written("conductor-code").map_err(cannot)?;
         let wanted = Wanted {
-            name: format!("{} (compiling)", self.name),
-            file: self.module.descriptor().map_err(cannot)?,
+            name: format!("{} (compiling)", self.name()),
+            file: module.into_file().into(),
             output: Some(output.try_clone().map_err(cannot)?.into()),
             writes_to: Vec::new(),
         };
@@ -154,7 +156,7 @@ impl Spec {
         let patience = Duration::from_secs(seconds).saturating_mul(COMPILE_PATIENCE) + START_GRACE;
         let _waiting = handle.due().wait_until(no_later(self.shared.clock.now() + patience, by));
         let order = CompileOrder {
-            digest: *self.digest.as_bytes(),
+            digest: *self.digest().as_bytes(),
             max_stack_bytes: limits.max_stack_bytes,
             max_seconds: seconds,
             max_bytes: bytes,
