@@ -2,12 +2,13 @@
 //!
 //! A file of machine code is as dangerous as the code in it, so a file is believed only with a code of authentication under
 //! a key that this process alone has: no worker is given it, and none can reach the directory. What is authenticated is what
-//! runs: a file is copied into memory, sealed there, and judged then. Code that workers made and code that this process made
-//! for itself are told apart, so that the former never runs here.
+//! runs: a file is copied into memory that nobody else has, and each piece is judged as it is copied. What goes to workers is
+//! sealed before they are given it. Code that workers made and code that this process made for itself are told apart, so that
+//! the former never runs here.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +37,9 @@ const MAGIC: &[u8; 8] = b"CNDCODE3";
 
 /// Bytes of the code of authentication.
 const TAG_BYTES: usize = 32;
+
+/// Bytes of a file that are read, authenticated and copied at once: as many as the processor has at hand meanwhile.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// Where in a file the code begins.
 const CODE_AT: usize = MAGIC.len() + TAG_BYTES;
@@ -122,7 +126,9 @@ impl CodeCache {
 
     /// The code of a plugin that runs in workers, if it is there and sound.
     pub(crate) fn for_workers(&self, digest: &Digest, fingerprint: &Fingerprint) -> Option<SealedFile> {
-        self.find(Wanted { digest, fingerprint, runs: Runs::InWorkers })
+        let wanted = Wanted { digest, fingerprint, runs: Runs::InWorkers };
+        let copy = self.find(wanted, |_| SealedFile::to_be_written("conductor-code").ok())?;
+        SealedFile::seal(copy).ok()
     }
 
     /// Keeps code that a worker made, for workers.
@@ -139,7 +145,9 @@ impl CodeCache {
 
     /// The code of a plugin that runs in this process, if it is there and sound.
     pub(crate) fn for_this_process(&self, digest: &Digest, fingerprint: &Fingerprint) -> Option<Runnable> {
-        self.find(Wanted { digest, fingerprint, runs: Runs::InProcess }).map(Runnable::own)
+        let wanted = Wanted { digest, fingerprint, runs: Runs::InProcess };
+        let room = |bytes| usize::try_from(bytes).ok().map(Vec::with_capacity);
+        self.find(wanted, room).map(Runnable::own)
     }
 
     /// Keeps code that this process made for itself.
@@ -147,8 +155,9 @@ impl CodeCache {
         self.keep(Wanted { digest, fingerprint, runs: Runs::InProcess }, code);
     }
 
-    /// A sealed copy of what is in a file, without its head; nothing if there is none or it was touched.
-    fn find(&self, wanted: Wanted<'_>) -> Option<SealedFile> {
+    /// Copies what is in a file, without its head, to where nobody else can change it; nothing if there is none or it was
+    /// touched. What is judged are the pieces that are copied. `room` makes what so many bytes are copied to.
+    fn find<C: Write>(&self, wanted: Wanted<'_>, room: impl FnOnce(u64) -> Option<C>) -> Option<C> {
         let path = self.directory.join(wanted.file_name());
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
@@ -159,13 +168,14 @@ impl CodeCache {
         let mut head = [0; CODE_AT];
         (&file).read_exact(&mut head).ok()?;
         let tag = head.strip_prefix(MAGIC)?;
-        let mut copy = SealedFile::to_be_written("conductor-code").ok()?;
-        io::copy(&mut (&file).take(MAX_CODE_BYTES), &mut copy).ok()?;
-        let code = SealedFile::seal(copy).ok()?;
-        self.tag(wanted, &code).ok()?.verify_slice(tag).ok()?;
+        let copy = room(found.len().saturating_sub(CODE_AT as u64))?;
+        let mut judged = Judged { copy, tag: self.tag(wanted) };
+        let mut pieces = BufReader::with_capacity(PIECE_BYTES, (&file).take(MAX_CODE_BYTES));
+        io::copy(&mut pieces, &mut judged).ok()?;
+        judged.tag.verify_slice(tag).ok()?;
         // Whether it was used lately is all that its time says.
         let _ = file.set_modified(SystemTime::now());
-        Some(code)
+        Some(judged.copy)
     }
 
     /// Keeps code for the next time. What cannot be kept is compiled again.
@@ -178,7 +188,12 @@ impl CodeCache {
     }
 
     fn write(&self, wanted: Wanted<'_>, name: &str, code: &SealedFile) -> io::Result<()> {
-        let tag = self.tag(wanted, code)?.finalize().into_bytes();
+        let mut tag = self.tag(wanted);
+        code.each_piece(|piece| {
+            tag.update(piece);
+            Ok(())
+        })?;
+        let tag = tag.finalize().into_bytes();
         let number = self.written.fetch_add(1, Ordering::Relaxed);
         let temporary = self.directory.join(format!("{name}.{}-{number}", std::process::id()));
         let written = self.write_to(&temporary, &tag, code);
@@ -219,17 +234,14 @@ impl CodeCache {
         Ok(())
     }
 
-    fn tag(&self, wanted: Wanted<'_>, code: &SealedFile) -> io::Result<Hmac<Sha256>> {
+    /// A code of authentication, which the code is still to be added to.
+    fn tag(&self, wanted: Wanted<'_>) -> Hmac<Sha256> {
         let mut mac = keyed(&self.secret);
         mac.update(CONTEXT);
         mac.update(wanted.digest.as_bytes());
         mac.update(wanted.file_name().as_bytes());
         mac.update(b"\0");
-        code.each_piece(|piece| {
-            mac.update(piece);
-            Ok(())
-        })?;
-        Ok(mac)
+        mac
     }
 
     /// The flavour of a module whose shape was found to be one that a plugin may have, by this version of the host.
@@ -273,6 +285,24 @@ impl CodeCache {
         crate::shape::RULES.iter().for_each(|rule| mac.update(&rule.to_le_bytes()));
         mac.update(&[number(flavour)]);
         mac
+    }
+}
+
+/// A copy of code, with a code of authentication of what was copied.
+struct Judged<C> {
+    copy: C,
+    tag: Hmac<Sha256>,
+}
+
+impl<C: Write> Write for Judged<C> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let count = self.copy.write(piece)?;
+        self.tag.update(piece.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.copy.flush()
     }
 }
 
