@@ -2,9 +2,13 @@
 //!
 //! Whoever asks a file system that does not answer sleeps in the kernel, and no signal ends that. A thread of the host's process
 //! that slept so would keep that process, with all that it has open, from going away. The one that sleeps is therefore a
-//! process that has nothing open but its channel, and whoever waits for it here waits at a pipe.
+//! process that has nothing open but its channel and a file in memory, and whoever waits for it here waits at a pipe. Modules come
+//! in that file: through the pipe each piece of them would wake up both sides.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf, absolute};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -20,6 +24,7 @@ use super::frame::ToWorker;
 use super::process::WorkerError;
 use super::spawner::{Spawner, Started, Wanted};
 use crate::files::{FileState, Files};
+use crate::sealed::SealedFile;
 use crate::wasi::{Found, SetupError, data_directory, look_through};
 
 /// Longest time that a directory may take to be made, found or measured. Stops a file system that does not answer from exempting
@@ -29,7 +34,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// Processes that are kept for the next question.
 const MAX_IDLE: usize = 2;
 
-/// Longest answer: a module, whose size has a limit of its own.
+/// Longest answer: what is beside a module, and how as many files are as a question has room for.
 const MAX_ANSWER_BYTES: u64 = u32::MAX as u64;
 
 /// What is asked.
@@ -53,7 +58,7 @@ enum Answer {
     Found(Found),
     Directory(Result<PathBuf, DirectoryFault>),
     States(Vec<Option<FileState>>),
-    /// The module follows.
+    /// The module is in the file.
     Read(Result<Beside, ReadFault>),
 }
 
@@ -126,23 +131,23 @@ impl ReadFault {
 }
 
 /// Inside such a process: answers one question after the other, until nobody asks any more.
-pub(super) fn serve(mut channel: Channel) -> Result<(), WorkerError> {
+pub(super) fn serve(mut channel: Channel, module: OwnedFd) -> Result<(), WorkerError> {
     // One that was kept by a file system ends with the host all the same, when it is let go.
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|errno| WorkerError::Start { what: "be ended with the supervisor", source: errno.into() })?;
+    let module = File::from(module);
     loop {
         let question = match channel.receive() {
             Ok((question, _)) => question,
             Err(ChannelError::Closed) => return Ok(()),
             Err(error) => return Err(WorkerError::Channel(error)),
         };
-        let (answer, module) = answer(question);
-        channel.send(&answer, &module).map_err(WorkerError::Channel)?;
+        channel.send(&answer(question, &module), &[]).map_err(WorkerError::Channel)?;
     }
 }
 
-fn answer(question: Question) -> (Answer, Vec<u8>) {
-    let answer = match question {
+fn answer(question: Question, module: &File) -> Answer {
+    match question {
         Question::Found { directory, max_files } => Answer::Found(look_through(&directory, max_files)),
         Question::DataDirectory { parent, name } => {
             Answer::Directory(data_directory(&parent, &name).map_err(|error| match error {
@@ -156,14 +161,19 @@ fn answer(question: Question) -> (Answer, Vec<u8>) {
             path.canonicalize().map_err(|error| DirectoryFault::Failed(SystemFault::of(&error))),
         ),
         Question::States { paths } => Answer::States(paths.iter().map(|path| FileState::of(path)).collect()),
-        Question::Read { path, max_bytes } => match PluginParts::read(&path, max_bytes) {
-            Ok(PluginParts { file_name, module, document, rotation }) => {
-                return (Answer::Read(Ok(Beside { file_name, document, rotation })), module);
-            }
-            Err(error) => Answer::Read(Err(ReadFault::of(error, &path))),
-        },
-    };
-    (answer, Vec::new())
+        Question::Read { path, max_bytes } => {
+            Answer::Read(read(&path, max_bytes, module).map_err(|error| ReadFault::of(error, &path)))
+        }
+    }
+}
+
+/// Reads a plugin, and puts its module into a file, in place of what is there.
+fn read(path: &Path, max_bytes: u64, into: &File) -> Result<Beside, ReadError> {
+    let PluginParts { file_name, module, document, rotation } = PluginParts::read(path, max_bytes)?;
+    into.set_len(0)
+        .and_then(|()| into.write_all_at(&module, 0))
+        .map_err(|source| ReadError::Unreadable { path: path.to_owned(), source })?;
+    Ok(Beside { file_name, document, rotation })
 }
 
 /// Has processes ask. They end with the host.
@@ -182,6 +192,19 @@ struct Pool {
 struct Asker {
     child: Arc<Child>,
     channel: Channel,
+    /// Where the process puts a module.
+    module: File,
+}
+
+impl Asker {
+    /// Takes out the module that the process has read.
+    fn take_module(&self) -> io::Result<Vec<u8>> {
+        let length = self.module.metadata()?.len();
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        self.module.read_exact_at(&mut bytes, 0)?;
+        self.module.set_len(0)?;
+        Ok(bytes)
+    }
 }
 
 impl Drop for Asker {
@@ -210,12 +233,12 @@ impl Pool {
         if let Some(idle) = idle.filter(|asker| !asker.child.is_over()) {
             return Ok(idle);
         }
-        let file = std::fs::File::open("/dev/null")?;
-        let wanted =
-            Wanted { name: "files".to_owned(), file: file.into(), output: None, writes_to: Vec::new() };
+        let module = SealedFile::to_be_written("conductor-module")?;
+        let file = module.try_clone()?.into();
+        let wanted = Wanted { name: "files".to_owned(), file, output: None, writes_to: Vec::new() };
         let Started { child, from, to } = self.spawner.spawn(wanted)?;
         let channel = Channel::to_child(Arc::new(from), to, MAX_ANSWER_BYTES, Arc::clone(&child))?;
-        let mut asker = Asker { child, channel };
+        let mut asker = Asker { child, channel, module };
         asker.channel.send(&ToWorker::Ask, &[]).map_err(|_| io::Error::other("it does not begin"))?;
         Ok(asker)
     }
@@ -249,22 +272,23 @@ impl Asking {
         }
     }
 
-    /// Has a process ask, and waits for its answer for as long as it takes.
+    /// Has a process ask, and waits for its answer for as long as it takes. The module is what it has read of one.
     fn ask(&self, question: &Question) -> io::Result<(Answer, Vec<u8>)> {
         let pool = self.0.upgrade().ok_or_else(lost)?;
         let mut asker = pool.asker()?;
         // Who waits keeps nothing but the one process.
         drop(pool);
         asker.channel.send(question, &[]).map_err(|_| lost())?;
-        let (answer, tail) = asker.channel.receive().map_err(|_| lost())?;
-        let tail = asker.channel.bytes(tail).to_vec();
+        let (answer, _) = asker.channel.receive().map_err(|_| lost())?;
+        let is_read = matches!(answer, Answer::Read(Ok(_)));
+        let module = if is_read { asker.take_module()? } else { Vec::new() };
         if let Some(pool) = self.0.upgrade() {
             let mut idle = pool.idle();
             if idle.len() < MAX_IDLE {
                 idle.push(asker);
             }
         }
-        Ok((answer, tail))
+        Ok((answer, module))
     }
 }
 

@@ -69,7 +69,7 @@ pub fn run_with(mut taken_over: impl FnMut(Stage, Ends<'_>)) -> Result<(), Worke
     match first {
         ToWorker::Compile(order) => compiling::run(&order, file, channel.into_output(), &mut taken_over),
         ToWorker::Order(order) => run_plugin(channel, file, *order, taken_over),
-        ToWorker::Ask => asking::serve(channel),
+        ToWorker::Ask => asking::serve(channel, file),
         ToWorker::Start | ToWorker::Execute | ToWorker::Answer { .. } => Err(WorkerError::OutOfTurn),
     }
 }
