@@ -103,7 +103,9 @@ impl OpenInput {
 /// Fails if something that the input needs is missing or unusable here.
 pub fn open(config: &InputConfig) -> Result<Option<OpenInput>, InputError> {
     match &config.kind {
-        InputKind::MidiFile { path, speed, repeat } => midi_file::open(path, *speed, *repeat).map(Some),
+        InputKind::MidiFile { path, speed, repeat, strict } => {
+            midi_file::open(path, *speed, *repeat, *strict).map(Some)
+        }
         InputKind::MidiPort { source: MidiSource::Alsa { port } } => alsa::open(port).map(Some),
         InputKind::MidiPort { source: MidiSource::Jack { .. } } => Ok(None),
         InputKind::MidiRaw { path } => raw::open(path).map(Some),
@@ -145,6 +147,17 @@ pub enum InputError {
         path: PathBuf,
         /// What the parser said.
         cause: String,
+    },
+    /// A MIDI file is damaged, and is to be played as it was meant or not at all.
+    #[error(
+        "{} is damaged ({damage}), which `strict` refuses; mend it, or leave out `strict` to play what can be read",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what is wrong there.
+        damage: String,
     },
     /// A MIDI file is to be repeated faster than anybody listens.
     #[error(

@@ -137,7 +137,7 @@ impl Message {
     }
 
     /// A channel message from its status byte and data bytes, which must be below 128.
-    fn channel_message(status: u8, first: u8, second: u8) -> Option<Self> {
+    pub(crate) fn channel_message(status: u8, first: u8, second: u8) -> Option<Self> {
         let channel = status & 0x0f;
         match status & 0xf0 {
             0x80 => Some(Self::NoteOff { channel, note: first, velocity: second }),

@@ -18,6 +18,7 @@ mod events {
     mod counters;
     mod descriptors;
     mod desk;
+    mod found;
     mod modes;
     mod readers;
     mod shares;

@@ -40,6 +40,8 @@ pub enum InputKind {
         speed: f64,
         /// Whether it starts over at its end.
         repeat: bool,
+        /// Whether it is refused if it is damaged.
+        strict: bool,
     },
     /// A MIDI port of the system.
     MidiPort {
@@ -138,8 +140,9 @@ fn midi_file(table: &Table<'_, '_>, resolve: Resolve<'_>) -> Option<InputKind> {
         SPEED.contains(&speed).then_some(speed).ok_or_else(message)
     });
     let repeat = table.get::<bool>("loop").is_some_and(|repeat| repeat.value);
+    let strict = table.get::<bool>("strict").is_some_and(|strict| strict.value);
     let speed = speed.map_or(1.0, |speed| speed.value);
-    Some(InputKind::MidiFile { path: resolve(&path?.value), speed, repeat })
+    Some(InputKind::MidiFile { path: resolve(&path?.value), speed, repeat, strict })
 }
 
 fn midi_port(table: &Table<'_, '_>) -> Option<InputKind> {

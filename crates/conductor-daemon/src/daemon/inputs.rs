@@ -180,6 +180,7 @@ impl Inputs {
     fn start_one(&mut self, config: InputConfig, input: OpenInput) -> Result<(), RunError> {
         let failed = |source| RunError::Thread { source };
         let (emitter, state) = (self.emitter(&config), self.states.of(&config.name));
+        state.set_damage(None);
         let stop = Stop::new().map_err(failed)?;
         let stopped = stop.clone();
         let left = input.ends().then(|| Arc::clone(&self.left));

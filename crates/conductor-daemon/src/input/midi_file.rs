@@ -1,5 +1,9 @@
 //! A Standard MIDI File, played at its own tempo.
 
+mod clock;
+mod damage;
+mod layout;
+mod track;
 mod tune;
 
 use std::fs::OpenOptions;
@@ -8,7 +12,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use conductor_signing::escape;
 use rustix::fs::OFlags;
+use tracing::Level;
 
 use super::pace::Pace;
 use super::{Emitter, InputError, OpenInput};
@@ -29,14 +35,27 @@ const MAX_AT_ONCE: usize = 1024;
 /// its machine was busy, is not made up for in a burst.
 const MAX_LATE: Duration = Duration::from_millis(250);
 
-pub(super) fn open(path: &Path, speed: f64, repeat: bool) -> Result<OpenInput, InputError> {
-    let tune = Tune::new(read(path)?)
-        .map_err(|cause| InputError::NotMidi { path: path.to_owned(), cause: cause.to_string() })?;
+/// Opens a file. One that is damaged is played as far as it can be read, unless `is_strict`.
+pub(super) fn open(path: &Path, speed: f64, repeat: bool, is_strict: bool) -> Result<OpenInput, InputError> {
+    let path = path.to_owned();
+    let tune = match Tune::new(read(&path)?) {
+        Ok(tune) => tune,
+        Err(cause) => return Err(InputError::NotMidi { path, cause: cause.to_string() }),
+    };
+    if let Some(damage) = tune.damage().filter(|_| is_strict) {
+        return Err(InputError::Damaged { path, damage: damage.to_string() });
+    }
     let length = at_speed(tune.length(), speed);
     if repeat && length < MIN_LOOP {
-        return Err(InputError::ShortLoop { path: path.to_owned(), length, min: MIN_LOOP });
+        return Err(InputError::ShortLoop { path, length, min: MIN_LOOP });
     }
     Ok(OpenInput::new(!repeat, move |emitter, stop| {
+        if let Some(damage) = tune.damage() {
+            let path = escape::path(&path);
+            let text = format_args!("{path} is damaged and played as far as it can be read: {damage}");
+            emitter.state().log(Level::WARN, text);
+            emitter.state().set_damage(Some(damage.to_string()));
+        }
         let mut start = Instant::now();
         let mut pace = Pace::new(MAX_AT_ONCE, start);
         while play(&tune, speed, &mut start, &mut pace, emitter, stop) == Wake::Elapsed && repeat {
@@ -106,8 +125,8 @@ mod tests {
     use super::*;
     use crate::input::InputState;
 
-    /// Writes a tune of notes, each so many microseconds after the one before.
-    fn write(path: &Path, deltas: &[u32]) {
+    /// Writes a tune of notes, each so many microseconds after the one before, and a rest.
+    fn write(path: &Path, deltas: &[u32], rest: u32) {
         let event = |delta, kind| TrackEvent { delta: u28::new(delta), kind };
         // A thousand ticks a quarter note and a millisecond a quarter note: a tick is a microsecond.
         let mut track = vec![event(0, TrackEventKind::Meta(MetaMessage::Tempo(u24::new(1000))))];
@@ -115,6 +134,7 @@ mod tests {
             let message = MidiMessage::NoteOn { key: u7::new(60), vel: u7::new(100) };
             event(*delta, TrackEventKind::Midi { channel: u4::new(0), message })
         }));
+        track.push(event(rest, TrackEventKind::Meta(MetaMessage::EndOfTrack)));
         let header = Header { format: Format::SingleTrack, timing: Timing::Metrical(u15::new(1000)) };
         Smf { header, tracks: vec![track] }.save(path).expect("written");
     }
@@ -123,20 +143,22 @@ mod tests {
     fn a_loop_of_a_microsecond_is_refused_and_a_short_one_is_not() {
         let directory = tempfile::tempdir().expect("directory");
         let path = directory.path().join("tune.mid");
-        for (deltas, speed, is_played) in [
-            (&[0, 1][..], 1.0, false),
-            (&[0], 1.0, false),
-            (&[0, 9_999], 1.0, false),
-            (&[0, 10_000], 1.0, true),
-            (&[0, 100_000], 11.0, false),
+        for (deltas, rest, speed, is_played) in [
+            (&[0, 1][..], 0, 1.0, false),
+            (&[0], 0, 1.0, false),
+            (&[0, 9_999], 0, 1.0, false),
+            (&[0, 10_000], 0, 1.0, true),
+            (&[0, 5_000], 5_000, 1.0, true),
+            (&[0], 10_000, 1.0, true),
+            (&[0, 100_000], 0, 11.0, false),
         ] {
-            write(&path, deltas);
-            let opened = open(&path, speed, true);
+            write(&path, deltas, rest);
+            let opened = open(&path, speed, true, false);
             assert_eq!(opened.is_ok(), is_played, "{deltas:?}");
             if let Err(error) = opened {
                 assert!(error.to_string().contains("too short to be repeated"), "{error}");
             }
-            assert!(open(&path, speed, false).is_ok(), "{deltas:?} once");
+            assert!(open(&path, speed, false, false).is_ok(), "{deltas:?} once");
         }
     }
 
@@ -147,7 +169,7 @@ mod tests {
         // Three times as many as come at once, and the same again a second later.
         let instant = vec![0; 3 * MAX_AT_ONCE];
         let deltas = [&instant[..], &[1_000_000], &instant[1..]].concat();
-        write(&path, &deltas);
+        write(&path, &deltas, 0);
         let times = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&times);
         let first = std::sync::Once::new();
@@ -159,7 +181,7 @@ mod tests {
                 first.call_once(|| thread::sleep(Duration::from_millis(1500)));
             }),
         );
-        let tune = open(&path, 1.0, false).expect("opens");
+        let tune = open(&path, 1.0, false, false).expect("opens");
         tune.run(&emitter, &Stop::new().expect("pipe")).expect("runs");
         let times = times.lock().expect("lock");
         assert_eq!(times.len(), deltas.len());
@@ -175,14 +197,59 @@ mod tests {
     }
 
     #[test]
+    fn a_round_lasts_until_the_tune_ends() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("tune.mid");
+        write(&path, &[0], 200_000);
+        let times = Arc::new(Mutex::new(Vec::new()));
+        let (sink, stop) = (Arc::clone(&times), Stop::new().expect("pipe"));
+        let enough = stop.clone();
+        let emitter = Emitter::new(
+            Arc::new(InputState::new("tune".into())),
+            Arc::new(move |_, _| {
+                let mut times = sink.lock().expect("lock");
+                times.push(Instant::now());
+                if times.len() == 4 {
+                    enough.stop();
+                }
+            }),
+        );
+        open(&path, 2.0, true, false).expect("opens").run(&emitter, &stop).expect("runs");
+        let times = times.lock().expect("lock");
+        let took = times[3] - times[0];
+        assert!(took >= Duration::from_millis(300), "three rounds of 100 ms took {took:?}");
+    }
+
+    #[test]
+    fn a_damaged_file_says_so_and_is_refused_if_it_has_to_be_right() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("tune.mid");
+        write(&path, &[0, 1000], 0);
+        assert!(open(&path, 1.0, false, true).is_ok());
+        let mut bytes = read(&path).expect("read");
+        bytes.truncate(bytes.len() - 5);
+        std::fs::write(&path, bytes).expect("written");
+        let error = open(&path, 1.0, false, true).err().expect("refused").to_string();
+        let damage = "track 1, tick 1000: the track ends within an event";
+        assert!(error.contains(damage) && error.contains("leave out `strict`"), "{error}");
+        let state = Arc::new(InputState::new("tune".into()));
+        let emitter = Emitter::new(Arc::clone(&state), Arc::new(|_, _| {}));
+        open(&path, 1.0, false, false)
+            .expect("opens")
+            .run(&emitter, &Stop::new().expect("pipe"))
+            .expect("runs");
+        assert_eq!(state.damage().as_deref(), Some(damage));
+    }
+
+    #[test]
     fn what_is_no_midi_file_is_refused_with_its_name() {
         let directory = tempfile::tempdir().expect("directory");
         let path = directory.path().join("tune.mid");
         std::fs::write(&path, b"RIFF").expect("write");
-        let error = open(&path, 1.0, false).err().expect("refused");
+        let error = open(&path, 1.0, false, false).err().expect("refused");
         assert!(matches!(error, InputError::NotMidi { .. }), "{error}");
         std::fs::File::create(&path).expect("file").set_len(MAX_MIDI_FILE_BYTES + 1).expect("length");
-        assert!(matches!(open(&path, 1.0, false), Err(InputError::TooLarge { .. })));
+        assert!(matches!(open(&path, 1.0, false, false), Err(InputError::TooLarge { .. })));
     }
 
     #[test]
@@ -191,7 +258,7 @@ mod tests {
         let fifo = directory.path().join("tune.mid");
         mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("FIFO made");
         for path in [&fifo, directory.path()] {
-            let error = open(path, 1.0, false).err().expect("refused");
+            let error = open(path, 1.0, false, false).err().expect("refused");
             assert_eq!(error.to_string(), format!("{} is not a plain file", path.display()));
         }
     }

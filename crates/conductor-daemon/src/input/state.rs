@@ -17,6 +17,8 @@ const MAX_LOG_BYTES_PER_MINUTE: u64 = 64 * 1024;
 pub struct InputState {
     name: Arc<str>,
     condition: Mutex<Condition>,
+    /// What is wrong with its file, if anything is.
+    damage: Mutex<Option<String>>,
     log: Mutex<Budget>,
 }
 
@@ -44,7 +46,8 @@ impl InputState {
     #[must_use]
     pub fn new(name: Arc<str>) -> Self {
         let log = Budget::new(MAX_LOG_BYTES_PER_MINUTE, Instant::now());
-        Self { name, condition: Mutex::new(Condition::Delivers), log: Mutex::new(log) }
+        let condition = Mutex::new(Condition::Delivers);
+        Self { name, condition, damage: Mutex::default(), log: Mutex::new(log) }
     }
 
     /// Name of the input.
@@ -61,6 +64,16 @@ impl InputState {
     /// From now on it is so.
     pub(crate) fn is_now(&self, condition: Condition) {
         *self.lock() = condition;
+    }
+
+    /// What is wrong with its file, in words.
+    pub(crate) fn damage(&self) -> Option<String> {
+        self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on this is wrong with its file, or nothing.
+    pub(crate) fn set_damage(&self, damage: Option<String>) {
+        *self.damage.lock().unwrap_or_else(PoisonError::into_inner) = damage;
     }
 
     /// Takes note that it waits, and says so if it did not wait for the same before.

@@ -33,6 +33,12 @@ impl Parser {
         Self::default()
     }
 
+    /// Whether a system exclusive message has begun and not ended.
+    #[must_use]
+    pub const fn is_in_sysex(&self) -> bool {
+        matches!(self.state, State::Sysex | State::Overlong)
+    }
+
     /// Takes the next byte; returns the message that it completes.
     pub fn push(&mut self, byte: u8) -> Option<Message> {
         match byte {

@@ -34,10 +34,7 @@ fn render(status: &DaemonStatus) -> String {
     }
     if !status.inputs.is_empty() {
         lines.push(("Inputs", inputs(&status.inputs)));
-        let why = |input: &InputStatus| {
-            input.why.as_ref().map(|why| format!("{} {}: {}", input.name, input.state.name(), terminal(why)))
-        };
-        lines.extend(status.inputs.iter().filter_map(why).map(|why| ("", why)));
+        lines.extend(status.inputs.iter().flat_map(remarks).map(|remark| ("", remark)));
     }
     for denial in &status.unkept_denials {
         lines.push(("Revoked", format!("NOT WRITTEN, holds until the daemon ends: {}", terminal(denial))));
@@ -83,6 +80,14 @@ fn inputs(inputs: &[InputStatus]) -> String {
         .map(|(count, state)| format!("{count} {state}"))
         .collect();
     format!("{}: {}", inputs.len(), states.join(", "))
+}
+
+/// What there is to say of an input beside its state.
+fn remarks(input: &InputStatus) -> Vec<String> {
+    let InputStatus { name, state, why, damage } = input;
+    let why = why.as_ref().map(|why| format!("{name} {}: {}", state.name(), terminal(why)));
+    let damage = damage.as_ref().map(|damage| format!("{name} damaged: {}", terminal(damage)));
+    [why, damage].into_iter().flatten().collect()
 }
 
 fn plugins(counts: PluginCounts) -> String {

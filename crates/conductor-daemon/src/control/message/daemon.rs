@@ -61,6 +61,9 @@ pub struct InputStatus {
     pub state: InputWord,
     /// Why it waits or has failed, if it has.
     pub why: Option<String>,
+    /// What is wrong with its file, if it is played all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
 /// How an input is, in a word.
@@ -98,7 +101,7 @@ impl From<&InputState> for InputStatus {
             Condition::Ended => (InputWord::Ended, None),
             Condition::Failed { why } => (InputWord::Failed, Some(why)),
         };
-        Self { name: input.name().to_string(), state, why }
+        Self { name: input.name().to_string(), state, why, damage: input.damage() }
     }
 }
 
