@@ -1,5 +1,6 @@
 //! How each input is: said by its own thread, read by whoever asks.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
@@ -19,6 +20,8 @@ pub struct InputState {
     condition: Mutex<Condition>,
     /// What is wrong with its file, if anything is.
     damage: Mutex<Option<String>>,
+    /// What came and was dropped, by cause.
+    dropped: Mutex<BTreeMap<&'static str, u64>>,
     log: Mutex<Budget>,
 }
 
@@ -47,7 +50,7 @@ impl InputState {
     pub fn new(name: Arc<str>) -> Self {
         let log = Budget::new(MAX_LOG_BYTES_PER_MINUTE, Instant::now());
         let condition = Mutex::new(Condition::Delivers);
-        Self { name, condition, damage: Mutex::default(), log: Mutex::new(log) }
+        Self { name, condition, damage: Mutex::default(), dropped: Mutex::default(), log: Mutex::new(log) }
     }
 
     /// Name of the input.
@@ -74,6 +77,16 @@ impl InputState {
     /// From now on this is wrong with its file, or nothing.
     pub(crate) fn set_damage(&self, damage: Option<String>) {
         *self.damage.lock().unwrap_or_else(PoisonError::into_inner) = damage;
+    }
+
+    /// How much of what came was dropped, by cause.
+    pub(crate) fn dropped(&self) -> BTreeMap<&'static str, u64> {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts something that came and is dropped.
+    pub(crate) fn drops(&self, cause: &'static str) {
+        *self.dropped.lock().unwrap_or_else(PoisonError::into_inner).entry(cause).or_default() += 1;
     }
 
     /// Takes note that it waits, and says so if it did not wait for the same before.

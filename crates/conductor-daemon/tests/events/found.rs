@@ -1,12 +1,17 @@
-//! MIDI files as they are found in the world, each in a folder of `tests/vectors` with its verdict.
+//! MIDI files and OSC packets as they are found in the world, each in a folder of `tests/vectors` with its verdict.
 //!
-//! In `midi-file`, `expect` says in its first line what is wrong with the file, or `sound`, and then what it plays.
+//! In `midi-file`, `expect` says in its first line what is wrong with the file, or `sound`, and then what it plays. In `osc`,
+//! `trigger` is a mapping, `event` what it is called for, and `dropped` under which cause something is counted.
 
+use std::collections::BTreeSet;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::ctl::{json, shown};
-use crate::scratch::{LENIENT, Scratch, plugin};
+use super::desk;
+use crate::scratch::{LENIENT, PATIENCE, Scratch, plugin};
 use crate::wasm;
 
 /// The folders of a row, each with its name and what is expected.
@@ -109,4 +114,66 @@ fn a_round_lasts_until_the_end_of_the_track() {
     let took = hits[4] - hits[0];
     assert!(took >= Duration::from_millis(950), "four bars of 250 ms took {took:?}");
     daemon.stop();
+}
+
+/// Sends the packet of a folder, each from another port, as programs do that send one message and end.
+#[expect(clippy::disallowed_methods, reason = "a packet is small")]
+fn send(folder: &Path, port: u16) {
+    let packet = std::fs::read(folder.join("packet")).expect("a packet");
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("socket");
+    socket.send_to(&packet, ("127.0.0.1", port)).expect("sent");
+}
+
+#[test]
+fn osc_is_delivered_or_counted_and_said_once() {
+    let vectors = vectors("osc");
+    let lines = |word: &'static str| {
+        let all = vectors.iter().flat_map(|(.., expected)| expected.lines());
+        all.filter_map(move |line| line.strip_prefix(word)?.strip_prefix(' '))
+    };
+    let mapping = |pattern: &str| {
+        format!(
+            "[[mappings]]\ntrigger = {{ event = \"osc\", address = '{pattern}' }}\nplugin = \"hostile\"\naction = \"count\"\n"
+        )
+    };
+    let mappings = lines("trigger").map(mapping).collect::<String>();
+    let scratch = Scratch::new();
+    scratch.config(&format!("{LENIENT}{}{}{mappings}", hostile(), desk::INPUT));
+    let mut daemon = scratch.start(&[]);
+    let line = daemon.wait_for_log("listening for OSC");
+    let port: u16 = line.rsplit(':').next().and_then(|port| port.trim().parse().ok()).expect("a port");
+    let causes: BTreeSet<&str> = lines("dropped").collect();
+    for round in 1..=2 {
+        for (name, folder, expected) in &vectors {
+            send(folder, port);
+            for event in expected.lines().filter_map(|line| line.strip_prefix("event ")) {
+                assert_eq!(daemon.next_call().1["event"], format!("desk: {event}"), "{name}");
+            }
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let dropped = json(&scratch, &["status"])["inputs"][0]["dropped"].clone();
+            let is_counted = |cause: &&str| {
+                let once = lines("dropped").filter(|other| other == cause).count();
+                dropped[*cause] == once * round
+            };
+            if causes.iter().all(is_counted)
+                && dropped.as_object().is_some_and(|all| all.len() == causes.len())
+            {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{dropped}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let text = shown(&scratch, &["status"]);
+    let total = 2 * lines("dropped").count();
+    assert!(text.contains(&format!("                  desk dropped {total}: ")), "{text}");
+    shown(&scratch, &["reload"]);
+    assert_eq!(shown(&scratch, &["status"]).matches(&format!("desk dropped {total}: ")).count(), 1);
+    let (rows, log) = daemon.stop();
+    assert!(rows.is_empty(), "{rows:?}");
+    let warnings = log.lines().filter(|line| line.contains("dropped OSC from 127.0.0.1: "));
+    assert_eq!(warnings.clone().count(), causes.len(), "{log}");
+    assert!(warnings.clone().all(|line| line.contains("WARN")), "{log}");
 }

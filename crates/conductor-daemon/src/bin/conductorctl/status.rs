@@ -84,10 +84,13 @@ fn inputs(inputs: &[InputStatus]) -> String {
 
 /// What there is to say of an input beside its state.
 fn remarks(input: &InputStatus) -> Vec<String> {
-    let InputStatus { name, state, why, damage } = input;
+    let InputStatus { name, state, why, damage, dropped } = input;
     let why = why.as_ref().map(|why| format!("{name} {}: {}", state.name(), terminal(why)));
     let damage = damage.as_ref().map(|damage| format!("{name} damaged: {}", terminal(damage)));
-    [why, damage].into_iter().flatten().collect()
+    let causes: Vec<String> = dropped.iter().map(|(cause, count)| format!("{count} {cause}")).collect();
+    let dropped = (!causes.is_empty())
+        .then(|| format!("{name} dropped {}: {}", dropped.values().sum::<u64>(), causes.join(", ")));
+    [why, damage, dropped].into_iter().flatten().collect()
 }
 
 fn plugins(counts: PluginCounts) -> String {

@@ -64,6 +64,9 @@ pub struct InputStatus {
     /// What is wrong with its file, if it is played all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
+    /// How much of what came was dropped since the input is there, by cause.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<String, u64>,
 }
 
 /// How an input is, in a word.
@@ -101,7 +104,8 @@ impl From<&InputState> for InputStatus {
             Condition::Ended => (InputWord::Ended, None),
             Condition::Failed { why } => (InputWord::Failed, Some(why)),
         };
-        Self { name: input.name().to_string(), state, why, damage: input.damage() }
+        let dropped = input.dropped().into_iter().map(|(cause, count)| (cause.to_owned(), count)).collect();
+        Self { name: input.name().to_string(), state, why, damage: input.damage(), dropped }
     }
 }
 

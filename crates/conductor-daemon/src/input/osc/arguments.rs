@@ -1,80 +1,169 @@
 //! The arguments of an OSC message as JSON text.
 //!
-//! They are written straight from what was decoded into a buffer that takes only so much: a tree of JSON values would
-//! be tens of times the size of the datagram.
+//! They are written straight from the packet into a buffer that takes only so much: a tree of values would be tens of times the
+//! size of the packet.
 
 use std::io;
 
-use rosc::{OscTime, OscType};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-/// The text of a JSON array of `arguments`; `None` if it is longer than `max` bytes.
-pub(super) fn to_text(arguments: &[OscType], max: usize) -> Option<Box<str>> {
-    let mut text = Bounded { bytes: Vec::new(), max };
-    let arguments = Arguments(arguments);
-    // Writing fails for want of room alone: every argument has a form in JSON.
-    serde_json::to_writer(&mut text, &arguments).ok()?;
-    String::from_utf8(text.bytes).ok().map(String::into_boxed_str)
+use super::flaw::Flaw;
+use super::packet::{MAX_DEPTH, string};
+
+/// The arguments of a message.
+#[derive(Debug, PartialEq)]
+pub(super) struct Arguments {
+    /// The text of a JSON array of them; `None` if it is too long.
+    pub(super) text: Option<Box<str>>,
+    /// The first number among them that JSON can write.
+    pub(super) value: Option<f64>,
 }
 
-/// The first number among `arguments`; infinities and what is not a number have no form in JSON and do not count.
-pub(super) fn first_number(arguments: &[OscType]) -> Option<f64> {
-    let numbers = arguments.iter().filter_map(|argument| match argument {
-        OscType::Int(number) => Some(f64::from(*number)),
-        OscType::Long(number) => Some(*number as f64),
-        OscType::Float(number) => Some(f64::from(*number)),
-        OscType::Double(number) => Some(*number),
-        OscType::Time(time) => Some(fixed_point(*time) as f64),
-        OscType::String(_)
-        | OscType::Blob(_)
-        | OscType::Char(_)
-        | OscType::Color(_)
-        | OscType::Midi(_)
-        | OscType::Bool(_)
-        | OscType::Array(_)
-        | OscType::Nil
-        | OscType::Inf => None,
-    });
-    let mut finite = numbers.filter(|number| number.is_finite());
-    finite.next()
-}
-
-struct Arguments<'a>(&'a [OscType]);
-
-impl Serialize for Arguments<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(Argument))
-    }
-}
-
-struct Argument<'a>(&'a OscType);
-
-impl Serialize for Argument<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            OscType::Int(number) => serializer.serialize_i32(*number),
-            OscType::Long(number) => serializer.serialize_i64(*number),
-            OscType::Float(number) => serializer.serialize_f64(f64::from(*number)),
-            OscType::Double(number) => serializer.serialize_f64(*number),
-            OscType::String(text) => serializer.serialize_str(text),
-            OscType::Char(character) => serializer.serialize_char(*character),
-            OscType::Bool(boolean) => serializer.serialize_bool(*boolean),
-            OscType::Blob(bytes) => serializer.collect_seq(bytes),
-            OscType::Midi(midi) => serializer.collect_seq([midi.port, midi.status, midi.data1, midi.data2]),
-            OscType::Color(colour) => {
-                serializer.collect_seq([colour.red, colour.green, colour.blue, colour.alpha])
+/// Reads arguments of the types `tags` from `data`; their text is at most `max` bytes long.
+pub(super) fn read(tags: &[u8], data: &[u8], max: usize) -> Result<Arguments, Flaw> {
+    let mut arguments = Writer::new(max);
+    let mut data = Data(data);
+    for tag in tags {
+        match tag {
+            b'[' if arguments.depth == MAX_DEPTH => return Err(Flaw::TooDeep),
+            b'[' => arguments.open(),
+            b']' => arguments.close()?,
+            b'i' => {
+                let number = i32::from_be_bytes(data.take()?);
+                arguments.write_number(&number, number.into());
             }
-            OscType::Time(time) => serializer.serialize_u64(fixed_point(*time)),
-            OscType::Array(array) => Arguments(&array.content).serialize(serializer),
-            OscType::Nil => serializer.serialize_unit(),
-            OscType::Inf => serializer.serialize_str("infinitum"),
+            b'h' => {
+                let number = i64::from_be_bytes(data.take()?);
+                arguments.write_number(&number, number as f64);
+            }
+            b'f' => {
+                let number = f64::from(f32::from_be_bytes(data.take()?));
+                arguments.write_number(&number, number);
+            }
+            b'd' => {
+                let number = f64::from_be_bytes(data.take()?);
+                arguments.write_number(&number, number);
+            }
+            // A time is the 64-bit fixed-point number that it is on the wire.
+            b't' => {
+                let time = u64::from_be_bytes(data.take()?);
+                arguments.write_number(&time, time as f64);
+            }
+            b's' | b'S' => arguments.write(&String::from_utf8_lossy(data.string()?)),
+            b'c' => {
+                let code = u32::from_be_bytes(data.take()?);
+                arguments.write(&char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+            b'b' => arguments.write(data.blob()?),
+            // Port, status and two bytes of data; red, green, blue and alpha.
+            b'm' | b'r' => arguments.write(&data.take::<4>()?),
+            b'T' => arguments.write(&true),
+            b'F' => arguments.write(&false),
+            b'N' => arguments.write(&()),
+            b'I' => arguments.write("infinitum"),
+            other => return Err(Flaw::UnknownType(*other)),
         }
     }
+    arguments.finish()
 }
 
-/// A time tag as the 64-bit fixed-point number that it is on the wire.
-fn fixed_point(time: OscTime) -> u64 {
-    (u64::from(time.seconds) << 32) | u64::from(time.fractional)
+/// Arguments of which nobody says what they are, as one blob; none if there are no bytes.
+pub(super) fn untyped(data: &[u8], max: usize) -> Arguments {
+    let mut arguments = Writer::new(max);
+    if !data.is_empty() {
+        arguments.write(data);
+    }
+    let value = arguments.value;
+    Arguments { text: arguments.finish().ok().and_then(|arguments| arguments.text), value }
+}
+
+/// What is left of the bytes of arguments.
+struct Data<'p>(&'p [u8]);
+
+impl<'p> Data<'p> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Flaw> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or(Flaw::CutOff)?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+
+    fn string(&mut self) -> Result<&'p [u8], Flaw> {
+        let (text, rest) = string(self.0).ok_or(Flaw::CutOff)?;
+        self.0 = rest;
+        Ok(text)
+    }
+
+    /// The bytes of a blob; zeros that fill it up may be missing at the end of a packet.
+    fn blob(&mut self) -> Result<&'p [u8], Flaw> {
+        let length = usize::try_from(u32::from_be_bytes(self.take()?)).unwrap_or(usize::MAX);
+        let blob = self.0.get(..length).ok_or(Flaw::CutOff)?;
+        self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Ok(blob)
+    }
+}
+
+/// Writes arguments as they come.
+struct Writer {
+    text: Bounded,
+    value: Option<f64>,
+    depth: usize,
+    is_first: bool,
+    is_full: bool,
+}
+
+impl Writer {
+    fn new(max: usize) -> Self {
+        // The bracket that closes the array has its place from the beginning.
+        let text = Bounded { bytes: vec![b'['], max: max.saturating_sub(1) };
+        Self { text, value: None, depth: 0, is_first: true, is_full: false }
+    }
+
+    fn open(&mut self) {
+        self.separate();
+        self.put(b'[');
+        self.depth += 1;
+        self.is_first = true;
+    }
+
+    fn close(&mut self) -> Result<(), Flaw> {
+        self.depth = self.depth.checked_sub(1).ok_or(Flaw::Brackets)?;
+        self.put(b']');
+        self.is_first = false;
+        Ok(())
+    }
+
+    /// A number, and what it is as a value; infinities and what is not a number have no form in JSON and do not count.
+    fn write_number(&mut self, number: &impl Serialize, value: f64) {
+        self.write(number);
+        if self.depth == 0 && value.is_finite() {
+            self.value.get_or_insert(value);
+        }
+    }
+
+    fn write(&mut self, argument: &(impl Serialize + ?Sized)) {
+        self.separate();
+        // Writing fails for want of room alone: every argument has a form in JSON.
+        self.is_full |= serde_json::to_writer(&mut self.text, argument).is_err();
+    }
+
+    fn separate(&mut self) {
+        if !std::mem::take(&mut self.is_first) {
+            self.put(b',');
+        }
+    }
+
+    fn put(&mut self, byte: u8) {
+        self.is_full |= io::Write::write_all(&mut self.text, &[byte]).is_err();
+    }
+
+    fn finish(mut self) -> Result<Arguments, Flaw> {
+        if self.depth > 0 {
+            return Err(Flaw::Brackets);
+        }
+        self.text.bytes.push(b']');
+        let text = String::from_utf8(self.text.bytes).ok().filter(|_| !self.is_full);
+        Ok(Arguments { text: text.map(String::into_boxed_str), value: self.value })
+    }
 }
 
 /// Takes at most `max` bytes, and allocates no more than twice that on the way.
@@ -99,41 +188,60 @@ impl io::Write for Bounded {
 
 #[cfg(test)]
 mod tests {
-    use rosc::{OscArray, OscColor, OscMidiMessage};
-
     use super::*;
 
     #[test]
     fn every_type_has_a_form() {
-        let arguments = [
-            OscType::Int(-1),
-            OscType::Long(1 << 40),
-            OscType::Float(0.5),
-            OscType::Double(f64::NAN),
-            OscType::String("a\"\n".into()),
-            OscType::Char('x'),
-            OscType::Bool(true),
-            OscType::Blob(vec![0, 255]),
-            OscType::Midi(OscMidiMessage { port: 1, status: 2, data1: 3, data2: 4 }),
-            OscType::Color(OscColor { red: 5, green: 6, blue: 7, alpha: 8 }),
-            OscType::Time(OscTime { seconds: 1, fractional: 2 }),
-            OscType::Array(OscArray { content: vec![OscType::Nil, OscType::Inf] }),
-        ];
-        let text = to_text(&arguments, 1024).expect("fits");
-        assert_eq!(
-            &*text,
-            r#"[-1,1099511627776,0.5,null,"a\"\n","x",true,[0,255],[1,2,3,4],[5,6,7,8],4294967298,[null,"infinitum"]]"#
+        let tags = b"ihfdsSccTbmrt[NI[]F]";
+        let data = [
+            &(-1_i32).to_be_bytes()[..],
+            &(1_i64 << 40).to_be_bytes(),
+            &0.5_f32.to_be_bytes(),
+            &f64::NAN.to_be_bytes(),
+            b"a\"\n\0sy\xff\0",
+            &u32::from('x').to_be_bytes(),
+            &0x11_0000_u32.to_be_bytes(),
+            &[0, 0, 0, 2, 0, 255, 0, 0],
+            &[1, 0x90, 60, 100],
+            &[5, 6, 7, 8],
+            &4_294_967_298_u64.to_be_bytes(),
+        ]
+        .concat();
+        let expected = concat!(
+            r#"[-1,1099511627776,0.5,null,"a\"\n","sy"#,
+            "\u{fffd}\",\"x\",\"\u{fffd}\",",
+            r#"true,[0,255],[1,144,60,100],[5,6,7,8],4294967298,[null,"infinitum",[],false]]"#
         );
-        assert_eq!(to_text(&arguments, text.len()).as_deref(), Some(&*text));
-        assert_eq!(to_text(&arguments, text.len() - 1), None);
-        assert_eq!(&*to_text(&[], 2).expect("fits"), "[]");
+        let text = |max| read(tags, &data, max).expect("arguments").text;
+        assert_eq!(text(1024).as_deref(), Some(expected));
+        assert_eq!(text(expected.len()).as_deref(), Some(expected));
+        assert_eq!(text(expected.len() - 1), None);
+        for length in 0..data.len() {
+            assert_eq!(read(tags, &data[..length], 1024), Err(Flaw::CutOff), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn no_argument_is_an_array_too() {
+        assert_eq!(read(b"", b"", 2).expect("arguments").text.as_deref(), Some("[]"));
+        assert_eq!(untyped(b"", 2).text.as_deref(), Some("[]"));
+        let untyped = untyped(&[0, 0, 0, 5], 1024);
+        assert_eq!((untyped.text.as_deref(), untyped.value), (Some("[[0,0,0,5]]"), None));
     }
 
     #[test]
     fn the_first_number_is_the_first_that_json_can_write() {
-        let arguments =
-            [OscType::String("1".into()), OscType::Float(f32::INFINITY), OscType::Int(3), OscType::Int(4)];
-        assert_eq!(first_number(&arguments), Some(3.0));
-        assert_eq!(first_number(&[OscType::Bool(true)]), None);
+        let infinite_then_3 = [f32::INFINITY.to_be_bytes(), 3_i32.to_be_bytes()].concat();
+        assert_eq!(read(b"fTi", &infinite_then_3, 64).expect("arguments").value, Some(3.0));
+        assert_eq!(read(b"T", b"", 64).expect("arguments").value, None);
+    }
+
+    #[test]
+    fn arrays_that_are_not_opened_or_closed_are_none() {
+        for tags in [&b"]"[..], b"[", b"[]]", b"[[]"] {
+            assert_eq!(read(tags, b"", 64), Err(Flaw::Brackets));
+        }
+        assert_eq!(read(&[b'['; MAX_DEPTH + 1], b"", 64), Err(Flaw::TooDeep));
+        assert_eq!(read(b"iZ", &[0; 4], 64), Err(Flaw::UnknownType(b'Z')));
     }
 }

@@ -1,0 +1,97 @@
+//! From the bytes of a packet to the messages in it (Open Sound Control 1.0, "OSC Packets"), also of senders that do not keep to
+//! the specification in everything.
+
+use super::arguments;
+use super::flaw::Flaw;
+use crate::event::{Body, MAX_METADATA_BYTES};
+use crate::osc_address::{Address, MAX_ADDRESS_BYTES};
+
+/// Deepest nesting of bundles in bundles, and of arrays in arrays. Reading recurses once per level of bundles, and one packet has
+/// room for enough levels to exhaust a stack; whoever reads the arguments as JSON may recurse as well.
+pub(super) const MAX_DEPTH: usize = 8;
+
+/// Most messages in one packet, however they are bundled. One packet has room for 5,000, each of them an event, which would fill
+/// the queue of every plugin that they are mapped to; real bundles hold a few dozen.
+pub(super) const MAX_MESSAGES: usize = 256;
+
+/// What is in a packet.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Packet {
+    /// Its messages in their order.
+    pub(super) messages: Vec<Body>,
+    /// What of it is dropped; no more than there may be messages.
+    pub(super) flaws: Vec<Flaw>,
+}
+
+impl Packet {
+    /// Takes a packet apart. A message that cannot be read costs no other one, a packet beyond a limit is dropped as a whole.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        let mut packet = Self::default();
+        match packet.element(bytes, MAX_DEPTH) {
+            Ok(()) => packet,
+            Err(flaw) => Self { messages: Vec::new(), flaws: vec![flaw] },
+        }
+    }
+
+    fn element(&mut self, bytes: &[u8], depth: usize) -> Result<(), Flaw> {
+        let Some(bundle) = bytes.strip_prefix(b"#bundle\0") else {
+            return self.add(message(bytes));
+        };
+        let depth = depth.checked_sub(1).ok_or(Flaw::TooDeep)?;
+        // Time tags are not waited for.
+        let mut elements = bundle.get(8..).ok_or(Flaw::BrokenBundle);
+        while let Ok([_, ..]) = elements {
+            let element = elements.and_then(first_element);
+            elements = element.map(|(_, rest)| rest);
+            if let Ok((element, _)) = element {
+                self.element(element, depth)?;
+            }
+        }
+        elements.map(|_| ()).or_else(|flaw| self.add(Err(flaw)))
+    }
+
+    fn add(&mut self, message: Result<Body, Flaw>) -> Result<(), Flaw> {
+        match message {
+            Ok(message) => self.messages.push(message),
+            Err(Flaw::TooDeep) => return Err(Flaw::TooDeep),
+            Err(flaw) => self.flaws.push(flaw),
+        }
+        let count = self.messages.len() + self.flaws.len();
+        if count > MAX_MESSAGES { Err(Flaw::TooMany) } else { Ok(()) }
+    }
+}
+
+/// The element that a list of elements begins with, and the others.
+fn first_element(elements: &[u8]) -> Result<(&[u8], &[u8]), Flaw> {
+    let (size, rest) = elements.split_first_chunk().ok_or(Flaw::BrokenBundle)?;
+    let size = usize::try_from(u32::from_be_bytes(*size)).unwrap_or(usize::MAX);
+    rest.split_at_checked(size).ok_or(Flaw::BrokenBundle)
+}
+
+fn message(bytes: &[u8]) -> Result<Body, Flaw> {
+    if bytes.is_empty() {
+        return Err(Flaw::Empty);
+    }
+    let (address, rest) = string(bytes).ok_or(Flaw::NoAddress)?;
+    if address.len() > MAX_ADDRESS_BYTES {
+        return Err(Flaw::AddressTooLong);
+    }
+    if address.is_empty() || address.iter().any(u8::is_ascii_control) {
+        return Err(Flaw::NoAddress);
+    }
+    let address = Address::new(&String::from_utf8_lossy(address)).ok_or(Flaw::AddressTooLong)?;
+    let arguments = if rest.starts_with(b",") {
+        let (tags, data) = string(rest).ok_or(Flaw::CutOff)?;
+        arguments::read(tags.get(1..).unwrap_or_default(), data, MAX_METADATA_BYTES)?
+    } else {
+        arguments::untyped(rest, MAX_METADATA_BYTES)
+    };
+    Ok(Body::Osc { address, arguments: arguments.text, value: arguments.value })
+}
+
+/// The text up to the first zero, and what follows the zeros that fill it up to a multiple of four bytes. Zeros may be missing at
+/// the end of a packet, but for the first.
+pub(super) fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    Some((bytes.get(..end)?, bytes.get(end / 4 * 4 + 4..).unwrap_or_default()))
+}
