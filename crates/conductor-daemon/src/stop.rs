@@ -88,6 +88,11 @@ impl Stop {
         self.wait(Some(file.as_fd()), None)
     }
 
+    /// Waits until `file` can be read, or until `deadline` if there is one.
+    pub fn wait_readable_until(&self, file: &impl AsFd, deadline: Option<Instant>) -> Wake {
+        self.wait(Some(file.as_fd()), deadline)
+    }
+
     /// A file that can be read once the signal was given, for whoever waits for several things at once.
     pub(crate) fn as_file(&self) -> BorrowedFd<'_> {
         self.0.reader.as_fd()

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod flaw;
+mod overflow;
 mod packet;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use tracing::Level;
 use super::{Emitter, InputError, OpenInput};
 use crate::stop::{Stop, Wake};
 use flaw::Flaw;
+use overflow::Overflow;
 use packet::Packet;
 
 /// Largest datagram in bytes; what UDP can carry.
@@ -43,12 +45,19 @@ pub(super) fn open(address: SocketAddr) -> Result<OpenInput, InputError> {
 fn receive(socket: &UdpSocket, emitter: &Emitter, stop: &Stop) -> io::Result<()> {
     let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
     let mut warned = Warned::default();
+    let mut overflow = Overflow::of(socket)?;
     loop {
-        if stop.wait_readable(socket) == Wake::Stopped {
-            return Ok(());
+        match stop.wait_readable_until(socket, overflow.due()) {
+            Wake::Stopped => return Ok(()),
+            Wake::Elapsed => {
+                warned.overflow(overflow.ask(), emitter);
+                continue;
+            }
+            Wake::Ready => {}
         }
         match socket.recv_from(&mut buffer) {
             Ok((read, sender)) => {
+                overflow.expect();
                 deliver(buffer.get(..read).unwrap_or_default(), sender.ip(), &mut warned, emitter);
             }
             Err(error) if is_passing(error.kind()) => {}
@@ -66,24 +75,42 @@ fn deliver(datagram: &[u8], sender: IpAddr, warned: &mut Warned, emitter: &Emitt
     let Packet { messages, flaws } = Packet::read(datagram);
     messages.into_iter().for_each(|message| emitter.emit(message));
     for flaw in flaws {
-        emitter.state().drops(flaw.name());
+        emitter.state().drops(flaw.name(), 1);
         warned.warn(sender, flaw, emitter);
     }
 }
 
-/// The senders and causes that were warned of. A sender is an address without its port, which many take anew for each packet.
+/// What was warned of.
 #[derive(Default)]
-struct Warned(HashSet<(IpAddr, &'static str)>);
+struct Warned {
+    /// Senders and causes. A sender is an address without its port, which many take anew for each packet.
+    of: HashSet<(IpAddr, &'static str)>,
+    /// Whether it was said that packets come too fast.
+    of_overflow: bool,
+}
 
 impl Warned {
     fn warn(&mut self, sender: IpAddr, flaw: Flaw, emitter: &Emitter) {
-        if self.0.len() == MAX_WARNINGS || !self.0.insert((sender, flaw.name())) {
+        if self.of.len() == MAX_WARNINGS || !self.of.insert((sender, flaw.name())) {
             return;
         }
         let text = format_args!("dropped OSC from {sender}: {flaw}; more of this from there is only counted");
         emitter.state().log(Level::WARN, text);
-        if self.0.len() == MAX_WARNINGS {
+        if self.of.len() == MAX_WARNINGS {
             let text = format_args!("OSC that is dropped from further senders is only counted");
+            emitter.state().log(Level::WARN, text);
+        }
+    }
+
+    /// Takes note that the kernel dropped so many packets, of whatever sender.
+    fn overflow(&mut self, count: u64, emitter: &Emitter) {
+        if count == 0 {
+            return;
+        }
+        emitter.state().drops(overflow::NAME, count);
+        if !std::mem::replace(&mut self.of_overflow, true) {
+            let text =
+                format_args!("dropped {count} OSC packets that came too fast; more of them are only counted");
             emitter.state().log(Level::WARN, text);
         }
     }

@@ -84,9 +84,9 @@ impl InputState {
         self.dropped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Counts something that came and is dropped.
-    pub(crate) fn drops(&self, cause: &'static str) {
-        *self.dropped.lock().unwrap_or_else(PoisonError::into_inner).entry(cause).or_default() += 1;
+    /// Counts what came and is dropped.
+    pub(crate) fn drops(&self, cause: &'static str, count: u64) {
+        *self.dropped.lock().unwrap_or_else(PoisonError::into_inner).entry(cause).or_default() += count;
     }
 
     /// Takes note that it waits, and says so if it did not wait for the same before.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use rosc::{OscArray, OscBundle, OscColor, OscMessage, OscMidiMessage, OscPacket, OscTime, OscType, encoder};
@@ -180,13 +182,46 @@ fn each_sender_and_cause_is_warned_of_once() {
         for datagram in [&b"x"[..], b"/a\0\0,Z\0\0", b"x"] {
             deliver(datagram, Ipv4Addr::from_bits(number).into(), &mut warned, &emitter);
         }
-        assert_eq!(warned.0.len(), MAX_WARNINGS.min(2 * (usize::try_from(number).expect("small") + 1)));
+        assert_eq!(warned.of.len(), MAX_WARNINGS.min(2 * (usize::try_from(number).expect("small") + 1)));
     }
     let count = 2 * u64::try_from(MAX_WARNINGS).expect("small");
     assert_eq!(
         emitter.state().dropped(),
         BTreeMap::from([("no-address", 2 * count), ("unknown-type", count)])
     );
+}
+
+#[test]
+fn what_the_kernel_drops_is_counted() {
+    const SENT: u64 = 4000;
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("socket");
+    socket.set_nonblocking(true).expect("set");
+    let sender = UdpSocket::bind("127.0.0.1:0").expect("socket");
+    sender.connect(socket.local_addr().expect("address")).expect("connected");
+    // More than a socket has room for, before anybody reads.
+    (0..SENT).for_each(|_| assert_eq!(sender.send(b"/a\0\0").expect("sent"), 4));
+    let delivered = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&delivered);
+    let state = Arc::new(InputState::new("osc".into()));
+    let emitter = Emitter::new(
+        Arc::clone(&state),
+        Arc::new(move |_, _| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }),
+    );
+    let stop = Stop::new().expect("pipe");
+    let end = stop.clone();
+    let reader = std::thread::spawn(move || receive(&socket, &emitter, &end));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let count = || state.dropped().get(overflow::NAME).copied().unwrap_or_default();
+    while count() + delivered.load(Ordering::Relaxed) < SENT {
+        assert!(Instant::now() < deadline, "{} dropped, {delivered:?} delivered", count());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    stop.stop();
+    reader.join().expect("thread").expect("received");
+    assert!(count() > 0, "{SENT} packets fit into the socket");
+    assert_eq!(count() + delivered.load(Ordering::Relaxed), SENT);
 }
 
 fn argument() -> impl Strategy<Value = (OscType, serde_json::Value)> {
