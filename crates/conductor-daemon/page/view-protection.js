@@ -1,4 +1,4 @@
-// Protection: which walls stand around plugins, and how the daemon and its audit log are.
+// Protection: which walls stand around plugins, how the daemon and its audit log are, and which inputs are in trouble.
 
 import { h } from './dom.js';
 import { icon } from './icons.js';
@@ -16,10 +16,12 @@ export function view() {
   if (!status) return skeleton();
   const both = status.walls.includes('webassembly') && status.walls.includes('process');
   const unwritten = status.unkept_denials ?? [];
+  const unused = (status.inputs ?? []).flatMap(troubles);
   return [
     unwritten.length > 0 && notice('bad', 'warning', `${count(unwritten.length, 'revocation')} could not be written.`,
       h('p', {}, 'What was revoked stays so until the daemon ends, and after that where the next start could be told. Make room on the disk, or see what keeps the files from being written.'),
       h('ul', {}, unwritten.map((one) => h('li', {}, theirs(one))))),
+    unused.length > 0 && notice('wait', 'warning', 'Not all that comes in can be used.', h('ul', {}, unused)),
     both ? notice('good', 'trusted', 'Both walls stand around every plugin.', h('p', {}, 'What breaks out of the first is in front of the second.'))
       : notice('wait', 'warning', 'Only one wall stands.', h('p', {}, 'This machine does not offer all that the second wall needs. See the manual, Isolation.')),
     h('div', { class: 'walls' },
@@ -48,6 +50,13 @@ export function view() {
         ['Socket', theirs(status.socket)],
       ])),
   ];
+}
+
+/** What keeps an input from handing on all that comes to it. */
+function troubles({ name, state, why, damage, dropped }) {
+  const causes = Object.entries(dropped ?? {}).map(([cause, times]) => `${number(times)} ${visible(cause)}`);
+  return [[visible(state), why], ['damaged', damage], ['dropped', causes.join(', ')]].filter(([, what]) => what)
+    .map(([word, what]) => h('li', {}, theirs(name), ` ${word}: `, theirs(what)));
 }
 
 const wall = (name, words, parts) => h('section', { class: 'panel wall' }, h('div', { class: 'wall-head' }, h('span', { class: 'tile' }, icon('protection')), h('h2', {}, name)),
