@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use rosc::{OscArray, OscBundle, OscColor, OscMessage, OscMidiMessage, OscPacket, OscTime, OscType, encoder};
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 
 use super::packet::{MAX_DEPTH, MAX_MESSAGES};
 use super::*;
@@ -196,6 +197,7 @@ fn what_the_kernel_drops_is_counted() {
     const SENT: u64 = 4000;
     let socket = UdpSocket::bind("127.0.0.1:0").expect("socket");
     socket.set_nonblocking(true).expect("set");
+    set_socket_recv_buffer_size(&socket, 16 * 1024).expect("set");
     let sender = UdpSocket::bind("127.0.0.1:0").expect("socket");
     sender.connect(socket.local_addr().expect("address")).expect("connected");
     // More than a socket has room for, before anybody reads.
