@@ -4,6 +4,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::ABI_VERSION;
@@ -90,16 +92,25 @@ impl<'de> Deserialize<'de> for CapabilityRequest {
             #[serde(default)]
             reason: Option<String>,
         }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Name(String),
-            Fields(Fields),
+        struct Form;
+        impl<'de> Visitor<'de> for Form {
+            type Value = CapabilityRequest;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a capability, or an object with `name`, `scope` and `reason`")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<CapabilityRequest, E> {
+                Ok(CapabilityRequest { name: name.into(), scope: None, reason: None })
+            }
+
+            // What is wrong in an object is so told by its name.
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<CapabilityRequest, A::Error> {
+                let Fields { name, scope, reason } = Fields::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(CapabilityRequest { name, scope, reason })
+            }
         }
-        Ok(match Form::deserialize(deserializer)? {
-            Form::Name(name) => Self { name, scope: None, reason: None },
-            Form::Fields(Fields { name, scope, reason }) => Self { name, scope, reason },
-        })
+        deserializer.deserialize_any(Form)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Such a file system may not answer, for as long as it likes, and whoever asks it sleeps in the kernel then. A host with workers
 //! therefore has processes of their own ask; a host that runs plugins in its own process asks by itself.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,21 +37,39 @@ pub struct FileState {
     mode: u32,
     modified: (i64, i64),
     changed: (i64, i64),
+    /// Number and change of the link that leads to the file, if one was followed.
+    link: Option<(u64, (i64, i64))>,
 }
 
 impl FileState {
-    /// The state of a file now; `None` where there is no such file. Waits for the file system.
+    /// The state of a file now; `None` where there is no such file. A link is what it is, wherever it leads. Waits for the file
+    /// system.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::symlink_metadata(path).ok()?;
-        Some(Self {
+        fs::symlink_metadata(path).ok().map(|metadata| Self::new(&metadata, None))
+    }
+
+    /// As [`FileState::of`], of the file that a link leads to, and of the link: either may change. For files that are read through
+    /// links.
+    pub(crate) fn behind_links(path: &Path) -> Option<Self> {
+        let own = fs::symlink_metadata(path).ok()?;
+        if !own.is_symlink() {
+            return Some(Self::new(&own, None));
+        }
+        let link = Some((own.ino(), (own.ctime(), own.ctime_nsec())));
+        Some(Self::new(&fs::metadata(path).unwrap_or(own), link))
+    }
+
+    fn new(metadata: &Metadata, link: Option<(u64, (i64, i64))>) -> Self {
+        Self {
             device: metadata.dev(),
             number: metadata.ino(),
             size: metadata.size(),
             mode: metadata.mode(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
+            link,
+        }
     }
 }
 
@@ -74,6 +92,9 @@ impl Files for AskedHere {
     }
 
     fn states(&self, groups: &[Vec<PathBuf>], _patience: Duration) -> Vec<Option<Vec<Option<FileState>>>> {
-        groups.iter().map(|group| Some(group.iter().map(|path| FileState::of(path)).collect())).collect()
+        groups
+            .iter()
+            .map(|group| Some(group.iter().map(|path| FileState::behind_links(path)).collect()))
+            .collect()
     }
 }

@@ -28,6 +28,7 @@ use crate::config::rewrite::Writer;
 use crate::config::{Config, OutputConfig};
 use crate::control::{Interface, Response, Server, SocketError, Watched};
 use crate::dispatch::{PluginTotals, Roster, Router};
+use crate::hangup::Hangup;
 use crate::hosting::{self, Hosting};
 use crate::input::{Emitter, InputError, Sink, Taps};
 use crate::output::{CurrentPorts, MidiPorts};
@@ -73,7 +74,8 @@ pub struct Places {
     pub audit_file: PathBuf,
 }
 
-/// Runs until `stop` is given or, if so asked, the inputs have ended. Returns what each plugin did.
+/// Runs until `stop` is given or, if so asked, the inputs have ended. Reads the configuration again when `hangup` came. Returns what
+/// each plugin did.
 ///
 /// A plugin that is refused, an input or an output that is not available here is logged, and the rest goes on.
 ///
@@ -86,6 +88,7 @@ pub fn run(
     hosting: &Hosting,
     places: &Places,
     stop: &Stop,
+    hangup: &Hangup,
 ) -> Result<Vec<PluginTotals>, RunError> {
     descriptors::raise();
     let socket = Server::claim(&places.control_socket).map_err(|source| RunError::Control { source })?;
@@ -124,7 +127,7 @@ pub fn run(
     let page = page.map_err(|source| RunError::Thread { source })?;
     let result = daemon.start(&interface);
     if result.is_ok() {
-        daemon.wait(&ordered);
+        daemon.wait(&ordered, hangup);
     }
     drop(ordered);
     let deadline = Instant::now() + DRAIN_WAIT;
@@ -271,7 +274,7 @@ impl<'r> Daemon<'r> {
     }
 
     /// Does what it is told, until the daemon is told to stop or, if so asked, has nothing left to do.
-    fn wait(&mut self, orders: &Receiver<Order>) {
+    fn wait(&mut self, orders: &Receiver<Order>, hangup: &Hangup) {
         let mut next_sample = Instant::now() + SAMPLE_EVERY;
         while !(self.options.exit_at_end && self.inputs.have_ended() && self.plugins.are_idle()) {
             if self.stop.wait_for(LOOK_EVERY) != Wake::Elapsed {
@@ -282,6 +285,10 @@ impl<'r> Daemon<'r> {
                 next_sample = now + SAMPLE_EVERY;
                 self.roster.all().iter().for_each(|plugin| plugin.sample());
                 self.end_trials();
+            }
+            if hangup.take() {
+                // What came of it is in the log.
+                let _ = self.change(Change::Reload);
             }
             for Order { change, reply, turn: _turn } in orders.try_iter() {
                 let changed = self.change(change);

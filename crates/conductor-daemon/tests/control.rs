@@ -35,6 +35,7 @@ mod control {
     mod store;
     mod unkept;
     mod unknown;
+    mod unread;
     mod user;
     mod walls;
     mod withdrawn;

@@ -53,6 +53,7 @@ mod key_file;
 mod manifest_edit;
 mod module_scan;
 mod name;
+mod nearest_key;
 mod own_group;
 mod plugin_file;
 mod plugin_files;

@@ -4,6 +4,7 @@ use conductor_abi::{MANIFEST_SECTION, Manifest, ManifestError};
 
 use crate::escape;
 use crate::module_scan::{self, ModuleError};
+use crate::nearest_key::with_nearest;
 
 /// Reads a manifest that is written as TOML, with the names of the JSON manifest.
 ///
@@ -14,7 +15,7 @@ pub fn manifest_from_toml(text: &str) -> Result<Manifest, ManifestEditError> {
     let manifest: Manifest = toml::from_str(text).map_err(|error| {
         let before = text.bytes().take(error.span().map_or(0, |span| span.start));
         let line = 1 + before.filter(|byte| *byte == b'\n').count();
-        ManifestEditError::Toml { line, cause: error.message().to_owned() }
+        ManifestEditError::Toml { line, cause: with_nearest(error.message()) }
     })?;
     manifest.check()?;
     Ok(manifest)
@@ -121,6 +122,13 @@ mod tests {
     fn errors_name_the_line_or_the_rule() {
         let error = manifest_from_toml("name = \"a\"\nversoin = \"1\"\n").expect_err("a misspelt key");
         assert!(matches!(error, ManifestEditError::Toml { line: 2, .. }), "{error}");
+        assert!(error.to_string().contains("unknown field `versoin`; did you mean `version`?"), "{error}");
+        let misspelt = TOML.replace("scope =", "scop =");
+        let error = manifest_from_toml(&misspelt).expect_err("a misspelt key of a capability");
+        assert!(error.to_string().contains("unknown field `scop`; did you mean `scope`?"), "{error}");
+        let error = manifest_from_toml(&TOML.replace("name = \"Midi\"", ""))
+            .expect_err("a capability without a name");
+        assert!(error.to_string().contains("missing field `name`"), "{error}");
         let error = manifest_from_toml("name = \"../a\"\nversion = \"1\"\n").expect_err("a bad name");
         assert!(matches!(error, ManifestEditError::Manifest(ManifestError::Name { .. })), "{error}");
         let manifest = manifest_from_toml(TOML).expect("a manifest");

@@ -6,6 +6,7 @@
 use conductor_abi::{MANIFEST_SECTION, MAX_MANIFEST_BYTES, Manifest, ManifestError};
 
 use crate::json::{self, FormatError};
+use crate::nearest_key::with_nearest;
 
 /// Most sections that are walked over; a file of nothing but empty sections would otherwise keep the scan busy byte by
 /// byte. Real modules have a few dozen.
@@ -35,7 +36,12 @@ pub(crate) fn scan(wasm: &[u8]) -> Result<Option<ManifestSection>, ModuleError> 
 
 /// Parses the content of a manifest section.
 pub(crate) fn parse_manifest(content: &[u8]) -> Result<Manifest, ModuleError> {
-    let manifest = Manifest::from_json(content)?;
+    let manifest = Manifest::from_json(content).map_err(|error| {
+        if let ManifestError::Json { cause } = &error {
+            return ManifestError::Json { cause: with_nearest(cause) };
+        }
+        error
+    })?;
     json::parse(content)?;
     Ok(manifest)
 }

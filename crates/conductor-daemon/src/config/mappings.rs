@@ -235,7 +235,7 @@ fn range<T: Copy + PartialOrd>(
 ) -> Option<RangeInclusive<T>> {
     let range = table.parse(key, |RangeText(text): RangeText| {
         parse_range(&text, parse)
-            .ok_or_else(|| format!("expected {expected}, or a rising range such as \"A..B\""))
+            .ok_or_else(|| format!("expected {expected}, or a rising range such as \"A..B\", found `{text}`"))
     });
     range.map(|range| range.value)
 }
@@ -249,7 +249,11 @@ impl FromToml for RangeText {
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
         match (value.as_str(), value.as_integer(), value.as_float()) {
             (Some(text), _, _) => Ok(Self(text.to_owned())),
-            (None, Some(integer), _) if integer.radix() == 10 => Ok(Self(integer.as_str().to_owned())),
+            // Numbers that are written as 0x3C are told as others are.
+            (None, Some(integer), _) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
+                Ok(number) => Ok(Self(number.to_string())),
+                Err(_) => Ok(Self(integer.as_str().to_owned())),
+            },
             (None, None, Some(float)) => Ok(Self(float.as_str().to_owned())),
             (None, _, _) => Err(Unfit::Type),
         }

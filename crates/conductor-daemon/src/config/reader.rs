@@ -131,9 +131,8 @@ impl<'s, 'i> Table<'s, 'i> {
         match T::from_toml(value.get_ref()) {
             Ok(value) => Some(Located { value, place }),
             Err(why) => {
-                let found = value.get_ref().type_str();
                 let message = match why {
-                    Unfit::Type => format!("expected {}, found {found}", T::EXPECTED),
+                    Unfit::Type => format!("expected {}, found {}", T::EXPECTED, found(value.get_ref())),
                     Unfit::Value(why) => why,
                 };
                 self.fault(&place, message, None);
@@ -209,7 +208,7 @@ impl<'s, 'i> Table<'s, 'i> {
         let entries = outer.table.iter().filter_map(|(name, value)| {
             let place = outer.child_place(name.get_ref(), value.span());
             let Some(text) = value.get_ref().as_str() else {
-                let found = value.get_ref().type_str();
+                let found = found(value.get_ref());
                 self.fault(&place, format!("expected a string, found {found}"), None);
                 return None;
             };
@@ -227,7 +226,7 @@ impl<'s, 'i> Table<'s, 'i> {
             let hint = format!("write `[[{key}]]` above each entry");
             self.fault(
                 &place,
-                format!("expected an array of tables, found {}", value.get_ref().type_str()),
+                format!("expected an array of tables, found {}", found(value.get_ref())),
                 Some(hint),
             );
             return Vec::new();
@@ -277,10 +276,23 @@ impl<'s, 'i> Table<'s, 'i> {
         match value.as_table() {
             Some(table) => Some(Table::at(self.source, table, place)),
             None => {
-                self.fault(&place, format!("expected a table, found {}", value.type_str()), None);
+                self.fault(&place, format!("expected a table, found {}", found(value)), None);
                 None
             }
         }
+    }
+}
+
+/// What a value is, for the message: of numbers, which, so that they are told apart.
+fn found(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::Integer(number) => format!("the whole number {number}"),
+        DeValue::Float(number) => format!("the number {}, which is written as a fraction", number.as_str()),
+        DeValue::String(_) => "a string".to_owned(),
+        DeValue::Boolean(boolean) => boolean.to_string(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "an array".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
     }
 }
 
@@ -333,8 +345,9 @@ impl FromToml for u64 {
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
         let integer = value.as_integer().ok_or(Unfit::Type)?;
-        Self::from_str_radix(integer.as_str(), integer.radix())
-            .map_err(|_| Unfit::Value(format!("expected a whole number from 0 to {}", Self::MAX)))
+        Self::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| {
+            Unfit::Value(format!("expected a whole number from 0 to {}, found {integer}", Self::MAX))
+        })
     }
 }
 
@@ -371,7 +384,10 @@ impl FromToml for Duration {
             Some(text) => parse_duration(text),
             None => duration_of_seconds(f64::from_toml(value)?),
         };
-        parsed.ok_or_else(|| Unfit::Value(format!("expected {}", Self::EXPECTED)))
+        parsed.ok_or_else(|| {
+            let written = value.as_str().map_or_else(|| found(value), |text| format!("{text:?}"));
+            Unfit::Value(format!("expected {}, found {written}", Self::EXPECTED))
+        })
     }
 }
 

@@ -21,6 +21,9 @@ const MODE: u32 = 0o600;
 /// holding the daemon up.
 const MAX_ATTEMPTS: u32 = 8;
 
+/// The byte order mark.
+const MARK: char = '\u{feff}';
+
 /// Writes a configuration.
 #[derive(Clone, Copy)]
 pub(crate) struct Writer<'w> {
@@ -59,7 +62,8 @@ impl<'w> Writer<'w> {
         let written = |error: io::Error| format!("{} cannot be written: {error}", file.display());
         for _ in 0..MAX_ATTEMPTS {
             let old = read_text(&file).map_err(|error| error.to_string())?;
-            let new = edit(&old)?;
+            let form = Form::of(&old);
+            let new = form.give(&edit(&form.take(&old))?);
             // What is found wrong with it is said before the file is touched.
             Config::parse(&new, self.file, self.paths).map_err(|error| error.to_string())?;
             let mode = fs::metadata(&file).map_or(MODE, |metadata| metadata.permissions().mode() & 0o777);
@@ -80,6 +84,33 @@ impl<'w> Writer<'w> {
     /// The file itself: a link is left where it is, and what it leads to is replaced.
     fn target(self) -> PathBuf {
         fs::canonicalize(self.file).unwrap_or_else(|_| self.file.to_owned())
+    }
+}
+
+/// How the lines of a file end, and whether a byte order mark stands before them. The editors of some systems write both, and edits
+/// keep neither.
+#[derive(Clone, Copy)]
+struct Form {
+    has_mark: bool,
+    ends_with_returns: bool,
+}
+
+impl Form {
+    /// Where lines end in either way, most of them decide.
+    fn of(text: &str) -> Self {
+        let (ends, returns) = (text.matches('\n').count(), text.matches("\r\n").count());
+        Self { has_mark: text.starts_with(MARK), ends_with_returns: returns > ends / 2 }
+    }
+
+    /// The text without any of it.
+    fn take(self, text: &str) -> String {
+        text.strip_prefix(MARK).unwrap_or(text).replace("\r\n", "\n")
+    }
+
+    /// A text with all of it.
+    fn give(self, text: &str) -> String {
+        let mark = if self.has_mark { MARK.to_string() } else { String::new() };
+        mark + &if self.ends_with_returns { text.replace('\n', "\r\n") } else { text.to_owned() }
     }
 }
 
@@ -157,6 +188,28 @@ mod tests {
         fs::write(&file, "# saved later\n").expect("written");
         assert!(!rewritten.take_back().expect("looks"));
         assert_eq!(place.text(), "# saved later\n");
+    }
+
+    #[test]
+    fn line_ends_and_the_byte_order_mark_stay() {
+        let place = Place::new();
+        let file = place.file();
+        let text = "# mine\n[plugins.a] # the first\npath = \"a.wasm\"\n\n[plugins.b]\npath = \"b.wasm\"\n";
+        let returns = text.replace('\n', "\r\n");
+        let edited = |before: &str| {
+            fs::write(&file, before).expect("written");
+            let off = |text: &str| super::super::edit::switch(text, "a", false);
+            let rewritten = Writer::new(&file, &place.paths).rewrite(off).expect("rewritten");
+            let after = place.text();
+            assert!(rewritten.take_back().expect("looks"));
+            assert_eq!(place.text(), before);
+            after
+        };
+        let off = text.replace("\"a.wasm\"\n", "\"a.wasm\"\nenabled = false\n");
+        assert_eq!(edited(text), off);
+        assert_eq!(edited(&returns), off.replace('\n', "\r\n"));
+        assert_eq!(edited(&format!("{MARK}{returns}")), format!("{MARK}{}", off.replace('\n', "\r\n")));
+        assert_eq!(edited(&format!("{MARK}{text}")), format!("{MARK}{off}"));
     }
 
     #[test]

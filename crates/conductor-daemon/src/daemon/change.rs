@@ -52,7 +52,24 @@ fn in_words(error: StoreError) -> Refusal {
 impl Daemon<'_> {
     /// Makes a change. Where it is refused, everything goes on as it was.
     pub(super) fn change(&mut self, change: Change) -> Changed {
-        let changed = match change {
+        // What was accepted holds, whether the plugin then starts or not.
+        let stays = match &change {
+            Change::Accept { .. } => "",
+            Change::Preview { .. }
+            | Change::Reload
+            | Change::Switch { .. }
+            | Change::Install { .. }
+            | Change::Remove { .. } => "everything goes on as it was: ",
+        };
+        let changed = self.make(change);
+        if let Err(refusal) = &changed {
+            tracing::error!("{stays}{}", terminal(&refusal.message));
+        }
+        changed
+    }
+
+    fn make(&mut self, change: Change) -> Changed {
+        match change {
             Change::Preview { plugin, path } => {
                 let place = self.place_of(&plugin)?;
                 let preview = unless_it_takes_for_ever(move || control::preview(&place, &path))?;
@@ -78,15 +95,8 @@ impl Daemon<'_> {
                 self.install(&plugin, &files).map(Response::PluginInstall)
             }
             Change::Remove { plugin, with_data } => self.remove(&plugin, with_data),
-            Change::Accept { plugin, shown } => {
-                let complain = |refusal: &Refusal| tracing::error!("{}", terminal(&refusal.message));
-                return self.accept(&plugin, &shown).inspect_err(complain);
-            }
-        };
-        if let Err(refusal) = &changed {
-            tracing::error!("everything goes on as it was: {}", terminal(&refusal.message));
+            Change::Accept { plugin, shown } => self.accept(&plugin, &shown),
         }
-        changed
     }
 
     /// Where a plugin would come if it were installed.

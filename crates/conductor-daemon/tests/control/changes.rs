@@ -118,6 +118,8 @@ fn a_plugin_is_called_by_hand() {
     let failed = ctl(&scratch, &["trigger", "notes", "append", "--params", r#"{"txt":1}"#]);
     assert_eq!(failed.code, 1, "{failed:?}");
     assert!(failed.stderr.starts_with("error: failed with code"), "{failed:?}");
+    let number = ctl(&scratch, &["trigger", "notes", "read", "--params", "-1"]);
+    assert_ne!(number.code, 2, "-1 is a value: {number:?}");
     let unknown = ctl(&scratch, &["trigger", "notes", "apend"]);
     assert_eq!(unknown.code, 4, "{unknown:?}");
     assert!(unknown.stderr.contains("`notes` has no action `apend`"), "{unknown:?}");

@@ -34,8 +34,8 @@ const ONE_FAULT: &[(&str, &str)] = &[
     ("[wasm\n", "1:6: "),
     ("[wasm]\nmax_fuel = \n[plugins.a]\npath = 1", "2:12: "),
     ("version = 2", "1:11: version: unknown version 2; this program reads version 1"),
-    ("version = \"1\"", "1:11: version: expected a whole number, found string"),
-    ("wasm = 1", "1:8: wasm: expected a table, found integer"),
+    ("version = \"1\"", "1:11: version: expected a whole number, found a string"),
+    ("wasm = 1", "1:8: wasm: expected a table, found the whole number 1"),
     ("[wasm]\nmax_fule = 1", "2:1: wasm.max_fule: unknown key; did you mean `max_fuel`?"),
     ("[wasm]\ncolour = 1", "2:1: wasm.colour: unknown key; known here are require_signature, "),
     ("[wasn]", "1:2: wasn: unknown key; did you mean `wasm`?"),
@@ -58,7 +58,10 @@ const ONE_FAULT: &[(&str, &str)] = &[
         "[wasm]\nrequire_statement = \"once\"",
         "2:21: wasm.require_statement: unknown requirement; known are once-seen, always and never",
     ),
-    ("[wasm]\nrequire_signature = 1", "2:21: wasm.require_signature: expected true or false, found integer"),
+    (
+        "[wasm]\nrequire_signature = 1",
+        "2:21: wasm.require_signature: expected true or false, found the whole number 1",
+    ),
     (
         "[wasm]\nunsigned_max_risk = \"none\"",
         "2:21: wasm.unsigned_max_risk: unknown risk level; known are low,",
@@ -105,7 +108,7 @@ const ONE_FAULT: &[(&str, &str)] = &[
     ("[midi.outputs.synth]", "1:15: midi.outputs.synth: key `to` is missing; add `to` = a string"),
     (
         "[inputs]",
-        "1:2: inputs: expected an array of tables, found table; write `[[inputs]]` above each entry",
+        "1:2: inputs: expected an array of tables, found a table; write `[[inputs]]` above each entry",
     ),
     ("[[inputs]]\nname = \"a\"", "1:1: inputs[0]: key `type` is missing; add `type` = a string"),
     (
@@ -127,6 +130,14 @@ const ONE_FAULT: &[(&str, &str)] = &[
     (
         "[[inputs]]\nname = \"a\"\ntype = \"midi-port\"\nport = \"keys\"",
         "4:8: inputs[0].port: not the address of a MIDI port",
+    ),
+    (
+        "[wasm]\nmax_open_files = 64.0",
+        "2:18: wasm.max_open_files: expected a whole number, found the number 64.0, which is written as a fraction",
+    ),
+    (
+        "[[inputs]]\nname = \"a\"\ntype = \"osc\"\nlisten = 0x3C",
+        "4:10: inputs[0].listen: expected a string, found the whole number 0x3C",
     ),
     (
         "[[inputs]]\nname = \"a\"\ntype = \"osc\"\nlisten = \":1\"\n[[inputs]]\nname = \"a\"\ntype = \"osc\"\nlisten = \":2\"",
@@ -437,6 +448,19 @@ fn the_manual_and_the_example_name_every_limit() {
         assert!(key == "isolation" || limits.contains(&format!("`{key}`")), "limits.md lacks {key}");
     }
     assert_eq!(parse(example).expect("valid").wasm.limits(), Limits::default());
+}
+
+#[test]
+fn numbers_may_be_written_as_toml_has_them() {
+    let read = |note: &str| {
+        let mapping = format!(
+            "[plugins.chord]\n[[mappings]]\ntrigger = {{ event = \"note-on\", note = {note} }}\nplugin = \"chord\"\naction = \"a\""
+        );
+        format!("{:?}", parse(&mapping).expect("valid").mappings.all())
+    };
+    for written in ["0x3C", "0o74", "0b111100", "\"60\"", "\"C4\""] {
+        assert_eq!(read(written), read("60"), "{written}");
+    }
 }
 
 #[test]

@@ -31,6 +31,12 @@ fn zero_when_the_plugin_returned_zero() {
     assert!(report["peak_memory_bytes"].as_u64() >= Some(65_536), "{report}");
     assert!(report["micros"].as_u64().is_some(), "{report}");
     assert_ne!(report["reply"], Json::Null, "{report}");
+    for number in ["-1", "-1.5"] {
+        let arguments = ["--action", "count", "--params", number];
+        let (_, report) = self::report(&scratch, &wasm::fixture("hostile"), &arguments);
+        let error = report["error"].as_str().expect("the plugin takes no number");
+        assert!(error.contains(&format!("`{number}`")), "it is a value: {report}");
+    }
 }
 
 #[test]

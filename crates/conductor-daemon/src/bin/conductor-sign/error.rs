@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use conductor_core::grant::store::GrantStoreError;
 use conductor_daemon::config::ConfigError;
 use conductor_daemon::paths::PathsError;
+use conductor_daemon::say;
 use conductor_keys::KeyError;
 use conductor_signing::{
     DeveloperError, DigestError, FileError, KeyFileError, ManifestEditError, ModuleError, PrivateKeyError,
@@ -154,18 +155,18 @@ impl CliError {
 
     /// Prints error and hint to stderr, each on one line.
     pub(crate) fn print(&self) {
-        if matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+        if matches!(self, Self::Output(error) if say::is_unread(error)) {
             return;
         }
         let text = self.to_string();
         if let Self::Config(_) = self {
             // Each fault has a line of its own, with its place.
-            text.lines().for_each(|line| eprintln!("error: {}", escape::terminal(line)));
+            text.lines().for_each(|line| say::line(format_args!("error: {}", escape::terminal(line))));
         } else {
-            eprintln!("error: {}", escape::terminal(&text));
+            say::line(format_args!("error: {}", escape::terminal(&text)));
         }
         if let Some(hint) = self.hint() {
-            eprintln!("hint: {}", escape::terminal(&hint));
+            say::line(format_args!("hint: {}", escape::terminal(&hint)));
         }
     }
 }

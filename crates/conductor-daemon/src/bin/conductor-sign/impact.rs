@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use conductor_core::grant::store::{GrantStore, StoredGrant, Subject};
 use conductor_daemon::config::{self, Config};
 use conductor_daemon::paths::Paths;
+use conductor_daemon::say;
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{
     Admission, PluginFile, PluginName, PublicKey, Revoked, TrustStore, UtcTime, VerificationPolicy,
@@ -71,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments, config_dir: &Path, output: &mut Output)
         let file = match PluginFile::scan(&path) {
             Ok(file) => file,
             Err(error) => {
-                eprintln!("warning: not looked at: {}", escape::terminal(&error.to_string()));
+                say::line(format_args!("warning: not looked at: {}", escape::terminal(&error.to_string())));
                 continue;
             }
         };

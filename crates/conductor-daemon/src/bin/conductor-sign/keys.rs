@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use conductor_daemon::say;
 use conductor_daemon::{config, paths};
 use conductor_keys::{KeyRing, KeySpec, Terminal};
 use conductor_signing::{PrivateKey, escape};
@@ -60,7 +61,9 @@ pub(crate) fn warn_about(spec: &KeySpec) {
     if let KeySpec::Token(uri) = spec
         && uri.pin_value.is_some()
     {
-        eprintln!("warning: every user of this machine can see a PIN on a command line; use pin-source=FILE");
+        say::line(format_args!(
+            "warning: every user of this machine can see a PIN on a command line; use pin-source=FILE"
+        ));
     }
 }
 
@@ -87,10 +90,12 @@ pub(crate) fn run(command: &Command, config: &Path, output: &mut Output) -> Resu
     }
     for (place, error) in &offers.unreachable {
         let error = error.to_string();
-        eprintln!("warning: {}: {}", escape::terminal(place), escape::terminal(&error));
+        say::line(format_args!("warning: {}: {}", escape::terminal(place), escape::terminal(&error)));
     }
     if offers.keys.is_empty() {
-        eprintln!("no key is offered; name a PKCS#11 module with --module, or start an ssh-agent");
+        say::line(format_args!(
+            "no key is offered; name a PKCS#11 module with --module, or start an ssh-agent"
+        ));
     }
     output.json(|| {
         let key = |key: &conductor_keys::OfferedKey| {

@@ -26,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use conductor_daemon::paths::Paths;
+use conductor_daemon::say;
 use conductor_signing::{Developer, RotationLink, escape};
 use serde_json::{Value, json};
 
@@ -126,10 +127,10 @@ fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
 /// Says beforehand what others will be asked about a name.
 fn warn_about_name(developer: &Developer) {
     if developer.mixes_scripts() {
-        eprintln!(
+        say::line(format_args!(
             "warning: the name `{}` mixes alphabets; whoever is to trust it by this name will be asked twice",
             escape::terminal(developer.name())
-        );
+        ));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use conductor_daemon::say;
 use conductor_signing::{
     Developer, HostVersion, PluginFile, PluginName, PublicKey, SigningRequest, UtcTime, atomic_file, escape,
     signature_path,
@@ -64,7 +65,7 @@ pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> R
     if let Err(error) = plugin.manifest()
         && error.is_about_module()
     {
-        eprintln!("warning: {error}; it is signed, but no Conductor will load it");
+        say::line(format_args!("warning: {error}; it is signed, but no Conductor will load it"));
     }
     let key = arguments.key.open(config)?;
     let request = SigningRequest {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use conductor_daemon::config;
+use conductor_daemon::say;
 use conductor_signing::{
     ALGORITHM, CheckedSignature, Cosignature, DOCUMENT_VERSION, Decision, PluginFile, PublicKey,
     SignatureDocument, SignaturePolicy, Standing, TrustStore, UtcTime, VerificationPolicy, VerifyError,
@@ -35,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
     if let Err(error) = plugin.manifest()
         && error.is_about_module()
     {
-        eprintln!("warning: {error}; no Conductor will load it");
+        say::line(format_args!("warning: {error}; no Conductor will load it"));
     }
     let decision = plugin.judge(&policy, &trust);
     // A document that does not hold is shown all the same, so that it can be told apart from another.

@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     action: Option<String>,
     /// Parameters of the action
-    #[arg(long, value_name = "JSON", value_parser = parse_json, requires = "action")]
+    #[arg(long, value_name = "JSON", value_parser = parse_json, requires = "action", allow_negative_numbers = true)]
     params: Option<Json>,
     /// Event that the plugin sees, such as {"note": 60, "velocity": 100}
     #[arg(long, value_name = "JSON", value_parser = parse_context, requires = "action")]
@@ -132,8 +132,8 @@ pub(crate) fn exec(arguments: Arguments, paths: &Paths) -> Result<ExitCode, Fail
     logging::flush();
     let status = report.status();
     match unless_stopped(move || report.write(as_json, passed_through), &stop, REPORT_WAIT)? {
-        Some(written) => written.map_err(Failure::output)?,
-        None => return Err(Failure::output("nobody reads it")),
+        Some(written) => written.map_err(|error| Failure::output(&error, Status::Output))?,
+        None => return Err(Failure::output(&io::Error::other("nobody reads it"), Status::Output)),
     }
     Ok(status.into())
 }

@@ -1,11 +1,13 @@
 //! Errors to exit statuses and words, once for all subcommands.
 
 use std::fmt::Display;
+use std::io;
 use std::process::ExitCode;
 
 use conductor_core::HostError;
 use conductor_daemon::config::ConfigError;
 use conductor_daemon::daemon::RunError;
+use conductor_daemon::say;
 
 use crate::logging;
 
@@ -40,23 +42,26 @@ pub(crate) struct Failure {
     status: Status,
     message: String,
     hint: Option<String>,
+    /// Whether there is nobody to say it to.
+    is_quiet: bool,
 }
 
 impl Failure {
     /// Something was tried and failed.
     pub(crate) fn failed(error: impl Display) -> Self {
-        Self { status: Status::Failed, message: error.to_string(), hint: None }
+        Self { status: Status::Failed, message: error.to_string(), hint: None, is_quiet: false }
     }
 
     /// The command line or the configuration cannot be used.
     pub(crate) fn usage(error: impl Display) -> Self {
-        Self { status: Status::Usage, message: error.to_string(), hint: None }
+        Self { status: Status::Usage, message: error.to_string(), hint: None, is_quiet: false }
     }
 
-    /// What was to go to standard output could not be written.
-    pub(crate) fn output(error: impl Display) -> Self {
+    /// What was to go to standard output could not be written; nothing is said where its reader is gone.
+    pub(crate) fn output(error: &io::Error, status: Status) -> Self {
+        let is_unread = say::is_unread(error);
         let message = format!("the report cannot be written to standard output: {error}");
-        Self { status: Status::Output, message, hint: None }
+        Self { is_quiet: is_unread, status, message, hint: None }
     }
 
     /// The daemon could not run.
@@ -76,7 +81,7 @@ impl Failure {
              the same, pass --allow-weak-isolation"
                 .to_owned()
         });
-        Self { status, message: error.to_string(), hint }
+        Self { status, message: error.to_string(), hint, is_quiet: false }
     }
 
     /// With what to do about it.
@@ -86,6 +91,9 @@ impl Failure {
 
     /// Writes the words; returns the status.
     pub(crate) fn report(&self) -> ExitCode {
+        if self.is_quiet {
+            return self.status.into();
+        }
         logging::say(&format!("error: {}", self.message));
         if let Some(hint) = &self.hint {
             logging::say(&format!("hint: {hint}"));

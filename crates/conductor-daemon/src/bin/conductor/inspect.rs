@@ -31,6 +31,8 @@ pub(crate) fn inspect(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, 
     } else {
         text::render(&facts)
     };
-    io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::failed)?;
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| Failure::output(&error, Status::Failed))?;
     Ok(if facts.are_sound() { Status::Ok } else { Status::Failed }.into())
 }

@@ -55,7 +55,7 @@ pub(crate) fn start(default: &str) -> io::Result<()> {
 pub(crate) fn say(line: &str) {
     match LOG.get() {
         Some(log) => log.say(&format!("{line}\n")),
-        None => eprintln!("{line}"),
+        None => conductor_daemon::say::line(format_args!("{line}")),
     }
 }
 

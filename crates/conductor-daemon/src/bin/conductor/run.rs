@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use conductor_daemon::calls::CallFormat;
 use conductor_daemon::config::Config;
 use conductor_daemon::daemon::{self, Places, RunOptions};
+use conductor_daemon::hangup::Hangup;
 use conductor_daemon::hosting::{Hosting, Isolation};
 use conductor_daemon::paths::Paths;
 use conductor_daemon::stop::Stop;
@@ -37,7 +38,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     let file = arguments.config.clone().unwrap_or_else(|| paths.config_file());
-    let config = Config::load(&file, paths)?;
+    let hangup = Hangup::watched().map_err(Failure::failed)?;
+    // One that was named is there, or its name is wrong.
+    let load = if arguments.config.is_some() { Config::load } else { Config::load_or_default };
+    let config = load(&file, paths)?;
     let stop = Stop::new().map_err(Failure::failed)?;
     stop.on_signals(&[SIGINT, SIGTERM], INTERRUPTED).map_err(Failure::failed)?;
     let calls = match (arguments.events, arguments.json) {
@@ -54,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         control_socket: paths.control_socket(),
         audit_file: paths.audit_file(),
     };
-    let totals = daemon::run(&config, options, &hosting, &places, &stop).map_err(Failure::of_run)?;
+    let totals = daemon::run(&config, options, &hosting, &places, &stop, &hangup).map_err(Failure::of_run)?;
     match totals.iter().map(|totals| totals.unfit_mappings).sum() {
         0_u64 => Ok(Status::Ok.into()),
         1 => Err(Failure::failed("a mapping names an action that its plugin lacks")),

@@ -1,11 +1,10 @@
 //! `conductorctl completions`: what a shell needs to complete command lines.
 
-use std::io;
-
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::Cli;
+use crate::error::CliError;
+use crate::{Cli, output};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -13,6 +12,9 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &Arguments) {
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "conductorctl", &mut io::stdout());
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    // Made before it is printed: what makes it ends the program where nobody reads it.
+    let mut completions = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Cli::command(), "conductorctl", &mut completions);
+    output::text(&String::from_utf8_lossy(&completions))
 }

@@ -7,6 +7,7 @@ use conductor_core::audit::AuditError;
 use conductor_core::grant::GrantError;
 use conductor_daemon::control::{ClientError, Refusal, RefusalCause};
 use conductor_daemon::paths::PathsError;
+use conductor_daemon::say;
 use conductor_signing::escape;
 
 /// Any failure without a status of its own.
@@ -136,12 +137,12 @@ impl CliError {
 
     /// Prints error and hint to stderr, each on one line.
     pub(crate) fn print(&self) {
-        if matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+        if matches!(self, Self::Output(error) if say::is_unread(error)) {
             return;
         }
-        eprintln!("error: {}", escape::terminal(&self.to_string()));
+        say::line(format_args!("error: {}", escape::terminal(&self.to_string())));
         if let Some(hint) = self.hint() {
-            eprintln!("hint: {}", escape::terminal(&hint));
+            say::line(format_args!("hint: {}", escape::terminal(&hint)));
         }
     }
 }

@@ -94,10 +94,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Command::Trigger(arguments) => trigger::run(&arguments, &ask, cli.json),
         Command::Events(arguments) => events::run(&arguments, &socket, cli.json),
         Command::Ui(arguments) => ui::run(&arguments, &ask, cli.json),
-        Command::Completions(arguments) => {
-            completions::run(&arguments);
-            Ok(())
-        }
+        Command::Completions(arguments) => completions::run(&arguments),
         Command::Audit(command) => audit::run(&command, &paths()?, &ask, cli.json),
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     action: String,
 
     /// Parameters of the action
-    #[arg(long, value_name = "JSON", value_parser = parse::<Json>)]
+    #[arg(long, value_name = "JSON", value_parser = parse::<Json>, allow_negative_numbers = true)]
     params: Option<Json>,
 
     /// Event that the plugin sees, such as {"note": 60, "velocity": 100}

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use conductor_daemon::control::{Request, Response};
 use conductor_daemon::paths::has_display;
+use conductor_daemon::say;
 
 use crate::error::CliError;
 use crate::{Ask, output};
@@ -35,11 +36,15 @@ pub(crate) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
         return Ok(());
     }
     if !has_display() {
-        eprintln!("note: there is no display here; open the address within a minute, it works once");
+        say::line(format_args!(
+            "note: there is no display here; open the address within a minute, it works once"
+        ));
         return Ok(());
     }
     if !opens(&address.url) {
-        eprintln!("note: {OPENER} did not open it; open the address within a minute, it works once");
+        say::line(format_args!(
+            "note: {OPENER} did not open it; open the address within a minute, it works once"
+        ));
     }
     Ok(())
 }

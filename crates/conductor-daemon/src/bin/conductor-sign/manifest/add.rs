@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use conductor_daemon::say;
 use conductor_signing::{add_manifest, atomic_file, escape, manifest_from_toml, signature_path};
 use serde_json::json;
 
@@ -44,7 +45,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<(), CliE
     let mode = arguments.plugin.metadata().map_err(unwritable)?.permissions().mode() & 0o777;
     atomic_file::replace(&arguments.plugin, &wasm, mode).map_err(unwritable)?;
     if signature_path(&arguments.plugin).exists() {
-        eprintln!("warning: the plugin has changed, so its signature no longer holds; sign it again");
+        say::line(format_args!(
+            "warning: the plugin has changed, so its signature no longer holds; sign it again"
+        ));
     }
     output.line(format!("✓ Manifest added to {}", escape::path(&arguments.plugin)));
     output.line("");

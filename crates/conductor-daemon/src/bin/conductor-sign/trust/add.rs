@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use conductor_abi::Risk;
+use conductor_daemon::say;
 use conductor_signing::{
     KeyRole, NamePattern, NewKey, PublicKey, TrustError, TrustStore, TrustedKey, UtcTime, escape,
 };
@@ -97,7 +98,7 @@ fn asked(doubt: &str) -> bool {
         return false;
     }
     conductor_keys::drop_typed_ahead();
-    eprint!("warning: {}\nTrust it all the same? [y/N] ", escape::terminal(doubt));
+    say::words(format_args!("warning: {}\nTrust it all the same? [y/N] ", escape::terminal(doubt)));
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes" | "Yes")

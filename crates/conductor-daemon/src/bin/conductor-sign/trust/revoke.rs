@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use conductor_daemon::say;
 use conductor_signing::{Digest, KeySelector, PublicKey, RevocationKind, Revoked, TrustStore};
 use serde_json::json;
 
@@ -62,9 +63,9 @@ pub(super) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
     let revoke = |revoked| TrustStore::revoke(config, revoked, kind, &arguments.reason);
     let entries = meant.into_iter().map(revoke).collect::<Result<Vec<_>, _>>()?;
     if entries.len() > 1 {
-        eprintln!(
+        say::line(format_args!(
             "note: these digits could be a key or a digest, so both are revoked; to choose: --key, --digest"
-        );
+        ));
     }
     output.line("✓ Revoked");
     for entry in &entries {

@@ -4,6 +4,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use conductor_daemon::control::{BindingChangeStatus, BoundStatus, Request, Response};
+use conductor_daemon::say;
 use conductor_signing::escape::terminal;
 
 use super::show::details;
@@ -27,7 +28,7 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
         return Err(CliError::NotWaiting { plugin });
     };
     for line in lines(&change) {
-        eprintln!("{line}");
+        say::line(format_args!("{line}"));
     }
     if !arguments.yes {
         confirm()?;
@@ -46,7 +47,7 @@ fn confirm() -> Result<(), CliError> {
         return Err(CliError::NotAccepted { hint: "to accept it from a script, add --yes".to_owned() });
     }
     conductor_keys::drop_typed_ahead();
-    eprint!("Accept it? [y/N] ");
+    say::words(format_args!("Accept it? [y/N] "));
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);
     if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes" | "Yes") {

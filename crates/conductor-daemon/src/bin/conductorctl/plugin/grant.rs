@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use conductor_abi::{Capability, Risk};
 use conductor_core::grant::GrantSpec;
 use conductor_daemon::control::{Lasts, PluginDetails, Request, RequestStatus, Response};
+use conductor_daemon::say;
 use conductor_signing::UtcTime;
 use conductor_signing::escape::terminal;
 
@@ -129,7 +130,7 @@ fn confirm(
         Risk::High => format!("Type the plugin's name, {}, to grant it: ", terminal(&name)),
     };
     conductor_keys::drop_typed_ahead();
-    eprint!("{question}");
+    say::words(format_args!("{question}"));
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);
     let answer = answer.trim();
@@ -148,20 +149,20 @@ fn confirm(
 fn describe(spec: &GrantSpec, lasts: &Lasts, plugin: &PluginDetails, of_it: &[&RequestStatus], risk: Risk) {
     let status = &plugin.status;
     let or_dash = |text: &Option<String>| terminal(text.as_deref().unwrap_or("-")).to_string();
-    eprintln!("Plugin:     {} {}", or_dash(&status.name), or_dash(&status.version));
-    eprintln!("Publisher:  {}", or_dash(&status.trust));
-    eprintln!("Bound to:   {}", or_dash(&plugin.bound_to));
+    say::line(format_args!("Plugin:     {} {}", or_dash(&status.name), or_dash(&status.version)));
+    say::line(format_args!("Publisher:  {}", or_dash(&status.trust)));
+    say::line(format_args!("Bound to:   {}", or_dash(&plugin.bound_to)));
     for request in of_it {
         for (index, line) in request_lines(request).iter().enumerate() {
-            eprintln!("{}{line}", if index == 0 { "Asks for:   " } else { "            " });
+            say::line(format_args!("{}{line}", if index == 0 { "Asks for:   " } else { "            " }));
         }
     }
     if let Some(scope) = spec.scope() {
-        eprintln!("You grant:  {}: {}", spec.capability(), terminal(&scope.to_string()));
+        say::line(format_args!("You grant:  {}: {}", spec.capability(), terminal(&scope.to_string())));
     }
-    eprintln!("Lasts:      {}", in_words(lasts));
+    say::line(format_args!("Lasts:      {}", in_words(lasts)));
     let warning = if risk == Risk::High { "WARNING: " } else { "" };
-    eprintln!("{warning}{}", consequence(spec.capability()));
+    say::line(format_args!("{warning}{}", consequence(spec.capability())));
 }
 
 fn in_words(lasts: &Lasts) -> String {

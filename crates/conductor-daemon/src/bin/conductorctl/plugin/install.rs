@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use conductor_daemon::control::{Request, Response};
+use conductor_daemon::say;
 use conductor_signing::escape::terminal;
 
 use super::{preview, show};
@@ -35,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
     let (plugin, path) = arguments.what()?;
     let looked = Request::PluginPreview { plugin: plugin.clone(), path: path.clone() };
     let Response::PluginPreview(shown) = ask(&looked)? else { return Err(CliError::OtherAnswer) };
-    eprint!("{}", preview::render(&shown));
+    say::words(format_args!("{}", preview::render(&shown)));
     let request = Request::PluginInstall { plugin: plugin.clone(), path, shown: shown.id };
     let Response::PluginInstall(reloaded) = ask(&request)? else { return Err(CliError::OtherAnswer) };
     if as_json {
