@@ -5,11 +5,12 @@
 //! never a trap.
 
 mod changes;
+mod denials;
 mod handles;
 mod rate;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,7 @@ use crate::recorder::Recorder;
 use crate::worker::Allowance;
 
 use changes::Changes;
+use denials::Denials;
 use handles::Handles;
 
 pub(crate) use rate::Window;
@@ -100,7 +102,7 @@ impl Broker {
             grants: RwLock::new(Arc::new(grants)),
             max_message_bytes: limits.max_message_bytes as usize,
             rate: Window::new(limits.max_calls_per_second, Duration::from_secs(1)),
-            denials: AtomicU64::new(0),
+            denials: Denials::default(),
             changes: Changes::default(),
             handles: Handles::default(),
             connections: network::Connections::new(limits, &self.services.http),
@@ -134,7 +136,7 @@ pub struct Session {
     grants: RwLock<Arc<Grants>>,
     max_message_bytes: usize,
     rate: Window,
-    denials: AtomicU64,
+    denials: Denials,
     changes: Changes,
     handles: Handles,
     connections: network::Connections,
@@ -327,12 +329,6 @@ impl Session {
         self.once.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Operations that were denied so far.
-    #[must_use]
-    pub fn denials(&self) -> u64 {
-        self.denials.load(Ordering::Relaxed)
-    }
-
     /// What is recorded about the plugin.
     pub(crate) const fn audit(&self) -> &Arc<PluginAudit> {
         &self.audit
@@ -488,7 +484,7 @@ impl Session {
         let result = O::act(&request, permit, &Call { session: self, deadline, deed, caller });
         if O::RECORDS_USE || result.is_err() {
             let asked = Asked::new(O::CAPABILITY, O::NAME, risk, &request, bytes);
-            self.count_denial(result.as_ref().err());
+            self.note_denial(O::CAPABILITY, result.as_ref().err());
             self.audit.end(ticket, &asked, result.as_ref().map(Vec::len));
         }
         result
@@ -532,14 +528,8 @@ impl Session {
     }
 
     fn refused(&self, asked: &Asked<'_>, refusal: &Refusal) {
-        self.count_denial(Some(refusal));
+        self.note_denial(asked.capability, Some(refusal));
         self.audit.refused(asked, refusal);
-    }
-
-    fn count_denial(&self, refusal: Option<&Refusal>) {
-        if refusal.is_some_and(|refusal| refusal.status == Status::Denied) {
-            self.denials.fetch_add(1, Ordering::Relaxed);
-        }
     }
 }
 

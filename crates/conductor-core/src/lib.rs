@@ -68,7 +68,7 @@ pub use health::PluginState;
 #[cfg(target_os = "linux")]
 pub use host::WorkerOptions;
 pub use host::{Flavour, Host, HostError, LoadError, Plugin, PluginInfo, PluginOptions};
-pub use outcome::{CallReport, Limit, LogLine, LogSource, Outcome, Suspension, WorkerFault};
+pub use outcome::{CallReport, Denial, Limit, LogLine, LogSource, Outcome, Suspension, WorkerFault};
 pub use permission::{Permission, PermissionId, RestoreError};
 pub use recorder::Recorder;
 #[cfg(target_os = "linux")]

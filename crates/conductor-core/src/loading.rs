@@ -192,7 +192,13 @@ impl Plugin for Loaded {
         if let Err(outcome) = self.see_granted_files() {
             return CallReport::without_call(outcome, Duration::ZERO);
         }
-        let report = self.running.execute(request, started);
+        // What was denied outside of calls is on record.
+        self.session.take_denied();
+        let mut report = self.running.execute(request, started);
+        report.denied = self.session.take_denied();
+        if let Outcome::Failed { .. } = report.outcome {
+            report.denied.extend(self.session.denied_files());
+        }
         if let Some(fault) = self.running.take_fault_between_calls() {
             self.health.record_between_calls(fault, Instant::now());
         }

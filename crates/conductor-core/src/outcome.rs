@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use conductor_abi::Capability;
 use serde::{Deserialize, Serialize};
 
 /// A budget that the host enforces on a plugin.
@@ -309,6 +310,18 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// Something that a plugin asked its host for and did not get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The capability.
+    pub capability: Capability,
+    /// Whether nothing of the capability is granted, rather than something else of it.
+    pub of_everything: bool,
+    /// Why, such as `Network is not granted; at medium risk it needs approval`, at most some hundred bytes. It may quote the
+    /// plugin: escape it wherever it is shown.
+    pub reason: String,
+}
+
 /// One line that a plugin logged or printed. The text is as the plugin wrote it: escape it wherever it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
@@ -350,11 +363,14 @@ pub struct CallReport {
     /// in the order in which they first refused; what refused the start of the plugin's instance is in the report of the
     /// first call. If the plugin then gave up, the limit that it gave up over may be the outcome as well.
     pub limits_refused: Vec<Limit>,
+    /// What the plugin was denied in the call, the last denial of each capability. Files that are not granted are among it
+    /// where the call failed: the plugin finds no directory then, and asks nobody.
+    pub denied: Vec<Denial>,
 }
 
 impl CallReport {
-    /// Why the call did not succeed: the outcome, and for one that the plugin itself reported the last error it logged. It may
-    /// be the plugin's own text.
+    /// Why the call did not succeed: the outcome, and for one that the plugin itself reported the last error it logged or, if it
+    /// logged none, the last line that it wrote to standard error. It may be the plugin's own text.
     #[must_use]
     pub fn error(&self) -> Option<String> {
         let own = self.own_error().and_then(|index| self.log.get(index));
@@ -365,11 +381,16 @@ impl CallReport {
         }
     }
 
-    /// Index in the log of the last error that a plugin logged which then reported failure.
+    /// Index in the log of the line that says why a plugin failed which reported failure itself: the last error that it logged
+    /// or, if it logged none, the last line that it wrote to standard error.
     #[must_use]
     pub fn own_error(&self) -> Option<usize> {
-        let is_error = |line: &LogLine| line.source == LogSource::Host(conductor_abi::LogLevel::Error);
-        matches!(self.outcome, Outcome::Failed { .. }).then(|| self.log.iter().rposition(is_error)).flatten()
+        let Outcome::Failed { .. } = self.outcome else { return None };
+        let last = |source| {
+            let says = |line: &LogLine| line.source == source && !line.text.trim().is_empty();
+            self.log.iter().rposition(says)
+        };
+        last(LogSource::Host(conductor_abi::LogLevel::Error)).or_else(|| last(LogSource::Stderr))
     }
 
     /// The report of a call that did not reach the plugin's code, or that nothing is known of but how it ended.
@@ -383,6 +404,7 @@ impl CallReport {
             log: Vec::new(),
             dropped_log_bytes: 0,
             limits_refused: Vec::new(),
+            denied: Vec::new(),
         }
     }
 }

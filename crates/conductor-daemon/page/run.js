@@ -61,11 +61,12 @@ function parse(text) {
   }
 }
 
-function result({ outcome, error, reply, limits_refused: limits, fuel_used: fuel, micros }) {
+function result({ outcome, error, hint, reply, limits_refused: limits, fuel_used: fuel, micros }) {
   const well = outcome === 'ok';
   return h('div', { class: 'result' },
     h('p', {}, badge(well ? 'good' : 'bad', well ? 'check' : 'refused', theirs(outcome)), h('span', { class: 'hint' }, `${duration(micros)}, ${short(fuel)} fuel`)),
     error && h('p', {}, theirs(error)),
+    hint && h('p', {}, theirs(hint)),
     limits.length > 0 && h('p', { class: 'hint' }, 'Limits that refused something: ', theirs(limits.join(', '))),
     reply !== null && reply !== undefined && h('pre', { tabindex: '0', 'aria-label': 'Reply' }, h('bdi', {}, pretty(reply))));
 }

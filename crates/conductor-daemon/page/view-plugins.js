@@ -87,7 +87,8 @@ function card(plugin) {
         : h('p', { class: 'hint' }, 'No publisher is proven')),
     h('div', { class: 'card-calls' }, callsLine(plugin),
       h('p', { class: 'hint' }, `${short(plugin.calls)} calls`, plugin.failures > 0 && `, ${short(plugin.failures)} failed`)),
-    plugin.why && plugin.state !== 'running' && h('p', { class: `card-why ${plugin.state}` }, theirs(plugin.why)),
+    plugin.why && (plugin.state !== 'running' || plugin.hint) && h('p', { class: `card-why ${plugin.state}` }, theirs(plugin.why),
+      plugin.hint && h('span', { class: 'hint' }, ' ', theirs(plugin.hint))),
     plugin.change && h('div', { class: 'card-accept' }, button('Accept…', async () => (await import('./accept.js')).askAccept(plugin),
       { kind: 'small primary', 'aria-label': `Accept ${visible(plugin.alias)}` })));
 }

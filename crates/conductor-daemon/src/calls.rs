@@ -172,6 +172,7 @@ mod tests {
             plugin: &"chord".into(),
             action: "a\u{1b}b",
             outcome,
+            error: (*outcome != Outcome::Ok).then(|| outcome.to_string()),
             limits_refused: &[Limit::OpenFiles],
             fuel_used: 1234,
             elapsed: Duration::from_micros(42),

@@ -100,6 +100,12 @@ impl Config {
         }
     }
 
+    /// Whether it names no plugin, no input and no mapping.
+    #[must_use]
+    pub fn does_nothing(&self) -> bool {
+        self.plugins.is_empty() && self.inputs.is_empty() && self.mappings.all().is_empty()
+    }
+
     /// Checks the text of a configuration that stands, or would stand, at `path`.
     ///
     /// # Errors

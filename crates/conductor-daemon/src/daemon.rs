@@ -1,6 +1,7 @@
 //! One run of the daemon: plugins, inputs and outputs from start to a graceful stop.
 
 mod accept;
+mod again;
 mod change;
 mod descriptors;
 mod inputs;
@@ -20,8 +21,8 @@ use std::time::{Duration, Instant};
 
 use conductor_core::audit::AuditError;
 use conductor_core::{AuditLog, Host, HostError};
-use conductor_signing::atomic_file;
 use conductor_signing::escape::terminal;
+use conductor_signing::{atomic_file, escape};
 
 use crate::calls::{CallFormat, CallLog};
 use crate::config::rewrite::Writer;
@@ -35,6 +36,7 @@ use crate::output::{CurrentPorts, MidiPorts};
 use crate::page::{self, Staging};
 use crate::paths::Paths;
 use crate::stop::{Stop, Wake};
+use again::Again;
 use inputs::Inputs;
 pub(crate) use order::{Change, Order, Turns};
 use plugins::{Plugins, Surroundings};
@@ -81,7 +83,7 @@ pub struct Places {
 ///
 /// # Errors
 ///
-/// Fails if nothing could start at all, or something that is marked as required could not.
+/// Fails if something that is marked as required could not start, or nothing could of a run that is to end with its inputs.
 pub fn run(
     config: &Config,
     options: RunOptions,
@@ -95,7 +97,9 @@ pub fn run(
     let audit = AuditLog::open(&places.audit_file).map_err(|source| RunError::Audit { source })?;
     let audit = Arc::new(audit);
     let recorded = Arc::clone(&audit);
-    if config.inputs.is_empty() || config.mappings.all().is_empty() {
+    if config.does_nothing() {
+        first_steps(places);
+    } else if config.inputs.is_empty() || config.mappings.all().is_empty() {
         tracing::warn!(
             inputs = config.inputs.len(),
             mappings = config.mappings.all().len(),
@@ -146,6 +150,15 @@ pub fn run(
     result.map(|()| totals)
 }
 
+/// Says how to begin where nothing is configured.
+fn first_steps(places: &Places) {
+    tracing::info!("nothing is configured yet in {}", escape::path(&places.config_file));
+    tracing::info!(
+        "to add a plugin: conductorctl plugin install FILE.wasm, or on the page that conductorctl ui opens"
+    );
+    tracing::info!("to say which input calls it: conductor init writes a configuration to fill in");
+}
+
 struct Daemon<'r> {
     config: Config,
     options: RunOptions,
@@ -164,6 +177,7 @@ struct Daemon<'r> {
     trust_watch: Option<JoinHandle<()>>,
     /// How many calls each plugin had made when its version was installed.
     trials: HashMap<String, u64>,
+    again: Again,
 }
 
 impl<'r> Daemon<'r> {
@@ -192,7 +206,7 @@ impl<'r> Daemon<'r> {
         let inputs = Inputs::new(sink, &config.inputs);
         let ports = MidiPorts::new(&config.outputs, inputs.jack_ports(&config.inputs));
         let ports = Arc::new(CurrentPorts::new(Arc::new(ports)));
-        let config = config.clone();
+        let (config, again) = (config.clone(), Again::new(config));
         Self {
             config,
             options,
@@ -210,6 +224,7 @@ impl<'r> Daemon<'r> {
             taps,
             trust_watch: None,
             trials: HashMap::new(),
+            again,
         }
     }
 
@@ -241,10 +256,23 @@ impl<'r> Daemon<'r> {
             calls: &self.calls,
             stop: self.stop,
         };
-        self.plugins.start(around)?;
+        if !self.plugins.start(around)? {
+            if self.options.exit_at_end {
+                return Err(RunError::NoPlugin);
+            }
+            tracing::warn!(
+                "none of the plugins could be loaded; each is tried again when its files or the trusted keys change; \
+                 to see why: conductorctl plugin list"
+            );
+        }
         let ports = self.ports.get();
         open_outputs(&self.config.outputs, &ports)?;
-        self.inputs.open(&self.config.inputs, &ports)?;
+        if !self.inputs.open(&self.config.inputs, &ports)? {
+            if self.options.exit_at_end {
+                return Err(RunError::NoInput);
+            }
+            tracing::warn!("none of the inputs is available; to try them again: conductorctl reload");
+        }
         if self.options.exit_at_end && !self.inputs.any_ends() {
             return Err(RunError::NothingEnds);
         }
@@ -286,6 +314,7 @@ impl<'r> Daemon<'r> {
                 self.roster.all().iter().for_each(|plugin| plugin.sample());
                 self.end_trials();
             }
+            self.try_again(now);
             if hangup.take() {
                 // What came of it is in the log.
                 let _ = self.change(Change::Reload);
@@ -366,6 +395,7 @@ impl RunError {
             | Self::Thread { .. }
             | Self::NoPlugin
             | Self::NoInput
+            | Self::RequiredPlugin { .. }
             | Self::RequiredInput { .. }
             | Self::RequiredOutput { .. }
             | Self::NothingEnds => None,
@@ -400,6 +430,14 @@ pub enum RunError {
     Thread {
         /// What the system said.
         source: io::Error,
+    },
+    /// A plugin that is marked as required was not loaded.
+    #[error("the required plugin `{name}` was not loaded: {why}")]
+    RequiredPlugin {
+        /// The user's name for it.
+        name: Arc<str>,
+        /// Why.
+        why: String,
     },
     /// Every plugin of the configuration was refused.
     #[error("none of the plugins could be loaded")]

@@ -24,6 +24,7 @@ mod control {
     mod changes;
     mod ctl;
     mod earlier;
+    mod first_start;
     mod grants;
     mod help;
     mod listen;

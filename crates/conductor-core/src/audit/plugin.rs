@@ -31,7 +31,7 @@ pub(crate) struct PluginAudit {
 
 /// What a plugin asks for, as it is recorded.
 pub(crate) struct Asked<'a> {
-    capability: Capability,
+    pub(crate) capability: Capability,
     operation: &'static str,
     risk: Risk,
     /// What is shown of it.

@@ -166,6 +166,8 @@ impl Done {
             dropped_log_bytes,
             limits_refused,
             elapsed: _,
+            // Who hosts the worker knows better.
+            denied: _,
         } = report;
         let done = Self {
             end: End::of(&outcome),
@@ -197,6 +199,7 @@ impl Done {
             log,
             dropped_log_bytes,
             limits_refused: distinct(self.limits_refused),
+            denied: Vec::new(),
         }
     }
 }

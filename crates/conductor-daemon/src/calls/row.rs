@@ -19,6 +19,8 @@ pub(crate) struct Call<'c> {
     pub(crate) plugin: &'c Arc<str>,
     pub(crate) action: &'c str,
     pub(crate) outcome: &'c Outcome,
+    /// Why it did not end well, if it did not.
+    pub(crate) error: Option<String>,
     pub(crate) limits_refused: &'c [Limit],
     pub(crate) fuel_used: u64,
     pub(crate) elapsed: Duration,
@@ -85,7 +87,6 @@ impl CallRow {
 
 impl From<Call<'_>> for CallRow {
     fn from(call: Call<'_>) -> Self {
-        let is_ok = *call.outcome == Outcome::Ok;
         Self {
             timestamp: call.event.timestamp,
             input: call.event.input.to_string(),
@@ -95,7 +96,7 @@ impl From<Call<'_>> for CallRow {
             outcome: call.outcome.kind().to_owned(),
             limit: call.outcome.limit().map(|limit| limit.key().to_owned()),
             limits_refused: call.limits_refused.iter().map(|limit| limit.key().to_owned()).collect(),
-            error: (!is_ok).then(|| cut(call.outcome.to_string())),
+            error: call.error.map(cut),
             fuel_used: call.fuel_used,
             micros: u64::try_from(call.elapsed.as_micros()).unwrap_or(u64::MAX),
         }
@@ -157,6 +158,7 @@ mod tests {
             plugin: &"p".into(),
             action,
             outcome: &outcome,
+            error: Some(outcome.to_string()),
             limits_refused: &[],
             fuel_used: 0,
             elapsed: Duration::ZERO,

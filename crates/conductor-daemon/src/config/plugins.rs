@@ -23,6 +23,8 @@ pub struct PluginConfig {
     pub alias: Arc<str>,
     /// Whether it runs.
     pub enabled: bool,
+    /// Whether the daemon does not start without it.
+    pub required: bool,
     /// The module: the current version in the plugin store, or where the user keeps it.
     pub path: PathBuf,
     /// What it is granted beyond what is granted automatically.
@@ -72,10 +74,19 @@ fn plugin(
         None => plugin_store::module_path(&paths.plugins_dir(), &name.value),
     };
     let enabled = table.get::<bool>("enabled").is_none_or(|enabled| enabled.value);
+    let required = table.get::<bool>("required").is_some_and(|required| required.value);
     let granted = list(&table, "granted_capabilities", str::parse::<GrantSpec>);
     let denied = list(&table, "denied_capabilities", denial::parse);
     let limits = limits::read(&table);
-    table.finish().then(|| PluginConfig { alias: name.value.into(), enabled, path, granted, denied, limits })
+    table.finish().then(|| PluginConfig {
+        alias: name.value.into(),
+        enabled,
+        required,
+        path,
+        granted,
+        denied,
+        limits,
+    })
 }
 
 /// The strings at `key`, each parsed; every one that cannot be read is a fault of its own.

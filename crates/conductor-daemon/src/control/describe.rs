@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use conductor_abi::Manifest;
 use conductor_core::grant::{JudgeError, Vouched};
-use conductor_core::{Limits, Walls, WorkerFault};
+use conductor_core::{Decision, Denial, Limits, Permission, Walls, WorkerFault};
 use conductor_signing::{Developer, PublicKey, Signer, TrustLevel, VerifyError};
 
 use super::binding;
@@ -24,15 +24,21 @@ const MAX_WORDS: usize = 1000;
 const MAX_ACTIONS: usize = 200;
 
 pub(super) fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
-    let message = match phase {
-        Phase::Refused { why, .. } => {
-            format!("`{alias}` was refused when the daemon started: {}", bounded(why))
+    let (message, hint) = match phase {
+        Phase::Refused { why, hint, .. } => {
+            (format!("`{alias}` was not loaded: {}", bounded(why)), hint.as_deref().map(bounded))
         }
-        Phase::Waiting { change } => bounded(&change.to_string()),
-        Phase::Disabled => format!("`{alias}` is disabled"),
-        Phase::Loading | Phase::Loaded(_) => format!("`{alias}` is still loading"),
+        Phase::Waiting { change } => (
+            bounded(&change.to_string()),
+            Some(format!("to look at it and decide: conductorctl plugin accept {alias}")),
+        ),
+        Phase::Disabled => (
+            format!("`{alias}` is disabled"),
+            Some(format!("to let it run: conductorctl plugin enable {alias}")),
+        ),
+        Phase::Loading | Phase::Loaded(_) => (format!("`{alias}` is still loading"), None),
     };
-    Refusal::new(RefusalCause::NotLoaded, message)
+    Refusal { hint, ..Refusal::new(RefusalCause::NotLoaded, message) }
 }
 
 /// What the processes that are started for plugins may ask the kernel for at each stage.
@@ -77,6 +83,25 @@ impl From<Standing> for PluginState {
             Standing::Withdrawn => Self::Withdrawn,
         }
     }
+}
+
+/// What a plugin lacked that was denied something, and how to give it; nothing of what was granted since.
+pub(super) fn lacking(alias: &str, denied: &[Denial], permission: &Permission) -> Option<String> {
+    let decided = permission.capabilities();
+    let lacks = denied.iter().filter_map(|denial| {
+        let capability = denial.capability;
+        let decided = decided.iter().find(|decided| decided.capability == capability)?;
+        let next = match &decided.decision {
+            Decision::Granted(_) if denial.of_everything => return None,
+            Decision::Granted(_) => format!("; to see what is granted: conductorctl plugin show {alias}"),
+            Decision::NotGranted { .. } | Decision::Denied | Decision::NothingToGrant => {
+                format!("; to grant it: conductorctl plugin grant {alias} {capability}")
+            }
+            Decision::NotDeclared | Decision::AboveCeiling { .. } => String::new(),
+        };
+        Some(bounded(&denial.reason) + &next)
+    });
+    lacks.reduce(|lacks, more| format!("{lacks}; {more}"))
 }
 
 /// What a plugin is and does.
@@ -137,12 +162,19 @@ fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> Plugi
     let judged = loaded.permission.vouched();
     let milliseconds = |left: std::time::Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
     let resume = || Some(format!("to let it back in: conductorctl plugin resume {}", status.alias));
-    let last_failure = || loaded.last_failure.as_ref().map(|outcome| bounded(&outcome.to_string()));
+    let last_failure = || loaded.last_failure.as_ref().map(|failure| bounded(&failure.why));
+    let lacked = || {
+        let failure = loaded.last_failure.as_ref()?;
+        lacking(&status.alias, &failure.denied, &loaded.permission)
+    };
     let (why, hint) = match (&loaded.withdrawn, standing) {
         (Some(cause), _) => (Some(bounded(&cause.to_string())), cause.hint()),
-        (None, Standing::Quarantined { .. }) => (last_failure(), resume()),
+        (None, Standing::Quarantined { .. }) => (
+            last_failure(),
+            lacked().into_iter().chain(resume()).reduce(|lacked, resume| format!("{lacked}; {resume}")),
+        ),
         (None, Standing::Running | Standing::BackingOff { .. } | Standing::Withdrawn) => {
-            (last_failure(), None)
+            (last_failure(), lacked())
         }
     };
     let (why, hint) = match loaded.permission.ending_pid() {

@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use conductor_abi::Context;
 use conductor_core::grant::Denials;
-use conductor_core::{AuditLog, AuditSink as _, CallReport, ProcessWall, Walls};
+use conductor_core::{AuditLog, AuditSink as _, CallReport, Outcome, ProcessWall, Walls};
 use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
 
 use super::describe::{
-    actions, bounded, describe, names, not_loaded, refused_to_programs, stages, state, trust_in_words,
+    actions, bounded, describe, lacking, names, not_loaded, refused_to_programs, stages, state,
+    trust_in_words,
 };
 use super::message::{
     AuditStatus, DaemonStatus, EventCounts, Granted, InputStatus, Lasts, LimitStatus, PageAddress,
@@ -77,7 +78,12 @@ pub(crate) enum Later {
     /// A change of the configuration.
     Change(Receiver<Response>),
     /// A call.
-    Call(Receiver<CallReport>),
+    Call {
+        /// The plugin.
+        plugin: Arc<Published>,
+        /// What comes of it.
+        report: Receiver<CallReport>,
+    },
     /// A capability that is taken from a plugin that is being read.
     Revocation(Revocation),
 }
@@ -88,7 +94,7 @@ impl Later {
         let looked = match self {
             Self::Revocation(revocation) => return revocation.look(),
             Self::Change(changed) => changed.try_recv(),
-            Self::Call(report) => report.try_recv().map(|report| triggered(&report)),
+            Self::Call { plugin, report } => report.try_recv().map(|report| triggered(&report, plugin)),
         };
         match looked {
             Ok(response) => Some(response),
@@ -96,7 +102,7 @@ impl Later {
             Err(TryRecvError::Disconnected) => {
                 let message = match self {
                     Self::Change(_) | Self::Revocation(_) => "the daemon is ending",
-                    Self::Call(_) => {
+                    Self::Call { .. } => {
                         "the plugin was not called: it does not run, rests, or is being replaced"
                     }
                 };
@@ -109,7 +115,7 @@ impl Later {
     pub(crate) fn took_too_long(&self) -> Response {
         let message = match self {
             Self::Change(_) => "the change takes long; it goes on, and its end is in the log",
-            Self::Call(_) => "the call takes long; it goes on, and its end is in the log",
+            Self::Call { .. } => "the call takes long; it goes on, and its end is in the log",
             Self::Revocation(revocation) => return revocation.took_too_long(),
         };
         Response::Refused(Refusal::new(RefusalCause::TookTooLong, message.to_owned()))
@@ -325,7 +331,7 @@ impl Interface {
         let (reply, report) = channel();
         let cause = Cause::Hand { request: Arc::new(request), mode: mode_index, reply };
         if plugin.push(Job { cause, event: Arc::new(event), mode }) {
-            return Ok(Later::Call(report));
+            return Ok(Later::Call { plugin, report });
         }
         let message = format!("`{alias}` takes no more calls now: too much waits for it already");
         Err(Refusal::new(RefusalCause::NotCalled, message))
@@ -494,14 +500,17 @@ pub(super) fn unknown(alias: &str, roster: &Roster) -> Refusal {
 }
 
 /// What is told of a call by hand.
-fn triggered(report: &CallReport) -> Response {
+fn triggered(report: &CallReport, plugin: &Published) -> Response {
     let outcome = &report.outcome;
     let reply = report.reply.as_deref().map(|reply| {
         serde_json::from_slice(reply).unwrap_or_else(|_| Json::String(String::from_utf8_lossy(reply).into()))
     });
+    let hint =
+        plugin.permission().and_then(|permission| lacking(plugin.alias(), &report.denied, &permission));
     Response::Trigger(Box::new(Triggered {
         outcome: outcome.kind().to_owned(),
         error: report.error().map(|error| bounded(&error)),
+        hint: hint.filter(|_| *outcome != Outcome::Ok),
         reply,
         limits_refused: report.limits_refused.iter().map(|limit| limit.key().to_owned()).collect(),
         fuel_used: report.fuel_used,

@@ -310,6 +310,9 @@ pub struct Reloaded {
     /// Not loaded: another plugin than the alias is bound to, which waits for the user's word.
     #[serde(default)]
     pub waiting: Vec<String>,
+    /// Refused, as before the change.
+    #[serde(default)]
+    pub refused: Vec<String>,
     /// Ended, or replaced.
     pub stopped: Vec<String>,
     /// Went on.
@@ -323,6 +326,9 @@ pub struct Triggered {
     pub outcome: String,
     /// Why it did not end well, if it did not.
     pub error: Option<String>,
+    /// What the plugin lacked, if it was denied something, and how to give it.
+    #[serde(default)]
+    pub hint: Option<String>,
     /// What the plugin replied: the JSON of it, or the text where it is none.
     pub reply: Option<Json>,
     /// Limits that refused something on the way.

@@ -269,9 +269,11 @@ impl Daemon<'_> {
         })
     }
 
-    /// What the file says now.
+    /// What the file says now. One that is missing says nothing where nothing was configured before; otherwise it is gone by
+    /// mistake, or only for a moment.
     fn read_config(&self) -> Result<Config, Refusal> {
-        Config::load(&self.places.config_file, &self.places.paths).map_err(|error| refused(error.to_string()))
+        let load = if self.config.does_nothing() { Config::load_or_default } else { Config::load };
+        load(&self.places.config_file, &self.places.paths).map_err(|error| refused(error.to_string()))
     }
 
     /// Runs what the file says now, and of one plugin, if so told, the module at a path. `anew` says which plugins are started for
@@ -315,15 +317,16 @@ impl Daemon<'_> {
         self.host = Some(host);
         self.config = config;
         self.check_untouched(&renewed);
-        let Renewed { started, waiting, stopped, untouched } = renewed;
+        let Renewed { started, waiting, refused, stopped, untouched } = renewed;
         tracing::info!(
             started = started.len(),
             waiting = waiting.len(),
+            refused = refused.len(),
             stopped = stopped.len(),
             untouched = untouched.len(),
             "configuration reloaded"
         );
-        Ok(Reloaded { started, waiting, stopped, untouched })
+        Ok(Reloaded { started, waiting, refused, stopped, untouched })
     }
 
     /// Opens the outputs anew if they, or the inputs that share a JACK client with them, have changed.

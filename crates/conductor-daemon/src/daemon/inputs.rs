@@ -88,13 +88,13 @@ impl Inputs {
         jack_inputs(configs).map(|(config, connect)| (self.emitter(config), connect.clone())).collect()
     }
 
-    /// Opens every input.
-    pub(super) fn open(&mut self, configs: &[InputConfig], ports: &MidiPorts) -> Result<(), RunError> {
-        let mut available = 0;
+    /// Opens every input. Says whether any is available, or none was wanted.
+    pub(super) fn open(&mut self, configs: &[InputConfig], ports: &MidiPorts) -> Result<bool, RunError> {
+        let mut is_any_available = configs.is_empty();
         for config in configs {
             match open(config, ports) {
                 Ok(input) => {
-                    available += 1;
+                    is_any_available = true;
                     self.opened.extend(input.map(|input| (config.clone(), input)));
                 }
                 Err(source) if config.required => {
@@ -103,7 +103,7 @@ impl Inputs {
                 Err(error) => self.is_unavailable(config, &error),
             }
         }
-        if available == 0 && !configs.is_empty() { Err(RunError::NoInput) } else { Ok(()) }
+        Ok(is_any_available)
     }
 
     /// Whether any input ends of itself.

@@ -86,6 +86,8 @@ pub(super) struct Renewed {
     pub(super) started: Vec<String>,
     /// Not loaded until the user says that they are meant.
     pub(super) waiting: Vec<String>,
+    /// Refused as before.
+    pub(super) refused: Vec<String>,
     pub(super) stopped: Vec<String>,
     pub(super) untouched: Vec<String>,
 }
@@ -188,8 +190,9 @@ impl Plugins {
         queues.map(|plugin| (Arc::clone(&plugin.config.alias), Arc::clone(&plugin.queue))).collect()
     }
 
-    /// Loads all plugins at the same time and waits until each of them is loaded or refused.
-    pub(super) fn start(&mut self, around: Surroundings<'_>) -> Result<(), RunError> {
+    /// Loads all plugins at the same time and waits until each of them is loaded or refused. Says whether any may run, or none
+    /// was wanted.
+    pub(super) fn start(&mut self, around: Surroundings<'_>) -> Result<bool, RunError> {
         let enabled = self.hosted.iter().filter(|plugin| plugin.config.enabled).count();
         if let Err(lacking) = descriptors::suffice_for(enabled) {
             tracing::warn!("{lacking}");
@@ -206,7 +209,43 @@ impl Plugins {
         drop(started);
         let count = awaited.len();
         let refused = wait_for(&waiting, awaited, around.stop).len();
-        if refused > 0 && refused == count { Err(RunError::NoPlugin) } else { Ok(()) }
+        let required = self.hosted.iter().filter(|plugin| plugin.config.required && plugin.config.enabled);
+        for plugin in required {
+            if let Some(why) = plugin.published.why_not_loaded()
+                && !around.stop.is_stopped()
+            {
+                return Err(RunError::RequiredPlugin { name: Arc::clone(&plugin.config.alias), why });
+            }
+        }
+        Ok(refused == 0 || refused < count)
+    }
+
+    /// Loads plugins that were refused again if their files have changed since, or if something else has that may let any of
+    /// them in. Says whether it does; what comes of it is published.
+    pub(super) fn try_again(&mut self, config: &Config, around: Surroundings<'_>, any: bool) -> bool {
+        let refused = |plugin: &&mut Hosted| plugin.config.enabled && plugin.published.is_refused();
+        let refused: Vec<&mut Hosted> = self.hosted.iter_mut().filter(refused).collect();
+        if refused.is_empty() {
+            return false;
+        }
+        let (limits, mut does) = (config.wasm.limits(), false);
+        let files = files_of(around.host, refused.iter().map(|plugin| &plugin.config));
+        for (old, files) in refused.into_iter().zip(files) {
+            if !any && (files.is_none() || files == old.files) {
+                continue;
+            }
+            let mut new = Hosted::new(&old.config, &limits, around.roster);
+            new.files = files;
+            // Nobody waits for it.
+            let (started, _) = channel();
+            if let Err(error) = new.start(around, &started, None, None) {
+                tracing::error!(plugin = &*new.config.alias, "cannot be tried again: {error}");
+                continue;
+            }
+            does = true;
+            self.retiring.extend(std::mem::replace(old, new).retire());
+        }
+        does
     }
 
     /// Starts the plugins of another configuration, but for those that go on as they are: whose configuration and files are
@@ -255,10 +294,19 @@ impl Plugins {
             next.push(Err(new));
         }
         drop(started);
-        let refused = wait_for(&waiting, awaited, around.stop);
+        // What was refused before and is again holds nobody up; that it is was said.
+        let before = |alias: &str| self.hosted.iter().find(|old| *old.config.alias == *alias);
+        let is_as_before = |alias: &str| {
+            let now = config.plugins.iter().find(|plugin| *plugin.alias == *alias);
+            before(alias).is_some_and(|old| old.published.is_refused() && Some(&old.config) == now)
+        };
+        let refused = wait_for(&waiting, awaited, around.stop).into_iter();
+        let refused = refused.filter(|(alias, _)| !is_as_before(alias));
         match anew {
             Anew::Accepted { .. } => {}
-            Anew::Changed | Anew::Configured | Anew::All => failed.extend(refused),
+            Anew::Changed | Anew::Configured | Anew::All => {
+                failed.extend(refused.map(|(alias, why)| format!("`{alias}`: {why}")));
+            }
         }
         // Of what still loads nobody knows whether it will run.
         let new = next.iter().filter_map(|plugin| plugin.as_ref().err());
@@ -283,6 +331,7 @@ impl Plugins {
             let (list, plugin) = match plugin {
                 Ok(place) => (&mut renewed.untouched, old.get_mut(place).and_then(Option::take)),
                 Err(new) if new.published.waits_for().is_some() => (&mut renewed.waiting, Some(new)),
+                Err(new) if new.published.is_refused() => (&mut renewed.refused, Some(new)),
                 Err(new) => (&mut renewed.started, Some(new)),
             };
             if let Some(plugin) = plugin {
@@ -369,7 +418,11 @@ fn summarize(totals: &PluginTotals) {
 
 /// Waits until it is known what became of each plugin; returns which were refused and why. Those whose files are not read in
 /// time are not waited for.
-fn wait_for(waiting: &Receiver<StartedPlugin>, mut awaited: Vec<Arc<Published>>, stop: &Stop) -> Vec<String> {
+fn wait_for(
+    waiting: &Receiver<StartedPlugin>,
+    mut awaited: Vec<Arc<Published>>,
+    stop: &Stop,
+) -> Vec<(Arc<str>, String)> {
     let begun = Instant::now();
     let mut refused = Vec::new();
     let is_awaited = |plugin: &Published| {
@@ -383,7 +436,7 @@ fn wait_for(waiting: &Receiver<StartedPlugin>, mut awaited: Vec<Arc<Published>>,
                 match loaded {
                     // It is known what becomes of it: nothing, until the user says something.
                     Ok(_) | Err(LoadError::Waits { .. }) => {}
-                    Err(error) => refused.push(format!("`{alias}`: {}", refusal::describe(&error))),
+                    Err(error) => refused.push((alias, refusal::describe(&error))),
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use conductor_abi::LogLevel;
-use conductor_core::{CallReport, Limit, LogSource, Outcome};
+use conductor_core::{CallReport, Limit, LogSource};
 use conductor_signing::escape::terminal;
 use tracing::Level;
 
@@ -41,11 +41,13 @@ impl PluginLog {
         self.announce();
     }
 
-    /// Says that calls fail: at the first failure and then at every doubling of failures in a row.
-    pub(super) fn complain(&mut self, outcome: &Outcome, failures_in_a_row: u64) {
+    /// Says that calls fail, and what the plugin was denied: at the first failure and then at every doubling of failures in a row.
+    pub(super) fn complain(&mut self, report: &CallReport, failures_in_a_row: u64) {
         if failures_in_a_row.is_power_of_two() {
             self.advance();
-            let text = terminal(&outcome.to_string()).to_string();
+            let denied = report.denied.iter().map(|denial| format!("; {}", denial.reason));
+            let text = denied.fold(report.outcome.to_string(), |text, denial| text + &denial);
+            let text = terminal(&text).to_string();
             if self.budget.admit(text.len()) {
                 tracing::warn!(plugin = &*self.plugin, failures_in_a_row, "call ended: {text}");
             }

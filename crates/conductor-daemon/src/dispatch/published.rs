@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use conductor_abi::Capability;
 use conductor_core::binding::BindingChange;
 use conductor_core::{
-    CallReport, Limits, LoadError, Outcome, Permission, Plugin, PluginInfo, PluginState, RestoreError, Walls,
+    CallReport, Denial, Limits, LoadError, Outcome, Permission, Plugin, PluginInfo, PluginState,
+    RestoreError, Walls,
 };
 use conductor_signing::{TrustStore, VerifyError};
 
@@ -66,11 +67,19 @@ pub(crate) struct Loaded {
     pub(crate) info: Arc<PluginInfo>,
     pub(crate) walls: Walls,
     pub(crate) standing: Standing,
-    /// The last call that did not end with [`Outcome::Ok`].
-    pub(crate) last_failure: Option<Outcome>,
+    pub(crate) last_failure: Option<LastFailure>,
     /// Why the plugin may not go on, if it may not.
     pub(crate) withdrawn: Option<Box<VerifyError>>,
     pub(crate) permission: Permission,
+}
+
+/// The last call that did not end with [`Outcome::Ok`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LastFailure {
+    /// Why, in the plugin's own words where it has any.
+    pub(crate) why: String,
+    /// What it was denied in the call.
+    pub(crate) denied: Vec<Denial>,
 }
 
 /// Whether a loaded plugin is called.
@@ -175,6 +184,22 @@ impl Published {
     /// Whether it never ran or its thread is gone, so that loading it again may lead to something else.
     pub(crate) fn has_to_be_tried(&self) -> bool {
         matches!(&*self.phase(), Phase::Refused { .. } | Phase::Waiting { .. })
+    }
+
+    /// Whether it was refused, or its thread is gone.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(&*self.phase(), Phase::Refused { .. })
+    }
+
+    /// Why it is not loaded, if it is not.
+    pub(crate) fn why_not_loaded(&self) -> Option<String> {
+        match &*self.phase() {
+            Phase::Loaded(_) => None,
+            Phase::Loading => Some("it takes too long".to_owned()),
+            Phase::Disabled => Some("it is disabled".to_owned()),
+            Phase::Refused { why, .. } => Some(why.clone()),
+            Phase::Waiting { change } => Some(change.to_string()),
+        }
     }
 
     /// The change of which it waits for the user to say that it is meant, if it does.
@@ -282,7 +307,8 @@ impl Published {
     }
 
     /// A call ended.
-    pub(super) fn called(&self, outcome: &Outcome, plugin: &dyn Plugin) {
+    pub(super) fn called(&self, report: &CallReport, plugin: &dyn Plugin) {
+        let outcome = &report.outcome;
         let worker = plugin.worker_pid().unwrap_or(0);
         let has_new_worker = self.worker.swap(worker, Ordering::Relaxed) != worker;
         if let Outcome::Suspended { .. } = outcome {
@@ -291,8 +317,8 @@ impl Published {
             return;
         }
         self.record.called(*outcome == Outcome::Ok);
-        if *outcome != Outcome::Ok {
-            self.changed(Some(outcome), plugin);
+        if let Some(why) = report.error() {
+            self.changed(Some(LastFailure { why, denied: report.denied.clone() }), plugin);
         } else if has_new_worker || self.in_trouble.load(Ordering::Relaxed) {
             self.changed(None, plugin);
         }
@@ -304,7 +330,7 @@ impl Published {
     }
 
     /// Publishes what is no counter. `failure` is the call that just failed, if one did.
-    pub(super) fn changed(&self, failure: Option<&Outcome>, plugin: &dyn Plugin) {
+    pub(super) fn changed(&self, failure: Option<LastFailure>, plugin: &dyn Plugin) {
         let (standing, withdrawn) = match plugin.state() {
             PluginState::BackingOff { retry_in, .. } => {
                 (Standing::BackingOff { until: Instant::now() + retry_in }, None)
@@ -319,8 +345,8 @@ impl Published {
             loaded.standing = standing;
             loaded.withdrawn = withdrawn;
             loaded.walls = plugin.walls();
-            if let Some(failure) = failure {
-                loaded.last_failure = Some(failure.clone());
+            if failure.is_some() {
+                loaded.last_failure = failure;
             }
         }
     }
@@ -355,7 +381,7 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
-    use conductor_core::{CallReport, Limit, PluginOptions, WasmConfig};
+    use conductor_core::{Limit, PluginOptions, WasmConfig};
 
     use super::*;
 
@@ -402,6 +428,20 @@ mod tests {
 
     const FUEL: Outcome = Outcome::Limit { limit: Limit::Fuel };
 
+    fn ended(outcome: Outcome) -> CallReport {
+        CallReport {
+            outcome,
+            reply: None,
+            fuel_used: 0,
+            peak_memory_bytes: 0,
+            elapsed: Duration::ZERO,
+            log: Vec::new(),
+            dropped_log_bytes: 0,
+            limits_refused: Vec::new(),
+            denied: Vec::new(),
+        }
+    }
+
     fn fake() -> Fake {
         let host = conductor_core::Host::new(WasmConfig::default()).expect("host");
         let module = r#"(module (memory (export "memory") 1)
@@ -419,9 +459,11 @@ mod tests {
         Published::new("fake".into(), Arc::new(queue), record)
     }
 
-    fn standing(published: &Published) -> (Standing, Option<Outcome>) {
+    fn standing(published: &Published) -> (Standing, Option<String>) {
         match published.snapshot().phase {
-            Phase::Loaded(loaded) => (loaded.standing_at(Instant::now()), loaded.last_failure),
+            Phase::Loaded(loaded) => {
+                (loaded.standing_at(Instant::now()), loaded.last_failure.map(|failure| failure.why))
+            }
             Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => {
                 panic!("not loaded")
             }
@@ -433,14 +475,14 @@ mod tests {
         let (published, plugin) = (published(), fake());
         assert!(matches!(published.snapshot().phase, Phase::Loading));
         published.loaded(&plugin);
-        published.called(&Outcome::Ok, &plugin);
-        published.called(&FUEL, &plugin);
-        published.called(&Outcome::Failed { code: 3 }, &plugin);
+        published.called(&ended(Outcome::Ok), &plugin);
+        published.called(&ended(FUEL), &plugin);
+        published.called(&ended(Outcome::Failed { code: 3 }), &plugin);
         published.event_refused();
         let snapshot = published.snapshot();
         assert_eq!((snapshot.calls, snapshot.failures, snapshot.tally.refused), (3, 2, 1));
         assert_eq!(snapshot.worker_pid, None, "it runs in this process");
-        assert_eq!(standing(&published), (Standing::Running, Some(Outcome::Failed { code: 3 })));
+        assert_eq!(standing(&published), (Standing::Running, Some("failed with code 3".to_owned())));
     }
 
     #[test]
@@ -449,7 +491,7 @@ mod tests {
         published.loaded(&plugin);
         for (retry_in, is_over) in [(Duration::from_secs(60), false), (Duration::ZERO, true)] {
             plugin.state = PluginState::BackingOff { retry_in, failures: 3, last: FUEL };
-            published.called(&FUEL, &plugin);
+            published.called(&ended(FUEL), &plugin);
             assert_eq!(standing(&published).0 == Standing::Running, is_over);
         }
     }
@@ -460,11 +502,13 @@ mod tests {
         assert_eq!(published.ask_to_resume().expect("permitted"), None, "it is still loading");
         published.loaded(&plugin);
         plugin.state = PluginState::Quarantined { failures: 10, last: FUEL };
-        published.called(&FUEL, &plugin);
+        published.called(&ended(FUEL), &plugin);
         let quarantined = Standing::Quarantined { failures: 10 };
-        assert_eq!(standing(&published), (quarantined, Some(FUEL)));
+        assert_eq!(standing(&published), (quarantined, Some(FUEL.to_string())));
         published.called(
-            &Outcome::Suspended { suspension: conductor_core::Suspension::Quarantined { failures: 10 } },
+            &ended(Outcome::Suspended {
+                suspension: conductor_core::Suspension::Quarantined { failures: 10 },
+            }),
             &plugin,
         );
         assert_eq!(published.snapshot().calls, 1, "a suspended plugin is not called");
@@ -476,7 +520,7 @@ mod tests {
         assert!(published.take_resume() && !published.take_resume());
         plugin.resume();
         published.changed(None, &plugin);
-        assert_eq!(standing(&published), (Standing::Running, Some(FUEL)));
+        assert_eq!(standing(&published), (Standing::Running, Some(FUEL.to_string())));
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl Runner {
             };
             log.pass_on(&report);
             self.published.measured(&report);
-            self.published.called(&report.outcome, plugin);
+            self.published.called(&report, plugin);
             if let Outcome::Suspended { .. } = report.outcome {
                 totals.tally.refused += 1;
                 continue;
@@ -164,7 +164,7 @@ impl Runner {
             } else {
                 totals.failures += 1;
                 failures_in_a_row += 1;
-                log.complain(&report.outcome, failures_in_a_row);
+                log.complain(&report, failures_in_a_row);
                 if let (PluginState::Quarantined { failures, .. }, false) = (plugin.state(), is_quarantined) {
                     is_quarantined = true;
                     tracing::error!(
@@ -205,6 +205,7 @@ impl Runner {
                 plugin: &self.config.alias,
                 action: &request.action,
                 outcome: &report.outcome,
+                error: report.error(),
                 limits_refused: &report.limits_refused,
                 fuel_used: report.fuel_used,
                 elapsed: report.elapsed,

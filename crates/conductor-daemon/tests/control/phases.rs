@@ -431,11 +431,9 @@ fn what_is_taken_away_from_a_plugin_that_is_being_read_is_not_given_to_it() {
             assert!(decided.contains("Filesystem is denied by the user"), "{revocation:?}: {status}");
             daemon.stop();
         } else {
-            // It is the only one, and a daemon without any plugin ends.
-            let (code, _, log) = daemon.wait();
-            let refused = log.lines().find(|line| line.contains("refused: "));
-            assert!(refused.is_some_and(|line| line.contains("revoked")), "{revocation:?}: {log}");
-            assert_eq!(code, 1, "{revocation:?}: {log}");
+            let status = wait_for(&scratch, "reading", &["refused"]);
+            assert!(status["why"].to_string().contains("revoked"), "{revocation:?}: {status}");
+            daemon.stop();
         }
     }
 }

@@ -76,7 +76,7 @@ fn only_a_plugin_that_was_loaded_can_be_let_back_in() {
     );
     let refused = ctl(&scratch, &["plugin", "resume", "broken"]);
     assert_eq!((refused.code, refused.stdout.as_str()), (4, ""), "{refused:?}");
-    assert!(refused.stderr.contains("`broken` was refused when the daemon started"), "{refused:?}");
+    assert!(refused.stderr.contains("`broken` was not loaded: "), "{refused:?}");
     let unknown = ctl(&scratch, &["plugin", "resume", "hostil"]);
     assert_eq!(unknown.code, 4, "{unknown:?}");
     assert_eq!(

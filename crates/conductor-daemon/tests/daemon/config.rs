@@ -475,9 +475,9 @@ fn the_command_line_points_at_file_line_and_column() {
 }
 
 #[test]
-fn a_missing_file_is_an_error_for_run() {
+fn a_missing_file_is_an_error_for_run_where_it_was_named() {
     let scratch = Scratch::new();
-    let ended = scratch.conductor(&["run"]);
+    let ended = scratch.conductor(&["run", "--config", "none.toml"]);
     assert_eq!(ended.code, 2, "{ended:?}");
     assert!(ended.stderr.contains("cannot read") && ended.stderr.contains("hint: "), "{ended:?}");
 }

@@ -6,7 +6,7 @@ use super::scratch::Scratch;
 fn help_is_as_written_down() {
     let scratch = Scratch::new();
     let mut found = String::new();
-    for command in [&[][..], &["run"], &["exec"], &["inspect"]] {
+    for command in [&[][..], &["run"], &["init"], &["exec"], &["inspect"]] {
         let words = [command, &["--help"]].concat();
         let ended = scratch.conductor(&words);
         assert_eq!(ended.code, 0, "{ended:?}");

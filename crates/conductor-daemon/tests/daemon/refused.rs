@@ -75,9 +75,13 @@ fn a_missing_input_is_said_and_the_others_go_on_unless_it_is_required() {
     assert!(log.contains("the required input `keys` is unavailable here"), "{log}");
 
     scratch.config(&format!("{LENIENT}{hostile}{missing}"));
-    let (code, _, log) = scratch.start(&[]).wait();
+    let (code, _, log) = scratch.start(&["--exit-at-end"]).wait();
     assert_eq!(code, 1, "{log}");
-    assert!(log.contains("none of the inputs is available"), "{log}");
+    assert!(log.contains("error: none of the inputs is available"), "{log}");
+    let mut daemon = scratch.start(&[]);
+    daemon.wait_for_log("none of the inputs is available; to try them again: conductorctl reload");
+    daemon.wait_for_log("ready");
+    daemon.stop();
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl From<ConfigError> for Failure {
         });
         let is_missing = matches!(&error, ConfigError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
         let hint =
-            "write one (the manual's page on configuration has an example), or name another with --config";
+            "write one with: conductor init --config FILE; without --config the daemon starts with none";
         failure.with_hint(is_missing.then(|| hint.to_owned()))
     }
 }

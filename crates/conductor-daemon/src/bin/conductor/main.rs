@@ -4,6 +4,7 @@
 
 mod exec;
 mod exit;
+mod init;
 mod inspect;
 mod logging;
 mod run;
@@ -27,6 +28,8 @@ struct Arguments {
 enum Command {
     /// Run the daemon in the foreground.
     Run(run::Arguments),
+    /// Write a configuration to fill in, with comments.
+    Init(init::Arguments),
     /// Run one call of one plugin and report what it did.
     Exec(Box<exec::Arguments>),
     /// Run as the worker process of one plugin; started by the others, not by people.
@@ -44,11 +47,11 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Worker => return worker(),
         Command::Launch => return launch(),
-        Command::Run(_) | Command::Exec(_) | Command::Inspect(_) => {}
+        Command::Run(_) | Command::Init(_) | Command::Exec(_) | Command::Inspect(_) => {}
     }
     let default_filter = match &arguments.command {
         Command::Run(_) => "info,conductor::audit=warn",
-        Command::Exec(_) | Command::Inspect(_) | Command::Worker | Command::Launch => {
+        Command::Init(_) | Command::Exec(_) | Command::Inspect(_) | Command::Worker | Command::Launch => {
             "warn,conductor::audit=off"
         }
     };
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
     let paths = Paths::from_environment().map_err(Failure::usage);
     let outcome = paths.and_then(|paths| match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &paths),
+        Command::Init(arguments) => init::init(&arguments, &paths),
         Command::Exec(arguments) => exec::exec(*arguments, &paths),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &paths),
         Command::Worker | Command::Launch => Ok(Status::Usage.into()),

@@ -38,8 +38,8 @@ pub(crate) enum CliError {
     Grant(GrantError),
     #[error("`{0}` is no date")]
     Date(String),
-    #[error("{0}")]
-    CallFailed(String),
+    #[error("{error}")]
+    CallFailed { error: String, hint: Option<String> },
     #[error("the file has no name that could be the plugin's")]
     NoName,
     #[error("nothing was granted")]
@@ -69,7 +69,7 @@ impl CliError {
             Self::Paths(_)
             | Self::Client(_)
             | Self::OtherAnswer
-            | Self::CallFailed(_)
+            | Self::CallFailed { .. }
             | Self::NoName
             | Self::NotRequested { .. }
             | Self::NotConfirmed { .. }
@@ -123,12 +123,12 @@ impl CliError {
             ),
             Self::NotConfirmed { hint } | Self::NotAccepted { hint } => Some(hint.clone()),
             Self::NotWaiting { plugin } => Some(format!("to see what it does: conductorctl plugin show {plugin}")),
+            Self::CallFailed { hint, .. } => hint.clone(),
             Self::NoName => Some("give it one with --name".to_owned()),
             Self::Paths(_)
             | Self::Client(_)
             | Self::Refused(_)
             | Self::OtherAnswer
-            | Self::CallFailed(_)
             | Self::Grant(_)
             | Self::Log { .. }
             | Self::Output(_) => None,

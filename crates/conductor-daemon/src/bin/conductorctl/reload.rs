@@ -13,8 +13,14 @@ pub(crate) fn run(ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
 
 /// What a change did to plugins, a line for each kind.
 pub(crate) fn text(reloaded: &Reloaded) -> String {
-    let Reloaded { started, waiting, stopped, untouched } = reloaded;
-    let kinds = [("started", started), ("waiting", waiting), ("stopped", stopped), ("untouched", untouched)];
+    let Reloaded { started, waiting, refused, stopped, untouched } = reloaded;
+    let kinds = [
+        ("started", started),
+        ("waiting", waiting),
+        ("refused", refused),
+        ("stopped", stopped),
+        ("untouched", untouched),
+    ];
     let named = kinds.iter().filter(|(_, names)| !names.is_empty());
     named.map(|(kind, names)| format!("{kind:<10} {}\n", terminal(&names.join(", ")))).collect()
 }

@@ -2,7 +2,7 @@
 
 use conductor_abi::Context;
 use conductor_daemon::control::{Request, Response};
-use conductor_signing::escape::{json, terminal};
+use conductor_signing::escape::json;
 use serde_json::Value as Json;
 
 use crate::error::CliError;
@@ -46,6 +46,6 @@ pub(crate) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
     }
     match triggered.error {
         None => Ok(()),
-        Some(error) => Err(CliError::CallFailed(terminal(&error).to_string())),
+        Some(error) => Err(CliError::CallFailed { error, hint: triggered.hint }),
     }
 }

@@ -63,6 +63,12 @@ impl Report {
     pub(crate) fn called(info: &PluginInfo, call: CallReport) -> Self {
         let withheld =
             info.capabilities.iter().filter(|decided| !matches!(decided.decision, Decision::Granted(_)));
+        let mut withheld: Vec<String> = withheld.map(ToString::to_string).collect();
+        for denial in &call.denied {
+            if !withheld.contains(&denial.reason) {
+                withheld.push(denial.reason.clone());
+            }
+        }
         Self {
             status: status(&call.outcome),
             outcome: call.outcome.kind(),
@@ -76,7 +82,7 @@ impl Report {
             peak_memory_bytes: call.peak_memory_bytes,
             elapsed: call.elapsed,
             log: call.log,
-            withheld: withheld.map(ToString::to_string).collect(),
+            withheld,
             needs: None,
         }
     }
