@@ -15,6 +15,7 @@ mod sign_session {
     mod hardware;
     mod help;
     mod impact;
+    mod key_files;
     mod manifest;
     mod manual;
     mod rotate;

@@ -1,14 +1,20 @@
 //! Private keys in PEM files: encrypted with a passphrase, as PKCS#8 (RFC 5958) with PBES2 (RFC 8018), scrypt (RFC 7914) and
-//! AES-256. OpenSSL reads and writes the same files.
+//! AES-256. OpenSSL reads the same files, and those that it writes are read: PBES2 with scrypt or PBKDF2 of HMAC-SHA-1 to
+//! HMAC-SHA-512, and AES of 128, 192 and 256 bits.
 
-use conductor_signing::SigningKey;
+use std::path::Path;
+
+use conductor_signing::{SigningKey, escape};
 use pkcs8::der::asn1::OctetStringRef;
 use pkcs8::der::pem::LineEnding;
-use pkcs8::der::{Decode as _, SecretDocument};
+use pkcs8::der::{Decode as _, Header, SecretDocument, SliceReader, Tag};
 use pkcs8::pkcs5::EncryptionScheme;
 use pkcs8::pkcs5::pbes2::{self, Kdf};
 use pkcs8::{AlgorithmIdentifierRef, EncryptedPrivateKeyInfoRef, ObjectIdentifier, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
+
+use crate::algorithm_name::name_of;
+use crate::stranger::Stranger;
 
 /// Largest key file in bytes; one encrypted key takes some 400.
 pub const MAX_KEY_FILE_BYTES: usize = 16 * 1024;
@@ -66,8 +72,15 @@ pub fn encrypt(key: &SigningKey, passphrase: &[u8]) -> Result<Zeroizing<String>,
 }
 
 /// Whether a file is PEM, encrypted or not, rather than a bare seed.
+///
+/// Text may stand before the key (RFC 7468, section 2), such as the attributes that OpenSSL writes.
 pub(crate) fn is_pem(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"-----BEGIN ")
+    without_mark(bytes).split(|byte| *byte == b'\n').any(|line| line.starts_with(b"-----BEGIN "))
+}
+
+/// The text without the byte order mark that editors put before it.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
 }
 
 /// Reads a key from PEM; `passphrase` is asked for only if it is encrypted.
@@ -75,18 +88,26 @@ pub(crate) fn read<E: From<EncryptedKeyError>>(
     pem: &[u8],
     passphrase: impl FnOnce() -> Result<Zeroizing<Vec<u8>>, E>,
 ) -> Result<SigningKey, E> {
+    let pem = without_mark(pem);
+    if let Some(stranger) = Stranger::of_pem(pem) {
+        return Err(EncryptedKeyError::Stranger(stranger).into());
+    }
     let pem = std::str::from_utf8(pem).map_err(|_| EncryptedKeyError::Format)?;
     let (label, document) = SecretDocument::from_pem(pem).map_err(|_| EncryptedKeyError::Format)?;
     match label {
         PLAIN => Ok(seed_of(document.as_bytes())?),
         ENCRYPTED => {
             let encrypted = EncryptedPrivateKeyInfoRef::from_der(document.as_bytes())
-                .map_err(|_| EncryptedKeyError::Format)?;
+                .map_err(|_| unread_scheme(document.as_bytes()))?;
             check_cost(&encrypted.encryption_algorithm)?;
             let passphrase = passphrase()?;
             check_passphrase(&passphrase)?;
             let decrypted = encrypted.decrypt(&passphrase).map_err(|_| EncryptedKeyError::Passphrase)?;
-            Ok(seed_of(decrypted.as_bytes()).map_err(|_| EncryptedKeyError::Passphrase)?)
+            match seed_of(decrypted.as_bytes()) {
+                // By chance the padding was right.
+                Err(EncryptedKeyError::Format) => Err(EncryptedKeyError::Passphrase.into()),
+                opened => Ok(opened?),
+            }
         }
         _ => Err(EncryptedKeyError::Format.into()),
     }
@@ -96,7 +117,7 @@ pub(crate) fn read<E: From<EncryptedKeyError>>(
 fn seed_of(der: &[u8]) -> Result<SigningKey, EncryptedKeyError> {
     let info = PrivateKeyInfoRef::from_der(der).map_err(|_| EncryptedKeyError::Format)?;
     if info.algorithm.oid != ED25519 {
-        return Err(EncryptedKeyError::Algorithm { oid: info.algorithm.oid.to_string() });
+        return Err(EncryptedKeyError::Algorithm { name: name_of(info.algorithm.oid) });
     }
     let inner = info.private_key.as_bytes();
     match inner.strip_prefix(&[0x04, 0x20]).and_then(|seed| seed.first_chunk()) {
@@ -115,7 +136,9 @@ fn check_passphrase(passphrase: &[u8]) -> Result<(), EncryptedKeyError> {
 
 /// Refuses what would take the machine's memory or minutes, before anything is computed.
 fn check_cost(scheme: &EncryptionScheme) -> Result<(), EncryptedKeyError> {
-    let EncryptionScheme::Pbes2(parameters) = scheme else { return Err(EncryptedKeyError::Scheme) };
+    let EncryptionScheme::Pbes2(parameters) = scheme else {
+        return Err(EncryptedKeyError::Scheme { name: name_of(scheme.oid()) });
+    };
     match &parameters.kdf {
         Kdf::Scrypt(cost) => {
             // Memory is 128 N r p at most, counting the rounds that could share it (RFC 7914, section 2).
@@ -127,7 +150,63 @@ fn check_cost(scheme: &EncryptionScheme) -> Result<(), EncryptedKeyError> {
         }
         Kdf::Pbkdf2(cost) if cost.iteration_count <= MAX_PBKDF2_ROUNDS => Ok(()),
         Kdf::Pbkdf2(_) => Err(EncryptedKeyError::Cost),
-        _ => Err(EncryptedKeyError::Scheme),
+        // A later version of the library may know more.
+        _ => Err(EncryptedKeyError::Scheme { name: name_of(parameters.kdf.oid()) }),
+    }
+}
+
+/// What in an encrypted key (RFC 5958, section 3) cannot be read: the scheme or, of PBES2 (RFC 8018, appendix A.4), the cipher, the
+/// derivation of its key, or the function that this rests on.
+fn unread_scheme(der: &[u8]) -> EncryptedKeyError {
+    let scheme = SliceReader::new(der).and_then(|mut reader| {
+        let tag = Header::decode(&mut reader)?;
+        tag.tag().assert_eq(Tag::Sequence)?;
+        AlgorithmIdentifierRef::decode(&mut reader)
+    });
+    let Ok(scheme) = scheme else { return EncryptedKeyError::Format };
+    let parts = scheme.parameters.filter(|_| scheme.oid == pbes2::PBES2_OID).and_then(|parameters| {
+        let parts: pkcs8::der::Result<_> = parameters.sequence(|reader| {
+            Ok((AlgorithmIdentifierRef::decode(reader)?, AlgorithmIdentifierRef::decode(reader)?))
+        });
+        parts.ok()
+    });
+    let name = match parts {
+        Some((_, cipher)) if pbes2::EncryptionScheme::try_from(cipher).is_err() => name_of(cipher.oid),
+        Some((derivation, _)) => name_of(prf_of(derivation).unwrap_or(derivation.oid)),
+        None => name_of(scheme.oid),
+    };
+    EncryptedKeyError::Scheme { name }
+}
+
+/// The function that PBKDF2 rests on, if the parameters name one (RFC 8018, appendix A.2).
+fn prf_of(derivation: AlgorithmIdentifierRef<'_>) -> Option<ObjectIdentifier> {
+    let prf = derivation.parameters.filter(|_| derivation.oid == pbes2::PBKDF2_OID)?.sequence(|reader| {
+        <&OctetStringRef>::decode(reader)?;
+        u32::decode(reader)?;
+        Option::<u16>::decode(reader)?;
+        AlgorithmIdentifierRef::decode(reader)
+    });
+    prf.ok().map(|prf| prf.oid)
+}
+
+impl EncryptedKeyError {
+    /// What to do about it; `path` is the file.
+    pub(crate) fn hint(&self, path: &Path) -> Option<String> {
+        let file = escape::path(path);
+        match self {
+            Self::Scheme { name } => {
+                // OpenSSL keeps ciphers of that age in a provider of their own.
+                let legacy =
+                    if name.starts_with("PBES1") { " -provider default -provider legacy" } else { "" };
+                Some(format!(
+                    "encrypt it anew: openssl pkcs8{legacy} -topk8 -v2 aes-256-cbc -in {file} -out {file}.new"
+                ))
+            }
+            Self::Stranger(stranger) => Some(stranger.hint(path)),
+            Self::Algorithm { .. } => Some("make a key with: conductor-sign generate-key".to_owned()),
+            Self::Format => Some(format!("see what it is: openssl pkey -noout -text_pub -in {file}")),
+            Self::Cost | Self::Passphrase | Self::Empty | Self::TooLong | Self::Random => None,
+        }
     }
 }
 
@@ -139,14 +218,23 @@ pub enum EncryptedKeyError {
     #[error("not a private key in PKCS#8")]
     Format,
     /// Another kind of key.
-    #[error("the private key is of algorithm {oid}, signing needs Ed25519")]
+    #[error("the private key is one of {name}, and signing needs Ed25519")]
     Algorithm {
-        /// Object identifier of the algorithm.
-        oid: String,
+        /// Name of the algorithm, or its object identifier.
+        name: String,
     },
     /// Encrypted in a way that is not read.
-    #[error("the private key is encrypted in a way that is not PBES2 with scrypt or PBKDF2")]
-    Scheme,
+    #[error(
+        "the private key is encrypted with {name}, which is not read; PBES2 is, with scrypt or PBKDF2 (HMAC-SHA-1 to \
+         HMAC-SHA-512) and AES"
+    )]
+    Scheme {
+        /// Name of what is not read, or its object identifier.
+        name: String,
+    },
+    /// Something else than a private key in PKCS#8.
+    #[error("this is {0}")]
+    Stranger(Stranger),
     /// Encrypted at a cost that is too high.
     #[error(
         "opening the private key would take more than {MAX_SCRYPT_BYTES} bytes of memory or {MAX_PBKDF2_ROUNDS} rounds"
@@ -186,6 +274,61 @@ mod tests {
         assert_eq!(encrypt(&key, b"").err(), Some(EncryptedKeyError::Empty));
         let long = vec![b'x'; MAX_PASSPHRASE_BYTES + 1];
         assert_eq!(encrypt(&key, &long).err(), Some(EncryptedKeyError::TooLong));
+    }
+
+    /// Each file of `tests/vectors/key-files` was made by OpenSSL or OpenSSH, with the passphrase `secret` if it has one. Its first
+    /// line says what is to come of it.
+    #[test]
+    fn files_of_other_programs_open_or_are_named() {
+        let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/key-files");
+        let mut opened = 0;
+        for file in std::fs::read_dir(&vectors).unwrap_or_else(|error| panic!("{error}")) {
+            let path = file.unwrap_or_else(|error| panic!("{error}")).path();
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{error}"));
+            let expected = text.lines().next().and_then(|line| line.strip_prefix("# expect: "));
+            let expected = expected.unwrap_or_else(|| panic!("{path:?} says nothing"));
+            assert!(is_pem(text.as_bytes()), "{path:?}");
+            match open(&text, b"secret") {
+                Ok(_) => {
+                    assert_eq!(expected, "opens", "{path:?}");
+                    opened += 1;
+                }
+                Err(error) => {
+                    assert!(error.to_string().contains(expected), "{path:?}: {error}");
+                    let hint = error.hint(&path).unwrap_or_else(|| panic!("{path:?}: no hint"));
+                    assert!(hint.contains("openssl pkcs8") == expected.contains("encrypted with"), "{hint}");
+                }
+            }
+        }
+        assert_eq!(opened, 5, "of {vectors:?}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        let pem = "\u{feff}-----BEGIN PRIVATE KEY-----\r\n\
+                   MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\r\n\
+                   -----END PRIVATE KEY-----";
+        assert!(is_pem(pem.as_bytes()) && open(pem, b"").is_ok());
+    }
+
+    #[test]
+    fn what_is_no_pem_is_named_by_how_it_begins() {
+        let der = [&[0x30, 0x2e][..], &[1; 0x2e]].concat();
+        let hex = "AB".repeat(32) + "\n";
+        for (bytes, expected) in [
+            (&b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAU+ me\n"[..], Some(Stranger::PublicKey)),
+            (b"---- BEGIN SSH2 PUBLIC KEY ----\nComment: me\n", Some(Stranger::PublicKey)),
+            (hex.as_bytes(), Some(Stranger::PublicKey)),
+            (b"PuTTY-User-Key-File-3: ssh-ed25519\n", Some(Stranger::Putty)),
+            (b"untrusted comment: minisign encrypted secret key\n", Some(Stranger::Minisign)),
+            (b"{\"kty\":\"OKP\"}", Some(Stranger::Json)),
+            (&der, Some(Stranger::Der)),
+            (&[b'{'; 32], None),
+            (&[0x30; 31], None),
+            (b"", None),
+        ] {
+            assert_eq!(Stranger::without_pem(bytes), expected, "{:?}", String::from_utf8_lossy(bytes));
+        }
     }
 
     /// The key of RFC 8410, section 10.3.

@@ -79,7 +79,8 @@ impl KeyError {
             Self::AgentCannotMake => {
                 Some("make it with: ssh-keygen -t ed25519, and add it with: ssh-add".to_owned())
             }
-            Self::Encrypted { .. } | Self::Encrypt(_) | Self::PinText { .. } | Self::Mismatch => None,
+            Self::Encrypted { path, source } => source.hint(path),
+            Self::Encrypt(_) | Self::PinText { .. } | Self::Mismatch => None,
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use conductor_signing::{KeyFileError, KeyPaths, PrivateKey, PublicKey, SigningKey, escape, secret};
+use conductor_signing::{
+    FoundKey, KeyFileError, KeyPaths, PrivateKey, PublicKey, SigningKey, escape, secret,
+};
 use cryptoki::types::AuthPin;
 use zeroize::Zeroizing;
 
@@ -13,6 +15,7 @@ use crate::error::{KeyError, PASSPHRASE, PIN};
 use crate::pkcs11::{Module, TokenError};
 use crate::prompt::{Prompt, read_secret_file};
 use crate::spec::{Devices, KeySpec};
+use crate::stranger::Stranger;
 use crate::token_uri::TokenUri;
 
 /// Opens keys. A PKCS#11 module is loaded once, however many keys it has.
@@ -22,6 +25,7 @@ pub struct KeyRing<'p> {
     passphrase_file: Option<PathBuf>,
     agent_socket: Option<PathBuf>,
     modules: BTreeMap<PathBuf, Module>,
+    taken: Vec<FoundKey>,
 }
 
 /// A key that can be used as it stands.
@@ -48,7 +52,14 @@ impl<'p> KeyRing<'p> {
     /// A ring that asks `prompt` for secrets, unless they are in a file.
     #[must_use]
     pub fn new(prompt: &'p mut dyn Prompt, devices: Devices) -> Self {
-        Self { prompt, devices, passphrase_file: None, agent_socket: None, modules: BTreeMap::new() }
+        Self {
+            prompt,
+            devices,
+            passphrase_file: None,
+            agent_socket: None,
+            modules: BTreeMap::new(),
+            taken: Vec::new(),
+        }
     }
 
     /// The same with the passphrase of key files in a file.
@@ -69,6 +80,12 @@ impl<'p> KeyRing<'p> {
         &self.devices
     }
 
+    /// The files that keys were taken from, and those that could have been meant instead.
+    #[must_use]
+    pub fn taken(&self) -> &[FoundKey] {
+        &self.taken
+    }
+
     /// Opens a key, ready to sign.
     ///
     /// # Errors
@@ -77,8 +94,10 @@ impl<'p> KeyRing<'p> {
     pub fn open(&mut self, spec: &KeySpec) -> Result<Box<dyn PrivateKey>, KeyError> {
         match spec {
             KeySpec::File(path) => {
-                let key = self.open_file(&KeyPaths::from_argument(path)?.private)?;
-                Ok(Box::new(key))
+                let found = FoundKey::from_argument(path)?;
+                let key = self.open_file(&found.file);
+                self.taken.push(found);
+                Ok(Box::new(key?))
             }
             KeySpec::Token(uri) => {
                 let uri = self.located(uri)?;
@@ -166,7 +185,13 @@ impl<'p> KeyRing<'p> {
     fn open_file(&mut self, path: &Path) -> Result<SigningKey, KeyError> {
         let bytes = secret::read(path, MAX_KEY_FILE_BYTES as u64).map_err(KeyFileError::File)?;
         if !encrypted::is_pem(&bytes) {
-            return Ok(SigningKey::from_bytes(path, &bytes)?);
+            return match Stranger::without_pem(&bytes) {
+                Some(what) => {
+                    let source = encrypted::EncryptedKeyError::Stranger(what);
+                    Err(KeyError::Encrypted { path: path.to_owned(), source })
+                }
+                None => Ok(SigningKey::from_bytes(path, &bytes)?),
+            };
         }
         // Told apart from other failures, so that the file is named with those of its content.
         let opened = encrypted::read(&bytes, || match &self.passphrase_file {

@@ -7,12 +7,14 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod algorithm_name;
 mod encrypted;
 mod error;
 mod key_ring;
 mod pkcs11;
 mod prompt;
 mod spec;
+mod stranger;
 mod token_uri;
 
 pub use agent::AgentError;
@@ -24,4 +26,5 @@ pub use key_ring::{KeyRing, OfferedKey, Offers};
 pub use pkcs11::TokenError;
 pub use prompt::{Prompt, PromptError, Terminal, drop_typed_ahead, read_secret_file};
 pub use spec::{AgentKey, Devices, KeySpec, SpecError};
+pub use stranger::Stranger;
 pub use token_uri::{MAX_URI_BYTES, TokenUri, TokenUriError};

@@ -1,6 +1,7 @@
 //! Private keys and the two files that a key pair is kept in.
 //!
-//! `NAME.private` holds the 32 raw bytes of the seed (RFC 8032, section 5.1.5), `NAME.public` the public key in hex.
+//! `NAME.private` holds the 32 raw bytes of the seed (RFC 8032, section 5.1.5), `NAME.public` the public key in hex. Keys that other
+//! programs made are found under their own names as well.
 
 use std::ffi::OsString;
 use std::io;
@@ -133,6 +134,36 @@ impl KeyPaths {
             PathBuf::from(path)
         };
         Ok(Self { private: with(".private"), public: with(".public") })
+    }
+}
+
+/// The private half that a `KEY` argument means, among files that may be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundKey {
+    /// The file that is meant: `NAME.private`, where there is none `NAME.pem`, and where there is neither the regular file `NAME`.
+    pub file: PathBuf,
+    /// The others of these that are there as well.
+    pub passed_over: Vec<PathBuf>,
+}
+
+impl FoundKey {
+    /// Looks which files there are. Where there is none, `NAME.private` is meant.
+    ///
+    /// # Errors
+    ///
+    /// As for [`KeyPaths::from_argument`].
+    pub fn from_argument(argument: &Path) -> Result<Self, KeyFileError> {
+        let private = KeyPaths::from_argument(argument)?.private;
+        if argument.extension().is_some_and(|extension| extension == "private") {
+            return Ok(Self { file: private, passed_over: Vec::new() });
+        }
+        let mut pem = OsString::from(argument);
+        pem.push(".pem");
+        let named = [private.clone(), pem.into()].into_iter().filter(|path| path.symlink_metadata().is_ok());
+        let bare = argument.is_file().then(|| argument.to_owned());
+        let mut there = named.chain(bare);
+        let file = there.next().unwrap_or(private);
+        Ok(Self { file, passed_over: there.collect() })
     }
 }
 
@@ -288,6 +319,29 @@ mod tests {
             fs::write(&paths.private, vec![7; length]).expect("written");
             assert!(matches!(SigningKey::read(&paths.private), Err(KeyFileError::Length { .. })), "{length}");
         }
+    }
+
+    #[test]
+    fn a_key_is_found_under_the_names_of_other_programs_too() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| dir.path().join(name);
+        let found = |name: &str| {
+            let FoundKey { file, passed_over } = FoundKey::from_argument(&path(name)).expect("found");
+            let name = |path: &Path| path.file_name().expect("a name").to_str().expect("text").to_owned();
+            (name(&file), passed_over.iter().map(|path| name(path)).collect::<Vec<_>>())
+        };
+        assert_eq!(found("k"), ("k.private".to_owned(), Vec::new()), "there is none");
+        fs::create_dir(path("k")).expect("made");
+        assert_eq!(found("k"), ("k.private".to_owned(), Vec::new()), "a directory is no key");
+        fs::remove_dir(path("k")).expect("removed");
+        fs::write(path("k"), "").expect("written");
+        assert_eq!(found("k"), ("k".to_owned(), Vec::new()));
+        fs::write(path("k.pem"), "").expect("written");
+        assert_eq!(found("k"), ("k.pem".to_owned(), vec!["k".to_owned()]));
+        assert_eq!(found("k.pem"), ("k.pem".to_owned(), Vec::new()));
+        fs::write(path("k.private"), "").expect("written");
+        assert_eq!(found("k"), ("k.private".to_owned(), vec!["k.pem".to_owned(), "k".to_owned()]));
+        assert_eq!(found("k.private"), ("k.private".to_owned(), Vec::new()));
     }
 
     #[test]

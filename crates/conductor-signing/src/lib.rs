@@ -86,7 +86,7 @@ pub use fingerprint::Fingerprint;
 pub use followed::{Followed, read_followed};
 pub use json::{FormatError, ValueError};
 pub use key::{KeyError, PublicKey, Signature, SignatureError};
-pub use key_file::{KeyFileError, KeyPaths, SigningKey};
+pub use key_file::{FoundKey, KeyFileError, KeyPaths, SigningKey};
 pub use manifest_edit::{ManifestEditError, add_manifest, manifest_from_toml};
 pub use module_scan::{FileKind, ModuleError, manifest_section};
 pub use name::{NameError, PluginName};

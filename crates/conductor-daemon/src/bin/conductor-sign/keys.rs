@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use conductor_daemon::say;
 use conductor_daemon::{config, paths};
 use conductor_keys::{KeyRing, KeySpec, Terminal};
-use conductor_signing::{PrivateKey, escape};
+use conductor_signing::{FoundKey, PrivateKey, escape};
 use serde_json::json;
 
 use crate::error::CliError;
@@ -14,7 +14,7 @@ use crate::output::Output;
 /// A private key: in a file or on hardware.
 #[derive(clap::Args)]
 pub(crate) struct KeyArguments {
-    /// The private key, with or without `.private`
+    /// The private key: NAME for NAME.private, NAME.pem or NAME
     #[arg(required_unless_present = "hardware_key")]
     key: Option<String>,
 
@@ -53,7 +53,19 @@ pub(crate) fn with_ring<T>(
     let mut ring = KeyRing::new(&mut terminal, devices)
         .with_passphrase_file(passphrase_file.map(Path::to_owned))
         .with_agent(paths::agent_socket());
-    action(&mut ring)
+    let done = action(&mut ring);
+    ring.taken().iter().filter(|found| !found.passed_over.is_empty()).for_each(say_taken);
+    done
+}
+
+/// Says which of several files was taken.
+fn say_taken(found: &FoundKey) {
+    let others: Vec<String> = found.passed_over.iter().map(|path| escape::path(path)).collect();
+    say::line(format_args!(
+        "note: the key is taken from {}, not from {}",
+        escape::path(&found.file),
+        others.join(" or ")
+    ));
 }
 
 /// Warns of a secret that is no longer one.
