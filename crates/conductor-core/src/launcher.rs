@@ -13,6 +13,7 @@ mod channel;
 mod confinement;
 mod descent;
 mod ending;
+mod forbidden;
 mod inside;
 mod keeper;
 mod order;
@@ -99,6 +100,44 @@ impl Launcher {
     /// The program that is running now, even if its file was replaced since, with these arguments.
     pub fn this(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         Self::new("/proc/self/exe", arguments)
+    }
+
+    /// Whether programs can be started here: makes what one would be started in, and starts none.
+    ///
+    /// # Errors
+    ///
+    /// Says in words why not.
+    pub fn check(&self, patience: Duration) -> Result<(), String> {
+        let order = Order {
+            program: PathBuf::from("/"),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory: PathBuf::from("/"),
+            input: Vec::new(),
+            time: Duration::ZERO,
+            max_file_bytes: 0,
+            confined: true,
+        };
+        let said = self.launch(&order, Box::new(())).and_then(|launched| {
+            let wait = Timespec {
+                tv_sec: patience.as_secs().cast_signed(),
+                tv_nsec: patience.subsec_nanos().into(),
+            };
+            poll(&mut [PollFd::from_borrowed_fd(launched.channel(), PollFlags::IN)], Some(&wait))?;
+            // Without a word to go on, what was made ends with this.
+            launched.channel.try_receive::<Word>()
+        });
+        match said {
+            Ok(Some((Word::Ready, _))) => Ok(()),
+            Ok(Some((Word::Ended(Ended::NotStarted(why)), _))) => Err(why),
+            Ok(Some((Word::Ended(Ended::Exited(_) | Ended::Signalled(_)), _)) | None) => {
+                Err("what starts programs ended without a word".to_owned())
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                Err(format!("what starts programs has not answered in {} s", patience.as_secs()))
+            }
+            Err(error) => Err(format!("no process starts: {error}")),
+        }
     }
 
     /// Begins to start what the order says; `place` is given back when nothing of it is left.

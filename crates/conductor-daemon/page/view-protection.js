@@ -33,6 +33,7 @@ export function view() {
         ['A user namespace of its own', status.user_namespace],
         ['A network namespace of its own', status.network_namespace],
         ['A root directory of its own', status.own_root]])),
+    status.programs?.available === false && notice('wait', 'warning', 'Plugins cannot run programs here.', h('p', {}, theirs(status.programs.why))),
     h('div', { class: 'columns even' },
       panel('audit', 'Audit log', badge(status.audit.failures > 0 ? 'bad' : 'good', status.audit.failures > 0 ? 'warning' : 'check',
         status.audit.failures > 0 ? `${count(status.audit.failures, 'record')} could not be written` : 'Every record was written'), [

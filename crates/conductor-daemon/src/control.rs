@@ -29,9 +29,9 @@ pub use message::{
     Accepted, ActionStatus, ActivityStatus, AuditStatus, BindingChangeStatus, BoundStatus, DaemonStatus,
     EarlierStatus, EventCounts, GrantStatus, Granted, InputStatus, InputWord, InstalledStatus, KeyRevoked,
     KeyState, KeyStatus, KeyTrusted, LONG_WAIT, Landlock, Lasts, LimitStatus, PROTOCOL_VERSION, PageAddress,
-    PendingStatus, PluginCounts, PluginDetails, PluginPreview, PluginState, PluginStatus, PublisherStatus,
-    Refusal, RefusalCause, Reloaded, Request, RequestStatus, Response, Resumed, RevocationStatus, RevokeAs,
-    Revoked, SafetyStatus, SafetyTerm, Triggered, TrustWord, WallStatus,
+    PendingStatus, PluginCounts, PluginDetails, PluginPreview, PluginState, PluginStatus, ProgramsStatus,
+    PublisherStatus, Refusal, RefusalCause, Reloaded, Request, RequestStatus, Response, Resumed,
+    RevocationStatus, RevokeAs, Revoked, SafetyStatus, SafetyTerm, Triggered, TrustWord, WallStatus,
 };
 pub(crate) use preview::{Place, preview, previewed};
 pub use server::MAX_CONNECTIONS;

@@ -129,6 +129,7 @@ pub fn run(
     let staging = Staging::new(places.paths.state_dir(), config.wasm.limits().max_module_bytes);
     let page = page::Server::start(config.ui, staging, &interface);
     let page = page.map_err(|source| RunError::Thread { source })?;
+    try_programs(&interface).map_err(|source| RunError::Thread { source })?;
     let result = daemon.start(&interface);
     if result.is_ok() {
         daemon.wait(&ordered, hangup);
@@ -148,6 +149,25 @@ pub fn run(
     // Threads that were left behind may hold the log, and the end of this program ends them in the middle of what they write.
     recorded.close();
     result.map(|()| totals)
+}
+
+/// Finds out whether programs can be run for plugins, which nobody waits for.
+#[cfg(target_os = "linux")]
+fn try_programs(interface: &Arc<Interface>) -> io::Result<()> {
+    let interface = Arc::clone(interface);
+    let check = move || {
+        let checked = hosting::check_programs();
+        if let Err(why) = &checked {
+            tracing::info!("Subprocess is unavailable here: {}", terminal(why));
+        }
+        interface.programs_are(checked);
+    };
+    thread::Builder::new().name("programs".into()).spawn(check).map(drop)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn try_programs(_interface: &Arc<Interface>) -> io::Result<()> {
+    Ok(())
 }
 
 /// Says how to begin where nothing is configured.

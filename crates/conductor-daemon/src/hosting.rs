@@ -33,6 +33,20 @@ pub fn devices(midi: Arc<dyn MidiOutputs>, midi_inputs: Arc<dyn MidiInputs>, net
     devices
 }
 
+/// Longest wait for what would start a program.
+#[cfg(target_os = "linux")]
+const PROGRAM_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Whether programs can be run for plugins here.
+///
+/// # Errors
+///
+/// Says in words why not.
+#[cfg(target_os = "linux")]
+pub(crate) fn check_programs() -> Result<(), String> {
+    Launcher::this([LAUNCH_ARGUMENT]).check(PROGRAM_WAIT)
+}
+
 /// Where plugins run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {

@@ -14,6 +14,9 @@ mod confined;
 #[cfg(test)]
 #[path = "subprocess/ends.rs"]
 mod ends;
+#[cfg(test)]
+#[path = "subprocess/forbidden.rs"]
+mod forbidden;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -13,6 +13,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::channel::Channel;
 use super::confinement::confine;
+use super::forbidden::explained;
 use super::order::{Ended, Instruction, Order, Word, file_of};
 use super::waiting::{self, Waiting};
 
@@ -86,7 +87,8 @@ fn launch(channel: &Channel, waits: impl FnOnce(Waiting)) -> Result<Option<Ended
         )?;
     }
     let map = |file: &str, text: String| {
-        fs::write(file, text).map_err(Fault::of("the program cannot keep its user"))
+        // AppArmor lets a process have a namespace, and then do nothing in it.
+        fs::write(file, text).map_err(explained).map_err(Fault::of("the program cannot keep its user"))
     };
     map("/proc/self/uid_map", format!("{user} {user} 1"))?;
     map("/proc/self/setgroups", "deny".to_owned())?;
@@ -144,7 +146,7 @@ fn instruction(channel: &Channel) -> Result<Option<super::channel::Message<Instr
 }
 
 fn unshare(namespaces: CloneFlags, what: &'static str) -> Result<(), Fault> {
-    nix::sched::unshare(namespaces).map_err(|errno| Fault { what, source: errno.into() })
+    nix::sched::unshare(namespaces).map_err(|errno| Fault { what, source: explained(errno.into()) })
 }
 
 /// Keeps processes of the same user, which the program is one of, from reading and changing this one.

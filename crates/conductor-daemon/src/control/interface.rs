@@ -18,8 +18,8 @@ use super::describe::{
 };
 use super::message::{
     AuditStatus, DaemonStatus, EventCounts, Granted, InputStatus, Lasts, LimitStatus, PageAddress,
-    PendingStatus, PluginCounts, PluginDetails, PluginState, PluginStatus, Refusal, RefusalCause, Request,
-    Response, Resumed, Triggered, WallStatus,
+    PendingStatus, PluginCounts, PluginDetails, PluginState, PluginStatus, ProgramsStatus, Refusal,
+    RefusalCause, Request, Response, Resumed, Triggered, WallStatus,
 };
 use super::revocation::Revocation;
 use super::{Asker, approval, keys, log, safety};
@@ -45,6 +45,8 @@ pub(crate) struct Interface {
     places: Places,
     /// What the host puts around plugins on this machine; unknown until there is a host.
     probed: OnceLock<Walls>,
+    /// Whether programs can be run for plugins; unknown until that was tried.
+    programs: OnceLock<ProgramsStatus>,
     /// Denials by the names of plugins; unknown until there is a host.
     denials: Arc<OnceLock<Denials>>,
     watched: Watched,
@@ -129,6 +131,7 @@ impl Interface {
             started: Instant::now(),
             places: places.clone(),
             probed: OnceLock::new(),
+            programs: OnceLock::new(),
             denials: Arc::default(),
             watched,
             orders,
@@ -148,6 +151,12 @@ impl Interface {
         // There is one host in one run, and those in its place go on with its decisions.
         let _ = self.probed.set(walls);
         let _ = self.denials.set(denials);
+    }
+
+    /// Takes note of whether programs can be run for plugins.
+    pub(crate) fn programs_are(&self, checked: Result<(), String>) {
+        // They are tried once in one run.
+        let _ = self.programs.set(checked.into());
     }
 
     /// Answers a request. It waits for nobody. Who asked for a decision is on record before it is made.
@@ -371,6 +380,7 @@ impl Interface {
             walls: names(walls),
             process_wall: walls.process.map(WallStatus::from).unwrap_or_default(),
             probed: self.probed.get().and_then(|walls| walls.process).map(WallStatus::from),
+            programs: self.programs.get().cloned(),
             stages: stages(),
             refused_to_programs: refused_to_programs(),
             plugins,

@@ -18,7 +18,8 @@ use serde_json::Value as Json;
 
 pub use binding::{Accepted, BindingChangeStatus, BoundStatus};
 pub use daemon::{
-    AuditStatus, DaemonStatus, EventCounts, InputStatus, InputWord, Landlock, PluginCounts, WallStatus,
+    AuditStatus, DaemonStatus, EventCounts, InputStatus, InputWord, Landlock, PluginCounts, ProgramsStatus,
+    WallStatus,
 };
 pub use plugin::{
     ActionStatus, ActivityStatus, EarlierStatus, GrantStatus, Granted, LimitStatus, PendingStatus,

@@ -7,7 +7,7 @@ use std::thread;
 use rustix::process::Signal;
 
 use super::ctl::{SILENT, ctl, json, quiet_daemon, shown, socket};
-use crate::scratch::{LENIENT, Scratch, plugin};
+use crate::scratch::{LENIENT, PATIENCE, Scratch, plugin};
 use crate::wasm;
 
 #[test]
@@ -135,4 +135,38 @@ fn an_answer_that_is_none_is_an_error() {
         assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{ended:?}");
         assert!(ended.stderr.contains(words) && !ended.stderr.contains('\x1b'), "{ended:?}");
     }
+}
+
+/// Where the limit of user namespaces is 0, as in a namespace that may have no further one.
+#[test]
+fn status_says_whether_programs_can_be_run_and_why_not() {
+    let scratch = Scratch::new();
+    scratch.config(SILENT);
+    let told = |daemon: &mut crate::scratch::Daemon| {
+        daemon.wait_for_log("ready");
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            let status = json(&scratch, &["status"]);
+            if !status["programs"].is_null() {
+                return status["programs"].clone();
+            }
+            assert!(std::time::Instant::now() < deadline, "it was not tried: {status:#}");
+        }
+    };
+    let mut daemon = scratch.start(&[]);
+    assert_eq!(told(&mut daemon), serde_json::json!({ "available": true, "why": null }));
+    assert!(!shown(&scratch, &["status"]).contains("Subprocess"));
+    daemon.stop();
+
+    let none = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" run --events --json";
+    let arguments = ["--user", "--map-root-user", "sh", "-c", none, env!("CARGO_BIN_EXE_conductor")];
+    let mut daemon = scratch.spawn(scratch.program("/usr/bin/unshare", &arguments));
+    let programs = told(&mut daemon);
+    assert_eq!(programs["available"], false, "{programs}");
+    assert!(
+        programs["why"].as_str().is_some_and(|why| why.contains("user.max_user_namespaces")),
+        "{programs}"
+    );
+    assert!(shown(&scratch, &["status"]).contains("Subprocess:       unavailable: "));
+    daemon.stop();
 }

@@ -1,8 +1,8 @@
 //! `conductorctl status`: how the daemon is and which walls stand.
 
 use conductor_daemon::control::{
-    AuditStatus, DaemonStatus, EventCounts, InputStatus, InputWord, PluginCounts, Request, Response,
-    WallStatus,
+    AuditStatus, DaemonStatus, EventCounts, InputStatus, InputWord, PluginCounts, ProgramsStatus, Request,
+    Response, WallStatus,
 };
 use conductor_signing::escape::{path, terminal};
 
@@ -26,6 +26,12 @@ fn render(status: &DaemonStatus) -> String {
     ];
     if let Some(probed) = status.probed {
         lines.push(("This machine", walls(probed)));
+    }
+    if let Some(ProgramsStatus { available, why }) = &status.programs
+        && !available
+    {
+        let why = why.as_deref().unwrap_or("it was tried and failed");
+        lines.push(("Subprocess", format!("unavailable: {}", terminal(why))));
     }
     lines.push(("Plugins", plugins(status.plugins)));
     if status.pending > 0 {

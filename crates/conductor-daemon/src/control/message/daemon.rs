@@ -29,6 +29,9 @@ pub struct DaemonStatus {
     pub process_wall: WallStatus,
     /// What the machine offered when the daemon started; `null` where it was not tried.
     pub probed: Option<WallStatus>,
+    /// Whether programs can be run for plugins; `null` while that is not known yet, and where there is no such thing.
+    #[serde(default)]
+    pub programs: Option<ProgramsStatus>,
     /// System calls that the processes for plugins may make at each stage (`launcher`, `keeper`, `compile`, `load`, `run`), with
     /// what needs them; empty where there are no workers.
     #[serde(default)]
@@ -50,6 +53,21 @@ pub struct DaemonStatus {
     pub events: EventCounts,
     /// The audit log.
     pub audit: AuditStatus,
+}
+
+/// Whether programs can be run for plugins that are granted it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramsStatus {
+    /// Whether they can.
+    pub available: bool,
+    /// Why not, if they cannot.
+    pub why: Option<String>,
+}
+
+impl From<Result<(), String>> for ProgramsStatus {
+    fn from(checked: Result<(), String>) -> Self {
+        Self { available: checked.is_ok(), why: checked.err() }
+    }
 }
 
 /// How one input is.
