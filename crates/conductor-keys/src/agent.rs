@@ -13,11 +13,11 @@ use data_encoding::BASE64_NOPAD;
 
 use crate::spec::AgentKey;
 
-/// Longest answer that is read, some hundreds of keys; stops an agent from filling memory.
+/// Longest answer that is read, as much as OpenSSH's agent sends: hundreds of keys. Stops an agent from filling memory.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
-/// Most keys that are looked at.
-const MAX_KEYS: usize = 256;
+/// Most keys that an error names; a person does not read more.
+const MAX_NAMED: usize = 10;
 
 /// Longest wait for an answer; a person may have to touch something.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,8 +40,23 @@ pub(crate) struct Identity {
     pub(crate) public_key: PublicKey,
     /// As `ssh-add -l` prints it, without `SHA256:`.
     pub(crate) fingerprint: String,
-    /// Whatever the agent says; escape it before showing it.
-    pub(crate) comment: String,
+    /// Whatever the agent says, once for each time that it lists the key; escape it before showing it.
+    pub(crate) comments: Vec<String>,
+}
+
+impl Identity {
+    /// The comments as one text.
+    pub(crate) fn label(&self) -> String {
+        self.comments.join(", ")
+    }
+
+    fn is(&self, meant: &AgentKey) -> bool {
+        match meant {
+            AgentKey::Fingerprint(fingerprint) => self.fingerprint == *fingerprint,
+            AgentKey::Key(key) => self.public_key == *key,
+            AgentKey::Comment(comment) => self.comments.contains(comment),
+        }
+    }
 }
 
 impl Agent {
@@ -49,18 +64,16 @@ impl Agent {
         socket.map(|socket| Self { socket: socket.to_owned() }).ok_or(AgentError::None)
     }
 
-    /// The Ed25519 keys, and how many others there are.
+    /// The Ed25519 keys, each once, and how many others there are.
     pub(crate) fn identities(&self) -> Result<(Vec<Identity>, usize), AgentError> {
         let answer = self.ask(&[REQUEST_IDENTITIES])?;
         let mut reader = Reader(&answer);
         if reader.byte()? != IDENTITIES_ANSWER {
             return Err(AgentError::Refused);
         }
-        let count = reader.number()? as usize;
-        if count > MAX_KEYS {
-            return Err(AgentError::Garbage);
-        }
-        let (mut identities, mut others) = (Vec::new(), 0);
+        // What is counted and not there ends the reading.
+        let count = reader.number()?;
+        let (mut identities, mut others) = (Vec::<Identity>::new(), 0);
         for _ in 0..count {
             let blob = reader.string()?;
             let comment = String::from_utf8_lossy(reader.string()?).into_owned();
@@ -71,13 +84,17 @@ impl Agent {
                 }
                 (_, _) => None,
             };
-            match public_key {
-                Some(public_key) => identities.push(Identity {
+            let Some(public_key) = public_key else {
+                others += 1;
+                continue;
+            };
+            match identities.iter_mut().find(|identity| identity.public_key == public_key) {
+                Some(identity) => identity.comments.push(comment),
+                None => identities.push(Identity {
                     public_key,
                     fingerprint: BASE64_NOPAD.encode(Digest::from_bytes(blob).as_bytes()),
-                    comment,
+                    comments: vec![comment],
                 }),
-                None => others += 1,
             }
         }
         Ok((identities, others))
@@ -86,23 +103,13 @@ impl Agent {
     /// The key that is meant; without a word about which, the only one.
     pub(crate) fn open(self, meant: Option<&AgentKey>) -> Result<HeldKey, AgentError> {
         let (identities, others) = self.identities()?;
-        let specs = || {
-            let spec = |identity: &Identity| {
-                format!("ssh-agent:SHA256:{} ({})", identity.fingerprint, escape::terminal(&identity.comment))
-            };
-            identities.iter().map(spec).collect::<Vec<_>>()
-        };
-        let is_meant = |identity: &&Identity| match meant {
-            None => true,
-            Some(AgentKey::Fingerprint(fingerprint)) => identity.fingerprint == *fingerprint,
-            Some(AgentKey::Key(key)) => identity.public_key == *key,
-        };
-        let mut found = identities.iter().filter(is_meant);
-        match (found.next(), found.next()) {
-            (Some(identity), None) => Ok(HeldKey { agent: self, public_key: identity.public_key }),
-            (Some(_), Some(_)) => Err(AgentError::Several { specs: specs() }),
-            (None, _) if identities.is_empty() => Err(AgentError::NoKey { others }),
-            (None, _) => Err(AgentError::NotHeld { specs: specs() }),
+        let is_meant = |identity: &&Identity| meant.is_none_or(|meant| identity.is(meant));
+        let found: Vec<&Identity> = identities.iter().filter(is_meant).collect();
+        match *found.as_slice() {
+            [identity] => Ok(HeldKey { agent: self, public_key: identity.public_key }),
+            [] if identities.is_empty() => Err(AgentError::NoKey { others }),
+            [] => Err(AgentError::NotHeld { specs: specs(identities.iter()) }),
+            [_, _, ..] => Err(AgentError::Several { specs: specs(found.into_iter()) }),
         }
     }
 
@@ -124,6 +131,16 @@ impl Agent {
         stream.read_exact(&mut answer).map_err(failed)?;
         Ok(answer)
     }
+}
+
+/// How to name each of these keys, as many as a person reads.
+fn specs<'i>(identities: impl ExactSizeIterator<Item = &'i Identity>) -> Vec<String> {
+    let more = identities.len().saturating_sub(MAX_NAMED);
+    let spec = |identity: &Identity| {
+        format!("ssh-agent:SHA256:{} ({})", identity.fingerprint, escape::terminal(&identity.label()))
+    };
+    let named = identities.take(MAX_NAMED).map(spec);
+    named.chain((more > 0).then(|| format!("and {more} more"))).collect()
 }
 
 /// A key that an agent holds.
@@ -224,10 +241,10 @@ pub enum AgentError {
         /// Keys of other types.
         others: usize,
     },
-    /// It holds several, and none was named.
-    #[error("ssh-agent holds several Ed25519 keys: {}", specs.join(", "))]
+    /// It holds several, and none was named, or several by a comment.
+    #[error("ssh-agent holds several such Ed25519 keys: {}", specs.join(", "))]
     Several {
-        /// How to name each.
+        /// How to name each of those that were meant.
         specs: Vec<String>,
     },
     /// It holds other keys than the one that was named.
@@ -247,8 +264,10 @@ impl AgentError {
             Self::NoKey { .. } => {
                 Some("add one with: ssh-add <key>; make one with: ssh-keygen -t ed25519".to_owned())
             }
-            Self::Several { .. } => Some("name one of them".to_owned()),
-            Self::NotHeld { .. } => Some("add it with: ssh-add <key>".to_owned()),
+            Self::Several { .. } => Some("name one of them by its fingerprint".to_owned()),
+            Self::NotHeld { .. } => Some(
+                "add it with: ssh-add <key>; see all that it holds with: conductor-sign keys list".to_owned(),
+            ),
             Self::Io { .. } | Self::Refused | Self::Garbage => None,
         }
     }

@@ -175,7 +175,7 @@ impl<'p> KeyRing<'p> {
             Ok((identities, _)) => offers.keys.extend(identities.into_iter().map(|identity| OfferedKey {
                 spec: format!("ssh-agent:SHA256:{}", identity.fingerprint),
                 public_key: identity.public_key,
-                label: identity.comment,
+                label: identity.label(),
             })),
             Err(error) => offers.unreachable.push(("ssh-agent".to_owned(), error.into())),
         }

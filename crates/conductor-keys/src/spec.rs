@@ -39,10 +39,12 @@ pub enum AgentKey {
     Fingerprint(String),
     /// This one.
     Key(PublicKey),
+    /// The one with this comment, as `ssh-add -l` prints it.
+    Comment(String),
 }
 
 impl KeySpec {
-    /// Reads what `--hardware-key` was given: a PKCS#11 URI, `ssh-agent` with or without a fingerprint, or a device.
+    /// Reads what `--hardware-key` was given: a PKCS#11 URI, `ssh-agent` with or without a key, or a device.
     ///
     /// # Errors
     ///
@@ -96,7 +98,12 @@ impl FromStr for AgentKey {
         if let Some(fingerprint) = text.strip_prefix("SHA256:") {
             return Ok(Self::Fingerprint(fingerprint.trim_end_matches('=').to_owned()));
         }
-        text.parse().map(Self::Key).map_err(|_| SpecError::Fingerprint { text: text.to_owned() })
+        if text.is_empty() {
+            return Err(SpecError::NoAgentKey);
+        }
+        // Other programs print hex in capitals.
+        let key = text.to_ascii_lowercase().parse().map(Self::Key);
+        Ok(key.unwrap_or_else(|_| Self::Comment(text.to_owned())))
     }
 }
 
@@ -127,12 +134,9 @@ pub enum SpecError {
     /// Not a PKCS#11 URI.
     #[error(transparent)]
     Uri(#[from] TokenUriError),
-    /// Neither a fingerprint nor a key.
-    #[error("`{}` is neither a fingerprint such as SHA256:… nor a key", escape::terminal(text))]
-    Fingerprint {
-        /// What was given.
-        text: String,
-    },
+    /// An agent without a word about which of its keys, where one was announced.
+    #[error("`ssh-agent:` names no key")]
+    NoAgentKey,
 }
 
 impl SpecError {
@@ -150,7 +154,9 @@ impl SpecError {
                  \"pkcs11:module-path=/path/to/module.so;token=…;object=…\"",
                 escape::path(path)
             )),
-            Self::Fingerprint { .. } => Some("see the fingerprints with: conductor-sign keys list".to_owned()),
+            Self::NoAgentKey => Some(
+                "name its fingerprint, its comment or its hex digits, as conductor-sign keys list shows them".to_owned(),
+            ),
             Self::Device { .. } | Self::Uri(_) => None,
         }
     }
@@ -174,7 +180,13 @@ mod tests {
             argument("ssh-agent:SHA256:abc"),
             Ok(KeySpec::Agent(Some(AgentKey::Fingerprint(_))))
         ));
-        assert!(matches!(argument("ssh-agent:x"), Err(SpecError::Fingerprint { .. })));
+        let hex = "ssh-agent:19BF44096984CDFE8541BAC167DC3B96C85086AA30B6B6CB0C5C38AD703166E1";
+        assert!(matches!(argument(hex), Ok(KeySpec::Agent(Some(AgentKey::Key(_))))));
+        assert!(matches!(
+            argument("ssh-agent:ada@home"),
+            Ok(KeySpec::Agent(Some(AgentKey::Comment(comment)))) if comment == "ada@home"
+        ));
+        assert!(matches!(argument("ssh-agent:"), Err(SpecError::NoAgentKey)));
         assert!(matches!(argument("/dev/broken"), Err(SpecError::Device { .. })));
         let hardware = |text| KeySpec::hardware(text, &devices);
         assert!(matches!(hardware("/dev/yubikey"), Ok(KeySpec::Token(_))));

@@ -81,16 +81,24 @@ fn one_of_several_is_named_by_its_fingerprint_or_its_key() {
     let agent = Agent::start();
     agent.add("ed25519", "ada");
     agent.add("ed25519", "bob");
-    agent.sign("ssh-agent").refused(1, "holds several Ed25519 keys: ssh-agent:SHA256:", "name one");
+    agent.sign("ssh-agent").refused(1, "holds several such Ed25519 keys: ssh-agent:SHA256:", "name one");
     let listed = agent.shell.ok(&["keys", "list", "--json"]).json();
     for offer in listed["keys"].as_array().expect("a list") {
         let key = offer["public_key"].as_str().expect("a key");
-        for spec in [offer["spec"].as_str().expect("a spec").to_owned(), format!("ssh-agent:{key}")] {
+        let (fingerprint, comment) = (offer["spec"].as_str(), offer["label"].as_str());
+        let (fingerprint, comment) = (fingerprint.expect("a spec"), comment.expect("a comment"));
+        for spec in [
+            fingerprint.to_owned(),
+            format!("ssh-agent:{key}"),
+            format!("ssh-agent:{}", key.to_uppercase()),
+            format!("ssh-agent:{comment}"),
+        ] {
             assert_eq!(agent.sign(&spec).field("  Public key:"), key);
         }
     }
     agent.sign("ssh-agent:SHA256:none").refused(1, "does not hold that key", "ssh-add");
-    agent.sign("ssh-agent:none").refused(1, "neither a fingerprint", "keys list");
+    agent.sign("ssh-agent:none").refused(1, "does not hold that key", "keys list");
+    agent.sign("ssh-agent:").refused(1, "names no key", "its comment");
     // The fingerprint is the one that OpenSSH prints.
     let socket = agent.shell.path("agent.sock");
     let printed = Command::new("ssh-add").arg("-l").env("SSH_AUTH_SOCK", socket).output().expect("runs");
@@ -99,6 +107,96 @@ fn one_of_several_is_named_by_its_fingerprint_or_its_key() {
         let fingerprint = offer["spec"].as_str().expect("a spec").trim_start_matches("ssh-agent:");
         assert!(printed.contains(fingerprint), "{printed}");
     }
+}
+
+/// A list of keys of one length: what an agent answers that holds them.
+fn listed(keys: &[(&[u8], &str)]) -> Vec<u8> {
+    let keys_and_comments =
+        keys.iter().map(|(blob, comment)| [string(blob), string(comment.as_bytes())].concat());
+    let count = (keys.len() as u32).to_be_bytes();
+    string(&[&[12][..], &count, &keys_and_comments.collect::<Vec<_>>().concat()].concat())
+}
+
+/// A key as SSH writes it.
+fn blob(kind: &[u8], key: &[u8]) -> Vec<u8> {
+    [string(kind), string(key)].concat()
+}
+
+/// An agent that lists a key for each of its sources lists the same key twice; some hold hundreds of other keys.
+#[test]
+fn a_key_that_is_listed_twice_or_among_hundreds_is_used() {
+    let signing = conductor_signing::SigningKey::generate().expect("a key");
+    let (key, other) = (signing.public_key(), [9; 32]);
+    let ours = blob(b"ssh-ed25519", key.as_bytes());
+    let certificate =
+        [string(b"ssh-ed25519-cert-v01@openssh.com"), string(&[0; 32]), string(key.as_bytes())].concat();
+    let rsa = blob(b"ssh-rsa", &[1; 280]);
+    let many: Vec<String> = (0..300).map(|number| format!("key {number}")).collect();
+    let mut held: Vec<(&[u8], &str)> = many.iter().map(|comment| (&*rsa, comment.as_str())).collect();
+    held.push((&ours, "mine"));
+    let theirs =
+        blob(b"ssh-ed25519", conductor_signing::SigningKey::from_seed(&other).public_key().as_bytes());
+    let fingerprint = {
+        use data_encoding::BASE64_NOPAD;
+        format!(
+            "ssh-agent:SHA256:{}",
+            BASE64_NOPAD.encode(conductor_signing::Digest::from_bytes(&ours).as_bytes())
+        )
+    };
+    for (name, keys, specs) in [
+        (
+            "twice",
+            vec![(&*ours, "first"), (&*ours, "second")],
+            vec!["ssh-agent", "ssh-agent:first", "ssh-agent:second"],
+        ),
+        ("certified", vec![(&*certificate, "k"), (&*ours, "k")], vec!["ssh-agent", "ssh-agent:k"]),
+        ("many", held, vec!["ssh-agent", "ssh-agent:mine"]),
+        ("both", vec![(&*theirs, "b"), (&*ours, "a"), (&*ours, "b")], vec!["ssh-agent:a"]),
+    ] {
+        let shell = Shell::new();
+        let socket = shell.path(name);
+        sign_with(&socket, listed(&keys), signing.with_seed(conductor_signing::SigningKey::from_seed));
+        let shell = shell.with("SSH_AUTH_SOCK", &socket);
+        let hex = format!("ssh-agent:{key}");
+        for spec in specs.into_iter().chain([hex.as_str(), &fingerprint]) {
+            let words = ["sign", "my_plugin.wasm", "--force", "--hardware-key", spec];
+            let signed = shell.ok(&[&words[..], &WHO].concat());
+            assert_eq!(signed.field("  Public key:"), key.to_string(), "{name}: {spec}");
+        }
+        let offers = shell.ok(&["keys", "list", "--json"]).json();
+        let ours = offers["keys"].as_array().expect("a list");
+        assert_eq!(ours.iter().filter(|offer| offer["public_key"] == key.to_string()).count(), 1, "{offers}");
+        if name == "both" {
+            let sign = [&["sign", "my_plugin.wasm", "--hardware-key", "ssh-agent:b"][..], &WHO].concat();
+            shell.run(&sign).refused(1, "holds several such Ed25519 keys", "by its fingerprint");
+        }
+    }
+}
+
+/// Answers like an agent that holds these keys and signs with one.
+fn sign_with(socket: &Path, identities: Vec<u8>, key: conductor_signing::SigningKey) {
+    use conductor_signing::PrivateKey as _;
+    let listener = UnixListener::bind(socket).expect("a socket");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            while let Some(request) = message(&mut stream) {
+                let answer = if request[0] == 11 {
+                    identities.clone()
+                } else {
+                    let key_bytes = u32::from_be_bytes(request[1..5].try_into().expect("a length")) as usize;
+                    let length = u32::from_be_bytes(
+                        request[5 + key_bytes..9 + key_bytes].try_into().expect("a length"),
+                    );
+                    let data = &request[9 + key_bytes..][..length as usize];
+                    let signature = key.sign(data).expect("signed");
+                    string(&[&[14][..], &string(&blob(b"ssh-ed25519", signature.as_bytes()))].concat())
+                };
+                // Whoever asked may be gone already.
+                let _ = stream.write_all(&answer);
+            }
+        }
+    });
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(crate) struct KeyArguments {
     #[arg(required_unless_present = "hardware_key")]
     key: Option<String>,
 
-    /// Sign with a key that is elsewhere: a PKCS#11 URI, `ssh-agent[:FINGERPRINT]`, or a device
+    /// Sign with a key that is elsewhere: a PKCS#11 URI, `ssh-agent[:KEY]`, or a device
     #[arg(long, value_name = "SPEC", conflicts_with = "key")]
     hardware_key: Option<String>,
 

@@ -17,7 +17,7 @@ use crate::read;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The key that passes on: a key file, a PKCS#11 URI, `ssh-agent[:FINGERPRINT]`, or a device
+    /// The key that passes on: a key file, a PKCS#11 URI, `ssh-agent[:KEY]`, or a device
     old: String,
 
     /// The key that follows
