@@ -28,25 +28,29 @@ enum Playing {
 pub(super) fn press(key: MediaKey, wanted: Option<&str>) -> Result<String, DesktopError> {
     let bus = Bus::connect(Kind::Session)?;
     let names: Vec<String> = bus.call(&DAEMON, DAEMON.service, "ListNames", &())?;
-    let players = names.iter().filter_map(|name| name.strip_prefix(PREFIX));
-    let player = match wanted {
-        Some(wanted) => players.clone().find(|player| is_named(player, wanted)).ok_or_else(|| {
-            let there: Vec<&str> = players.take(MAX_PLAYERS).collect();
-            unavailable(if there.is_empty() {
-                "no media player is open".to_owned()
-            } else {
-                format!("no media player named {wanted} is open; there is {}", there.join(", "))
-            })
-        })?,
-        None => players
-            .take(MAX_PLAYERS)
-            .min_by_key(|player| playing(&bus, player))
-            .ok_or_else(|| unavailable("no media player is open"))?,
-    };
+    let mut there: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
+    there.sort_unstable();
+    let player = meant(&there, wanted, |player| playing(&bus, player)).ok_or_else(|| {
+        let there: Vec<&str> = there.iter().copied().take(MAX_PLAYERS).collect();
+        unavailable(match wanted.filter(|_| !there.is_empty()) {
+            None => "no media player is open".to_owned(),
+            Some(wanted) => format!("no media player named {wanted} is open; there is {}", there.join(", ")),
+        })
+    })?;
     let service = format!("{PREFIX}{player}");
     let object = Object { service: &service, path: PATH };
     bus.call::<()>(&object, "org.mpris.MediaPlayer2.Player", method(key), &())?;
     Ok(player.to_owned())
+}
+
+/// The player that is meant: the one with the name, otherwise of its windows, or of all players where none is named, the first that
+/// plays.
+fn meant<'p>(there: &[&'p str], wanted: Option<&str>, playing: impl Fn(&str) -> Playing) -> Option<&'p str> {
+    if let Some(exact) = there.iter().find(|player| Some(**player) == wanted) {
+        return Some(exact);
+    }
+    let fits = |player: &&&str| wanted.is_none_or(|wanted| is_named(player, wanted));
+    there.iter().filter(fits).take(MAX_PLAYERS).min_by_key(|player| playing(player)).copied()
 }
 
 /// Whether this is the player's name, or that of one of its windows.
@@ -81,6 +85,28 @@ const fn method(key: MediaKey) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_exact_name_comes_first_and_then_the_window_that_plays() {
+        let playing = |player: &str| match player {
+            "mpv.b" | "vlc" => Playing::Plays,
+            "mpv" | "mpv.c" => Playing::Rests,
+            _ => Playing::Unknown,
+        };
+        for (there, wanted, player) in [
+            (&["mpv", "mpv.b"][..], Some("mpv"), Some("mpv")),
+            (&["mpv.a", "mpv.b", "mpv.c", "vlc"], Some("mpv"), Some("mpv.b")),
+            (&["mpv.a", "mpv.c"], Some("mpv"), Some("mpv.c")),
+            (&["mpv.a", "mpv.d"], Some("mpv"), Some("mpv.a")),
+            (&["mpv.a", "mpv.b"], Some("mpv.a"), Some("mpv.a")),
+            (&["mpv", "vlc"], None, Some("vlc")),
+            (&["mpv", "mpv.b"], None, Some("mpv.b")),
+            (&["mpvx"], Some("mpv"), None),
+            (&[], None, None),
+        ] {
+            assert_eq!(meant(there, wanted, playing), player, "{wanted:?} of {there:?}");
+        }
+    }
 
     #[test]
     fn a_player_is_found_by_its_name_or_that_of_its_program() {
