@@ -160,7 +160,9 @@ fn answer(question: Question, module: &File) -> Answer {
         Question::Canonical { path } => Answer::Directory(
             path.canonicalize().map_err(|error| DirectoryFault::Failed(SystemFault::of(&error))),
         ),
-        Question::States { paths } => Answer::States(paths.iter().map(|path| FileState::behind_links(path)).collect()),
+        Question::States { paths } => {
+            Answer::States(paths.iter().map(|path| FileState::behind_links(path)).collect())
+        }
         Question::Read { path, max_bytes } => {
             Answer::Read(read(&path, max_bytes, module).map_err(|error| ReadFault::of(error, &path)))
         }
