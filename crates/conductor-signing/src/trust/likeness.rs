@@ -113,13 +113,15 @@ fn likeness(a: &str, b: &str) -> Option<Likeness> {
         return Some(Likeness::Case);
     }
     let (looks_a, looks_b) = (looks(&a), looks(&b));
-    // Some letters look alike only as capitals.
-    if looks_a == looks_b || looks(&seen_a) == looks(&seen_b) {
+    // Some letters look alike only as capitals, and a name may be in capitals altogether.
+    let (capitals_a, capitals_b) = (looks(&seen_a.to_uppercase()), looks(&seen_b.to_uppercase()));
+    if looks_a == looks_b || looks(&seen_a) == looks(&seen_b) || capitals_a == capitals_b {
         return Some(Likeness::Homoglyphs);
     }
     // What a letter looks like may be two letters, so both spellings are compared.
     let is_near = |a: &str, b: &str| strsim::osa_distance(a, b) <= typing_errors(a, b);
-    (is_near(&a, &b) || is_near(&looks_a, &looks_b)).then_some(Likeness::Spelling)
+    let are_near = is_near(&a, &b) || is_near(&looks_a, &looks_b) || is_near(&capitals_a, &capitals_b);
+    are_near.then_some(Likeness::Spelling)
 }
 
 /// Letters by which names may differ and still be taken for each other: none in very short ones, where every letter
@@ -165,6 +167,8 @@ mod tests {
             ("Acme", "Acme\u{1d159}\u{600}\u{fffc}\u{110bd}", Some(Likeness::Case)),
             ("Acme", "\u{ff21}cme", Some(Likeness::Homoglyphs)),
             ("HAL", "\u{397}AL", Some(Likeness::Homoglyphs)),
+            ("Acme", "\u{410}\u{421}\u{41c}\u{415}", Some(Likeness::Homoglyphs)),
+            ("Matrix", "\u{39c}\u{391}\u{3a4}\u{3a1}\u{399}\u{3a7}", Some(Likeness::Spelling)),
             ("Zo\u{eb}", "Zoe\u{308}", Some(Likeness::Homoglyphs)),
             ("rn studio", "m studio", Some(Likeness::Homoglyphs)),
             ("Acme", "Acmee", Some(Likeness::Spelling)),
