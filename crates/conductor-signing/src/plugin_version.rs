@@ -198,7 +198,13 @@ fn compare_tokens(a: &[Token], b: &[Token], words: Words) -> Option<Ordering> {
         }
     }
     match words {
-        Words::Semantic | Words::Stages => Some(a.len().cmp(&b.len())),
+        Words::Semantic => Some(a.len().cmp(&b.len())),
+        // More numbers are later. A word may be either: `1.0rc1.dev5` comes before `1.0rc1`, and `1.0rc1.post1` after it.
+        Words::Stages => {
+            let more = a.iter().skip(b.len()).chain(b.iter().skip(a.len()));
+            let are_numbers = more.clone().all(|token| matches!(token, Token::Number(_)));
+            are_numbers.then(|| a.len().cmp(&b.len()))
+        }
         Words::Unknown => (a.len() == b.len()).then_some(Ordering::Equal),
     }
 }
@@ -294,6 +300,9 @@ mod tests {
             ["1.0-p1", "1.0"],
             ["1.0-hotfix", "1.0"],
             ["1.0.dev1", "1.0a1"],
+            ["1.0rc1", "1.0rc1.dev5"],
+            ["1.0.0-rc.1", "1.0rc1.dev3"],
+            ["1.1~rc1", "1.1~rc1~exp1"],
             ["1.0.r5", "1.0"],
             ["1:2.0", "3.0"],
             ["1.0ß", "1.0"],
