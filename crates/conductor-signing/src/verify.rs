@@ -32,6 +32,7 @@ use jiff::Timestamp;
 pub(crate) use continuity::Continuity;
 pub use error::VerifyError;
 pub(crate) use rules::{TrustedSigner, refusal_of_declared};
+use standing::About;
 pub use standing::Standing;
 
 use crate::decision::{Check, Decision, Trail};
@@ -270,13 +271,18 @@ impl Question<'_> {
         })?;
         let chain = self.file.rotation();
         let lineage = trail.run(Check::Rotation, |step| self.lineage(step, chain.as_ref()))?;
-        let signed_name = signed_name(manifest.as_ref(), statements.publisher.as_ref());
+        let publisher = statements.publisher.as_ref();
+        let names = Names::of(self.file, manifest.as_ref(), publisher);
+        let about = About {
+            signed_name: signed_name(manifest.as_ref(), publisher),
+            version: signed_version(manifest.as_ref(), publisher).map(str::to_owned),
+            pin: names.name.as_ref().ok().and_then(|name| self.trust.pin(name)),
+        };
         let signature = trail.run(Check::Signers, |step| {
-            Ok(self.with_standings(step, &lineage, document, statements, signed_name.as_ref()))
+            Ok(self.with_standings(step, &lineage, document, statements, &about))
         })?;
         *found = Some(signature.clone());
         trail.run(Check::Policy, |step| self.check_policy(step, &signature))?;
-        let names = Names::of(self.file, manifest.as_ref(), signature.statement());
         let version = signed_version(manifest.as_ref(), signature.statement());
         let continuity = match &names.name {
             Ok(name) => Some(self.continuity(trail, &lineage, &signature, name, version)?),

@@ -183,7 +183,7 @@ impl TrustedKey {
     fn standing(&self, act: Act<'_>, now: Timestamp) -> Standing {
         let key_name = self.name.clone();
         if let Some(at) = self.expires_at.as_ref().filter(|at| at.is_past(now)) {
-            return Standing::TrustExpired { key_name, at: at.clone() };
+            return Standing::TrustExpired { key_name, at: at.clone(), max_risk: self.max_risk };
         }
         let (plugin, has_role) = match act {
             Act::Publish(name) => (name, self.role.publishes()),
@@ -194,7 +194,7 @@ impl TrustedKey {
             return Standing::OtherRole { key_name, role: self.role };
         }
         if !self.may_sign(plugin) {
-            return Standing::OtherPlugins { key_name };
+            return Standing::OtherPlugins { key_name, max_risk: self.max_risk };
         }
         Standing::Trusted { key_name, root: self.public_key, max_risk: self.max_risk }
     }

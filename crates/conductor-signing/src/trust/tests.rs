@@ -222,8 +222,11 @@ fn trust_ends_and_is_bound_to_names() {
     assert_eq!(publishing(later, Some(&other)), trusted(later, None));
     assert!(matches!(publishing(expired, None), Standing::TrustExpired { .. }));
     assert_eq!(publishing(bound, Some(&acme)), trusted(bound, None));
-    assert_eq!(publishing(bound, Some(&other)), Standing::OtherPlugins { key_name: "k".into() });
-    assert_eq!(publishing(bound, None), Standing::OtherPlugins { key_name: "k".into() });
+    assert_eq!(
+        publishing(bound, Some(&other)),
+        Standing::OtherPlugins { key_name: "k".into(), max_risk: None }
+    );
+    assert_eq!(publishing(bound, None), Standing::OtherPlugins { key_name: "k".into(), max_risk: None });
     assert_eq!(publishing(key(), None), Standing::Untrusted);
     // Each key does what it is trusted to do, and nothing else.
     assert_eq!(publishing(auditor, None), other_role(KeyRole::Cosign));

@@ -102,7 +102,11 @@ impl Question<'_> {
         name: &PluginName,
         pin: Option<&Pin>,
     ) -> Result<Vec<PublicKey>, VerifyError> {
-        let present: Vec<PublicKey> = signature.document().keys().copied().collect();
+        let publisher = signature.document().signer.public_key;
+        // A cosigner's signature that does not count is none.
+        let counting = signature.cosigners().iter().filter(|cosigner| cosigner.standing.may_count());
+        let present: Vec<PublicKey> =
+            std::iter::once(publisher).chain(counting.clone().map(|cosigner| cosigner.key)).collect();
         let stated = signature.statement().map_or(&[][..], |statement| &statement.cosigners);
         let pinned = pin.map_or(&[][..], Pin::signers);
         let signed_by = |key: &PublicKey| {
@@ -127,9 +131,7 @@ impl Question<'_> {
         let demanded = |key: &PublicKey| {
             stated.iter().chain(pinned).any(|other| other == key || self.follows(lineage, key, other))
         };
-        let publisher = signature.document().signer.public_key;
-        let cosigners = signature.cosigners().iter();
-        let wanted = cosigners.filter(|cosigner| cosigner.standing.is_trusted() || demanded(&cosigner.key));
+        let wanted = counting.filter(|cosigner| cosigner.standing.is_trusted() || demanded(&cosigner.key));
         let seen = std::iter::once(publisher).chain(wanted.map(|cosigner| cosigner.key)).collect();
         let is_earlier_release = pinned.iter().any(|key| !signed_by(key));
         Ok(if is_earlier_release { pinned.to_vec() } else { seen })
@@ -167,9 +169,7 @@ impl Question<'_> {
         }
     }
 
-    /// Refuses what is new under a key that signs no more. When it was signed is the signer's word alone: whoever holds an old
-    /// key can write a date from before it passed on. Such a key brings no other bytes under a version that was loaded, none
-    /// where no version tells them apart, and, once the publisher's later key was met, no later version.
+    /// Refuses what is new under a publisher's key that signs no more.
     fn check_brings_nothing_new(
         &self,
         lineage: &Lineage<'_>,
@@ -178,27 +178,53 @@ impl Question<'_> {
         version: Option<&str>,
         pin: &Pin,
     ) -> Result<(), VerifyError> {
+        match self.passed_on_before(lineage, signer, publisher, version, pin) {
+            Some(link) => {
+                let since = link.valid_from.clone();
+                Err(VerifyError::KeySuperseded { key: *signer, by: link.new, since })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Where a cosigner's key signs no more and this is new, the rotation by which it passed on.
+    pub(super) fn cosigner_passed_on_before<'l>(
+        &self,
+        lineage: &Lineage<'l>,
+        cosigner: &PublicKey,
+        version: Option<&str>,
+        pin: &Pin,
+    ) -> Option<&'l RotationLink> {
+        let later = pin.signers().iter().find(|key| self.follows(lineage, key, cosigner));
+        self.passed_on_before(lineage, cosigner, later.unwrap_or(cosigner), version, pin)
+    }
+
+    /// Where a key signs no more and this is new, the rotation by which it passed on; `pinned` is the last key of its line that was
+    /// met. When something was signed is the signer's word alone: whoever holds an old key can write a date from before it passed
+    /// on. Such a key brings no other bytes under a version that was loaded, none where no version tells them apart, and, once the
+    /// later key was met, no later version.
+    fn passed_on_before<'l>(
+        &self,
+        lineage: &Lineage<'l>,
+        signer: &PublicKey,
+        pinned: &PublicKey,
+        version: Option<&str>,
+        pin: &Pin,
+    ) -> Option<&'l RotationLink> {
         let has_passed_on =
             |(link, _): &(&RotationLink, bool)| link.valid_from.is_past(self.now) && !link.keeps_signing();
-        let Some((link, _)) = lineage.successor(signer).filter(has_passed_on) else { return Ok(()) };
+        let (link, _) = lineage.successor(signer).filter(has_passed_on)?;
         if pin.has_loaded(&self.file.digest) {
-            return Ok(());
+            return None;
         }
         let is_new = match (version, pin.version()) {
             (Some(version), Some(highest)) => match plugin_version::compare(version, highest) {
-                Some(Ordering::Greater) => signer != publisher,
+                Some(Ordering::Greater) => signer != pinned,
                 Some(Ordering::Equal) => pin.has_loaded_any(),
                 Some(Ordering::Less) | None => true,
             },
             (Some(_) | None, None) | (None, Some(_)) => pin.has_loaded_any(),
         };
-        if is_new {
-            return Err(VerifyError::KeySuperseded {
-                key: *signer,
-                by: link.new,
-                since: link.valid_from.clone(),
-            });
-        }
-        Ok(())
+        is_new.then_some(link)
     }
 }

@@ -8,7 +8,7 @@ use super::{CheckedCosigner, CheckedSignature, Question, VerifyError};
 use crate::decision::{Check, Step};
 use crate::document::{Cosignature, SignatureDocument};
 use crate::rotation::{Lineage, RotationChain, RotationError};
-use crate::trust::{Act, Done, KeyRole};
+use crate::trust::{Act, Done, KeyRole, Pin, TrustedKey};
 use crate::{CosignerStatement, PluginName, PublicKey, SignaturePolicy, Signer, UtcTime, escape};
 
 /// Where a signer stands with the user.
@@ -31,11 +31,15 @@ pub enum Standing {
         key_name: String,
         /// When the trust ended.
         at: UtcTime,
+        /// Highest risk that it was trusted with: less trust gives no more.
+        max_risk: Option<Risk>,
     },
     /// The key is trusted for plugins of other names.
     OtherPlugins {
         /// What the user calls the key.
         key_name: String,
+        /// Highest risk that it is trusted with there.
+        max_risk: Option<Risk>,
     },
     /// The key is trusted to do something else than it did here: to publish, or to cosign.
     OtherRole {
@@ -77,10 +81,10 @@ impl Standing {
             Self::Untrusted => {
                 Some(VerifyError::Untrusted { key, developer: signer.developer.name().to_owned() })
             }
-            Self::TrustExpired { key_name, at } => {
+            Self::TrustExpired { key_name, at, .. } => {
                 Some(VerifyError::TrustExpired { key, key_name: key_name.clone(), at: at.clone() })
             }
-            Self::OtherPlugins { key_name } => {
+            Self::OtherPlugins { key_name, .. } => {
                 Some(VerifyError::OtherPlugins { key, key_name: key_name.clone() })
             }
             Self::OtherRole { key_name, role } => {
@@ -104,7 +108,7 @@ impl Standing {
         match self {
             Self::Trusted { key_name, .. }
             | Self::TrustExpired { key_name, .. }
-            | Self::OtherPlugins { key_name }
+            | Self::OtherPlugins { key_name, .. }
             | Self::OtherRole { key_name, .. } => Some(key_name),
             Self::Untrusted
             | Self::Superseded { .. }
@@ -113,14 +117,14 @@ impl Standing {
         }
     }
 
-    /// Highest risk of a capability that the user lets plugins of a trusted key have; `None` sets no limit.
+    /// Highest risk of a capability that the user lets plugins of the key have, or did while it was trusted; `None` sets no limit.
     #[must_use]
     pub const fn max_risk(&self) -> Option<Risk> {
         match self {
-            Self::Trusted { max_risk, .. } => *max_risk,
+            Self::Trusted { max_risk, .. }
+            | Self::TrustExpired { max_risk, .. }
+            | Self::OtherPlugins { max_risk, .. } => *max_risk,
             Self::Untrusted
-            | Self::TrustExpired { .. }
-            | Self::OtherPlugins { .. }
             | Self::OtherRole { .. }
             | Self::Superseded { .. }
             | Self::NotYetActive { .. }
@@ -140,6 +144,21 @@ impl Standing {
             | Self::Superseded { .. }
             | Self::NotYetActive { .. }
             | Self::FromCompromised { .. } => false,
+        }
+    }
+
+    /// Whether a signature counts for anything, whatever the policy: the signer's own word that the key signs no more holds, and
+    /// so does the user's about what it is for.
+    #[must_use]
+    pub(crate) const fn may_count(&self) -> bool {
+        match self {
+            Self::Superseded { .. } | Self::OtherRole { .. } => false,
+            Self::Trusted { .. }
+            | Self::Untrusted
+            | Self::TrustExpired { .. }
+            | Self::OtherPlugins { .. }
+            | Self::NotYetActive { .. }
+            | Self::FromCompromised { .. } => true,
         }
     }
 
@@ -169,10 +188,10 @@ impl Standing {
                 format!("trusted, follows by rotation from `{}` {root}", escape::terminal(key_name))
             }
             Self::Untrusted => "not trusted".to_owned(),
-            Self::TrustExpired { key_name, at } => {
+            Self::TrustExpired { key_name, at, .. } => {
                 format!("trust in `{}` ended at {at}", escape::terminal(key_name))
             }
-            Self::OtherPlugins { key_name } => {
+            Self::OtherPlugins { key_name, .. } => {
                 format!("`{}` is trusted for other plugins", escape::terminal(key_name))
             }
             Self::OtherRole { key_name, role } => {
@@ -188,6 +207,16 @@ impl Standing {
             }
         }
     }
+}
+
+/// What is known of a plugin when it is found out where its signers stand.
+pub(super) struct About<'a> {
+    /// Its name, if that is signed.
+    pub(super) signed_name: Option<PluginName>,
+    /// Its version, if that is signed.
+    pub(super) version: Option<String>,
+    /// What was seen under the name that it is called by.
+    pub(super) pin: Option<&'a Pin>,
 }
 
 impl<'a> Question<'a> {
@@ -209,43 +238,65 @@ impl<'a> Question<'a> {
         trust.lineage(chain.as_ref()).map_err(|error| VerifyError::Rotation(Box::new(error)))
     }
 
-    /// Finds out where everybody stands who signed; `name` is the plugin's if it is signed.
+    /// Finds out where everybody stands who signed.
     pub(super) fn with_standings(
         &self,
         step: &mut Step,
         lineage: &Lineage<'_>,
         document: SignatureDocument,
         statements: Statements,
-        name: Option<&PluginName>,
+        about: &About<'_>,
     ) -> CheckedSignature {
         let Statements { publisher: statement, cosigners } = statements;
         let signer = &document.signer;
         let stated_at = statement.as_ref().map(|statement| &statement.signed_at);
-        let standing = self.standing(step, lineage, &signer.public_key, Act::Publish(name), stated_at);
+        let publishes = Act::Publish(about.signed_name.as_ref());
+        let (standing, entry) = self.standing(lineage, &signer.public_key, publishes, stated_at);
+        self.record(step, &signer.public_key, &standing, entry);
         let cosigner = |(cosignature, statement): (&Cosignature, CosignerStatement)| {
-            let (key, act) = (cosignature.public_key, Act::Cosign(name));
-            let standing = self.standing(step, lineage, &key, act, Some(&statement.signed_at));
+            let (key, act) = (cosignature.public_key, Act::Cosign(about.signed_name.as_ref()));
+            let (standing, entry) = self.standing(lineage, &key, act, Some(&statement.signed_at));
+            let standing = self.unless_it_comes_late(standing, lineage, &key, about);
+            self.record(step, &key, &standing, entry);
             CheckedCosigner { key, statement, standing }
         };
         let cosigners = document.cosignatures.iter().zip(cosigners).map(cosigner).collect();
         CheckedSignature { document, statement, standing, cosigners }
     }
 
-    /// Where one signer stands.
+    /// Where one signer stands, and the entry that says so.
     fn standing(
         &self,
-        step: &mut Step,
         lineage: &Lineage<'_>,
         key: &PublicKey,
         act: Act<'_>,
         stated_at: Option<&UtcTime>,
-    ) -> Standing {
+    ) -> (Standing, Option<&'a TrustedKey>) {
         let done = match stated_at {
             _ if self.runs => Done::Before,
             Some(at) => Done::AsStated(at),
             None => Done::Unknown,
         };
-        let (standing, entry) = self.trust.standing(lineage, key, act, done, self.now);
+        self.trust.standing(lineage, key, act, done, self.now)
+    }
+
+    /// The standing of a cosigner. The date of its statement is its word alone, so a key that has passed on endorses nothing new
+    /// of a plugin that is known.
+    fn unless_it_comes_late(
+        &self,
+        standing: Standing,
+        lineage: &Lineage<'_>,
+        key: &PublicKey,
+        about: &About<'_>,
+    ) -> Standing {
+        let Some(pin) = about.pin.filter(|_| !self.runs && standing.may_count()) else { return standing };
+        match self.cosigner_passed_on_before(lineage, key, about.version.as_deref(), pin) {
+            Some(link) => Standing::Superseded { by: link.new, since: link.valid_from.clone() },
+            None => standing,
+        }
+    }
+
+    fn record(&self, step: &mut Step, key: &PublicKey, standing: &Standing, entry: Option<&TrustedKey>) {
         let in_words = standing.in_words(key);
         // Recording a step that cannot fail loses nothing.
         let _ = step.run(Check::Signer, |step| {
@@ -258,7 +309,6 @@ impl<'a> Question<'a> {
             }
             Ok(())
         });
-        standing
     }
 
     /// The trusted lines of keys behind those who signed, each once. A signer without a statement is none of them.

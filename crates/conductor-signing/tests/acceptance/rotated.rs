@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use conductor_signing::SignaturePolicy::{AnySigner, TrustedSigner};
 use conductor_signing::{
-    NewKey, PluginFile, PublicKey, Purpose, RevocationKind, Revoked, RotationChain, RotationError,
+    KeyRole, NewKey, PluginFile, PublicKey, Purpose, RevocationKind, Revoked, RotationChain, RotationError,
     RotationRequest, SigningKey, Standing, TrustLevel, TrustStore, UnverifiedPlugin, UtcTime, VerifiedPlugin,
     VerifyError, rotation_path, signature_path,
 };
 
-use super::support::{Scratch, module, request, versioned_module};
+use super::support::{Scratch, cosign, module, request, versioned_module};
 
 /// A user who trusts the first of a publisher's keys.
 struct Story {
@@ -217,4 +217,54 @@ fn what_followed_from_a_key_out_of_use_stays() {
     let decision = plugin.file().judge(&TrustedSigner.into(), &story.trust());
     let standing = decision.signature().expect("holds").standing().clone();
     assert!(matches!(standing, Standing::Trusted { root, .. } if root == story.first()));
+}
+
+/// An auditor's old key is no auditor: neither what it signs after it passed on, nor what it says it signed before, where the
+/// new key was met.
+#[test]
+fn a_cosigner_that_passed_on_endorses_nothing_new() {
+    let story = Story::new();
+    let (old, new) = (SigningKey::generate().expect("a key"), SigningKey::generate().expect("a key"));
+    TrustStore::add(&story.config(), NewKey::new("auditor", old.public_key())).expect("added");
+    let release = |version: &str, cosigner: &SigningKey| {
+        story.release_of(&versioned_module(version), &story.scratch.key, None);
+        cosign(&story.scratch.path("plugin.wasm"), &[cosigner]);
+        UnverifiedPlugin::read(&story.scratch.path("plugin.wasm"), 1024 * 1024).expect("read")
+    };
+    // As a thief would date it who has the old key: from before the rotation.
+    let early = release("2.0.0", &old);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let request = RotationRequest { valid_from: None, keeps: vec![] };
+    let chain = RotationChain::rotate(None, &old, &new, &request).expect("rotated");
+    TrustStore::import_rotations(&story.config(), &chain, false).expect("accepted");
+    assert!(story.verify(&early).is_ok(), "nothing is known of the plugin yet");
+    story.load(&release("1.0.0", &new));
+
+    let is_missing = |plugin: &UnverifiedPlugin| match story.verify(plugin) {
+        Err(VerifyError::CosignerMissing { key, .. }) => key == new.public_key(),
+        Err(_) | Ok(_) => false,
+    };
+    assert!(is_missing(&early), "dated before");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert!(is_missing(&release("2.0.0", &old)), "signed after");
+    assert!(story.verify(&release("2.0.0", &new)).is_ok());
+}
+
+#[test]
+fn a_cosigner_in_another_role_is_none() {
+    let story = Story::new();
+    let auditor = SigningKey::generate().expect("a key");
+    let add = |role| {
+        let key = NewKey { role, ..NewKey::new("auditor", auditor.public_key()) };
+        TrustStore::add(&story.config(), key).expect("added");
+    };
+    add(KeyRole::Cosign);
+    story.release(&story.scratch.key, None);
+    cosign(&story.scratch.path("plugin.wasm"), &[&auditor]);
+    let plugin = UnverifiedPlugin::read(&story.scratch.path("plugin.wasm"), 1024 * 1024).expect("read");
+    story.load(&plugin);
+    let key = auditor.public_key().to_string().parse().expect("a key");
+    TrustStore::remove(&story.config(), &key).expect("removed");
+    add(KeyRole::Publish);
+    assert!(matches!(story.verify(&plugin), Err(VerifyError::CosignerMissing { .. })));
 }

@@ -169,7 +169,9 @@ impl World {
         self.objection(release, demand).map_or_else(
             || {
                 let standings = self.standings(release);
-                let caps = standings.iter().filter_map(|(_, standing)| standing.ok());
+                // Trust that has ended gives no more than it gave.
+                let counted = self.counted(release);
+                let caps = counted.iter().filter_map(|party| Some(self.vouching(*party)?.cap));
                 Verdict::LetIn { trusted: standings[0].1.is_ok(), cap: caps.min().unwrap_or(4) }
             },
             Verdict::Refused,
@@ -180,14 +182,39 @@ impl World {
     fn standings(&self, release: &Release) -> Vec<(Party, Standing)> {
         let early = release.statement.as_ref().is_some_and(|stated| stated.early);
         let publisher = (release.publisher, self.standing(release.publisher, early, "publish"));
-        let cosigner = |it: &Cosigner| (it.party, self.standing(it.party, it.early, "cosign"));
+        let cosigner = |it: &Cosigner| {
+            let late = self.is_late(release, it.party);
+            (it.party, if late { Err(6) } else { self.standing(it.party, it.early, "cosign") })
+        };
         std::iter::once(publisher).chain(release.cosigners.iter().map(cosigner)).collect()
+    }
+
+    /// Whether a cosigner signs no more and has only its own word that it endorsed this before.
+    fn is_late(&self, release: &Release, cosigner: Party) -> bool {
+        self.pin.as_ref().is_some_and(|pin| {
+            let is_known_later = pin.signers.iter().any(|key| self.follows(*key, cosigner));
+            self.has_stopped(cosigner, false, |rotation| rotation.keeps_signing)
+                && !pin.files.contains(&release.file)
+                && (release.version <= pin.version || is_known_later)
+        })
+    }
+
+    /// The publisher, and those cosigners whose signature counts.
+    fn counted(&self, release: &Release) -> Vec<Party> {
+        let counts = |it: &&Cosigner| {
+            !self.is_late(release, it.party)
+                && !self.has_stopped(it.party, it.early, |rotation| rotation.keeps_signing)
+                && self.standing(it.party, it.early, "cosign") != Err(30)
+        };
+        let cosigners = release.cosigners.iter().filter(counts).map(|it| it.party);
+        std::iter::once(release.publisher).chain(cosigners).collect()
     }
 
     /// The exit status of the first thing that speaks against a release.
     fn objection(&self, release: &Release, demand: Demand) -> Option<u8> {
         let standings = self.standings(release);
-        let present: Vec<Party> = standings.iter().map(|(party, _)| *party).collect();
+        let everybody: Vec<Party> = standings.iter().map(|(party, _)| *party).collect();
+        let present = self.counted(release);
         let stated = release.statement.as_ref();
         let demands = stated.map_or(&[][..], |stated| &stated.demands);
         let publisher = release.publisher;
@@ -208,7 +235,7 @@ impl World {
             |party: &Party| signed(party) || present.iter().any(|it| self.follows(*party, *it));
         let against = [
             (self.files.contains(&release.file), 6),
-            (present.iter().any(|party| self.revoked(*party).is_some()), 6),
+            (everybody.iter().any(|party| self.revoked(*party).is_some()), 6),
             (has_ended, 6),
             (self.pin.as_ref().is_some_and(|pin| pin.statement) && stated.is_none(), 4),
             (first.is_some(), first.unwrap_or(0)),
@@ -254,13 +281,14 @@ impl World {
         let pinned = old.as_ref().map(|pin| pin.signers.clone()).unwrap_or_default();
         let demanded: BTreeSet<Party> =
             release.statement.iter().flat_map(|it| it.demands.clone()).chain(pinned.clone()).collect();
+        let present = self.counted(release);
         let wanted = |(party, standing): &&(Party, Standing)| {
-            standing.is_ok() || demanded.iter().any(|it| it == party || self.follows(*party, *it))
+            present.contains(party)
+                && (standing.is_ok() || demanded.iter().any(|it| it == party || self.follows(*party, *it)))
         };
         let seen: BTreeSet<Party> = std::iter::once(release.publisher)
             .chain(standings[1..].iter().filter(wanted).map(|(party, _)| *party))
             .collect();
-        let present: Vec<Party> = standings.iter().map(|(party, _)| *party).collect();
         let signed = |party: &Party| present.iter().any(|it| it == party || self.follows(*it, *party));
         let signers = if pinned.iter().all(signed) { seen } else { pinned.clone() };
         let publisher = match &old {
