@@ -9,7 +9,7 @@ pub fn line(words: Arguments<'_>) {
     let _ = writeln!(io::stderr().lock(), "{words}");
 }
 
-/// Writes the beginning of a line on standard error, such as a question, as [`line`] does.
+/// Writes the beginning of a line on standard error, such as a question, as [`line()`] does.
 pub fn words(words: Arguments<'_>) {
     let mut stderr = io::stderr().lock();
     let _ = write!(stderr, "{words}").and_then(|()| stderr.flush());

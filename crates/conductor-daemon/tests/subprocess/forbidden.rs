@@ -58,10 +58,15 @@ fn a_limit_of_nothing_is_named() {
     let none = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
     let exec = [env!("CARGO_BIN_EXE_conductor"), "exec", "--unsigned-ok", "--json", "--action", "run"];
     let home = tempfile::tempdir().expect("a directory");
+    // Of what belongs to root nobody can say in that namespace whose it is, unless this is root.
+    let program = home.path().join("true");
+    std::fs::copy("/bin/true", &program).expect("copied");
+    let (params, grant) =
+        (format!("{{\"program\":{program:?}}}"), format!("Subprocess={}", program.display()));
     let output = Command::new("unshare")
         .args(["--user", "--map-root-user", "sh", "-c", none])
         .args(exec)
-        .args(["--params", r#"{"program":"/bin/true"}"#, "--grant", "Subprocess=/bin/true"])
+        .args(["--params", &params, "--grant", &grant])
         .arg(super::wasm::plugin("script"))
         .env("HOME", home.path())
         .output()
