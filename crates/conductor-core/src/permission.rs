@@ -443,6 +443,12 @@ impl Permission {
         refusal
     }
 
+    /// When time alone changes next how the plugin's files are judged, such as because its signature ends.
+    #[must_use]
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.0.judge.next_change(now)
+    }
+
     /// The first half of [`Permission::check`], which waits for nobody who decides: withdraws the permission if the plugin is
     /// refused now.
     pub fn withdraw_if_refused(&self, trust: &TrustStore) -> Option<VerifyError> {

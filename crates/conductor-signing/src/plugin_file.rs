@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use conductor_abi::Manifest;
+use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags};
 
 use crate::digest::Hasher;
@@ -13,8 +14,8 @@ use crate::module_scan::{self, ManifestSection, ModuleScan};
 use crate::plugin_files::Companion;
 use crate::verify;
 use crate::{
-    Admission, Decision, Digest, DocumentError, ModuleError, RotationChain, RotationError, TrustStore,
-    UtcTime, VerificationPolicy, VerifyError, escape,
+    Admission, CosignerStatement, Decision, Digest, DocumentError, ModuleError, RotationChain, RotationError,
+    Statement, TrustStore, UtcTime, VerificationPolicy, VerifyError, escape,
 };
 
 /// Bytes of a file that are in memory at a time while it is hashed.
@@ -143,6 +144,21 @@ impl PluginFile {
             DocumentFile::TooLarge => Err(RotationError::TooLarge),
             DocumentFile::Bytes(json) => RotationChain::parse(json).map(Some),
         }
+    }
+
+    /// When time alone changes next how the file is judged: a statement ends, or a rotation beside it begins to hold.
+    #[must_use]
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let document = self.document().ok().flatten();
+        let publisher = document.iter().filter_map(|document| document.signer.statement.as_ref());
+        let publisher = publisher.filter_map(|signed| Statement::parse(&signed.bytes).ok()?.expires_at);
+        let cosigners = document.iter().flat_map(|document| &document.cosignatures);
+        let cosigners =
+            cosigners.filter_map(|it| CosignerStatement::parse(&it.statement.bytes).ok()?.expires_at);
+        let chain = self.rotation().ok().flatten();
+        let begins = chain.iter().flat_map(RotationChain::links).map(|link| link.valid_from.clone());
+        let times = publisher.chain(cosigners).chain(begins).map(|at| at.timestamp());
+        times.filter(|at| *at > now).min()
     }
 
     /// Decides about the file as loading would, as of now.

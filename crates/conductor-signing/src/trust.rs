@@ -19,6 +19,8 @@ mod trust_file;
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 pub use descent::CosignersKept;
 pub(crate) use descent::{Act, Done};
 pub use error::TrustError;
@@ -37,7 +39,7 @@ pub(crate) use source::{Line, MAX_TEXT_BYTES};
 use trust_file::Keys;
 
 use crate::keeper::{Decisions, Keeper};
-use crate::{PublicKey, Revocation, RuleSource};
+use crate::{PublicKey, Revocation, RuleSource, UtcTime};
 
 /// Largest file of the trust store in bytes, some thousands of keys or pins; it is read whole before any plugin is loaded, so
 /// one that grew without a bound would hold up every load.
@@ -134,6 +136,14 @@ impl TrustStore {
     #[must_use]
     pub fn keys(&self) -> &[TrustedKey] {
         &self.keys.trusted
+    }
+
+    /// When time alone changes next how this store judges: trust in a key ends, or a rotation begins to hold.
+    #[must_use]
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let ends = self.keys().iter().filter_map(|key| key.expires_at.as_ref());
+        let begins = self.rotations().map(|(link, _)| &link.valid_from);
+        ends.chain(begins).map(UtcTime::timestamp).filter(|at| *at > now).min()
     }
 
     /// The entry of a key that is trusted; it may have expired since.

@@ -10,6 +10,7 @@ use conductor_abi::Risk;
 use conductor_signing::{
     Admission, PluginFile, Publisher, TrustError, TrustLevel, TrustStore, VerificationPolicy, VerifyError,
 };
+use jiff::Timestamp;
 
 use super::Ceilings;
 
@@ -55,6 +56,11 @@ impl Judge {
             None => TrustStore::default(),
         };
         Ok(self.by(&trust)?)
+    }
+
+    /// When time alone changes next how the plugin's files are judged.
+    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.file.next_change(now)
     }
 
     /// Judges by a trust store that was loaded.

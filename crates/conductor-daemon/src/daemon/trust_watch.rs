@@ -23,7 +23,7 @@ use crate::stop::{Stop, Wake};
 /// stopped a plugin. What was decided over the control interface waits for none of them.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Time after which plugins are held against an unchanged store as well: trust and signatures end with time.
+/// Time after which plugins are held against an unchanged store in any case, such as because the clock was set.
 const CHECK_EVERY: Duration = Duration::from_secs(30);
 
 /// Watches the trust store of a configuration directory until `stop` is given.
@@ -44,7 +44,14 @@ pub(super) fn start(directory: PathBuf, roster: Arc<Roster>, stop: Stop) -> io::
     Builder::new().name("trust".into()).spawn(move || {
         let files = GrantStore::files(&directory);
         let mut grants = GrantsWatch { seen: files.each_ref().map(|file| FileState::of(file)), files };
-        let mut watch = TrustWatch { directory, roster, seen: Vec::new(), checked: None, complained: None };
+        let mut watch = TrustWatch {
+            directory,
+            roster,
+            seen: Vec::new(),
+            checked: None,
+            next_change: None,
+            complained: None,
+        };
         while stop.wait_for(LOOK_EVERY) == Wake::Elapsed {
             let has_changed = watch.look(Instant::now());
             let have_grants_changed = grants.look(&watch.roster);
@@ -87,6 +94,8 @@ struct TrustWatch {
     seen: Vec<Option<FileState>>,
     /// When plugins were last held against the store, and which.
     checked: Option<(Instant, BTreeSet<PermissionId>)>,
+    /// When trust or a signature ends next, or a rotation begins to hold.
+    next_change: Option<Timestamp>,
     /// What was last said about a store that cannot be used.
     complained: Option<String>,
 }
@@ -104,8 +113,10 @@ impl TrustWatch {
             .filter_map(|plugin| plugin.permission())
             .map(|permission| permission.id())
             .collect();
+        let time = Timestamp::now();
         let is_due = self.checked.as_ref().is_none_or(|(at, checked)| {
-            !there.is_subset(checked) || now.saturating_duration_since(*at) >= CHECK_EVERY
+            let is_over = self.next_change.is_some_and(|at| at <= time);
+            is_over || !there.is_subset(checked) || now.saturating_duration_since(*at) >= CHECK_EVERY
         });
         if state == self.seen && !is_due {
             return false;
@@ -114,6 +125,9 @@ impl TrustWatch {
             Ok(trust) => {
                 self.complained = None;
                 withdraw(&trust, &plugins);
+                let permissions = plugins.iter().filter_map(|plugin| plugin.permission());
+                let of_files = permissions.filter_map(|permission| permission.next_change(time));
+                self.next_change = of_files.chain(trust.next_change(time)).min();
             }
             // Nobody has said that what runs is to stop; nothing else is loaded meanwhile.
             Err(error) => self.complain(&error),

@@ -1,6 +1,6 @@
 //! A running daemon stops what the user no longer lets in.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value as Json;
 
@@ -87,6 +87,23 @@ fn a_revoked_key_stops_its_plugin_and_a_mistake_is_mended() {
     let withdrawn = events.iter().find(|event| event["event"] == "plugin-withdrawn").expect("recorded");
     assert!(withdrawn["cause"].as_str().is_some_and(|cause| cause.contains("laptop stolen")), "{withdrawn}");
     assert!(events.iter().any(|event| event["event"] == "plugin-resumed"));
+}
+
+/// Files are looked at all the time; what ends by the clock alone changes none of them.
+#[test]
+fn trust_that_ends_with_time_stops_its_plugin_then() {
+    let scratch = Scratch::new();
+    let mut daemon = daemon(&scratch, "count");
+    daemon.next_call();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let end = jiff::Timestamp::from_second(i64::try_from(now + 3).expect("a time")).expect("a time");
+    scratch.conductor_sign(&["trust", "renew", &key(&scratch, "one"), "--expires", &end.to_string()]);
+    let start = Instant::now();
+    let (stopped, _) = wait_for(&scratch, "withdrawn");
+    assert!(stopped["why"].as_str().is_some_and(|why| why.contains("ended")), "{stopped}");
+    // Far from when everything is looked at anew.
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    assert!(jiff::Timestamp::now() >= end);
 }
 
 #[test]
