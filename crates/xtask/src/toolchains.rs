@@ -128,8 +128,8 @@ impl Build {
             modules.push(built);
         }
         for level in ["-O0", "-O2"] {
-            for (compiler, source) in [("cc", "echo.c"), ("c++", "words.cpp")] {
-                let built = self.built(&format!("{compiler}{level}"), Fits::Default);
+            for (name, compiler, source) in [("c", "cc", "echo.c"), ("cpp", "c++", "words.cpp")] {
+                let built = self.built(&format!("{name}{level}"), Fits::Default);
                 let output = built.module.to_string_lossy();
                 self.zig_command(&[compiler, source, level, "-fno-exceptions", "-o", &output])?;
                 modules.push(built);
