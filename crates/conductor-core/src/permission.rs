@@ -6,10 +6,10 @@
 //! Its permission is withdrawn when its key or file is revoked, or when the trust in its signer ends or is taken away. What
 //! it may do changes when the user grants or revokes a capability, and when a grant ends with time.
 
+mod deciding;
 mod listed;
 mod restore;
 
-use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -30,6 +30,7 @@ use crate::host::LoadError;
 use crate::runtime::Switch;
 use crate::scope::Scope;
 
+use deciding::Deciding;
 use listed::Listed;
 pub use restore::RestoreError;
 
@@ -575,31 +576,5 @@ impl Drop for Denying<'_> {
         if let Some(place) = denying.iter().position(|capability| *capability == self.capability) {
             denying.swap_remove(place);
         }
-    }
-}
-
-/// What is decided, held by who decides; shown to everybody when that is done.
-struct Deciding<'p> {
-    decided: MutexGuard<'p, Decided>,
-    shown: &'p RwLock<Arc<Decided>>,
-}
-
-impl Deref for Deciding<'_> {
-    type Target = Decided;
-
-    fn deref(&self) -> &Decided {
-        &self.decided
-    }
-}
-
-impl DerefMut for Deciding<'_> {
-    fn deref_mut(&mut self) -> &mut Decided {
-        &mut self.decided
-    }
-}
-
-impl Drop for Deciding<'_> {
-    fn drop(&mut self) {
-        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(self.decided.clone());
     }
 }

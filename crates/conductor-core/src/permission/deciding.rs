@@ -1,0 +1,32 @@
+//! A decision that is being made.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
+
+use crate::grant::Decided;
+
+/// What is decided, held by who decides; shown to everybody when that is done.
+pub(super) struct Deciding<'p> {
+    pub(super) decided: MutexGuard<'p, Decided>,
+    pub(super) shown: &'p RwLock<Arc<Decided>>,
+}
+
+impl Deref for Deciding<'_> {
+    type Target = Decided;
+
+    fn deref(&self) -> &Decided {
+        &self.decided
+    }
+}
+
+impl DerefMut for Deciding<'_> {
+    fn deref_mut(&mut self) -> &mut Decided {
+        &mut self.decided
+    }
+}
+
+impl Drop for Deciding<'_> {
+    fn drop(&mut self) {
+        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(self.decided.clone());
+    }
+}
