@@ -99,7 +99,7 @@ pub use policy::{
 pub use private_key::{PrivateKey, PrivateKeyError, check_private_key};
 pub use revocation::{Revocation, RevocationKind, Revoked};
 pub use revocation_list::{
-    MAX_LISTED_REVOCATIONS, MAX_REVOCATION_LIST_BYTES, REVOCATION_LIST_VERSION, REVOCATIONS_PAYLOAD_TYPE,
+    MAX_LIST_SEQUENCE, MAX_LISTED_REVOCATIONS, MAX_REVOCATION_LIST_BYTES, REVOCATION_LIST_VERSION, REVOCATIONS_PAYLOAD_TYPE,
     RevocationList, RevocationListError,
 };
 pub use rotation::{

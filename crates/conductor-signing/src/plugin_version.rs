@@ -98,7 +98,7 @@ impl<'a> Version<'a> {
 
 impl Tail {
     fn of(text: &str) -> Self {
-        let tokens = tokens(text);
+        let tokens = tokens(text.strip_prefix('~').unwrap_or(text));
         let separator = text.chars().next().filter(|c| !c.is_ascii_alphanumeric());
         let (word, is_followed) = match tokens.as_slice() {
             [Token::Word(word), rest @ ..] => (word.as_str(), !rest.is_empty()),
@@ -112,7 +112,7 @@ impl Tail {
             (_, "final" | "ga" | "release") if !is_followed => Self::Release,
             // After the release in some schemes, before it in semantic versions.
             (Some('-'), "post" | "patch" | "p" | "sp" | "hotfix" | "rev" | "r") => Self::Unknown(tokens),
-            (Some('-'), _) => Self::Before { tokens, is_semantic: true },
+            (Some('-'), _) => Self::Before { tokens, is_semantic: !text.contains('~') },
             _ if is_stage => Self::Before { tokens, is_semantic: false },
             (_, "post") => Self::After(tokens),
             _ => Self::Unknown(tokens),
@@ -157,17 +157,18 @@ fn stage(word: &str) -> Option<u8> {
     }
 }
 
-/// The runs of digits and of other characters, without what separates them.
+/// The runs of digits and of other characters, without what separates them. A `~` is a word by itself: it says that what
+/// follows comes before what ends there.
 fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
-    for part in text.split(['.', '-', '_', '~', ' ']).filter(|part| !part.is_empty()) {
+    let kind = |c: char| (c.is_ascii_digit(), c == '~');
+    for part in text.split(['.', '-', '_', ' ']).filter(|part| !part.is_empty()) {
         let mut rest = part;
         while let Some(first) = rest.chars().next() {
-            let is_number = first.is_ascii_digit();
-            let end = rest.find(|c: char| c.is_ascii_digit() != is_number).unwrap_or(rest.len());
+            let end = rest.find(|c: char| kind(c) != kind(first)).unwrap_or(rest.len());
             let (run, after) = rest.split_at(end);
             rest = after;
-            tokens.push(if is_number {
+            tokens.push(if first.is_ascii_digit() {
                 Token::Number(run.trim_start_matches('0').to_owned())
             } else {
                 Token::Word(run.to_lowercase())
@@ -253,6 +254,7 @@ mod tests {
             ["1.1~rc1", "1.1"],
             ["1.0", "1.1~rc1"],
             ["1.1~foo", "1.1"],
+            ["1.1~rc1~1", "1.1~rc1~2"],
             ["V1.1", "v1.2"],
             ["V1.0", "1.1"],
             ["1.0 beta 2", "1.0"],
@@ -303,6 +305,8 @@ mod tests {
             ["1.0rc1", "1.0rc1.dev5"],
             ["1.0.0-rc.1", "1.0rc1.dev3"],
             ["1.1~rc1", "1.1~rc1~exp1"],
+            ["1.1~rc1", "1.1~rc1~1"],
+            ["1.0-1", "1.0-1~1"],
             ["1.0.r5", "1.0"],
             ["1:2.0", "3.0"],
             ["1.0ß", "1.0"],
@@ -321,7 +325,7 @@ mod tests {
         ];
         let styles = ["", "-", "~", ".", "_", " "];
         let styles = prop::sample::select(styles.to_vec());
-        let (word, number) = (prop::sample::select(words.to_vec()), "[.-]?[0-2]{0,2}");
+        let (word, number) = (prop::sample::select(words.to_vec()), "[.~-]?[0-2]{0,2}");
         ("[0-1]", styles, word, number)
             .prop_map(|(first, style, word, rest)| format!("{first}{style}{word}{rest}"))
     }

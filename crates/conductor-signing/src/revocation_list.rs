@@ -10,7 +10,7 @@
 //!
 //! The payload is `{issuer, sequence, issued_at, revoked}`; `revoked` is a list of
 //! `{public_key | digest, kind?, revoked_at, reason}`. Every list of an issuer has a higher number than the one before, so
-//! that an old list cannot pass for news. It is verified before it is parsed.
+//! that an old list cannot pass for news; the highest is [`MAX_LIST_SEQUENCE`]. It is verified before it is parsed.
 
 use data_encoding::BASE64;
 use serde::Serialize;
@@ -36,6 +36,9 @@ pub const MAX_REVOCATION_LIST_BYTES: usize = 1024 * 1024;
 
 /// Most entries of a list; all of them go into one file of the trust store.
 pub const MAX_LISTED_REVOCATIONS: usize = 2048;
+
+/// Highest number of a list: the highest whole number that every reader of JSON has, 2^53 − 1.
+pub const MAX_LIST_SEQUENCE: u64 = (1 << 53) - 1;
 
 /// A list that its issuer signed: there is no other way to have one than to verify or to make it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,9 +82,13 @@ impl RevocationList {
         if key(&mut fields, "issuer")? != issuer {
             return Err(RevocationListError::OtherIssuer { key: issuer });
         }
+        let sequence = fields.unsigned("sequence")?;
+        if sequence > MAX_LIST_SEQUENCE {
+            return Err(RevocationListError::Sequence { found: sequence });
+        }
         let list = Self {
             issuer,
-            sequence: fields.unsigned("sequence")?,
+            sequence,
             issued_at: fields.parsed("issued_at", |text| Ok(text.parse::<UtcTime>()?))?,
             entries: fields
                 .optional_objects("revoked", MAX_LISTED_REVOCATIONS)?
@@ -274,6 +281,20 @@ pub enum RevocationListError {
         /// Why its word does not count.
         why: &'static str,
     },
+    /// Its number is too high.
+    #[error("revocation list has the number {found}, the highest is {MAX_LIST_SEQUENCE}")]
+    Sequence {
+        /// The number.
+        found: u64,
+    },
+    /// It is dated later than it can have been issued.
+    #[error("revocation list of {key} was issued at {at}, which lies ahead")]
+    Ahead {
+        /// The issuer.
+        key: PublicKey,
+        /// When it says that it was issued.
+        at: UtcTime,
+    },
     /// A reason cannot be shown as it is.
     #[error("revocation list: reason for {revoked}: {cause}")]
     Reason {
@@ -330,12 +351,19 @@ impl RevocationListError {
             Self::NoAuthority { .. } => {
                 Some("if you have the list from somebody whom you believe in this: --force".to_owned())
             }
-            Self::Replay { .. } => Some("nothing is to be done: a later list is known already".to_owned()),
+            Self::Replay { .. } => Some(
+                "nothing is to be done if you imported the later list; if its number was a mistake, and the issuer says so: --force"
+                    .to_owned(),
+            ),
+            Self::Ahead { .. } => {
+                Some("set the clock if it is wrong; if the issuer's was, and the issuer says so: --force".to_owned())
+            }
             Self::Fork { .. } => Some(
                 "one of the two lists is not the issuer's: ask the issuer; if the key was stolen: conductor-sign trust \
                  revoke <key>"
                     .to_owned(),
             ),
+            Self::Sequence { .. } => Some("have the issuer make the list again, with another key".to_owned()),
             Self::Reason { .. } => Some("have the issuer give another reason and make the list again".to_owned()),
             Self::Raced { .. } => Some("make the list again".to_owned()),
             Self::Key { .. } | Self::Encode { .. } => None,

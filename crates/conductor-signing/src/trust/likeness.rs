@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 use unicode_security::confusable_detection::skeleton;
 
 use super::{NewKey, TrustStore};
@@ -44,7 +46,7 @@ pub enum Likeness {
     SameKey,
     /// Another key has the same name.
     SameName,
-    /// The names differ in case, spaces or invisible characters.
+    /// The names differ in case, spaces, punctuation or invisible characters.
     Case,
     /// The names look the same and are written with other characters (Unicode Technical Standard 39).
     Homoglyphs,
@@ -65,7 +67,7 @@ impl fmt::Display for Resemblance {
             Likeness::SameName => {
                 return write!(f, "another key of the name `{known_name}` is {known}: {}", self.known_key);
             }
-            Likeness::Case => "differs only in case or spaces from",
+            Likeness::Case => "differs only in case, spaces or punctuation from",
             Likeness::Homoglyphs => "looks the same as",
             Likeness::Spelling => "is spelled almost like",
         };
@@ -134,19 +136,18 @@ fn typing_errors(a: &str, b: &str) -> usize {
     }
 }
 
-/// A name without spaces, without the marks between words, and without what is not seen: a name of the store may be older than
-/// the rule for names.
+/// The letters and digits of a name: spaces, punctuation and what is not seen tell no two names apart. A name of the store may be
+/// older than the rule for names.
 fn seen(name: &str) -> String {
-    let is_seen = |c: &char| {
-        let is_between = c.is_whitespace() || matches!(c, '-' | '_' | '.' | '\'' | '"' | ',');
-        !is_between && (c.is_ascii_graphic() || c.is_alphanumeric() || is_of_names(*c))
-    };
+    let is_seen = |c: &char| c.is_alphanumeric() || (is_combining_mark(*c) && is_of_names(*c));
     name.chars().filter(is_seen).collect()
 }
 
-/// What a name looks like, in lower case: some look-alikes are capitals.
+/// What a name looks like at a glance, in lower case, because some look-alikes are capitals, and without the marks of its letters.
 fn looks(name: &str) -> String {
-    skeleton(name).flat_map(char::to_lowercase).collect()
+    // The vowels of Hindi and Thai are marks as well, and letters all the same.
+    let is_ornament = |c: char| is_combining_mark(c) && !c.is_alphabetic();
+    skeleton(name).flat_map(char::to_lowercase).nfd().filter(|c| !is_ornament(*c)).collect()
 }
 
 #[cfg(test)]
@@ -175,6 +176,14 @@ mod tests {
             ("Acme", "Amce", Some(Likeness::Spelling)),
             ("Official Plugin", "Oficial Plugins", Some(Likeness::Spelling)),
             ("Official Plugin", "Official Project Name", None),
+            ("Acme", "\u{1ea0}c\u{1e43}e", Some(Likeness::Homoglyphs)),
+            ("Acme", "A\u{323}cme", Some(Likeness::Homoglyphs)),
+            ("Zoe", "Zo\u{eb}", Some(Likeness::Homoglyphs)),
+            ("Acme", "//Acme//", Some(Likeness::Case)),
+            ("Ada", "Ada!", Some(Likeness::Case)),
+            ("Ada", "(Ada)", Some(Likeness::Case)),
+            ("Ada", "Ad\u{b7}a", Some(Likeness::Case)),
+            ("Ada & Bob", "Ada + Bob", Some(Likeness::Case)),
             ("Ada", "Bob", None),
             ("abc", "abd", None),
             ("Acme", "Zeta", None),

@@ -16,7 +16,8 @@ use crate::plugin_version;
 use crate::statement;
 use crate::{Digest, FileError, PluginName, PublicKey, UtcTime, VerifiedPlugin};
 
-/// Most files of one version that are remembered, the last ones; more would let the builds of one plugin fill the file.
+/// Most files of a plugin that are remembered, the last ones that were loaded; more would let the builds of one plugin fill the
+/// file.
 const MAX_PINNED_DIGESTS: usize = 8;
 
 /// Bytes of the file that loads leave to what the user says of plugins; many plugins, or one that calls itself something else
@@ -72,12 +73,12 @@ impl Pin {
         self.version.as_deref()
     }
 
-    /// Whether this very file was loaded under the highest version.
+    /// Whether this very file was loaded, as far as that is remembered.
     pub(crate) fn has_loaded(&self, digest: &Digest) -> bool {
         self.digests.contains(digest)
     }
 
-    /// Whether it is known which files were loaded under the highest version, as it is unless the user set that version.
+    /// Whether any file was loaded since the plugin was pinned to its publisher.
     pub(crate) const fn has_loaded_any(&self) -> bool {
         !self.digests.is_empty()
     }
@@ -282,18 +283,17 @@ fn merged(name: &PluginName, current: Option<&Pin>, new: Pin) -> Result<Pin, Tru
         (None, Some(_)) => Some(Ordering::Less),
         (None, None) => Some(Ordering::Equal),
     };
-    let (version, digests) = match order {
-        Some(Ordering::Less) => (new.version, new.digests),
-        Some(Ordering::Equal) => (current.version.clone(), joined(current.digests.clone(), new.digests)),
+    let version = match order {
+        Some(Ordering::Less) => new.version,
         // What came first stands, also where nobody can say which is higher.
-        Some(Ordering::Greater) | None => (current.version.clone(), current.digests.clone()),
+        Some(Ordering::Equal | Ordering::Greater) | None => current.version.clone(),
     };
     let signers = if current.signers.len() > new.signers.len() { &current.signers } else { &new.signers };
     Ok(Pin {
         statement_seen_at: current.statement_seen_at.clone().or(new.statement_seen_at),
         publisher: current.publisher.clone().or(new.publisher),
         version,
-        digests,
+        digests: joined(current.digests.clone(), new.digests),
         signers: signers.clone(),
         line: Line::default(),
     })
@@ -420,7 +420,8 @@ impl TrustStore {
         .map(|_| ())
     }
 
-    /// Lets a plugin be loaded in an older version than before: down to `floor`, or in any version if there is none.
+    /// Lets a plugin be loaded in an older version than before: down to `floor`, or in any version if there is none. Which files
+    /// were loaded stays known, so that a key that has passed on brings back only what it brought before.
     ///
     /// # Errors
     ///
@@ -435,7 +436,7 @@ impl TrustStore {
         }
         Self::change_pin(config_dir, name, |pin, _, _| {
             let pin = pin.ok_or_else(|| TrustError::NotPinned { name: name.clone() })?;
-            Ok(Some(Pin { version: floor, digests: Vec::new(), ..pin }))
+            Ok(Some(Pin { version: floor, ..pin }))
         })
         .map(Option::unwrap_or_default)
     }
@@ -458,16 +459,8 @@ impl TrustStore {
 }
 
 impl Pin {
-    /// Notes a file under its version, which is not below the one so far.
+    /// Notes a file and its version, which is not below the one so far.
     fn see_version(&mut self, version: Option<&str>, digest: Digest) {
-        let is_same = match (version, &self.version) {
-            (Some(version), Some(known)) => plugin_version::compare(version, known) == Some(Ordering::Equal),
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        if !is_same {
-            self.digests.clear();
-        }
         // The order in which files come back says nothing new.
         if !self.digests.contains(&digest) {
             self.digests = joined(std::mem::take(&mut self.digests), vec![digest]);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -25,6 +25,9 @@ pub const MAX_ISSUER_BYTES: u64 = 768 * 1024;
 
 /// Bytes of the file that lists leave to the user's own revocations.
 pub const OWN_REVOCATIONS_RESERVE_BYTES: u64 = 256 * 1024;
+
+/// How far ahead of this machine's clock a list may be dated: clocks differ.
+const MAX_LIST_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// Says to a person who opens the file what it is.
 const HEADER: &str =
@@ -365,31 +368,24 @@ impl TrustStore {
         Ok(list)
     }
 
-    /// Takes over the revocations of a list. They are added to what is there; nothing is taken back or replaced.
+    /// Takes over the revocations of a list. They are added to what is there; nothing is taken back or replaced, so a user who
+    /// believes a list despite everything loses nothing by it. The next list of its issuer is held to its number.
     ///
     /// # Errors
     ///
-    /// Fails if a reason is not fit to be shown, if the issuer is nobody whose word counts for all plugins, unless `whoever_issued` says that the user believes the
-    /// list all the same; if it is not newer than the last of its issuer; or if the files cannot be read or written.
+    /// Fails if a reason is not fit to be shown, or the files cannot be read or written. Unless `despite` says that the user
+    /// believes the list all the same, also if its issuer is nobody whose word counts for all plugins, if it is not newer than the
+    /// last of its issuer, or if it is dated ahead.
     pub fn import_revocations(
         config_dir: impl Into<Keeper>,
         list: &RevocationList,
-        whoever_issued: bool,
+        despite: bool,
     ) -> Result<ImportedList, TrustError> {
         let refused = |error| TrustError::RevocationList(Box::new(error));
         Self::change::<Revocations, _>(config_dir, |store, keeper| {
             let key = *list.issuer();
-            if !whoever_issued && let Some(why) = store.lacks_authority(list, keeper.now().timestamp()) {
-                return Err(refused(RevocationListError::NoAuthority { key, why }));
-            }
-            if let Some(mark) = store.revocations.last_list(&key) {
-                let (found, known) = (list.sequence(), mark.sequence);
-                if found < known {
-                    return Err(refused(RevocationListError::Replay { key, found, known }));
-                }
-                if found == known && mark.digest != list.digest() {
-                    return Err(refused(RevocationListError::Fork { key, sequence: found }));
-                }
+            if !despite {
+                store.check_list(list, keeper.now().timestamp()).map_err(refused)?;
             }
             for entry in list.entries() {
                 shown_text::check_sentence(&entry.reason).map_err(|cause| {
@@ -412,22 +408,41 @@ impl TrustStore {
         })
     }
 
+    /// Whether a list is its issuer's next, and its issuer's word counts.
+    fn check_list(&self, list: &RevocationList, now: Timestamp) -> Result<(), RevocationListError> {
+        let key = *list.issuer();
+        if let Some(why) = self.lacks_authority(list, now) {
+            return Err(RevocationListError::NoAuthority { key, why });
+        }
+        if list.issued_at().timestamp().duration_since(now) > MAX_LIST_AHEAD {
+            return Err(RevocationListError::Ahead { key, at: list.issued_at().clone() });
+        }
+        let Some(mark) = self.revocations.last_list(&key) else { return Ok(()) };
+        let (found, known) = (list.sequence(), mark.sequence);
+        if found < known {
+            return Err(RevocationListError::Replay { key, found, known });
+        }
+        if found == known && mark.digest != list.digest() {
+            return Err(RevocationListError::Fork { key, sequence: found });
+        }
+        Ok(())
+    }
+
     /// Why the word of a list's issuer does not count for everything that it may name. It is held to what a signer of
-    /// plugins is held to.
+    /// plugins is held to, and its date is not believed: it could name the key that follows as a thief's.
     fn lacks_authority(&self, list: &RevocationList, now: Timestamp) -> Option<&'static str> {
         let Ok(lineage) = self.lineage(None) else { return Some("whose rotations contradict each other") };
         if self.revoked_key(list.issuer()).is_some() {
             return Some("which was revoked");
         }
-        let done = Done::AsStated(list.issued_at());
-        let (standing, _) = self.standing(&lineage, list.issuer(), Act::Revoke, done, now);
+        let (standing, _) = self.standing(&lineage, list.issuer(), Act::Revoke, Done::Unknown, now);
         match standing {
             Standing::Trusted { .. } => None,
             Standing::Untrusted => Some("which is not trusted"),
             Standing::TrustExpired { .. } => Some("in which trust has ended"),
             Standing::OtherPlugins { .. } => Some("which is trusted for certain plugins only"),
             Standing::OtherRole { .. } => Some("which is trusted to do something else"),
-            Standing::Superseded { .. } => Some("which had passed on to another key by then"),
+            Standing::Superseded { .. } => Some("which has passed on to another key"),
             Standing::NotYetActive { .. } => Some("to which a trusted key passes on only later"),
             Standing::FromCompromised { .. } => {
                 Some("which follows from a key that was revoked as compromised")

@@ -201,8 +201,8 @@ impl Question<'_> {
 
     /// Where a key signs no more and this is new, the rotation by which it passed on; `pinned` is the last key of its line that was
     /// met. When something was signed is the signer's word alone: whoever holds an old key can write a date from before it passed
-    /// on. Such a key brings no other bytes under a version that was loaded, none where no version tells them apart, and, once the
-    /// later key was met, no later version.
+    /// on. Once the later key was met, or the user named it, such a key brings only files that were loaded before. Until then it may
+    /// bring a later version, but no other bytes under the one that was loaded, and none where no version tells them apart.
     fn passed_on_before<'l>(
         &self,
         lineage: &Lineage<'l>,
@@ -217,14 +217,13 @@ impl Question<'_> {
         if pin.has_loaded(&self.file.digest) {
             return None;
         }
-        let is_new = match (version, pin.version()) {
-            (Some(version), Some(highest)) => match plugin_version::compare(version, highest) {
-                Some(Ordering::Greater) => signer != pinned,
-                Some(Ordering::Equal) => pin.has_loaded_any(),
-                Some(Ordering::Less) | None => true,
-            },
-            (Some(_) | None, None) | (None, Some(_)) => pin.has_loaded_any(),
+        let is_later = || match (version, pin.version()) {
+            (Some(version), Some(highest)) => {
+                plugin_version::compare(version, highest) == Some(Ordering::Greater)
+            }
+            (Some(_) | None, None) | (None, Some(_)) => false,
         };
-        is_new.then_some(link)
+        let may_be_from_before = signer == pinned && (!pin.has_loaded_any() || is_later());
+        (!may_be_from_before).then_some(link)
     }
 }

@@ -190,7 +190,7 @@ impl History {
         let list = RevocationList::parse(list.as_bytes()).expect("a list");
         let imported = TrustStore::import_revocations(self.config(), &list, false);
         let is_next = self.world.lists.get(&issuer).is_none_or(|last| sequence > *last);
-        let theirs = self.world.may_revoke(issuer, early) && is_next;
+        let theirs = self.world.may_revoke(issuer) && is_next;
         self.agree(imported.is_ok(), theirs, format!("{imported:?}"));
         if theirs {
             self.world.lists.insert(issuer, sequence);

@@ -1,8 +1,8 @@
 //! Whose revocation lists count, and what they do to what the user wrote.
 
 use conductor_signing::{
-    NewKey, PublicKey, RevocationKind, RevocationList, RevocationListError, Revoked, RotationChain,
-    ShownTextError, TrustError, TrustStore,
+    MAX_LIST_SEQUENCE, NewKey, PublicKey, RevocationKind, RevocationList, RevocationListError, Revoked,
+    RotationChain, ShownTextError, TrustError, TrustStore,
 };
 use serde_json::{Value, json};
 
@@ -64,8 +64,14 @@ impl User {
 #[test]
 fn an_issuer_is_held_to_what_a_signer_is_held_to() {
     let user = User::new(DATE);
-    assert_eq!(user.refusal(&user.first), "which had passed on to another key by then");
+    assert_eq!(user.refusal(&user.first), "which has passed on to another key");
     assert_eq!(user.import(&list(&user.next, 1, about(&Party::of(9)))), Ok(1));
+
+    // Who holds an old key writes any date, and would name the key that follows.
+    let user = User::new(DATE);
+    let backdated = user.first.revokes(1, "2020-01-01T00:00:00Z", about(&user.next)).to_string();
+    let backdated = RevocationList::parse(backdated.as_bytes()).expect("a list");
+    assert!(matches!(user.import(&backdated), Err(RevocationListError::NoAuthority { .. })));
 
     let user = User::new(DATE);
     user.revoke(&user.first, RevocationKind::Compromised);
@@ -79,6 +85,29 @@ fn an_issuer_is_held_to_what_a_signer_is_held_to() {
     assert_eq!(user.refusal(&user.next), "to which a trusted key passes on only later");
     assert_eq!(user.refusal(&Party::of(5)), "which is not trusted");
     assert_eq!(user.import(&list(&user.first, 1, about(&Party::of(9)))), Ok(1));
+}
+
+#[test]
+fn no_number_and_no_date_silences_an_issuer() {
+    let user = User::new("9999-12-31T23:59:59Z");
+    let (config, issuer) = (user.scratch.path("config"), &user.first);
+    let beyond = issuer.revokes(MAX_LIST_SEQUENCE + 1, LATER, about(&Party::of(9))).to_string();
+    let refused = RevocationList::parse(beyond.as_bytes());
+    assert_eq!(refused, Err(RevocationListError::Sequence { found: MAX_LIST_SEQUENCE + 1 }));
+
+    let ahead = issuer.revokes(1, "2999-01-01T00:00:00Z", about(&Party::of(9))).to_string();
+    let ahead = RevocationList::parse(ahead.as_bytes()).expect("a list");
+    assert!(matches!(user.import(&ahead), Err(RevocationListError::Ahead { .. })));
+
+    // A number that was a mistake is mended by the user's word, and the next list is held to the number that was given then.
+    assert_eq!(user.import(&list(issuer, MAX_LIST_SEQUENCE, about(&Party::of(8)))), Ok(1));
+    let next = list(issuer, 2, about(&Party::of(9)));
+    assert!(matches!(user.import(&next), Err(RevocationListError::Replay { found: 2, .. })));
+    let imported = TrustStore::import_revocations(&config, &next, true).expect("believed all the same");
+    assert_eq!(imported.added.len(), 1);
+    assert_eq!(user.import(&list(issuer, 3, about(&Party::of(7)))), Ok(1));
+    let store = TrustStore::load(&config).expect("loads");
+    assert_eq!(store.revocations().count(), 3, "nothing is taken back");
 }
 
 #[test]

@@ -149,8 +149,40 @@ fn an_old_key_signs_no_version_above_what_the_new_one_signed() {
     let error = story.verify(&backdated).err().expect("refused");
     assert!(matches!(error, VerifyError::KeySuperseded { by, .. } if by == story.next.public_key()));
     assert!(matches!(story.verify(&last), Err(VerifyError::Downgrade { .. })));
-    TrustStore::allow_downgrade(&story.config(), &"chord".parse().expect("a name"), None).expect("allowed");
-    assert!(story.verify(&last).is_ok(), "the user's word");
+}
+
+/// What lets older versions in lets nobody in who could not sign them now.
+#[test]
+fn going_back_lets_an_old_key_bring_what_it_brought_before_and_nothing_else() {
+    let name = "chord".parse().expect("a name");
+    let refused = |story: &Story, plugin: &UnverifiedPlugin| {
+        let error = story.verify(plugin).err().expect("refused");
+        assert!(matches!(error, VerifyError::KeySuperseded { by, .. } if by == story.next.public_key()));
+    };
+    let story = Story::new();
+    let release = |version: &str| story.release_of(&versioned_module(version), &story.scratch.key, None);
+    let (loaded, unknown) = (release("1.0.0"), release("0.9.0"));
+    let (other, backdated) = (release("1.0.0+other"), release("99.0.0"));
+    story.load(&loaded);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    story.load(&story.release_of(&versioned_module("1.1.0"), &story.next, Some(&story.plain())));
+    for floor in [None, Some("1.0.0".to_owned())] {
+        TrustStore::allow_downgrade(&story.config(), &name, floor).expect("allowed");
+        refused(&story, &backdated);
+        refused(&story, &other);
+        assert!(story.verify(&loaded).is_ok(), "it was loaded before");
+    }
+    TrustStore::allow_downgrade(&story.config(), &name, None).expect("allowed");
+    refused(&story, &unknown);
+
+    // Whoever pins the plugin to the new key means that one.
+    TrustStore::unpin(&story.config(), &name).expect("forgotten");
+    TrustStore::pin_publisher(&story.config(), &name, story.next.public_key()).expect("pinned");
+    for plugin in [&loaded, &unknown, &other, &backdated] {
+        refused(&story, plugin);
+    }
+    TrustStore::pin_publisher(&story.config(), &name, story.first()).expect("pinned");
+    assert!(story.verify(&unknown).is_ok(), "the user's word about the old key");
 }
 
 #[test]

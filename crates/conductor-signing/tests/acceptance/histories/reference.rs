@@ -158,10 +158,10 @@ impl World {
         }
     }
 
-    /// Whether a list of this party counts.
-    pub(super) fn may_revoke(&self, party: Party, early: bool) -> bool {
+    /// Whether a list of this party counts, whatever it says of its date.
+    pub(super) fn may_revoke(&self, party: Party) -> bool {
         self.revoked(party).is_none()
-            && !self.has_stopped(party, early, |rotation| rotation.keeps_revoking)
+            && !self.has_stopped(party, false, |rotation| rotation.keeps_revoking)
             && self.vouching(party).is_some_and(|trust| !trust.ended)
     }
 
@@ -295,10 +295,7 @@ impl World {
             Some(pin) if self.follows(pin.publisher, release.publisher) => pin.publisher,
             Some(_) | None => release.publisher,
         };
-        let mut files = match &old {
-            Some(pin) if pin.version == release.version => pin.files.clone(),
-            Some(_) | None => Vec::new(),
-        };
+        let mut files = old.as_ref().map(|pin| pin.files.clone()).unwrap_or_default();
         if !files.contains(&release.file) {
             files.push(release.file);
             files = files.split_off(files.len().saturating_sub(8));

@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     /// A revocation list, or a chain of rotations
     file: PathBuf,
 
-    /// Take it over although its issuer is not trusted, or it leads on from no key that is
+    /// Take it over although its issuer is not trusted, its number is not the next, or it leads on from no key that is trusted
     #[arg(long)]
     force: bool,
 }
