@@ -58,7 +58,11 @@ const LONG_STEPS: [Step; 4] = [
         about: "modules of ordinary toolchains load and answer",
         run: toolchains::run,
     },
-    Step { name: "peers", about: "a minute with each server that does something wrong", run: peers::long },
+    Step {
+        name: "peers",
+        about: "fifteen seconds with each server that does something wrong",
+        run: peers::long,
+    },
     Step { name: "all-faults", about: "a kill at every call that writes", run: faults::all },
     Step { name: "soak", about: "the daemon under load and attack for ten minutes", run: soak::long },
 ];
