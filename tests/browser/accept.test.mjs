@@ -50,7 +50,7 @@ function replace(name, version) {
 test('another plugin waits in the list, with a way to look at it', async () => {
   await page.locator('.card').getByText('Running').waitFor();
   replace('thief', '6.6<b>');
-  await page.locator('.card').getByText('Waits for your word', { exact: true }).waitFor();
+  await page.locator('.card').getByText('Needs your approval', { exact: true }).waitFor();
   assert.ok(!existsSync(home.at('data', 'plugin-data', 'thief')), 'it inherits nothing');
   await page.getByRole('button', { name: 'Accept notes' }).click();
   await dialog().getByText('another name: thief in place of notes').waitFor();
@@ -101,11 +101,11 @@ test('a preview says that the plugin would wait, and so does the page when it is
   await page.getByLabel('Signature (.sig)').setInputFiles(`${file}.sig`);
   await page.getByRole('button', { name: 'Look at it' }).click();
   const preview = page.locator('.preview');
-  await preview.getByText('Would wait for your word').waitFor();
+  await preview.getByText('Would need your approval').waitFor();
   await preview.getByText('another name: marching in place of band').waitFor();
   await isAccessible(page);
   await page.getByRole('button', { name: 'Replace band' }).click();
-  await page.locator('#toast').getByText('is in its place, and waits for your word').waitFor();
+  await page.locator('#toast').getByText('is in its place, and needs your approval').waitFor();
   assert.equal(home.plugin('band').state, 'waiting');
 });
 

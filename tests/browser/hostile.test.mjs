@@ -91,7 +91,7 @@ const shows = async (where, texts) => {
 };
 
 test('in the list', async () => {
-  await page.getByText('waits for your word').waitFor();
+  await page.getByText('needs your approval').waitFor();
   await isText(page, 'list');
   await shows(page.locator('.waiting'), SHOWN);
   await shows(page.locator('.card', { hasText: 'nameless' }), [IMAGE]);

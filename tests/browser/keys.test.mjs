@@ -81,7 +81,7 @@ test('a key is revoked, and what it signed is stopped', async () => {
   await dialog().getByRole('button', { name: 'Revoke', exact: true }).click();
   await page.locator('.key').getByText('laptop <b>stolen</b>').waitFor();
   await go(page, '#/plugins/chord', 'chord');
-  await page.locator('.plugin-head').getByText('Withdrawn').waitFor();
+  await page.locator('.plugin-head').getByText('Stopped').waitFor();
   await until('the daemon says so', () => home.plugin('chord').state === 'withdrawn');
 });
 

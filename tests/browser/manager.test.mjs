@@ -1,4 +1,4 @@
-// What can be done with plugins on the page: install, approve, run, revoke, let back in, disable, remove; with real
+// What can be done with plugins on the page: install, approve, run, revoke, start again, disable, remove; with real
 // plugins in a real daemon.
 
 import assert from 'node:assert/strict';
@@ -76,14 +76,14 @@ const writes = (expected) => until(`it ${expected ? 'writes' : 'does not write'}
 });
 
 test('what waits is at the top, and is granted with its consequence told', async () => {
-  await page.getByRole('heading', { name: '1 request waits for your word' }).waitFor();
+  await page.getByRole('heading', { name: '1 request needs your approval' }).waitFor();
   await page.getByRole('button', { name: 'Review Filesystem of recorder' }).click();
   await dialog().getByText('It can keep files in one directory of its own').waitFor();
   await dialog().getByText('keeps what you played').waitFor();
   await dialog().getByText('Trusted: Ada Example').waitFor();
   await dialog().getByRole('button', { name: 'Grant', exact: true }).click();
   await toast('may now keep files').waitFor();
-  await page.getByText('waits for your word').waitFor({ state: 'detached' });
+  await page.getByText('needs your approval').waitFor({ state: 'detached' });
   await writes(true);
   assert.match(home.plugin('recorder').grants[0].grant, /^Filesystem/);
 });
@@ -128,13 +128,13 @@ test('less is granted than was asked for, and only until a date', async () => {
   assert.match(grant.until, /^2099-12-31T23:59:59/);
 });
 
-test('a plugin that keeps failing is shown as quarantined, with why, and is let back in', async () => {
+test('a plugin that keeps failing is shown as quarantined, with why, and was started again', async () => {
   await go(page, '#/plugins/glitch', 'glitch');
   await page.locator('.plugin-head').getByText('Quarantined').waitFor();
   await page.getByText('It failed too often and is called no more').waitFor();
   await picture(page, 'quarantined-desktop-light');
   await page.getByRole('button', { name: 'Resume' }).click();
-  await toast('is let back in').waitFor();
+  await toast('was started again').waitFor();
   await page.locator('.plugin-head').getByText('Quarantined').waitFor({ state: 'detached' });
 });
 

@@ -114,7 +114,7 @@ pub struct BindingChange {
 }
 
 impl BindingChange {
-    /// A digest over everything that is shown, by which the user's word is bound to it.
+    /// A digest over everything that is shown, by which the user's decision is bound to it.
     #[must_use]
     pub fn shown(&self) -> Digest {
         let Self {
@@ -160,7 +160,7 @@ impl BindingChange {
 impl fmt::Display for BindingChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { alias, before, now, .. } = self;
-        write!(f, "`{alias}` is bound to {before}; what is there now is {now}, and waits for your word")
+        write!(f, "`{alias}` is bound to {before}; what is there now is {now}, and needs your approval")
     }
 }
 

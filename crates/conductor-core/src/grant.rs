@@ -217,7 +217,7 @@ fn below_ceiling(
     ceiling: Option<Risk>,
     lift_ceiling: bool,
 ) -> Decision {
-    // The user's word replaces what would be granted without it: a narrower grant narrows.
+    // The user's decision replaces what would be granted without it: a narrower grant narrows.
     let has_word = chosen.is_any() || chosen.has_ended;
     let mut allowed = if has_word { explicit(&declared, chosen) } else { automatic(&declared) };
     allowed

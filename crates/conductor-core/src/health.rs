@@ -46,7 +46,7 @@ pub enum PluginState {
         /// How the last of them ended.
         last: Outcome,
     },
-    /// Not until it is let back in.
+    /// Not until it is started again.
     Quarantined {
         /// Failures in a row.
         failures: u32,

@@ -214,7 +214,7 @@ impl Permission {
     ///
     /// # Errors
     ///
-    /// Says why the user's word has no effect; nothing is changed then.
+    /// Says why the user's decision has no effect; nothing is changed then.
     pub fn approve(
         &self,
         capability: Capability,

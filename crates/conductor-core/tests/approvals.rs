@@ -1,4 +1,4 @@
-//! The user's word about capabilities: asked for, given, limited in time, taken back while the plugin runs.
+//! The user's decision about capabilities: asked for, given, limited in time, taken back while the plugin runs.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
 

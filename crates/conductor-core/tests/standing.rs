@@ -200,7 +200,7 @@ fn word(level: &TrustLevel) -> &'static str {
     }
 }
 
-/// Asserts what the user's word leads to now, and what is said.
+/// Asserts what the user's decision leads to now, and what is said.
 fn holds(place: &Place, permission: &Permission, vouched: (&str, Option<Risk>), cell: &str) {
     let (level, ceiling) = vouched;
     let judged = permission.vouched().expect("somebody vouches");
@@ -280,7 +280,7 @@ fn cell(change: Change, policy: Policy, phase: Phase) {
         }
         return;
     }
-    // Before anything has looked at the files, the user's word is judged by what they say.
+    // Before anything has looked at the files, the user's decision is judged by what they say.
     let is_high = matches!(expected(change, policy), Some((_, None)));
     assert_eq!(approve(&permission).is_ok(), is_high, "{cell}");
     permission.check(&place.store());

@@ -11,9 +11,9 @@ export const STATES = {
   'backing-off': { words: 'Backing off', tone: 'wait' },
   quarantined: { words: 'Quarantined', tone: 'bad' },
   ending: { words: 'Ending', tone: 'bad' },
-  withdrawn: { words: 'Withdrawn', tone: 'bad' },
+  withdrawn: { words: 'Stopped', tone: 'bad' },
   disabled: { words: 'Disabled', tone: 'quiet' },
-  waiting: { words: 'Waits for your word', tone: 'wait' },
+  waiting: { words: 'Needs your approval', tone: 'wait' },
   refused: { words: 'Refused', tone: 'bad' },
 };
 

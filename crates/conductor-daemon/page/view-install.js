@@ -113,7 +113,7 @@ async function install() {
     }
     takeBack();
     form = begun();
-    say(theirs(alias), installed.waiting.includes(alias) ? ' is in its place, and waits for your word.' : ' is installed.');
+    say(theirs(alias), installed.waiting.includes(alias) ? ' is in its place, and needs your approval.' : ' is installed.');
     location.hash = `#/plugins/${encodeURIComponent(alias)}`;
   });
 }
@@ -162,7 +162,7 @@ function decide(preview) {
     h('div', { class: 'preview-head' },
       h('h2', { id: 'preview', tabindex: '-1' }, theirs(preview.name ?? form.alias), ' ', preview.version && h('span', { class: 'hint' }, theirs(preview.version))),
       h('div', { class: 'badges' }, trustBadge(preview.trust_level, publisher),
-        preview.accepted ? waits ? badge('wait', 'waiting', 'Would wait for your word') : badge('good', 'check', 'Would be loaded') : badge('bad', 'refused', 'Would be refused'))),
+        preview.accepted ? waits ? badge('wait', 'waiting', 'Would need your approval') : badge('good', 'check', 'Would be loaded') : badge('bad', 'refused', 'Would be refused'))),
     preview.description && h('p', { class: 'lead' }, theirs(preview.description)),
     !preview.accepted && notice('bad', 'refused', theirs(preview.why ?? 'It would not be loaded.'), preview.hint && h('p', {}, theirs(preview.hint)),
       publisher?.public_key && preview.trust_level === 'self-signed' && button('Trust this publisher…', () => trustPublisher(publisher), { kind: 'small' })),
@@ -175,7 +175,7 @@ function decide(preview) {
     preview.requested.length === 0 ? h('p', { class: 'hint' }, 'Nothing: it computes, and reaches nothing beyond its own memory.')
       : h('ul', { class: 'requests' }, preview.requested.map((request) => h('li', {}, requestHead(request),
         facts([['Scope', scopeOf(request.scope)], ['Why', request.reason ? ['“', theirs(request.reason), '”'] : h('span', { class: 'scope-none' }, 'it gives no reason')],
-          ['When installed', request.pending ? 'waits for your word' : request.decision ? theirs(request.decision) : null]])))),
+          ['When installed', request.pending ? 'needs your approval' : request.decision ? theirs(request.decision) : null]])))),
     h('h3', {}, 'Who made it'),
     facts([
       ['Publisher', publisher ? [theirs(publisher.name ?? 'unknown'), publisher.email && [' ', theirs(`<${publisher.email}>`)]] : 'nobody signed it'],

@@ -49,7 +49,7 @@ function buttons(plugin) {
       : button('Disable', () => attempt(() => tell({ 'plugin-disable': { plugin: alias } }), theirs(alias), ' does not run until you enable it.'), { key: 'disable' }),
     button('Remove…', () => askRemove(alias), { kind: 'danger', key: 'remove' }),
     plugin.change && button('Accept…', async () => (await import('./accept.js')).askAccept(plugin), { kind: 'primary', key: 'accept' }),
-    resumable && button('Resume', () => attempt(() => tell({ 'plugin-resume': { plugin: alias } }), theirs(alias), ' is let back in.'), { kind: 'primary', key: 'resume' }),
+    resumable && button('Resume', () => attempt(() => tell({ 'plugin-resume': { plugin: alias } }), theirs(alias), ' was started again.'), { kind: 'primary', key: 'resume' }),
   ];
 }
 
@@ -96,7 +96,7 @@ function requestRow(plugin, request) {
       ['Decided', request.decision && theirs(request.decision)],
     ]),
     h('div', { class: 'request-foot' },
-      request.pending ? badge('wait', 'waiting', 'Waits for your word') : granted ? badge('good', 'check', 'Granted') : badge('quiet', 'minus', 'Not granted'),
+      request.pending ? badge('wait', 'waiting', 'Needs your approval') : granted ? badge('good', 'check', 'Granted') : badge('quiet', 'minus', 'Not granted'),
       h('span', { class: 'buttons' },
         (granted || request.pending) && button(granted ? 'Revoke' : 'Deny', () => askRevoke(plugin, request), { kind: 'small', ...label(granted ? 'Revoke' : 'Deny') }),
         button(granted ? 'Change…' : 'Grant…', () => askGrant(plugin, request), { kind: `small ${request.pending ? 'primary' : ''}`, ...label(granted ? 'Change' : 'Grant') }))));

@@ -1,4 +1,4 @@
-// All plugins: what waits for the user's word, then one card for each, with search and a filter by state.
+// All plugins: what needs the user's approval, then one card for each, with search and a filter by state.
 
 import { does } from './capabilities.js';
 import { h } from './dom.js';
@@ -41,7 +41,7 @@ function waiting(plugins) {
   const pending = known('pending').data?.pending ?? [];
   if (pending.length === 0) return null;
   return h('section', { class: 'waiting', 'aria-labelledby': 'waiting' },
-    h('h2', { id: 'waiting' }, icon('waiting'), `${count(pending.length, 'request')} ${pending.length === 1 ? 'waits' : 'wait'} for your word`),
+    h('h2', { id: 'waiting' }, icon('waiting'), `${count(pending.length, 'request')} ${pending.length === 1 ? 'needs' : 'need'} your approval`),
     h('ul', {}, pending.map((request) => {
       const plugin = plugins.find((one) => one.alias === request.plugin) ?? { alias: request.plugin, name: request.name };
       return h('li', { key: `${request.plugin}/${request.capability}/${request.scope}` },

@@ -99,8 +99,8 @@ pub use policy::{
 pub use private_key::{PrivateKey, PrivateKeyError, check_private_key};
 pub use revocation::{Revocation, RevocationKind, Revoked};
 pub use revocation_list::{
-    MAX_LIST_SEQUENCE, MAX_LISTED_REVOCATIONS, MAX_REVOCATION_LIST_BYTES, REVOCATION_LIST_VERSION, REVOCATIONS_PAYLOAD_TYPE,
-    RevocationList, RevocationListError,
+    MAX_LIST_SEQUENCE, MAX_LISTED_REVOCATIONS, MAX_REVOCATION_LIST_BYTES, REVOCATION_LIST_VERSION,
+    REVOCATIONS_PAYLOAD_TYPE, RevocationList, RevocationListError,
 };
 pub use rotation::{
     Ancestor, Lineage, MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, MAX_ROTATION_STATEMENT_BYTES, Purpose,

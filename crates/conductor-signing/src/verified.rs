@@ -266,7 +266,7 @@ impl VerifiedPlugin {
         self.max_risk
     }
 
-    /// What can be said about the file without its bytes, such as whether it would be let in again.
+    /// What can be said about the file without its bytes, such as whether it would be loaded again.
     #[must_use]
     pub const fn file(&self) -> &PluginFile {
         &self.file

@@ -251,7 +251,7 @@ pub enum AuditEvent {
         /// The plugin that it is bound to.
         after: AuditText,
     },
-    /// A plugin that rested, was quarantined or had lost its permission was let back in.
+    /// A plugin that rested, was quarantined or had lost its permission was started again.
     PluginResumed,
     /// A plugin ended, and so many of its records had been left out since the last one.
     RecordsLeftOut,

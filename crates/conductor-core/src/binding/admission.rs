@@ -192,7 +192,7 @@ impl Admission<'_> {
         }
     }
 
-    /// Takes the user's word that the alias stands for another plugin. What was denied to the plugin before is denied to this
+    /// Takes down the user's decision that the alias stands for another plugin. What was denied to the plugin before is denied to this
     /// one first, and the alias is bound last: until then the question stands.
     fn accept(&self, another: &Another, keeper: &Keeper) -> Result<(), NotAdmitted> {
         let Another { change, cosigners } = another;

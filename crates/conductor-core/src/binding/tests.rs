@@ -48,7 +48,7 @@ fn an_alias_is_not_bound_over_what_another_program_bound_meanwhile() {
     assert!(matches!(raced, Err(BindingError::Raced { .. })), "{raced:?}");
     let newer = bound("one", None, Some("2"));
     Bindings::bind(&keeper, alias("a"), None, newer.clone()).expect("only another version");
-    Bindings::bind(&keeper, alias("a"), Some(newer), other.clone()).expect("the user's word");
+    Bindings::bind(&keeper, alias("a"), Some(newer), other.clone()).expect("the user's decision");
     assert_eq!(Bindings::load(&keeper).expect("read").of(&alias("a")), Some(&other));
 }
 

@@ -76,7 +76,7 @@ pub(crate) struct Decided {
     pub(crate) once: Vec<Once>,
 }
 
-/// What the user's word is about to lead to.
+/// What the user's decision is about to lead to.
 pub(crate) struct Approval {
     subject: Subject,
     capability: Capability,
@@ -85,7 +85,7 @@ pub(crate) struct Approval {
     pub(crate) approved: Approved,
 }
 
-/// What the user's word has led to.
+/// What the user's decision has led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
     /// What is granted from now on.
@@ -338,7 +338,7 @@ pub(super) fn scope_of(spec: &GrantSpec) -> Option<Scope> {
     spec.scope().cloned()
 }
 
-/// Why the user's word about a capability had no effect.
+/// Why the user's decision about a capability had no effect.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApprovalError {

@@ -16,7 +16,7 @@ pub struct Requested {
     pub risk: Risk,
     /// Why the plugin wants it, in its own words.
     pub reason: Option<String>,
-    /// Whether it waits for the user's word.
+    /// Whether it needs the user's approval.
     pub is_pending: bool,
     /// What the user decided about this capability before, perhaps when the plugin asked for less or for something else.
     pub earlier: Option<Earlier>,

@@ -69,7 +69,7 @@ pub enum LoadError {
         /// Which check and why.
         source: VerifyError,
     },
-    /// It is another plugin than the one that the alias is bound to, and waits for the user's word.
+    /// It is another plugin than the one that the alias is bound to, and needs the user's approval.
     #[error("{change}")]
     Waits {
         /// What the user is to decide about.

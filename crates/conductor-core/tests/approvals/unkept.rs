@@ -53,7 +53,7 @@ fn a_revocation_that_stood_nowhere_is_known_to_the_next_host() {
     assert_eq!(recalled, 0);
     assert_eq!(call(load(&after, &path).as_mut()), BADF);
     approve(plugin.as_ref(), &GrantDuration::Always);
-    assert_eq!(call(load(&begin().0, &path).as_mut()), 0, "a later grant is the user's word");
+    assert_eq!(call(load(&begin().0, &path).as_mut()), 0, "a later grant is the user's decision");
 }
 
 #[test]

@@ -114,7 +114,7 @@ pub(super) fn not_grantable(error: ApprovalError) -> Refusal {
     Refusal { cause: RefusalCause::NotGrantable, message: error.to_string(), hint: error.hint() }
 }
 
-/// What waits for the user's word, of a plugin.
+/// What needs the user's approval, of a plugin.
 pub(super) fn pending(loaded: &Loaded) -> Vec<RequestStatus> {
     let (asking, decisions) = (Asking::of(loaded), loaded.permission.capabilities());
     loaded.permission.pending().into_iter().map(|requested| decided(&asking, requested, &decisions)).collect()

@@ -57,7 +57,7 @@ pub enum Request {
         /// The user's name for the plugin.
         plugin: String,
     },
-    /// What waits for the user's word, of all plugins.
+    /// What needs the user's approval, of all plugins.
     PluginPending,
     /// Grant a capability.
     PluginGrant {
@@ -308,7 +308,7 @@ pub enum Response {
 pub struct Reloaded {
     /// Loaded, or loaded anew.
     pub started: Vec<String>,
-    /// Not loaded: another plugin than the alias is bound to, which waits for the user's word.
+    /// Not loaded: another plugin than the alias is bound to, which needs the user's approval.
     #[serde(default)]
     pub waiting: Vec<String>,
     /// Refused, as before the change.

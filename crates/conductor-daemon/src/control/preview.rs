@@ -214,7 +214,7 @@ fn request(request: &CapabilityRequest) -> (RequestStatus, Option<String>) {
     let pending = fault.is_none() && risk != Risk::Low;
     let decision = match (&fault, pending) {
         (Some(fault), _) => fault.as_str(),
-        (None, true) => "it will wait for your word",
+        (None, true) => "it will need your approval",
         (None, false) => "it is granted automatically",
     };
     let status = RequestStatus {

@@ -17,7 +17,7 @@ impl Daemon<'_> {
     pub(super) fn accept(&mut self, plugin: &str, shown: &str) -> Changed {
         let waits = self.roster.find(plugin).and_then(|published| published.waits_for());
         let Some(change) = waits else {
-            let message = format!("`{plugin}` does not wait for your word about what it is");
+            let message = format!("`{plugin}` does not need your approval about what it is");
             return Err(Refusal::new(RefusalCause::NotWaiting, message));
         };
         if change.shown().to_string() != shown {
@@ -61,7 +61,7 @@ impl Daemon<'_> {
         Ok(Response::PluginAccept(Accepted { plugin: plugin.to_owned(), name }))
     }
 
-    /// What has become of the user's word for a plugin that does not run.
+    /// What has become of the user's decision for a plugin that does not run.
     fn decided(&self, change: &BindingChange) -> String {
         let BindingChange { alias, now, .. } = change;
         let bindings = Bindings::load(&Keeper::of(self.places.paths.config_dir()));

@@ -52,7 +52,7 @@ pub(crate) enum Phase {
         /// What the policy held against it, if it was that.
         verdict: Option<Box<VerifyError>>,
     },
-    /// It never ran: the user's name for it is bound to another plugin, and it waits for the user's word.
+    /// It never ran: the user's name for it is bound to another plugin, and it needs the user's approval.
     Waiting {
         /// What the user is to decide about.
         change: Arc<BindingChange>,
@@ -157,7 +157,7 @@ impl Published {
         self.record.sample();
     }
 
-    /// Asks that the plugin be let back in. It counts as running from now on, and no event that comes later finds it
+    /// Asks that the plugin be started again. It counts as running from now on, and no event that comes later finds it
     /// suspended. Returns what it was, or `None` if it is not loaded.
     ///
     /// # Errors
@@ -263,7 +263,7 @@ impl Published {
         let _ = self.permission.set(permission.clone());
     }
 
-    /// Whether it was asked that the plugin be let back in, since this was last called.
+    /// Whether it was asked that the plugin be started again, since this was last called.
     pub(super) fn take_resume(&self) -> bool {
         self.resume_asked.load(Ordering::Relaxed) && self.resume_asked.swap(false, Ordering::Acquire)
     }

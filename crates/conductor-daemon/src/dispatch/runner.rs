@@ -105,7 +105,7 @@ impl Runner {
         totals
     }
 
-    /// Says which requests of the plugin wait for the user's word.
+    /// Says which requests of the plugin wait for the user's decision.
     fn say_what_waits(&self, plugin: &dyn Plugin) {
         let alias = &*self.config.alias;
         for waiting in plugin.permission().pending() {
@@ -114,7 +114,7 @@ impl Runner {
             tracing::warn!(
                 plugin = alias,
                 scope,
-                "waits for your word: {capability}, of {risk} risk; to decide: conductorctl plugin grant {alias} \
+                "needs your approval: {capability}, of {risk} risk; to decide: conductorctl plugin grant {alias} \
                  {capability}"
             );
         }
@@ -183,7 +183,7 @@ impl Runner {
     fn resume(&self, plugin: &mut dyn Plugin) {
         plugin.resume();
         self.published.changed(None, plugin);
-        tracing::info!(plugin = &*self.config.alias, "let back in");
+        tracing::info!(plugin = &*self.config.alias, "started again");
     }
 
     fn call(&self, plugin: &mut dyn Plugin, job: &Job) -> Option<CallReport> {

@@ -47,7 +47,7 @@ fn the_word_for_a_plugin_that_does_not_start_holds_and_is_told() {
         assert!(accepted.code == 4 && accepted.stderr.contains(&told), "{accepted:?}");
         assert_eq!(status(&scratch)["state"], "refused", "{}", status(&scratch));
         let again = ctl(&scratch, &["plugin", "accept", "notes", "--yes"]);
-        assert!(again.stderr.contains("does not wait for your word"), "{again:?}");
+        assert!(again.stderr.contains("does not need your approval"), "{again:?}");
         assert_eq!(reloaded(&scratch)["state"], "refused", "nobody is asked again: {}", status(&scratch));
 
         // Whichever of the two is put there next is judged by that word.

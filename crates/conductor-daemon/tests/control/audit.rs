@@ -88,7 +88,7 @@ fn quarantine_and_the_way_out_of_it_are_recorded() {
     let mut daemon = scratch.start(&[]);
     daemon.wait_for_log("conductorctl plugin resume hostile");
     shown(&scratch, &["plugin", "resume", "hostile"]);
-    daemon.wait_for_log("let back in");
+    daemon.wait_for_log("started again");
     let records = records(&scratch);
     let [quarantined] = events(&records, "plugin-quarantined")[..] else { panic!("{records:?}") };
     assert_eq!(quarantined["failures"], FAILURES_BEFORE_QUARANTINE);

@@ -114,7 +114,7 @@ fn another_trusted_publishers_plugin_inherits_nothing_until_it_is_accepted() {
     assert!(differs.contains("another name: thief in place of notes"), "{differs}");
     assert!(differs.contains("another publisher: signed by "), "{differs}");
     assert_eq!(json(&scratch, &["status"])["plugins"]["waiting"], 1);
-    assert!(shown(&scratch, &["status"]).contains("1 waiting for your word"));
+    assert!(shown(&scratch, &["status"]).contains("1 needing your approval"));
     assert!(
         shown(&scratch, &["plugin", "list"])
             .contains("hint: to look at it and decide: conductorctl plugin accept")
@@ -133,7 +133,7 @@ fn another_trusted_publishers_plugin_inherits_nothing_until_it_is_accepted() {
     assert_eq!((running["state"].as_str(), running["name"].as_str()), (Some("running"), Some("thief")));
     assert!(capabilities(&running).contains("Filesystem is granted"), "the user said so: {running}");
     let again = ctl(&scratch, &["plugin", "accept", "notes", "--yes"]);
-    assert!(again.code == 1 && again.stderr.contains("does not wait for your word"), "{again:?}");
+    assert!(again.code == 1 && again.stderr.contains("does not need your approval"), "{again:?}");
     assert_eq!(reloaded(&scratch)["state"], "running", "it is what `notes` is bound to now");
     daemon.stop();
     let log = fs::read_to_string(scratch.path("state/audit.jsonl")).expect("read");
@@ -316,7 +316,7 @@ fn an_installed_plugin_that_is_another_one_waits_too() {
     assert!(shown(&scratch, &install).starts_with("notes is installed\nstarted    notes\n"));
     put(&scratch, "other", "1.0");
     let previewed = shown(&scratch, &["plugin", "preview", install[2]]);
-    let waits = "Waits:      for your word, because notes is bound to another plugin, notes:\n            \
+    let waits = "Approval:   needed, because notes is bound to another plugin, notes:\n            \
                  - another name: other in place of notes\n";
     assert!(previewed.contains(waits), "{previewed}");
     let installed = ctl(&scratch, &install);

@@ -68,7 +68,7 @@ fn pending(scratch: &Scratch) -> Vec<Json> {
 fn what_waits_is_granted_and_taken_back_while_the_daemon_runs() {
     let scratch = Scratch::new();
     let mut daemon = daemon(&scratch, "");
-    daemon.wait_for_log("waits for your word: Filesystem");
+    daemon.wait_for_log("needs your approval: Filesystem");
     daemon.wait_for_log("plugin loaded");
     wait_until_written(&scratch, false);
     let waiting = pending(&scratch);
@@ -84,7 +84,7 @@ fn what_waits_is_granted_and_taken_back_while_the_daemon_runs() {
     assert_eq!(granted, "one is granted Filesystem\n");
     wait_until_written(&scratch, true);
     assert!(pending(&scratch).is_empty());
-    assert_eq!(shown(&scratch, &["plugin", "pending"]), "Nothing waits for your word.\n");
+    assert_eq!(shown(&scratch, &["plugin", "pending"]), "Nothing needs your approval.\n");
     let details = shown(&scratch, &["plugin", "show", "one"]);
     assert!(details.contains("You granted:\n  - Filesystem, on ") && details.contains("bound to publisher"));
 
@@ -180,7 +180,7 @@ fn high_risk_needs_the_plugins_own_name() {
     let refused = grant(&["--confirm", "one"]);
     assert!(refused.code == 4 && refused.stderr.contains("the plugin's name must be typed"), "{refused:?}");
     let text = shown(&scratch, &["plugin", "pending"]);
-    assert!(text.contains("Subprocess: /bin/echo (high risk, waits for your word)"), "{text}");
+    assert!(text.contains("Subprocess: /bin/echo (high risk, needs your approval)"), "{text}");
     assert!(text.contains(r"to \u{1b}[2Jsay it"), "{text}");
     assert_eq!(grant(&["--confirm", "runner"]).code, 0);
     assert!(pending(&scratch).is_empty());

@@ -69,7 +69,7 @@ fn only_a_plugin_that_was_loaded_can_be_let_back_in() {
     daemon.wait_for_log("plugin loaded");
 
     assert_eq!(shown(&scratch, &["plugin", "resume", "hostile"]), "hostile was running already\n");
-    daemon.wait_for_log("let back in");
+    daemon.wait_for_log("started again");
     assert_eq!(
         json(&scratch, &["plugin", "resume", "hostile"]),
         serde_json::json!({ "plugin": "hostile", "was": "running" })
@@ -130,9 +130,9 @@ fn a_plugin_that_keeps_failing_is_quarantined_until_it_is_let_back_in() {
 
     assert_eq!(
         shown(&scratch, &["plugin", "resume", "hostile"]),
-        "hostile is let back in; it was quarantined\n"
+        "hostile was started again; it was quarantined\n"
     );
-    daemon.wait_for_log("let back in");
+    daemon.wait_for_log("started again");
     let again = wait_for("backing-off");
     assert!(again["calls"].as_u64().is_some_and(|calls| calls > u64::from(FAILURES_BEFORE_QUARANTINE)));
     daemon.stop();

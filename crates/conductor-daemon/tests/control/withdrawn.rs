@@ -74,7 +74,7 @@ fn a_revoked_key_stops_its_plugin_and_a_mistake_is_mended() {
     assert!(refused.code == 4 && refused.stderr.contains("`one` would be refused: key "), "{refused:?}");
     scratch.conductor_sign(&["trust", "unrevoke", &key]);
     assert_eq!(wait_for(&scratch, "withdrawn").0["calls"], calls, "it comes back when the user says so");
-    assert_eq!(shown(&scratch, &["plugin", "resume", "one"]), "one is let back in; it was withdrawn\n");
+    assert_eq!(shown(&scratch, &["plugin", "resume", "one"]), "one was started again; it was withdrawn\n");
     let (running, _) = wait_for(&scratch, "running");
     assert!(running["why"].is_null(), "{running}");
     let deadline = Instant::now() + PATIENCE;
@@ -133,7 +133,7 @@ fn a_call_that_would_go_on_is_ended() {
     scratch.conductor_sign(&["trust", "unrevoke", &key(&scratch, "one")]);
     let start = Instant::now();
     while ctl(&scratch, &["plugin", "resume", "one"]).code != 0 {
-        assert!(start.elapsed() < PATIENCE, "it is not let back in");
+        assert!(start.elapsed() < PATIENCE, "it is not started again");
     }
     while wait_for(&scratch, "running").0["worker_pid"].as_u64().is_none_or(|now| now == pid) {
         assert!(start.elapsed() < PATIENCE, "no worker is told");

@@ -157,7 +157,7 @@ fn an_update_says_what_is_different() {
         "What it is: Sings",
         "Trust:      signed by the trusted key Ada",
         "Publisher:  Ada <ada@example.org>",
-        "Policy:     it would be let in",
+        "Policy:     it would be loaded",
         "It asks for:",
         "In place of what songs is now:",
         "  - version 1.1.0 in place of 1.0.0",

@@ -51,7 +51,8 @@ fn every_check_is_there_with_the_rule_that_decided() {
         assert!(text.contains(&expected), "{expected}: {text}");
     }
     assert!(
-        text.contains(&format!("{key}: trusted as `Ada`  [")) && text.ends_with("✓ The plugin is let in\n"),
+        text.contains(&format!("{key}: trusted as `Ada`  ["))
+            && text.ends_with("✓ The plugin may be loaded\n"),
         "{text}"
     );
 }
@@ -61,7 +62,7 @@ fn what_the_configuration_lets_in_unsigned_is_said_to_be() {
     let shell = Shell::new();
     shell.config("config.toml", "[wasm]\nrequire_signature = false\n");
     let report = shell.ok(&["explain", "my_plugin.wasm"]);
-    assert!(report.stdout.ends_with("✓ The plugin is let in as unsigned\n"), "{report:?}");
+    assert!(report.stdout.ends_with("✓ The plugin may be loaded, as unsigned\n"), "{report:?}");
     assert!(
         report.stdout.contains("✗ Is there a signature document?: my_plugin.wasm has no signature"),
         "{report:?}"

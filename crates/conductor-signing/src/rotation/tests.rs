@@ -361,7 +361,7 @@ fn the_key_in_use_is_the_last_that_is_passed_on_to_by_now() {
     }
 }
 
-/// The user's word on a fork: the key that signed both is a thief's as well, and what it passes on to means nothing more.
+/// The user's decision on a fork: the key that signed both is a thief's as well, and what it passes on to means nothing more.
 #[test]
 fn a_fork_is_over_once_the_key_that_made_it_is_revoked() {
     let keys = keys(4);
@@ -386,7 +386,7 @@ fn a_fork_is_over_once_the_key_that_made_it_is_revoked() {
         Some((public[3], false))
     );
     assert_eq!(import(&dir, &other), Err(RotationError::FromCompromised { old: public[0], new: public[2] }));
-    TrustStore::add(dir.path(), NewKey::new("the right one", public[2])).expect("the user's word");
+    TrustStore::add(dir.path(), NewKey::new("the right one", public[2])).expect("the user's decision");
     assert_eq!(import(&dir, &from(&other, 1)), Ok(1));
 }
 

@@ -172,7 +172,7 @@ fn loads_leave_room_for_the_users_pins() {
     let refused =
         (0..100).find_map(|number| pins::tests::pin(name(number).as_str()).record(dir.path()).err());
     assert!(matches!(refused, Some(TrustError::File(FileError::TooLarge { .. }))), "{refused:?}");
-    TrustStore::pin_publisher(dir.path(), &name(1000), key()).expect("the user's word has room");
+    TrustStore::pin_publisher(dir.path(), &name(1000), key()).expect("the user's decision has room");
 }
 
 /// One change that somebody asks for.

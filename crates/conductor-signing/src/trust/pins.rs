@@ -376,7 +376,7 @@ impl TrustStore {
         Self::pin_accepted(config_dir, name, key, &[])
     }
 
-    /// As [`TrustStore::pin_publisher`], and demands these cosigners from then on, where none are demanded so far: the user's word
+    /// As [`TrustStore::pin_publisher`], and demands these cosigners from then on, where none are demanded so far: the user's decision
     /// for a plugin that takes the place of another one, whose cosigners they were.
     ///
     /// # Errors

@@ -220,7 +220,7 @@ pub enum VerifyError {
     /// The key follows from one that was revoked as compromised.
     #[error(
         "key {key} follows from {old}, which was revoked as compromised{}",
-        if *accepted { "; it waits for your word" } else { ", and was not known before that" }
+        if *accepted { "; it needs your approval" } else { ", and was not known before that" }
     )]
     RotationFromCompromised {
         /// The key that signed.

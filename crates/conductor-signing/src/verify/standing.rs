@@ -66,7 +66,7 @@ pub enum Standing {
     FromCompromised {
         /// The revoked key.
         old: PublicKey,
-        /// Whether the rotation was accepted before; the user's word is enough then.
+        /// Whether the rotation was accepted before; the user's decision is enough then.
         accepted: bool,
     },
 }
@@ -200,7 +200,7 @@ impl Standing {
             Self::Superseded { by, since } => format!("superseded since {since} by {by}"),
             Self::NotYetActive { old, from } => format!("follows from {old}, but only from {from} on"),
             Self::FromCompromised { old, accepted: true } => {
-                format!("follows from {old}, which was revoked; waits for your word")
+                format!("follows from {old}, which was revoked; needs your approval")
             }
             Self::FromCompromised { old, accepted: false } => {
                 format!("follows from {old}, which was revoked before it was known to pass on")

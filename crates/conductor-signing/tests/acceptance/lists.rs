@@ -99,7 +99,7 @@ fn no_number_and_no_date_silences_an_issuer() {
     let ahead = RevocationList::parse(ahead.as_bytes()).expect("a list");
     assert!(matches!(user.import(&ahead), Err(RevocationListError::Ahead { .. })));
 
-    // A number that was a mistake is mended by the user's word, and the next list is held to the number that was given then.
+    // A number that was a mistake is mended by the user's decision, and the next list is held to the number that was given then.
     assert_eq!(user.import(&list(issuer, MAX_LIST_SEQUENCE, about(&Party::of(8)))), Ok(1));
     let next = list(issuer, 2, about(&Party::of(9)));
     assert!(matches!(user.import(&next), Err(RevocationListError::Replay { found: 2, .. })));

@@ -182,7 +182,7 @@ fn going_back_lets_an_old_key_bring_what_it_brought_before_and_nothing_else() {
         refused(&story, plugin);
     }
     TrustStore::pin_publisher(&story.config(), &name, story.first()).expect("pinned");
-    assert!(story.verify(&unknown).is_ok(), "the user's word about the old key");
+    assert!(story.verify(&unknown).is_ok(), "the user's decision about the old key");
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn what_followed_from_a_stolen_key_waits_for_the_users_word() {
         "nothing to paste"
     );
     TrustStore::add(&story.config(), NewKey::new("the new one", story.next.public_key()))
-        .expect("the user's word");
+        .expect("the user's decision");
     story.load(&known);
 }
 

@@ -28,8 +28,8 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
     output.line("");
     let refusal = decision.refusal();
     output.line(match refusal {
-        None if decision.signature().is_some() => "✓ The plugin is let in",
-        None => "✓ The plugin is let in as unsigned",
+        None if decision.signature().is_some() => "✓ The plugin may be loaded",
+        None => "✓ The plugin may be loaded, as unsigned",
         Some(_) => "✗ The plugin is refused",
     });
     output.json(|| {

@@ -184,7 +184,7 @@ fn report(trust: &TrustStore, key: PublicKey, affected: &[Affected], output: &mu
         lineage.iter().flat_map(|lineage| lineage.descendants(&key)).map(|link| link.new).collect();
     if !after.is_empty() {
         output.line("");
-        output.line("It passed on to keys that would wait for your word:");
+        output.line("It passed on to keys that would need your approval:");
         after.iter().for_each(|key| output.line(format!("  {key}")));
     }
     output.json(|| {

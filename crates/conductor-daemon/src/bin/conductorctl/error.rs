@@ -46,7 +46,7 @@ pub(crate) enum CliError {
     NotConfirmed { hint: String },
     #[error("nothing was accepted")]
     NotAccepted { hint: String },
-    #[error("`{plugin}` does not wait for your word about what it is")]
+    #[error("`{plugin}` does not need your approval about what it is")]
     NotWaiting { plugin: String },
     #[error(transparent)]
     Audit(AuditError),

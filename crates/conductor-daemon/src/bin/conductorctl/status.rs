@@ -35,7 +35,7 @@ fn render(status: &DaemonStatus) -> String {
     }
     lines.push(("Plugins", plugins(status.plugins)));
     if status.pending > 0 {
-        let waiting = format!("{} requests wait for your word: conductorctl plugin pending", status.pending);
+        let waiting = format!("{} requests need your approval: conductorctl plugin pending", status.pending);
         lines.push(("Approval", waiting));
     }
     if !status.inputs.is_empty() {
@@ -118,9 +118,9 @@ fn plugins(counts: PluginCounts) -> String {
         (backing_off, "backing off"),
         (quarantined, "quarantined"),
         (ending, "ending"),
-        (withdrawn, "withdrawn"),
+        (withdrawn, "stopped"),
         (disabled, "disabled"),
-        (waiting, "waiting for your word"),
+        (waiting, "needing your approval"),
         (refused, "refused"),
     ];
     let states = states.iter().filter(|(count, _)| *count > 0);

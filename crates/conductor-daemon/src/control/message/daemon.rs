@@ -41,7 +41,7 @@ pub struct DaemonStatus {
     pub refused_to_programs: BTreeMap<String, String>,
     /// Plugins by state.
     pub plugins: PluginCounts,
-    /// Requests of plugins that wait for the user's word.
+    /// Requests of plugins that wait for the user's decision.
     pub pending: u64,
     /// The inputs, in the order of the configuration.
     #[serde(default)]

@@ -15,7 +15,7 @@ pub enum PluginState {
     Running,
     /// It failed a few times in a row and is not called for a while.
     BackingOff,
-    /// It failed many times in a row and is not called until it is let back in.
+    /// It failed many times in a row and is not called until it is started again with `plugin resume`.
     Quarantined,
     /// A worker process of it was ended and does not die; until it does, the plugin is not called.
     Ending,
@@ -23,7 +23,7 @@ pub enum PluginState {
     Withdrawn,
     /// The user does not want it to run.
     Disabled,
-    /// It was not loaded: its alias is bound to another plugin, and it waits for the user's word.
+    /// It was not loaded: its alias is bound to another plugin, and it needs the user's approval.
     Waiting,
     /// It was not loaded.
     Refused,
@@ -86,7 +86,7 @@ pub struct PluginStatus {
     /// Who signed it.
     #[serde(default)]
     pub publisher: Option<PublisherStatus>,
-    /// How many of its requests wait for the user's word.
+    /// How many of its requests wait for the user's decision.
     #[serde(default)]
     pub pending: u64,
     /// Fuel that its calls used.
@@ -206,7 +206,7 @@ pub struct RequestStatus {
     pub risk: String,
     /// Why, in the plugin's words.
     pub reason: Option<String>,
-    /// Whether it waits for the user's word.
+    /// Whether it needs the user's approval.
     pub pending: bool,
     /// What the user decided about the capability before.
     pub earlier: Option<EarlierStatus>,
@@ -242,7 +242,7 @@ pub struct GrantStatus {
     pub until: Option<String>,
 }
 
-/// A request that waits for the user's word.
+/// A request that needs the user's approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingStatus {
     /// The user's name for the plugin.
@@ -276,7 +276,7 @@ pub struct Revoked {
     pub capability: String,
 }
 
-/// A plugin that was let back in.
+/// A plugin that was started again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumed {
     /// The user's name for it.

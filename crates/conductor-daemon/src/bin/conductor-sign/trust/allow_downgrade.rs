@@ -13,14 +13,14 @@ pub(crate) struct Arguments {
     /// The plugin's name, as its manifest gives it
     plugin: PluginName,
 
-    /// Oldest version to let in [default: any; the one that is loaded next is then the oldest]
+    /// Oldest version to load [default: any; the one that is loaded next is then the oldest]
     #[arg(long, value_name = "VERSION")]
     to: Option<String>,
 }
 
 pub(super) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
     let pin = TrustStore::allow_downgrade(config, &arguments.plugin, arguments.to)?;
-    output.line("✓ Older versions are let in");
+    output.line("✓ Older versions may be loaded");
     output.line("");
     pins::describe(&arguments.plugin, &pin, output);
     output.json(|| pins::pin_json(&arguments.plugin, &pin));

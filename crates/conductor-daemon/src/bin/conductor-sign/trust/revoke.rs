@@ -12,7 +12,7 @@ use crate::output::Output;
 #[derive(clap::Args)]
 #[group(multiple = false)]
 pub(crate) struct Kind {
-    /// A thief may have the key: what it passed on to waits for your word (the default)
+    /// A thief may have the key: what it passed on to needs your approval (the default)
     #[arg(long)]
     compromised: bool,
 

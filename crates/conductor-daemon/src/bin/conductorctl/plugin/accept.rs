@@ -53,7 +53,7 @@ fn confirm() -> Result<(), CliError> {
     if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes" | "Yes") {
         Ok(())
     } else {
-        Err(CliError::NotAccepted { hint: "it goes on waiting for your word".to_owned() })
+        Err(CliError::NotAccepted { hint: "it still needs your approval".to_owned() })
     }
 }
 

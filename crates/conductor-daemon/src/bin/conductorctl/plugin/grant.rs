@@ -141,7 +141,7 @@ fn confirm(
     if read.is_ok() && is_yes {
         Ok((risk == Risk::High).then(|| answer.to_owned()))
     } else {
-        Err(CliError::NotConfirmed { hint: "it goes on waiting for your word".to_owned() })
+        Err(CliError::NotConfirmed { hint: "it still needs your approval".to_owned() })
     }
 }
 

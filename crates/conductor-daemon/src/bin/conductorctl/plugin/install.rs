@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
         return output::json(&reloaded);
     }
     let what = if reloaded.waiting.contains(&plugin) {
-        "is in its place and not loaded: it is another plugin than before, and waits for your word"
+        "is in its place and not loaded: it is another plugin than before, and needs your approval"
     } else {
         "is installed"
     };

@@ -1,4 +1,4 @@
-//! `conductorctl plugin pending`: what waits for the user's word.
+//! `conductorctl plugin pending`: what needs the user's approval.
 
 use conductor_daemon::control::{PendingStatus, Request, Response};
 use conductor_signing::escape::terminal;
@@ -17,7 +17,7 @@ pub(super) fn run(ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
 
 fn render(pending: &[PendingStatus]) -> String {
     if pending.is_empty() {
-        return "Nothing waits for your word.\n".to_owned();
+        return "Nothing needs your approval.\n".to_owned();
     }
     let mut text = String::new();
     for PendingStatus { plugin, name, trust, request } in pending {

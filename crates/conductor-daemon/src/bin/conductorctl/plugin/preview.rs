@@ -30,7 +30,7 @@ pub(super) fn render(preview: &PluginPreview) -> String {
         text += &format!("Publisher:  {name} <{email}>{doubt}\n            key {}\n", publisher.public_key);
         text += &format!("            in words: {}\n", publisher.words);
     }
-    let decision = if preview.accepted { "it would be let in" } else { "it would be refused" };
+    let decision = if preview.accepted { "it would be loaded" } else { "it would be refused" };
     let why = preview.why.as_ref().map(|why| format!(": {}", terminal(why))).unwrap_or_default();
     text += &format!("Policy:     {decision}{why}\n");
     if let Some(hint) = &preview.hint {
@@ -39,8 +39,7 @@ pub(super) fn render(preview: &PluginPreview) -> String {
     if let Some(change) = &preview.waits {
         let plugin = terminal(&preview.plugin);
         let before = terminal(&change.before.name);
-        text +=
-            &format!("Waits:      for your word, because {plugin} is bound to another plugin, {before}:\n");
+        text += &format!("Approval:   needed, because {plugin} is bound to another plugin, {before}:\n");
         for difference in &change.differences {
             text += &format!("            - {}\n", terminal(difference));
         }

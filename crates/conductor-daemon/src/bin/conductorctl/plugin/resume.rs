@@ -29,6 +29,6 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
         | PluginState::Withdrawn
         | PluginState::Disabled
         | PluginState::Waiting
-        | PluginState::Refused) => format!("{plugin} is let back in; it was {}\n", was.name()),
+        | PluginState::Refused) => format!("{plugin} was started again; it was {}\n", was.name()),
     })
 }

@@ -52,7 +52,7 @@ fn render(details: &PluginDetails) -> String {
 pub(super) fn request_lines(request: &RequestStatus) -> Vec<String> {
     let RequestStatus { capability, scope, risk, reason, pending, earlier, .. } = request;
     let scope = if scope.is_empty() { String::new() } else { format!(": {}", terminal(scope)) };
-    let waits = if *pending { ", waits for your word" } else { "" };
+    let waits = if *pending { ", needs your approval" } else { "" };
     let mut lines = vec![format!("{capability}{scope} ({risk} risk{waits})")];
     if let Some(reason) = reason {
         lines.push(format!("reason, in its own words: {}", terminal(reason)));
