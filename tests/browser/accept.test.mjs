@@ -3,19 +3,18 @@
 
 import assert from 'node:assert/strict';
 import { copyFileSync, existsSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { go, hasNoComplaint, isAccessible, launch, picture, signedIn } from './support/browser.mjs';
-import { ADA, GRACE, Home } from './support/home.mjs';
+import { go, hasNoComplaint, isAccessible, picture } from './support/browser.mjs';
+import { ADA, GRACE } from './support/home.mjs';
+import { scene } from './support/scene.mjs';
 
 const manifest = (name, version) => `name = "${name}"\nversion = "${version}"\n[[capabilities]]\nname = "Filesystem"\n`;
 
-const home = new Home();
-let browser;
 let page;
 let notes;
 
-before(async () => {
+const { home, dialog } = scene((home) => {
   home.publisher(ADA, { trusted: true });
   home.publisher(GRACE, { trusted: true });
   notes = home.module('notes', { manifest: manifest('notes', '1.0'), by: ADA });
@@ -28,17 +27,9 @@ before(async () => {
     type = "interval"
     every = "1h"
   `);
-  await home.start();
-  browser = await launch();
-  page = await signedIn(browser, home);
+}, (opened) => {
+  page = opened;
 });
-
-after(async () => {
-  await browser?.close();
-  await home.end();
-});
-
-const dialog = () => page.getByRole('dialog');
 
 /** Puts another plugin in the place of the one that is there, and has the daemon look. */
 function replace(name, version) {

@@ -1,19 +1,18 @@
 // What came in and could not be used is told of on the page.
 
 import { createSocket } from 'node:dgram';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { PHONE, fits, go, hasNoComplaint, isAccessible, launch, picture, signedIn } from './support/browser.mjs';
-import { ADA, Home, until } from './support/home.mjs';
+import { PHONE, fits, go, hasNoComplaint, isAccessible, picture } from './support/browser.mjs';
+import { ADA, until } from './support/home.mjs';
+import { scene } from './support/scene.mjs';
 
 const TUNE = fileURLToPath(new URL('../vectors/midi-file/cut-off/tune.mid', import.meta.url));
 
-const home = new Home();
-let browser;
 let page;
 
-before(async () => {
+const { home } = scene((home) => {
   home.publisher(ADA, { trusted: true });
   home.config(`
     [plugins.notes]
@@ -32,14 +31,8 @@ before(async () => {
     type = "osc"
     listen = ":0"
   `);
-  await home.start();
-  browser = await launch();
-  page = await signedIn(browser, home);
-});
-
-after(async () => {
-  await browser?.close();
-  await home.end();
+}, (opened) => {
+  page = opened;
 });
 
 test('inputs that fail, are damaged or drop something are named with the cause', async () => {

@@ -2,33 +2,24 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { go, hasNoComplaint, launch, signedIn } from './support/browser.mjs';
-import { GRACE, Home, until } from './support/home.mjs';
+import { go, hasNoComplaint } from './support/browser.mjs';
+import { GRACE, until } from './support/home.mjs';
+import { scene } from './support/scene.mjs';
 
-const home = new Home();
-let browser;
 let page;
 let key;
 
-before(async () => {
+const { home, dialog } = scene((home) => {
   key = home.publisher(GRACE, { trusted: false });
   home.config('');
-  await home.start();
-  browser = await launch();
-  page = await signedIn(browser, home);
-});
-
-after(async () => {
-  await browser?.close();
-  await home.end();
+}, (opened) => {
+  page = opened;
 });
 
 /** Names of the keys that are trusted. */
 const trusted = () => home.keys().map((one) => one.name);
-
-const dialog = () => page.getByRole('dialog');
 
 /** What the publisher would say over the telephone: the fingerprint in groups, in capital letters. */
 const told = () => createHash('sha256').update(Buffer.from(key, 'hex')).digest('hex').toUpperCase().replace(/(.{4})(?=.)/g, '$1 ');

@@ -3,10 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { go, hasNoComplaint, launch, picture, signedIn } from './support/browser.mjs';
-import { ADA, GRACE, Home, until } from './support/home.mjs';
+import { go, hasNoComplaint, picture } from './support/browser.mjs';
+import { ADA, GRACE, until } from './support/home.mjs';
+import { scene } from './support/scene.mjs';
 
 /** A plugin that may be called for ever; its own name is not the user's name for it. */
 const WRITER = `name = "field-recorder"
@@ -26,11 +27,9 @@ scope = "read-write;bytes=1MiB"
 reason = "keeps what you played"
 `;
 
-const home = new Home();
-let browser;
 let page;
 
-before(async () => {
+const { home, dialog, toast } = scene((home) => {
   home.publisher(ADA, { trusted: true });
   home.publisher(GRACE, { trusted: false });
   const recorder = home.module('recorder', { manifest: WRITER, by: ADA });
@@ -54,18 +53,10 @@ before(async () => {
     plugin = "glitch"
     action = "panic"
   `);
-  await home.start();
-  browser = await launch();
-  page = await signedIn(browser, home);
+}, (opened) => {
+  page = opened;
 });
 
-after(async () => {
-  await browser?.close();
-  await home.end();
-});
-
-const dialog = () => page.getByRole('dialog');
-const toast = (words) => page.locator('#toast').getByText(words);
 const take = home.at('data', 'plugin-data', 'field-recorder', 'take');
 
 /** Whether the plugin writes its file anew when it is taken away. */

@@ -3,19 +3,18 @@
 
 import assert from 'node:assert/strict';
 import { copyFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { go, hasNoComplaint, launch, signedIn } from './support/browser.mjs';
-import { ADA, Home } from './support/home.mjs';
+import { go, hasNoComplaint } from './support/browser.mjs';
+import { ADA } from './support/home.mjs';
+import { scene } from './support/scene.mjs';
 
 const request = (capability, scope) => `[[capabilities]]\nname = "${capability}"\nscope = "${scope}"\nreason = "it is music"\n`;
 const keeper = (bytes) => `name = "keeper"\nversion = "1.0.0"\n${request('Filesystem', `read-write;bytes=${bytes}`)}`;
 
-const home = new Home();
-let browser;
 let page;
 
-before(async () => {
+const { home, dialog, toast } = scene((home) => {
   home.publisher(ADA, { trusted: true });
   const kept = home.module('kept', { manifest: keeper('1MiB'), by: ADA });
   const band = home.module('band', {
@@ -23,19 +22,11 @@ before(async () => {
     by: ADA,
   });
   home.config(`[plugins.kept]\npath = "${kept}"\n[plugins.band]\npath = "${band}"\n`);
-  await home.start();
-  browser = await launch();
-  page = await signedIn(browser, home);
+}, (opened) => {
+  page = opened;
 });
 
-after(async () => {
-  await browser?.close();
-  await home.end();
-});
-
-const dialog = () => page.getByRole('dialog');
 const grant = () => dialog().getByRole('button', { name: 'Grant', exact: true });
-const toast = (words) => page.locator('#toast').getByText(words);
 
 test('a request that changes under an open dialog is not granted, and is shown as it is now', async () => {
   await go(page, '#/plugins/kept', 'kept');

@@ -2,30 +2,22 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { go, hasNoComplaint, isAccessible, launch, picture, signedIn } from './support/browser.mjs';
-import { ADA, Home, until } from './support/home.mjs';
+import { go, hasNoComplaint, isAccessible, picture } from './support/browser.mjs';
+import { ADA, until } from './support/home.mjs';
+import { scene } from './support/scene.mjs';
 
-const home = new Home();
-let browser;
 let page;
 
-before(async () => {
+const { home, dialog } = scene((home) => {
   home.publisher(ADA, { trusted: true });
   const notes = home.module('notes', { manifest: 'name = "notes"\nversion = "1.0"\n[[capabilities]]\nname = "Filesystem"\n', by: ADA });
   home.config(`[plugins.notes]\npath = "${notes}"\ngranted_capabilities = ["Filesystem"]\n`);
-  await home.start();
-  browser = await launch();
-  page = await signedIn(browser, home);
+}, (opened) => {
+  page = opened;
 });
 
-after(async () => {
-  await browser?.close();
-  await home.end();
-});
-
-const dialog = () => page.getByRole('dialog');
 const FILES = ['grants.toml', 'denials.journal'];
 
 test('what was revoked and stands in no file is told', async () => {
