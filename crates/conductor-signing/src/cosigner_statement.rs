@@ -15,11 +15,12 @@
 //! | `expires_at` | RFC 3339, UTC; absent if it never expires |
 //! | `min_host_version` | oldest version of Conductor that may load the plugin; absent if any |
 
+use conductor_store::UtcTime;
 use serde::Serialize;
 
 use crate::json::{FormatError, Members, ValueError};
 use crate::statement::plugin_version;
-use crate::{Developer, Digest, HostVersion, PluginName, PublicKey, UtcTime};
+use crate::{Developer, Digest, HostVersion, PluginName, PublicKey};
 
 /// DSSE payload type of a cosigner's statement.
 pub const COSIGNATURE_PAYLOAD_TYPE: &str = "application/vnd.conductor.cosignature.v1+json";

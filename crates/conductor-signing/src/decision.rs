@@ -6,7 +6,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::escape;
+use conductor_store::escape;
+
 use crate::verify::{Admission, CheckedSignature, VerifyError};
 
 /// The decision about a plugin file under one policy and one trust store.

@@ -16,12 +16,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use conductor_store::UtcTime;
 use data_encoding::BASE64;
 use serde::Serialize;
 
 use crate::json::{FormatError, Members, ValueError};
 use crate::rotation::{parse_base64, parse_signature};
-use crate::{Developer, Digest, PublicKey, Signature, UtcTime};
+use crate::{Developer, Digest, PublicKey, Signature};
 
 /// Largest document in bytes; it is read whole and parsed before anything about it is known.
 pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
@@ -263,7 +264,7 @@ pub enum DocumentError {
     /// Signed with another algorithm.
     #[error(
         "signature document has algorithm `{}`, this program knows {ALGORITHM}",
-        crate::escape::terminal(found)
+        conductor_store::escape::terminal(found)
     )]
     Algorithm {
         /// Algorithm found.

@@ -6,13 +6,12 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use conductor_store::{TimeError, escape};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::escape;
 use crate::key::KeyError;
 use crate::name::NameError;
-use crate::time::TimeError;
 use crate::version::VersionError;
 
 /// Parses any JSON and refuses objects that hold a member twice, at every depth.

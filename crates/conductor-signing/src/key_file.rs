@@ -7,12 +7,13 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use conductor_store::atomic_file::{self, PRIVATE, PUBLIC};
+use conductor_store::escape::{self, quoted};
+use conductor_store::{FileError, secret};
 use ed25519_dalek::Signer as _;
 use zeroize::Zeroizing;
 
-use crate::atomic_file::{self, PRIVATE, PUBLIC};
-use crate::file_error::quoted;
-use crate::{FileError, PrivateKey, PrivateKeyError, PublicKey, Signature, escape, secret};
+use crate::{PrivateKey, PrivateKeyError, PublicKey, Signature};
 
 /// Bytes of a seed.
 const SEED_BYTES: usize = 32;

@@ -34,27 +34,20 @@
 
 #![forbid(unsafe_code)]
 
-pub mod atomic_file;
 mod cosigner_statement;
 mod decision;
 mod developer;
 mod digest;
 mod document;
 pub mod dsse;
-pub mod escape;
-mod file_error;
 mod fingerprint;
-mod followed;
-pub mod guarded;
 mod json;
-pub mod keeper;
 mod key;
 mod key_file;
 mod manifest_edit;
 mod module_scan;
 mod name;
 mod nearest_key;
-mod own_group;
 mod plugin_file;
 mod plugin_files;
 mod plugin_version;
@@ -63,16 +56,18 @@ mod private_key;
 mod revocation;
 mod revocation_list;
 mod rotation;
-pub mod secret;
 mod shown_text;
 mod sign;
 mod statement;
-mod time;
 mod trust;
 mod verified;
 mod verify;
 mod version;
 
+pub use conductor_store::owner_and_mode as guarded;
+pub use conductor_store::{
+    FileError, Followed, TimeError, UtcTime, atomic_file, escape, keeper, read_followed, secret,
+};
 pub use cosigner_statement::{COSIGNATURE_PAYLOAD_TYPE, CosignerStatement};
 pub use decision::{Check, Decision, RuleSource, Step, Verdict};
 pub use developer::{Developer, DeveloperError};
@@ -81,9 +76,7 @@ pub use document::{
     ALGORITHM, Cosignature, DOCUMENT_VERSION, DocumentError, Endorsement, MAX_COSIGNATURES,
     MAX_DOCUMENT_BYTES, SignatureDocument, SignedStatement, signature_path,
 };
-pub use file_error::FileError;
 pub use fingerprint::Fingerprint;
-pub use followed::{Followed, read_followed};
 pub use json::{FormatError, ValueError};
 pub use key::{KeyError, PublicKey, Signature, SignatureError};
 pub use key_file::{FoundKey, KeyFileError, KeyPaths, SigningKey};
@@ -110,7 +103,6 @@ pub use rotation::{
 pub use shown_text::ShownTextError;
 pub use sign::{CosigningRequest, SignError, SigningRequest};
 pub use statement::{PAYLOAD_TYPE, Statement};
-pub use time::{TimeError, UtcTime};
 pub use trust::{
     AcceptedChain, CosignersKept, ImportedList, KeyRole, KeySelector, KnownAs, Likeness,
     MAX_ACCEPTED_ROTATIONS, MAX_ISSUER_BYTES, MAX_REMOVED_KEYS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX,

@@ -1,8 +1,8 @@
 //! Puts a manifest into a module that was built without the Rust SDK.
 
 use conductor_abi::{MANIFEST_SECTION, Manifest, ManifestError};
+use conductor_store::escape;
 
-use crate::escape;
 use crate::module_scan::{self, ModuleError};
 use crate::nearest_key::with_nearest;
 

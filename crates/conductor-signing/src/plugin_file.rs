@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use conductor_abi::Manifest;
+use conductor_store::{UtcTime, escape};
 use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags};
 
@@ -12,10 +13,9 @@ use crate::digest::Hasher;
 use crate::document::SignatureDocument;
 use crate::module_scan::{self, ManifestSection, ModuleScan};
 use crate::plugin_files::Companion;
-use crate::verify;
 use crate::{
     Admission, CosignerStatement, Decision, Digest, DocumentError, ModuleError, RotationChain, RotationError,
-    Statement, TrustStore, UtcTime, VerificationPolicy, VerifyError, escape,
+    Statement, TrustStore, VerificationPolicy, VerifyError, verify,
 };
 
 /// Bytes of a file that are in memory at a time while it is hashed.

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use conductor_store::{UtcTime, escape};
+
 use crate::json::ValueError;
 use crate::shown_text::{self, MAX_SHOWN_BYTES};
 use crate::trust::Line;
-use crate::{Digest, PublicKey, UtcTime, escape};
+use crate::{Digest, PublicKey};
 
 /// One entry of `revoked_keys.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]

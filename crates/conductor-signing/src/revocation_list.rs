@@ -12,6 +12,7 @@
 //! `{public_key | digest, kind?, revoked_at, reason}`. Every list of an issuer has a higher number than the one before, so
 //! that an old list cannot pass for news; the highest is [`MAX_LIST_SEQUENCE`]. It is verified before it is parsed.
 
+use conductor_store::{UtcTime, escape};
 use data_encoding::BASE64;
 use serde::Serialize;
 
@@ -22,7 +23,7 @@ use crate::statement::bounded;
 use crate::trust::{Line, MAX_TEXT_BYTES};
 use crate::{
     ALGORITHM, Digest, PrivateKey, PrivateKeyError, PublicKey, Revocation, RevocationKind, Revoked,
-    ShownTextError, UtcTime, escape, private_key,
+    ShownTextError, private_key,
 };
 
 /// DSSE payload type of a list.

@@ -32,6 +32,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use conductor_store::UtcTime;
 use data_encoding::{BASE64, HEXLOWER};
 use serde::Serialize;
 
@@ -41,7 +42,7 @@ pub use rotate::{RotateError, RotationRequest};
 
 use crate::dsse::pre_authentication_encoding;
 use crate::json::{FormatError, Members, ValueError};
-use crate::{ALGORITHM, PublicKey, Signature, UtcTime};
+use crate::{ALGORITHM, PublicKey, Signature};
 
 /// DSSE payload type of a rotation's statement.
 pub const ROTATION_PAYLOAD_TYPE: &str = "application/vnd.conductor.rotation.v1+json";

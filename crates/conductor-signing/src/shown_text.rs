@@ -5,9 +5,8 @@
 //! Standard 39, section 3), listed ASCII, and single spaces inside. Names that stores and documents hold already are read
 //! whatever they are, and shown escaped.
 
+use conductor_store::escape;
 use unicode_security::{GeneralSecurityProfile as _, RestrictionLevel, RestrictionLevelDetection as _};
-
-use crate::escape;
 
 /// Longest text in bytes; texts are shown in table columns.
 pub(crate) const MAX_SHOWN_BYTES: usize = 256;

@@ -1,6 +1,7 @@
 //! Making signature documents.
 
 use conductor_abi::{CapabilityRequest, Manifest};
+use conductor_store::{UtcTime, escape};
 
 use crate::cosigner_statement::COSIGNATURE_PAYLOAD_TYPE;
 use crate::document::{Cosignature, Endorsement, MAX_COSIGNATURES, SignatureDocument, SignedStatement};
@@ -11,8 +12,7 @@ use crate::statement::{PAYLOAD_TYPE, plugin_version};
 use crate::verify::{signed_name, signed_version};
 use crate::{
     CheckedSignature, CosignerStatement, Developer, HostVersion, ModuleError, NameError, PluginName,
-    PrivateKey, PrivateKeyError, PublicKey, SignaturePolicy, Statement, TrustStore, UtcTime, VerifyError,
-    escape, private_key,
+    PrivateKey, PrivateKeyError, PublicKey, SignaturePolicy, Statement, TrustStore, VerifyError, private_key,
 };
 
 /// What a signer states beyond what the file says itself.

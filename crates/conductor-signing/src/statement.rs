@@ -18,11 +18,12 @@
 //! | `cosigners` | keys that have to sign as well, 64 lower-case hex digits each; absent if none |
 
 use conductor_abi::CapabilityRequest;
+use conductor_store::UtcTime;
 use serde::Serialize;
 
 use crate::document::MAX_COSIGNATURES;
 use crate::json::{FormatError, Members, ValueError};
-use crate::{Developer, Digest, HostVersion, PluginName, PublicKey, UtcTime};
+use crate::{Developer, Digest, HostVersion, PluginName, PublicKey};
 
 /// DSSE payload type of a statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.conductor.plugin.v1+json";

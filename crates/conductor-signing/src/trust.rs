@@ -19,6 +19,8 @@ mod trust_file;
 
 use std::path::{Path, PathBuf};
 
+use conductor_store::UtcTime;
+use conductor_store::keeper::{Decisions, Keeper};
 use jiff::Timestamp;
 
 pub use descent::CosignersKept;
@@ -38,8 +40,7 @@ pub use selector::{KeySelector, MIN_KEY_PREFIX};
 pub(crate) use source::{Line, MAX_TEXT_BYTES};
 use trust_file::Keys;
 
-use crate::keeper::{Decisions, Keeper};
-use crate::{PublicKey, Revocation, RuleSource, UtcTime};
+use crate::{PublicKey, Revocation, RuleSource};
 
 /// Largest file of the trust store in bytes, some thousands of keys or pins; it is read whole before any plugin is loaded, so
 /// one that grew without a bound would hold up every load.

@@ -4,11 +4,12 @@ use std::io::Read;
 use std::path::Path;
 
 use conductor_abi::{CapabilityRequest, Manifest, Risk};
+use conductor_store::UtcTime;
 
 use crate::plugin_file::{self, DocumentFile, PluginFile, ReadError};
 use crate::verify::{self, Continuity, TrustedSigner, VerifyError};
 use crate::{
-    Developer, Digest, PluginName, PublicKey, SignerRule, Statement, TrustLevel, TrustStore, UtcTime,
+    Developer, Digest, PluginName, PublicKey, SignerRule, Statement, TrustLevel, TrustStore,
     VerificationPolicy,
 };
 

@@ -102,7 +102,10 @@ fn every_value_has_one_spelling() {
             "{statement}"
         );
     }
-    assert_eq!(with("signed_at", "yesterday".into()), malformed("signed_at", crate::TimeError.into()));
+    assert_eq!(
+        with("signed_at", "yesterday".into()),
+        malformed("signed_at", conductor_store::TimeError.into())
+    );
     let long = json!({ "name": "x".repeat(257), "email": "" });
     assert_eq!(with("developer", long), malformed("developer.name", ValueError::TooLong { max: 256 }));
 }

@@ -1,7 +1,9 @@
 //! Why a rotation does not hold.
 
+use conductor_store::escape;
+
 use crate::json::FormatError;
-use crate::{ALGORITHM, PublicKey, escape};
+use crate::{ALGORITHM, PublicKey};
 
 use super::{MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, MAX_ROTATION_STATEMENT_BYTES, ROTATION_VERSION};
 

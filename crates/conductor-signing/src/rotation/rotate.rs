@@ -1,5 +1,6 @@
 //! Making rotations.
 
+use conductor_store::UtcTime;
 use serde::Serialize;
 
 use super::{
@@ -7,7 +8,7 @@ use super::{
     RotationLink, SignedLink,
 };
 use crate::dsse::pre_authentication_encoding;
-use crate::{PrivateKey, PrivateKeyError, PublicKey, UtcTime, private_key};
+use crate::{PrivateKey, PrivateKeyError, PublicKey, private_key};
 
 /// What a rotation states beyond its two keys.
 #[derive(Clone, Debug)]

@@ -399,7 +399,8 @@ fn a_stolen_key_passes_on_to_nobody() {
         keys[0].public_key()
     );
     let path = dir.path().join("revoked_keys.toml");
-    crate::atomic_file::replace(&path, entry.as_bytes(), crate::atomic_file::PRIVATE).expect("written");
+    conductor_store::atomic_file::replace(&path, entry.as_bytes(), conductor_store::atomic_file::PRIVATE)
+        .expect("written");
     assert!(matches!(import(&dir, &chain(&keys[..2])), Err(RotationError::FromCompromised { .. })));
 }
 
@@ -419,7 +420,8 @@ fn damage_never_reads_as_nothing_accepted() {
         format!("{sound}[[links]]{twice}"),
         sound.replacen(&keys[1].public_key().to_string(), &keys[2].public_key().to_string(), 1),
     ] {
-        crate::atomic_file::replace(&path, bent.as_bytes(), crate::atomic_file::PRIVATE).expect("written");
+        conductor_store::atomic_file::replace(&path, bent.as_bytes(), conductor_store::atomic_file::PRIVATE)
+            .expect("written");
         let error = TrustStore::load(dir.path()).expect_err(&bent);
         assert!(!error.is_about_request(), "{error}");
         assert!(error.to_string().contains("rotations.toml:"), "{error}");
@@ -439,7 +441,8 @@ fn what_is_kept_holds_no_contradiction() {
     let path = dir.path().join("rotations.toml");
     let load = |links: &[RotationLink]| {
         let text = format!("version = 1\n{}", links.iter().map(entry).collect::<String>());
-        crate::atomic_file::replace(&path, text.as_bytes(), crate::atomic_file::PRIVATE).expect("written");
+        conductor_store::atomic_file::replace(&path, text.as_bytes(), conductor_store::atomic_file::PRIVATE)
+            .expect("written");
         TrustStore::load(dir.path()).map_err(|error| error.to_string())
     };
     let (first, second, third) = (link(0, 1, 1), link(1, 2, 2), link(2, 3, 3));

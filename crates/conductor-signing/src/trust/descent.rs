@@ -1,13 +1,14 @@
 //! The way back from a key through those that it follows from: the one walk by which a key has the user's trust, is the
 //! publisher that was pinned, or may issue revocations.
 
+use conductor_store::UtcTime;
 use jiff::Timestamp;
 
 use super::{TrustStore, TrustedKey};
 use crate::document::SignatureDocument;
 use crate::rotation::{Ancestor, Lineage, Purpose, RotationLink};
 use crate::verify::Standing;
-use crate::{PluginName, PublicKey, UtcTime, VerifiedPlugin};
+use crate::{PluginName, PublicKey, VerifiedPlugin};
 
 /// The way back from a key.
 pub(crate) struct Descent<'l> {

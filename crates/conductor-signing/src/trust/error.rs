@@ -3,11 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::file_error::quoted;
-use crate::keeper::KeeperError;
-use crate::{
-    FileError, PluginName, PublicKey, RevocationListError, Revoked, RotationError, ShownTextError, escape,
-};
+use conductor_store::FileError;
+use conductor_store::escape::{self, quoted};
+use conductor_store::keeper::KeeperError;
+
+use crate::{PluginName, PublicKey, RevocationListError, Revoked, RotationError, ShownTextError};
 
 use super::{MAX_ACCEPTED_ROTATIONS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, Resemblance};
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
+use conductor_store::keeper::{Faults, KeeperError};
+use conductor_store::{FileError, UtcTime};
 use proptest::prelude::*;
 
 use super::*;
-use crate::keeper::{Faults, KeeperError};
-use crate::{Digest, FileError, PluginName, RevocationKind, RevocationList, Revoked, SigningKey, UtcTime};
+use crate::{Digest, PluginName, RevocationKind, RevocationList, Revoked, SigningKey};
 
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")
@@ -46,7 +47,8 @@ fn a_file_of_no_bytes_is_damage() {
     for path in TrustStore::files(Path::new("")) {
         let dir = directory();
         let path = dir.path().join(path);
-        crate::atomic_file::replace(&path, b"", crate::atomic_file::PRIVATE).expect("written");
+        conductor_store::atomic_file::replace(&path, b"", conductor_store::atomic_file::PRIVATE)
+            .expect("written");
         let refused = TrustStore::load(dir.path()).expect_err("damaged");
         assert!(matches!(&refused, TrustError::Kept(KeeperError::Empty { path: found }) if *found == path));
         assert!(!refused.is_about_request() && refused.hint().is_some());
@@ -106,7 +108,10 @@ fn a_fault_at_any_call_leaves_the_old_or_the_new() {
                 let now = fs::read_dir(dir.path()).expect("listed").count();
                 assert!(now <= files + 1, "call {call} left a file behind");
                 assert!(fs::read_dir(dir.path()).expect("listed").flatten().all(|entry| {
-                    !entry.file_name().to_string_lossy().starts_with(crate::atomic_file::TEMPORARY_PREFIX)
+                    !entry
+                        .file_name()
+                        .to_string_lossy()
+                        .starts_with(conductor_store::atomic_file::TEMPORARY_PREFIX)
                 }));
                 if disk.calls() <= call {
                     assert!(call >= 10, "each call is a site: {call}");
@@ -166,8 +171,12 @@ fn loads_leave_room_for_the_users_pins() {
         }
         text += &entry;
     }
-    crate::atomic_file::replace(&dir.path().join(PINS_FILE), text.as_bytes(), crate::atomic_file::PRIVATE)
-        .expect("written");
+    conductor_store::atomic_file::replace(
+        &dir.path().join(PINS_FILE),
+        text.as_bytes(),
+        conductor_store::atomic_file::PRIVATE,
+    )
+    .expect("written");
     let name = |number: usize| -> PluginName { format!("another-{number}").parse().expect("a name") };
     let refused =
         (0..100).find_map(|number| pins::tests::pin(name(number).as_str()).record(dir.path()).err());

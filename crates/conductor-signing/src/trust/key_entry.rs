@@ -1,12 +1,13 @@
 //! Beginning to trust a key, going on, and ceasing to.
 
 use conductor_abi::Risk;
+use conductor_store::UtcTime;
+use conductor_store::keeper::Keeper;
 
 use super::source::Line;
 use super::trust_file::Keys;
 use super::{KeyRole, KeySelector, NamePattern, TrustError, TrustStore};
-use crate::keeper::Keeper;
-use crate::{PluginName, PublicKey, UtcTime, shown_text};
+use crate::{PluginName, PublicKey, shown_text};
 
 /// Most removed keys that are remembered; the oldest are forgotten first.
 pub const MAX_REMOVED_KEYS: usize = 1024;

@@ -5,13 +5,14 @@
 
 use std::fmt;
 
+use conductor_store::escape;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::confusable_detection::skeleton;
 
 use super::{NewKey, TrustStore};
+use crate::PublicKey;
 use crate::shown_text::is_of_names;
-use crate::{PublicKey, escape};
 
 /// What a new key could be taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]

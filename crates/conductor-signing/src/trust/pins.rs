@@ -5,16 +5,15 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use conductor_store::keeper::{Decisions, Keeper, KeeperError};
+use conductor_store::{FileError, UtcTime};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::source::{Line, Lines, Source, VERSION, encode};
 use super::{FILES, LOCK_FILE, MAX_TRUST_FILE_BYTES, PINS_FILE, Part, TrustError, TrustStore};
 use crate::document::MAX_COSIGNATURES;
-use crate::keeper::{Decisions, Keeper, KeeperError};
-use crate::plugin_version;
-use crate::statement;
-use crate::{Digest, FileError, PluginName, PublicKey, UtcTime, VerifiedPlugin};
+use crate::{Digest, PluginName, PublicKey, VerifiedPlugin, plugin_version, statement};
 
 /// Most files of a plugin that are remembered, the last ones that were loaded; more would let the builds of one plugin fill the
 /// file.

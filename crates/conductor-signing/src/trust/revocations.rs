@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
+use conductor_store::UtcTime;
+use conductor_store::keeper::{Decisions, Keeper};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::source::{Line, Lines, Source, VERSION, encode};
 use super::{Act, Done, FILES, LOCK_FILE, Part, REVOKED_FILE, TrustError, TrustStore};
-use crate::keeper::{Decisions, Keeper};
 use crate::revocation_list::{RevocationList, RevocationListError};
 use crate::verify::Standing;
-use crate::{Digest, PrivateKey, PublicKey, Revocation, RevocationKind, Revoked, UtcTime, shown_text};
+use crate::{Digest, PrivateKey, PublicKey, Revocation, RevocationKind, Revoked, shown_text};
 
 /// Most issuers of lists whose numbers are kept.
 pub const MAX_REVOCATION_LISTS: usize = 256;

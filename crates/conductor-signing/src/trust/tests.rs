@@ -4,14 +4,12 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use conductor_abi::Risk;
+use conductor_store::atomic_file::{self, PRIVATE};
+use conductor_store::{FileError, UtcTime};
 
 use super::*;
-use crate::FileError;
-use crate::atomic_file::{self, PRIVATE};
 use crate::verify::Standing;
-use crate::{
-    Digest, PluginName, RevocationKind, RevocationList, RevocationListError, Revoked, SigningKey, UtcTime,
-};
+use crate::{Digest, PluginName, RevocationKind, RevocationList, RevocationListError, Revoked, SigningKey};
 
 fn key() -> PublicKey {
     SigningKey::generate().expect("a key").public_key()

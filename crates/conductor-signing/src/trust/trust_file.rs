@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use conductor_abi::Risk;
+use conductor_store::UtcTime;
+use conductor_store::keeper::Decisions;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -11,8 +13,7 @@ use super::{
     FILES, KeyRole, LOCK_FILE, MAX_TRUST_FILE_BYTES, NamePattern, Part, RemovedKey, TRUSTED_FILE, TrustError,
     TrustStore, TrustedKey,
 };
-use crate::keeper::Decisions;
-use crate::{PublicKey, UtcTime};
+use crate::PublicKey;
 
 /// Says to a person who opens the file what it is.
 const HEADER: &str =

@@ -4,10 +4,9 @@ use std::cmp::Ordering;
 
 use super::{CheckedSignature, Question, VerifyError};
 use crate::decision::{Check, Step, Trail};
-use crate::plugin_version;
 use crate::rotation::{Lineage, RotationLink};
 use crate::trust::Pin;
-use crate::{PluginName, PublicKey};
+use crate::{PluginName, PublicKey, plugin_version};
 
 /// What the load of a plugin adds to what is known about its name.
 #[derive(Clone, Debug, PartialEq, Eq)]

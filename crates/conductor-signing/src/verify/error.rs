@@ -1,12 +1,13 @@
 //! Why a plugin was refused.
 
+use conductor_store::UtcTime;
+use conductor_store::escape::{self, quoted};
+
 use crate::document::DocumentError;
-use crate::file_error::quoted;
 use crate::json::FormatError;
 use crate::rotation::RotationError;
 use crate::{
     Digest, HostVersion, KeyRole, ModuleError, NameError, PluginName, PublicKey, Revocation, RuleSource,
-    UtcTime, escape,
 };
 
 /// Why a plugin was refused, one variant for each cause.

@@ -1,15 +1,14 @@
 //! Whether the document holds for the file, whoever signed it.
 
 use conductor_abi::Manifest;
+use conductor_store::UtcTime;
 
 use super::{Question, VerifyError, signed_name, signed_version};
 use crate::cosigner_statement::COSIGNATURE_PAYLOAD_TYPE;
 use crate::decision::Step;
 use crate::document::{Cosignature, Endorsement, SignatureDocument};
 use crate::statement::PAYLOAD_TYPE;
-use crate::{
-    CosignerStatement, HostVersion, PluginName, PublicKey, RequireStatement, Statement, UtcTime, dsse,
-};
+use crate::{CosignerStatement, HostVersion, PluginName, PublicKey, RequireStatement, Statement, dsse};
 
 impl Question<'_> {
     /// Refuses a file whose digest was revoked, whatever the policy.

@@ -1,6 +1,7 @@
 //! Where a signer stands with the user.
 
 use conductor_abi::Risk;
+use conductor_store::{UtcTime, escape};
 
 use super::rules::TrustedSigner;
 use super::signature::Statements;
@@ -9,7 +10,7 @@ use crate::decision::{Check, Step};
 use crate::document::{Cosignature, SignatureDocument};
 use crate::rotation::{Lineage, RotationChain, RotationError};
 use crate::trust::{Act, Done, KeyRole, Pin, TrustedKey};
-use crate::{CosignerStatement, PluginName, PublicKey, SignaturePolicy, Signer, UtcTime, escape};
+use crate::{CosignerStatement, PluginName, PublicKey, SignaturePolicy, Signer};
 
 /// Where a signer stands with the user.
 #[derive(Clone, Debug, PartialEq, Eq)]

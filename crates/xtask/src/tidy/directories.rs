@@ -6,7 +6,7 @@ use crate::tidy::Violation;
 use crate::tidy::source::{Source, has_word};
 
 /// The file with that function.
-const MAKER: &str = "crates/conductor-signing/src/atomic_file.rs";
+const MAKER: &str = "crates/conductor-store/src/atomic_file.rs";
 
 /// What else makes directories, with the mode that the umask leaves.
 const MAKES: [&str; 3] = ["create_dir", "create_dir_all", "DirBuilder"];

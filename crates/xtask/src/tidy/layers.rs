@@ -17,11 +17,12 @@ struct Layer {
 const WIRE_ONLY: &str = "this crate is compiled into plugins and holds no I/O";
 const NO_ENGINE: &str = "verification must not depend on what it guards";
 const NO_ASYNC: &str = "signing is plain, blocking and small";
+const NO_FORMAT: &str = "whoever keeps a file reads and writes its format";
 const HOST_ONLY: &str = "wasm is known to conductor-core alone; use its types";
 const GUEST: &str = "this crate runs inside plugins";
 
 /// Every crate, from the top layer down. A crate that is not listed is a violation by itself.
-const LAYERS: [Layer; 8] = [
+const LAYERS: [Layer; 9] = [
     Layer {
         name: "conductor-abi",
         may: &[],
@@ -29,8 +30,20 @@ const LAYERS: [Layer; 8] = [
         never: &[("wasmtime", WIRE_ONLY), ("tokio", WIRE_ONLY), ("rustix", WIRE_ONLY), ("std", WIRE_ONLY)],
     },
     Layer {
+        name: "conductor-store",
+        may: &[],
+        emits: &[],
+        never: &[
+            ("wasmtime", NO_ENGINE),
+            ("wasmtime-wasi", NO_ENGINE),
+            ("tokio", NO_ASYNC),
+            ("toml", NO_FORMAT),
+            ("serde", NO_FORMAT),
+        ],
+    },
+    Layer {
         name: "conductor-signing",
-        may: &["conductor-abi"],
+        may: &["conductor-abi", "conductor-store"],
         emits: &[],
         never: &[
             ("wasmtime", NO_ENGINE),
@@ -42,13 +55,13 @@ const LAYERS: [Layer; 8] = [
     },
     Layer {
         name: "conductor-keys",
-        may: &["conductor-signing"],
+        may: &["conductor-store", "conductor-signing"],
         emits: &[],
         never: &[("wasmtime", NO_ENGINE), ("tokio", NO_ASYNC)],
     },
     Layer {
         name: "conductor-core",
-        may: &["conductor-abi", "conductor-signing"],
+        may: &["conductor-abi", "conductor-store", "conductor-signing"],
         emits: &[],
         never: &[
             ("clap", "embedders bring their own command line"),
@@ -57,7 +70,7 @@ const LAYERS: [Layer; 8] = [
     },
     Layer {
         name: "conductor-daemon",
-        may: &["conductor-abi", "conductor-signing", "conductor-keys", "conductor-core"],
+        may: &["conductor-abi", "conductor-store", "conductor-signing", "conductor-keys", "conductor-core"],
         emits: &[],
         never: &[
             ("wasmtime", HOST_ONLY),
@@ -80,7 +93,7 @@ const LAYERS: [Layer; 8] = [
     },
     Layer {
         name: "xtask",
-        may: &["conductor-abi", "conductor-signing"],
+        may: &["conductor-abi", "conductor-store", "conductor-signing"],
         emits: &[],
         never: &[("wasmtime", "tasks must run before a large tree was built")],
     },

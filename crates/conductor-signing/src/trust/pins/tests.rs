@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::thread;
 
+use conductor_store::{FileError, atomic_file};
+
 use super::*;
 use crate::trust::{MAX_TRUST_FILE_BYTES, PINS_FILE};
-use crate::{FileError, NewKey, SigningKey, atomic_file};
+use crate::{NewKey, SigningKey};
 
 fn name(text: &str) -> PluginName {
     text.parse().expect("a name")

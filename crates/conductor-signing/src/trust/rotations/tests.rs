@@ -168,7 +168,8 @@ fn as_many_are_kept_as_can_be_read_again() {
     let (path, text) = (dir.path().join(ROTATIONS_FILE), more.to_text().expect("TOML"));
     let refused = Keeper::of(dir.path()).write(&more).expect_err("what cannot be read again is not written");
     assert!(refused.to_string().ends_with("more than 1024 rotations"), "{refused}");
-    crate::atomic_file::replace(&path, text.as_bytes(), crate::atomic_file::PRIVATE).expect("written");
+    conductor_store::atomic_file::replace(&path, text.as_bytes(), conductor_store::atomic_file::PRIVATE)
+        .expect("written");
     let error = TrustStore::load(dir.path()).expect_err("too many").to_string();
     assert!(error.ends_with("more than 1024 rotations"), "{error}");
 }

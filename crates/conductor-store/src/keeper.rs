@@ -255,9 +255,9 @@ impl std::fmt::Debug for Keeper {
     }
 }
 
-/// Why decisions were not read or written.
+/// Why decisions were not read or written. Whoever keeps a file makes an error of its own of this one, so a new cause is to break
+/// the build there.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum KeeperError {
     /// The file or its directory cannot be read, is too large, or others could have written it.
     #[error("{source}")]

@@ -10,7 +10,7 @@ use std::path::Path;
 /// Shows text on one line with everything that is not plainly visible written as `\u{…}`, `\n`, `\r` or `\t`.
 ///
 /// ```
-/// use conductor_signing::escape;
+/// use conductor_store::escape;
 /// assert_eq!(escape::terminal("red \u{1b}[31m\n").to_string(), r"red \u{1b}[31m\n");
 /// ```
 #[must_use]
@@ -22,6 +22,12 @@ pub fn terminal(text: &str) -> Escaped<'_> {
 #[must_use]
 pub fn path(path: &Path) -> String {
     terminal(&path.to_string_lossy()).to_string()
+}
+
+/// A path as one word of a POSIX shell, escaped for the terminal.
+#[must_use]
+pub fn quoted(file: &Path) -> String {
+    quoted_text(&path(file))
 }
 
 /// Rewrites JSON so that characters which are dangerous in a terminal stand as `\uXXXX`; its meaning stays the same,
@@ -61,9 +67,20 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// A text as one word of a POSIX shell.
+fn quoted_text(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(&byte);
+    if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// Control characters, the format characters that reorder, hide or join the text around them, and what is blank or shown as
 /// nothing. What has no meaning yet, or only by agreement, is among them.
-pub(crate) fn is_dangerous(character: char) -> bool {
+#[must_use]
+pub fn is_dangerous(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();
     }

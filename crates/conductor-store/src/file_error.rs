@@ -1,9 +1,9 @@
 //! Why a key or trust file was not read, and the command that mends it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::escape;
+use crate::escape::{self, quoted};
 
 /// A file that is missing, cannot be read, or that somebody else could have written or read.
 #[derive(Debug, thiserror::Error)]
@@ -105,20 +105,5 @@ impl FileError {
             }
             Self::Unreadable { .. } => None,
         }
-    }
-}
-
-/// A path as one word of a POSIX shell, escaped for the terminal.
-pub(crate) fn quoted(path: &Path) -> String {
-    quoted_text(&escape::path(path))
-}
-
-/// A text as one word of a POSIX shell.
-fn quoted_text(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(&byte);
-    if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }

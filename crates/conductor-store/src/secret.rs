@@ -5,7 +5,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::guarded::{self, Guard};
+use crate::owner_and_mode::{self, Guard};
 use crate::{FileError, atomic_file};
 
 /// Bytes of a secret.
@@ -34,7 +34,7 @@ pub fn read_or_create(path: &Path) -> Result<Zeroizing<[u8; SECRET_BYTES]>, File
 ///
 /// Fails if others can read the file, if it is a link or owned by somebody else, if it is larger, or if it cannot be read.
 pub fn read(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    guarded::read(path, Guard::Secret, max)
+    owner_and_mode::read(path, Guard::Secret, max)
 }
 
 fn create(path: &Path) -> Result<Zeroizing<[u8; SECRET_BYTES]>, FileError> {

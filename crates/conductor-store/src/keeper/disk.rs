@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::NamedTempFile;
 
 use crate::atomic_file::{self, Lock, TEMPORARY_PREFIX};
-use crate::guarded::{self, Guard};
+use crate::owner_and_mode::{self, Guard};
 use crate::{FileError, UtcTime};
 
 /// What files of decisions are kept with.
@@ -32,7 +32,7 @@ pub trait Disk: Send + Sync {
     ///
     /// Says what is wrong with the directory.
     fn check(&self, directory: &Path) -> Result<(), FileError> {
-        guarded::check_directory(directory)
+        owner_and_mode::check_directory(directory)
     }
 
     /// Makes a directory for its owner alone where it is missing, and checks that nobody else may write to it.
@@ -41,7 +41,7 @@ pub trait Disk: Send + Sync {
     ///
     /// Says what is wrong with the directory.
     fn prepare(&self, directory: &Path) -> Result<(), FileError> {
-        guarded::prepare_directory(directory)
+        owner_and_mode::prepare_directory(directory)
     }
 
     /// Takes a lock; `None` if somebody else goes on holding it for so long.
@@ -59,7 +59,7 @@ pub trait Disk: Send + Sync {
     ///
     /// Says what is wrong with the file.
     fn read(&self, path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError> {
-        match guarded::read(path, Guard::Trust, max) {
+        match owner_and_mode::read(path, Guard::Trust, max) {
             Ok(bytes) => Ok(Some(bytes.to_vec())),
             Err(FileError::Missing { .. }) => Ok(None),
             Err(error) => Err(error),

@@ -10,8 +10,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::FileError;
-use crate::guarded::{self, Guard};
 use crate::own_group::is_own_group;
+use crate::owner_and_mode::{self, Guard};
 
 /// Most links that lead to a file, as many as Linux follows (path_resolution(7)).
 const MAX_LINKS: usize = 40;
@@ -89,7 +89,7 @@ impl Checked {
     }
 
     fn file(mut self, path: &Path, max: u64) -> Result<Followed, FileError> {
-        let file = guarded::open_any(path)?;
+        let file = owner_and_mode::open_any(path)?;
         let failed = |source| FileError::Unreadable { path: path.to_owned(), source };
         let metadata = file.metadata().map_err(failed)?;
         self.check(path, &metadata, metadata.mode(), 0o600)?;

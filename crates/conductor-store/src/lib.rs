@@ -1,0 +1,31 @@
+//! How files that decide are read and kept: owner and mode, atomic, re-read, bounded, locked, journalled.
+//!
+//! This crate knows no format and no subject: what a file decides, and whether what it says is true, is the matter of the
+//! crates that keep their files with it.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`escape`] | text and paths from strangers, made harmless for terminals, logs and shells |
+//! | [`FileError`] | why a file was not read, and the command that mends it |
+//! | [`UtcTime`] | points in time as files write them |
+//! | [`atomic_file`] | writes that leave the old content or the new; private directories; locks between writers |
+//! | [`owner_and_mode`] | reads that refuse what somebody else could have written or read |
+//! | [`secret`] | reads of what nobody else may read, and a secret that is made when it is first needed |
+//! | [`read_followed`] | reads of files that the user writes by hand, through links whose every directory is checked |
+//! | [`keeper`] | the user's decisions: read, changed under a lock and read again before they are written |
+
+#![forbid(unsafe_code)]
+
+pub mod atomic_file;
+pub mod escape;
+mod file_error;
+mod follow_links;
+pub mod keeper;
+mod own_group;
+pub mod owner_and_mode;
+pub mod secret;
+mod time;
+
+pub use file_error::FileError;
+pub use follow_links::{Followed, read_followed};
+pub use time::{TimeError, UtcTime};
