@@ -20,7 +20,8 @@ use serde::Serialize;
 
 use crate::json::{FormatError, Members, ValueError};
 use crate::statement::plugin_version;
-use crate::{Developer, Digest, HostVersion, PluginName, PublicKey};
+use crate::text::{Digest, HostVersion, PluginName};
+use crate::{Developer, PublicKey};
 
 /// DSSE payload type of a cosigner's statement.
 pub const COSIGNATURE_PAYLOAD_TYPE: &str = "application/vnd.conductor.cosignature.v1+json";

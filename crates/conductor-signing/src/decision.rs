@@ -4,10 +4,8 @@
 //! the outcome that could come to another one.
 
 use std::fmt;
-use std::path::PathBuf;
 
-use conductor_store::escape;
-
+use crate::text::RuleSource;
 use crate::verify::{Admission, CheckedSignature, VerifyError};
 
 /// The decision about a plugin file under one policy and one trust store.
@@ -331,21 +329,5 @@ impl Check {
             Self::Rules => "Are the rules of [policy] satisfied?",
             Self::Rule => "rule",
         }
-    }
-}
-
-/// Where a rule stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleSource {
-    /// The file.
-    pub path: PathBuf,
-    /// Line, from 1.
-    pub line: usize,
-}
-
-impl fmt::Display for RuleSource {
-    /// Shows `path:line`, escaped for a terminal.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", escape::path(&self.path), self.line)
     }
 }

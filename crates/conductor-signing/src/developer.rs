@@ -5,10 +5,9 @@ use std::fmt;
 use conductor_store::escape;
 use serde::Serialize;
 
-use crate::ShownTextError;
 use crate::json::{FormatError, Members};
-use crate::shown_text::{self, MAX_SHOWN_BYTES};
 use crate::statement::bounded;
+use crate::text::shown_text::{self, MAX_SHOWN_BYTES, ShownTextError};
 
 /// Name and address of a developer. They are claims: only a trusted key says who signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -22,7 +22,8 @@ use serde::Serialize;
 
 use crate::json::{FormatError, Members, ValueError};
 use crate::rotation::{parse_base64, parse_signature};
-use crate::{Developer, Digest, PublicKey, Signature};
+use crate::text::Digest;
+use crate::{Developer, PublicKey, Signature};
 
 /// Largest document in bytes; it is read whole and parsed before anything about it is known.
 pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;

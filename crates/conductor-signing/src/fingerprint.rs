@@ -4,7 +4,8 @@ use std::fmt;
 
 use bip39::Mnemonic;
 
-use crate::{Digest, PublicKey};
+use crate::PublicKey;
+use crate::text::Digest;
 
 /// Bytes of the fingerprint that the words stand for: 128 bits, as much as it takes to find a second key with the same words.
 const WORD_BYTES: usize = 16;

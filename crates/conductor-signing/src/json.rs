@@ -11,8 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 use crate::key::KeyError;
-use crate::name::NameError;
-use crate::version::VersionError;
+use crate::text::{NameError, VersionError};
 
 /// Parses any JSON and refuses objects that hold a member twice, at every depth.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, FormatError> {

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use data_encoding::HEXLOWER;
 use ed25519_dalek::VerifyingKey;
 
-use crate::digest::decode_hex;
+use crate::text::decode_hex;
 
 /// A public key: 32 bytes in canonical encoding, of the prime-order group. Keys are equal if their bytes are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

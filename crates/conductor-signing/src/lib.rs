@@ -37,7 +37,6 @@
 mod cosigner_statement;
 mod decision;
 mod developer;
-mod digest;
 mod document;
 pub mod dsse;
 mod fingerprint;
@@ -46,32 +45,28 @@ mod key;
 mod key_file;
 mod manifest_edit;
 mod module_scan;
-mod name;
 mod nearest_key;
 mod plugin_file;
 mod plugin_files;
-mod plugin_version;
 mod policy;
 mod private_key;
 mod revocation;
 mod revocation_list;
 mod rotation;
-mod shown_text;
 mod sign;
 mod statement;
+mod text;
 mod trust;
 mod verified;
 mod verify;
-mod version;
 
 pub use conductor_store::owner_and_mode as guarded;
 pub use conductor_store::{
     FileError, Followed, TimeError, UtcTime, atomic_file, escape, keeper, read_followed, secret,
 };
 pub use cosigner_statement::{COSIGNATURE_PAYLOAD_TYPE, CosignerStatement};
-pub use decision::{Check, Decision, RuleSource, Step, Verdict};
+pub use decision::{Check, Decision, Step, Verdict};
 pub use developer::{Developer, DeveloperError};
-pub use digest::{Digest, DigestError};
 pub use document::{
     ALGORITHM, Cosignature, DOCUMENT_VERSION, DocumentError, Endorsement, MAX_COSIGNATURES,
     MAX_DOCUMENT_BYTES, SignatureDocument, SignedStatement, signature_path,
@@ -82,7 +77,6 @@ pub use key::{KeyError, PublicKey, Signature, SignatureError};
 pub use key_file::{FoundKey, KeyFileError, KeyPaths, SigningKey};
 pub use manifest_edit::{ManifestEditError, add_manifest, manifest_from_toml};
 pub use module_scan::{FileKind, ModuleError, manifest_section};
-pub use name::{NameError, PluginName};
 pub use plugin_file::{PluginFile, ReadError};
 pub use plugin_files::{Companion, PluginFiles};
 pub use policy::{
@@ -100,9 +94,11 @@ pub use rotation::{
     ROTATION_PAYLOAD_TYPE, ROTATION_VERSION, RotateError, RotationChain, RotationError, RotationLink,
     RotationRequest, rotation_path,
 };
-pub use shown_text::ShownTextError;
 pub use sign::{CosigningRequest, SignError, SigningRequest};
 pub use statement::{PAYLOAD_TYPE, Statement};
+pub use text::{
+    Digest, DigestError, HostVersion, NameError, PluginName, RuleSource, ShownTextError, VersionError,
+};
 pub use trust::{
     AcceptedChain, CosignersKept, ImportedList, KeyRole, KeySelector, KnownAs, Likeness,
     MAX_ACCEPTED_ROTATIONS, MAX_ISSUER_BYTES, MAX_REMOVED_KEYS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX,
@@ -111,4 +107,3 @@ pub use trust::{
 };
 pub use verified::{PluginParts, Publisher, Signer, UnverifiedPlugin, VerifiedPlugin};
 pub use verify::{Admission, CheckedCosigner, CheckedSignature, Standing, VerifyError};
-pub use version::{HostVersion, VersionError};

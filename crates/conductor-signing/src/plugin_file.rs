@@ -9,12 +9,12 @@ use conductor_store::{UtcTime, escape};
 use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags};
 
-use crate::digest::Hasher;
 use crate::document::SignatureDocument;
 use crate::module_scan::{self, ManifestSection, ModuleScan};
 use crate::plugin_files::Companion;
+use crate::text::{Digest, Hasher};
 use crate::{
-    Admission, CosignerStatement, Decision, Digest, DocumentError, ModuleError, RotationChain, RotationError,
+    Admission, CosignerStatement, Decision, DocumentError, ModuleError, RotationChain, RotationError,
     Statement, TrustStore, VerificationPolicy, VerifyError, verify,
 };
 

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::digest::Hasher;
+use crate::PluginParts;
 use crate::document::{MAX_DOCUMENT_BYTES, signature_path};
 use crate::plugin_file::ReadError;
 use crate::rotation::{MAX_ROTATION_BYTES, rotation_path};
-use crate::{Digest, PluginParts};
+use crate::text::{Digest, Hasher};
 
 /// A file beside a module that verification reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 pub use signer_rule::{MAX_RULE_KEYS, MAX_SIGNER_RULES, SignerRule, SignerRuleError};
 
-use crate::RuleSource;
+use crate::text::RuleSource;
 
 /// Everything that is demanded of a plugin before it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]

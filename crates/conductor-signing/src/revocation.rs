@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use conductor_store::{UtcTime, escape};
 
+use crate::PublicKey;
 use crate::json::ValueError;
-use crate::shown_text::{self, MAX_SHOWN_BYTES};
+use crate::text::Digest;
+use crate::text::shown_text::{self, MAX_SHOWN_BYTES};
 use crate::trust::Line;
-use crate::{Digest, PublicKey};
 
 /// One entry of `revoked_keys.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,10 +20,11 @@ use crate::dsse::pre_authentication_encoding;
 use crate::json::{FormatError, Members, ValueError};
 use crate::rotation::{parse_base64, parse_signature};
 use crate::statement::bounded;
+use crate::text::Digest;
+use crate::text::shown_text::ShownTextError;
 use crate::trust::{Line, MAX_TEXT_BYTES};
 use crate::{
-    ALGORITHM, Digest, PrivateKey, PrivateKeyError, PublicKey, Revocation, RevocationKind, Revoked,
-    ShownTextError, private_key,
+    ALGORITHM, PrivateKey, PrivateKeyError, PublicKey, Revocation, RevocationKind, Revoked, private_key,
 };
 
 /// DSSE payload type of a list.

@@ -9,10 +9,11 @@ use crate::dsse::pre_authentication_encoding;
 use crate::json::ValueError;
 use crate::plugin_file::{DocumentFile, PluginFile};
 use crate::statement::{PAYLOAD_TYPE, plugin_version};
+use crate::text::{HostVersion, NameError, PluginName};
 use crate::verify::{signed_name, signed_version};
 use crate::{
-    CheckedSignature, CosignerStatement, Developer, HostVersion, ModuleError, NameError, PluginName,
-    PrivateKey, PrivateKeyError, PublicKey, SignaturePolicy, Statement, TrustStore, VerifyError, private_key,
+    CheckedSignature, CosignerStatement, Developer, ModuleError, PrivateKey, PrivateKeyError, PublicKey,
+    SignaturePolicy, Statement, TrustStore, VerifyError, private_key,
 };
 
 /// What a signer states beyond what the file says itself.

@@ -23,7 +23,8 @@ use serde::Serialize;
 
 use crate::document::MAX_COSIGNATURES;
 use crate::json::{FormatError, Members, ValueError};
-use crate::{Developer, Digest, HostVersion, PluginName, PublicKey};
+use crate::text::{Digest, HostVersion, PluginName};
+use crate::{Developer, PublicKey};
 
 /// DSSE payload type of a statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.conductor.plugin.v1+json";

@@ -7,11 +7,9 @@ use conductor_abi::{CapabilityRequest, Manifest, Risk};
 use conductor_store::UtcTime;
 
 use crate::plugin_file::{self, DocumentFile, PluginFile, ReadError};
+use crate::text::{Digest, PluginName};
 use crate::verify::{self, Continuity, TrustedSigner, VerifyError};
-use crate::{
-    Developer, Digest, PluginName, PublicKey, SignerRule, Statement, TrustLevel, TrustStore,
-    VerificationPolicy,
-};
+use crate::{Developer, PublicKey, SignerRule, Statement, TrustLevel, TrustStore, VerificationPolicy};
 
 /// A plugin and its signature document as they were read, once, with nothing known about them.
 #[derive(Clone)]

@@ -38,9 +38,10 @@ pub use standing::Standing;
 use crate::decision::{Check, Decision, Trail};
 use crate::document::{Endorsement, SignatureDocument};
 use crate::plugin_file::PluginFile;
+use crate::text::{NameError, PluginName};
 use crate::{
-    CosignerStatement, NameError, PluginName, PublicKey, Publisher, SignaturePolicy, Signer, SignerRule,
-    Statement, TrustLevel, TrustStore, VerificationPolicy,
+    CosignerStatement, PublicKey, Publisher, SignaturePolicy, Signer, SignerRule, Statement, TrustLevel,
+    TrustStore, VerificationPolicy,
 };
 
 /// A signature document that holds for the file it was checked against.

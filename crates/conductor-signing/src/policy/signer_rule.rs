@@ -4,7 +4,8 @@ use std::fmt;
 
 use conductor_abi::{Capability, CapabilityRequest};
 
-use crate::{NamePattern, PluginName, PublicKey, RuleSource};
+use crate::text::{PluginName, RuleSource};
+use crate::{NamePattern, PublicKey};
 
 /// Most rules of a configuration; each is held against every plugin.
 pub const MAX_SIGNER_RULES: usize = 256;

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use super::{TrustStore, TrustedKey};
 use crate::document::SignatureDocument;
 use crate::rotation::{Ancestor, Lineage, Purpose, RotationLink};
+use crate::text::PluginName;
 use crate::verify::Standing;
-use crate::{PluginName, PublicKey, VerifiedPlugin};
+use crate::{PublicKey, VerifiedPlugin};
 
 /// The way back from a key.
 pub(crate) struct Descent<'l> {

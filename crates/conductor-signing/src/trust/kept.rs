@@ -9,7 +9,8 @@ use conductor_store::{FileError, UtcTime};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Digest, PluginName, RevocationKind, RevocationList, Revoked, SigningKey};
+use crate::text::{Digest, PluginName};
+use crate::{RevocationKind, RevocationList, Revoked, SigningKey};
 
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")

@@ -12,7 +12,7 @@ use unicode_security::confusable_detection::skeleton;
 
 use super::{NewKey, TrustStore};
 use crate::PublicKey;
-use crate::shown_text::is_of_names;
+use crate::text::shown_text::is_of_names;
 
 /// What a new key could be taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]

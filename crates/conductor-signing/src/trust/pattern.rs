@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::PluginName;
+use crate::text::PluginName;
 
 /// Longest pattern in bytes, as long as a name; matching costs at most the product of both lengths.
 const MAX_PATTERN_BYTES: usize = 64;

@@ -3,7 +3,8 @@
 use std::thread;
 
 use super::*;
-use crate::{Digest, RevocationKind, Revoked, SigningKey};
+use crate::text::Digest;
+use crate::{RevocationKind, Revoked, SigningKey};
 
 /// Two writers, a thousand changes each; a change that got lost would make a later one fail.
 #[test]

@@ -8,8 +8,9 @@ use conductor_store::atomic_file::{self, PRIVATE};
 use conductor_store::{FileError, UtcTime};
 
 use super::*;
+use crate::text::{Digest, PluginName};
 use crate::verify::Standing;
-use crate::{Digest, PluginName, RevocationKind, RevocationList, RevocationListError, Revoked, SigningKey};
+use crate::{RevocationKind, RevocationList, RevocationListError, Revoked, SigningKey};
 
 fn key() -> PublicKey {
     SigningKey::generate().expect("a key").public_key()

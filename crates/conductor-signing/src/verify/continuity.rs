@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 
 use super::{CheckedSignature, Question, VerifyError};
+use crate::PublicKey;
 use crate::decision::{Check, Step, Trail};
 use crate::rotation::{Lineage, RotationLink};
+use crate::text::{PluginName, plugin_version};
 use crate::trust::Pin;
-use crate::{PluginName, PublicKey, plugin_version};
 
 /// What the load of a plugin adds to what is known about its name.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,9 +6,8 @@ use conductor_store::escape::{self, quoted};
 use crate::document::DocumentError;
 use crate::json::FormatError;
 use crate::rotation::RotationError;
-use crate::{
-    Digest, HostVersion, KeyRole, ModuleError, NameError, PluginName, PublicKey, Revocation, RuleSource,
-};
+use crate::text::{Digest, HostVersion, NameError, PluginName, RuleSource};
+use crate::{KeyRole, ModuleError, PublicKey, Revocation};
 
 /// Why a plugin was refused, one variant for each cause.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,8 @@ use conductor_abi::CapabilityRequest;
 
 use super::VerifyError;
 use crate::decision::{Check, Step};
-use crate::{PluginName, PublicKey, SignerRule};
+use crate::text::PluginName;
+use crate::{PublicKey, SignerRule};
 
 /// A line of keys, of which each follows from the one before by rotation: one holder, who counts once.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use crate::cosigner_statement::COSIGNATURE_PAYLOAD_TYPE;
 use crate::decision::Step;
 use crate::document::{Cosignature, Endorsement, SignatureDocument};
 use crate::statement::PAYLOAD_TYPE;
-use crate::{CosignerStatement, HostVersion, PluginName, PublicKey, RequireStatement, Statement, dsse};
+use crate::text::{HostVersion, PluginName};
+use crate::{CosignerStatement, PublicKey, RequireStatement, Statement, dsse};
 
 impl Question<'_> {
     /// Refuses a file whose digest was revoked, whatever the policy.

@@ -9,8 +9,9 @@ use super::{CheckedCosigner, CheckedSignature, Question, VerifyError};
 use crate::decision::{Check, Step};
 use crate::document::{Cosignature, SignatureDocument};
 use crate::rotation::{Lineage, RotationChain, RotationError};
+use crate::text::PluginName;
 use crate::trust::{Act, Done, KeyRole, Pin, TrustedKey};
-use crate::{CosignerStatement, PluginName, PublicKey, SignaturePolicy, Signer};
+use crate::{CosignerStatement, PublicKey, SignaturePolicy, Signer};
 
 /// Where a signer stands with the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
