@@ -18,10 +18,11 @@
 use conductor_store::UtcTime;
 use serde::Serialize;
 
+use crate::Developer;
 use crate::json::{FormatError, Members, ValueError};
+use crate::key::PublicKey;
 use crate::statement::plugin_version;
 use crate::text::{Digest, HostVersion, PluginName};
-use crate::{Developer, PublicKey};
 
 /// DSSE payload type of a cosigner's statement.
 pub const COSIGNATURE_PAYLOAD_TYPE: &str = "application/vnd.conductor.cosignature.v1+json";
@@ -98,7 +99,7 @@ impl CosignerStatement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SigningKey;
+    use crate::key::SigningKey;
 
     #[test]
     fn statements_survive_their_bytes_and_what_is_unknown_could_be_a_restriction() {

@@ -20,10 +20,11 @@ use conductor_store::UtcTime;
 use data_encoding::BASE64;
 use serde::Serialize;
 
+use crate::Developer;
 use crate::json::{FormatError, Members, ValueError};
+use crate::key::{PublicKey, Signature};
 use crate::rotation::{parse_base64, parse_signature};
 use crate::text::Digest;
-use crate::{Developer, PublicKey, Signature};
 
 /// Largest document in bytes; it is read whole and parsed before anything about it is known.
 pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;

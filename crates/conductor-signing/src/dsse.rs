@@ -1,7 +1,6 @@
 //! What is signed where more than a digest is: bytes together with what they are.
 
-use crate::private_key::{self, PrivateKey, PrivateKeyError};
-use crate::{PublicKey, Signature};
+use crate::key::{PrivateKey, PrivateKeyError, PublicKey, Signature, private_key};
 
 /// Signs bytes as a payload of a type, and verifies the signature.
 ///

@@ -253,7 +253,7 @@ pub enum ValueError {
     #[error("key {key} occurs twice")]
     Repeated {
         /// The key.
-        key: crate::PublicKey,
+        key: crate::key::PublicKey,
     },
     /// A text that is too long.
     #[error("longer than {max} bytes")]

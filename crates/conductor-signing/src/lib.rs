@@ -39,17 +39,14 @@ mod decision;
 mod developer;
 mod document;
 pub mod dsse;
-mod fingerprint;
 mod json;
 mod key;
-mod key_file;
 mod manifest_edit;
 mod module_scan;
 mod nearest_key;
 mod plugin_file;
 mod plugin_files;
 mod policy;
-mod private_key;
 mod revocation;
 mod revocation_list;
 mod rotation;
@@ -71,10 +68,11 @@ pub use document::{
     ALGORITHM, Cosignature, DOCUMENT_VERSION, DocumentError, Endorsement, MAX_COSIGNATURES,
     MAX_DOCUMENT_BYTES, SignatureDocument, SignedStatement, signature_path,
 };
-pub use fingerprint::Fingerprint;
 pub use json::{FormatError, ValueError};
-pub use key::{KeyError, PublicKey, Signature, SignatureError};
-pub use key_file::{FoundKey, KeyFileError, KeyPaths, SigningKey};
+pub use key::{
+    Fingerprint, FoundKey, KeyError, KeyFileError, KeyPaths, PrivateKey, PrivateKeyError, PublicKey,
+    Signature, SignatureError, SigningKey, check_private_key,
+};
 pub use manifest_edit::{ManifestEditError, add_manifest, manifest_from_toml};
 pub use module_scan::{FileKind, ModuleError, manifest_section};
 pub use plugin_file::{PluginFile, ReadError};
@@ -83,7 +81,6 @@ pub use policy::{
     MAX_RULE_KEYS, MAX_SIGNER_RULES, RequireStatement, SignaturePolicy, SignerRule, SignerRuleError,
     TrustLevel, UnknownRequirement, VerificationPolicy,
 };
-pub use private_key::{PrivateKey, PrivateKeyError, check_private_key};
 pub use revocation::{Revocation, RevocationKind, Revoked};
 pub use revocation_list::{
     MAX_LIST_SEQUENCE, MAX_LISTED_REVOCATIONS, MAX_REVOCATION_LIST_BYTES, REVOCATION_LIST_VERSION,

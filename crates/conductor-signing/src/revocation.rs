@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use conductor_store::{UtcTime, escape};
 
-use crate::PublicKey;
 use crate::json::ValueError;
+use crate::key::PublicKey;
 use crate::text::Digest;
 use crate::text::shown_text::{self, MAX_SHOWN_BYTES};
 use crate::trust::Line;

@@ -40,9 +40,10 @@ pub use error::RotationError;
 pub use lineage::{Ancestor, Lineage};
 pub use rotate::{RotateError, RotationRequest};
 
+use crate::ALGORITHM;
 use crate::dsse::pre_authentication_encoding;
 use crate::json::{FormatError, Members, ValueError};
-use crate::{ALGORITHM, PublicKey, Signature};
+use crate::key::{PublicKey, Signature};
 
 /// DSSE payload type of a rotation's statement.
 pub const ROTATION_PAYLOAD_TYPE: &str = "application/vnd.conductor.rotation.v1+json";

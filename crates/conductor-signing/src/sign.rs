@@ -7,13 +7,14 @@ use crate::cosigner_statement::COSIGNATURE_PAYLOAD_TYPE;
 use crate::document::{Cosignature, Endorsement, MAX_COSIGNATURES, SignatureDocument, SignedStatement};
 use crate::dsse::pre_authentication_encoding;
 use crate::json::ValueError;
+use crate::key::{PrivateKey, PrivateKeyError, PublicKey, private_key};
 use crate::plugin_file::{DocumentFile, PluginFile};
 use crate::statement::{PAYLOAD_TYPE, plugin_version};
 use crate::text::{HostVersion, NameError, PluginName};
 use crate::verify::{signed_name, signed_version};
 use crate::{
-    CheckedSignature, CosignerStatement, Developer, ModuleError, PrivateKey, PrivateKeyError, PublicKey,
-    SignaturePolicy, Statement, TrustStore, VerifyError, private_key,
+    CheckedSignature, CosignerStatement, Developer, ModuleError, SignaturePolicy, Statement, TrustStore,
+    VerifyError,
 };
 
 /// What a signer states beyond what the file says itself.

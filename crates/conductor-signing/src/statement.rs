@@ -21,10 +21,11 @@ use conductor_abi::CapabilityRequest;
 use conductor_store::UtcTime;
 use serde::Serialize;
 
+use crate::Developer;
 use crate::document::MAX_COSIGNATURES;
 use crate::json::{FormatError, Members, ValueError};
+use crate::key::PublicKey;
 use crate::text::{Digest, HostVersion, PluginName};
-use crate::{Developer, PublicKey};
 
 /// DSSE payload type of a statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.conductor.plugin.v1+json";

@@ -40,8 +40,9 @@ pub use selector::{KeySelector, MIN_KEY_PREFIX};
 pub(crate) use source::{Line, MAX_TEXT_BYTES};
 use trust_file::Keys;
 
+use crate::Revocation;
+use crate::key::PublicKey;
 use crate::text::RuleSource;
-use crate::{PublicKey, Revocation};
 
 /// Largest file of the trust store in bytes, some thousands of keys or pins; it is read whole before any plugin is loaded, so
 /// one that grew without a bound would hold up every load.

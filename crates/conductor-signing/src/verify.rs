@@ -37,11 +37,12 @@ pub use standing::Standing;
 
 use crate::decision::{Check, Decision, Trail};
 use crate::document::{Endorsement, SignatureDocument};
+use crate::key::PublicKey;
 use crate::plugin_file::PluginFile;
 use crate::text::{NameError, PluginName};
 use crate::{
-    CosignerStatement, PublicKey, Publisher, SignaturePolicy, Signer, SignerRule, Statement, TrustLevel,
-    TrustStore, VerificationPolicy,
+    CosignerStatement, Publisher, SignaturePolicy, Signer, SignerRule, Statement, TrustLevel, TrustStore,
+    VerificationPolicy,
 };
 
 /// A signature document that holds for the file it was checked against.

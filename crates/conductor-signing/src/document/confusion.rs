@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{KeyError, SigningKey};
+use crate::key::{KeyError, SigningKey};
 
 fn document() -> SignatureDocument {
     let key = || SigningKey::generate().expect("a key").public_key();

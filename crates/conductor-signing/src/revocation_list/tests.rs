@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::SigningKey;
+use crate::key::SigningKey;
 
 fn entry(revoked: Revoked) -> Revocation {
     Revocation {

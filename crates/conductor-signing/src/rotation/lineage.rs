@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::{MAX_ROTATION_LINKS, RotationChain, RotationError, RotationLink, check_follows};
-use crate::PublicKey;
+use crate::key::PublicKey;
 
 /// How keys follow from each other. It holds no contradiction: a key has one successor and one predecessor at most.
 #[derive(Clone, Debug, Default)]

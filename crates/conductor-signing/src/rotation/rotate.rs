@@ -8,7 +8,7 @@ use super::{
     RotationLink, SignedLink,
 };
 use crate::dsse::pre_authentication_encoding;
-use crate::{PrivateKey, PrivateKeyError, PublicKey, private_key};
+use crate::key::{PrivateKey, PrivateKeyError, PublicKey, private_key};
 
 /// What a rotation states beyond its two keys.
 #[derive(Clone, Debug)]

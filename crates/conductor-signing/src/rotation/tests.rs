@@ -3,7 +3,8 @@
 mod properties;
 
 use super::*;
-use crate::{NewKey, PrivateKey, SigningKey, TrustError, TrustStore};
+use crate::key::{PrivateKey, SigningKey};
+use crate::{NewKey, TrustError, TrustStore};
 
 fn keys(count: usize) -> Vec<SigningKey> {
     (0..count).map(|_| SigningKey::generate().expect("a key")).collect()
@@ -166,7 +167,7 @@ fn nobody_is_asked_to_sign_what_would_not_hold() {
         fn public_key(&self) -> PublicKey {
             self.0
         }
-        fn sign(&self, _: &[u8]) -> Result<crate::Signature, crate::PrivateKeyError> {
+        fn sign(&self, _: &[u8]) -> Result<crate::key::Signature, crate::key::PrivateKeyError> {
             panic!("asked to sign")
         }
     }
@@ -467,7 +468,7 @@ impl SigningKey {
     /// The same key once more.
     fn clone_for_test(&self) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let paths = crate::KeyPaths::from_argument(&dir.path().join("k")).expect("paths");
+        let paths = crate::key::KeyPaths::from_argument(&dir.path().join("k")).expect("paths");
         self.write_new(&paths).expect("written");
         Self::read(&paths.private).expect("read")
     }

@@ -5,11 +5,12 @@ use conductor_store::UtcTime;
 use jiff::Timestamp;
 
 use super::{TrustStore, TrustedKey};
+use crate::VerifiedPlugin;
 use crate::document::SignatureDocument;
+use crate::key::PublicKey;
 use crate::rotation::{Ancestor, Lineage, Purpose, RotationLink};
 use crate::text::PluginName;
 use crate::verify::Standing;
-use crate::{PublicKey, VerifiedPlugin};
 
 /// The way back from a key.
 pub(crate) struct Descent<'l> {

@@ -7,9 +7,10 @@ use conductor_store::FileError;
 use conductor_store::escape::{self, quoted};
 use conductor_store::keeper::KeeperError;
 
+use crate::key::PublicKey;
 use crate::text::PluginName;
 use crate::text::shown_text::ShownTextError;
-use crate::{PublicKey, RevocationListError, Revoked, RotationError};
+use crate::{RevocationListError, Revoked, RotationError};
 
 use super::{MAX_ACCEPTED_ROTATIONS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, Resemblance};
 

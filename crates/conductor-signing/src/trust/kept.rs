@@ -9,8 +9,9 @@ use conductor_store::{FileError, UtcTime};
 use proptest::prelude::*;
 
 use super::*;
+use crate::key::SigningKey;
 use crate::text::{Digest, PluginName};
-use crate::{RevocationKind, RevocationList, Revoked, SigningKey};
+use crate::{RevocationKind, RevocationList, Revoked};
 
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")

@@ -7,7 +7,7 @@ use conductor_store::keeper::Keeper;
 use super::source::Line;
 use super::trust_file::Keys;
 use super::{KeyRole, KeySelector, NamePattern, TrustError, TrustStore};
-use crate::PublicKey;
+use crate::key::PublicKey;
 use crate::text::{PluginName, shown_text};
 
 /// Most removed keys that are remembered; the oldest are forgotten first.

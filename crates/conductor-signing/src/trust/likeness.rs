@@ -11,7 +11,7 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_security::confusable_detection::skeleton;
 
 use super::{NewKey, TrustStore};
-use crate::PublicKey;
+use crate::key::PublicKey;
 use crate::text::shown_text::is_of_names;
 
 /// What a new key could be taken for.

@@ -3,8 +3,9 @@
 use std::thread;
 
 use super::*;
+use crate::key::SigningKey;
 use crate::text::Digest;
-use crate::{RevocationKind, Revoked, SigningKey};
+use crate::{RevocationKind, Revoked};
 
 /// Two writers, a thousand changes each; a change that got lost would make a later one fail.
 #[test]

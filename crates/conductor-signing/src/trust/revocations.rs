@@ -10,10 +10,11 @@ use toml::Spanned;
 
 use super::source::{Line, Lines, Source, VERSION, encode};
 use super::{Act, Done, FILES, LOCK_FILE, Part, REVOKED_FILE, TrustError, TrustStore};
+use crate::key::{PrivateKey, PublicKey};
 use crate::revocation_list::{RevocationList, RevocationListError};
 use crate::text::{Digest, shown_text};
 use crate::verify::Standing;
-use crate::{PrivateKey, PublicKey, Revocation, RevocationKind, Revoked};
+use crate::{Revocation, RevocationKind, Revoked};
 
 /// Most issuers of lists whose numbers are kept.
 pub const MAX_REVOCATION_LISTS: usize = 256;

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::TrustError;
-use crate::PublicKey;
+use crate::key::PublicKey;
 
 /// Fewest digits of a key that may stand for the whole key.
 pub const MIN_KEY_PREFIX: usize = 8;

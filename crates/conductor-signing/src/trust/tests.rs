@@ -8,9 +8,10 @@ use conductor_store::atomic_file::{self, PRIVATE};
 use conductor_store::{FileError, UtcTime};
 
 use super::*;
+use crate::key::SigningKey;
 use crate::text::{Digest, PluginName};
 use crate::verify::Standing;
-use crate::{RevocationKind, RevocationList, RevocationListError, Revoked, SigningKey};
+use crate::{RevocationKind, RevocationList, RevocationListError, Revoked};
 
 fn key() -> PublicKey {
     SigningKey::generate().expect("a key").public_key()

@@ -13,7 +13,7 @@ use super::{
     FILES, KeyRole, LOCK_FILE, MAX_TRUST_FILE_BYTES, NamePattern, Part, RemovedKey, TRUSTED_FILE, TrustError,
     TrustStore, TrustedKey,
 };
-use crate::PublicKey;
+use crate::key::PublicKey;
 
 /// Says to a person who opens the file what it is.
 const HEADER: &str =

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::{CheckedSignature, Question, VerifyError};
-use crate::PublicKey;
 use crate::decision::{Check, Step, Trail};
+use crate::key::PublicKey;
 use crate::rotation::{Lineage, RotationLink};
 use crate::text::{PluginName, plugin_version};
 use crate::trust::Pin;

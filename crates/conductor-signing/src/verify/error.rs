@@ -5,9 +5,10 @@ use conductor_store::escape::{self, quoted};
 
 use crate::document::DocumentError;
 use crate::json::FormatError;
+use crate::key::PublicKey;
 use crate::rotation::RotationError;
 use crate::text::{Digest, HostVersion, NameError, PluginName, RuleSource};
-use crate::{KeyRole, ModuleError, PublicKey, Revocation};
+use crate::{KeyRole, ModuleError, Revocation};
 
 /// Why a plugin was refused, one variant for each cause.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

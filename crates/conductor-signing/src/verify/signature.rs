@@ -7,9 +7,10 @@ use super::{Question, VerifyError, signed_name, signed_version};
 use crate::cosigner_statement::COSIGNATURE_PAYLOAD_TYPE;
 use crate::decision::Step;
 use crate::document::{Cosignature, Endorsement, SignatureDocument};
+use crate::key::PublicKey;
 use crate::statement::PAYLOAD_TYPE;
 use crate::text::{HostVersion, PluginName};
-use crate::{CosignerStatement, PublicKey, RequireStatement, Statement, dsse};
+use crate::{CosignerStatement, RequireStatement, Statement, dsse};
 
 impl Question<'_> {
     /// Refuses a file whose digest was revoked, whatever the policy.

@@ -7,8 +7,9 @@ use std::thread;
 use conductor_store::{FileError, atomic_file};
 
 use super::*;
+use crate::NewKey;
+use crate::key::SigningKey;
 use crate::trust::{MAX_TRUST_FILE_BYTES, PINS_FILE};
-use crate::{NewKey, SigningKey};
 
 fn name(text: &str) -> PluginName {
     text.parse().expect("a name")

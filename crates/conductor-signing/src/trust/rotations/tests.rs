@@ -5,9 +5,10 @@ use std::thread;
 
 use super::*;
 use crate::dsse::pre_authentication_encoding;
+use crate::key::{PrivateKey, SigningKey};
 use crate::rotation::{MAX_ROTATION_STATEMENT_BYTES, ROTATION_PAYLOAD_TYPE, RotationRequest};
 use crate::trust::MAX_TRUST_FILE_BYTES;
-use crate::{NewKey, PrivateKey, RevocationKind, Revoked, SigningKey};
+use crate::{NewKey, RevocationKind, Revoked};
 
 /// The same key for the same two numbers.
 fn key(publisher: u8, place: u8) -> SigningKey {

@@ -1,7 +1,7 @@
 //! Row weak-key: keys that loose verifiers accept and for which somebody else could sign, or verifiers disagree.
 
 use super::*;
-use crate::SigningKey;
+use crate::key::key_file::SigningKey;
 
 /// Every canonical encoding of a point whose order divides eight.
 const SMALL_ORDER: [&str; 8] = [

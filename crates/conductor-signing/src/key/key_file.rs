@@ -13,7 +13,8 @@ use conductor_store::{FileError, secret};
 use ed25519_dalek::Signer as _;
 use zeroize::Zeroizing;
 
-use crate::{PrivateKey, PrivateKeyError, PublicKey, Signature};
+use crate::key::private_key::{PrivateKey, PrivateKeyError};
+use crate::key::public_key::{PublicKey, Signature};
 
 /// Bytes of a seed.
 const SEED_BYTES: usize = 32;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bip39::Mnemonic;
 
-use crate::PublicKey;
+use crate::key::public_key::PublicKey;
 use crate::text::Digest;
 
 /// Bytes of the fingerprint that the words stand for: 128 bits, as much as it takes to find a second key with the same words.

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::{PublicKey, Signature};
+use crate::key::public_key::{PublicKey, Signature};
 
 /// A private key that may be out of this process' reach.
 pub trait PrivateKey {
