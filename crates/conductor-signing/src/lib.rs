@@ -34,16 +34,9 @@
 
 #![forbid(unsafe_code)]
 
-mod cosigner_statement;
 mod decision;
-mod developer;
 mod document;
-pub mod dsse;
-mod json;
 mod key;
-mod manifest_edit;
-mod module_scan;
-mod nearest_key;
 mod plugin_file;
 mod plugin_files;
 mod policy;
@@ -51,7 +44,6 @@ mod revocation;
 mod revocation_list;
 mod rotation;
 mod sign;
-mod statement;
 mod text;
 mod trust;
 mod verified;
@@ -61,20 +53,17 @@ pub use conductor_store::owner_and_mode as guarded;
 pub use conductor_store::{
     FileError, Followed, TimeError, UtcTime, atomic_file, escape, keeper, read_followed, secret,
 };
-pub use cosigner_statement::{COSIGNATURE_PAYLOAD_TYPE, CosignerStatement};
 pub use decision::{Check, Decision, Step, Verdict};
-pub use developer::{Developer, DeveloperError};
 pub use document::{
-    ALGORITHM, Cosignature, DOCUMENT_VERSION, DocumentError, Endorsement, MAX_COSIGNATURES,
-    MAX_DOCUMENT_BYTES, SignatureDocument, SignedStatement, signature_path,
+    ALGORITHM, COSIGNATURE_PAYLOAD_TYPE, Cosignature, CosignerStatement, DOCUMENT_VERSION, Developer,
+    DeveloperError, DocumentError, Endorsement, FileKind, FormatError, MAX_COSIGNATURES, MAX_DOCUMENT_BYTES,
+    ManifestEditError, ModuleError, PAYLOAD_TYPE, SignatureDocument, SignedStatement, Statement, ValueError,
+    add_manifest, dsse, manifest_from_toml, manifest_section, signature_path,
 };
-pub use json::{FormatError, ValueError};
 pub use key::{
     Fingerprint, FoundKey, KeyError, KeyFileError, KeyPaths, PrivateKey, PrivateKeyError, PublicKey,
     Signature, SignatureError, SigningKey, check_private_key,
 };
-pub use manifest_edit::{ManifestEditError, add_manifest, manifest_from_toml};
-pub use module_scan::{FileKind, ModuleError, manifest_section};
 pub use plugin_file::{PluginFile, ReadError};
 pub use plugin_files::{Companion, PluginFiles};
 pub use policy::{
@@ -92,7 +81,6 @@ pub use rotation::{
     RotationRequest, rotation_path,
 };
 pub use sign::{CosigningRequest, SignError, SigningRequest};
-pub use statement::{PAYLOAD_TYPE, Statement};
 pub use text::{
     Digest, DigestError, HostVersion, NameError, PluginName, RuleSource, ShownTextError, VersionError,
 };

@@ -9,13 +9,12 @@ use conductor_store::{UtcTime, escape};
 use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags};
 
-use crate::document::SignatureDocument;
-use crate::module_scan::{self, ManifestSection, ModuleScan};
+use crate::document::module_scan::{self, ManifestSection, ModuleScan};
+use crate::document::{CosignerStatement, DocumentError, ModuleError, SignatureDocument, Statement};
 use crate::plugin_files::Companion;
 use crate::text::{Digest, Hasher};
 use crate::{
-    Admission, CosignerStatement, Decision, DocumentError, ModuleError, RotationChain, RotationError,
-    Statement, TrustStore, VerificationPolicy, VerifyError, verify,
+    Admission, Decision, RotationChain, RotationError, TrustStore, VerificationPolicy, VerifyError, verify,
 };
 
 /// Bytes of a file that are in memory at a time while it is hashed.

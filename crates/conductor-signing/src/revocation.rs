@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use conductor_store::{UtcTime, escape};
 
-use crate::json::ValueError;
+use crate::document::ValueError;
 use crate::key::PublicKey;
 use crate::text::Digest;
 use crate::text::shown_text::{self, MAX_SHOWN_BYTES};

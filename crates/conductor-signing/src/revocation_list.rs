@@ -16,15 +16,13 @@ use conductor_store::{UtcTime, escape};
 use data_encoding::BASE64;
 use serde::Serialize;
 
-use crate::dsse::pre_authentication_encoding;
-use crate::json::{FormatError, Members, ValueError};
+use crate::document::dsse::pre_authentication_encoding;
+use crate::document::{ALGORITHM, FormatError, Members, ValueError, bounded, parse_base64, parse_signature};
 use crate::key::{PrivateKey, PrivateKeyError, PublicKey, private_key};
-use crate::rotation::{parse_base64, parse_signature};
-use crate::statement::bounded;
 use crate::text::Digest;
 use crate::text::shown_text::ShownTextError;
 use crate::trust::{Line, MAX_TEXT_BYTES};
-use crate::{ALGORITHM, Revocation, RevocationKind, Revoked};
+use crate::{Revocation, RevocationKind, Revoked};
 
 /// DSSE payload type of a list.
 pub const REVOCATIONS_PAYLOAD_TYPE: &str = "application/vnd.conductor.revocations.v1+json";

@@ -33,16 +33,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use conductor_store::UtcTime;
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::BASE64;
 use serde::Serialize;
 
 pub use error::RotationError;
 pub use lineage::{Ancestor, Lineage};
 pub use rotate::{RotateError, RotationRequest};
 
-use crate::ALGORITHM;
-use crate::dsse::pre_authentication_encoding;
-use crate::json::{FormatError, Members, ValueError};
+use crate::document::dsse::pre_authentication_encoding;
+use crate::document::{ALGORITHM, FormatError, Members, ValueError, parse_base64, parse_signature};
 use crate::key::{PublicKey, Signature};
 
 /// DSSE payload type of a rotation's statement.
@@ -303,18 +302,6 @@ impl SignedLink {
             new_signature: members.parsed("new_signature", parse_signature)?,
         })
     }
-}
-
-/// Bytes in base64 (RFC 4648, section 4).
-pub(crate) fn parse_base64(text: &str) -> Result<Vec<u8>, ValueError> {
-    BASE64.decode(text.as_bytes()).map_err(|_| ValueError::Base64)
-}
-
-/// A signature in hex.
-pub(crate) fn parse_signature(text: &str) -> Result<Signature, ValueError> {
-    let bytes = HEXLOWER.decode(text.as_bytes()).ok();
-    let bytes = bytes.and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
-    bytes.map(Signature::from_bytes).ok_or(ValueError::Hex { digits: 128 })
 }
 
 #[derive(Serialize)]

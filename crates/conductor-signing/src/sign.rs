@@ -3,19 +3,17 @@
 use conductor_abi::{CapabilityRequest, Manifest};
 use conductor_store::{UtcTime, escape};
 
-use crate::cosigner_statement::COSIGNATURE_PAYLOAD_TYPE;
-use crate::document::{Cosignature, Endorsement, MAX_COSIGNATURES, SignatureDocument, SignedStatement};
-use crate::dsse::pre_authentication_encoding;
-use crate::json::ValueError;
+use crate::document::dsse::pre_authentication_encoding;
+use crate::document::statement::plugin_version;
+use crate::document::{
+    COSIGNATURE_PAYLOAD_TYPE, Cosignature, CosignerStatement, Developer, Endorsement, MAX_COSIGNATURES,
+    ModuleError, PAYLOAD_TYPE, SignatureDocument, SignedStatement, Statement, ValueError,
+};
 use crate::key::{PrivateKey, PrivateKeyError, PublicKey, private_key};
 use crate::plugin_file::{DocumentFile, PluginFile};
-use crate::statement::{PAYLOAD_TYPE, plugin_version};
 use crate::text::{HostVersion, NameError, PluginName};
 use crate::verify::{signed_name, signed_version};
-use crate::{
-    CheckedSignature, CosignerStatement, Developer, ModuleError, SignaturePolicy, Statement, TrustStore,
-    VerifyError,
-};
+use crate::{CheckedSignature, SignaturePolicy, TrustStore, VerifyError};
 
 /// What a signer states beyond what the file says itself.
 #[derive(Clone, Debug)]

@@ -6,11 +6,12 @@ use std::path::Path;
 use conductor_abi::{CapabilityRequest, Manifest, Risk};
 use conductor_store::UtcTime;
 
+use crate::document::{Developer, Statement};
 use crate::key::PublicKey;
 use crate::plugin_file::{self, DocumentFile, PluginFile, ReadError};
 use crate::text::{Digest, PluginName};
 use crate::verify::{self, Continuity, TrustedSigner, VerifyError};
-use crate::{Developer, SignerRule, Statement, TrustLevel, TrustStore, VerificationPolicy};
+use crate::{SignerRule, TrustLevel, TrustStore, VerificationPolicy};
 
 /// A plugin and its signature document as they were read, once, with nothing known about them.
 #[derive(Clone)]

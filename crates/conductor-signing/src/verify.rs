@@ -36,14 +36,11 @@ use standing::About;
 pub use standing::Standing;
 
 use crate::decision::{Check, Decision, Trail};
-use crate::document::{Endorsement, SignatureDocument};
+use crate::document::{CosignerStatement, Endorsement, SignatureDocument, Statement};
 use crate::key::PublicKey;
 use crate::plugin_file::PluginFile;
 use crate::text::{NameError, PluginName};
-use crate::{
-    CosignerStatement, Publisher, SignaturePolicy, Signer, SignerRule, Statement, TrustLevel, TrustStore,
-    VerificationPolicy,
-};
+use crate::{Publisher, SignaturePolicy, Signer, SignerRule, TrustLevel, TrustStore, VerificationPolicy};
 
 /// A signature document that holds for the file it was checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]

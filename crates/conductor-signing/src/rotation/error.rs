@@ -2,8 +2,7 @@
 
 use conductor_store::escape;
 
-use crate::ALGORITHM;
-use crate::json::FormatError;
+use crate::document::{ALGORITHM, FormatError};
 use crate::key::PublicKey;
 
 use super::{MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, MAX_ROTATION_STATEMENT_BYTES, ROTATION_VERSION};

@@ -7,7 +7,7 @@ use super::{
     MAX_ROTATION_LINKS, MAX_SEQUENCE, Purpose, ROTATION_PAYLOAD_TYPE, RotationChain, RotationError,
     RotationLink, SignedLink,
 };
-use crate::dsse::pre_authentication_encoding;
+use crate::document::dsse::pre_authentication_encoding;
 use crate::key::{PrivateKey, PrivateKeyError, PublicKey, private_key};
 
 /// What a rotation states beyond its two keys.

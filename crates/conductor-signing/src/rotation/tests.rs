@@ -115,7 +115,7 @@ fn a_signature_over_anything_else_is_no_rotation() {
     };
     assert_eq!(sign(ROTATION_PAYLOAD_TYPE, &link.signed.statement), Ok(link.clone()));
     let key = pair[0].public_key();
-    let refused = sign(crate::PAYLOAD_TYPE, &link.signed.statement);
+    let refused = sign(crate::document::PAYLOAD_TYPE, &link.signed.statement);
     assert_eq!(refused, Err(RotationError::SignatureInvalid { key }));
     let text = String::from_utf8(link.signed.statement.clone()).expect("text");
     let swapped = text.replace("old_key", "x").replace("new_key", "old_key").replace("\"x\"", "\"new_key\"");

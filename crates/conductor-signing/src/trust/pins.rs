@@ -12,10 +12,10 @@ use toml::Spanned;
 
 use super::source::{Line, Lines, Source, VERSION, encode};
 use super::{FILES, LOCK_FILE, MAX_TRUST_FILE_BYTES, PINS_FILE, Part, TrustError, TrustStore};
-use crate::document::MAX_COSIGNATURES;
+use crate::VerifiedPlugin;
+use crate::document::{MAX_COSIGNATURES, statement};
 use crate::key::PublicKey;
 use crate::text::{Digest, PluginName, plugin_version};
-use crate::{VerifiedPlugin, statement};
 
 /// Most files of a plugin that are remembered, the last ones that were loaded; more would let the builds of one plugin fill the
 /// file.

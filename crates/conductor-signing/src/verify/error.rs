@@ -3,12 +3,11 @@
 use conductor_store::UtcTime;
 use conductor_store::escape::{self, quoted};
 
-use crate::document::DocumentError;
-use crate::json::FormatError;
+use crate::document::{DocumentError, FormatError, ModuleError};
 use crate::key::PublicKey;
 use crate::rotation::RotationError;
 use crate::text::{Digest, HostVersion, NameError, PluginName, RuleSource};
-use crate::{KeyRole, ModuleError, Revocation};
+use crate::{KeyRole, Revocation};
 
 /// Why a plugin was refused, one variant for each cause.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

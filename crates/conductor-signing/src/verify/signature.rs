@@ -4,13 +4,14 @@ use conductor_abi::Manifest;
 use conductor_store::UtcTime;
 
 use super::{Question, VerifyError, signed_name, signed_version};
-use crate::cosigner_statement::COSIGNATURE_PAYLOAD_TYPE;
+use crate::RequireStatement;
 use crate::decision::Step;
-use crate::document::{Cosignature, Endorsement, SignatureDocument};
+use crate::document::{
+    COSIGNATURE_PAYLOAD_TYPE, Cosignature, CosignerStatement, Endorsement, PAYLOAD_TYPE, SignatureDocument,
+    Statement, dsse,
+};
 use crate::key::PublicKey;
-use crate::statement::PAYLOAD_TYPE;
 use crate::text::{HostVersion, PluginName};
-use crate::{CosignerStatement, RequireStatement, Statement, dsse};
 
 impl Question<'_> {
     /// Refuses a file whose digest was revoked, whatever the policy.

@@ -7,12 +7,12 @@ use super::rules::TrustedSigner;
 use super::signature::Statements;
 use super::{CheckedCosigner, CheckedSignature, Question, VerifyError};
 use crate::decision::{Check, Step};
-use crate::document::{Cosignature, SignatureDocument};
+use crate::document::{Cosignature, CosignerStatement, SignatureDocument};
 use crate::key::PublicKey;
 use crate::rotation::{Lineage, RotationChain, RotationError};
 use crate::text::PluginName;
 use crate::trust::{Act, Done, KeyRole, Pin, TrustedKey};
-use crate::{CosignerStatement, SignaturePolicy, Signer};
+use crate::{SignaturePolicy, Signer};
 
 /// Where a signer stands with the user.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::thread;
 
 use super::*;
-use crate::dsse::pre_authentication_encoding;
+use crate::document::dsse::pre_authentication_encoding;
 use crate::key::{PrivateKey, SigningKey};
 use crate::rotation::{MAX_ROTATION_STATEMENT_BYTES, ROTATION_PAYLOAD_TYPE, RotationRequest};
 use crate::trust::MAX_TRUST_FILE_BYTES;

@@ -21,9 +21,9 @@ use conductor_abi::CapabilityRequest;
 use conductor_store::UtcTime;
 use serde::Serialize;
 
-use crate::Developer;
-use crate::document::MAX_COSIGNATURES;
-use crate::json::{FormatError, Members, ValueError};
+use crate::document::developer::Developer;
+use crate::document::json::{FormatError, Members, ValueError, bounded};
+use crate::document::signature_document::MAX_COSIGNATURES;
 use crate::key::PublicKey;
 use crate::text::{Digest, HostVersion, PluginName};
 
@@ -118,11 +118,6 @@ impl Statement {
             cosigners: self.cosigners.iter().map(PublicKey::to_string).collect(),
         })
     }
-}
-
-/// A version that fits a table column.
-pub(crate) fn bounded(text: &str, max: usize) -> Result<String, ValueError> {
-    if text.len() > max { Err(ValueError::TooLong { max }) } else { Ok(text.to_owned()) }
 }
 
 /// A plugin's version as `--plugin-version` gives it.

@@ -18,10 +18,10 @@
 use conductor_store::UtcTime;
 use serde::Serialize;
 
-use crate::Developer;
-use crate::json::{FormatError, Members, ValueError};
+use crate::document::developer::Developer;
+use crate::document::json::{FormatError, Members, ValueError};
+use crate::document::statement::plugin_version;
 use crate::key::PublicKey;
-use crate::statement::plugin_version;
 use crate::text::{Digest, HostVersion, PluginName};
 
 /// DSSE payload type of a cosigner's statement.

@@ -5,8 +5,8 @@
 
 use conductor_abi::{MANIFEST_SECTION, MAX_MANIFEST_BYTES, Manifest, ManifestError};
 
-use crate::json::{self, FormatError};
-use crate::nearest_key::with_nearest;
+use crate::document::json::{self, FormatError};
+use crate::document::nearest_key::with_nearest;
 
 /// Most sections that are walked over; a file of nothing but empty sections would otherwise keep the scan busy byte by
 /// byte. Real modules have a few dozen.

@@ -7,10 +7,11 @@ use std::cell::RefCell;
 use std::fmt;
 
 use conductor_store::{TimeError, escape};
+use data_encoding::{BASE64, HEXLOWER};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::key::KeyError;
+use crate::key::{KeyError, PublicKey, Signature};
 use crate::text::{NameError, VersionError};
 
 /// Parses any JSON and refuses objects that hold a member twice, at every depth.
@@ -172,6 +173,23 @@ impl Members {
     }
 }
 
+/// A text that fits its place, such as a column of a table.
+pub(crate) fn bounded(text: &str, max: usize) -> Result<String, ValueError> {
+    if text.len() > max { Err(ValueError::TooLong { max }) } else { Ok(text.to_owned()) }
+}
+
+/// Bytes in base64 (RFC 4648, section 4).
+pub(crate) fn parse_base64(text: &str) -> Result<Vec<u8>, ValueError> {
+    BASE64.decode(text.as_bytes()).map_err(|_| ValueError::Base64)
+}
+
+/// A signature in hex.
+pub(crate) fn parse_signature(text: &str) -> Result<Signature, ValueError> {
+    let bytes = HEXLOWER.decode(text.as_bytes()).ok();
+    let bytes = bytes.and_then(|bytes| <[u8; 64]>::try_from(bytes).ok());
+    bytes.map(Signature::from_bytes).ok_or(ValueError::Hex { digits: 128 })
+}
+
 /// Why a document or statement could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -253,7 +271,7 @@ pub enum ValueError {
     #[error("key {key} occurs twice")]
     Repeated {
         /// The key.
-        key: crate::key::PublicKey,
+        key: PublicKey,
     },
     /// A text that is too long.
     #[error("longer than {max} bytes")]

@@ -29,7 +29,7 @@ pub(crate) fn pre_authentication_encoding(payload_type: &str, body: &[u8]) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statement::PAYLOAD_TYPE;
+    use crate::document::PAYLOAD_TYPE;
 
     #[test]
     fn the_encoding_is_that_of_dsse() {

@@ -3,8 +3,8 @@
 use conductor_abi::{MANIFEST_SECTION, Manifest, ManifestError};
 use conductor_store::escape;
 
-use crate::module_scan::{self, ModuleError};
-use crate::nearest_key::with_nearest;
+use crate::document::module_scan::{self, ModuleError};
+use crate::document::nearest_key::with_nearest;
 
 /// Reads a manifest that is written as TOML, with the names of the JSON manifest.
 ///

@@ -5,8 +5,7 @@ use std::fmt;
 use conductor_store::escape;
 use serde::Serialize;
 
-use crate::json::{FormatError, Members};
-use crate::statement::bounded;
+use crate::document::json::{FormatError, Members, bounded};
 use crate::text::shown_text::{self, MAX_SHOWN_BYTES, ShownTextError};
 
 /// Name and address of a developer. They are claims: only a trusted key says who signed.
