@@ -34,12 +34,14 @@
 
 #![forbid(unsafe_code)]
 
+mod after_load;
 mod decision;
 mod document;
 mod key;
 mod plugin_file;
 mod plugin_files;
 mod policy;
+mod replacement;
 mod revocation;
 mod revocation_list;
 mod rotation;
@@ -70,6 +72,7 @@ pub use policy::{
     MAX_RULE_KEYS, MAX_SIGNER_RULES, RequireStatement, SignaturePolicy, SignerRule, SignerRuleError,
     TrustLevel, UnknownRequirement, VerificationPolicy,
 };
+pub use replacement::CosignersKept;
 pub use revocation::{Revocation, RevocationKind, Revoked};
 pub use revocation_list::{
     MAX_LIST_SEQUENCE, MAX_LISTED_REVOCATIONS, MAX_REVOCATION_LIST_BYTES, REVOCATION_LIST_VERSION,
@@ -85,10 +88,10 @@ pub use text::{
     Digest, DigestError, HostVersion, NameError, PluginName, RuleSource, ShownTextError, VersionError,
 };
 pub use trust::{
-    AcceptedChain, CosignersKept, ImportedList, KeyRole, KeySelector, KnownAs, Likeness,
-    MAX_ACCEPTED_ROTATIONS, MAX_ISSUER_BYTES, MAX_REMOVED_KEYS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX,
-    NamePattern, NewKey, NewPin, NewRotations, OWN_REVOCATIONS_RESERVE_BYTES, PatternError, Pin,
-    PublisherPin, RemovedKey, Resemblance, TrustError, TrustStore, TrustedKey, UnknownRole,
+    AcceptedChain, ImportedList, KeyRole, KeySelector, KnownAs, Likeness, MAX_ACCEPTED_ROTATIONS,
+    MAX_ISSUER_BYTES, MAX_REMOVED_KEYS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, NamePattern, NewKey, NewPin,
+    NewRotations, OWN_REVOCATIONS_RESERVE_BYTES, PatternError, Pin, PublisherPin, RemovedKey, Resemblance,
+    Standing, TrustError, TrustStore, TrustedKey, UnknownRole,
 };
 pub use verified::{PluginParts, Publisher, Signer, UnverifiedPlugin, VerifiedPlugin};
-pub use verify::{Admission, CheckedCosigner, CheckedSignature, Standing, VerifyError};
+pub use verify::{Admission, CheckedCosigner, CheckedSignature, VerifyError};

@@ -15,6 +15,7 @@ mod role;
 mod rotations;
 mod selector;
 mod source;
+mod standing;
 mod trust_file;
 
 use std::path::{Path, PathBuf};
@@ -23,13 +24,13 @@ use conductor_store::UtcTime;
 use conductor_store::keeper::{Decisions, Keeper};
 use jiff::Timestamp;
 
-pub use descent::CosignersKept;
 pub(crate) use descent::{Act, Done};
 pub use error::TrustError;
 pub use key_entry::{MAX_REMOVED_KEYS, NewKey, RemovedKey, TrustedKey};
 pub use likeness::{KnownAs, Likeness, Resemblance};
 pub use pattern::{NamePattern, PatternError};
 use pins::Pins;
+pub(crate) use pins::{Continuity, Loaded};
 pub use pins::{NewPin, Pin, PublisherPin};
 use revocations::Revocations;
 pub use revocations::{ImportedList, MAX_ISSUER_BYTES, MAX_REVOCATION_LISTS, OWN_REVOCATIONS_RESERVE_BYTES};
@@ -38,6 +39,7 @@ use rotations::Rotations;
 pub use rotations::{AcceptedChain, MAX_ACCEPTED_ROTATIONS, NewRotations};
 pub use selector::{KeySelector, MIN_KEY_PREFIX};
 pub(crate) use source::{Line, MAX_TEXT_BYTES};
+pub use standing::Standing;
 use trust_file::Keys;
 
 use crate::Revocation;

@@ -10,8 +10,9 @@ use crate::document::{Developer, Statement};
 use crate::key::PublicKey;
 use crate::plugin_file::{self, DocumentFile, PluginFile, ReadError};
 use crate::text::{Digest, PluginName};
-use crate::verify::{self, Continuity, TrustedSigner, VerifyError};
-use crate::{SignerRule, TrustLevel, TrustStore, VerificationPolicy};
+use crate::trust::{Continuity, TrustStore};
+use crate::verify::{self, TrustedSigner, VerifyError};
+use crate::{SignerRule, TrustLevel, VerificationPolicy};
 
 /// A plugin and its signature document as they were read, once, with nothing known about them.
 #[derive(Clone)]

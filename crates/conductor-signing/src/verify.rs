@@ -29,18 +29,17 @@ mod standing;
 use conductor_abi::{CapabilityRequest, Manifest, Risk};
 use jiff::Timestamp;
 
-pub(crate) use continuity::Continuity;
 pub use error::VerifyError;
 pub(crate) use rules::{TrustedSigner, refusal_of_declared};
 use standing::About;
-pub use standing::Standing;
 
 use crate::decision::{Check, Decision, Trail};
 use crate::document::{CosignerStatement, Endorsement, SignatureDocument, Statement};
 use crate::key::PublicKey;
 use crate::plugin_file::PluginFile;
 use crate::text::{NameError, PluginName};
-use crate::{Publisher, SignaturePolicy, Signer, SignerRule, TrustLevel, TrustStore, VerificationPolicy};
+use crate::trust::{Continuity, Standing, TrustStore};
+use crate::{Publisher, SignaturePolicy, Signer, SignerRule, TrustLevel, VerificationPolicy};
 
 /// A signature document that holds for the file it was checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,13 +4,11 @@
 use conductor_store::UtcTime;
 use jiff::Timestamp;
 
+use super::standing::Standing;
 use super::{TrustStore, TrustedKey};
-use crate::VerifiedPlugin;
-use crate::document::SignatureDocument;
 use crate::key::PublicKey;
 use crate::rotation::{Ancestor, Lineage, Purpose, RotationLink};
 use crate::text::PluginName;
-use crate::verify::Standing;
 
 /// The way back from a key.
 pub(crate) struct Descent<'l> {
@@ -34,15 +32,6 @@ impl Descent<'_> {
     pub(crate) fn predecessors(&self) -> impl Iterator<Item = &PublicKey> {
         self.steps.iter().map(|step| &step.link.old)
     }
-}
-
-/// What has become of the cosigners that a plugin has to have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CosignersKept {
-    /// Keys that signed.
-    pub present: Vec<PublicKey>,
-    /// Keys that are demanded and did not sign.
-    pub missing: Vec<PublicKey>,
 }
 
 /// What a key is used for.
@@ -104,47 +93,6 @@ impl TrustStore {
             steps.push(step);
         }
         Descent { steps, end: None }
-    }
-
-    /// Whether a plugin's publisher and the holder of a key are one: the same key, or one that follows from the other by
-    /// rotations that hold. `false` where rotations contradict each other.
-    #[must_use]
-    pub fn is_of_line(&self, plugin: &VerifiedPlugin, key: &PublicKey) -> bool {
-        let Some(publisher) = plugin.publisher() else { return false };
-        if publisher.is(key) {
-            return true;
-        }
-        let Ok(chain) = plugin.file().rotation() else { return false };
-        let Ok(lineage) = self.lineage(chain.as_ref()) else { return false };
-        let now = UtcTime::now().timestamp();
-        self.descent(&lineage, key, now).predecessors().any(|earlier| earlier == publisher.key())
-    }
-
-    /// Which cosigners that plugins of a name have to have has this plugin as well, by the keys that signed it, and which it lacks:
-    /// a cosigner is a key and those that follow from it or that it follows from by rotations that hold.
-    #[must_use]
-    pub fn cosigners_kept(&self, name: &PluginName, plugin: &VerifiedPlugin) -> CosignersKept {
-        let mut kept = CosignersKept::default();
-        let Some(pin) = self.pin(name) else { return kept };
-        let publisher = pin.publisher().map(|publisher| publisher.key);
-        let document = plugin.signer().and_then(|_| plugin.file().document().ok().flatten());
-        let signed: Vec<PublicKey> = document.iter().flat_map(SignatureDocument::keys).copied().collect();
-        let chain = plugin.file().rotation().ok().flatten();
-        let lineage = self.lineage(chain.as_ref()).ok();
-        let now = UtcTime::now().timestamp();
-        let follows = |key: &PublicKey, other: &PublicKey| {
-            let mut descents = lineage.iter().map(|lineage| self.descent(lineage, key, now));
-            descents.any(|descent| descent.predecessors().any(|earlier| earlier == other))
-        };
-        for cosigner in pin.signers().iter().filter(|key| Some(**key) != publisher) {
-            let is_one =
-                |key: &&PublicKey| *key == cosigner || follows(key, cosigner) || follows(cosigner, key);
-            match signed.iter().find(is_one) {
-                Some(key) => kept.present.push(*key),
-                None => kept.missing.push(*cosigner),
-            }
-        }
-        kept
     }
 
     /// Where a key stands that does something, and the entry that says so. What was done before the key passed on stays good.

@@ -12,7 +12,6 @@ use toml::Spanned;
 
 use super::source::{Line, Lines, Source, VERSION, encode};
 use super::{FILES, LOCK_FILE, MAX_TRUST_FILE_BYTES, PINS_FILE, Part, TrustError, TrustStore};
-use crate::VerifiedPlugin;
 use crate::document::{MAX_COSIGNATURES, statement};
 use crate::key::PublicKey;
 use crate::text::{Digest, PluginName, plugin_version};
@@ -95,6 +94,33 @@ impl Pin {
     pub const fn line(&self) -> Option<usize> {
         self.line.0
     }
+}
+
+/// What the load of a plugin adds to what is known about its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Continuity {
+    /// The key that is pinned from now on.
+    pub(crate) publisher: PublicKey,
+    /// The keys that it follows from by rotations that hold, nearest first.
+    pub(crate) predecessors: Vec<PublicKey>,
+    /// The highest version so far.
+    pub(crate) version: Option<String>,
+    /// The keys that have to sign from now on, the publisher's among them.
+    pub(crate) signers: Vec<PublicKey>,
+}
+
+/// A plugin that was loaded, as far as pins remember it.
+pub(crate) struct Loaded<'a> {
+    /// What it is called.
+    pub(crate) name: &'a PluginName,
+    /// What the same file would be called if its document lost the statement, if that is a name.
+    pub(crate) name_without_statement: Option<&'a PluginName>,
+    /// Digest of the file.
+    pub(crate) digest: Digest,
+    /// Whether its signature has a statement.
+    pub(crate) has_statement: bool,
+    /// What its load adds to what is known about its name; `None` if nobody vouched for it.
+    pub(crate) continuity: Option<&'a Continuity>,
 }
 
 #[derive(Deserialize)]
@@ -313,15 +339,11 @@ fn joined(mut known: Vec<Digest>, more: Vec<Digest>) -> Vec<Digest> {
 
 impl TrustStore {
     /// What is to be recorded once this plugin was loaded; `None` if nothing is new.
-    ///
-    /// A module without a manifest is called by its statement, and by the name of its file once the statement is
-    /// dropped, so that it had a statement is recorded of both names.
-    #[must_use]
-    pub fn new_pin(&self, plugin: &VerifiedPlugin) -> Option<NewPin> {
+    pub(crate) fn pin_after(&self, loaded: &Loaded<'_>) -> Option<NewPin> {
         let mut changes = Vec::new();
-        let has_statement = plugin.statement().is_some();
-        if let Some(continuity) = plugin.continuity() {
-            let before = self.pin(plugin.name());
+        let Loaded { name, name_without_statement, digest, has_statement, continuity } = *loaded;
+        if let Some(continuity) = continuity {
+            let before = self.pin(name);
             let mut after = before.cloned().unwrap_or_default();
             after.see_statement(has_statement);
             after.publisher = match after.publisher {
@@ -330,13 +352,11 @@ impl TrustStore {
                     Some(PublisherPin { key: continuity.publisher, since: UtcTime::now(), by_user: false })
                 }
             };
-            after.see_version(continuity.version.as_deref(), plugin.digest());
+            after.see_version(continuity.version.as_deref(), digest);
             after.signers.clone_from(&continuity.signers);
-            changes.push(PinChange { name: plugin.name().clone(), before: before.cloned(), after });
+            changes.push(PinChange { name: name.clone(), before: before.cloned(), after });
         }
-        if has_statement
-            && let Some(bare) = plugin.name_without_statement().filter(|bare| *bare != plugin.name())
-        {
+        if has_statement && let Some(bare) = name_without_statement.filter(|bare| *bare != name) {
             let before = self.pin(bare);
             let mut after = before.cloned().unwrap_or_default();
             after.see_statement(true);

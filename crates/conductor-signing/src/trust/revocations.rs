@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::source::{Line, Lines, Source, VERSION, encode};
+use super::standing::Standing;
 use super::{Act, Done, FILES, LOCK_FILE, Part, REVOKED_FILE, TrustError, TrustStore};
 use crate::key::{PrivateKey, PublicKey};
 use crate::revocation_list::{RevocationList, RevocationListError};
 use crate::text::{Digest, shown_text};
-use crate::verify::Standing;
 use crate::{Revocation, RevocationKind, Revoked};
 
 /// Most issuers of lists whose numbers are kept.

@@ -10,7 +10,6 @@ use toml::Spanned;
 
 use super::source::{Lines, Source, VERSION, encode};
 use super::{FILES, LOCK_FILE, MAX_TRUST_FILE_BYTES, Part, Pin, ROTATIONS_FILE, TrustError, TrustStore};
-use crate::VerifiedPlugin;
 use crate::document::{parse_base64, parse_signature};
 use crate::key::PublicKey;
 use crate::rotation::{Ancestor, Lineage, LinkWire, RotationChain, RotationError, RotationLink, SignedLink};
@@ -162,12 +161,9 @@ impl TrustStore {
         self.rotations.links.iter().zip(&self.rotations.accepted_at)
     }
 
-    /// What is to be recorded of the rotations that a plugin brought once it was loaded; `None` if nothing is new that
-    /// leads on from a key that is trusted or from the plugin's publisher.
-    #[must_use]
-    pub fn new_rotations(&self, plugin: &VerifiedPlugin) -> Option<NewRotations> {
-        plugin.continuity()?;
-        let chain = plugin.file().rotation().ok().flatten()?;
+    /// What is to be recorded of a chain that came with a plugin which was loaded; `None` if nothing is new that leads on from
+    /// a key that is trusted or from the plugin's publisher.
+    pub(crate) fn rotations_after(&self, chain: RotationChain) -> Option<NewRotations> {
         (!self.news(&chain).is_empty()).then_some(NewRotations(chain))
     }
 

@@ -10,7 +10,6 @@ use conductor_store::{FileError, UtcTime};
 use super::*;
 use crate::key::SigningKey;
 use crate::text::{Digest, PluginName};
-use crate::verify::Standing;
 use crate::{RevocationKind, RevocationList, RevocationListError, Revoked};
 
 fn key() -> PublicKey {

@@ -7,20 +7,7 @@ use crate::decision::{Check, Step, Trail};
 use crate::key::PublicKey;
 use crate::rotation::{Lineage, RotationLink};
 use crate::text::{PluginName, plugin_version};
-use crate::trust::Pin;
-
-/// What the load of a plugin adds to what is known about its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Continuity {
-    /// The key that is pinned from now on.
-    pub(crate) publisher: PublicKey,
-    /// The keys that it follows from by rotations that hold, nearest first.
-    pub(crate) predecessors: Vec<PublicKey>,
-    /// The highest version so far.
-    pub(crate) version: Option<String>,
-    /// The keys that have to sign from now on, the publisher's among them.
-    pub(crate) signers: Vec<PublicKey>,
-}
+use crate::trust::{Continuity, Pin};
 
 impl Question<'_> {
     pub(super) fn continuity(

@@ -1,7 +1,6 @@
 //! Where a signer stands with the user.
 
-use conductor_abi::Risk;
-use conductor_store::{UtcTime, escape};
+use conductor_store::UtcTime;
 
 use super::rules::TrustedSigner;
 use super::signature::Statements;
@@ -11,68 +10,8 @@ use crate::document::{Cosignature, CosignerStatement, SignatureDocument};
 use crate::key::PublicKey;
 use crate::rotation::{Lineage, RotationChain, RotationError};
 use crate::text::PluginName;
-use crate::trust::{Act, Done, KeyRole, Pin, TrustedKey};
+use crate::trust::{Act, Done, Pin, Standing, TrustedKey};
 use crate::{SignaturePolicy, Signer};
-
-/// Where a signer stands with the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// The key is trusted for this plugin, by itself or because a trusted key passed on to it.
-    Trusted {
-        /// What the user calls the key.
-        key_name: String,
-        /// The key that the user trusts: this one, or the one that it follows from.
-        root: PublicKey,
-        /// Highest risk of a capability that may be granted.
-        max_risk: Option<Risk>,
-    },
-    /// The key is not trusted.
-    Untrusted,
-    /// The key was trusted until a time that has passed.
-    TrustExpired {
-        /// What the user calls the key.
-        key_name: String,
-        /// When the trust ended.
-        at: UtcTime,
-        /// Highest risk that it was trusted with: less trust gives no more.
-        max_risk: Option<Risk>,
-    },
-    /// The key is trusted for plugins of other names.
-    OtherPlugins {
-        /// What the user calls the key.
-        key_name: String,
-        /// Highest risk that it is trusted with there.
-        max_risk: Option<Risk>,
-    },
-    /// The key is trusted to do something else than it did here: to publish, or to cosign.
-    OtherRole {
-        /// What the user calls the key.
-        key_name: String,
-        /// What the key may do.
-        role: KeyRole,
-    },
-    /// The key has passed on to another, and this was not signed before, as far as anybody can tell.
-    Superseded {
-        /// The key that follows.
-        by: PublicKey,
-        /// Since when.
-        since: UtcTime,
-    },
-    /// A trusted key passes on to this key at a time that lies ahead.
-    NotYetActive {
-        /// The key that passes on.
-        old: PublicKey,
-        /// When.
-        from: UtcTime,
-    },
-    /// The key follows from one that was revoked as compromised: whoever stole that could have passed on to any key.
-    FromCompromised {
-        /// The revoked key.
-        old: PublicKey,
-        /// Whether the rotation was accepted before; the user's decision is enough then.
-        accepted: bool,
-    },
-}
 
 impl Standing {
     /// The error that a policy which demands a trusted signer ends in.
@@ -101,112 +40,6 @@ impl Standing {
             }
             Self::FromCompromised { old, accepted } => {
                 Some(VerifyError::RotationFromCompromised { key, old: *old, accepted: *accepted })
-            }
-        }
-    }
-
-    /// What the user calls the key, or the one that it follows from.
-    #[must_use]
-    pub fn key_name(&self) -> Option<&str> {
-        match self {
-            Self::Trusted { key_name, .. }
-            | Self::TrustExpired { key_name, .. }
-            | Self::OtherPlugins { key_name, .. }
-            | Self::OtherRole { key_name, .. } => Some(key_name),
-            Self::Untrusted
-            | Self::Superseded { .. }
-            | Self::NotYetActive { .. }
-            | Self::FromCompromised { .. } => None,
-        }
-    }
-
-    /// Highest risk of a capability that the user lets plugins of the key have, or did while it was trusted; `None` sets no limit.
-    #[must_use]
-    pub const fn max_risk(&self) -> Option<Risk> {
-        match self {
-            Self::Trusted { max_risk, .. }
-            | Self::TrustExpired { max_risk, .. }
-            | Self::OtherPlugins { max_risk, .. } => *max_risk,
-            Self::Untrusted
-            | Self::OtherRole { .. }
-            | Self::Superseded { .. }
-            | Self::NotYetActive { .. }
-            | Self::FromCompromised { .. } => None,
-        }
-    }
-
-    /// Whether the user's trust holds for what the key did here.
-    #[must_use]
-    pub const fn is_trusted(&self) -> bool {
-        match self {
-            Self::Trusted { .. } => true,
-            Self::Untrusted
-            | Self::TrustExpired { .. }
-            | Self::OtherPlugins { .. }
-            | Self::OtherRole { .. }
-            | Self::Superseded { .. }
-            | Self::NotYetActive { .. }
-            | Self::FromCompromised { .. } => false,
-        }
-    }
-
-    /// Whether a signature counts for anything, whatever the policy: the signer's own word that the key signs no more holds, and
-    /// so does the user's about what it is for.
-    #[must_use]
-    pub(crate) const fn may_count(&self) -> bool {
-        match self {
-            Self::Superseded { .. } | Self::OtherRole { .. } => false,
-            Self::Trusted { .. }
-            | Self::Untrusted
-            | Self::TrustExpired { .. }
-            | Self::OtherPlugins { .. }
-            | Self::NotYetActive { .. }
-            | Self::FromCompromised { .. } => true,
-        }
-    }
-
-    /// A word for programs.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Trusted { .. } => "trusted",
-            Self::Untrusted => "untrusted",
-            Self::TrustExpired { .. } => "trust-expired",
-            Self::OtherPlugins { .. } => "other-plugins",
-            Self::OtherRole { .. } => "other-role",
-            Self::Superseded { .. } => "superseded",
-            Self::NotYetActive { .. } => "not-yet-active",
-            Self::FromCompromised { .. } => "from-compromised",
-        }
-    }
-
-    /// In words, after the key.
-    #[must_use]
-    pub fn in_words(&self, key: &PublicKey) -> String {
-        match self {
-            Self::Trusted { key_name, root, .. } if root == key => {
-                format!("trusted as `{}`", escape::terminal(key_name))
-            }
-            Self::Trusted { key_name, root, .. } => {
-                format!("trusted, follows by rotation from `{}` {root}", escape::terminal(key_name))
-            }
-            Self::Untrusted => "not trusted".to_owned(),
-            Self::TrustExpired { key_name, at, .. } => {
-                format!("trust in `{}` ended at {at}", escape::terminal(key_name))
-            }
-            Self::OtherPlugins { key_name, .. } => {
-                format!("`{}` is trusted for other plugins", escape::terminal(key_name))
-            }
-            Self::OtherRole { key_name, role } => {
-                format!("`{}` is trusted to {role} only", escape::terminal(key_name))
-            }
-            Self::Superseded { by, since } => format!("superseded since {since} by {by}"),
-            Self::NotYetActive { old, from } => format!("follows from {old}, but only from {from} on"),
-            Self::FromCompromised { old, accepted: true } => {
-                format!("follows from {old}, which was revoked; needs your approval")
-            }
-            Self::FromCompromised { old, accepted: false } => {
-                format!("follows from {old}, which was revoked before it was known to pass on")
             }
         }
     }
