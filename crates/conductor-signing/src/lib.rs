@@ -42,9 +42,6 @@ mod plugin_file;
 mod plugin_files;
 mod policy;
 mod replacement;
-mod revocation;
-mod revocation_list;
-mod rotation;
 mod sign;
 mod text;
 mod trust;
@@ -73,25 +70,19 @@ pub use policy::{
     TrustLevel, UnknownRequirement, VerificationPolicy,
 };
 pub use replacement::CosignersKept;
-pub use revocation::{Revocation, RevocationKind, Revoked};
-pub use revocation_list::{
-    MAX_LIST_SEQUENCE, MAX_LISTED_REVOCATIONS, MAX_REVOCATION_LIST_BYTES, REVOCATION_LIST_VERSION,
-    REVOCATIONS_PAYLOAD_TYPE, RevocationList, RevocationListError,
-};
-pub use rotation::{
-    Ancestor, Lineage, MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, MAX_ROTATION_STATEMENT_BYTES, Purpose,
-    ROTATION_PAYLOAD_TYPE, ROTATION_VERSION, RotateError, RotationChain, RotationError, RotationLink,
-    RotationRequest, rotation_path,
-};
 pub use sign::{CosigningRequest, SignError, SigningRequest};
 pub use text::{
     Digest, DigestError, HostVersion, NameError, PluginName, RuleSource, ShownTextError, VersionError,
 };
 pub use trust::{
-    AcceptedChain, ImportedList, KeyRole, KeySelector, KnownAs, Likeness, MAX_ACCEPTED_ROTATIONS,
-    MAX_ISSUER_BYTES, MAX_REMOVED_KEYS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, NamePattern, NewKey, NewPin,
-    NewRotations, OWN_REVOCATIONS_RESERVE_BYTES, PatternError, Pin, PublisherPin, RemovedKey, Resemblance,
-    Standing, TrustError, TrustStore, TrustedKey, UnknownRole,
+    AcceptedChain, Ancestor, ImportedList, KeyRole, KeySelector, KnownAs, Likeness, Lineage,
+    MAX_ACCEPTED_ROTATIONS, MAX_ISSUER_BYTES, MAX_LIST_SEQUENCE, MAX_LISTED_REVOCATIONS, MAX_REMOVED_KEYS,
+    MAX_REVOCATION_LIST_BYTES, MAX_REVOCATION_LISTS, MAX_ROTATION_BYTES, MAX_ROTATION_LINKS,
+    MAX_ROTATION_STATEMENT_BYTES, MIN_KEY_PREFIX, NamePattern, NewKey, NewPin, NewRotations,
+    OWN_REVOCATIONS_RESERVE_BYTES, PatternError, Pin, PublisherPin, Purpose, REVOCATION_LIST_VERSION,
+    REVOCATIONS_PAYLOAD_TYPE, ROTATION_PAYLOAD_TYPE, ROTATION_VERSION, RemovedKey, Resemblance, Revocation,
+    RevocationKind, RevocationList, RevocationListError, Revoked, RotateError, RotationChain, RotationError,
+    RotationLink, RotationRequest, Standing, TrustError, TrustStore, TrustedKey, UnknownRole, rotation_path,
 };
 pub use verified::{PluginParts, Publisher, Signer, UnverifiedPlugin, VerifiedPlugin};
 pub use verify::{Admission, CheckedCosigner, CheckedSignature, VerifyError};

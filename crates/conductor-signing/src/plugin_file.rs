@@ -13,9 +13,8 @@ use crate::document::module_scan::{self, ManifestSection, ModuleScan};
 use crate::document::{CosignerStatement, DocumentError, ModuleError, SignatureDocument, Statement};
 use crate::plugin_files::Companion;
 use crate::text::{Digest, Hasher};
-use crate::{
-    Admission, Decision, RotationChain, RotationError, TrustStore, VerificationPolicy, VerifyError, verify,
-};
+use crate::trust::{RotationChain, RotationError, TrustStore};
+use crate::{Admission, Decision, VerificationPolicy, VerifyError, verify};
 
 /// Bytes of a file that are in memory at a time while it is hashed.
 const PIECE_BYTES: usize = 64 * 1024;

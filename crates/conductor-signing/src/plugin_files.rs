@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::PluginParts;
 use crate::document::{MAX_DOCUMENT_BYTES, signature_path};
 use crate::plugin_file::ReadError;
-use crate::rotation::{MAX_ROTATION_BYTES, rotation_path};
 use crate::text::{Digest, Hasher};
+use crate::trust::{MAX_ROTATION_BYTES, rotation_path};
 
 /// A file beside a module that verification reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

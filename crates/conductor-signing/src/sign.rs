@@ -12,8 +12,9 @@ use crate::document::{
 use crate::key::{PrivateKey, PrivateKeyError, PublicKey, private_key};
 use crate::plugin_file::{DocumentFile, PluginFile};
 use crate::text::{HostVersion, NameError, PluginName};
+use crate::trust::TrustStore;
 use crate::verify::{signed_name, signed_version};
-use crate::{CheckedSignature, SignaturePolicy, TrustStore, VerifyError};
+use crate::{CheckedSignature, SignaturePolicy, VerifyError};
 
 /// What a signer states beyond what the file says itself.
 #[derive(Clone, Debug)]

@@ -1,22 +1,30 @@
 //! The keys that the user trusts, the keys and plugins that were revoked, the rotations that were accepted, and what was
-//! seen of each plugin before.
+//! seen of each plugin before. It knows `text`, `key` and `document`, and decides about no plugin.
 //!
 //! The files are believed only if nobody else could have written them. A missing file is an empty list; one that cannot
 //! be read or understood is an error, so that damage never reads as "nothing was revoked".
+//!
+//! Four files make up the store: `trusted_keys.toml` ([`trusted_keys`], its entries [`key_entry`], [`role`], [`pattern`]),
+//! `revoked_keys.toml` ([`revoked_keys`], its entries [`revocation`], which also travel in a [`revocation_list`]),
+//! `rotations.toml` ([`accepted_rotations`], of which each is a [`rotation`]) and `pins.toml` ([`pins`]). They are alike in
+//! [`toml_file`]. What they say of a key together is its [`standing`], found by way of its [`descent`].
 
+mod accepted_rotations;
 mod descent;
 mod error;
 mod key_entry;
 mod likeness;
 mod pattern;
 mod pins;
-mod revocations;
+mod revocation;
+mod revocation_list;
+mod revoked_keys;
 mod role;
-mod rotations;
+mod rotation;
 mod selector;
-mod source;
 mod standing;
-mod trust_file;
+mod toml_file;
+mod trusted_keys;
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +32,8 @@ use conductor_store::UtcTime;
 use conductor_store::keeper::{Decisions, Keeper};
 use jiff::Timestamp;
 
+use accepted_rotations::Rotations;
+pub use accepted_rotations::{AcceptedChain, MAX_ACCEPTED_ROTATIONS, NewRotations};
 pub(crate) use descent::{Act, Done};
 pub use error::TrustError;
 pub use key_entry::{MAX_REMOVED_KEYS, NewKey, RemovedKey, TrustedKey};
@@ -32,17 +42,23 @@ pub use pattern::{NamePattern, PatternError};
 use pins::Pins;
 pub(crate) use pins::{Continuity, Loaded};
 pub use pins::{NewPin, Pin, PublisherPin};
-use revocations::Revocations;
-pub use revocations::{ImportedList, MAX_ISSUER_BYTES, MAX_REVOCATION_LISTS, OWN_REVOCATIONS_RESERVE_BYTES};
+pub use revocation::{Revocation, RevocationKind, Revoked};
+pub use revocation_list::{
+    MAX_LIST_SEQUENCE, MAX_LISTED_REVOCATIONS, MAX_REVOCATION_LIST_BYTES, REVOCATION_LIST_VERSION,
+    REVOCATIONS_PAYLOAD_TYPE, RevocationList, RevocationListError,
+};
+use revoked_keys::Revocations;
+pub use revoked_keys::{ImportedList, MAX_ISSUER_BYTES, MAX_REVOCATION_LISTS, OWN_REVOCATIONS_RESERVE_BYTES};
 pub use role::{KeyRole, UnknownRole};
-use rotations::Rotations;
-pub use rotations::{AcceptedChain, MAX_ACCEPTED_ROTATIONS, NewRotations};
+pub use rotation::{
+    Ancestor, Lineage, MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, MAX_ROTATION_STATEMENT_BYTES, Purpose,
+    ROTATION_PAYLOAD_TYPE, ROTATION_VERSION, RotateError, RotationChain, RotationError, RotationLink,
+    RotationRequest, rotation_path,
+};
 pub use selector::{KeySelector, MIN_KEY_PREFIX};
-pub(crate) use source::{Line, MAX_TEXT_BYTES};
 pub use standing::Standing;
-use trust_file::Keys;
+use trusted_keys::Keys;
 
-use crate::Revocation;
 use crate::key::PublicKey;
 use crate::text::RuleSource;
 
@@ -205,9 +221,5 @@ trait Part: Decisions<Error = TrustError> {
     fn of(store: &TrustStore) -> &Self;
 }
 
-#[cfg(test)]
-mod kept;
-#[cfg(test)]
-mod race;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,9 @@ use std::fmt;
 
 use conductor_abi::{Capability, CapabilityRequest};
 
-use crate::NamePattern;
 use crate::key::PublicKey;
 use crate::text::{PluginName, RuleSource};
+use crate::trust::NamePattern;
 
 /// Most rules of a configuration; each is held against every plugin.
 pub const MAX_SIGNER_RULES: usize = 256;

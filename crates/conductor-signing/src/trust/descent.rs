@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::standing::Standing;
 use super::{TrustStore, TrustedKey};
 use crate::key::PublicKey;
-use crate::rotation::{Ancestor, Lineage, Purpose, RotationLink};
 use crate::text::PluginName;
+use crate::trust::rotation::{Ancestor, Lineage, Purpose, RotationLink};
 
 /// The way back from a key.
 pub(crate) struct Descent<'l> {

@@ -10,7 +10,9 @@ use conductor_store::keeper::KeeperError;
 use crate::key::PublicKey;
 use crate::text::PluginName;
 use crate::text::shown_text::ShownTextError;
-use crate::{RevocationListError, Revoked, RotationError};
+use crate::trust::revocation::Revoked;
+use crate::trust::revocation_list::RevocationListError;
+use crate::trust::rotation::RotationError;
 
 use super::{MAX_ACCEPTED_ROTATIONS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, Resemblance};
 

@@ -4,8 +4,8 @@ use conductor_abi::Risk;
 use conductor_store::UtcTime;
 use conductor_store::keeper::Keeper;
 
-use super::source::Line;
-use super::trust_file::Keys;
+use super::toml_file::Line;
+use super::trusted_keys::Keys;
 use super::{KeyRole, KeySelector, NamePattern, TrustError, TrustStore};
 use crate::key::PublicKey;
 use crate::text::{PluginName, shown_text};

@@ -1,5 +1,8 @@
 //! Loading, damage, expiry and concurrent writers.
 
+mod kept;
+mod two_writers;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -10,7 +13,8 @@ use conductor_store::{FileError, UtcTime};
 use super::*;
 use crate::key::SigningKey;
 use crate::text::{Digest, PluginName};
-use crate::{RevocationKind, RevocationList, RevocationListError, Revoked};
+use crate::trust::revocation::{RevocationKind, Revoked};
+use crate::trust::revocation_list::{RevocationList, RevocationListError};
 
 fn key() -> PublicKey {
     SigningKey::generate().expect("a key").public_key()

@@ -5,9 +5,8 @@ use std::cmp::Ordering;
 use super::{CheckedSignature, Question, VerifyError};
 use crate::decision::{Check, Step, Trail};
 use crate::key::PublicKey;
-use crate::rotation::{Lineage, RotationLink};
 use crate::text::{PluginName, plugin_version};
-use crate::trust::{Continuity, Pin};
+use crate::trust::{Continuity, Lineage, Pin, RotationLink};
 
 impl Question<'_> {
     pub(super) fn continuity(

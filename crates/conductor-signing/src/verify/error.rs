@@ -5,9 +5,8 @@ use conductor_store::escape::{self, quoted};
 
 use crate::document::{DocumentError, FormatError, ModuleError};
 use crate::key::PublicKey;
-use crate::rotation::RotationError;
 use crate::text::{Digest, HostVersion, NameError, PluginName, RuleSource};
-use crate::{KeyRole, Revocation};
+use crate::trust::{KeyRole, Revocation, RotationError};
 
 /// Why a plugin was refused, one variant for each cause.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

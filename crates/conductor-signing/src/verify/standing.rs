@@ -8,9 +8,8 @@ use super::{CheckedCosigner, CheckedSignature, Question, VerifyError};
 use crate::decision::{Check, Step};
 use crate::document::{Cosignature, CosignerStatement, SignatureDocument};
 use crate::key::PublicKey;
-use crate::rotation::{Lineage, RotationChain, RotationError};
 use crate::text::PluginName;
-use crate::trust::{Act, Done, Pin, Standing, TrustedKey};
+use crate::trust::{Act, Done, Lineage, Pin, RotationChain, RotationError, Standing, TrustedKey};
 use crate::{SignaturePolicy, Signer};
 
 impl Standing {

@@ -7,9 +7,8 @@ use std::thread;
 use conductor_store::{FileError, atomic_file};
 
 use super::*;
-use crate::NewKey;
 use crate::key::SigningKey;
-use crate::trust::{MAX_TRUST_FILE_BYTES, PINS_FILE};
+use crate::trust::{MAX_TRUST_FILE_BYTES, NewKey, PINS_FILE};
 
 fn name(text: &str) -> PluginName {
     text.parse().expect("a name")

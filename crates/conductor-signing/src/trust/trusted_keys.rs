@@ -8,7 +8,7 @@ use conductor_store::keeper::Decisions;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::source::{Line, Lines, Source, VERSION, encode};
+use super::toml_file::{Line, Lines, Source, VERSION, encode};
 use super::{
     FILES, KeyRole, LOCK_FILE, MAX_TRUST_FILE_BYTES, NamePattern, Part, RemovedKey, TRUSTED_FILE, TrustError,
     TrustStore, TrustedKey,

@@ -8,11 +8,13 @@ use conductor_store::keeper::{Decisions, Keeper};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::source::{Lines, Source, VERSION, encode};
+use super::toml_file::{Lines, Source, VERSION, encode};
 use super::{FILES, LOCK_FILE, MAX_TRUST_FILE_BYTES, Part, Pin, ROTATIONS_FILE, TrustError, TrustStore};
 use crate::document::{parse_base64, parse_signature};
 use crate::key::PublicKey;
-use crate::rotation::{Ancestor, Lineage, LinkWire, RotationChain, RotationError, RotationLink, SignedLink};
+use crate::trust::rotation::{
+    Ancestor, Lineage, LinkWire, RotationChain, RotationError, RotationLink, SignedLink,
+};
 
 /// Most accepted rotations; each costs two verifications whenever the store is loaded.
 pub const MAX_ACCEPTED_ROTATIONS: usize = 1024;

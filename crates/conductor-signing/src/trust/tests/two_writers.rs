@@ -2,10 +2,10 @@
 
 use std::thread;
 
-use super::*;
 use crate::key::SigningKey;
 use crate::text::Digest;
-use crate::{RevocationKind, Revoked};
+use crate::trust::revocation::{RevocationKind, Revoked};
+use crate::trust::*;
 
 /// Two writers, a thousand changes each; a change that got lost would make a later one fail.
 #[test]

@@ -8,10 +8,12 @@ use conductor_store::keeper::{Faults, KeeperError};
 use conductor_store::{FileError, UtcTime};
 use proptest::prelude::*;
 
-use super::*;
 use crate::key::SigningKey;
 use crate::text::{Digest, PluginName};
-use crate::{RevocationKind, RevocationList, Revoked};
+use crate::trust::revocation::{RevocationKind, Revoked};
+use crate::trust::revocation_list::RevocationList;
+use crate::trust::toml_file::Line;
+use crate::trust::*;
 
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")
@@ -334,8 +336,10 @@ impl Remembered {
                 self.pins.remove(PLUGINS[number]);
             }
             Change::Rotate { old, new } => {
-                let request = crate::RotationRequest { valid_from: None, keeps: Vec::new() };
-                let Ok(chain) = crate::RotationChain::rotate(None, &keys[old], &keys[new], &request) else {
+                let request = crate::trust::rotation::RotationRequest { valid_from: None, keeps: Vec::new() };
+                let Ok(chain) =
+                    crate::trust::rotation::RotationChain::rotate(None, &keys[old], &keys[new], &request)
+                else {
                     return Ok(());
                 };
                 let accepted = TrustStore::import_rotations(dir, &chain, true)?;

@@ -6,9 +6,9 @@ use std::thread;
 use super::*;
 use crate::document::dsse::pre_authentication_encoding;
 use crate::key::{PrivateKey, SigningKey};
-use crate::rotation::{MAX_ROTATION_STATEMENT_BYTES, ROTATION_PAYLOAD_TYPE, RotationRequest};
-use crate::trust::MAX_TRUST_FILE_BYTES;
-use crate::{NewKey, RevocationKind, Revoked};
+use crate::trust::revocation::{RevocationKind, Revoked};
+use crate::trust::rotation::{MAX_ROTATION_STATEMENT_BYTES, ROTATION_PAYLOAD_TYPE, RotationRequest};
+use crate::trust::{MAX_TRUST_FILE_BYTES, NewKey};
 
 /// The same key for the same two numbers.
 fn key(publisher: u8, place: u8) -> SigningKey {

@@ -9,7 +9,7 @@ use crate::document::ValueError;
 use crate::key::PublicKey;
 use crate::text::Digest;
 use crate::text::shown_text::{self, MAX_SHOWN_BYTES};
-use crate::trust::Line;
+use crate::trust::toml_file::Line;
 
 /// One entry of `revoked_keys.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ mod properties;
 
 use super::*;
 use crate::key::{PrivateKey, SigningKey};
-use crate::{NewKey, TrustError, TrustStore};
+use crate::trust::{NewKey, TrustError, TrustStore};
 
 fn keys(count: usize) -> Vec<SigningKey> {
     (0..count).map(|_| SigningKey::generate().expect("a key")).collect()
@@ -375,8 +375,8 @@ fn a_fork_is_over_once_the_key_that_made_it_is_revoked() {
     let (old, accepted, offered) = (public[0], public[1], public[2]);
     assert_eq!(store.lineage(Some(&other)).map(|_| ()), Err(RotationError::Fork { old, accepted, offered }));
 
-    let revoked = crate::Revoked::Key(public[0]);
-    let kind = crate::RevocationKind::Compromised;
+    let revoked = crate::trust::revocation::Revoked::Key(public[0]);
+    let kind = crate::trust::revocation::RevocationKind::Compromised;
     TrustStore::revoke(dir.path(), revoked, kind, "it signed two").expect("revoked");
     let store = TrustStore::load(dir.path()).expect("loads");
     let lineage = store.lineage(Some(&other)).expect("passed over");

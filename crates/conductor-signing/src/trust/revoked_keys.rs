@@ -8,13 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::source::{Line, Lines, Source, VERSION, encode};
 use super::standing::Standing;
+use super::toml_file::{Line, Lines, Source, VERSION, encode};
 use super::{Act, Done, FILES, LOCK_FILE, Part, REVOKED_FILE, TrustError, TrustStore};
 use crate::key::{PrivateKey, PublicKey};
-use crate::revocation_list::{RevocationList, RevocationListError};
 use crate::text::{Digest, shown_text};
-use crate::{Revocation, RevocationKind, Revoked};
+use crate::trust::revocation::{Revocation, RevocationKind, Revoked};
+use crate::trust::revocation_list::{RevocationList, RevocationListError};
 
 /// Most issuers of lists whose numbers are kept.
 pub const MAX_REVOCATION_LISTS: usize = 256;
