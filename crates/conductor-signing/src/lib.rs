@@ -1,4 +1,18 @@
-//! Signature documents, keys, statements and trust: everything that decides whether a plugin may be loaded.
+//! Who vouches for which bytes: verdicts and proofs.
+//!
+//! This crate knows no engine, no limits and no grants: what a plugin may do once it is let in is decided elsewhere. It speaks to
+//! no network, and it does not ask the user.
+//!
+//! Its rooms, the lowest first; each knows only those above it in this table:
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `text` | short values with one written form, such as digests, names and versions, and which texts people may be shown |
+//! | `key` | public and private keys, fingerprints, key files |
+//! | `document` | signature documents, statements, and manifests in modules |
+//! | `trust` | the trust store: trusted keys, revocations, rotations, pins, and where a key stands by them |
+//! | `verdict` | policies, checks, and the one decision about a plugin; makes [`VerifiedPlugin`] |
+//! | `sign` | making signature documents; each is judged before it is given out |
 //!
 //! A plugin file is read once into an [`UnverifiedPlugin`]. [`UnverifiedPlugin::verify`] holds it against a
 //! [`VerificationPolicy`] and a [`TrustStore`] and gives back a [`VerifiedPlugin`], which has no other constructor:
@@ -34,25 +48,17 @@
 
 #![forbid(unsafe_code)]
 
-mod after_load;
-mod decision;
 mod document;
 mod key;
-mod plugin_file;
-mod plugin_files;
-mod policy;
-mod replacement;
 mod sign;
 mod text;
 mod trust;
-mod verified;
-mod verify;
+mod verdict;
 
 pub use conductor_store::owner_and_mode as guarded;
 pub use conductor_store::{
     FileError, Followed, TimeError, UtcTime, atomic_file, escape, keeper, read_followed, secret,
 };
-pub use decision::{Check, Decision, Step, Verdict};
 pub use document::{
     ALGORITHM, COSIGNATURE_PAYLOAD_TYPE, Cosignature, CosignerStatement, DOCUMENT_VERSION, Developer,
     DeveloperError, DocumentError, Endorsement, FileKind, FormatError, MAX_COSIGNATURES, MAX_DOCUMENT_BYTES,
@@ -63,13 +69,6 @@ pub use key::{
     Fingerprint, FoundKey, KeyError, KeyFileError, KeyPaths, PrivateKey, PrivateKeyError, PublicKey,
     Signature, SignatureError, SigningKey, check_private_key,
 };
-pub use plugin_file::{PluginFile, ReadError};
-pub use plugin_files::{Companion, PluginFiles};
-pub use policy::{
-    MAX_RULE_KEYS, MAX_SIGNER_RULES, RequireStatement, SignaturePolicy, SignerRule, SignerRuleError,
-    TrustLevel, UnknownRequirement, VerificationPolicy,
-};
-pub use replacement::CosignersKept;
 pub use sign::{CosigningRequest, SignError, SigningRequest};
 pub use text::{
     Digest, DigestError, HostVersion, NameError, PluginName, RuleSource, ShownTextError, VersionError,
@@ -84,5 +83,9 @@ pub use trust::{
     RevocationKind, RevocationList, RevocationListError, Revoked, RotateError, RotationChain, RotationError,
     RotationLink, RotationRequest, Standing, TrustError, TrustStore, TrustedKey, UnknownRole, rotation_path,
 };
-pub use verified::{PluginParts, Publisher, Signer, UnverifiedPlugin, VerifiedPlugin};
-pub use verify::{Admission, CheckedCosigner, CheckedSignature, VerifyError};
+pub use verdict::{
+    Admission, Check, CheckedCosigner, CheckedSignature, Companion, CosignersKept, Decision, MAX_RULE_KEYS,
+    MAX_SIGNER_RULES, PluginFile, PluginFiles, PluginParts, Publisher, ReadError, RequireStatement,
+    SignaturePolicy, Signer, SignerRule, SignerRuleError, Step, TrustLevel, UnknownRequirement,
+    UnverifiedPlugin, Verdict, VerificationPolicy, VerifiedPlugin, VerifyError,
+};

@@ -10,11 +10,11 @@ use crate::document::{
     ModuleError, PAYLOAD_TYPE, SignatureDocument, SignedStatement, Statement, ValueError,
 };
 use crate::key::{PrivateKey, PrivateKeyError, PublicKey, private_key};
-use crate::plugin_file::{DocumentFile, PluginFile};
 use crate::text::{HostVersion, NameError, PluginName};
 use crate::trust::TrustStore;
-use crate::verify::{signed_name, signed_version};
-use crate::{CheckedSignature, SignaturePolicy, VerifyError};
+use crate::verdict::{
+    CheckedSignature, DocumentFile, PluginFile, SignaturePolicy, VerifyError, signed_name, signed_version,
+};
 
 /// What a signer states beyond what the file says itself.
 #[derive(Clone, Debug)]

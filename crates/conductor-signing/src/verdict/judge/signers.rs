@@ -2,15 +2,18 @@
 
 use conductor_store::UtcTime;
 
-use super::rules::TrustedSigner;
+use super::Question;
 use super::signature::Statements;
-use super::{CheckedCosigner, CheckedSignature, Question, VerifyError};
-use crate::decision::{Check, Step};
 use crate::document::{Cosignature, CosignerStatement, SignatureDocument};
 use crate::key::PublicKey;
 use crate::text::PluginName;
 use crate::trust::{Act, Done, Lineage, Pin, RotationChain, RotationError, Standing, TrustedKey};
-use crate::{SignaturePolicy, Signer};
+use crate::verdict::checked_signature::{CheckedCosigner, CheckedSignature};
+use crate::verdict::checks::{Check, Step};
+use crate::verdict::error::VerifyError;
+use crate::verdict::policy::SignaturePolicy;
+use crate::verdict::signer::Signer;
+use crate::verdict::signer_count::TrustedSigner;
 
 impl Standing {
     /// The error that a policy which demands a trusted signer ends in.

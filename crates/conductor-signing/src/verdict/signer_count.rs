@@ -2,11 +2,11 @@
 
 use conductor_abi::CapabilityRequest;
 
-use super::VerifyError;
-use crate::SignerRule;
-use crate::decision::{Check, Step};
 use crate::key::PublicKey;
 use crate::text::PluginName;
+use crate::verdict::checks::{Check, Step};
+use crate::verdict::error::VerifyError;
+use crate::verdict::policy::SignerRule;
 
 /// A line of keys, of which each follows from the one before by rotation: one holder, who counts once.
 #[derive(Clone, Debug, PartialEq, Eq)]

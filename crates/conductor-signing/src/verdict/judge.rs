@@ -21,172 +21,59 @@
 //! Where the policy accepts unsigned plugins, one whose checks 2 to 15 fail counts as unsigned, unless it was revoked.
 
 mod continuity;
-mod error;
-mod rules;
 mod signature;
-mod standing;
+mod signers;
 
-use conductor_abi::{CapabilityRequest, Manifest, Risk};
+use conductor_abi::{CapabilityRequest, Manifest};
+use conductor_store::UtcTime;
 use jiff::Timestamp;
 
-pub use error::VerifyError;
-pub(crate) use rules::{TrustedSigner, refusal_of_declared};
-use standing::About;
-
-use crate::decision::{Check, Decision, Trail};
-use crate::document::{CosignerStatement, Endorsement, SignatureDocument, Statement};
-use crate::key::PublicKey;
-use crate::plugin_file::PluginFile;
+use self::signers::About;
+use crate::document::Statement;
 use crate::text::{NameError, PluginName};
-use crate::trust::{Continuity, Standing, TrustStore};
-use crate::{Publisher, SignaturePolicy, Signer, SignerRule, TrustLevel, VerificationPolicy};
+use crate::trust::{Continuity, TrustStore};
+use crate::verdict::admission::{Admission, Decision};
+use crate::verdict::checked_signature::CheckedSignature;
+use crate::verdict::checks::{Check, Trail};
+use crate::verdict::error::VerifyError;
+use crate::verdict::plugin_file::PluginFile;
+use crate::verdict::policy::{SignaturePolicy, VerificationPolicy};
+use crate::verdict::signer_count::{self, TrustedSigner};
 
-/// A signature document that holds for the file it was checked against.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckedSignature {
-    document: SignatureDocument,
-    statement: Option<Statement>,
-    standing: Standing,
-    cosigners: Vec<CheckedCosigner>,
-}
-
-/// A cosigner whose signature and statement hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckedCosigner {
-    /// The key that cosigned.
-    pub key: PublicKey,
-    /// What its holder states.
-    pub statement: CosignerStatement,
-    /// Where the cosigner stands with the user.
-    pub standing: Standing,
-}
-
-impl CheckedSignature {
-    /// The document. Without a statement, its date and developer are nobody's word.
+impl PluginFile {
+    /// Decides about the file as loading would, as of now.
     #[must_use]
-    pub const fn document(&self) -> &SignatureDocument {
-        &self.document
+    pub fn judge(&self, policy: &VerificationPolicy, trust: &TrustStore) -> Decision {
+        judge(self, policy, trust, UtcTime::now().timestamp())
     }
 
-    /// What the publisher states.
-    #[must_use]
-    pub const fn statement(&self) -> Option<&Statement> {
-        self.statement.as_ref()
-    }
-
-    /// Where the publisher stands with the user.
-    #[must_use]
-    pub const fn standing(&self) -> &Standing {
-        &self.standing
-    }
-
-    /// Those who cosigned, in the order of the document.
-    #[must_use]
-    pub fn cosigners(&self) -> &[CheckedCosigner] {
-        &self.cosigners
-    }
-
-    /// Who published.
-    #[must_use]
-    pub fn publisher(&self) -> Signer {
-        let Endorsement { public_key, developer, signed_at, .. } = &self.document.signer;
-        let (developer, signed_at) = (developer.clone(), signed_at.clone());
-        Signer { key: *public_key, developer, signed_at, authenticated: self.statement.is_some() }
-    }
-
-    /// Everybody who signed, the publisher first, and where they stand with the user.
-    pub fn signers(&self) -> impl Iterator<Item = (Signer, &Standing)> {
-        let cosigners = self.cosigners.iter().map(|checked| {
-            let (developer, signed_at) =
-                (checked.statement.developer.clone(), checked.statement.signed_at.clone());
-            (Signer { key: checked.key, developer, signed_at, authenticated: true }, &checked.standing)
-        });
-        std::iter::once((self.publisher(), &self.standing)).chain(cosigners)
-    }
-
-    /// Highest risk of a capability that may be granted: the least that the user set for any signer who counts; `None` sets
-    /// no limit.
-    #[must_use]
-    pub fn max_risk(&self) -> Option<Risk> {
-        let cosigners = self.cosigners.iter().map(|cosigner| &cosigner.standing);
-        std::iter::once(&self.standing).chain(cosigners).filter_map(Standing::max_risk).min()
-    }
-}
-
-/// What a plugin was let in as.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Admission {
-    pub(crate) signature: Option<CheckedSignature>,
-    pub(crate) ignored: Option<VerifyError>,
-    pub(crate) name: Result<PluginName, NameError>,
-    pub(crate) name_without_statement: Option<PluginName>,
-    pub(crate) continuity: Option<Continuity>,
-    pub(crate) unmet_rules: Vec<SignerRule>,
-    pub(crate) trusted_signers: Vec<TrustedSigner>,
-}
-
-impl Admission {
-    /// What the plugin is called, if that is a name.
-    #[must_use]
-    pub fn name(&self) -> Option<&PluginName> {
-        self.name.as_ref().ok()
-    }
-
-    /// Who answers for the plugin from one version to the next; `None` if nobody signed it.
-    #[must_use]
-    pub fn publisher(&self) -> Option<Publisher> {
-        self.continuity.as_ref().map(Publisher::of)
-    }
-
-    /// Why a signature that is there does not hold, where the policy accepts unsigned plugins and it was ignored.
-    #[must_use]
-    pub const fn ignored_signature(&self) -> Option<&VerifyError> {
-        self.ignored.as_ref()
-    }
-
-    /// How far the plugin is vouched for.
-    #[must_use]
-    pub fn trust(&self) -> TrustLevel {
-        match self.signature.as_ref().map(CheckedSignature::standing) {
-            None => TrustLevel::Unsigned,
-            Some(Standing::Trusted { key_name, .. }) => TrustLevel::Trusted { key_name: key_name.clone() },
-            Some(
-                Standing::Untrusted
-                | Standing::TrustExpired { .. }
-                | Standing::OtherPlugins { .. }
-                | Standing::OtherRole { .. }
-                | Standing::Superseded { .. }
-                | Standing::NotYetActive { .. }
-                | Standing::FromCompromised { .. },
-            ) => TrustLevel::SelfSigned,
-        }
-    }
-
-    /// Highest risk of a capability that may be granted: the least that the user set for any signer who counts; `None` sets
-    /// no limit.
-    #[must_use]
-    pub fn max_risk(&self) -> Option<Risk> {
-        self.signature.as_ref().and_then(CheckedSignature::max_risk)
+    /// Decides about a file that was let in before and runs, as of now. It was signed before whatever was learnt since: what
+    /// a later load has shown of its name or its key is not held against it.
+    ///
+    /// # Errors
+    ///
+    /// The first cause for which it may not go on.
+    pub fn judge_running(
+        &self,
+        policy: &VerificationPolicy,
+        trust: &TrustStore,
+    ) -> Result<Admission, VerifyError> {
+        judge_running(self, policy, trust, UtcTime::now().timestamp())
     }
 }
 
 /// What the checks need, gathered.
-pub(crate) struct Question<'a> {
-    pub(crate) file: &'a PluginFile,
-    pub(crate) policy: &'a VerificationPolicy,
-    pub(crate) trust: &'a TrustStore,
-    pub(crate) now: Timestamp,
+struct Question<'a> {
+    file: &'a PluginFile,
+    policy: &'a VerificationPolicy,
+    trust: &'a TrustStore,
+    now: Timestamp,
     /// Whether the file was let in before and runs.
-    pub(crate) runs: bool,
+    runs: bool,
 }
 
 /// Runs the checks on a file as of `now`.
-pub(crate) fn judge(
-    file: &PluginFile,
-    policy: &VerificationPolicy,
-    trust: &TrustStore,
-    now: Timestamp,
-) -> Decision {
+fn judge(file: &PluginFile, policy: &VerificationPolicy, trust: &TrustStore, now: Timestamp) -> Decision {
     let mut trail = Trail::default();
     let mut signature = None;
     let outcome = Question { file, policy, trust, now, runs: false }.decide(&mut trail, &mut signature);
@@ -194,7 +81,7 @@ pub(crate) fn judge(
 }
 
 /// Runs the checks on a file that runs.
-pub(crate) fn judge_running(
+fn judge_running(
     file: &PluginFile,
     policy: &VerificationPolicy,
     trust: &TrustStore,
@@ -233,7 +120,13 @@ impl Question<'_> {
         let declared = declared(manifest.as_ref(), statement);
         let trusted_signers = vouched.as_ref().map_or(&[][..], |vouched| &vouched.trusted_signers).to_vec();
         let unmet_rules = trail.run(Check::Rules, |step| {
-            rules::check(step, &self.policy.rules, names.name.as_ref().ok(), declared, &trusted_signers)
+            signer_count::check(
+                step,
+                &self.policy.rules,
+                names.name.as_ref().ok(),
+                declared,
+                &trusted_signers,
+            )
         })?;
         let (signature, continuity) = match vouched {
             Some(Vouched { signature, continuity, .. }) => (Some(signature), continuity),

@@ -1,50 +1,9 @@
-//! What was found out about a plugin, check by check, and which rule decided each.
-//!
-//! Loading takes the outcome and drops the rest; `conductor-sign explain` shows all of it. There is no second way to
-//! the outcome that could come to another one.
+//! The checks that a plugin is held to, what came of each, and the trail that takes them down as they are made.
 
 use std::fmt;
 
 use crate::text::RuleSource;
-use crate::verify::{Admission, CheckedSignature, VerifyError};
-
-/// The decision about a plugin file under one policy and one trust store.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Decision {
-    pub(crate) steps: Vec<Step>,
-    pub(crate) signature: Option<CheckedSignature>,
-    pub(crate) outcome: Result<Admission, VerifyError>,
-}
-
-impl Decision {
-    /// Every check in its order, also those that were not reached.
-    #[must_use]
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
-    }
-
-    /// The signature document, if everything in it holds for the file; what the user and the policy make of its signers
-    /// is another matter.
-    #[must_use]
-    pub const fn signature(&self) -> Option<&CheckedSignature> {
-        self.signature.as_ref()
-    }
-
-    /// Why the plugin is refused; `None` if it is let in.
-    #[must_use]
-    pub fn refusal(&self) -> Option<&VerifyError> {
-        self.outcome.as_ref().err()
-    }
-
-    /// What the plugin was let in as.
-    ///
-    /// # Errors
-    ///
-    /// The first cause for which it is refused.
-    pub fn into_result(self) -> Result<Admission, VerifyError> {
-        self.outcome
-    }
-}
+use crate::verdict::error::VerifyError;
 
 /// One check and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

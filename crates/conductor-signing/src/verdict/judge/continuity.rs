@@ -2,11 +2,13 @@
 
 use std::cmp::Ordering;
 
-use super::{CheckedSignature, Question, VerifyError};
-use crate::decision::{Check, Step, Trail};
+use super::Question;
 use crate::key::PublicKey;
 use crate::text::{PluginName, plugin_version};
 use crate::trust::{Continuity, Lineage, Pin, RotationLink};
+use crate::verdict::checked_signature::CheckedSignature;
+use crate::verdict::checks::{Check, Step, Trail};
+use crate::verdict::error::VerifyError;
 
 impl Question<'_> {
     pub(super) fn continuity(

@@ -1,7 +1,7 @@
 //! What the load of a plugin adds to the trust store: a pin, and rotations.
 
 use crate::trust::{Loaded, NewPin, NewRotations, TrustStore};
-use crate::verified::VerifiedPlugin;
+use crate::verdict::verified::VerifiedPlugin;
 
 impl TrustStore {
     /// What is to be recorded once this plugin was loaded; `None` if nothing is new.

@@ -1,51 +1,46 @@
-//! The files that a plugin consists of: its module and whatever verification reads beside it. They are named here and nowhere else.
+//! The bytes of a plugin and of the files beside it, as they were read, once. Nothing is known about them.
 
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::Path;
 
-use crate::PluginParts;
-use crate::document::{MAX_DOCUMENT_BYTES, signature_path};
-use crate::plugin_file::ReadError;
 use crate::text::{Digest, Hasher};
-use crate::trust::{MAX_ROTATION_BYTES, rotation_path};
+use crate::verdict::companion::Companion;
+use crate::verdict::plugin_file::{self, ReadError};
 
-/// A file beside a module that verification reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Companion {
-    /// The signature document.
-    Signature,
-    /// The rotations that lead from the publisher's earlier key to the one that signed.
-    Rotation,
+/// What was read of a plugin and of the files beside it, for a process that reads them for another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginParts {
+    /// The last part of the module's path.
+    pub file_name: String,
+    /// The module.
+    pub module: Vec<u8>,
+    /// The signature document, if there is one; of one that is too large, as much as shows that.
+    pub document: Option<Vec<u8>>,
+    /// The rotations, if there are any; of what is too large, as much as shows that.
+    pub rotation: Option<Vec<u8>>,
 }
 
-impl Companion {
-    /// All that there are.
-    pub const ALL: [Self; 2] = [Self::Signature, Self::Rotation];
-
-    /// Where it is for the module at `module`.
-    #[must_use]
-    pub fn path(self, module: &Path) -> PathBuf {
-        match self {
-            Self::Signature => signature_path(module),
-            Self::Rotation => rotation_path(module),
+impl PluginParts {
+    /// Reads a plugin of at most `max_bytes` and the documents beside it. Each is opened and read once.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of the files cannot be read or the plugin is too large; a missing document is none.
+    pub fn read(path: &Path, max_bytes: u64) -> Result<Self, ReadError> {
+        let too_large = || ReadError::TooLarge { path: path.into(), max: max_bytes };
+        let unreadable = |source| ReadError::Unreadable { path: path.into(), source };
+        let file = plugin_file::open(path)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        if size > max_bytes {
+            return Err(too_large());
         }
-    }
-
-    /// Most bytes. Stops a file beside a module from taking all memory.
-    #[must_use]
-    pub const fn max_bytes(self) -> usize {
-        match self {
-            Self::Signature => MAX_DOCUMENT_BYTES,
-            Self::Rotation => MAX_ROTATION_BYTES,
+        let mut module = Vec::with_capacity(usize::try_from(size).map_err(|_| too_large())?);
+        file.take(max_bytes.saturating_add(1)).read_to_end(&mut module).map_err(unreadable)?;
+        if module.len() as u64 > max_bytes {
+            return Err(too_large());
         }
-    }
-
-    /// What it is, in one word.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Signature => "signature",
-            Self::Rotation => "rotation",
-        }
+        let (document, rotation) = (plugin_file::read_document(path)?, plugin_file::read_rotation(path)?);
+        Ok(Self { file_name: plugin_file::file_name(path), module, document, rotation })
     }
 }
 

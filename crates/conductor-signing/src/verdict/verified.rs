@@ -1,61 +1,24 @@
 //! Plugin bytes before and after verification.
 
-use std::io::Read;
 use std::path::Path;
 
 use conductor_abi::{CapabilityRequest, Manifest, Risk};
-use conductor_store::UtcTime;
 
-use crate::document::{Developer, Statement};
-use crate::key::PublicKey;
-use crate::plugin_file::{self, DocumentFile, PluginFile, ReadError};
+use crate::document::Statement;
 use crate::text::{Digest, PluginName};
 use crate::trust::{Continuity, TrustStore};
-use crate::verify::{self, TrustedSigner, VerifyError};
-use crate::{SignerRule, TrustLevel, VerificationPolicy};
+use crate::verdict::error::VerifyError;
+use crate::verdict::plugin_file::{self, DocumentFile, PluginFile, ReadError};
+use crate::verdict::plugin_parts::PluginParts;
+use crate::verdict::policy::{SignerRule, TrustLevel, VerificationPolicy};
+use crate::verdict::signer::{Publisher, Signer};
+use crate::verdict::signer_count::{self, TrustedSigner};
 
 /// A plugin and its signature document as they were read, once, with nothing known about them.
 #[derive(Clone)]
 pub struct UnverifiedPlugin {
     bytes: Vec<u8>,
     file: PluginFile,
-}
-
-/// What was read of a plugin and of the files beside it, for a process that reads them for another one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PluginParts {
-    /// The last part of the module's path.
-    pub file_name: String,
-    /// The module.
-    pub module: Vec<u8>,
-    /// The signature document, if there is one; of one that is too large, as much as shows that.
-    pub document: Option<Vec<u8>>,
-    /// The rotations, if there are any; of what is too large, as much as shows that.
-    pub rotation: Option<Vec<u8>>,
-}
-
-impl PluginParts {
-    /// Reads a plugin of at most `max_bytes` and the documents beside it. Each is opened and read once.
-    ///
-    /// # Errors
-    ///
-    /// Fails if one of the files cannot be read or the plugin is too large; a missing document is none.
-    pub fn read(path: &Path, max_bytes: u64) -> Result<Self, ReadError> {
-        let too_large = || ReadError::TooLarge { path: path.into(), max: max_bytes };
-        let unreadable = |source| ReadError::Unreadable { path: path.into(), source };
-        let file = plugin_file::open(path)?;
-        let size = file.metadata().map_err(unreadable)?.len();
-        if size > max_bytes {
-            return Err(too_large());
-        }
-        let mut module = Vec::with_capacity(usize::try_from(size).map_err(|_| too_large())?);
-        file.take(max_bytes.saturating_add(1)).read_to_end(&mut module).map_err(unreadable)?;
-        if module.len() as u64 > max_bytes {
-            return Err(too_large());
-        }
-        let (document, rotation) = (plugin_file::read_document(path)?, plugin_file::read_rotation(path)?);
-        Ok(Self { file_name: plugin_file::file_name(path), module, document, rotation })
-    }
 }
 
 impl UnverifiedPlugin {
@@ -163,32 +126,6 @@ impl UnverifiedPlugin {
     }
 }
 
-/// Who answers for a plugin from one version to the next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publisher {
-    key: PublicKey,
-    predecessors: Vec<PublicKey>,
-}
-
-impl Publisher {
-    pub(crate) fn of(continuity: &Continuity) -> Self {
-        let Continuity { publisher, predecessors, .. } = continuity;
-        Self { key: *publisher, predecessors: predecessors.clone() }
-    }
-
-    /// The key that the plugin's name is pinned to.
-    #[must_use]
-    pub const fn key(&self) -> &PublicKey {
-        &self.key
-    }
-
-    /// Whether this is the publisher's key, or one that it follows from by rotation.
-    #[must_use]
-    pub fn is(&self, key: &PublicKey) -> bool {
-        self.key == *key || self.predecessors.contains(key)
-    }
-}
-
 /// A plugin that the policy lets in. Only [`UnverifiedPlugin::verify`] makes one, from the bytes that it verified.
 #[derive(Clone)]
 pub struct VerifiedPlugin {
@@ -286,7 +223,7 @@ impl VerifiedPlugin {
     ///
     /// Fails with [`VerifyError::TooFewSigners`] if it declares what more signers are demanded for.
     pub fn check_declared(&self, declared: &[CapabilityRequest]) -> Result<(), VerifyError> {
-        let refusal = verify::refusal_of_declared(&self.unmet_rules, declared, &self.trusted_signers);
+        let refusal = signer_count::refusal_of_declared(&self.unmet_rules, declared, &self.trusted_signers);
         refusal.map_or(Ok(()), Err)
     }
 
@@ -295,17 +232,4 @@ impl VerifiedPlugin {
     pub const fn ignored_signature(&self) -> Option<&VerifyError> {
         self.ignored_signature.as_ref()
     }
-}
-
-/// Who signed a plugin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signer {
-    /// The key.
-    pub key: PublicKey,
-    /// Who the document says holds the key.
-    pub developer: Developer,
-    /// When the document says it was made.
-    pub signed_at: UtcTime,
-    /// Whether developer and date are signed too. Without a statement only the bytes of the plugin are.
-    pub authenticated: bool,
 }

@@ -3,15 +3,16 @@
 use conductor_abi::Manifest;
 use conductor_store::UtcTime;
 
-use super::{Question, VerifyError, signed_name, signed_version};
-use crate::RequireStatement;
-use crate::decision::Step;
+use super::{Question, signed_name, signed_version};
 use crate::document::{
     COSIGNATURE_PAYLOAD_TYPE, Cosignature, CosignerStatement, Endorsement, PAYLOAD_TYPE, SignatureDocument,
     Statement, dsse,
 };
 use crate::key::PublicKey;
 use crate::text::{HostVersion, PluginName};
+use crate::verdict::checks::Step;
+use crate::verdict::error::VerifyError;
+use crate::verdict::policy::RequireStatement;
 
 impl Question<'_> {
     /// Refuses a file whose digest was revoked, whatever the policy.

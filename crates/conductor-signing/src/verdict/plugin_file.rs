@@ -5,16 +5,15 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use conductor_abi::Manifest;
-use conductor_store::{UtcTime, escape};
+use conductor_store::escape;
 use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags};
 
 use crate::document::module_scan::{self, ManifestSection, ModuleScan};
 use crate::document::{CosignerStatement, DocumentError, ModuleError, SignatureDocument, Statement};
-use crate::plugin_files::Companion;
 use crate::text::{Digest, Hasher};
-use crate::trust::{RotationChain, RotationError, TrustStore};
-use crate::{Admission, Decision, VerificationPolicy, VerifyError, verify};
+use crate::trust::{RotationChain, RotationError};
+use crate::verdict::companion::Companion;
 
 /// Bytes of a file that are in memory at a time while it is hashed.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -157,26 +156,6 @@ impl PluginFile {
         let begins = chain.iter().flat_map(RotationChain::links).map(|link| link.valid_from.clone());
         let times = publisher.chain(cosigners).chain(begins).map(|at| at.timestamp());
         times.filter(|at| *at > now).min()
-    }
-
-    /// Decides about the file as loading would, as of now.
-    #[must_use]
-    pub fn judge(&self, policy: &VerificationPolicy, trust: &TrustStore) -> Decision {
-        verify::judge(self, policy, trust, UtcTime::now().timestamp())
-    }
-
-    /// Decides about a file that was let in before and runs, as of now. It was signed before whatever was learnt since: what
-    /// a later load has shown of its name or its key is not held against it.
-    ///
-    /// # Errors
-    ///
-    /// The first cause for which it may not go on.
-    pub fn judge_running(
-        &self,
-        policy: &VerificationPolicy,
-        trust: &TrustStore,
-    ) -> Result<Admission, VerifyError> {
-        verify::judge_running(self, policy, trust, UtcTime::now().timestamp())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::document::SignatureDocument;
 use crate::key::PublicKey;
 use crate::text::PluginName;
 use crate::trust::TrustStore;
-use crate::verified::VerifiedPlugin;
+use crate::verdict::verified::VerifiedPlugin;
 
 /// What has become of the cosigners that a plugin has to have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

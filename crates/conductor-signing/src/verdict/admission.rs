@@ -1,0 +1,110 @@
+//! What was decided about a plugin: what it is let in as, or why it is refused, and every check on the way there.
+//!
+//! Loading takes the outcome and drops the rest; `conductor-sign explain` shows all of it. There is no second way to
+//! the outcome that could come to another one.
+
+use conductor_abi::Risk;
+
+use crate::text::{NameError, PluginName};
+use crate::trust::{Continuity, Standing};
+use crate::verdict::checked_signature::CheckedSignature;
+use crate::verdict::checks::Step;
+use crate::verdict::error::VerifyError;
+use crate::verdict::policy::{SignerRule, TrustLevel};
+use crate::verdict::signer::Publisher;
+use crate::verdict::signer_count::TrustedSigner;
+
+/// The decision about a plugin file under one policy and one trust store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) signature: Option<CheckedSignature>,
+    pub(crate) outcome: Result<Admission, VerifyError>,
+}
+
+impl Decision {
+    /// Every check in its order, also those that were not reached.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The signature document, if everything in it holds for the file; what the user and the policy make of its signers
+    /// is another matter.
+    #[must_use]
+    pub const fn signature(&self) -> Option<&CheckedSignature> {
+        self.signature.as_ref()
+    }
+
+    /// Why the plugin is refused; `None` if it is let in.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&VerifyError> {
+        self.outcome.as_ref().err()
+    }
+
+    /// What the plugin was let in as.
+    ///
+    /// # Errors
+    ///
+    /// The first cause for which it is refused.
+    pub fn into_result(self) -> Result<Admission, VerifyError> {
+        self.outcome
+    }
+}
+
+/// What a plugin was let in as.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admission {
+    pub(crate) signature: Option<CheckedSignature>,
+    pub(crate) ignored: Option<VerifyError>,
+    pub(crate) name: Result<PluginName, NameError>,
+    pub(crate) name_without_statement: Option<PluginName>,
+    pub(crate) continuity: Option<Continuity>,
+    pub(crate) unmet_rules: Vec<SignerRule>,
+    pub(crate) trusted_signers: Vec<TrustedSigner>,
+}
+
+impl Admission {
+    /// What the plugin is called, if that is a name.
+    #[must_use]
+    pub fn name(&self) -> Option<&PluginName> {
+        self.name.as_ref().ok()
+    }
+
+    /// Who answers for the plugin from one version to the next; `None` if nobody signed it.
+    #[must_use]
+    pub fn publisher(&self) -> Option<Publisher> {
+        self.continuity.as_ref().map(Publisher::of)
+    }
+
+    /// Why a signature that is there does not hold, where the policy accepts unsigned plugins and it was ignored.
+    #[must_use]
+    pub const fn ignored_signature(&self) -> Option<&VerifyError> {
+        self.ignored.as_ref()
+    }
+
+    /// How far the plugin is vouched for.
+    #[must_use]
+    pub fn trust(&self) -> TrustLevel {
+        match self.signature.as_ref().map(CheckedSignature::standing) {
+            None => TrustLevel::Unsigned,
+            Some(Standing::Trusted { key_name, .. }) => TrustLevel::Trusted { key_name: key_name.clone() },
+            Some(
+                Standing::Untrusted
+                | Standing::TrustExpired { .. }
+                | Standing::OtherPlugins { .. }
+                | Standing::OtherRole { .. }
+                | Standing::Superseded { .. }
+                | Standing::NotYetActive { .. }
+                | Standing::FromCompromised { .. },
+            ) => TrustLevel::SelfSigned,
+        }
+    }
+
+    /// Highest risk of a capability that may be granted: the least that the user set for any signer who counts; `None` sets
+    /// no limit.
+    #[must_use]
+    pub fn max_risk(&self) -> Option<Risk> {
+        self.signature.as_ref().and_then(CheckedSignature::max_risk)
+    }
+}
