@@ -4,15 +4,15 @@
 //! The files are believed only if nobody else could have written them. A missing file is an empty list; one that cannot
 //! be read or understood is an error, so that damage never reads as "nothing was revoked".
 //!
-//! Four files make up the store: `trusted_keys.toml` ([`trusted_keys`], its entries [`key_entry`], [`role`], [`pattern`]),
+//! Four files make up the store: `trusted_keys.toml` ([`trusted_keys`], an entry is a [`trusted_key`], [`trusting`] changes them),
 //! `revoked_keys.toml` ([`revoked_keys`], its entries [`revocation`], which also travel in a [`revocation_list`]),
 //! `rotations.toml` ([`accepted_rotations`], of which each is a [`rotation`]) and `pins.toml` ([`pins`]). They are alike in
-//! [`toml_file`]. What they say of a key together is its [`standing`], found by way of its [`descent`].
+//! [`toml_file`] and [`entry`]. What they say of a key together is its [`standing`], found by way of its [`descent`].
 
 mod accepted_rotations;
 mod descent;
+mod entry;
 mod error;
-mod key_entry;
 mod likeness;
 mod pattern;
 mod pins;
@@ -24,7 +24,9 @@ mod rotation;
 mod selector;
 mod standing;
 mod toml_file;
+mod trusted_key;
 mod trusted_keys;
+mod trusting;
 
 use std::path::{Path, PathBuf};
 
@@ -33,10 +35,9 @@ use conductor_store::keeper::{Decisions, Keeper};
 use jiff::Timestamp;
 
 use accepted_rotations::Rotations;
-pub use accepted_rotations::{AcceptedChain, MAX_ACCEPTED_ROTATIONS, NewRotations};
+pub use accepted_rotations::{AcceptedChain, NewRotations};
 pub(crate) use descent::{Act, Done};
 pub use error::TrustError;
-pub use key_entry::{MAX_REMOVED_KEYS, NewKey, RemovedKey, TrustedKey};
 pub use likeness::{KnownAs, Likeness, Resemblance};
 pub use pattern::{NamePattern, PatternError};
 use pins::Pins;
@@ -48,16 +49,18 @@ pub use revocation_list::{
     REVOCATIONS_PAYLOAD_TYPE, RevocationList, RevocationListError,
 };
 use revoked_keys::Revocations;
-pub use revoked_keys::{ImportedList, MAX_ISSUER_BYTES, MAX_REVOCATION_LISTS, OWN_REVOCATIONS_RESERVE_BYTES};
+pub use revoked_keys::{ImportedList, MAX_ISSUER_BYTES, OWN_REVOCATIONS_RESERVE_BYTES};
 pub use role::{KeyRole, UnknownRole};
 pub use rotation::{
     Ancestor, Lineage, MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, MAX_ROTATION_STATEMENT_BYTES, Purpose,
     ROTATION_PAYLOAD_TYPE, ROTATION_VERSION, RotateError, RotationChain, RotationError, RotationLink,
     RotationRequest, rotation_path,
 };
-pub use selector::{KeySelector, MIN_KEY_PREFIX};
+pub use selector::KeySelector;
 pub use standing::Standing;
+pub use trusted_key::{NewKey, RemovedKey, TrustedKey};
 use trusted_keys::Keys;
+pub use trusting::MAX_REMOVED_KEYS;
 
 use crate::key::PublicKey;
 use crate::text::RuleSource;
@@ -65,6 +68,15 @@ use crate::text::RuleSource;
 /// Largest file of the trust store in bytes, some thousands of keys or pins; it is read whole before any plugin is loaded, so
 /// one that grew without a bound would hold up every load.
 const MAX_TRUST_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Most accepted rotations; each costs two verifications whenever the store is loaded.
+pub const MAX_ACCEPTED_ROTATIONS: usize = 1024;
+
+/// Most issuers of lists whose numbers are kept.
+pub const MAX_REVOCATION_LISTS: usize = 256;
+
+/// Fewest digits of a key that may stand for the whole key.
+pub const MIN_KEY_PREFIX: usize = 8;
 
 const TRUSTED_FILE: &str = "trusted_keys.toml";
 const REVOKED_FILE: &str = "revoked_keys.toml";

@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::toml_file::{Lines, Source, VERSION, encode};
-use super::{FILES, LOCK_FILE, MAX_TRUST_FILE_BYTES, Part, Pin, ROTATIONS_FILE, TrustError, TrustStore};
+use super::{
+    FILES, LOCK_FILE, MAX_ACCEPTED_ROTATIONS, MAX_TRUST_FILE_BYTES, Part, Pin, ROTATIONS_FILE, TrustError,
+    TrustStore,
+};
 use crate::document::{parse_base64, parse_signature};
 use crate::key::PublicKey;
 use crate::trust::rotation::{
     Ancestor, Lineage, LinkWire, RotationChain, RotationError, RotationLink, SignedLink,
 };
-
-/// Most accepted rotations; each costs two verifications whenever the store is loaded.
-pub const MAX_ACCEPTED_ROTATIONS: usize = 1024;
 
 /// Says to a person who opens the file what it is.
 const HEADER: &str = "# Rotations of keys that were accepted. Written by Conductor, which keeps no comments.\n\

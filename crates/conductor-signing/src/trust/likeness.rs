@@ -10,7 +10,6 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::confusable_detection::skeleton;
 
-use super::{NewKey, TrustStore};
 use crate::key::PublicKey;
 use crate::text::shown_text::is_of_names;
 
@@ -76,37 +75,8 @@ impl fmt::Display for Resemblance {
     }
 }
 
-impl TrustStore {
-    /// What a new key could be taken for.
-    #[must_use]
-    pub fn resemblance(&self, key: &NewKey) -> Option<Resemblance> {
-        let trusted = self.keys.trusted.iter().map(|key| (&key.name, &key.public_key, KnownAs::Trusted));
-        let revoked = self
-            .revocations()
-            .filter_map(|revocation| Some((revocation.name.as_ref()?, revocation.key()?, KnownAs::Revoked)));
-        let removed = self.keys.removed.iter().map(|key| (&key.name, &key.public_key, KnownAs::Removed));
-        let known = || revoked.clone().chain(trusted.clone()).chain(removed.clone());
-        let found = |known: (&String, &PublicKey, KnownAs), likeness| Resemblance {
-            name: key.name.clone(),
-            known_name: known.0.clone(),
-            known_key: *known.1,
-            known_as: known.2,
-            likeness,
-        };
-        let same_key = known().find(|known| *known.1 == key.public_key && *known.0 != key.name);
-        if let Some(known) = same_key {
-            return Some(found(known, Likeness::SameKey));
-        }
-        let others = known().filter(|known| *known.1 != key.public_key);
-        // The closest first, so that what is said is what matters.
-        let alike = others.filter_map(|known| Some((likeness(&key.name, known.0)?, known)));
-        let (likeness, known) = alike.min_by_key(|(likeness, _)| *likeness as u8)?;
-        Some(found(known, likeness))
-    }
-}
-
 /// How alike two names of different keys are; `None` if nobody would take one for the other.
-fn likeness(a: &str, b: &str) -> Option<Likeness> {
+pub(super) fn likeness(a: &str, b: &str) -> Option<Likeness> {
     if a == b {
         return Some(Likeness::SameName);
     }

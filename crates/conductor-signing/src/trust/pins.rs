@@ -10,7 +10,8 @@ use conductor_store::{FileError, UtcTime};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::toml_file::{Line, Lines, Source, VERSION, encode};
+use super::entry::Line;
+use super::toml_file::{Lines, Source, VERSION, encode};
 use super::{FILES, LOCK_FILE, MAX_TRUST_FILE_BYTES, PINS_FILE, Part, TrustError, TrustStore};
 use crate::document::{MAX_COSIGNATURES, statement};
 use crate::key::PublicKey;

@@ -9,7 +9,7 @@ use crate::document::ValueError;
 use crate::key::PublicKey;
 use crate::text::Digest;
 use crate::text::shown_text::{self, MAX_SHOWN_BYTES};
-use crate::trust::toml_file::Line;
+use crate::trust::entry::Line;
 
 /// One entry of `revoked_keys.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,8 +21,8 @@ use crate::document::{ALGORITHM, FormatError, Members, ValueError, bounded, pars
 use crate::key::{PrivateKey, PrivateKeyError, PublicKey, private_key};
 use crate::text::Digest;
 use crate::text::shown_text::ShownTextError;
+use crate::trust::entry::{Line, MAX_TEXT_BYTES};
 use crate::trust::revocation::{Revocation, RevocationKind, Revoked};
-use crate::trust::toml_file::{Line, MAX_TEXT_BYTES};
 
 /// DSSE payload type of a list.
 pub const REVOCATIONS_PAYLOAD_TYPE: &str = "application/vnd.conductor.revocations.v1+json";

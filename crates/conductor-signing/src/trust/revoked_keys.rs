@@ -8,16 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use super::entry::Line;
 use super::standing::Standing;
-use super::toml_file::{Line, Lines, Source, VERSION, encode};
-use super::{Act, Done, FILES, LOCK_FILE, Part, REVOKED_FILE, TrustError, TrustStore};
+use super::toml_file::{Lines, Source, VERSION, encode};
+use super::{Act, Done, FILES, LOCK_FILE, MAX_REVOCATION_LISTS, Part, REVOKED_FILE, TrustError, TrustStore};
 use crate::key::{PrivateKey, PublicKey};
 use crate::text::{Digest, shown_text};
 use crate::trust::revocation::{Revocation, RevocationKind, Revoked};
 use crate::trust::revocation_list::{RevocationList, RevocationListError};
-
-/// Most issuers of lists whose numbers are kept.
-pub const MAX_REVOCATION_LISTS: usize = 256;
 
 /// Largest file in bytes; it is read whole before any plugin is loaded.
 const MAX_REVOKED_FILE_BYTES: u64 = 2 * 1024 * 1024;

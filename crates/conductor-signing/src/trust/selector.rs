@@ -2,11 +2,8 @@
 
 use std::str::FromStr;
 
-use super::TrustError;
+use super::{MIN_KEY_PREFIX, TrustError};
 use crate::key::PublicKey;
-
-/// Fewest digits of a key that may stand for the whole key.
-pub const MIN_KEY_PREFIX: usize = 8;
 
 /// A whole key in hex, or at least [`MIN_KEY_PREFIX`] digits that it starts with; dots behind them are dropped, since
 /// shortened keys are shown that way.

@@ -7,12 +7,10 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::TrustError;
+use super::entry::MAX_TEXT_BYTES;
 
 /// The only version of every file.
 pub(super) const VERSION: i64 = 1;
-
-/// Longest name, address or reason in bytes; they are shown in table columns.
-pub(crate) const MAX_TEXT_BYTES: usize = 256;
 
 /// Puts a file together, with a comment on top.
 pub(super) fn encode(header: &str, file: &impl Serialize) -> Result<String, TrustError> {
@@ -101,16 +99,3 @@ impl Source<'_> {
         self.lines.at(offset)
     }
 }
-
-/// The line on which an entry stands, if it was read from a file. It is no part of what the entry says, so entries are
-/// equal wherever they stand.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Line(pub(crate) Option<usize>);
-
-impl PartialEq for Line {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Line {}

@@ -8,7 +8,8 @@ use conductor_store::keeper::Decisions;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::toml_file::{Line, Lines, Source, VERSION, encode};
+use super::entry::Line;
+use super::toml_file::{Lines, Source, VERSION, encode};
 use super::{
     FILES, KeyRole, LOCK_FILE, MAX_TRUST_FILE_BYTES, NamePattern, Part, RemovedKey, TRUSTED_FILE, TrustError,
     TrustStore, TrustedKey,

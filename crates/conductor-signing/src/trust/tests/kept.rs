@@ -10,9 +10,9 @@ use proptest::prelude::*;
 
 use crate::key::SigningKey;
 use crate::text::{Digest, PluginName};
+use crate::trust::entry::Line;
 use crate::trust::revocation::{RevocationKind, Revoked};
 use crate::trust::revocation_list::RevocationList;
-use crate::trust::toml_file::Line;
 use crate::trust::*;
 
 fn directory() -> tempfile::TempDir {
