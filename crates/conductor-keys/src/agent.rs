@@ -8,7 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use conductor_signing::{Digest, PrivateKey, PrivateKeyError, PublicKey, Signature, escape};
+use conductor_signing::{Digest, PrivateKey, PrivateKeyError, PublicKey, Signature};
+use conductor_store::escape;
 use data_encoding::BASE64_NOPAD;
 
 use crate::spec::AgentKey;

@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-use conductor_signing::{SigningKey, escape};
+use conductor_signing::SigningKey;
+use conductor_store::escape;
 use pkcs8::der::asn1::OctetStringRef;
 use pkcs8::der::pem::LineEnding;
 use pkcs8::der::{Decode as _, Header, SecretDocument, SliceReader, Tag};

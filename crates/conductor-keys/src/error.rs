@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use conductor_signing::{FileError, KeyFileError, escape};
+use conductor_signing::KeyFileError;
+use conductor_store::{FileError, escape};
 
 use crate::agent::AgentError;
 use crate::encrypted::EncryptedKeyError;

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use conductor_signing::{
-    FoundKey, KeyFileError, KeyPaths, PrivateKey, PublicKey, SigningKey, escape, secret,
-};
+use conductor_signing::{FoundKey, KeyFileError, KeyPaths, PrivateKey, PublicKey, SigningKey};
+use conductor_store::{escape, secret};
 use cryptoki::types::AuthPin;
 use zeroize::Zeroizing;
 

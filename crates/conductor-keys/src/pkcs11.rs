@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use conductor_signing::{PrivateKey, PrivateKeyError, PublicKey, Signature, escape};
+use conductor_signing::{PrivateKey, PrivateKeyError, PublicKey, Signature};
+use conductor_store::escape;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as CryptokiError, RvError};
 use cryptoki::mechanism::Mechanism;

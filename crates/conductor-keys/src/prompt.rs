@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use conductor_signing::{FileError, secret};
+use conductor_store::{FileError, secret};
 use rustix::termios::{QueueSelector, tcflush};
 use zeroize::Zeroizing;
 

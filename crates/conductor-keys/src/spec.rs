@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use conductor_signing::{PublicKey, escape};
+use conductor_signing::PublicKey;
+use conductor_store::escape;
 
 use crate::token_uri::{TokenUri, TokenUriError};
 

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::Path;
 
-use conductor_signing::escape;
+use conductor_store::escape;
 
 /// What a file is that is no private key in PKCS#8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

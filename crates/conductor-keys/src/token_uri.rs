@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use conductor_signing::escape;
+use conductor_store::escape;
 use zeroize::Zeroizing;
 
 /// Longest URI in bytes; no token has names of that length.
