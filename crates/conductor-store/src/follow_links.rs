@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::FileError;
+use crate::atomic_file::directory_of;
 use crate::own_group::is_own_group;
 use crate::owner_and_mode::{self, Guard};
 
@@ -115,13 +116,6 @@ impl Checked {
             self.group_writes.push(path.to_owned());
         }
         Ok(())
-    }
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        Some(_) | None => Path::new("."),
     }
 }
 
