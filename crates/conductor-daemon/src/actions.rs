@@ -2,8 +2,7 @@
 
 use conductor_abi::Manifest;
 use conductor_signing::escape::terminal;
-
-use crate::nearest::nearest;
+use conductor_surface::nearest::nearest;
 
 /// What the plugin has instead of `action`, the likeliest first; `None` if it declares nothing. Escaped for a terminal.
 #[must_use]

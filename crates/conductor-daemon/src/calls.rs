@@ -156,10 +156,10 @@ mod tests {
     use std::time::Duration;
 
     use conductor_core::{Limit, Outcome};
+    use conductor_surface::event::{Body, Event};
+    use conductor_surface::midi::Message;
 
     use super::*;
-    use crate::event::{Body, Event};
-    use crate::midi::Message;
 
     fn event() -> Event {
         let body = Body::Midi(Message::NoteOn { channel: 0, note: 60, velocity: 100 });

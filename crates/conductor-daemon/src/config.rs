@@ -4,47 +4,39 @@
 //! exist, a scope that cannot be read) is reported at once, with its line and column.
 
 pub(crate) mod edit;
-mod inputs;
+mod error;
 mod limits;
 mod mappings;
 mod network;
-mod outputs;
 mod plugins;
 mod policy;
-mod problem;
-mod reader;
 pub(crate) mod rewrite;
 mod signing;
 mod ui;
-mod unit;
 mod wasm;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use inputs::{InputConfig, InputKind, MidiSource};
+pub use error::ConfigError;
 pub use limits::LimitOverrides;
-pub use outputs::{OutputConfig, OutputTarget};
 pub use plugins::PluginConfig;
-pub use problem::{ConfigError, Problem};
 pub use ui::UiConfig;
 
 use conductor_core::{Networks, WasmConfig};
 use conductor_keys::Devices;
 use conductor_signing::{FileError, Followed, VerificationPolicy, escape, read_followed};
+use conductor_surface::config::reader::{Source, Table};
+use conductor_surface::config::{InputConfig, OutputConfig, inputs, outputs};
 
 use crate::mapping::Mappings;
 use crate::paths::Paths;
-use reader::{Located, Source, Table};
 
 /// Largest configuration file in bytes; a file put in its place by mistake must not be read into memory.
 pub const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 
 /// Version of the file format; `version = 1` may be left out.
 const CONFIG_VERSION: u64 = 1;
-
-/// Longest name of an input, output, plugin or mode in bytes; names become table columns and port names.
-pub(crate) const MAX_NAME_BYTES: usize = 64;
 
 /// A configuration that was checked as a whole.
 #[derive(Clone, Debug)]
@@ -223,29 +215,3 @@ fn check_version(root: &Table<'_, '_>) {
         root.fault(&version.place, format!("unknown version {}", version.value), Some(hint));
     }
 }
-
-/// Checks a name that the user chose for an input, output, plugin or mode.
-pub(crate) fn check_name(name: &str) -> Result<(), String> {
-    let mut bytes = name.bytes();
-    let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if starts && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
-        if name.len() <= MAX_NAME_BYTES {
-            return Ok(());
-        }
-        return Err(format!("name is longer than {MAX_NAME_BYTES} bytes"));
-    }
-    Err("a name starts with a letter or digit and holds only letters, digits, `-`, `_` and `.`".into())
-}
-
-/// Records a fault for every name that was used before.
-fn check_unique<'n>(table: &Table<'_, '_>, names: impl Iterator<Item = &'n Located<String>>) {
-    let mut seen: Vec<&str> = Vec::new();
-    for name in names {
-        if seen.contains(&name.value.as_str()) {
-            table.fault(&name.place, format!("name `{}` is used twice", name.value), None);
-        }
-        seen.push(&name.value);
-    }
-}
-
-type Resolve<'a> = &'a dyn Fn(&Path) -> PathBuf;

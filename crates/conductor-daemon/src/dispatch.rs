@@ -11,10 +11,10 @@ mod runner;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use conductor_surface::event::Event;
+use conductor_surface::input::InputState;
 use tracing::Level;
 
-use crate::event::Event;
-use crate::input::InputState;
 use crate::mapping::{Effect, Mappings};
 pub(crate) use activity::Sample;
 pub(crate) use published::{Loaded, Phase, Published, Snapshot, Standing};
@@ -119,8 +119,9 @@ impl Router {
 
 #[cfg(test)]
 mod tests {
+    use conductor_surface::event::Body;
+
     use super::*;
-    use crate::event::Body;
     use crate::mapping::{Mapping, Trigger};
 
     /// Mappings that know these modes beside the one that they start in, `default`.

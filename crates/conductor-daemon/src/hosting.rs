@@ -6,9 +6,9 @@ use std::sync::Arc;
 #[cfg(target_os = "linux")]
 use conductor_core::launcher::Launcher;
 use conductor_core::{Devices, Host, HostError, MidiInputs, MidiOutputs, Networks, WasmConfig};
+use conductor_surface::audio::SystemAudio;
+use conductor_surface::desktop::UserDesktop;
 
-use crate::audio::SystemAudio;
-use crate::desktop::UserDesktop;
 use crate::paths::Paths;
 
 /// Argument with which this package's `conductor` runs as a worker.

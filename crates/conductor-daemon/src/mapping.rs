@@ -4,10 +4,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use conductor_abi::Request;
+use conductor_surface::event::{Body, Event, EventKind, fields};
+use conductor_surface::osc_address::Pattern;
 use serde_json::Value as Json;
-
-use crate::event::{Body, Event, EventKind, fields};
-use crate::osc_address::Pattern;
 
 /// All mappings, in the order of the configuration.
 #[derive(Clone, Debug)]
@@ -175,9 +174,10 @@ fn address_matches(pattern: &Pattern, body: &Body) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use conductor_surface::midi::Message;
+    use conductor_surface::osc_address::Address;
+
     use super::*;
-    use crate::midi::Message;
-    use crate::osc_address::Address;
 
     fn event(body: Body) -> Event {
         Event { input: "keys".into(), timestamp: 0, body }

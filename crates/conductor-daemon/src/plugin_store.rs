@@ -15,6 +15,7 @@ use conductor_signing::atomic_file::{self, Lock, TEMPORARY_PREFIX};
 use conductor_signing::guarded;
 use conductor_signing::keeper::Disk;
 use conductor_signing::{Companion, Digest, FileError, PluginFiles};
+use conductor_surface::config::check_name;
 
 /// The line that names the version that runs.
 const CURRENT: &str = "current";
@@ -235,7 +236,7 @@ impl<'s> PluginStore<'s> {
             let is_directory = kind.is_ok_and(|metadata| metadata.is_dir());
             if !is_directory && name.starts_with(TEMPORARY_PREFIX) {
                 absent(fs::remove_file(&path)).map_err(|source| StoreError::Write { path, source })?;
-            } else if is_directory && crate::config::check_name(&name).is_ok() {
+            } else if is_directory && check_name(&name).is_ok() {
                 let is_half = path.join(CHANGING).exists() && !is_configured(&name);
                 if is_half {
                     self.delete(&name)?;

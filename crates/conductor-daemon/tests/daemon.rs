@@ -15,7 +15,6 @@ mod daemon {
     mod interval;
     mod log;
     mod midi_file;
-    mod midi_parser;
     mod osc;
     mod outputs;
     mod raw;

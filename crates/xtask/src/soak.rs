@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_address_is_read_from_the_log() {
-        let line = "2026-01-01T00:00:00Z  INFO conductor_daemon::input::osc: listening for OSC input=\"desk\" address=127.0.0.1:9000";
+        let line = "2026-01-01T00:00:00Z  INFO conductor_surface::input::osc: listening for OSC input=\"desk\" address=127.0.0.1:9000";
         assert_eq!(address_in(line), Some(SocketAddr::from(([127, 0, 0, 1], 9000))));
         assert_eq!(address_in("listening"), None);
     }

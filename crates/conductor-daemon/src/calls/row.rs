@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use conductor_core::{Limit, Outcome};
 use conductor_signing::escape::{json, terminal};
+use conductor_surface::event::Event;
 use serde::{Deserialize, Serialize};
-
-use crate::event::Event;
 
 /// Longest text of a row in bytes; stops an event, an action or an error of tens of thousands of bytes from being held once
 /// for every call and reader. A person does not read more, and a program gets the whole of it as the plugin's request.
@@ -144,10 +143,11 @@ fn columns(
 
 #[cfg(test)]
 mod tests {
+    use conductor_surface::event::Body;
+    use conductor_surface::midi::{MAX_SYSEX_BYTES, Message, Sysex};
+    use conductor_surface::osc_address::Address;
+
     use super::*;
-    use crate::event::Body;
-    use crate::midi::{Message, Sysex};
-    use crate::osc_address::Address;
 
     /// What a row of this event takes.
     fn row(body: Body, action: &str) -> CallRow {
@@ -169,7 +169,7 @@ mod tests {
     fn a_row_is_cut_when_it_is_recorded() {
         let arguments = Some(format!("[\"{}\"]", "\u{1b}".repeat(15_000)).into());
         let osc = Body::Osc { address: Address::new("/a").expect("short"), arguments, value: None };
-        let sysex = Sysex::new(&[1; crate::midi::MAX_SYSEX_BYTES]).expect("fits");
+        let sysex = Sysex::new(&[1; MAX_SYSEX_BYTES]).expect("fits");
         for (body, event) in
             [(osc, None), (Body::Midi(Message::SystemExclusive(sysex)), Some("keys: sysex of 65536 bytes"))]
         {

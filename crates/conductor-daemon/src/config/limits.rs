@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use conductor_core::{Isolation, Limits, MAX_STACK_BYTES};
-
-use super::reader::{FromToml, Located, Table};
+use conductor_surface::config::reader::{FromToml, Located, Table};
 
 /// The limits that a table names; the others keep their outer value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

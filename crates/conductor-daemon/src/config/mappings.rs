@@ -2,18 +2,18 @@
 
 use std::ops::RangeInclusive;
 
+use conductor_surface::config::check_name;
+use conductor_surface::config::inputs::ReadInput;
+use conductor_surface::config::reader::{FromToml, Located, Table, Unfit};
+use conductor_surface::config::unit::{parse_note, parse_range};
+use conductor_surface::event::EventKind;
+use conductor_surface::nearest::nearest;
+use conductor_surface::osc_address::Pattern;
 use serde_json::Value as Json;
 use toml::de::DeValue;
 
-use super::check_name;
-use super::inputs::ReadInput;
 use super::plugins::ReadPlugin;
-use super::reader::{FromToml, Located, Table, Unfit};
-use super::unit::{parse_note, parse_range};
-use crate::event::EventKind;
 use crate::mapping::{Effect, Mapping, Mappings, Trigger};
-use crate::nearest::nearest;
-use crate::osc_address::Pattern;
 
 /// Most mappings; every event is compared with each of them.
 const MAX_MAPPINGS: usize = 1024;

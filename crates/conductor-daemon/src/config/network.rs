@@ -2,9 +2,9 @@
 
 use conductor_core::Networks;
 use conductor_core::scope::{AddressKind, NetworkPrefix};
+use conductor_surface::config::reader::Table;
 
 use super::plugins::list;
-use super::reader::Table;
 
 /// Most networks of a list; each is compared with every address that a plugin connects to.
 const MAX_NETWORKS: usize = 256;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use conductor_abi::Capability;
 use conductor_core::GrantSpec;
+use conductor_surface::config::reader::{Located, Table};
+use conductor_surface::config::{Resolve, check_name};
 
 use super::limits::{self, LimitOverrides};
-use super::reader::{Located, Table};
-use super::{Resolve, check_name};
 use crate::denial;
 use crate::paths::Paths;
 use crate::plugin_store;

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use conductor_abi::Capability;
 use conductor_signing::{MAX_SIGNER_RULES, NamePattern, PublicKey, RuleSource, SignerRule};
-
-use super::reader::{Located, Table};
+use conductor_surface::config::reader::{Located, Table};
 
 /// Reads `[[policy.rules]]` of the file at `path`.
 pub(super) fn read(root: &Table<'_, '_>, path: &Path) -> Vec<SignerRule> {

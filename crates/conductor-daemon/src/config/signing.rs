@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use conductor_keys::{Devices, TokenUri};
-
-use super::reader::{Located, Table};
+use conductor_surface::config::reader::{Located, Table};
 
 /// Most devices that are named.
 const MAX_DEVICES: usize = 64;

@@ -1,6 +1,6 @@
 //! `[ui]`: the Plugin Manager, a page for a browser on this machine.
 
-use super::reader::Table;
+use conductor_surface::config::reader::Table;
 
 /// Port at which the page is served where the configuration names none.
 const USUAL_PORT: u16 = 4140;

@@ -5,9 +5,9 @@ use std::path::Path;
 use conductor_abi::Risk;
 use conductor_core::WasmConfig;
 use conductor_signing::{RequireStatement, RuleSource};
+use conductor_surface::config::reader::Table;
 
 use super::limits;
-use super::reader::Table;
 use crate::paths::Paths;
 
 /// Reads `[wasm]`. The library accepts unsigned plugins unless told otherwise; the daemon requires a trusted signature

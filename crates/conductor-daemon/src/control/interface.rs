@@ -10,6 +10,10 @@ use conductor_abi::Context;
 use conductor_core::grant::Denials;
 use conductor_core::{AuditLog, AuditSink as _, CallReport, Outcome, ProcessWall, Walls};
 use conductor_signing::escape::terminal;
+use conductor_surface::config::MAX_NAME_BYTES;
+use conductor_surface::event::{Body, Event};
+use conductor_surface::input::InputStates;
+use conductor_surface::nearest::nearest;
 use serde_json::Value as Json;
 
 use super::describe::{
@@ -25,12 +29,8 @@ use super::revocation::Revocation;
 use super::{Asker, approval, keys, log, safety};
 use crate::actions as known_actions;
 use crate::calls::{CallLog, Follower};
-use crate::config::MAX_NAME_BYTES;
 use crate::daemon::{Change, Order, Places, Turns, check_everyone};
 use crate::dispatch::{Cause, Job, Loaded, Phase, Published, Roster, Router, Snapshot, Tally};
-use crate::event::{Body, Event};
-use crate::input::InputStates;
-use crate::nearest::nearest;
 use crate::page::Access;
 
 /// What stands for the input of a call by hand.

@@ -40,7 +40,7 @@ pub(crate) fn preview(place: &Place, path: &Path) -> Result<PluginPreview, Refus
     let Place { alias, host, before, .. } = place;
     let (config, before) = (host.config(), before.as_deref());
     let refused = |message: String, hint| Refusal { hint, ..Refusal::new(RefusalCause::NotChanged, message) };
-    crate::config::check_name(alias)
+    conductor_surface::config::check_name(alias)
         .map_err(|why| refused(format!("`{}` is no name: {why}", bounded(alias)), None))?;
     let plugin = UnverifiedPlugin::read(path, config.limits().max_module_bytes)
         .map_err(|error| refused(error.to_string(), error.hint()))?;

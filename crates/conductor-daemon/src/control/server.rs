@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use conductor_surface::stop::Stop;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Uid, geteuid};
 
@@ -16,7 +17,6 @@ use super::connection::{Connection, Progress, turn_away};
 use super::interface::Interface;
 use super::message::{Refusal, RefusalCause};
 use super::socket::{ControlSocket, SocketError};
-use crate::stop::Stop;
 
 /// Most connections at once. One more ends the oldest, so that clients which connect and say nothing keep nobody out.
 pub const MAX_CONNECTIONS: usize = 16;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use conductor_signing::PluginFiles;
 use conductor_signing::escape::terminal;
 use conductor_signing::keeper::System;
+use conductor_surface::output::MidiPorts;
 
 use super::inputs::jack_inputs;
 use super::installed::{self, refused};
@@ -19,7 +20,6 @@ use crate::config::rewrite::Writer;
 use crate::config::{self, Config};
 use crate::control::{self, Place, Refusal, RefusalCause, Reloaded, Response};
 use crate::dispatch::{Phase, unfit_mappings};
-use crate::output::MidiPorts;
 use crate::plugin_store::{self, PluginStore, StoreError};
 
 /// How many calls of a new version it takes until the version before is deleted.

@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use conductor_surface::config::{InputConfig, InputKind, MidiSource};
+use conductor_surface::input::{
+    self, Condition, Emitter, InputError, InputState, InputStates, OpenInput, Sink,
+};
+use conductor_surface::jack_client::JackClient;
+use conductor_surface::output::MidiPorts;
+use conductor_surface::stop::Stop;
+
 use super::{JackPorts, RunError, join};
-use crate::config::{InputConfig, InputKind, MidiSource};
-use crate::input::{self, Condition, Emitter, InputError, InputState, InputStates, OpenInput, Sink};
-use crate::jack_client::JackClient;
-use crate::output::MidiPorts;
-use crate::stop::Stop;
 
 /// Longest wait for an input that is no longer wanted.
 const END_WAIT: Duration = Duration::from_secs(2);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use conductor_signing::keeper::System;
 use conductor_signing::{PluginFile, PluginFiles, PluginName};
+use conductor_surface::config::check_name;
 
 use super::Places;
 use crate::config::rewrite::Writer;
@@ -21,7 +22,7 @@ pub(super) fn read(
     digest: Option<&str>,
     max_module_bytes: u64,
 ) -> Result<PluginFiles, Refusal> {
-    config::check_name(plugin).map_err(|why| refused(format!("`{plugin}` is no name: {why}")))?;
+    check_name(plugin).map_err(|why| refused(format!("`{plugin}` is no name: {why}")))?;
     let files = PluginFiles::read(source, max_module_bytes).map_err(|error| {
         let message = error.to_string();
         Refusal { hint: error.hint(), ..refused(message) }

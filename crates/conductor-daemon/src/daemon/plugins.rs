@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use conductor_core::{FileState, Host, Limits, LoadError};
 use conductor_signing::escape::terminal;
 use conductor_signing::{Companion, Digest};
+use conductor_surface::stop::Stop;
 
 use super::{RunError, descriptors, join};
 use crate::calls::CallLog;
@@ -17,7 +18,6 @@ use crate::config::{Config, PluginConfig};
 use crate::dispatch::{PluginTotals, Published, Queue, Roster, Runner, StartedPlugin, Tally};
 use crate::mapping::Mappings;
 use crate::refusal;
-use crate::stop::Stop;
 use crate::trust;
 
 /// Longest wait for plugins to load before the inputs start without those that are late.

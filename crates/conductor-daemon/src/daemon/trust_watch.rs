@@ -14,10 +14,10 @@ use conductor_core::grant::store::GrantStore;
 use conductor_core::{FileState, PermissionId};
 use conductor_signing::escape::terminal;
 use conductor_signing::{TrustError, TrustStore};
+use conductor_surface::stop::{Stop, Wake};
 use jiff::Timestamp;
 
 use crate::dispatch::{Published, Roster};
-use crate::stop::{Stop, Wake};
 
 /// Time between two looks at the files of the trust store and of grants: a quarter of what a change of them may take to have
 /// stopped a plugin. What was decided over the control interface waits for none of them.

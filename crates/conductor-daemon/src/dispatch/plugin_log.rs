@@ -6,9 +6,9 @@ use std::time::Instant;
 use conductor_abi::LogLevel;
 use conductor_core::{CallReport, Limit, LogSource};
 use conductor_signing::escape::terminal;
+use conductor_surface::log_budget::Budget;
 use tracing::Level;
 
-use crate::log_budget::Budget;
 use crate::log_writer::PLUGIN_TARGET;
 
 /// The part of one plugin in the log: so many bytes a minute, with what was dropped said once a minute.

@@ -218,12 +218,12 @@ mod tests {
     use std::time::Duration;
 
     use conductor_abi::{Context, Request};
+    use conductor_surface::event::{Body, Event};
+    use conductor_surface::midi::{Message, Sysex};
     use serde_json::Value as Json;
 
     use super::*;
-    use crate::event::{Body, Event};
     use crate::mapping::Mappings;
-    use crate::midi::{Message, Sysex};
 
     const MAX: u32 = 1_024;
 

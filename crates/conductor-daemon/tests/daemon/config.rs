@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use conductor_abi::{Capability, Risk};
 use conductor_core::{Isolation, Limits, Networks};
-use conductor_daemon::config::{Config, ConfigError, InputKind, MidiSource, OutputTarget};
+use conductor_daemon::config::{Config, ConfigError};
 use conductor_daemon::mapping::Effect;
 use conductor_signing::RequireStatement;
+use conductor_surface::config::{InputKind, MidiSource, OutputTarget};
 
 use super::scratch::Scratch;
 

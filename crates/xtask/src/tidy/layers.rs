@@ -22,7 +22,7 @@ const HOST_ONLY: &str = "wasm is known to conductor-core alone; use its types";
 const GUEST: &str = "this crate runs inside plugins";
 
 /// Every crate, from the top layer down. A crate that is not listed is a violation by itself.
-const LAYERS: [Layer; 9] = [
+const LAYERS: [Layer; 10] = [
     Layer {
         name: "conductor-abi",
         may: &[],
@@ -69,8 +69,27 @@ const LAYERS: [Layer; 9] = [
         ],
     },
     Layer {
+        name: "conductor-surface",
+        may: &["conductor-abi", "conductor-store", "conductor-signing", "conductor-core"],
+        emits: &[],
+        never: &[
+            ("wasmtime", HOST_ONLY),
+            ("wasmtime-wasi", HOST_ONLY),
+            ("clap", "the command line belongs to the programs"),
+            ("hyper", "the control interface and the page belong to the daemon"),
+            ("tokio", "an input is a thread that blocks"),
+        ],
+    },
+    Layer {
         name: "conductor-daemon",
-        may: &["conductor-abi", "conductor-store", "conductor-signing", "conductor-keys", "conductor-core"],
+        may: &[
+            "conductor-abi",
+            "conductor-store",
+            "conductor-signing",
+            "conductor-keys",
+            "conductor-core",
+            "conductor-surface",
+        ],
         emits: &[],
         never: &[
             ("wasmtime", HOST_ONLY),

@@ -17,10 +17,10 @@ use conductor_daemon::actions;
 use conductor_daemon::config::Config;
 use conductor_daemon::denial;
 use conductor_daemon::hosting::{self, Hosting, Isolation};
-use conductor_daemon::output::MidiPorts;
 use conductor_daemon::paths::Paths;
-use conductor_daemon::stop::Stop;
 use conductor_signing::escape::terminal;
+use conductor_surface::output::MidiPorts;
+use conductor_surface::stop::Stop;
 use serde_json::Value as Json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 

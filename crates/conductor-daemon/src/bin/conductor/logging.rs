@@ -18,6 +18,9 @@ const QUIET_ENGINE: &str = "wasmtime=off,wiggle=off,cranelift=off,regalloc2=off"
 /// Beginnings of the names that a filter can pick out: this program's own and the engine's.
 const KNOWN_TARGETS: [&str; 5] = ["conductor", "wasmtime", "wiggle", "cranelift", "regalloc2"];
 
+/// Crates whose lines are chosen together: who names the first in a filter means the second as well, unless it is named too.
+const TOGETHER: [(&str, &str); 1] = [("conductor_daemon", "conductor_surface")];
+
 /// Longest wait at the end for lines that were not read yet.
 const FLUSH_WAIT: Duration = Duration::from_secs(1);
 
@@ -69,7 +72,16 @@ pub(crate) fn flush() {
 
 /// The filter that `directives` describe, without the engine unless they name it.
 fn filter(directives: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::try_new(format!("{QUIET_ENGINE},{directives}"))
+    let mut all = QUIET_ENGINE.to_owned();
+    for directive in directives.split(',').map(str::trim) {
+        for (named, meant) in TOGETHER {
+            if let Some(rest) = directive.strip_prefix(named) {
+                all.extend([",", meant, rest]);
+            }
+        }
+    }
+    // Of two directives for one target the later holds.
+    EnvFilter::try_new(format!("{all},{directives}"))
 }
 
 /// Whether every directive is a level or begins with a known target: `tracing` takes any other word, such as a
@@ -106,6 +118,27 @@ mod tests {
         assert_eq!(logged("warn"), (false, false));
         assert_eq!(logged("warn,wasmtime_wasi=info"), (true, false));
         assert_eq!(logged("info,wasmtime=info"), (true, true));
+    }
+
+    #[test]
+    fn whoever_names_the_daemon_means_its_inputs_too() {
+        let logged = |directives: &str| {
+            let subscriber = tracing_subscriber::registry().with(filter(directives).expect("filter"));
+            tracing::subscriber::with_default(
+                subscriber,
+                || tracing::enabled!(target: "conductor_surface::input::osc", Level::DEBUG),
+            )
+        };
+        for directives in ["debug", "warn,conductor_daemon=debug", "conductor_daemon::input=debug,warn"] {
+            assert!(logged(directives), "{directives}");
+        }
+        for directives in [
+            "conductor_daemon=debug,conductor_surface=warn",
+            "debug,conductor_daemon=warn",
+            "conductor_core=debug",
+        ] {
+            assert!(!logged(directives), "{directives}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use conductor_daemon::daemon::{self, Places, RunOptions};
 use conductor_daemon::hangup::Hangup;
 use conductor_daemon::hosting::{Hosting, Isolation};
 use conductor_daemon::paths::Paths;
-use conductor_daemon::stop::Stop;
+use conductor_surface::stop::Stop;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::exit::{Failure, Status};

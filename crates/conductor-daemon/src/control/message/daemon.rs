@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use conductor_core::ProcessWall;
+use conductor_surface::input::{Condition, InputState};
 use serde::{Deserialize, Serialize};
-
-use crate::input::{Condition, InputState};
 
 /// How the daemon is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

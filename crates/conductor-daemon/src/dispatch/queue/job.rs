@@ -5,9 +5,9 @@ use std::sync::mpsc::Sender;
 
 use conductor_abi::{Context, Request};
 use conductor_core::CallReport;
+use conductor_surface::event::Event;
 use serde_json::Value as Json;
 
-use crate::event::Event;
 use crate::mapping::Mappings;
 
 /// A call to make.

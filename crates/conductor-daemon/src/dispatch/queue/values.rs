@@ -3,8 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use conductor_surface::event::Controller;
+
 use super::{Cause, Job};
-use crate::event::Controller;
 
 /// The values in a line: the last of each controller, and those that a later one replaces.
 #[derive(Debug, Default)]

@@ -1,41 +1,13 @@
-//! What is wrong with a configuration, where, and what to do about it.
+//! Why a configuration could not be used.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use conductor_signing::FileError;
+use conductor_surface::config::Problem;
 
 use super::MAX_CONFIG_BYTES;
-
-/// One fault in a configuration file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Line, counted from 1.
-    pub line: usize,
-    /// Column in characters, counted from 1.
-    pub column: usize,
-    /// Dotted key, such as `plugins.chord.max_fuel`; empty for a syntax error.
-    pub key: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to do next.
-    pub hint: Option<String>,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.key.is_empty() {
-            write!(f, "{}", self.message)?;
-        } else {
-            write!(f, "{}: {}", self.key, self.message)?;
-        }
-        match &self.hint {
-            Some(hint) => write!(f, "; {hint}"),
-            None => Ok(()),
-        }
-    }
-}
 
 /// Why a configuration could not be used.
 #[derive(Debug)]

@@ -20,9 +20,8 @@ use crate::event::{Body, Event};
 use crate::sequencer;
 use crate::stop::Stop;
 
-pub use state::InputState;
-pub(crate) use state::{Condition, InputStates};
-pub(crate) use tap::Taps;
+pub use state::{Condition, InputState, InputStates};
+pub use tap::Taps;
 
 /// How long an input waits before it looks again for a device or file that is gone.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

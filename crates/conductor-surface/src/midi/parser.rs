@@ -112,6 +112,9 @@ const fn real_time(byte: u8) -> Option<Message> {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -6,7 +6,7 @@ mod alsa_output;
 use conductor_core::devices::{AudioError, AudioOutputs, AudioSource};
 
 /// The machine's outputs.
-pub(crate) struct SystemAudio;
+pub struct SystemAudio;
 
 #[cfg(target_os = "linux")]
 impl AudioOutputs for SystemAudio {

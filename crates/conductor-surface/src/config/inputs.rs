@@ -83,12 +83,15 @@ pub enum MidiSource {
 }
 
 /// An input as written, valid or not, so that mappings to it are not reported as well.
-pub(super) struct ReadInput {
-    pub(super) name: String,
-    pub(super) config: Option<InputConfig>,
+pub struct ReadInput {
+    /// Name that mappings use.
+    pub name: String,
+    /// The input, if what is written is valid.
+    pub config: Option<InputConfig>,
 }
 
-pub(super) fn read(root: &Table<'_, '_>, resolve: Resolve<'_>) -> Vec<ReadInput> {
+/// Reads `[[inputs]]`; faults are recorded in `root`. Paths go through `resolve`.
+pub fn read(root: &Table<'_, '_>, resolve: Resolve<'_>) -> Vec<ReadInput> {
     let tables = root.tables("inputs");
     if let Some(table) = tables.get(MAX_INPUTS) {
         root.fault(table.place(), format!("more than {MAX_INPUTS} inputs"), None);

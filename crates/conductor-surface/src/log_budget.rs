@@ -10,7 +10,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// What was written and dropped in the current minute.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     /// Most bytes in a minute.
     max: u64,
     minute_began: Instant,
@@ -22,12 +22,12 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// A minute that begins now and has room for `max` bytes.
-    pub(crate) const fn new(max: u64, now: Instant) -> Self {
+    pub const fn new(max: u64, now: Instant) -> Self {
         Self { max, minute_began: now, written: 0, dropped: 0, is_used_up: false, is_announced: false }
     }
 
     /// Begins another minute if this one is over. Returns how many bytes it dropped, if it did.
-    pub(crate) fn advance_to(&mut self, now: Instant) -> Option<u64> {
+    pub fn advance_to(&mut self, now: Instant) -> Option<u64> {
         if now.saturating_duration_since(self.minute_began) < MINUTE {
             return None;
         }
@@ -38,7 +38,7 @@ impl Budget {
 
     /// Whether a line of `bytes` may be written. The first that may not ends the log of this minute, and is counted as
     /// dropped like all that follow: a log without its long lines would mislead.
-    pub(crate) const fn admit(&mut self, bytes: usize) -> bool {
+    pub const fn admit(&mut self, bytes: usize) -> bool {
         let cost = bytes as u64 + LINE_BYTES;
         self.is_used_up |= self.written + cost > self.max;
         if self.is_used_up {
@@ -51,24 +51,24 @@ impl Budget {
     }
 
     /// Whether a line did not fit into the minute any more.
-    pub(crate) const fn is_used_up(&self) -> bool {
+    pub const fn is_used_up(&self) -> bool {
         self.is_used_up
     }
 
     /// Counts bytes that were dropped.
-    pub(crate) const fn drop_bytes(&mut self, bytes: u64) {
+    pub const fn drop_bytes(&mut self, bytes: u64) {
         self.dropped += bytes;
     }
 
     /// Whether it is to be said now that something is dropped: at the first time in a minute.
-    pub(crate) const fn announce(&mut self) -> bool {
+    pub const fn announce(&mut self) -> bool {
         let is_due = self.dropped > 0 && !self.is_announced;
         self.is_announced |= is_due;
         is_due
     }
 
     /// How many bytes this minute dropped so far, if it did.
-    pub(crate) fn dropped(&self) -> Option<u64> {
+    pub fn dropped(&self) -> Option<u64> {
         (self.dropped > 0).then_some(self.dropped)
     }
 }

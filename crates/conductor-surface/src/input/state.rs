@@ -27,7 +27,7 @@ pub struct InputState {
 
 /// How an input is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Condition {
+pub enum Condition {
     /// It delivers what comes.
     Delivers,
     /// It looks for its device or file again and again.
@@ -60,37 +60,37 @@ impl InputState {
     }
 
     /// How it is now.
-    pub(crate) fn condition(&self) -> Condition {
+    pub fn condition(&self) -> Condition {
         self.lock().clone()
     }
 
     /// From now on it is so.
-    pub(crate) fn is_now(&self, condition: Condition) {
+    pub fn is_now(&self, condition: Condition) {
         *self.lock() = condition;
     }
 
     /// What is wrong with its file, in words.
-    pub(crate) fn damage(&self) -> Option<String> {
+    pub fn damage(&self) -> Option<String> {
         self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// From now on this is wrong with its file, or nothing.
-    pub(crate) fn set_damage(&self, damage: Option<String>) {
+    pub fn set_damage(&self, damage: Option<String>) {
         *self.damage.lock().unwrap_or_else(PoisonError::into_inner) = damage;
     }
 
     /// How much of what came was dropped, by cause.
-    pub(crate) fn dropped(&self) -> BTreeMap<&'static str, u64> {
+    pub fn dropped(&self) -> BTreeMap<&'static str, u64> {
         self.dropped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts what came and is dropped.
-    pub(crate) fn drops(&self, cause: &'static str, count: u64) {
+    pub fn drops(&self, cause: &'static str, count: u64) {
         *self.dropped.lock().unwrap_or_else(PoisonError::into_inner).entry(cause).or_default() += count;
     }
 
     /// Takes note that it waits, and says so if it did not wait for the same before.
-    pub(crate) fn waits(&self, why: impl fmt::Display) {
+    pub fn waits(&self, why: impl fmt::Display) {
         let waits = Condition::Waits { why: why.to_string() };
         let before = std::mem::replace(&mut *self.lock(), waits.clone());
         if before != waits {
@@ -99,7 +99,7 @@ impl InputState {
     }
 
     /// Logs what whoever sends to the input caused, as long as there is not too much of that.
-    pub(crate) fn log(&self, level: Level, text: fmt::Arguments<'_>) {
+    pub fn log(&self, level: Level, text: fmt::Arguments<'_>) {
         let is_enabled = match level {
             Level::ERROR => tracing::enabled!(Level::ERROR),
             Level::WARN => tracing::enabled!(Level::WARN),
@@ -135,16 +135,16 @@ impl InputState {
 
 /// The inputs of the configuration that runs.
 #[derive(Default)]
-pub(crate) struct InputStates(RwLock<Vec<Arc<InputState>>>);
+pub struct InputStates(RwLock<Vec<Arc<InputState>>>);
 
 impl InputStates {
     /// All of them, in the order of the configuration.
-    pub(crate) fn all(&self) -> Vec<Arc<InputState>> {
+    pub fn all(&self) -> Vec<Arc<InputState>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// From now on there are these; those that were there before stay as they are.
-    pub(crate) fn set(&self, configs: &[InputConfig]) {
+    pub fn set(&self, configs: &[InputConfig]) {
         let mut states = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let of = |config: &InputConfig| {
             let before = states.iter().find(|state| state.name == config.name);
@@ -155,7 +155,7 @@ impl InputStates {
     }
 
     /// The input of this name.
-    pub(crate) fn of(&self, name: &Arc<str>) -> Arc<InputState> {
+    pub fn of(&self, name: &Arc<str>) -> Arc<InputState> {
         let found = self.all().into_iter().find(|state| state.name == *name);
         found.unwrap_or_else(|| Arc::new(InputState::new(Arc::clone(name))))
     }

@@ -20,7 +20,7 @@ use conductor_abi::{MediaKey, MuteChange, VolumeChange, VolumeState};
 use conductor_core::devices::{Desktop, DesktopError};
 
 /// The desktop of the user whom the program belongs to.
-pub(crate) struct UserDesktop;
+pub struct UserDesktop;
 
 #[cfg(target_os = "linux")]
 impl Desktop for UserDesktop {

@@ -302,7 +302,7 @@ const fn is_continuous(cc: u8) -> bool {
 }
 
 /// Channel, note, velocity and controller of a message.
-pub(crate) const fn fields(message: &Message) -> (Option<u8>, Option<u8>, Option<u8>, Option<u8>) {
+pub const fn fields(message: &Message) -> (Option<u8>, Option<u8>, Option<u8>, Option<u8>) {
     match message {
         Message::NoteOff { channel, note, velocity } | Message::NoteOn { channel, note, velocity } => {
             (Some(*channel), Some(*note), Some(*velocity), None)

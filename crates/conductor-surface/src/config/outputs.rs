@@ -39,7 +39,8 @@ pub enum OutputTarget {
     },
 }
 
-pub(super) fn read(root: &Table<'_, '_>, resolve: Resolve<'_>) -> Vec<OutputConfig> {
+/// Reads `[midi.outputs.NAME]`; faults are recorded in `root`. Paths go through `resolve`.
+pub fn read(root: &Table<'_, '_>, resolve: Resolve<'_>) -> Vec<OutputConfig> {
     let Some(midi) = root.table("midi") else { return Vec::new() };
     let tables = midi.named_tables("outputs");
     if let Some((name, _)) = tables.get(MAX_OUTPUTS) {

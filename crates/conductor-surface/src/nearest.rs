@@ -1,7 +1,7 @@
 //! Which known word was meant by one that is not known.
 
 /// The known word that `word` is a slip of the finger away from.
-pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let limit = (word.chars().count() / 3).clamp(1, 3);
     let distances = known.iter().map(|candidate| (distance(word, candidate), *candidate));
     distances

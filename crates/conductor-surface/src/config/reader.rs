@@ -17,32 +17,35 @@ use crate::nearest::nearest;
 const MAX_PROBLEMS: usize = 100;
 
 /// The text being read and the faults found in it so far.
-pub(super) struct Source<'i> {
+pub struct Source<'i> {
     text: &'i str,
     problems: RefCell<Vec<(usize, Problem)>>,
 }
 
 /// A place in the text: where a fault is shown.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub struct Place {
     key: String,
     offset: usize,
 }
 
 /// A value together with its place.
 #[derive(Clone, Debug)]
-pub(super) struct Located<T> {
-    pub(super) value: T,
-    pub(super) place: Place,
+pub struct Located<T> {
+    /// What was read.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
 }
 
 impl<'i> Source<'i> {
-    pub(super) fn new(text: &'i str) -> Self {
+    /// A text in which no fault was found yet.
+    pub fn new(text: &'i str) -> Self {
         Self { text, problems: RefCell::default() }
     }
 
     /// The root table. Syntax errors are collected; what could be read around them is in the table.
-    pub(super) fn parse(&self) -> DeTable<'i> {
+    pub fn parse(&self) -> DeTable<'i> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in errors {
             let place = Place { key: String::new(), offset: error.span().map_or(0, |span| span.start) };
@@ -52,7 +55,7 @@ impl<'i> Source<'i> {
     }
 
     /// Records a fault.
-    pub(super) fn fault(&self, place: &Place, message: impl Into<String>, hint: Option<String>) {
+    pub fn fault(&self, place: &Place, message: impl Into<String>, hint: Option<String>) {
         let mut problems = self.problems.borrow_mut();
         if problems.len() < MAX_PROBLEMS {
             let (line, column) = self.line_and_column(place.offset);
@@ -64,12 +67,12 @@ impl<'i> Source<'i> {
     }
 
     /// Whether any fault was found so far.
-    pub(super) fn has_problems(&self) -> bool {
+    pub fn has_problems(&self) -> bool {
         !self.problems.borrow().is_empty()
     }
 
     /// Every fault, in the order of the text.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
+    pub fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|(offset, _)| *offset);
         problems.into_iter().map(|(_, problem)| problem).collect()
@@ -84,7 +87,7 @@ impl<'i> Source<'i> {
 }
 
 /// A table whose keys are asked for one by one; [`Table::finish`] then reports the keys nobody asked for.
-pub(super) struct Table<'s, 'i> {
+pub struct Table<'s, 'i> {
     source: &'s Source<'i>,
     table: &'s DeTable<'i>,
     place: Place,
@@ -93,7 +96,8 @@ pub(super) struct Table<'s, 'i> {
 }
 
 impl<'s, 'i> Table<'s, 'i> {
-    pub(super) fn root(source: &'s Source<'i>, table: &'s DeTable<'i>) -> Self {
+    /// The root table, as [`Source::parse`] gives it.
+    pub fn root(source: &'s Source<'i>, table: &'s DeTable<'i>) -> Self {
         Self::at(source, table, Place { key: String::new(), offset: 0 })
     }
 
@@ -101,32 +105,34 @@ impl<'s, 'i> Table<'s, 'i> {
         Self { source, table, place, asked: RefCell::default(), faulty: Cell::new(false) }
     }
 
-    pub(super) fn place(&self) -> &Place {
+    /// Where it begins.
+    pub fn place(&self) -> &Place {
         &self.place
     }
 
     /// Line of the text on which this table begins, counted from 1.
-    pub(super) fn line(&self) -> usize {
+    pub fn line(&self) -> usize {
         self.source.line_and_column(self.place.offset).0
     }
 
     /// Line of a place, counted from 1.
-    pub(super) fn line_of(&self, place: &Place) -> usize {
+    pub fn line_of(&self, place: &Place) -> usize {
         self.source.line_and_column(place.offset).0
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether it has no key.
+    pub fn is_empty(&self) -> bool {
         self.table.is_empty()
     }
 
     /// Records a fault of this table.
-    pub(super) fn fault(&self, place: &Place, message: impl Into<String>, hint: Option<String>) {
+    pub fn fault(&self, place: &Place, message: impl Into<String>, hint: Option<String>) {
         self.faulty.set(true);
         self.source.fault(place, message, hint);
     }
 
     /// The value of `key`, or `None` if it is absent or of the wrong type; the latter is recorded.
-    pub(super) fn get<T: FromToml>(&self, key: &'static str) -> Option<Located<T>> {
+    pub fn get<T: FromToml>(&self, key: &'static str) -> Option<Located<T>> {
         let (place, value) = self.look_up(key)?;
         match T::from_toml(value.get_ref()) {
             Ok(value) => Some(Located { value, place }),
@@ -142,7 +148,7 @@ impl<'s, 'i> Table<'s, 'i> {
     }
 
     /// The value of `key`, which must be there.
-    pub(super) fn require<T: FromToml>(&self, key: &'static str) -> Option<Located<T>> {
+    pub fn require<T: FromToml>(&self, key: &'static str) -> Option<Located<T>> {
         if self.look_up(key).is_none() {
             let place = self.place.clone();
             self.fault(
@@ -155,7 +161,7 @@ impl<'s, 'i> Table<'s, 'i> {
     }
 
     /// The value of `key` put through `parse`, whose error becomes a fault.
-    pub(super) fn parse<T: FromToml, U, E: ToString>(
+    pub fn parse<T: FromToml, U, E: ToString>(
         &self,
         key: &'static str,
         parse: impl FnOnce(T) -> Result<U, E>,
@@ -171,18 +177,18 @@ impl<'s, 'i> Table<'s, 'i> {
     }
 
     /// The value of `key` as it stands, with its place.
-    pub(super) fn raw(&self, key: &'static str) -> Option<(Place, &'s DeValue<'i>)> {
+    pub fn raw(&self, key: &'static str) -> Option<(Place, &'s DeValue<'i>)> {
         self.look_up(key).map(|(place, value)| (place, value.get_ref()))
     }
 
     /// The table at `key`.
-    pub(super) fn table(&self, key: &'static str) -> Option<Table<'s, 'i>> {
+    pub fn table(&self, key: &'static str) -> Option<Table<'s, 'i>> {
         let (place, value) = self.look_up(key)?;
         self.as_table(place, value.get_ref())
     }
 
     /// The tables below `key`, by name: `[plugins.NAME]`.
-    pub(super) fn named_tables(&self, key: &'static str) -> Vec<(Located<String>, Table<'s, 'i>)> {
+    pub fn named_tables(&self, key: &'static str) -> Vec<(Located<String>, Table<'s, 'i>)> {
         let Some(outer) = self.table(key) else { return Vec::new() };
         let mut found = Vec::new();
         for (name, value) in outer.table.iter() {
@@ -195,11 +201,7 @@ impl<'s, 'i> Table<'s, 'i> {
     }
 
     /// The strings below `key`, by name, at most `max` of them.
-    pub(super) fn named_texts(
-        &self,
-        key: &'static str,
-        max: usize,
-    ) -> Vec<(Located<String>, Located<String>)> {
+    pub fn named_texts(&self, key: &'static str, max: usize) -> Vec<(Located<String>, Located<String>)> {
         let Some(outer) = self.table(key) else { return Vec::new() };
         if outer.table.len() > max {
             self.fault(outer.place(), format!("more than {max} entries"), None);
@@ -220,7 +222,7 @@ impl<'s, 'i> Table<'s, 'i> {
     }
 
     /// The tables of the array at `key`: `[[inputs]]`.
-    pub(super) fn tables(&self, key: &'static str) -> Vec<Table<'s, 'i>> {
+    pub fn tables(&self, key: &'static str) -> Vec<Table<'s, 'i>> {
         let Some((place, value)) = self.look_up(key) else { return Vec::new() };
         let Some(array) = value.get_ref().as_array() else {
             let hint = format!("write `[[{key}]]` above each entry");
@@ -241,7 +243,7 @@ impl<'s, 'i> Table<'s, 'i> {
     }
 
     /// Reports the keys that nobody asked for. Returns whether this table had no fault.
-    pub(super) fn finish(self) -> bool {
+    pub fn finish(self) -> bool {
         let asked = self.asked.take();
         for key in self.table.keys() {
             let name: &str = key.get_ref();
@@ -297,7 +299,7 @@ fn found(value: &DeValue<'_>) -> String {
 }
 
 /// Why a value is not what was asked for.
-pub(super) enum Unfit {
+pub enum Unfit {
     /// It has another type.
     Type,
     /// It has the right type and cannot be used for the reason given.
@@ -305,10 +307,15 @@ pub(super) enum Unfit {
 }
 
 /// A type that a TOML value can be read as.
-pub(super) trait FromToml: Sized {
+pub trait FromToml: Sized {
     /// What is expected, for the message.
     const EXPECTED: &'static str;
 
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// Says whether its type or its value is not what is expected.
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit>;
 }
 
@@ -405,17 +412,18 @@ impl FromToml for Vec<Located<String>> {
 }
 
 impl Place {
-    pub(super) const fn offset(&self) -> usize {
+    /// Bytes of the text before it.
+    pub const fn offset(&self) -> usize {
         self.offset
     }
 
     /// A place inside of the value of the same key.
-    pub(super) fn at_offset(&self, offset: usize) -> Self {
+    pub fn at_offset(&self, offset: usize) -> Self {
         Self { key: self.key.clone(), offset }
     }
 
     /// This place within the list at `list`, named after the list's key.
-    pub(super) fn within(&self, list: &Self) -> Self {
+    pub fn within(&self, list: &Self) -> Self {
         Self { key: list.key.clone(), offset: self.offset }
     }
 }

@@ -1,7 +1,8 @@
 //! The raw MIDI parser on every stream that a sender may make of a list of messages, and on rubbish.
 
-use conductor_daemon::midi::{MAX_SYSEX_BYTES, Message, Parser, Sysex};
 use proptest::prelude::*;
+
+use crate::midi::{MAX_SYSEX_BYTES, Message, Parser, Sysex};
 
 /// A message and its bytes after the status byte; real-time messages have none.
 fn message() -> impl Strategy<Value = (Message, u8, Vec<u8>)> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads `5s`, `500ms`, `1.5s`, `250us`, `2m` or `1h`.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -23,12 +23,12 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 /// So many seconds, if that is a duration that a configuration can name.
-pub(super) fn duration_of_seconds(seconds: f64) -> Option<Duration> {
+pub fn duration_of_seconds(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= MAX_DURATION)
 }
 
 /// Reads a MIDI note: a number from 0 to 127, or a name such as `C4`, `F#3`, `Bb-1`, where `C4` is 60.
-pub(super) fn parse_note(text: &str) -> Option<u8> {
+pub fn parse_note(text: &str) -> Option<u8> {
     if let Ok(number) = text.parse::<u8>() {
         return (number <= 127).then_some(number);
     }
@@ -54,7 +54,7 @@ pub(super) fn parse_note(text: &str) -> Option<u8> {
 }
 
 /// Reads `A` or `A..B`, both ends included, each end through `parse`.
-pub(super) fn parse_range<T: Copy + PartialOrd>(
+pub fn parse_range<T: Copy + PartialOrd>(
     text: &str,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Option<RangeInclusive<T>> {

@@ -12,7 +12,7 @@ use crate::event::{Body, Event};
 
 /// The MIDI inputs of the configuration, and who listens to each.
 #[derive(Default)]
-pub(crate) struct Taps {
+pub struct Taps {
     listeners: Mutex<HashMap<String, Vec<Weak<Listener>>>>,
     /// How many listen, so that nobody takes the lock where nobody does.
     count: Arc<AtomicUsize>,
@@ -32,7 +32,7 @@ impl Drop for Listener {
 
 impl Taps {
     /// From now on there are these inputs. Who listens to one that stays goes on, the others hear nothing any more.
-    pub(crate) fn set(&self, configs: &[InputConfig]) {
+    pub fn set(&self, configs: &[InputConfig]) {
         let mut before = self.lock();
         let midi = configs.iter().filter(|config| is_midi(&config.kind));
         let now = midi.map(|config| {
@@ -43,7 +43,7 @@ impl Taps {
     }
 
     /// Hands on what happened at an input.
-    pub(crate) fn pass(&self, event: &Event) {
+    pub fn pass(&self, event: &Event) {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }

@@ -94,7 +94,7 @@ impl Stop {
     }
 
     /// A file that can be read once the signal was given, for whoever waits for several things at once.
-    pub(crate) fn as_file(&self) -> BorrowedFd<'_> {
+    pub fn as_file(&self) -> BorrowedFd<'_> {
         self.0.reader.as_fd()
     }
 
