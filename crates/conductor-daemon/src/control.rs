@@ -7,6 +7,7 @@
 mod approval;
 mod asker;
 mod binding;
+mod change;
 mod client;
 mod connection;
 mod describe;
@@ -22,6 +23,7 @@ mod shown;
 mod socket;
 
 pub(crate) use asker::Asker;
+pub(crate) use change::{Change, ChangeOrder, Changed};
 pub use client::{ClientError, ask, follow};
 pub use connection::{EXCHANGE_WAIT, MAX_REQUEST_BYTES};
 pub(crate) use interface::{Answer, Interface, Watched};

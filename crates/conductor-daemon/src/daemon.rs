@@ -7,7 +7,6 @@ mod descriptors;
 mod inputs;
 mod installed;
 mod notices;
-mod order;
 mod plugins;
 mod trust_watch;
 
@@ -31,7 +30,7 @@ use conductor_surface::stop::{Stop, Wake};
 use crate::calls::{CallFormat, CallLog};
 use crate::config::Config;
 use crate::config::rewrite::Writer;
-use crate::control::{Interface, Response, Server, SocketError, Watched};
+use crate::control::{Change, ChangeOrder, Interface, Response, Server, SocketError, Watched};
 use crate::dispatch::{PluginTotals, Roster, Router};
 use crate::hangup::Hangup;
 use crate::hosting::{self, Hosting};
@@ -39,7 +38,6 @@ use crate::page::{self, Staging};
 use crate::paths::Paths;
 use again::Again;
 use inputs::Inputs;
-pub(crate) use order::{Change, Order, Turns};
 use plugins::{Plugins, Surroundings};
 pub(crate) use trust_watch::{check_everyone, withdraw};
 
@@ -323,7 +321,7 @@ impl<'r> Daemon<'r> {
     }
 
     /// Does what it is told, until the daemon is told to stop or, if so asked, has nothing left to do.
-    fn wait(&mut self, orders: &Receiver<Order>, hangup: &Hangup) {
+    fn wait(&mut self, orders: &Receiver<ChangeOrder>, hangup: &Hangup) {
         let mut next_sample = Instant::now() + SAMPLE_EVERY;
         while !(self.options.exit_at_end && self.inputs.have_ended() && self.plugins.are_idle()) {
             if self.stop.wait_for(LOOK_EVERY) != Wake::Elapsed {
@@ -340,7 +338,7 @@ impl<'r> Daemon<'r> {
                 // What came of it is in the log.
                 let _ = self.change(Change::Reload);
             }
-            for Order { change, reply, turn: _turn } in orders.try_iter() {
+            for ChangeOrder { change, reply, turn: _turn } in orders.try_iter() {
                 let changed = self.change(change);
                 // Whoever asked may not wait any longer; what came of it is in the log.
                 let _ = reply.send(changed.unwrap_or_else(Response::Refused));

@@ -16,6 +16,7 @@ use conductor_surface::input::InputStates;
 use conductor_surface::nearest::nearest;
 use serde_json::Value as Json;
 
+use super::change::{Change, ChangeOrder, Turns};
 use super::describe::{
     actions, bounded, describe, lacking, names, not_loaded, refused_to_programs, stages, state,
     trust_in_words,
@@ -29,7 +30,7 @@ use super::revocation::Revocation;
 use super::{Asker, approval, keys, log, safety};
 use crate::actions as known_actions;
 use crate::calls::{CallLog, Follower};
-use crate::daemon::{Change, Order, Places, Turns, check_everyone};
+use crate::daemon::{Places, check_everyone};
 use crate::dispatch::{Cause, Job, Loaded, Phase, Published, Roster, Router, Snapshot, Tally};
 use crate::page::Access;
 
@@ -50,7 +51,7 @@ pub(crate) struct Interface {
     /// Denials by the names of plugins; unknown until there is a host.
     denials: Arc<OnceLock<Denials>>,
     watched: Watched,
-    orders: Sender<Order>,
+    orders: Sender<ChangeOrder>,
     turns: Turns,
     /// Who may use the page, if it is served.
     page: OnceLock<Arc<Access>>,
@@ -126,7 +127,7 @@ impl Later {
 
 impl Interface {
     /// An interface to a daemon that starts now.
-    pub(crate) fn new(places: &Places, watched: Watched, orders: Sender<Order>) -> Self {
+    pub(crate) fn new(places: &Places, watched: Watched, orders: Sender<ChangeOrder>) -> Self {
         Self {
             started: Instant::now(),
             places: places.clone(),
@@ -299,7 +300,7 @@ impl Interface {
         };
         let (reply, changed) = channel();
         // Where nobody takes it, nobody answers, which says that the daemon is ending.
-        let _ = self.orders.send(Order { change, reply, turn });
+        let _ = self.orders.send(ChangeOrder { change, reply, turn });
         Answer::Later(Later::Change(changed))
     }
 

@@ -6,9 +6,8 @@ use conductor_signing::escape::terminal;
 use conductor_signing::keeper::Keeper;
 
 use super::Daemon;
-use super::order::Changed;
 use super::plugins::{Anew, Surroundings};
-use crate::control::{Accepted, Refusal, RefusalCause, Response};
+use crate::control::{Accepted, Changed, Refusal, RefusalCause, Response};
 use crate::dispatch::Phase;
 
 impl Daemon<'_> {

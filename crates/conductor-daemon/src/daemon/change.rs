@@ -13,12 +13,11 @@ use conductor_surface::output::MidiPorts;
 
 use super::inputs::jack_inputs;
 use super::installed::{self, refused};
-use super::order::{Change, Changed};
 use super::plugins::{Anew, Renewed, Surroundings};
 use super::{Daemon, open_outputs};
 use crate::config::rewrite::Writer;
 use crate::config::{self, Config};
-use crate::control::{self, Place, Refusal, RefusalCause, Reloaded, Response};
+use crate::control::{self, Change, Changed, Place, Refusal, RefusalCause, Reloaded, Response};
 use crate::dispatch::{Phase, unfit_mappings};
 use crate::plugin_store::{self, PluginStore, StoreError};
 

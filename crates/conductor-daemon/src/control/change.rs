@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
-use crate::control::{Refusal, Response};
+use super::message::{Refusal, Response};
 
 /// Most changes that wait. They are made one after the other, also those for which nobody waits any more.
 const MAX_WAITING: usize = 16;
 
 /// A change, and where it is answered.
-pub(crate) struct Order {
+pub(crate) struct ChangeOrder {
     pub(crate) change: Change,
     pub(crate) reply: Sender<Response>,
     /// Given back when the change is made.
