@@ -12,7 +12,7 @@ mod trust_watch;
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
@@ -35,7 +35,7 @@ use crate::dispatch::{PluginTotals, Roster, Router};
 use crate::hangup::Hangup;
 use crate::hosting::{self, Hosting};
 use crate::page::{self, Staging};
-use crate::paths::Paths;
+use crate::paths::Places;
 use again::Again;
 use inputs::Inputs;
 use plugins::{Plugins, Surroundings};
@@ -60,19 +60,6 @@ pub struct RunOptions {
     pub calls: Option<CallFormat>,
     /// End when the inputs that end of themselves have ended and their events were worked on.
     pub exit_at_end: bool,
-}
-
-/// Where the files of one run are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Places {
-    /// The configuration that the daemon runs.
-    pub config_file: PathBuf,
-    /// The directories that relative paths and plugins are found in.
-    pub paths: Paths,
-    /// The control socket.
-    pub control_socket: PathBuf,
-    /// The audit log.
-    pub audit_file: PathBuf,
 }
 
 /// Runs until `stop` is given or, if so asked, the inputs have ended. Reads the configuration again when `hangup` came. Returns what

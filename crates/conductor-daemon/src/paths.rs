@@ -151,6 +151,19 @@ impl Paths {
     }
 }
 
+/// Where the files of one run are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The configuration that the daemon runs.
+    pub config_file: PathBuf,
+    /// The directories that relative paths and plugins are found in.
+    pub paths: Paths,
+    /// The control socket.
+    pub control_socket: PathBuf,
+    /// The audit log.
+    pub audit_file: PathBuf,
+}
+
 /// Whether this user owns the directory.
 fn is_own_directory(path: &Path) -> bool {
     fs::metadata(path)

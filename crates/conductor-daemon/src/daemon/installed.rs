@@ -7,12 +7,11 @@ use conductor_signing::keeper::System;
 use conductor_signing::{PluginFile, PluginFiles, PluginName};
 use conductor_surface::config::check_name;
 
-use super::Places;
 use crate::config::rewrite::Writer;
 use crate::config::{self, Config, PluginConfig};
 use crate::control::{Refusal, RefusalCause};
 use crate::dispatch::{Phase, Roster};
-use crate::paths::Paths;
+use crate::paths::{Paths, Places};
 use crate::plugin_store::{self, PluginStore, StoreError};
 
 /// Reads a plugin that is to be installed, if its module has this digest.

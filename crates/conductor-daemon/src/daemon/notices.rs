@@ -13,8 +13,8 @@ use conductor_signing::escape::terminal;
 use conductor_signing::keeper::Keeper;
 use serde::{Deserialize, Serialize};
 
-use super::Places;
 use crate::config::Config;
+use crate::paths::Places;
 
 /// Name of the file that says what was told.
 const FILE: &str = "notices.json";

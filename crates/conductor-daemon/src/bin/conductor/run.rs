@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use conductor_daemon::calls::CallFormat;
 use conductor_daemon::config::Config;
-use conductor_daemon::daemon::{self, Places, RunOptions};
+use conductor_daemon::daemon::{self, RunOptions};
 use conductor_daemon::hangup::Hangup;
 use conductor_daemon::hosting::{Hosting, Isolation};
-use conductor_daemon::paths::Paths;
+use conductor_daemon::paths::{Paths, Places};
 use conductor_surface::stop::Stop;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
