@@ -16,6 +16,5 @@ mod server;
 mod staging;
 mod wire;
 
-pub(crate) use access::Access;
 pub(crate) use server::Server;
 pub(crate) use staging::Staging;

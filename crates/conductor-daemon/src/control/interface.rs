@@ -32,7 +32,6 @@ use crate::actions as known_actions;
 use crate::calls::{CallLog, Follower};
 use crate::daemon::check_everyone;
 use crate::dispatch::{Cause, Job, Loaded, Phase, Published, Roster, Router, Snapshot, Tally};
-use crate::page::Access;
 use crate::paths::Places;
 
 /// What stands for the input of a call by hand.
@@ -54,8 +53,8 @@ pub(crate) struct Interface {
     watched: Watched,
     orders: Sender<ChangeOrder>,
     turns: Turns,
-    /// Who may use the page, if it is served.
-    page: OnceLock<Arc<Access>>,
+    /// Makes addresses that open the page, if it is served.
+    page: OnceLock<Invite>,
 }
 
 /// What is known about the parts of the daemon, by whom it is asked of.
@@ -66,6 +65,9 @@ pub(crate) struct Watched {
     pub(crate) inputs: Arc<InputStates>,
     pub(crate) calls: CallLog,
 }
+
+/// Makes an address that opens the page once, soon. It fails if the system has no random numbers.
+pub(crate) type Invite = Box<dyn Fn() -> Result<String, getrandom::Error> + Send + Sync>;
 
 /// An answer, or where it comes from.
 pub(crate) enum Answer {
@@ -142,10 +144,10 @@ impl Interface {
         }
     }
 
-    /// Takes note that the page is served, and who says who may use it.
-    pub(crate) fn serve_page(&self, access: Arc<Access>) {
+    /// Takes note that the page is served, and how an address is made that opens it.
+    pub(crate) fn serve_page(&self, invite: Invite) {
         // There is one page in one run.
-        let _ = self.page.set(access);
+        let _ = self.page.set(invite);
     }
 
     /// Takes note of what the host puts around plugins on this machine, and of how capabilities are denied by the names of plugins.
@@ -274,13 +276,13 @@ impl Interface {
 
     /// An address that opens the page.
     fn invite(&self) -> Result<PageAddress, Refusal> {
-        let Some(page) = self.page.get() else {
+        let Some(invite) = self.page.get() else {
             let hint =
                 "set `enabled = true` in `[ui]` of the configuration, and start the daemon again".to_owned();
             let message = "this daemon does not serve the Plugin Manager".to_owned();
             return Err(Refusal { hint: Some(hint), ..Refusal::new(RefusalCause::NoPage, message) });
         };
-        let url = page.invite().map_err(|error| {
+        let url = invite().map_err(|error| {
             Refusal::new(RefusalCause::NoPage, format!("there are no random numbers: {error}"))
         })?;
         Ok(PageAddress { url })

@@ -29,7 +29,7 @@ const TOKEN_BYTES: usize = 32;
 const MAX_TOKEN_TEXT: usize = 128;
 
 /// The tokens of one run of the daemon.
-pub(crate) struct Access {
+pub(super) struct Access {
     port: u16,
     tokens: Mutex<Tokens>,
 }
@@ -55,7 +55,7 @@ impl Access {
     /// # Errors
     ///
     /// Fails if the system has no random numbers.
-    pub(crate) fn invite(&self) -> Result<String, getrandom::Error> {
+    pub(super) fn invite(&self) -> Result<String, getrandom::Error> {
         let token = new_token()?;
         self.tokens().invitations.keep(&token, Instant::now() + INVITATION_LASTS);
         Ok(format!("http://127.0.0.1:{}/#token={}", self.port, *token))

@@ -63,7 +63,8 @@ impl Server {
         };
         let port = listener.local_addr()?.port();
         let access = Arc::new(Access::new(port));
-        interface.serve_page(Arc::clone(&access));
+        let inviting = Arc::clone(&access);
+        interface.serve_page(Box::new(move || inviting.invite()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let api = Api::new(Arc::clone(interface), access, port, staging);
         let (stop, stopped) = oneshot::channel();
