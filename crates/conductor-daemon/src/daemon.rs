@@ -8,7 +8,6 @@ mod inputs;
 mod installed;
 mod notices;
 mod plugins;
-mod trust_watch;
 
 use std::collections::HashMap;
 use std::io;
@@ -36,10 +35,10 @@ use crate::hangup::Hangup;
 use crate::hosting::{self, Hosting};
 use crate::page::{self, Staging};
 use crate::paths::Places;
+use crate::trust_watch;
 use again::Again;
 use inputs::Inputs;
 use plugins::{Plugins, Surroundings};
-pub(crate) use trust_watch::{check_everyone, withdraw};
 
 /// Longest wait at the end for calls that are under way or queued; a call is ended by its own limits before that.
 const DRAIN_WAIT: Duration = Duration::from_secs(10);

@@ -20,3 +20,4 @@ mod plugin_store;
 pub mod refusal;
 pub mod say;
 mod trust;
+mod trust_watch;

@@ -30,9 +30,9 @@ use super::revocation::Revocation;
 use super::{Asker, approval, keys, log, safety};
 use crate::actions as known_actions;
 use crate::calls::{CallLog, Follower};
-use crate::daemon::check_everyone;
 use crate::dispatch::{Cause, Job, Loaded, Phase, Published, Roster, Router, Snapshot, Tally};
 use crate::paths::Places;
+use crate::trust_watch::check_everyone;
 
 /// What stands for the input of a call by hand.
 const BY_HAND: &str = "conductorctl";

@@ -14,8 +14,8 @@ use super::describe::bounded;
 use super::message::{
     KeyRevoked, KeyState, KeyStatus, KeyTrusted, Refusal, RefusalCause, RevocationStatus, RevokeAs,
 };
-use crate::daemon::withdraw;
 use crate::dispatch::Roster;
+use crate::trust_watch::withdraw;
 
 /// Reason of a revocation for which the user gave none.
 const NO_REASON: &str = "revoked in the Plugin Manager";

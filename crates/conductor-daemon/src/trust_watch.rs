@@ -29,7 +29,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(30);
 /// Watches the trust store of a configuration directory until `stop` is given.
 ///
 /// One thread takes away, which writes nothing and waits for nobody; another one gives and writes down, at its own pace.
-pub(super) fn start(directory: PathBuf, roster: Arc<Roster>, stop: Stop) -> io::Result<JoinHandle<()>> {
+pub(crate) fn start(directory: PathBuf, roster: Arc<Roster>, stop: Stop) -> io::Result<JoinHandle<()>> {
     let (settle, unsettled) = sync_channel(1);
     let grants_changed = Arc::new(AtomicBool::new(false));
     let are_grants_meant = Arc::clone(&grants_changed);
