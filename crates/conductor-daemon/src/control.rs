@@ -11,6 +11,7 @@ mod change;
 mod client;
 mod connection;
 mod describe;
+mod excerpt;
 mod interface;
 mod keys;
 mod log;
@@ -25,15 +26,15 @@ mod socket;
 pub(crate) use asker::Asker;
 pub(crate) use change::{Change, ChangeOrder, Changed};
 pub use client::{ClientError, ask, follow};
-pub use connection::{EXCHANGE_WAIT, MAX_REQUEST_BYTES};
+pub use connection::MAX_REQUEST_BYTES;
 pub(crate) use interface::{Answer, Interface, Watched};
 pub use message::{
     Accepted, ActionStatus, ActivityStatus, AuditStatus, BindingChangeStatus, BoundStatus, DaemonStatus,
-    EarlierStatus, EventCounts, GrantStatus, Granted, InputStatus, InputWord, InstalledStatus, KeyRevoked,
-    KeyState, KeyStatus, KeyTrusted, LONG_WAIT, Landlock, Lasts, LimitStatus, PROTOCOL_VERSION, PageAddress,
-    PendingStatus, PluginCounts, PluginDetails, PluginPreview, PluginState, PluginStatus, ProgramsStatus,
-    PublisherStatus, Refusal, RefusalCause, Reloaded, Request, RequestStatus, Response, Resumed,
-    RevocationStatus, RevokeAs, Revoked, SafetyStatus, SafetyTerm, Triggered, TrustWord, WallStatus,
+    EXCHANGE_WAIT, EarlierStatus, EventCounts, GrantStatus, Granted, InputStatus, InputWord, InstalledStatus,
+    KeyRevoked, KeyState, KeyStatus, KeyTrusted, LONG_WAIT, Landlock, Lasts, LimitStatus, PROTOCOL_VERSION,
+    PageAddress, PendingStatus, PluginCounts, PluginDetails, PluginPreview, PluginState, PluginStatus,
+    ProgramsStatus, PublisherStatus, Refusal, RefusalCause, Reloaded, Request, RequestStatus, Response,
+    Resumed, RevocationStatus, RevokeAs, Revoked, SafetyStatus, SafetyTerm, Triggered, TrustWord, WallStatus,
 };
 pub(crate) use preview::{Place, preview, previewed};
 pub use server::MAX_CONNECTIONS;

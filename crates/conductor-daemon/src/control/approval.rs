@@ -8,7 +8,7 @@ use conductor_core::grant::{ApprovalError, Approved, Earlier, GrantDuration, Gra
 use conductor_core::scope::Scope;
 use conductor_core::{CapabilityDecision, Decision, Permission};
 
-use super::describe::bounded;
+use super::excerpt::excerpt;
 use super::message::{EarlierStatus, GrantStatus, Lasts, Refusal, RefusalCause, RequestStatus};
 use super::shown::{self, Asking};
 use crate::dispatch::Loaded;
@@ -135,7 +135,7 @@ fn decided(asking: &Asking, requested: Requested, decisions: &[CapabilityDecisio
         | Decision::AboveCeiling { .. }
         | Decision::NothingToGrant => None,
     });
-    let decision = found.map(|decided| bounded(&decided.to_string()));
+    let decision = found.map(|decided| excerpt(&decided.to_string()));
     RequestStatus { id, granted, decision, ..request(requested) }
 }
 

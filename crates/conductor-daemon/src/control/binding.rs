@@ -3,7 +3,7 @@
 use conductor_core::binding::{BindingChange, Bound};
 use conductor_core::grant::GrantSpec;
 
-use super::describe::bounded;
+use super::excerpt::excerpt;
 use super::message::{BindingChangeStatus, BoundStatus};
 use crate::trust;
 
@@ -17,8 +17,8 @@ pub(super) fn change(change: &BindingChange) -> BindingChangeStatus {
         before: bound(&change.before),
         now: bound(&change.now),
         digest: change.digest.to_string(),
-        trust: bounded(&trust::in_words(&change.trust)),
-        ignored: change.ignored.as_deref().map(bounded),
+        trust: excerpt(&trust::in_words(&change.trust)),
+        ignored: change.ignored.as_deref().map(excerpt),
         granted: change.granted.iter().take(MAX_ENTRIES).map(GrantSpec::to_string).collect(),
         denied: change.denied.iter().map(ToString::to_string).collect(),
         differences: differences(change),
@@ -29,7 +29,7 @@ fn bound(bound: &Bound) -> BoundStatus {
     let words = bound.publisher.map(|key| key.fingerprint().words().join(" "));
     BoundStatus {
         name: bound.name.to_string(),
-        version: bound.version.as_deref().map(bounded),
+        version: bound.version.as_deref().map(excerpt),
         publisher: bound.publisher.map(|key| key.to_string()),
         words,
     }
@@ -62,7 +62,7 @@ fn differences(change: &BindingChange) -> Vec<String> {
             .push("its signature comes without a statement about name, version and capabilities".into());
     }
     if before.version != now.version {
-        let or_none = |version: &Option<String>| version.as_deref().map_or("none".to_owned(), bounded);
+        let or_none = |version: &Option<String>| version.as_deref().map_or("none".to_owned(), excerpt);
         let (old, new) = (or_none(&before.version), or_none(&now.version));
         differences.push(format!("version {new} in place of {old}"));
     }

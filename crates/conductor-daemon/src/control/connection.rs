@@ -10,16 +10,12 @@ use rustix::event::PollFlags;
 
 use super::Asker;
 use super::interface::{Answer, Interface, Later};
-use super::message::{Refusal, RefusalCause, Request, Response};
+use super::message::{EXCHANGE_WAIT, Refusal, RefusalCause, Request, Response};
 use crate::calls::{CallRow, Follower};
 
 /// Most bytes of a request with the end of its line; stops a client from filling the daemon's memory. No more than that
 /// is ever read.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
-
-/// Longest that a connection lasts, from being accepted to the last byte of the answer; stops a slow client from keeping
-/// its place. What makes plugins load or work may take longer, and one that follows lasts as long as it likes.
-pub const EXCHANGE_WAIT: Duration = Duration::from_secs(3);
 
 /// How often it is looked for an answer that comes later.
 const LOOK_EVERY: Duration = Duration::from_millis(10);

@@ -7,18 +7,17 @@ use conductor_abi::Manifest;
 use conductor_core::grant::{JudgeError, Vouched};
 use conductor_core::{Decision, Denial, Limits, Permission, Walls, WorkerFault};
 use conductor_signing::{Developer, PublicKey, Signer, TrustLevel, VerifyError};
+use conductor_surface::config::MAX_NAME_BYTES;
+use conductor_surface::nearest::nearest;
 
 use super::binding;
+use super::excerpt::excerpt;
 use super::message::{
     ActionStatus, ActivityStatus, LimitStatus, PluginState, PluginStatus, PublisherStatus, Refusal,
     RefusalCause, TrustWord,
 };
-use crate::dispatch::{Loaded, Phase, Sample, Snapshot, Standing};
+use crate::dispatch::{Loaded, Phase, Roster, Sample, Snapshot, Standing};
 use crate::trust;
-
-/// Longest text of a plugin's making in an answer, in characters; a manifest has room for much longer ones, and there
-/// may be hundreds of plugins.
-const MAX_WORDS: usize = 1000;
 
 /// Most actions in an answer; a manifest has room for more, and a person does not read them.
 const MAX_ACTIONS: usize = 200;
@@ -26,10 +25,10 @@ const MAX_ACTIONS: usize = 200;
 pub(super) fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
     let (message, hint) = match phase {
         Phase::Refused { why, hint, .. } => {
-            (format!("`{alias}` was not loaded: {}", bounded(why)), hint.as_deref().map(bounded))
+            (format!("`{alias}` was not loaded: {}", excerpt(why)), hint.as_deref().map(excerpt))
         }
         Phase::Waiting { change } => (
-            bounded(&change.to_string()),
+            excerpt(&change.to_string()),
             Some(format!("to look at it and decide: conductorctl plugin accept {alias}")),
         ),
         Phase::Disabled => (
@@ -39,6 +38,17 @@ pub(super) fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
         Phase::Loading | Phase::Loaded(_) => (format!("`{alias}` is still loading"), None),
     };
     Refusal { hint, ..Refusal::new(RefusalCause::NotLoaded, message) }
+}
+
+/// Says that there is no plugin of this name.
+pub(super) fn unknown(alias: &str, roster: &Roster) -> Refusal {
+    let plugins = roster.all();
+    let known: Vec<&str> = plugins.iter().map(|plugin| plugin.alias()).collect();
+    // The effort grows with the length, and a name of the user's choice is short.
+    let near = if alias.len() <= MAX_NAME_BYTES { nearest(alias, &known) } else { None };
+    let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+    let message = format!("there is no plugin `{}`{hint}", excerpt(alias));
+    Refusal::new(RefusalCause::UnknownPlugin, message)
 }
 
 /// What the processes that are started for plugins may ask the kernel for at each stage.
@@ -99,7 +109,7 @@ pub(super) fn lacking(alias: &str, denied: &[Denial], permission: &Permission) -
             }
             Decision::NotDeclared | Decision::AboveCeiling { .. } => String::new(),
         };
-        Some(bounded(&denial.reason) + &next)
+        Some(excerpt(&denial.reason) + &next)
     });
     lacks.reduce(|lacks, more| format!("{lacks}; {more}"))
 }
@@ -138,17 +148,17 @@ pub(super) fn describe(alias: &str, snapshot: Snapshot, now: Instant) -> PluginS
             PluginStatus { hint, ..status }
         }
         Phase::Refused { why, hint, verdict } => PluginStatus {
-            why: Some(bounded(&why)),
-            hint: hint.as_deref().map(bounded),
+            why: Some(excerpt(&why)),
+            hint: hint.as_deref().map(excerpt),
             trust_level: verdict.as_deref().and_then(word_of_verdict),
             ..status
         },
         Phase::Waiting { change } => PluginStatus {
             name: Some(change.now.name.to_string()),
-            version: change.now.version.as_deref().map(bounded),
-            why: Some(bounded(&change.to_string())),
+            version: change.now.version.as_deref().map(excerpt),
+            why: Some(excerpt(&change.to_string())),
             hint: Some(format!("to look at it and decide: conductorctl plugin accept {alias}")),
-            trust: Some(bounded(&trust::in_words(&change.trust))),
+            trust: Some(excerpt(&trust::in_words(&change.trust))),
             change: Some(binding::change(&change)),
             ..status
         },
@@ -162,13 +172,13 @@ fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> Plugi
     let judged = loaded.permission.vouched();
     let milliseconds = |left: std::time::Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
     let resume = || Some(format!("to let it back in: conductorctl plugin resume {}", status.alias));
-    let last_failure = || loaded.last_failure.as_ref().map(|failure| bounded(&failure.why));
+    let last_failure = || loaded.last_failure.as_ref().map(|failure| excerpt(&failure.why));
     let lacked = || {
         let failure = loaded.last_failure.as_ref()?;
         lacking(&status.alias, &failure.denied, &loaded.permission)
     };
     let (why, hint) = match (&loaded.withdrawn, standing) {
-        (Some(cause), _) => (Some(bounded(&cause.to_string())), cause.hint()),
+        (Some(cause), _) => (Some(excerpt(&cause.to_string())), cause.hint()),
         (None, Standing::Quarantined { .. }) => (
             last_failure(),
             lacked().into_iter().chain(resume()).reduce(|lacked, resume| format!("{lacked}; {resume}")),
@@ -186,13 +196,13 @@ fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> Plugi
     };
     PluginStatus {
         name: Some(info.name.as_str().to_owned()),
-        version: info.version.as_deref().map(bounded),
+        version: info.version.as_deref().map(excerpt),
         retry_in_ms: standing.retry_in(now).map(milliseconds),
         why,
         hint,
-        trust: Some(bounded(&judged_in_words(&judged))),
+        trust: Some(excerpt(&judged_in_words(&judged))),
         walls: names(loaded.walls),
-        capabilities: loaded.permission.capabilities().iter().map(|d| bounded(&d.to_string())).collect(),
+        capabilities: loaded.permission.capabilities().iter().map(|d| excerpt(&d.to_string())).collect(),
         trust_level: Some(word_of_judgement(&judged)),
         publisher: info.signer.as_ref().map(publisher_of),
         pending: loaded.permission.pending().len() as u64,
@@ -287,8 +297,8 @@ pub(super) fn publisher_of(signer: &Signer) -> PublisherStatus {
 pub(super) fn publisher(key: &PublicKey, developer: &Developer, authenticated: bool) -> PublisherStatus {
     let fingerprint = key.fingerprint();
     PublisherStatus {
-        name: bounded(developer.name()),
-        email: bounded(developer.email()),
+        name: excerpt(developer.name()),
+        email: excerpt(developer.email()),
         public_key: key.to_string(),
         fingerprint: fingerprint.to_string(),
         words: fingerprint.words().join(" "),
@@ -300,16 +310,8 @@ pub(super) fn publisher(key: &PublicKey, developer: &Developer, authenticated: b
 pub(super) fn actions(manifest: Option<&Manifest>) -> Option<Vec<ActionStatus>> {
     let actions = manifest?.actions.as_ref()?.iter().take(MAX_ACTIONS);
     let status = actions.map(|action| ActionStatus {
-        name: bounded(&action.name),
-        description: action.description.as_deref().map(bounded),
+        name: excerpt(&action.name),
+        description: action.description.as_deref().map(excerpt),
     });
     Some(status.collect())
-}
-
-/// The beginning of a text.
-pub(super) fn bounded(text: &str) -> String {
-    match text.char_indices().nth(MAX_WORDS).and_then(|(index, _)| text.get(..index)) {
-        Some(beginning) => format!("{beginning}…"),
-        None => text.to_owned(),
-    }
 }

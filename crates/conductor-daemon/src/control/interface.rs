@@ -10,17 +10,16 @@ use conductor_abi::Context;
 use conductor_core::grant::Denials;
 use conductor_core::{AuditLog, AuditSink as _, CallReport, Outcome, ProcessWall, Walls};
 use conductor_signing::escape::terminal;
-use conductor_surface::config::MAX_NAME_BYTES;
 use conductor_surface::event::{Body, Event};
 use conductor_surface::input::InputStates;
-use conductor_surface::nearest::nearest;
 use serde_json::Value as Json;
 
 use super::change::{Change, ChangeOrder, Turns};
 use super::describe::{
-    actions, bounded, describe, lacking, names, not_loaded, refused_to_programs, stages, state,
-    trust_in_words,
+    actions, describe, lacking, names, not_loaded, refused_to_programs, stages, state, trust_in_words,
+    unknown,
 };
+use super::excerpt::excerpt;
 use super::message::{
     AuditStatus, DaemonStatus, EventCounts, Granted, InputStatus, Lasts, LimitStatus, PageAddress,
     PendingStatus, PluginCounts, PluginDetails, PluginState, PluginStatus, ProgramsStatus, Refusal,
@@ -323,7 +322,7 @@ impl Interface {
             }
         };
         if !loaded.info.accepts(&action) {
-            let message = format!("`{alias}` has no action `{}`", bounded(&action));
+            let message = format!("`{alias}` has no action `{}`", excerpt(&action));
             let hint = known_actions::hint(&action, loaded.info.manifest.as_ref());
             return Err(Refusal { hint, ..Refusal::new(RefusalCause::UnknownAction, message) });
         }
@@ -424,7 +423,7 @@ impl Interface {
             Ok(Some(standing)) => Ok(Resumed { plugin: alias.to_owned(), was: standing.into() }),
             Ok(None) => Err(not_loaded(alias, &plugin.snapshot().phase)),
             Err(error) => {
-                let message = format!("`{alias}` would be refused: {}", bounded(&error.to_string()));
+                let message = format!("`{alias}` would be refused: {}", excerpt(&error.to_string()));
                 Err(Refusal::new(RefusalCause::NotPermitted, message))
             }
         }
@@ -455,7 +454,7 @@ impl Interface {
             }
         };
         let manifest = loaded.info.manifest.as_ref();
-        let text = |text: Option<&String>| text.map(|text| bounded(text));
+        let text = |text: Option<&String>| text.map(|text| excerpt(text));
         Ok(PluginDetails {
             bound_to: Some(loaded.permission.holder().to_string()),
             requested: approval::requests(&loaded),
@@ -475,7 +474,7 @@ impl Interface {
         for plugin in self.watched.roster.all() {
             let Phase::Loaded(loaded) = plugin.snapshot().phase else { continue };
             let (alias, name) = (plugin.alias().to_owned(), loaded.info.name.as_str().to_owned());
-            let trust = bounded(&trust_in_words(&loaded));
+            let trust = excerpt(&trust_in_words(&loaded));
             let waits = approval::pending(&loaded).into_iter().map(|request| PendingStatus {
                 plugin: alias.clone(),
                 name: name.clone(),
@@ -502,17 +501,6 @@ impl Interface {
     }
 }
 
-/// Says that there is no plugin of this name.
-pub(super) fn unknown(alias: &str, roster: &Roster) -> Refusal {
-    let plugins = roster.all();
-    let known: Vec<&str> = plugins.iter().map(|plugin| plugin.alias()).collect();
-    // The effort grows with the length, and a name of the user's choice is short.
-    let near = if alias.len() <= MAX_NAME_BYTES { nearest(alias, &known) } else { None };
-    let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-    let message = format!("there is no plugin `{}`{hint}", bounded(alias));
-    Refusal::new(RefusalCause::UnknownPlugin, message)
-}
-
 /// What is told of a call by hand.
 fn triggered(report: &CallReport, plugin: &Published) -> Response {
     let outcome = &report.outcome;
@@ -523,7 +511,7 @@ fn triggered(report: &CallReport, plugin: &Published) -> Response {
         plugin.permission().and_then(|permission| lacking(plugin.alias(), &report.denied, &permission));
     Response::Trigger(Box::new(Triggered {
         outcome: outcome.kind().to_owned(),
-        error: report.error().map(|error| bounded(&error)),
+        error: report.error().map(|error| excerpt(&error)),
         hint: hint.filter(|_| *outcome != Outcome::Ok),
         reply,
         limits_refused: report.limits_refused.iter().map(|limit| limit.key().to_owned()).collect(),

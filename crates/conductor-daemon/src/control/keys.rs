@@ -10,7 +10,7 @@ use conductor_signing::{
     NewKey, PublicKey, Revocation, RevocationKind, Revoked, TrustError, TrustStore, TrustedKey, UtcTime,
 };
 
-use super::describe::bounded;
+use super::excerpt::excerpt;
 use super::message::{
     KeyRevoked, KeyState, KeyStatus, KeyTrusted, Refusal, RefusalCause, RevocationStatus, RevokeAs,
 };
@@ -35,7 +35,7 @@ pub(super) fn list(directory: &Path) -> Result<Vec<KeyStatus>, Refusal> {
     let revoked = trust.revocations().filter_map(|entry| {
         let key = entry.key().filter(|key| trust.get(key).is_none())?;
         Some(KeyStatus {
-            name: entry.name.as_deref().map(bounded),
+            name: entry.name.as_deref().map(excerpt),
             state: KeyState::Revoked,
             revoked: Some(revocation(entry)),
             ..key_status(key)
@@ -58,7 +58,7 @@ pub(super) fn add(directory: &Path, new: New, audit: &AuditLog) -> Result<KeyTru
         .map(|text| {
             let until: UtcTime = text
                 .parse()
-                .map_err(|error| not_trusted(format!("`{}` is no date: {error}", bounded(&text))))?;
+                .map_err(|error| not_trusted(format!("`{}` is no date: {error}", excerpt(&text))))?;
             if until.is_past(UtcTime::now().timestamp()) {
                 return Err(not_trusted(format!("{until} is past")));
             }
@@ -118,8 +118,8 @@ fn is_fingerprint_of(key: &PublicKey, text: &str) -> bool {
 fn trusted(key: &TrustedKey, entry: Option<&Revocation>) -> KeyStatus {
     let is_over = key.expires_at.as_ref().is_some_and(|at| at.is_past(UtcTime::now().timestamp()));
     KeyStatus {
-        name: Some(bounded(&key.name)),
-        email: key.email.as_deref().map(bounded),
+        name: Some(excerpt(&key.name)),
+        email: key.email.as_deref().map(excerpt),
         added_at: Some(key.added_at.to_string()),
         expires_at: key.expires_at.as_ref().map(UtcTime::to_string),
         plugins: key.plugins().map(|plugins| plugins.into_iter().map(str::to_owned).collect()),
@@ -157,13 +157,13 @@ fn key_status(key: &PublicKey) -> KeyStatus {
 fn revocation(entry: &Revocation) -> RevocationStatus {
     RevocationStatus {
         at: entry.revoked_at.to_string(),
-        reason: bounded(&entry.reason),
+        reason: excerpt(&entry.reason),
         kind: entry.kind.to_string(),
     }
 }
 
 fn parse_key(text: &str) -> Result<PublicKey, Refusal> {
-    text.parse().map_err(|error| not_trusted(format!("`{}` is no key: {error}", bounded(text))))
+    text.parse().map_err(|error| not_trusted(format!("`{}` is no key: {error}", excerpt(text))))
 }
 
 fn refused(error: TrustError) -> Refusal {

@@ -7,6 +7,7 @@
 mod binding;
 mod daemon;
 mod plugin;
+mod preview;
 mod trust;
 
 use std::path::PathBuf;
@@ -25,13 +26,17 @@ pub use plugin::{
     ActionStatus, ActivityStatus, EarlierStatus, GrantStatus, Granted, LimitStatus, PendingStatus,
     PluginDetails, PluginState, PluginStatus, RequestStatus, Resumed, Revoked, SafetyStatus, SafetyTerm,
 };
+pub use preview::{InstalledStatus, PluginPreview};
 pub use trust::{
-    InstalledStatus, KeyRevoked, KeyState, KeyStatus, KeyTrusted, PageAddress, PluginPreview,
-    PublisherStatus, RevocationStatus, RevokeAs, TrustWord,
+    KeyRevoked, KeyState, KeyStatus, KeyTrusted, PageAddress, PublisherStatus, RevocationStatus, RevokeAs,
+    TrustWord,
 };
 
-use super::connection::EXCHANGE_WAIT;
 use crate::calls::CallRow;
+
+/// Longest that a connection lasts, from being accepted to the last byte of the answer; stops a slow client from keeping
+/// its place. What makes plugins load or work may take longer, and one that follows lasts as long as it likes.
+pub const EXCHANGE_WAIT: Duration = Duration::from_secs(3);
 
 /// Version of requests and responses; raised when an old reader could misread a new writer.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -13,7 +13,8 @@ use conductor_signing::{
     Decision, PluginFile, Standing, Step, TrustError, TrustStore, UnverifiedPlugin, Verdict,
 };
 
-use super::describe::{actions, bounded, publisher, publisher_of, word_of_refusal};
+use super::describe::{actions, publisher, publisher_of, word_of_refusal};
+use super::excerpt::excerpt;
 use super::message::{
     InstalledStatus, PluginPreview, PublisherStatus, Refusal, RefusalCause, RequestStatus, TrustWord,
 };
@@ -41,7 +42,7 @@ pub(crate) fn preview(place: &Place, path: &Path) -> Result<PluginPreview, Refus
     let (config, before) = (host.config(), before.as_deref());
     let refused = |message: String, hint| Refusal { hint, ..Refusal::new(RefusalCause::NotChanged, message) };
     conductor_surface::config::check_name(alias)
-        .map_err(|why| refused(format!("`{}` is no name: {why}", bounded(alias)), None))?;
+        .map_err(|why| refused(format!("`{}` is no name: {why}", excerpt(alias)), None))?;
     let plugin = UnverifiedPlugin::read(path, config.limits().max_module_bytes)
         .map_err(|error| refused(error.to_string(), error.hint()))?;
     // What has neither manifest nor statement goes by the name of its file.
@@ -58,19 +59,19 @@ pub(crate) fn preview(place: &Place, path: &Path) -> Result<PluginPreview, Refus
     let (question, unread) = match place.question(&plugin) {
         Ok(question) => (question, None),
         // What is refused for something else than who it is was looked at above.
-        Err(error) => (None, matches!(error, LoadError::Binding { .. }).then(|| bounded(&error.to_string()))),
+        Err(error) => (None, matches!(error, LoadError::Binding { .. }).then(|| excerpt(&error.to_string()))),
     };
     let (mut why, hint) = match (decision.refusal().filter(|_| question.is_none()), &manifest) {
-        (Some(refusal), _) => (Some(bounded(&refusal.to_string())), refusal.hint()),
-        (None, Err(error)) => (Some(bounded(&error.to_string())), None),
+        (Some(refusal), _) => (Some(excerpt(&refusal.to_string())), refusal.hint()),
+        (None, Err(error)) => (Some(excerpt(&error.to_string())), None),
         (None, Ok(_)) => (unread, None),
     };
     let manifest = manifest.ok().flatten();
     let stated = decision.signature().and_then(|checked| checked.statement());
     let text =
-        |of: fn(&Manifest) -> Option<&String>| manifest.as_ref().and_then(of).map(|text| bounded(text));
-    let name = manifest.as_ref().map(|manifest| bounded(&manifest.name));
-    let version = manifest.as_ref().map(|manifest| bounded(&manifest.version));
+        |of: fn(&Manifest) -> Option<&String>| manifest.as_ref().and_then(of).map(|text| excerpt(text));
+    let name = manifest.as_ref().map(|manifest| excerpt(&manifest.name));
+    let version = manifest.as_ref().map(|manifest| excerpt(&manifest.version));
     let requests = match (&manifest, stated) {
         (Some(manifest), _) => manifest.capabilities.as_slice(),
         (None, Some(stated)) => stated.capabilities.as_deref().unwrap_or_default(),
@@ -93,7 +94,7 @@ pub(crate) fn preview(place: &Place, path: &Path) -> Result<PluginPreview, Refus
         id: String::new(),
         plugin: alias.clone(),
         name: name.or_else(|| stated.and_then(|stated| Some(stated.plugin_name.as_ref()?.to_string()))),
-        version: version.or_else(|| stated.and_then(|stated| stated.plugin_version.as_deref().map(bounded))),
+        version: version.or_else(|| stated.and_then(|stated| stated.plugin_version.as_deref().map(excerpt))),
         description: text(|manifest| manifest.description.as_ref()),
         author: text(|manifest| manifest.author.as_ref()),
         license: text(|manifest| manifest.license.as_ref()),
@@ -164,7 +165,7 @@ fn trust_in_words(decision: &Decision, level: TrustWord) -> String {
     match (level, name) {
         (TrustWord::Unsigned, _) => "unsigned".to_owned(),
         (TrustWord::SelfSigned, _) => "signed by an untrusted key".to_owned(),
-        (TrustWord::Trusted, Some(name)) => bounded(&format!("signed by the trusted key {name}")),
+        (TrustWord::Trusted, Some(name)) => excerpt(&format!("signed by the trusted key {name}")),
         (TrustWord::Trusted, None) => "signed by a trusted key".to_owned(),
         (TrustWord::Expired, _) => "signed, and trust in that has ended".to_owned(),
         (TrustWord::Revoked, _) => "revoked".to_owned(),
@@ -192,7 +193,7 @@ fn ignored(decision: &Decision, level: TrustWord) -> Option<String> {
 }
 
 fn ignored_for(why: &str) -> String {
-    format!("its signature is ignored: {}", bounded(why))
+    format!("its signature is ignored: {}", excerpt(why))
 }
 
 /// What is asked for and, if it cannot be understood, why the plugin is refused for it.
@@ -208,7 +209,7 @@ fn request(request: &CapabilityRequest) -> (RequestStatus, Option<String>) {
             request.name.clone(),
             request.scope.clone().unwrap_or_default(),
             Risk::High,
-            Some(bounded(&fault)),
+            Some(excerpt(&fault)),
         ),
     };
     let pending = fault.is_none() && risk != Risk::Low;
@@ -220,10 +221,10 @@ fn request(request: &CapabilityRequest) -> (RequestStatus, Option<String>) {
     let status = RequestStatus {
         // It is decided about as part of the preview.
         id: String::new(),
-        capability: bounded(&capability),
-        scope: bounded(&text),
+        capability: excerpt(&capability),
+        scope: excerpt(&text),
         risk: risk.to_string(),
-        reason: request.reason.as_deref().map(bounded),
+        reason: request.reason.as_deref().map(excerpt),
         pending,
         earlier: None,
         granted: None,
@@ -239,7 +240,7 @@ fn installed(before: &Published) -> Option<InstalledStatus> {
     };
     Some(InstalledStatus {
         name: loaded.info.name.as_str().to_owned(),
-        version: loaded.info.version.as_deref().map(bounded),
+        version: loaded.info.version.as_deref().map(excerpt),
         publisher: loaded.info.signer.as_ref().map(publisher_of),
         requested: approval::requests(&loaded),
     })

@@ -13,7 +13,7 @@ use conductor_signing::escape::terminal;
 use conductor_signing::keeper::Keeper;
 
 use super::approval;
-use super::interface::unknown;
+use super::describe::unknown;
 use super::message::{Refusal, RefusalCause, Response, Revoked};
 use crate::dispatch::{Published, Roster};
 

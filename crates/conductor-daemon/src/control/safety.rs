@@ -5,7 +5,8 @@
 use conductor_abi::Risk;
 use conductor_core::Decision;
 
-use super::describe::{bounded, trust_word};
+use super::describe::trust_word;
+use super::excerpt::excerpt;
 use super::message::{PluginState, SafetyStatus, SafetyTerm, TrustWord};
 use crate::dispatch::Loaded;
 
@@ -66,7 +67,7 @@ const fn points(risk: Risk) -> i32 {
 /// Adds up; where less than nothing would be left, a last term says so, so that the sum is always right.
 fn sum(mut terms: Vec<SafetyTerm>) -> SafetyStatus {
     for term in &mut terms {
-        term.why = bounded(&term.why);
+        term.why = excerpt(&term.why);
     }
     let total: i32 = 100 + terms.iter().map(|term| term.points).sum::<i32>();
     if total < 0 {
