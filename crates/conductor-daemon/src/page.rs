@@ -14,6 +14,7 @@ mod peer;
 mod reply;
 mod server;
 mod staging;
+mod ticket;
 mod wire;
 
 pub(crate) use server::Server;

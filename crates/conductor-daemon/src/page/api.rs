@@ -13,13 +13,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::access::{Access, Session};
-use super::connection::Ticket;
 use super::events::{Changes, EventBody};
 use super::files;
 use super::origin::{self, Area, OwnOrigin, only};
 use super::peer;
 use super::reply::{self, Problem, Reply};
 use super::staging::Staging;
+use super::ticket::Ticket;
 use crate::control::{Answer, Asker, Interface, MAX_REQUEST_BYTES, Refusal, RefusalCause, Request, Response};
 
 /// Longest that the rest of a request and its answer may take; what makes plugins load or work may take longer.

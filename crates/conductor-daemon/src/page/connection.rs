@@ -2,9 +2,8 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -13,55 +12,14 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::api::Api;
+use super::ticket::Ticket;
 use super::wire::Wire;
-
-/// Longest that the head of a request may take; stops a slow client from keeping its place.
-const HEAD_WAIT: Duration = Duration::from_secs(5);
 
 /// Most bytes of the head of a request.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// Most fields of the head of a request; browsers send some twenty.
 const MAX_HEAD_FIELDS: usize = 64;
-
-/// What the server knows about a connection while it lasts.
-pub(super) struct Ticket {
-    client_port: u16,
-    deadline: Mutex<Instant>,
-    admitted: AtomicBool,
-}
-
-impl Ticket {
-    /// A connection from this port of the loopback interface that was accepted now.
-    pub(super) fn new(client_port: u16) -> Self {
-        let deadline = Mutex::new(Instant::now() + HEAD_WAIT);
-        Self { client_port, deadline, admitted: AtomicBool::new(false) }
-    }
-
-    /// The client's port.
-    pub(super) const fn client_port(&self) -> u16 {
-        self.client_port
-    }
-
-    /// Lets the connection last so long from now on.
-    pub(super) fn extend(&self, wait: Duration) {
-        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + wait;
-    }
-
-    /// Takes note that the request carries the token of a session.
-    pub(super) fn admit(&self) {
-        self.admitted.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the request carries the token of a session.
-    pub(super) fn is_admitted(&self) -> bool {
-        self.admitted.load(Ordering::Relaxed)
-    }
-
-    fn deadline(&self) -> Instant {
-        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Serves a connection to its end.
 pub(super) async fn serve(stream: TcpStream, api: Arc<Api>, ticket: Arc<Ticket>) {

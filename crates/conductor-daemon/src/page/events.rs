@@ -10,7 +10,7 @@ use hyper::body::Bytes;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::access::{Access, Session};
-use super::connection::Ticket;
+use super::ticket::Ticket;
 use crate::calls::{CallRow, Follower};
 use crate::control::Interface;
 

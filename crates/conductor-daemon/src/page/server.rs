@@ -14,9 +14,10 @@ use tokio::task::AbortHandle;
 
 use super::access::Access;
 use super::api::Api;
-use super::connection::{self, Ticket};
+use super::connection;
 use super::events::Changes;
 use super::staging::Staging;
+use super::ticket::Ticket;
 use crate::config::UiConfig;
 use crate::control::Interface;
 
