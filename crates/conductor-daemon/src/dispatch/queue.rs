@@ -12,16 +12,7 @@ use conductor_core::{Limit, Limits};
 pub(crate) use job::{Cause, Job};
 use line::{Lack, Line};
 
-use super::Record;
-
-/// Events that were not handed to a plugin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Values of a continuous controller that a later value of it replaced.
-    pub coalesced: u64,
-    /// Events that came when the queue was full, that name an action the plugin lacks, or whose plugin does not run.
-    pub refused: u64,
-}
+use super::{Record, Tally};
 
 /// What the plugin's thread is to do next.
 #[derive(Clone, Debug)]

@@ -5,8 +5,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use conductor_core::CallReport;
 
-use super::activity::Activity;
-use super::{Sample, Tally};
+use super::activity::{Activity, Sample};
+
+/// Events that were not handed to a plugin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Values of a continuous controller that a later value of it replaced.
+    pub coalesced: u64,
+    /// Events that came when the queue was full, that name an action the plugin lacks, or whose plugin does not run.
+    pub refused: u64,
+}
 
 /// The counters of everything that had one name of the user's. They never go back.
 #[derive(Debug, Default)]
