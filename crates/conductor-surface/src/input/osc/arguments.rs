@@ -7,8 +7,7 @@ use std::io;
 
 use serde::Serialize;
 
-use super::flaw::Flaw;
-use super::packet::{MAX_DEPTH, string};
+use super::flaw::{Flaw, MAX_DEPTH};
 
 /// The arguments of a message.
 #[derive(Debug, PartialEq)]
@@ -75,6 +74,13 @@ pub(super) fn untyped(data: &[u8], max: usize) -> Arguments {
     }
     let value = arguments.value;
     Arguments { text: arguments.finish().ok().and_then(|arguments| arguments.text), value }
+}
+
+/// The text up to the first zero, and what follows the zeros that fill it up to a multiple of four bytes. Zeros may be missing at
+/// the end of a packet, but for the first.
+pub(super) fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    Some((bytes.get(..end)?, bytes.get(end / 4 * 4 + 4..).unwrap_or_default()))
 }
 
 /// What is left of the bytes of arguments.

@@ -2,8 +2,15 @@
 
 use std::fmt;
 
-use super::packet::{MAX_DEPTH, MAX_MESSAGES};
 use crate::osc_address::MAX_ADDRESS_BYTES;
+
+/// Deepest nesting of bundles in bundles, and of arrays in arrays. Reading recurses once per level of bundles, and one packet has
+/// room for enough levels to exhaust a stack; whoever reads the arguments as JSON may recurse as well.
+pub(super) const MAX_DEPTH: usize = 8;
+
+/// Most messages in one packet, however they are bundled. One packet has room for 5,000, each of them an event, which would fill
+/// the queue of every plugin that they are mapped to; real bundles hold a few dozen.
+pub(super) const MAX_MESSAGES: usize = 256;
 
 /// Why it is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

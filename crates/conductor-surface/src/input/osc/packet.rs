@@ -1,18 +1,10 @@
 //! From the bytes of a packet to the messages in it (Open Sound Control 1.0, "OSC Packets"), also of senders that do not keep to
 //! the specification in everything.
 
-use super::arguments;
-use super::flaw::Flaw;
+use super::arguments::{self, string};
+use super::flaw::{Flaw, MAX_DEPTH, MAX_MESSAGES};
 use crate::event::{Body, MAX_METADATA_BYTES};
 use crate::osc_address::{Address, MAX_ADDRESS_BYTES};
-
-/// Deepest nesting of bundles in bundles, and of arrays in arrays. Reading recurses once per level of bundles, and one packet has
-/// room for enough levels to exhaust a stack; whoever reads the arguments as JSON may recurse as well.
-pub(super) const MAX_DEPTH: usize = 8;
-
-/// Most messages in one packet, however they are bundled. One packet has room for 5,000, each of them an event, which would fill
-/// the queue of every plugin that they are mapped to; real bundles hold a few dozen.
-pub(super) const MAX_MESSAGES: usize = 256;
 
 /// What is in a packet.
 #[derive(Debug, Default, PartialEq)]
@@ -87,11 +79,4 @@ fn message(bytes: &[u8]) -> Result<Body, Flaw> {
         arguments::untyped(rest, MAX_METADATA_BYTES)
     };
     Ok(Body::Osc { address, arguments: arguments.text, value: arguments.value })
-}
-
-/// The text up to the first zero, and what follows the zeros that fill it up to a multiple of four bytes. Zeros may be missing at
-/// the end of a packet, but for the first.
-pub(super) fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes.iter().position(|byte| *byte == 0)?;
-    Some((bytes.get(..end)?, bytes.get(end / 4 * 4 + 4..).unwrap_or_default()))
 }

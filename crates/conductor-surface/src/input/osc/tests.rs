@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use rosc::{OscArray, OscBundle, OscColor, OscMessage, OscMidiMessage, OscPacket, OscTime, OscType, encoder};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
-use super::packet::{MAX_DEPTH, MAX_MESSAGES};
+use super::flaw::{MAX_DEPTH, MAX_MESSAGES};
 use super::*;
 use crate::event::Body;
 use crate::input::InputState;
