@@ -8,7 +8,7 @@ use std::sync::mpsc::TryRecvError;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
-use crate::bounded::{self, Held, Receiver, Sender, Sent};
+use crate::bounded_queue::{self, Held, Receiver, Sender, Sent};
 use crate::paths::colour_allowed;
 pub(crate) use row::Call;
 pub use row::{CallRow, head};
@@ -56,7 +56,7 @@ pub(crate) struct Follower {
 impl CallLog {
     /// A log whose rows a thread writes to standard output; the thread ends when the last clone of the log is gone.
     pub(crate) fn to_stdout(format: CallFormat) -> (Self, JoinHandle<()>) {
-        let (rows, waiting) = bounded::channel(MAX_WAITING_BYTES);
+        let (rows, waiting) = bounded_queue::channel(MAX_WAITING_BYTES);
         let log = Self { rows: Some(rows), ..Self::default() };
         let writer = thread::spawn(move || {
             let stdout = io::stdout();
@@ -75,7 +75,7 @@ impl CallLog {
 
     /// The calls that end from now on. A follower that does not keep up misses some.
     pub(crate) fn follow(&self) -> Follower {
-        let (sender, rows) = bounded::channel(MAX_FOLLOWER_BYTES);
+        let (sender, rows) = bounded_queue::channel(MAX_FOLLOWER_BYTES);
         let followers = Arc::clone(&self.followers);
         let number = followers.next.fetch_add(1, Ordering::Relaxed);
         followers.change(|senders| senders.push((number, sender)));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn written(format: CallFormat, colour: bool, outcome: &Outcome) -> String {
-        let (rows, waiting) = bounded::channel(MAX_WAITING_BYTES);
+        let (rows, waiting) = bounded_queue::channel(MAX_WAITING_BYTES);
         let log = CallLog { rows: Some(rows), ..CallLog::default() };
         record(&log, outcome);
         drop(log);

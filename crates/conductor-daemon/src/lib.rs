@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actions;
-mod bounded;
+mod bounded_queue;
 pub mod calls;
 pub mod config;
 pub mod control;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::bounded::{self, Receiver, Sender};
+use crate::bounded_queue::{self, Receiver, Sender};
 
 /// Most bytes of lines that wait to be written; stops a reader that has stopped from filling memory with what it does not
 /// read.
@@ -49,7 +49,7 @@ impl LogWriter {
     ///
     /// Fails if no thread can be started.
     pub fn start(out: impl io::Write + Send + 'static) -> io::Result<(Self, JoinHandle<()>)> {
-        let (sender, lines) = bounded::channel(MAX_WAITING_BYTES);
+        let (sender, lines) = bounded_queue::channel(MAX_WAITING_BYTES);
         let thread = Builder::new().name("log".into()).spawn(move || write(out, &lines))?;
         Ok((Self(sender), thread))
     }
