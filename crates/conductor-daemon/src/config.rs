@@ -3,6 +3,7 @@
 //! The file is read key by key, so that every fault (syntax, unknown key, wrong type, a mapping to a plugin that does not
 //! exist, a scope that cannot be read) is reported at once, with its line and column.
 
+pub mod denial;
 pub(crate) mod edit;
 mod error;
 mod limits;

@@ -8,7 +8,6 @@ pub mod calls;
 pub mod config;
 pub mod control;
 pub mod daemon;
-pub mod denial;
 pub mod dispatch;
 pub mod hangup;
 pub mod hosting;

@@ -8,8 +8,8 @@ use conductor_core::GrantSpec;
 use conductor_surface::config::reader::{Located, Table};
 use conductor_surface::config::{Resolve, check_name};
 
+use super::denial;
 use super::limits::{self, LimitOverrides};
-use crate::denial;
 use crate::paths::Paths;
 use crate::plugin_store;
 
