@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-pub mod actions;
 mod bounded_queue;
 pub mod calls;
 pub mod config;
@@ -16,7 +15,6 @@ pub mod mapping;
 mod page;
 pub mod paths;
 mod plugin_store;
-pub mod refusal;
 pub mod say;
-mod trust;
 mod trust_watch;
+pub mod words;

@@ -5,7 +5,7 @@ use conductor_core::grant::GrantSpec;
 
 use super::excerpt::excerpt;
 use super::message::{BindingChangeStatus, BoundStatus};
-use crate::trust;
+use crate::words::trust;
 
 /// Most grants in an answer.
 const MAX_ENTRIES: usize = 100;

@@ -17,7 +17,7 @@ use super::message::{
     RefusalCause, TrustWord,
 };
 use crate::dispatch::{Loaded, Phase, Roster, Sample, Snapshot, Standing};
-use crate::trust;
+use crate::words::trust;
 
 /// Most actions in an answer; a manifest has room for more, and a person does not read them.
 const MAX_ACTIONS: usize = 200;

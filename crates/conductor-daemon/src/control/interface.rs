@@ -27,11 +27,11 @@ use super::message::{
 };
 use super::revocation::Revocation;
 use super::{Asker, approval, keys, log, safety};
-use crate::actions as known_actions;
 use crate::calls::{CallLog, Follower};
 use crate::dispatch::{Cause, Job, Loaded, Phase, Published, Roster, Router, Snapshot, Tally};
 use crate::paths::Places;
 use crate::trust_watch::check_everyone;
+use crate::words;
 
 /// What stands for the input of a call by hand.
 const BY_HAND: &str = "conductorctl";
@@ -323,7 +323,7 @@ impl Interface {
         };
         if !loaded.info.accepts(&action) {
             let message = format!("`{alias}` has no action `{}`", excerpt(&action));
-            let hint = known_actions::hint(&action, loaded.info.manifest.as_ref());
+            let hint = words::actions::hint(&action, loaded.info.manifest.as_ref());
             return Err(Refusal { hint, ..Refusal::new(RefusalCause::UnknownAction, message) });
         }
         let (event, mode) = (Event::now(BY_HAND.into(), Body::ByHand), self.watched.router.mode());

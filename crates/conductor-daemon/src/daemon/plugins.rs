@@ -17,8 +17,8 @@ use crate::calls::CallLog;
 use crate::config::{Config, PluginConfig};
 use crate::dispatch::{PluginTotals, Published, Queue, Roster, Runner, StartedPlugin, Tally};
 use crate::mapping::Mappings;
-use crate::refusal;
-use crate::trust;
+use crate::words::load_error;
+use crate::words::trust;
 
 /// Longest wait for plugins to load before the inputs start without those that are late.
 const START_WAIT: Duration = Duration::from_secs(30);
@@ -436,7 +436,7 @@ fn wait_for(
                 match loaded {
                     // It is known what becomes of it: nothing, until the user says something.
                     Ok(_) | Err(LoadError::Waits { .. }) => {}
-                    Err(error) => refused.push((alias, refusal::describe(&error))),
+                    Err(error) => refused.push((alias, load_error::describe(&error))),
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -467,14 +467,14 @@ fn announce(plugin: &StartedPlugin, said: Option<Digest>) {
         Err(error @ LoadError::Waits { .. }) => tracing::warn!(
             plugin = alias,
             "not loaded: {}; to look at it and decide: conductorctl plugin accept {alias}",
-            terminal(&refusal::describe(error))
+            terminal(&load_error::describe(error))
         ),
         Err(error) => {
-            let hint = refusal::hint(error).map(|hint| format!("; {hint}")).unwrap_or_default();
+            let hint = load_error::hint(error).map(|hint| format!("; {hint}")).unwrap_or_default();
             tracing::error!(
                 plugin = alias,
                 "refused: {}{}",
-                terminal(&refusal::describe(error)),
+                terminal(&load_error::describe(error)),
                 terminal(&hint)
             );
         }

@@ -15,7 +15,7 @@ use conductor_core::{
 use conductor_signing::{TrustStore, VerifyError};
 
 use super::{Job, Queue, Record, Sample, Tally};
-use crate::refusal;
+use crate::words::load_error;
 
 /// What a plugin is doing, as of its last call.
 pub(crate) struct Published {
@@ -292,7 +292,7 @@ impl Published {
         }
         let verdict =
             if let LoadError::Verify { source } = error { Some(Box::new(source.clone())) } else { None };
-        let (why, hint) = (refusal::describe(error), refusal::hint(error));
+        let (why, hint) = (load_error::describe(error), load_error::hint(error));
         *self.phase() = Phase::Refused { why, hint, verdict };
     }
 

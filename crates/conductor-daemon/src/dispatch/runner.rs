@@ -12,10 +12,10 @@ use conductor_signing::escape::terminal;
 
 use super::plugin_log::PluginLog;
 use super::{Cause, Job, Next, Published, Queue, Tally};
-use crate::actions;
 use crate::calls::{Call, CallLog};
 use crate::config::PluginConfig;
 use crate::mapping::{Effect, Mappings};
+use crate::words::actions;
 
 /// What a plugin did in one run of the daemon.
 #[derive(Clone, Debug)]

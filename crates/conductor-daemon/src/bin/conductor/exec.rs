@@ -13,10 +13,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use conductor_abi::{Capability, Context, Request};
 use conductor_core::{Devices, Flavour, GrantSpec, Host, Plugin, PluginOptions};
-use conductor_daemon::actions;
 use conductor_daemon::config::{Config, denial};
 use conductor_daemon::hosting::{self, Hosting, Isolation};
 use conductor_daemon::paths::Paths;
+use conductor_daemon::words::actions;
 use conductor_signing::escape::terminal;
 use conductor_surface::output::MidiPorts;
 use conductor_surface::stop::Stop;

@@ -7,7 +7,7 @@ use conductor_abi::LogLevel;
 use conductor_core::{
     CallReport, Decision, GrantSpec, Limit, LoadError, LogLine, LogSource, Outcome, PluginInfo,
 };
-use conductor_daemon::refusal;
+use conductor_daemon::words::load_error;
 use conductor_signing::escape::{json, terminal};
 use data_encoding::BASE64;
 use serde::Serialize;
@@ -46,9 +46,9 @@ impl Report {
             outcome,
             limit: error.limit(),
             limits_refused: Vec::new(),
-            error: Some(refusal::describe(error)),
+            error: Some(load_error::describe(error)),
             told: None,
-            hint: refusal::hint(error),
+            hint: load_error::hint(error),
             reply: None,
             fuel_used: 0,
             peak_memory_bytes: 0,

@@ -1,4 +1,4 @@
-//! What to do about a plugin that was refused.
+//! Why a plugin was not loaded, in words, and what to do about it.
 
 use conductor_core::{LoadError, SetupError};
 
