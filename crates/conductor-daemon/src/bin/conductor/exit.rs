@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use conductor_core::HostError;
 use conductor_daemon::config::ConfigError;
-use conductor_daemon::daemon::RunError;
+use conductor_daemon::run::RunError;
 use conductor_daemon::say;
 
 use crate::logging;

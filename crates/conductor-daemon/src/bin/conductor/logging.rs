@@ -107,7 +107,7 @@ mod tests {
         let subscriber = tracing_subscriber::registry().with(filter(directives).expect("filter"));
         tracing::subscriber::with_default(subscriber, || {
             let engine = tracing::info_span!(target: "wasmtime_wasi::p1", "fd_write");
-            (!engine.is_disabled(), tracing::enabled!(target: "conductor_daemon::daemon", Level::INFO))
+            (!engine.is_disabled(), tracing::enabled!(target: "conductor_daemon::run", Level::INFO))
         })
     }
 

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use conductor_daemon::calls::CallFormat;
 use conductor_daemon::config::Config;
-use conductor_daemon::daemon::{self, RunOptions};
 use conductor_daemon::hangup::Hangup;
 use conductor_daemon::hosting::{Hosting, Isolation};
 use conductor_daemon::paths::{Paths, Places};
+use conductor_daemon::run::{self, RunOptions};
 use conductor_surface::stop::Stop;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         control_socket: paths.control_socket(),
         audit_file: paths.audit_file(),
     };
-    let totals = daemon::run(&config, options, &hosting, &places, &stop, &hangup).map_err(Failure::of_run)?;
+    let totals = run::run(&config, options, &hosting, &places, &stop, &hangup).map_err(Failure::of_run)?;
     match totals.iter().map(|totals| totals.unfit_mappings).sum() {
         0_u64 => Ok(Status::Ok.into()),
         1 => Err(Failure::failed("a mapping names an action that its plugin lacks")),
