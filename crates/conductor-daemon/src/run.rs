@@ -1,13 +1,13 @@
 //! One run of the daemon: plugins, inputs and outputs from start to a graceful stop.
 
 mod accept;
-mod again;
 mod change;
 mod descriptors;
-mod inputs;
-mod installed;
+mod input_threads;
 mod notices;
-mod plugins;
+mod plugin_files;
+mod plugin_threads;
+mod retry;
 
 use std::collections::HashMap;
 use std::io;
@@ -36,9 +36,9 @@ use crate::hosting::{self, Hosting};
 use crate::page::{self, Staging};
 use crate::paths::Places;
 use crate::trust_watch;
-use again::Again;
-use inputs::Inputs;
-use plugins::{Plugins, Surroundings};
+use input_threads::Inputs;
+use plugin_threads::{Plugins, Surroundings};
+use retry::Retry;
 
 /// Longest wait at the end for calls that are under way or queued; a call is ended by its own limits before that.
 const DRAIN_WAIT: Duration = Duration::from_secs(10);
@@ -91,8 +91,8 @@ pub fn run(
             "nothing will happen: the configuration needs at least one input and one mapping"
         );
     }
-    let config = &installed::adopt(config.clone(), places);
-    installed::clean(config, places);
+    let config = &plugin_files::adopt(config.clone(), places);
+    plugin_files::clean(config, places);
     notices::tell(config, places);
     let (calls, writer) = match options.calls.map(CallLog::to_stdout) {
         Some((calls, writer)) => (calls, Some(writer)),
@@ -182,7 +182,7 @@ struct Daemon<'r> {
     trust_watch: Option<JoinHandle<()>>,
     /// How many calls each plugin had made when its version was installed.
     trials: HashMap<String, u64>,
-    again: Again,
+    retry: Retry,
 }
 
 impl<'r> Daemon<'r> {
@@ -211,7 +211,7 @@ impl<'r> Daemon<'r> {
         let inputs = Inputs::new(sink, &config.inputs);
         let ports = MidiPorts::new(&config.outputs, inputs.jack_ports(&config.inputs));
         let ports = Arc::new(CurrentPorts::new(Arc::new(ports)));
-        let (config, again) = (config.clone(), Again::new(config));
+        let (config, retry) = (config.clone(), Retry::new(config));
         Self {
             config,
             options,
@@ -229,7 +229,7 @@ impl<'r> Daemon<'r> {
             taps,
             trust_watch: None,
             trials: HashMap::new(),
-            again,
+            retry,
         }
     }
 

@@ -6,7 +6,7 @@ use conductor_signing::escape::terminal;
 use conductor_signing::keeper::Keeper;
 
 use super::Daemon;
-use super::plugins::{Anew, Surroundings};
+use super::plugin_threads::{Anew, Surroundings};
 use crate::control::{Accepted, Changed, Refusal, RefusalCause, Response};
 use crate::dispatch::Phase;
 

@@ -11,9 +11,9 @@ use conductor_signing::escape::terminal;
 use conductor_signing::keeper::System;
 use conductor_surface::output::MidiPorts;
 
-use super::inputs::jack_inputs;
-use super::installed::{self, refused};
-use super::plugins::{Anew, Renewed, Surroundings};
+use super::input_threads::jack_inputs;
+use super::plugin_files::{self, refused};
+use super::plugin_threads::{Anew, Renewed, Surroundings};
 use super::{Daemon, open_outputs};
 use crate::config::rewrite::Writer;
 use crate::config::{self, Config};
@@ -75,7 +75,7 @@ impl Daemon<'_> {
                 Ok(Response::PluginPreview(Box::new(preview)))
             }
             Change::Reload => {
-                installed::adopt(self.read_config()?, self.places);
+                plugin_files::adopt(self.read_config()?, self.places);
                 self.reload(Anew::Changed, None).map(Response::Reload)
             }
             Change::Switch { plugin, enabled } => {
@@ -88,7 +88,7 @@ impl Daemon<'_> {
                 let read = move || {
                     let preview = control::previewed(&place, &path, &shown)?;
                     let max_module_bytes = place.host.config().limits().max_module_bytes;
-                    installed::read(&place.alias, &path, Some(preview.digest.as_str()), max_module_bytes)
+                    plugin_files::read(&place.alias, &path, Some(preview.digest.as_str()), max_module_bytes)
                 };
                 let files = unless_it_takes_for_ever(read)?;
                 self.install(&plugin, &files).map(Response::PluginInstall)
@@ -119,9 +119,9 @@ impl Daemon<'_> {
         }
         let config = self.read_config()?;
         let paths = &self.places.paths;
-        installed::check_files_unshared(&config, paths, plugin)?;
+        plugin_files::check_files_unshared(&config, paths, plugin)?;
         if let (true, Some(name)) = (with_data, &name) {
-            installed::check_data_unshared(&config, &self.roster, plugin, name)?;
+            plugin_files::check_data_unshared(&config, &self.roster, plugin, name)?;
         }
         let root = paths.plugins_dir();
         let flat = root.join(format!("{plugin}.wasm"));
@@ -147,7 +147,7 @@ impl Daemon<'_> {
         drop(lock);
         if let (true, Some(name)) = (with_data, name) {
             let paths = self.places.paths.clone();
-            unless_it_takes_for_ever(move || installed::delete_data(&paths, &name))?;
+            unless_it_takes_for_ever(move || plugin_files::delete_data(&paths, &name))?;
         }
         Ok(Response::PluginRemove(reloaded))
     }

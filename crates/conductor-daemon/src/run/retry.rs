@@ -9,19 +9,19 @@ use conductor_core::grant::store::GrantStore;
 use conductor_signing::TrustStore;
 
 use super::Daemon;
-use super::plugins::Surroundings;
+use super::plugin_threads::Surroundings;
 use crate::config::Config;
 
 /// Time between two looks at the files of plugins that were refused.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What was last seen of the user's decisions, and when they are looked at again.
-pub(super) struct Again {
+pub(super) struct Retry {
     decisions: Vec<Option<FileState>>,
     next: Instant,
 }
 
-impl Again {
+impl Retry {
     /// Looks from now on. Plugins must not be loaded before: a change that falls in between would not be seen.
     pub(super) fn new(config: &Config) -> Self {
         Self { decisions: decisions(config), next: Instant::now() + LOOK_EVERY }
@@ -32,13 +32,13 @@ impl Daemon<'_> {
     /// Loads plugins that were refused again, each by itself, if something has changed since.
     pub(super) fn try_again(&mut self, now: Instant) {
         let Some(host) = self.host.clone() else { return };
-        if now < self.again.next {
+        if now < self.retry.next {
             return;
         }
-        self.again.next = now + LOOK_EVERY;
+        self.retry.next = now + LOOK_EVERY;
         let decisions = decisions(&self.config);
-        let has_decided = decisions != self.again.decisions;
-        self.again.decisions = decisions;
+        let has_decided = decisions != self.retry.decisions;
+        self.retry.decisions = decisions;
         let around = Surroundings {
             host: &host,
             roster: &self.roster,
