@@ -4,9 +4,11 @@ mod accept;
 mod change;
 mod descriptors;
 mod input_threads;
+mod install;
 mod notices;
 mod plugin_files;
 mod plugin_threads;
+mod reload;
 mod retry;
 
 use std::collections::HashMap;
