@@ -1,12 +1,12 @@
 //! From events to calls: a queue and a thread for every plugin, so that none of them waits for another.
 
-mod activity;
+mod counters;
+mod known_plugin;
 mod plugin_log;
-mod published;
 mod queue;
-mod record;
 mod roster;
 mod runner;
+mod samples;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,14 +16,14 @@ use conductor_surface::input::InputState;
 use tracing::Level;
 
 use crate::mapping::{Effect, Mappings};
-pub(crate) use activity::Sample;
-pub(crate) use published::{Loaded, Phase, Published, Snapshot, Standing};
+pub(crate) use counters::Counters;
+pub use counters::Tally;
+pub(crate) use known_plugin::{KnownPlugin, Loaded, Phase, Readiness, Snapshot};
 pub(crate) use queue::{Cause, Job, Next, Queue};
-pub(crate) use record::Record;
-pub use record::Tally;
 pub(crate) use roster::Roster;
 pub use runner::PluginTotals;
 pub(crate) use runner::{Runner, StartedPlugin, unfit_mappings};
+pub(crate) use samples::Sample;
 
 /// Hands events to the plugins that they are mapped to. Inputs call it from their own threads; it never waits for a
 /// plugin.

@@ -199,7 +199,7 @@ impl<'r> Daemon<'r> {
     ) -> Self {
         let roster = Arc::new(Roster::default());
         let plugins = Plugins::new(config, &roster);
-        roster.set(plugins.published());
+        roster.set(plugins.known());
         let router = Arc::new(Router::new(config.mappings.clone(), &plugins.queues()));
         let taps = Arc::new(Taps::default());
         taps.set(&config.inputs);

@@ -17,7 +17,7 @@ use conductor_signing::{TrustError, TrustStore};
 use conductor_surface::stop::{Stop, Wake};
 use jiff::Timestamp;
 
-use crate::dispatch::{Published, Roster};
+use crate::dispatch::{KnownPlugin, Roster};
 
 /// Time between two looks at the files of the trust store and of grants: a quarter of what a change of them may take to have
 /// stopped a plugin. What was decided over the control interface waits for none of them.
@@ -166,7 +166,7 @@ pub(crate) fn check_everyone(directory: &Path, roster: &Roster) -> Result<(), Tr
 }
 
 /// Stops what may not go on.
-pub(crate) fn withdraw(trust: &TrustStore, plugins: &[Arc<Published>]) {
+pub(crate) fn withdraw(trust: &TrustStore, plugins: &[Arc<KnownPlugin>]) {
     for plugin in plugins {
         if let Some(cause) = plugin.withdraw_if_refused(trust) {
             let hint = cause.hint().map(|hint| format!("; {hint}")).unwrap_or_default();

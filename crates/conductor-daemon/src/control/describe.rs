@@ -16,7 +16,7 @@ use super::message::{
     ActionStatus, ActivityStatus, LimitStatus, PluginState, PluginStatus, PublisherStatus, Refusal,
     RefusalCause, TrustWord,
 };
-use crate::dispatch::{Loaded, Phase, Roster, Sample, Snapshot, Standing};
+use crate::dispatch::{Loaded, Phase, Readiness, Roster, Sample, Snapshot};
 use crate::words::trust;
 
 /// Most actions in an answer; a manifest has room for more, and a person does not read them.
@@ -80,17 +80,17 @@ pub(super) fn state(phase: &Phase, now: Instant) -> PluginState {
         Phase::Loaded(loaded) if loaded.withdrawn.is_none() && loaded.permission.ending_pid().is_some() => {
             PluginState::Ending
         }
-        Phase::Loaded(loaded) => loaded.standing_at(now).into(),
+        Phase::Loaded(loaded) => loaded.readiness_at(now).into(),
     }
 }
 
-impl From<Standing> for PluginState {
-    fn from(standing: Standing) -> Self {
-        match standing {
-            Standing::Running => Self::Running,
-            Standing::BackingOff { .. } => Self::BackingOff,
-            Standing::Quarantined { .. } => Self::Quarantined,
-            Standing::Withdrawn => Self::Withdrawn,
+impl From<Readiness> for PluginState {
+    fn from(readiness: Readiness) -> Self {
+        match readiness {
+            Readiness::Running => Self::Running,
+            Readiness::BackingOff { .. } => Self::BackingOff,
+            Readiness::Quarantined { .. } => Self::Quarantined,
+            Readiness::Withdrawn => Self::Withdrawn,
         }
     }
 }
@@ -168,7 +168,7 @@ pub(super) fn describe(alias: &str, snapshot: Snapshot, now: Instant) -> PluginS
 
 fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> PluginStatus {
     let info = &loaded.info;
-    let standing = loaded.standing_at(now);
+    let readiness = loaded.readiness_at(now);
     let judged = loaded.permission.vouched();
     let milliseconds = |left: std::time::Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
     let resume = || Some(format!("to let it back in: conductorctl plugin resume {}", status.alias));
@@ -177,13 +177,13 @@ fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> Plugi
         let failure = loaded.last_failure.as_ref()?;
         lacking(&status.alias, &failure.denied, &loaded.permission)
     };
-    let (why, hint) = match (&loaded.withdrawn, standing) {
+    let (why, hint) = match (&loaded.withdrawn, readiness) {
         (Some(cause), _) => (Some(excerpt(&cause.to_string())), cause.hint()),
-        (None, Standing::Quarantined { .. }) => (
+        (None, Readiness::Quarantined { .. }) => (
             last_failure(),
             lacked().into_iter().chain(resume()).reduce(|lacked, resume| format!("{lacked}; {resume}")),
         ),
-        (None, Standing::Running | Standing::BackingOff { .. } | Standing::Withdrawn) => {
+        (None, Readiness::Running | Readiness::BackingOff { .. } | Readiness::Withdrawn) => {
             (last_failure(), lacked())
         }
     };
@@ -197,7 +197,7 @@ fn describe_loaded(status: PluginStatus, loaded: &Loaded, now: Instant) -> Plugi
     PluginStatus {
         name: Some(info.name.as_str().to_owned()),
         version: info.version.as_deref().map(excerpt),
-        retry_in_ms: standing.retry_in(now).map(milliseconds),
+        retry_in_ms: readiness.retry_in(now).map(milliseconds),
         why,
         hint,
         trust: Some(excerpt(&judged_in_words(&judged))),

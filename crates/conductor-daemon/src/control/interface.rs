@@ -28,7 +28,7 @@ use super::message::{
 use super::revocation::Revocation;
 use super::{Asker, approval, keys, log, safety};
 use crate::calls::{CallLog, Follower};
-use crate::dispatch::{Cause, Job, Loaded, Phase, Published, Roster, Router, Snapshot, Tally};
+use crate::dispatch::{Cause, Job, KnownPlugin, Loaded, Phase, Roster, Router, Snapshot, Tally};
 use crate::paths::Places;
 use crate::trust_watch::check_everyone;
 use crate::words;
@@ -85,7 +85,7 @@ pub(crate) enum Later {
     /// A call.
     Call {
         /// The plugin.
-        plugin: Arc<Published>,
+        plugin: Arc<KnownPlugin>,
         /// What comes of it.
         report: Receiver<CallReport>,
     },
@@ -402,7 +402,7 @@ impl Interface {
     }
 
     /// The plugin that the user calls so.
-    fn plugin(&self, alias: &str) -> Result<Arc<Published>, Refusal> {
+    fn plugin(&self, alias: &str) -> Result<Arc<KnownPlugin>, Refusal> {
         self.watched.roster.find(alias).ok_or_else(|| unknown(alias, &self.watched.roster))
     }
 
@@ -420,7 +420,7 @@ impl Interface {
     fn resume(&self, alias: &str) -> Result<Resumed, Refusal> {
         let plugin = self.plugin(alias)?;
         match plugin.ask_to_resume() {
-            Ok(Some(standing)) => Ok(Resumed { plugin: alias.to_owned(), was: standing.into() }),
+            Ok(Some(readiness)) => Ok(Resumed { plugin: alias.to_owned(), was: readiness.into() }),
             Ok(None) => Err(not_loaded(alias, &plugin.snapshot().phase)),
             Err(error) => {
                 let message = format!("`{alias}` would be refused: {}", excerpt(&error.to_string()));
@@ -502,7 +502,7 @@ impl Interface {
 }
 
 /// What is told of a call by hand.
-fn triggered(report: &CallReport, plugin: &Published) -> Response {
+fn triggered(report: &CallReport, plugin: &KnownPlugin) -> Response {
     let outcome = &report.outcome;
     let reply = report.reply.as_deref().map(|reply| {
         serde_json::from_slice(reply).unwrap_or_else(|_| Json::String(String::from_utf8_lossy(reply).into()))

@@ -19,7 +19,7 @@ use super::message::{
     InstalledStatus, PluginPreview, PublisherStatus, Refusal, RefusalCause, RequestStatus, TrustWord,
 };
 use super::{approval, binding, shown};
-use crate::dispatch::{Phase, Published};
+use crate::dispatch::{KnownPlugin, Phase};
 
 /// Most requests in an answer.
 const MAX_REQUESTS: usize = 100;
@@ -33,7 +33,7 @@ pub(crate) struct Place {
     /// What the configuration grants to whatever is called so.
     pub(crate) granted: Vec<GrantSpec>,
     /// The plugin that is called so now.
-    pub(crate) before: Option<Arc<Published>>,
+    pub(crate) before: Option<Arc<KnownPlugin>>,
 }
 
 /// Looks at the module at `path`, which would be installed in that place.
@@ -233,7 +233,7 @@ fn request(request: &CapabilityRequest) -> (RequestStatus, Option<String>) {
     (status, fault)
 }
 
-fn installed(before: &Published) -> Option<InstalledStatus> {
+fn installed(before: &KnownPlugin) -> Option<InstalledStatus> {
     let loaded = match before.snapshot().phase {
         Phase::Loaded(loaded) => loaded,
         Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => return None,
@@ -247,7 +247,7 @@ fn installed(before: &Published) -> Option<InstalledStatus> {
 }
 
 /// What is different from the plugin in whose place it would come.
-fn changes(new: &PluginPreview, before: Option<&Published>) -> Vec<String> {
+fn changes(new: &PluginPreview, before: Option<&KnownPlugin>) -> Vec<String> {
     let mut changes = Vec::new();
     let Some(old) = &new.installed else {
         if before.is_some() {

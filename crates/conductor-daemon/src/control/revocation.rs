@@ -15,7 +15,7 @@ use conductor_signing::keeper::Keeper;
 use super::approval;
 use super::describe::unknown;
 use super::message::{Refusal, RefusalCause, Response, Revoked};
-use crate::dispatch::{Published, Roster};
+use crate::dispatch::{KnownPlugin, Roster};
 
 /// A capability that is to be taken away from the plugin that the user calls so.
 ///
@@ -38,7 +38,7 @@ impl Revocation {
     pub(super) fn look(&self) -> Option<Response> {
         let everyone = self.roster.everyone();
         // The one that runs, the one that is being loaded in its place, and the one that was replaced.
-        let meant: Vec<&Arc<Published>> =
+        let meant: Vec<&Arc<KnownPlugin>> =
             everyone.iter().filter(|plugin| plugin.alias() == self.plugin).collect();
         let permissions: Vec<Permission> = meant.iter().filter_map(|plugin| plugin.permission()).collect();
         if !permissions.is_empty() {
@@ -58,7 +58,7 @@ impl Revocation {
         }))
     }
 
-    fn revoke(&self, permissions: &[Permission], everyone: &[Arc<Published>]) -> Result<Revoked, Refusal> {
+    fn revoke(&self, permissions: &[Permission], everyone: &[Arc<KnownPlugin>]) -> Result<Revoked, Refusal> {
         let capability = approval::capability(&self.capability)?;
         let kept: Vec<_> = permissions.iter().map(|permission| permission.deny(capability)).collect();
         // Others may have the same name.
@@ -76,8 +76,8 @@ impl Revocation {
     fn revoke_by_name(
         &self,
         denials: &Denials,
-        meant: &[&Arc<Published>],
-        everyone: &[Arc<Published>],
+        meant: &[&Arc<KnownPlugin>],
+        everyone: &[Arc<KnownPlugin>],
     ) -> Result<Revoked, Refusal> {
         let capability = approval::capability(&self.capability)?;
         let unknown = || unknown(&self.plugin, &self.roster);
@@ -125,7 +125,7 @@ impl Revocation {
 }
 
 /// Has plugins that are loaded decided about anew.
-fn refresh(everyone: &[Arc<Published>], is_meant: impl Fn(&Permission) -> bool) {
+fn refresh(everyone: &[Arc<KnownPlugin>], is_meant: impl Fn(&Permission) -> bool) {
     for permission in everyone.iter().filter_map(|plugin| plugin.permission()).filter(is_meant) {
         if let Err(error) = permission.refresh() {
             tracing::error!("grants cannot be read: {}", terminal(&error.to_string()));

@@ -12,7 +12,7 @@ use conductor_core::{Limit, Limits};
 pub(crate) use job::{Cause, Job};
 use line::{Lack, Line};
 
-use super::{Record, Tally};
+use super::{Counters, Tally};
 
 /// What the plugin's thread is to do next.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub(crate) enum Next {
 pub(crate) struct Queue {
     max_events: usize,
     max_bytes: usize,
-    record: Arc<Record>,
+    counters: Arc<Counters>,
     state: Mutex<State>,
     /// For the plugin's thread: there is something to do.
     to_do: Condvar,
@@ -61,11 +61,11 @@ struct State {
 
 impl Queue {
     /// An empty queue.
-    pub(crate) fn new(limits: &Limits, record: Arc<Record>) -> Self {
+    pub(crate) fn new(limits: &Limits, counters: Arc<Counters>) -> Self {
         let (to_do, idle) = (Condvar::new(), Condvar::new());
         let max_events = usize::try_from(limits.max_queued_events).unwrap_or(usize::MAX);
         let max_bytes = usize::try_from(limits.max_queued_bytes).unwrap_or(usize::MAX);
-        Self { max_events, max_bytes, record, state: Mutex::default(), to_do, idle }
+        Self { max_events, max_bytes, counters, state: Mutex::default(), to_do, idle }
     }
 
     /// Adds a job, or counts it as refused and returns `false`. Never waits for the plugin.
@@ -94,7 +94,7 @@ impl Queue {
             // Nothing is dropped for a job that does not fit into an empty queue.
             if bytes <= self.max_bytes && state.line.coalesce(job) {
                 state.tally.coalesced += 1;
-                self.record.coalesced();
+                self.counters.coalesced();
                 continue;
             }
             state.lacked = Some(lack);
@@ -107,7 +107,7 @@ impl Queue {
 
     fn refuse(&self, state: &mut State, events: u64) {
         state.tally.refused += events;
-        self.record.refused(events);
+        self.counters.refused(events);
     }
 
     /// Waits for something to do. The job before counts as done.

@@ -11,7 +11,7 @@ use conductor_signing::Digest;
 use conductor_signing::escape::terminal;
 
 use super::plugin_log::PluginLog;
-use super::{Cause, Job, Next, Published, Queue, Tally};
+use super::{Cause, Job, KnownPlugin, Next, Queue, Tally};
 use crate::calls::{Call, CallLog};
 use crate::config::PluginConfig;
 use crate::mapping::{Effect, Mappings};
@@ -48,7 +48,7 @@ pub(crate) struct Runner {
     pub(crate) config: PluginConfig,
     pub(crate) mappings: Mappings,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) published: Arc<Published>,
+    pub(crate) known: Arc<KnownPlugin>,
     pub(crate) calls: CallLog,
     /// The change of what is behind the alias that the user has accepted.
     pub(crate) accepted: Option<Digest>,
@@ -84,19 +84,19 @@ impl Runner {
             standing_grants: true,
             ..PluginOptions::default()
         };
-        let register = |permission: &Permission| self.published.registered(permission);
+        let register = |permission: &Permission| self.known.registered(permission);
         let read = self.host.read(&self.config.path, &options);
-        self.published.read();
+        self.known.read();
         match self.host.load_read(&self.config.path, read, &options, &register) {
             Ok(mut plugin) => {
-                self.published.loaded(plugin.as_ref());
+                self.known.loaded(plugin.as_ref());
                 self.say_what_waits(plugin.as_ref());
                 say(Ok(plugin.info().clone()));
                 totals.unfit_mappings = unfit_mappings(&self.mappings, &alias, plugin.info());
                 self.work(plugin.as_mut(), &limits, &mut totals);
             }
             Err(error) => {
-                self.published.refused(&error);
+                self.known.refused(&error);
                 say(Err(error));
                 self.queue.abandon();
                 totals.was_refused = true;
@@ -127,7 +127,7 @@ impl Runner {
         let mut is_quarantined = false;
         loop {
             let next = self.queue.next();
-            if self.published.take_resume() {
+            if self.known.take_resume() {
                 self.resume(plugin);
                 failures_in_a_row = 0;
                 is_quarantined = false;
@@ -147,12 +147,12 @@ impl Runner {
             }
             let Some(report) = self.call(plugin, &job) else {
                 totals.tally.refused += 1;
-                self.published.event_refused();
+                self.known.event_refused();
                 continue;
             };
             log.pass_on(&report);
-            self.published.measured(&report);
-            self.published.called(&report, plugin);
+            self.known.measured(&report);
+            self.known.called(&report, plugin);
             if let Outcome::Suspended { .. } = report.outcome {
                 totals.tally.refused += 1;
                 continue;
@@ -182,7 +182,7 @@ impl Runner {
 
     fn resume(&self, plugin: &mut dyn Plugin) {
         plugin.resume();
-        self.published.changed(None, plugin);
+        self.known.changed(None, plugin);
         tracing::info!(plugin = &*self.config.alias, "started again");
     }
 
@@ -247,7 +247,7 @@ impl Drop for Abandon<'_> {
     fn drop(&mut self) {
         self.0.queue.abandon();
         if std::thread::panicking() {
-            self.0.published.gone("its thread ended with a bug in this program".to_owned());
+            self.0.known.gone("its thread ended with a bug in this program".to_owned());
         }
     }
 }

@@ -14,7 +14,7 @@ impl Daemon<'_> {
     /// Loads a plugin that waits, if it is still what was shown. Everything else goes on, also what has changed on disk. The user's
     /// word about what the alias stands for holds also where the plugin does not start.
     pub(super) fn accept(&mut self, plugin: &str, shown: &str) -> Changed {
-        let waits = self.roster.find(plugin).and_then(|published| published.waits_for());
+        let waits = self.roster.find(plugin).and_then(|known| known.waits_for());
         let Some(change) = waits else {
             let message = format!("`{plugin}` does not need your approval about what it is");
             return Err(Refusal::new(RefusalCause::NotWaiting, message));
@@ -44,8 +44,8 @@ impl Daemon<'_> {
         })?;
         self.router.replace(self.config.mappings.clone(), &renewal.queues(&self.plugins));
         self.plugins.put_in_place(renewal);
-        self.roster.set(self.plugins.published());
-        match self.roster.find(plugin).map(|published| published.snapshot().phase) {
+        self.roster.set(self.plugins.known());
+        match self.roster.find(plugin).map(|known| known.snapshot().phase) {
             Some(Phase::Loaded(_)) => {}
             Some(Phase::Refused { why, hint, .. }) => {
                 let message = format!("{}: {why}", self.decided(&change));

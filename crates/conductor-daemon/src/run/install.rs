@@ -29,7 +29,7 @@ fn in_words(error: StoreError) -> Refusal {
 impl Daemon<'_> {
     /// Takes a plugin and its files away, and what it wrote if so told. Refused while another plugin uses any of them.
     pub(super) fn remove(&mut self, plugin: &str, with_data: bool) -> Changed {
-        let name = self.roster.find(plugin).and_then(|published| match published.snapshot().phase {
+        let name = self.roster.find(plugin).and_then(|known| match known.snapshot().phase {
             Phase::Loaded(loaded) => Some(loaded.info.name.clone()),
             Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         });
@@ -149,7 +149,7 @@ impl Daemon<'_> {
 
     /// Counts the calls of a version from now on.
     fn begin_trial(&mut self, plugin: &str) {
-        let calls = self.roster.find(plugin).map_or(0, |published| published.snapshot().calls);
+        let calls = self.roster.find(plugin).map_or(0, |known| known.snapshot().calls);
         self.trials.insert(plugin.to_owned(), calls);
     }
 
@@ -157,8 +157,8 @@ impl Daemon<'_> {
     pub(super) fn end_trials(&mut self) {
         let root = self.places.paths.plugins_dir();
         let store = PluginStore::new(&root, &System);
-        for published in self.roster.all().iter() {
-            let (alias, snapshot) = (published.alias(), published.snapshot());
+        for known in self.roster.all().iter() {
+            let (alias, snapshot) = (known.alias(), known.snapshot());
             let calls = snapshot.calls.saturating_sub(self.trials.get(alias).copied().unwrap_or_default());
             if calls < TRIAL_CALLS
                 || !matches!(snapshot.phase, Phase::Loaded(_))

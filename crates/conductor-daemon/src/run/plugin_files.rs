@@ -87,7 +87,7 @@ pub(super) fn check_data_unshared(
 
 /// The name that a plugin goes by; `None` if that cannot be known.
 fn name_of(plugin: &PluginConfig, roster: &Roster) -> Option<String> {
-    let phase = roster.find(&plugin.alias).map(|published| published.snapshot().phase);
+    let phase = roster.find(&plugin.alias).map(|known| known.snapshot().phase);
     if let Some(Phase::Loaded(loaded)) = phase {
         return Some(loaded.info.name.as_str().to_owned());
     }

@@ -15,7 +15,7 @@ use conductor_surface::stop::Stop;
 use super::{RunError, descriptors, join};
 use crate::calls::CallLog;
 use crate::config::{Config, PluginConfig};
-use crate::dispatch::{PluginTotals, Published, Queue, Roster, Runner, StartedPlugin, Tally};
+use crate::dispatch::{KnownPlugin, PluginTotals, Queue, Roster, Runner, StartedPlugin, Tally};
 use crate::mapping::Mappings;
 use crate::words::load_error;
 use crate::words::trust;
@@ -52,7 +52,7 @@ struct Hosted {
     /// The module and its companions as they were before they were read; nothing where that was not said in time.
     files: Files,
     queue: Arc<Queue>,
-    published: Arc<Published>,
+    known: Arc<KnownPlugin>,
     /// None for one that is disabled.
     thread: Option<JoinHandle<PluginTotals>>,
 }
@@ -113,14 +113,14 @@ pub(super) enum Anew<'a> {
 impl Hosted {
     fn new(config: &PluginConfig, limits: &Limits, roster: &Roster) -> Self {
         let limits = config.limits.apply(*limits);
-        let record = roster.record(&config.alias);
-        let queue = Arc::new(Queue::new(&limits, Arc::clone(&record)));
-        let published = Published::new(Arc::clone(&config.alias), Arc::clone(&queue), record);
-        let published = Arc::new(published.with_limits(limits));
+        let counters = roster.counters_of(&config.alias);
+        let queue = Arc::new(Queue::new(&limits, Arc::clone(&counters)));
+        let known = KnownPlugin::new(Arc::clone(&config.alias), Arc::clone(&queue), counters);
+        let known = Arc::new(known.with_limits(limits));
         if !config.enabled {
-            published.disabled();
+            known.disabled();
         }
-        Self { config: config.clone(), files: None, queue, published, thread: None }
+        Self { config: config.clone(), files: None, queue, known, thread: None }
     }
 
     /// Starts its thread, unless it is disabled. `said` is the change that the user was already told of.
@@ -134,13 +134,13 @@ impl Hosted {
         if !self.config.enabled {
             return Ok(false);
         }
-        around.roster.expect(&self.published);
+        around.roster.expect(&self.known);
         let runner = Runner {
             host: Arc::clone(around.host),
             config: self.config.clone(),
             mappings: around.mappings.clone(),
             queue: Arc::clone(&self.queue),
-            published: Arc::clone(&self.published),
+            known: Arc::clone(&self.known),
             calls: around.calls.clone(),
             accepted,
         };
@@ -180,8 +180,8 @@ impl Plugins {
     }
 
     /// What is known about each plugin.
-    pub(super) fn published(&self) -> Vec<Arc<Published>> {
-        self.hosted.iter().map(|plugin| Arc::clone(&plugin.published)).collect()
+    pub(super) fn known(&self) -> Vec<Arc<KnownPlugin>> {
+        self.hosted.iter().map(|plugin| Arc::clone(&plugin.known)).collect()
     }
 
     /// Where events for each plugin go.
@@ -203,7 +203,7 @@ impl Plugins {
         for (plugin, files) in self.hosted.iter_mut().zip(files) {
             plugin.files = files;
             if plugin.start(around, &started, None, None).map_err(|source| RunError::Thread { source })? {
-                awaited.push(Arc::clone(&plugin.published));
+                awaited.push(Arc::clone(&plugin.known));
             }
         }
         drop(started);
@@ -211,7 +211,7 @@ impl Plugins {
         let refused = wait_for(&waiting, awaited, around.stop).len();
         let required = self.hosted.iter().filter(|plugin| plugin.config.required && plugin.config.enabled);
         for plugin in required {
-            if let Some(why) = plugin.published.why_not_loaded()
+            if let Some(why) = plugin.known.why_not_loaded()
                 && !around.stop.is_stopped()
             {
                 return Err(RunError::RequiredPlugin { name: Arc::clone(&plugin.config.alias), why });
@@ -221,9 +221,9 @@ impl Plugins {
     }
 
     /// Loads plugins that were refused again if their files have changed since, or if something else has that may let any of
-    /// them in. Says whether it does; what comes of it is published.
+    /// them in. Says whether it does; what comes of it can be asked for.
     pub(super) fn try_again(&mut self, config: &Config, around: Surroundings<'_>, any: bool) -> bool {
-        let refused = |plugin: &&mut Hosted| plugin.config.enabled && plugin.published.is_refused();
+        let refused = |plugin: &&mut Hosted| plugin.config.enabled && plugin.known.is_refused();
         let refused: Vec<&mut Hosted> = self.hosted.iter_mut().filter(refused).collect();
         if refused.is_empty() {
             return false;
@@ -285,9 +285,9 @@ impl Plugins {
                 Anew::Changed | Anew::Configured | Anew::All => None,
             };
             let before = self.hosted.iter().find(|old| old.config.alias == plugin.alias);
-            let said = before.and_then(|old| old.published.waits_for()).map(|change| change.shown());
+            let said = before.and_then(|old| old.known.waits_for()).map(|change| change.shown());
             match new.start(around, &started, accepted, said) {
-                Ok(true) => awaited.push(Arc::clone(&new.published)),
+                Ok(true) => awaited.push(Arc::clone(&new.known)),
                 Ok(false) => {}
                 Err(error) => failed.push(format!("`{}` cannot be started: {error}", plugin.alias)),
             }
@@ -298,7 +298,7 @@ impl Plugins {
         let before = |alias: &str| self.hosted.iter().find(|old| *old.config.alias == *alias);
         let is_as_before = |alias: &str| {
             let now = config.plugins.iter().find(|plugin| *plugin.alias == *alias);
-            before(alias).is_some_and(|old| old.published.is_refused() && Some(&old.config) == now)
+            before(alias).is_some_and(|old| old.known.is_refused() && Some(&old.config) == now)
         };
         let refused = wait_for(&waiting, awaited, around.stop).into_iter();
         let refused = refused.filter(|(alias, _)| !is_as_before(alias));
@@ -310,7 +310,7 @@ impl Plugins {
         }
         // Of what still loads nobody knows whether it will run.
         let new = next.iter().filter_map(|plugin| plugin.as_ref().err());
-        let unknown = new.filter(|new| new.config.enabled && new.published.is_loading());
+        let unknown = new.filter(|new| new.config.enabled && new.known.is_loading());
         let why = if around.stop.is_stopped() { "the daemon is stopping" } else { "it takes too long" };
         failed.extend(unknown.map(|new| {
             format!("`{}`: whether it can be loaded is not known, because {why}", new.config.alias)
@@ -330,8 +330,8 @@ impl Plugins {
         for plugin in renewal.next {
             let (list, plugin) = match plugin {
                 Ok(place) => (&mut renewed.untouched, old.get_mut(place).and_then(Option::take)),
-                Err(new) if new.published.waits_for().is_some() => (&mut renewed.waiting, Some(new)),
-                Err(new) if new.published.is_refused() => (&mut renewed.refused, Some(new)),
+                Err(new) if new.known.waits_for().is_some() => (&mut renewed.waiting, Some(new)),
+                Err(new) if new.known.is_refused() => (&mut renewed.refused, Some(new)),
                 Err(new) => (&mut renewed.started, Some(new)),
             };
             if let Some(plugin) = plugin {
@@ -390,7 +390,7 @@ impl Hosted {
     /// they are cannot be read anew either.
     fn goes_on_as(&self, config: &PluginConfig, files: &Files) -> bool {
         let has_changed = files.is_some() && self.files != *files;
-        self.config == *config && !has_changed && !self.published.has_to_be_tried()
+        self.config == *config && !has_changed && !self.known.has_to_be_tried()
     }
 }
 
@@ -420,12 +420,12 @@ fn summarize(totals: &PluginTotals) {
 /// time are not waited for.
 fn wait_for(
     waiting: &Receiver<StartedPlugin>,
-    mut awaited: Vec<Arc<Published>>,
+    mut awaited: Vec<Arc<KnownPlugin>>,
     stop: &Stop,
 ) -> Vec<(Arc<str>, String)> {
     let begun = Instant::now();
     let mut refused = Vec::new();
-    let is_awaited = |plugin: &Published| {
+    let is_awaited = |plugin: &KnownPlugin| {
         let patience = if plugin.is_read() { START_WAIT } else { READ_WAIT };
         begun.elapsed() < patience
     };
@@ -486,18 +486,18 @@ mod tests {
     use conductor_core::LoadError;
 
     use super::*;
-    use crate::dispatch::Record;
+    use crate::dispatch::Counters;
 
-    fn published(alias: &str) -> Arc<Published> {
-        let record = Arc::new(Record::default());
-        let queue = Arc::new(Queue::new(&Limits::default(), Arc::clone(&record)));
-        Arc::new(Published::new(alias.into(), queue, record))
+    fn known(alias: &str) -> Arc<KnownPlugin> {
+        let counters = Arc::new(Counters::default());
+        let queue = Arc::new(Queue::new(&Limits::default(), Arc::clone(&counters)));
+        Arc::new(KnownPlugin::new(alias.into(), queue, counters))
     }
 
     #[test]
     fn a_plugin_whose_files_are_not_read_is_waited_for_no_longer_than_reading_may_take() {
         let (started, waiting) = channel();
-        let (mute, read) = (published("mute"), published("read"));
+        let (mute, read) = (known("mute"), known("read"));
         read.read();
         let refused = StartedPlugin { alias: "read".into(), loaded: Err(LoadError::NotAPlugin) };
         let late = thread::spawn(move || {

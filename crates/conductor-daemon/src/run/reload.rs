@@ -83,7 +83,7 @@ impl Daemon<'_> {
         self.renew_outputs(&config);
         self.router.replace(config.mappings.clone(), &renewal.queues(&self.plugins));
         let renewed = self.plugins.put_in_place(renewal);
-        self.roster.set(self.plugins.published());
+        self.roster.set(self.plugins.known());
         self.taps.set(&config.inputs);
         self.inputs.renew(&config.inputs, &self.ports.get());
         self.host = Some(host);

@@ -48,7 +48,7 @@ impl Daemon<'_> {
         };
         if self.plugins.try_again(&self.config, around, has_decided) {
             self.router.replace(self.config.mappings.clone(), &self.plugins.queues());
-            self.roster.set(self.plugins.published());
+            self.roster.set(self.plugins.known());
         }
     }
 }

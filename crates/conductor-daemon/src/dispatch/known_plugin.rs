@@ -14,14 +14,14 @@ use conductor_core::{
 };
 use conductor_signing::{TrustStore, VerifyError};
 
-use super::{Job, Queue, Record, Sample, Tally};
+use super::{Counters, Job, Queue, Sample, Tally};
 use crate::words::load_error;
 
 /// What a plugin is doing, as of its last call.
-pub(crate) struct Published {
+pub(crate) struct KnownPlugin {
     alias: Arc<str>,
     queue: Arc<Queue>,
-    record: Arc<Record>,
+    counters: Arc<Counters>,
     /// What a call may use.
     limits: Option<Limits>,
     /// Process identifier of the worker that the last call left; 0 where it left none.
@@ -66,7 +66,7 @@ pub(crate) enum Phase {
 pub(crate) struct Loaded {
     pub(crate) info: Arc<PluginInfo>,
     pub(crate) walls: Walls,
-    pub(crate) standing: Standing,
+    pub(crate) readiness: Readiness,
     pub(crate) last_failure: Option<LastFailure>,
     /// Why the plugin may not go on, if it may not.
     pub(crate) withdrawn: Option<Box<VerifyError>>,
@@ -84,7 +84,7 @@ pub(crate) struct LastFailure {
 
 /// Whether a loaded plugin is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Readiness {
     Running,
     BackingOff { until: Instant },
     Quarantined { failures: u32 },
@@ -105,13 +105,13 @@ pub(crate) struct Snapshot {
     pub(crate) activity: Vec<Sample>,
 }
 
-impl Published {
+impl KnownPlugin {
     /// A plugin that is about to be loaded.
-    pub(crate) fn new(alias: Arc<str>, queue: Arc<Queue>, record: Arc<Record>) -> Self {
+    pub(crate) fn new(alias: Arc<str>, queue: Arc<Queue>, counters: Arc<Counters>) -> Self {
         Self {
             alias,
             queue,
-            record,
+            counters,
             limits: None,
             worker: AtomicU32::new(0),
             in_trouble: AtomicBool::new(false),
@@ -141,20 +141,20 @@ impl Published {
         };
         Snapshot {
             phase,
-            calls: self.record.calls(),
-            failures: self.record.failures(),
-            tally: self.record.tally(),
+            calls: self.counters.calls(),
+            failures: self.counters.failures(),
+            tally: self.counters.tally(),
             worker_pid,
-            fuel: self.record.fuel(),
-            memory: self.record.memory(),
+            fuel: self.counters.fuel(),
+            memory: self.counters.memory(),
             limits: self.limits,
-            activity: self.record.samples(),
+            activity: self.counters.samples(),
         }
     }
 
     /// Takes a sample of what the plugin does.
     pub(crate) fn sample(&self) {
-        self.record.sample();
+        self.counters.sample();
     }
 
     /// Asks that the plugin be started again. It counts as running from now on, and no event that comes later finds it
@@ -163,12 +163,12 @@ impl Published {
     /// # Errors
     ///
     /// Fails if the plugin would be refused now.
-    pub(crate) fn ask_to_resume(&self) -> Result<Option<Standing>, RestoreError> {
+    pub(crate) fn ask_to_resume(&self) -> Result<Option<Readiness>, RestoreError> {
         let mut phase = self.phase();
         let Phase::Loaded(loaded) = &mut *phase else { return Ok(None) };
-        let before = loaded.standing_at(Instant::now());
+        let before = loaded.readiness_at(Instant::now());
         loaded.permission.restore()?;
-        loaded.standing = Standing::Running;
+        loaded.readiness = Readiness::Running;
         loaded.withdrawn = None;
         self.resume_asked.store(true, Ordering::Release);
         drop(phase);
@@ -237,7 +237,7 @@ impl Published {
     pub(crate) fn withdraw_if_refused(&self, trust: &TrustStore) -> Option<VerifyError> {
         let cause = self.permission()?.withdraw_if_refused(trust)?;
         if let Phase::Loaded(loaded) = &mut *self.phase() {
-            loaded.standing = Standing::Withdrawn;
+            loaded.readiness = Readiness::Withdrawn;
             loaded.withdrawn = Some(Box::new(cause.clone()));
         }
         self.queue.wake();
@@ -275,7 +275,7 @@ impl Published {
         *self.phase() = Phase::Loaded(Loaded {
             info: Arc::new(plugin.info().clone()),
             walls: plugin.walls(),
-            standing: Standing::Running,
+            readiness: Readiness::Running,
             last_failure: None,
             withdrawn: None,
             permission: plugin.permission(),
@@ -303,7 +303,7 @@ impl Published {
 
     /// An event led to no call.
     pub(super) fn event_refused(&self) {
-        self.record.refused(1);
+        self.counters.refused(1);
     }
 
     /// A call ended.
@@ -316,7 +316,7 @@ impl Published {
             self.changed(None, plugin);
             return;
         }
-        self.record.called(*outcome == Outcome::Ok);
+        self.counters.called(*outcome == Outcome::Ok);
         if let Some(why) = report.error() {
             self.changed(Some(LastFailure { why, denied: report.denied.clone() }), plugin);
         } else if has_new_worker || self.in_trouble.load(Ordering::Relaxed) {
@@ -326,23 +326,23 @@ impl Published {
 
     /// A call took so much.
     pub(super) fn measured(&self, report: &CallReport) {
-        self.record.measured(report);
+        self.counters.measured(report);
     }
 
     /// Publishes what is no counter. `failure` is the call that just failed, if one did.
     pub(super) fn changed(&self, failure: Option<LastFailure>, plugin: &dyn Plugin) {
-        let (standing, withdrawn) = match plugin.state() {
+        let (readiness, withdrawn) = match plugin.state() {
             PluginState::BackingOff { retry_in, .. } => {
-                (Standing::BackingOff { until: Instant::now() + retry_in }, None)
+                (Readiness::BackingOff { until: Instant::now() + retry_in }, None)
             }
-            PluginState::Quarantined { failures, .. } => (Standing::Quarantined { failures }, None),
-            PluginState::Withdrawn { cause } => (Standing::Withdrawn, Some(cause)),
+            PluginState::Quarantined { failures, .. } => (Readiness::Quarantined { failures }, None),
+            PluginState::Withdrawn { cause } => (Readiness::Withdrawn, Some(cause)),
             // A state that this program does not know yet is said in the outcome of the next call.
-            PluginState::Ready | _ => (Standing::Running, None),
+            PluginState::Ready | _ => (Readiness::Running, None),
         };
-        self.in_trouble.store(standing != Standing::Running, Ordering::Relaxed);
+        self.in_trouble.store(readiness != Readiness::Running, Ordering::Relaxed);
         if let Phase::Loaded(loaded) = &mut *self.phase() {
-            loaded.standing = standing;
+            loaded.readiness = readiness;
             loaded.withdrawn = withdrawn;
             loaded.walls = plugin.walls();
             if failure.is_some() {
@@ -358,18 +358,18 @@ impl Published {
 
 impl Loaded {
     /// Whether the plugin is called at `now`: a rest that is over is none.
-    pub(crate) fn standing_at(&self, now: Instant) -> Standing {
-        match self.standing {
-            Standing::BackingOff { until } if until <= now => Standing::Running,
-            standing @ (Standing::Running
-            | Standing::BackingOff { .. }
-            | Standing::Quarantined { .. }
-            | Standing::Withdrawn) => standing,
+    pub(crate) fn readiness_at(&self, now: Instant) -> Readiness {
+        match self.readiness {
+            Readiness::BackingOff { until } if until <= now => Readiness::Running,
+            readiness @ (Readiness::Running
+            | Readiness::BackingOff { .. }
+            | Readiness::Quarantined { .. }
+            | Readiness::Withdrawn) => readiness,
         }
     }
 }
 
-impl Standing {
+impl Readiness {
     /// What is left of a rest.
     pub(crate) fn retry_in(self, now: Instant) -> Option<Duration> {
         match self {
@@ -453,16 +453,16 @@ mod tests {
         Fake { info: plugin.info().clone(), state: PluginState::Ready, permission: plugin.permission() }
     }
 
-    fn published() -> Published {
-        let record = Arc::new(Record::default());
-        let queue = Queue::new(&Limits::default(), Arc::clone(&record));
-        Published::new("fake".into(), Arc::new(queue), record)
+    fn known() -> KnownPlugin {
+        let counters = Arc::new(Counters::default());
+        let queue = Queue::new(&Limits::default(), Arc::clone(&counters));
+        KnownPlugin::new("fake".into(), Arc::new(queue), counters)
     }
 
-    fn standing(published: &Published) -> (Standing, Option<String>) {
-        match published.snapshot().phase {
+    fn readiness(known: &KnownPlugin) -> (Readiness, Option<String>) {
+        match known.snapshot().phase {
             Phase::Loaded(loaded) => {
-                (loaded.standing_at(Instant::now()), loaded.last_failure.map(|failure| failure.why))
+                (loaded.readiness_at(Instant::now()), loaded.last_failure.map(|failure| failure.why))
             }
             Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => {
                 panic!("not loaded")
@@ -472,63 +472,63 @@ mod tests {
 
     #[test]
     fn calls_and_failures_are_counted_and_shown() {
-        let (published, plugin) = (published(), fake());
-        assert!(matches!(published.snapshot().phase, Phase::Loading));
-        published.loaded(&plugin);
-        published.called(&ended(Outcome::Ok), &plugin);
-        published.called(&ended(FUEL), &plugin);
-        published.called(&ended(Outcome::Failed { code: 3 }), &plugin);
-        published.event_refused();
-        let snapshot = published.snapshot();
+        let (known, plugin) = (known(), fake());
+        assert!(matches!(known.snapshot().phase, Phase::Loading));
+        known.loaded(&plugin);
+        known.called(&ended(Outcome::Ok), &plugin);
+        known.called(&ended(FUEL), &plugin);
+        known.called(&ended(Outcome::Failed { code: 3 }), &plugin);
+        known.event_refused();
+        let snapshot = known.snapshot();
         assert_eq!((snapshot.calls, snapshot.failures, snapshot.tally.refused), (3, 2, 1));
         assert_eq!(snapshot.worker_pid, None, "it runs in this process");
-        assert_eq!(standing(&published), (Standing::Running, Some("failed with code 3".to_owned())));
+        assert_eq!(readiness(&known), (Readiness::Running, Some("failed with code 3".to_owned())));
     }
 
     #[test]
     fn a_rest_that_is_over_is_none() {
-        let (published, mut plugin) = (published(), fake());
-        published.loaded(&plugin);
+        let (known, mut plugin) = (known(), fake());
+        known.loaded(&plugin);
         for (retry_in, is_over) in [(Duration::from_secs(60), false), (Duration::ZERO, true)] {
             plugin.state = PluginState::BackingOff { retry_in, failures: 3, last: FUEL };
-            published.called(&ended(FUEL), &plugin);
-            assert_eq!(standing(&published).0 == Standing::Running, is_over);
+            known.called(&ended(FUEL), &plugin);
+            assert_eq!(readiness(&known).0 == Readiness::Running, is_over);
         }
     }
 
     #[test]
     fn a_quarantined_plugin_is_let_back_in_at_once() {
-        let (published, mut plugin) = (published(), fake());
-        assert_eq!(published.ask_to_resume().expect("permitted"), None, "it is still loading");
-        published.loaded(&plugin);
+        let (known, mut plugin) = (known(), fake());
+        assert_eq!(known.ask_to_resume().expect("permitted"), None, "it is still loading");
+        known.loaded(&plugin);
         plugin.state = PluginState::Quarantined { failures: 10, last: FUEL };
-        published.called(&ended(FUEL), &plugin);
-        let quarantined = Standing::Quarantined { failures: 10 };
-        assert_eq!(standing(&published), (quarantined, Some(FUEL.to_string())));
-        published.called(
+        known.called(&ended(FUEL), &plugin);
+        let quarantined = Readiness::Quarantined { failures: 10 };
+        assert_eq!(readiness(&known), (quarantined, Some(FUEL.to_string())));
+        known.called(
             &ended(Outcome::Suspended {
                 suspension: conductor_core::Suspension::Quarantined { failures: 10 },
             }),
             &plugin,
         );
-        assert_eq!(published.snapshot().calls, 1, "a suspended plugin is not called");
-        assert_eq!(published.snapshot().tally.refused, 1);
+        assert_eq!(known.snapshot().calls, 1, "a suspended plugin is not called");
+        assert_eq!(known.snapshot().tally.refused, 1);
 
-        assert!(!published.take_resume());
-        assert_eq!(published.ask_to_resume().expect("permitted"), Some(quarantined));
-        assert_eq!(standing(&published).0, Standing::Running);
-        assert!(published.take_resume() && !published.take_resume());
+        assert!(!known.take_resume());
+        assert_eq!(known.ask_to_resume().expect("permitted"), Some(quarantined));
+        assert_eq!(readiness(&known).0, Readiness::Running);
+        assert!(known.take_resume() && !known.take_resume());
         plugin.resume();
-        published.changed(None, &plugin);
-        assert_eq!(standing(&published), (Standing::Running, Some(FUEL.to_string())));
+        known.changed(None, &plugin);
+        assert_eq!(readiness(&known), (Readiness::Running, Some(FUEL.to_string())));
     }
 
     #[test]
     fn a_plugin_that_was_refused_has_nothing_to_be_let_back_into() {
-        let published = published();
-        published.refused(&LoadError::NotAPlugin);
-        assert_eq!(published.ask_to_resume().expect("permitted"), None);
-        match published.snapshot().phase {
+        let known = known();
+        known.refused(&LoadError::NotAPlugin);
+        assert_eq!(known.ask_to_resume().expect("permitted"), None);
+        match known.snapshot().phase {
             Phase::Refused { why, .. } => assert_eq!(why, LoadError::NotAPlugin.to_string()),
             Phase::Loading | Phase::Disabled | Phase::Loaded(_) | Phase::Waiting { .. } => {
                 panic!("it was refused")

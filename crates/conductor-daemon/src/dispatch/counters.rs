@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use conductor_core::CallReport;
 
-use super::activity::{Activity, Sample};
+use super::samples::{Sample, Samples};
 
 /// Events that were not handed to a plugin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Tally {
 
 /// The counters of everything that had one name of the user's. They never go back.
 #[derive(Debug, Default)]
-pub(crate) struct Record {
+pub(crate) struct Counters {
     calls: AtomicU64,
     failures: AtomicU64,
     refused: AtomicU64,
@@ -29,10 +29,10 @@ pub(crate) struct Record {
     micros: AtomicU64,
     /// The most memory that the plugin has had so far, in bytes.
     memory: AtomicU64,
-    activity: Mutex<Activity>,
+    samples: Mutex<Samples>,
 }
 
-impl Record {
+impl Counters {
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
@@ -57,14 +57,14 @@ impl Record {
 
     /// What it did of late, the oldest first.
     pub(crate) fn samples(&self) -> Vec<Sample> {
-        self.activity().samples()
+        self.lock_samples().all()
     }
 
     /// Takes a sample of what the plugin does.
     pub(crate) fn sample(&self) {
         let micros = self.micros.load(Ordering::Relaxed);
         let (calls, failures, fuel, memory) = (self.calls(), self.failures(), self.fuel(), self.memory());
-        self.activity().look(Sample { calls, failures, fuel, micros, memory });
+        self.lock_samples().look(Sample { calls, failures, fuel, micros, memory });
     }
 
     /// So many events were refused.
@@ -93,7 +93,7 @@ impl Record {
         self.memory.fetch_max(report.peak_memory_bytes, Ordering::Relaxed);
     }
 
-    fn activity(&self) -> MutexGuard<'_, Activity> {
-        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_samples(&self) -> MutexGuard<'_, Samples> {
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,13 +19,13 @@ pub(crate) struct Sample {
 
 /// The latest samples, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Activity {
+pub(super) struct Samples {
     /// Sums at the last look.
     last: Sample,
     samples: VecDeque<Sample>,
 }
 
-impl Activity {
+impl Samples {
     /// Takes a sample: what was added to these sums since the last look.
     pub(super) fn look(&mut self, sums: Sample) {
         if self.samples.len() == MAX_SAMPLES {
@@ -41,7 +41,7 @@ impl Activity {
         self.last = sums;
     }
 
-    pub(super) fn samples(&self) -> Vec<Sample> {
+    pub(super) fn all(&self) -> Vec<Sample> {
         self.samples.iter().copied().collect()
     }
 }
@@ -52,11 +52,11 @@ mod tests {
 
     #[test]
     fn samples_are_differences_and_few() {
-        let mut activity = Activity::default();
+        let mut samples = Samples::default();
         for calls in 1..=70 {
-            activity.look(Sample { calls: calls * 2, failures: calls, fuel: 10, micros: 5, memory: 7 });
+            samples.look(Sample { calls: calls * 2, failures: calls, fuel: 10, micros: 5, memory: 7 });
         }
-        let samples = activity.samples();
+        let samples = samples.all();
         assert_eq!(samples.len(), MAX_SAMPLES);
         let usual = Sample { calls: 2, failures: 1, fuel: 0, micros: 0, memory: 7 };
         assert!(samples.iter().all(|sample| *sample == usual), "{samples:?}");
