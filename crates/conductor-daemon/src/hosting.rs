@@ -6,8 +6,8 @@ use std::sync::Arc;
 #[cfg(target_os = "linux")]
 use conductor_core::launcher::Launcher;
 use conductor_core::{Devices, Host, HostError, MidiInputs, MidiOutputs, Networks, WasmConfig};
-use conductor_surface::audio::SystemAudio;
 use conductor_surface::desktop::UserDesktop;
+use conductor_surface::sound::SystemSound;
 
 use crate::paths::Paths;
 
@@ -23,7 +23,7 @@ pub fn devices(midi: Arc<dyn MidiOutputs>, midi_inputs: Arc<dyn MidiInputs>, net
     let devices = Devices {
         midi,
         midi_inputs,
-        audio: Arc::new(SystemAudio),
+        audio: Arc::new(SystemSound),
         desktop: Arc::new(UserDesktop),
         networks: Arc::new(networks.clone()),
         ..Devices::default()

@@ -14,7 +14,7 @@ mod player;
 #[cfg(target_os = "linux")]
 mod program;
 #[cfg(target_os = "linux")]
-mod sound;
+mod volume;
 
 use conductor_abi::{MediaKey, MuteChange, VolumeChange, VolumeState};
 use conductor_core::devices::{Desktop, DesktopError};
@@ -25,11 +25,11 @@ pub struct UserDesktop;
 #[cfg(target_os = "linux")]
 impl Desktop for UserDesktop {
     fn volume(&self, change: VolumeChange) -> Result<VolumeState, DesktopError> {
-        sound::volume(change)
+        volume::volume(change)
     }
 
     fn mute(&self, change: MuteChange) -> Result<VolumeState, DesktopError> {
-        sound::mute(change)
+        volume::mute(change)
     }
 
     fn media(&self, key: MediaKey, player: Option<&str>) -> Result<String, DesktopError> {

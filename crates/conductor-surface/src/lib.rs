@@ -13,11 +13,10 @@
 //!   them can write into the log
 //! - [`output`]: one file per kind of MIDI output; `sequencer` is what ALSA inputs and outputs share
 //! - [`jack_client`]: the inputs and outputs that are ports of JACK
-//! - [`audio`] and [`desktop`]: the sound outputs of the machine, and volume, media players, notifications and screen lock
+//! - [`sound`] and [`desktop`]: the sound outputs of the machine, and volume, media players, notifications and screen lock
 
 #![forbid(unsafe_code)]
 
-pub mod audio;
 pub mod config;
 pub mod desktop;
 pub mod event;
@@ -29,4 +28,5 @@ pub mod nearest;
 pub mod osc_address;
 pub mod output;
 mod sequencer;
+pub mod sound;
 pub mod stop;

@@ -1,17 +1,17 @@
 //! The outputs for sound of this machine: on Linux those of ALSA, among which PipeWire, PulseAudio and JACK put themselves.
 
 #[cfg(target_os = "linux")]
-mod alsa_output;
+mod pcm;
 
 use conductor_core::devices::{AudioError, AudioOutputs, AudioSource};
 
 /// The machine's outputs.
-pub struct SystemAudio;
+pub struct SystemSound;
 
 #[cfg(target_os = "linux")]
-impl AudioOutputs for SystemAudio {
+impl AudioOutputs for SystemSound {
     fn outputs(&self) -> Result<Vec<String>, AudioError> {
-        alsa_output::names()
+        pcm::names()
     }
 
     fn play(
@@ -20,12 +20,12 @@ impl AudioOutputs for SystemAudio {
         started: &mut dyn FnMut(),
         source: &mut dyn AudioSource,
     ) -> Result<(), AudioError> {
-        alsa_output::play(output, started, source)
+        pcm::play(output, started, source)
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-impl SystemAudio {
+impl SystemSound {
     fn missing() -> AudioError {
         let reason = "Conductor does not reach the sound of this operating system yet";
         AudioError::Unavailable { reason: reason.to_owned() }
@@ -33,7 +33,7 @@ impl SystemAudio {
 }
 
 #[cfg(not(target_os = "linux"))]
-impl AudioOutputs for SystemAudio {
+impl AudioOutputs for SystemSound {
     fn outputs(&self) -> Result<Vec<String>, AudioError> {
         Err(Self::missing())
     }
