@@ -1,4 +1,21 @@
-//! What the programs of this package share: configuration, mappings, dispatch and the control interface.
+//! Mappings, dispatch, control, page, programs: what leads from an event to a call of a plugin, and who may watch and change it.
+//!
+//! This crate does not know how plugins are verified, compiled and run, which `conductor-core` does, nor how an event comes
+//! from a device, which `conductor-surface` does. The programs `conductor`, `conductorctl` and `conductor-sign` are in
+//! `src/bin`, one file per subcommand.
+//!
+//! In reading order:
+//!
+//! - [`paths`]: where files are kept, and the only place that reads the environment
+//! - [`config`]: `config.toml` as a whole; [`mapping`]: which event leads to which action
+//! - [`hosting`]: which walls stand around plugins, and which devices are offered to them
+//! - [`dispatch`]: a queue and a thread for every plugin, and what is known of it while it runs
+//! - [`calls`]: the table of calls and whoever follows them
+//! - [`run`]: one run of the daemon, from start to end: starting, reloading, installing, retrying
+//! - `plugin_store`: the versions of installed plugins on disk; `trust_watch`: stops what runs when its signer is trusted no more
+//! - [`control`]: the control interface, one request and one response, over a Unix socket; `page`: the same for a browser
+//! - [`hangup`]: the signal to read the configuration again; [`log_writer`] and [`say`]: where words of this process go
+//! - [`words`]: what several parts say to users in the same words; `bounded_queue`: a queue whose reader may stop
 
 #![forbid(unsafe_code)]
 
