@@ -32,9 +32,9 @@ pub(crate) enum Command {
     /// Let a plugin that rests, is quarantined or was stopped for a revocation back in
     Resume(resume::Arguments),
     /// Show what a plugin in a file is, and what would be different; nothing of it runs
-    Preview(install::Arguments),
+    Preview(preview::Arguments),
     /// Add a plugin from a file, or put another version in its place
-    Install(install::Arguments),
+    Install(preview::Arguments),
     /// Take a plugin away
     Remove(remove::Arguments),
     /// Let a plugin run again that was disabled
