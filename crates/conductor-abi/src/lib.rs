@@ -7,6 +7,14 @@
 //!
 //! Requests and answers are encoded with [postcard](https://postcard.jamesmunns.com/wire-format), the request of an
 //! action ([`Request`]) and the manifest ([`Manifest`]) are JSON, because plugins of every language read those.
+//!
+//! In reading order:
+//!
+//! - `call`: the operations of that import, and the value it returns
+//! - `operation`: the request and the answer of each operation
+//! - `capability`: what a plugin may ask for, and how risky each is
+//! - `manifest`: what a plugin is called and asks for, known before any of its code runs
+//! - `request`: what an action is executed with
 
 #![no_std]
 #![forbid(unsafe_code)]

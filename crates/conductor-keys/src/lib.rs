@@ -3,6 +3,16 @@
 //! Programs that only verify plugins do without this crate, and so without PKCS#11 modules, which are code of others in
 //! the process. All keys come out as a [`PrivateKey`](conductor_signing::PrivateKey), whose signatures `conductor-signing` verifies before
 //! it writes them anywhere.
+//!
+//! In reading order:
+//!
+//! - `spec`: how the user says where a private key is; `token_uri`: the URI of a key on a token
+//! - `key_ring`: opens keys wherever they are
+//! - `encrypted`: keys in files; `algorithm_name`: names of the algorithms in them; `stranger`: files that are no key
+//! - `pkcs11`: keys on tokens
+//! - `agent`: keys in ssh-agents
+//! - `prompt`: passphrases and PINs, asked for on the terminal or read from a file
+//! - `error`: why a private key could not be had
 
 #![forbid(unsafe_code)]
 

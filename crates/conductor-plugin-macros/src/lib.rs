@@ -1,4 +1,10 @@
 //! Procedural macros of the Conductor plugin SDK; plugins use them through the crate `conductor-plugin`.
+//!
+//! In reading order:
+//!
+//! - `definition`: the syntax of `plugin! { … }`
+//! - `manifest`: the manifest of a definition, checked with the parser that the host uses
+//! - `expand`: the code that a definition stands for
 
 #![forbid(unsafe_code)]
 

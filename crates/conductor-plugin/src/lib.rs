@@ -48,6 +48,16 @@
 //!
 //! On other targets than WebAssembly the crate compiles, `plugin!` checks the manifest and exports nothing, and every
 //! call to the host fails with [`Status::Unavailable`]. Actions are plain functions: build a [`Call`] and test them.
+//!
+//! # Modules
+//!
+//! In reading order:
+//!
+//! - `call`: what an action is called with; `reply`: what it answers
+//! - [`log`], [`midi`], [`http`], [`websocket`], [`process`], [`audio`], [`desktop`]: what it may ask the host for
+//! - `error`: the error of every call to the host
+//! - `host`: the one import, through which all of them go
+//! - `runtime`: what the exports do that [`plugin!`] writes
 
 pub mod audio;
 mod call;
