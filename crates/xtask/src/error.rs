@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::program::quoted;
+use crate::quoting::quoted;
 
 /// Why a task ended early.
 #[derive(Debug, thiserror::Error)]

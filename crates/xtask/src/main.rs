@@ -17,6 +17,7 @@ mod page;
 mod peers;
 mod places;
 mod program;
+mod quoting;
 mod scratch;
 mod setup;
 mod soak;

@@ -15,10 +15,7 @@ use crate::error::TaskError;
 use crate::guests;
 use crate::places::{Places, RustHomes};
 use crate::program::Program;
-use crate::setup::{self, Purpose};
-
-/// The user, whom the set-up makes.
-pub(crate) const USER: &str = "conductor-test";
+use crate::setup::{self, ORDINARY_USER, Purpose};
 
 /// Prepares what the user sees and runs a program there.
 const WITHIN: &str = include_str!("ordinary/within.sh");
@@ -63,7 +60,7 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     let home = scratch.path().join("home");
     prepare(&home, scratch.path(), &account)?;
     chosen.iter().try_for_each(|program| {
-        println!("\n-- as {USER}: {} of {}", program.name, program.package);
+        println!("\n-- as {ORDINARY_USER}: {} of {}", program.name, program.package);
         program.run(places, &account, scratch.path(), &home, &options.arguments)
     })
 }
@@ -140,8 +137,8 @@ impl TestProgram {
             .args([self.directory.as_os_str(), self.path.as_os_str()])
             .args(arguments)
             .env("HOME", home)
-            .env("USER", USER)
-            .env("LOGNAME", USER)
+            .env("USER", ORDINARY_USER)
+            .env("LOGNAME", ORDINARY_USER)
             .env("CARGO_HOME", cargo)
             .env("RUSTUP_HOME", rustup)
             .run_unseen()
@@ -171,7 +168,7 @@ impl Account {
 
     fn find(places: &Places) -> Result<Self, TaskError> {
         let number = |option: &str| {
-            let printed = Program::new("id", &places.root).args([option, USER]).stdout()?;
+            let printed = Program::new("id", &places.root).args([option, ORDINARY_USER]).stdout()?;
             Ok::<_, TaskError>(printed.trim().to_owned())
         };
         Ok(Self { user: number("-u")?, group: number("-g")? })

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::TaskError;
+use crate::quoting::quoted;
 
 /// Variables that `cargo run` sets for this program. Build scripts that watch them would run again if they reached a
 /// cargo started from here, and everything that depends on those crates would be built twice.
@@ -235,15 +236,6 @@ fn lines(pipe: Option<impl Read>, mut each: impl FnMut(&str)) -> String {
 /// Exit status or signal, in words.
 pub(crate) fn in_words(status: ExitStatus) -> String {
     status.code().map_or_else(|| status.to_string(), |code| format!("exit status {code}"))
-}
-
-/// A word of a command line, in quotes where a shell would need them.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%~".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

@@ -6,9 +6,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::TaskError;
+use crate::guests;
 use crate::places::Places;
 use crate::program::Program;
-use crate::{guests, ordinary};
+
+/// The user as whom test programs run again where this is root.
+pub(crate) const ORDINARY_USER: &str = "conductor-test";
 
 /// Version of cargo-deny that the checks are written for.
 const CARGO_DENY: &str = "0.20.2";
@@ -356,22 +359,15 @@ fn rust(places: &Places, purpose: Purpose) -> Result<Changed, TaskError> {
     Ok(Changed::Something)
 }
 
-/// The user as whom test programs run again where this is root.
+/// Makes the user for these.
 fn ordinary_user(places: &Places) -> Result<Changed, TaskError> {
-    let exists = Program::new("id", &places.root).args([ordinary::USER]).answer().is_some();
+    let exists = Program::new("id", &places.root).args([ORDINARY_USER]).answer().is_some();
     if exists || !rustix::process::geteuid().is_root() {
         return Ok(Changed::Nothing);
     }
-    println!("Making the user {}: tests that root would pass run again as somebody else", ordinary::USER);
+    println!("Making the user {}: tests that root would pass run again as somebody else", ORDINARY_USER);
     Program::new("useradd", &places.root)
-        .args([
-            "--system",
-            "--user-group",
-            "--no-create-home",
-            "--shell",
-            "/usr/sbin/nologin",
-            ordinary::USER,
-        ])
+        .args(["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", ORDINARY_USER])
         .show_and_run()?;
     Ok(Changed::Something)
 }

@@ -35,6 +35,9 @@ use pressure::Pressure;
 use report::Report;
 use traffic::Traffic;
 
+/// The configuration, where the daemon looks for it.
+const CONFIG: &str = ".config/conductor/config.toml";
+
 /// Time before the first sample of memory: buffers fill, and plugins that fail in a row come to rest.
 const WARM_UP: Duration = Duration::from_secs(20);
 

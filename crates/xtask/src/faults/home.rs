@@ -148,7 +148,7 @@ impl Home {
 
     /// Who does everything here.
     pub(super) fn who(&self) -> &'static str {
-        if self.account.is_some() { crate::ordinary::USER } else { "this user" }
+        if self.account.is_some() { crate::setup::ORDINARY_USER } else { "this user" }
     }
 
     fn give_to_user(&self) -> Result<(), TaskError> {

@@ -13,13 +13,10 @@ use crate::guests::{FIXTURES, Guests, PLUGINS};
 use crate::places::Places;
 use crate::program::Program;
 use crate::scratch::ScratchHome;
-use crate::soak::pressure;
+use crate::soak::{CONFIG, pressure};
 
 /// Where the key is, without the ending.
 const KEY: &str = ".conductor/soak-key";
-
-/// The configuration, where the daemon looks for it.
-pub(crate) const CONFIG: &str = ".config/conductor/config.toml";
 
 /// One plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
 use crate::error::TaskError;
 use crate::scratch::ScratchHome;
-use crate::soak::cast::CONFIG;
+use crate::soak::CONFIG;
 
 /// The plugin that is pressed on.
 pub(crate) const PRESSED: &str = "pressed";
