@@ -62,7 +62,7 @@ enum Task {
     /// Look for inputs that make the host crash, hang or break its word
     Fuzz(fuzz::Options),
     /// Check layers, file headers, the root's contents and other rules of the code base
-    Tidy,
+    Tidy(tidy::Options),
     /// Check licences, bans, sources and advisories of the dependencies
     Deny,
 }
@@ -97,7 +97,7 @@ fn run(task: &Task) -> Result<(), TaskError> {
         Task::Peers(options) => peers::run(&places, options),
         Task::Faults(options) => faults::run(&places, options),
         Task::Fuzz(options) => fuzz::run(&places, options),
-        Task::Tidy => tidy::run(&places.root),
+        Task::Tidy(options) => tidy::run(&places.root, options),
         Task::Deny => {
             setup::run(&places, Purpose::Test)?;
             deny::run(&places)

@@ -33,7 +33,7 @@ struct Step {
 /// The steps in order.
 const STEPS: [Step; 13] = [
     Step { name: "format", about: "sources are formatted", run: format },
-    Step { name: "tidy", about: "layers, headers, root contents", run: |places| tidy::run(&places.root) },
+    Step { name: "tidy", about: "layers, circles, headers, root contents", run: tidy },
     Step { name: "clippy", about: "no lint speaks up", run: clippy },
     Step { name: "plugins", about: "example plugins build and pass their own tests", run: plugins },
     Step { name: "tests", about: "unit, integration and end-to-end tests", run: tests },
@@ -114,6 +114,10 @@ fn format(places: &Places) -> Result<(), TaskError> {
         .try_for_each(|guests| guests.cargo(places, "fmt").args(["--all", "--check"]).show_and_run())?;
     fuzz::check_format(places)?;
     bench::check_format(places)
+}
+
+fn tidy(places: &Places) -> Result<(), TaskError> {
+    tidy::run(&places.root, &tidy::Options::default())
 }
 
 fn clippy(places: &Places) -> Result<(), TaskError> {

@@ -3,12 +3,21 @@
 //! Each rule is a function from the tree to violations and has a test that shows it failing. The whole check also runs
 //! as a test of this crate, so that no change lands without it.
 
+mod circles;
+mod crate_table;
 mod directories;
 mod files;
+mod house;
 mod layers;
 mod links;
 mod locks;
+mod maps;
+mod modules;
+mod not_yet;
 mod root;
+mod sizes;
+#[cfg(test)]
+mod small_tree;
 mod source;
 mod words;
 
@@ -19,7 +28,16 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use crate::error::TaskError;
+use crate::tidy::not_yet::NotYet;
 use crate::tidy::source::Source;
+
+/// What to do beside the check.
+#[derive(Default, clap::Args)]
+pub(crate) struct Options {
+    /// Check nothing; list the size of each crate, and all modules that use each other in a circle with every arrow
+    #[arg(long)]
+    circles: bool,
+}
 
 /// Directories that hold what tools made, at any depth.
 const GENERATED: [&str; 3] = ["target", "node_modules", "book"];
@@ -29,7 +47,7 @@ const READ: [&str; 15] =
     ["rs", "toml", "lock", "md", "c", "h", "sh", "js", "mjs", "ts", "css", "html", "yml", "yaml", "wat"];
 
 /// One broken rule.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Violation {
     /// The file, from the root.
     pub(crate) path: PathBuf,
@@ -48,10 +66,17 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Checks the tree and prints what breaks a rule.
-pub(crate) fn run(root: &Path) -> Result<(), TaskError> {
-    let violations = check(root)?;
-    for violation in &violations {
+/// Checks the tree and prints what breaks a rule, or lists what was asked for.
+pub(crate) fn run(root: &Path, options: &Options) -> Result<(), TaskError> {
+    if options.circles {
+        print!("{}", house::list(&read_tree(root)?));
+        return Ok(());
+    }
+    report(&check(root, &NotYet::THIS_CODE_BASE)?)
+}
+
+fn report(violations: &[Violation]) -> Result<(), TaskError> {
+    for violation in violations {
         println!("{violation}");
     }
     if !violations.is_empty() {
@@ -62,7 +87,7 @@ pub(crate) fn run(root: &Path) -> Result<(), TaskError> {
 }
 
 /// All violations in the tree below `root`, in the order of their paths.
-pub(crate) fn check(root: &Path) -> Result<Vec<Violation>, TaskError> {
+fn check(root: &Path, known: &NotYet) -> Result<Vec<Violation>, TaskError> {
     let sources = read_tree(root)?;
     let mut violations = root::check(root)?;
     violations.extend(layers::check(&sources));
@@ -71,6 +96,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Violation>, TaskError> {
     violations.extend(words::check(&sources));
     violations.extend(links::check(root, &sources));
     violations.extend(locks::check(&sources));
+    violations.extend(house::check(&sources, known));
     violations.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     Ok(violations)
 }
@@ -106,7 +132,7 @@ mod tests {
     #[test]
     fn this_code_base_is_tidy() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("two levels up");
-        let violations = check(root).expect("readable");
+        let violations = check(root, &NotYet::THIS_CODE_BASE).expect("readable");
         let list: Vec<String> = violations.iter().map(ToString::to_string).collect();
         assert!(list.is_empty(), "{}", list.join("\n"));
     }
@@ -124,6 +150,7 @@ mod tests {
         fs::create_dir_all(tree.path().join("crates/conductor-abi/src")).expect("directory");
         fs::write(tree.path().join("NOTES.md"), "# Notes\n").expect("file");
         fs::write(tree.path().join("crates/conductor-abi/src/lib.rs"), "fn main() {}\n").expect("file");
-        assert!(matches!(run(tree.path()), Err(TaskError::Tidy { count: 3 })));
+        let violations = check(tree.path(), &NotYet::NOTHING).expect("readable");
+        assert!(matches!(report(&violations), Err(TaskError::Tidy { count: 3 })));
     }
 }

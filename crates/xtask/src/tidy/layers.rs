@@ -156,7 +156,7 @@ fn check_manifest(source: &Source, layer: &Layer) -> Vec<Violation> {
 }
 
 /// Names of all dependencies: normal, development and build ones, for every target. A renamed one counts by its package.
-fn dependencies(manifest: &toml::Table) -> Vec<String> {
+pub(crate) fn dependencies(manifest: &toml::Table) -> Vec<String> {
     let tables = ["dependencies", "dev-dependencies", "build-dependencies"];
     let of = |table: &toml::Table| -> Vec<String> {
         let found = tables.iter().filter_map(|name| table.get(*name)?.as_table());
