@@ -6,6 +6,7 @@
 
 mod disk;
 mod faults;
+mod turns;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,11 +16,13 @@ use std::time::Duration;
 use crate::atomic_file::{Lock, PRIVATE};
 use crate::{FileError, UtcTime, escape};
 
+use turns::MyTurn;
+
 pub use disk::{Disk, System};
 #[doc(hidden)]
 pub use faults::Faults;
 
-/// Longest wait for another writer; each holds the lock for milliseconds.
+/// Longest wait for one other writer; each holds the lock for milliseconds.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Time for which a lock is left to others after it was held.
@@ -68,6 +71,8 @@ pub struct Keeper {
 #[derive(Debug)]
 pub struct Held {
     _lock: Lock,
+    /// Passed on once the lock was let go.
+    _turn: MyTurn,
 }
 
 impl Keeper {
@@ -168,8 +173,9 @@ impl Keeper {
     /// Fails if another writer does not end, or with what the system says.
     pub fn wait_for(&self, lock: &str) -> Result<Held, KeeperError> {
         let path = self.directory.join(lock);
+        let Some(turn) = MyTurn::at(&path, LOCK_PATIENCE) else { return Err(KeeperError::Busy { path }) };
         match self.disk.lock(&path, LOCK_PATIENCE) {
-            Ok(Some(lock)) => Ok(Held { _lock: lock }),
+            Ok(Some(lock)) => Ok(Held { _lock: lock, _turn: turn }),
             Ok(None) => Err(KeeperError::Busy { path }),
             Err(source) => Err(KeeperError::Write { path, source }),
         }

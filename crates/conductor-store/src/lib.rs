@@ -6,12 +6,13 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`escape`] | text and paths from strangers, made harmless for terminals, logs and shells |
-//! | [`FileError`] | why a file was not read, and the command that mends it |
-//! | [`UtcTime`] | points in time as files write them |
+//! | `file_error` | [`FileError`]: why a file was not read, and the command that mends it |
+//! | `time` | [`UtcTime`]: points in time as files write them |
 //! | [`atomic_file`] | writes that leave the old content or the new; private directories; locks between writers |
 //! | [`owner_and_mode`] | reads that refuse what somebody else could have written or read |
+//! | `own_group` | whether a group is the user's alone |
 //! | [`secret`] | reads of what nobody else may read, and a secret that is made when it is first needed |
-//! | [`read_followed`] | reads of files that the user writes by hand, through links whose every directory is checked |
+//! | `follow_links` | [`read_followed`]: reads of files that the user writes by hand, through links whose every directory is checked |
 //! | [`keeper`] | the user's decisions: read, changed under a lock and read again before they are written |
 
 #![forbid(unsafe_code)]

@@ -92,7 +92,8 @@ fn an_empty_file_is_damage_and_a_missing_one_is_not() {
 #[test]
 fn the_wait_for_another_writer_has_an_end() {
     let place = place();
-    let other = Keeper::of(place.path()).hold::<Words>().expect("held");
+    let lock = Lock::within(&place.path().join(Words::LOCK), Duration::ZERO);
+    let other = lock.expect("opened").expect("another program has it");
     let disk = Arc::new(Faults::at(usize::MAX, false));
     let keeper = Keeper::on(place.path(), Arc::clone(&disk) as _);
     assert!(matches!(add(&keeper, "one"), Err(WordsError::Keeper(KeeperError::Busy { .. }))));

@@ -1,0 +1,113 @@
+//! Whose turn it is among the writers of this process.
+//!
+//! A lock on a file tells programs apart, and the wait for another program has an end. Many writers of one program, such as a
+//! daemon that starts hundreds of plugins, take longer than that together; each of them waits for as long as the others get on.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The turns of this process, by the lock that is waited for.
+static TURNS: LazyLock<Turns> = LazyLock::new(Turns::default);
+
+#[derive(Default)]
+struct Turns {
+    by_lock: Mutex<HashMap<PathBuf, Turn>>,
+    changed: Condvar,
+}
+
+/// Whether somebody has the turn at a lock, since when, and how many wait for it.
+struct Turn {
+    is_taken: bool,
+    since: Instant,
+    waiting: usize,
+}
+
+/// The turn at a lock, until it is dropped.
+#[derive(Debug)]
+pub(super) struct MyTurn {
+    lock: PathBuf,
+}
+
+impl MyTurn {
+    /// Waits for the turn at a lock; `None` if whoever has it does not pass it on for so long.
+    pub(super) fn at(lock: &Path, patience: Duration) -> Option<Self> {
+        let mut turns = TURNS.lock();
+        let turn = turns.entry(lock.to_owned());
+        turn.or_insert_with(|| Turn { is_taken: false, since: Instant::now(), waiting: 0 }).waiting += 1;
+        loop {
+            // The entry stays for as long as somebody waits.
+            let turn = turns.get_mut(lock)?;
+            if !turn.is_taken {
+                *turn = Turn { is_taken: true, since: Instant::now(), waiting: turn.waiting - 1 };
+                return Some(Self { lock: lock.to_owned() });
+            }
+            let left = (turn.since + patience).saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                turn.waiting -= 1;
+                return None;
+            }
+            let waited = TURNS.changed.wait_timeout(turns, left);
+            (turns, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for MyTurn {
+    fn drop(&mut self) {
+        let mut turns = TURNS.lock();
+        if let Some(turn) = turns.get_mut(&self.lock) {
+            turn.is_taken = false;
+            if turn.waiting == 0 {
+                turns.remove(&self.lock);
+            }
+        }
+        drop(turns);
+        TURNS.changed.notify_all();
+    }
+}
+
+impl Turns {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Turn>> {
+        self.by_lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(500);
+
+    #[test]
+    fn many_wait_for_longer_than_one_would() {
+        let lock = Path::new("/many/lock");
+        let took = Instant::now();
+        thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| {
+                    let turn = MyTurn::at(lock, PATIENCE).expect("the others get on");
+                    thread::sleep(PATIENCE / 10);
+                    drop(turn);
+                });
+            }
+        });
+        assert!(took.elapsed() >= PATIENCE * 2, "one had it at a time");
+        assert!(!TURNS.lock().contains_key(lock), "nothing is kept");
+    }
+
+    #[test]
+    fn one_that_does_not_pass_it_on_is_waited_for_so_long_alone() {
+        let (lock, other) = (Path::new("/stuck/lock"), Path::new("/other/lock"));
+        let stuck = MyTurn::at(lock, PATIENCE).expect("free");
+        let took = Instant::now();
+        assert!(MyTurn::at(lock, PATIENCE / 5).is_none());
+        assert!(took.elapsed() >= PATIENCE / 10, "it was waited for");
+        assert!(MyTurn::at(other, Duration::ZERO).is_some(), "another lock is another turn");
+        drop(stuck);
+        assert!(MyTurn::at(lock, Duration::ZERO).is_some());
+    }
+}
