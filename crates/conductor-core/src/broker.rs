@@ -15,22 +15,22 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Op, Risk, Status};
+pub use conductor_call::Answer;
+use conductor_call::{Caller, DataQuota, HostCalls, HostSession, Limit, Limits, Refusal};
 
 use crate::audit::{
     Asked, AuditSink, HIGH_RISK_RECORDS_AT_ONCE, HIGH_RISK_RECORDS_PER_MINUTE, PluginAudit, Ticket,
     Unrecordable,
 };
-use crate::capability::filesystem::{DataAccess, DataQuota};
+use crate::capability::filesystem::{DataAccess, data_quota};
 #[cfg(target_os = "linux")]
 use crate::capability::subprocess;
 use crate::capability::system_control::Desktop;
 #[cfg(target_os = "linux")]
 use crate::capability::waiting::Places;
-use crate::capability::{Call, Caller, Operation, Refusal, audio, granted, midi, network, system_control};
-use crate::config::Limits;
+use crate::capability::{Call, Operation, audio, granted, midi, network, system_control};
 use crate::devices::Devices;
 use crate::grant::{Decision, Deed, DeedNumber, Grants, Once, SessionGrants, Taken};
-use crate::outcome::Limit;
 use crate::recorder::Recorder;
 #[cfg(target_os = "linux")]
 use crate::worker::Allowance;
@@ -109,7 +109,7 @@ impl Broker {
             once: Mutex::default(),
             files: AtomicU8::new(FILES_AS_GRANTED),
             data_dir: OnceLock::new(),
-            max_data: DataQuota { bytes: limits.max_disk_bytes, files: limits.max_disk_files },
+            max_data: DataQuota::most(limits),
             desktop: system_control::Uses::default(),
             #[cfg(target_os = "linux")]
             programs: subprocess::places(),
@@ -164,30 +164,6 @@ struct Within<'a> {
     caller: &'a dyn Caller,
 }
 
-/// The answer to one operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// How the operation ended.
-    pub status: Status,
-    /// The answer's bytes; a UTF-8 message where the status is not [`Status::Ok`].
-    pub bytes: Vec<u8>,
-    /// Fuel to charge the plugin for.
-    pub fuel: u64,
-    /// The limit that refused, if one did.
-    pub refused_by: Option<Limit>,
-}
-
-/// Who answers what a plugin asks its host for: the broker itself, or in a worker process the way to it.
-pub(crate) trait HostCalls: Send + Sync {
-    /// Carries out one operation, or says why not. The request is the guest's, unparsed.
-    fn call(&self, op: u32, request: &[u8], deadline: Instant) -> Answer;
-
-    /// Whether the plugin's code is to end: looked at every few milliseconds while it runs.
-    fn has_ended_it(&self) -> bool {
-        false
-    }
-}
-
 impl HostCalls for Session {
     fn call(&self, op: u32, request: &[u8], deadline: Instant) -> Answer {
         Self::call(self, op, request, deadline)
@@ -195,6 +171,16 @@ impl HostCalls for Session {
 
     fn has_ended_it(&self) -> bool {
         self.is_withdrawn() || self.files_were_revoked()
+    }
+}
+
+impl HostSession for Session {
+    fn call_for(&self, caller: &dyn Caller, op: u32, request: &[u8], deadline: Instant) -> Answer {
+        Self::call_for(self, caller, op, request, deadline)
+    }
+
+    fn end_handles(&self) {
+        self.handles.end_all();
     }
 }
 
@@ -385,7 +371,7 @@ impl Session {
     #[cfg(target_os = "linux")]
     pub(crate) fn data_allowance(&self) -> Option<Allowance> {
         let directory = self.data_directory()?;
-        Some(Allowance::new(directory, DataQuota::within(&self.file_grants(), self.max_data)))
+        Some(Allowance::new(directory, data_quota(&self.file_grants(), self.max_data)))
     }
 
     /// Says where the plugin's own directory is.

@@ -16,22 +16,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conductor_abi::{Capability, Risk, Status};
+use conductor_abi::{Capability, Risk};
+use conductor_call::{Caller, Refusal};
 use serde::Deserialize;
 
 use crate::broker::{Live, Session};
 use crate::grant::{Decision, Deed, Grant, Grants};
-use crate::outcome::Limit;
 
 /// How long a wait goes on at most between two looks at who waits for the answer. A worker is ended by others than its
 /// caller, the kernel among them, and nobody tells a wait of that.
 pub(crate) const LOOK_FOR_CALLER_EVERY: Duration = Duration::from_millis(50);
-
-/// Who waits for the answer to a host call: the worker that asked, or the plugin's code in this process.
-pub(crate) trait Caller {
-    /// Whether nobody waits any more, so that what is done for the call is to end.
-    fn is_gone(&self) -> bool;
-}
 
 /// A caller that waits for as long as it takes.
 #[cfg(test)]
@@ -113,66 +107,6 @@ impl Call<'_> {
     /// Keeps open what the operation has begun, and returns its number.
     pub(crate) fn keep_open(&self, live: Arc<dyn Live>) -> Result<u32, Refusal> {
         self.session.keep_open(live, self.deed)
-    }
-}
-
-/// Why an operation was not done: a status for the plugin's code and a reason for its author.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) status: Status,
-    pub(crate) reason: String,
-    /// The configured limit that refused, if one did.
-    pub(crate) limit: Option<Limit>,
-    /// What the plugin is told instead, where the reason is the user's alone.
-    told: Option<(Status, String)>,
-}
-
-impl Refusal {
-    pub(crate) fn new(status: Status, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), limit: None, told: None }
-    }
-
-    /// A refusal by a limit that the user can raise.
-    pub(crate) fn by(limit: Limit, status: Status, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), limit: Some(limit), told: None }
-    }
-
-    /// The same refusal, of which the plugin is told something else.
-    pub(crate) fn told_as(mut self, status: Status, reason: impl Into<String>) -> Self {
-        self.told = Some((status, reason.into()));
-        self
-    }
-
-    /// The same refusal, of something that came after another thing.
-    pub(crate) fn after(mut self, what: &str) -> Self {
-        self.reason = format!("after {what}: {}", self.reason);
-        self.told = self.told.map(|(status, reason)| (status, format!("after {what}: {reason}")));
-        self
-    }
-
-    /// What the plugin is told.
-    pub(crate) fn into_told(self) -> (Status, String) {
-        self.told.unwrap_or((self.status, self.reason))
-    }
-
-    pub(crate) fn denied(reason: impl Into<String>) -> Self {
-        Self::new(Status::Denied, reason)
-    }
-
-    pub(crate) fn invalid(reason: impl Into<String>) -> Self {
-        Self::new(Status::Invalid, reason)
-    }
-
-    pub(crate) fn too_large(reason: impl Into<String>) -> Self {
-        Self::new(Status::TooLarge, reason)
-    }
-
-    pub(crate) fn failed(reason: impl Into<String>) -> Self {
-        Self::new(Status::Failed, reason)
-    }
-
-    pub(crate) fn timed_out(reason: impl Into<String>) -> Self {
-        Self::new(Status::TimedOut, reason)
     }
 }
 

@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use conductor_call::Flavour;
 use conductor_signing::{Digest, FileError, atomic_file, secret};
 use hmac::{Hmac, KeyInit, Mac};
 use rustix::fs::OFlags;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::host::Flavour;
 use crate::mapped::Runnable;
 use crate::sealed::SealedFile;
 

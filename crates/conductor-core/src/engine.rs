@@ -4,6 +4,7 @@ mod ticker;
 
 use std::sync::Arc;
 
+use conductor_call::{DEFAULT_MAX_TABLE_ELEMENTS, Flavour, MAX_STACK_BYTES};
 use conductor_signing::VerifiedPlugin;
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, InstancePre, Linker, OptLevel, PoolingAllocationConfig,
@@ -11,8 +12,6 @@ use wasmtime::{
 
 #[cfg(target_os = "linux")]
 use crate::code_cache::{CodeCache, Fingerprint};
-use crate::config::{DEFAULT_MAX_TABLE_ELEMENTS, MAX_STACK_BYTES};
-use crate::host::Flavour;
 use crate::instance::{Names, State};
 use crate::shape::{self, ShapeError};
 use crate::wasi;

@@ -7,9 +7,8 @@
 
 use std::time::{Duration, Instant};
 
+use conductor_call::{Outcome, Suspension, WorkerFault};
 use conductor_signing::VerifyError;
-
-use crate::outcome::{Outcome, Suspension, WorkerFault};
 
 /// Failures in a row after which a plugin rests.
 pub const FAILURES_BEFORE_BACKOFF: u32 = 3;
@@ -154,8 +153,9 @@ impl BetweenCalls {
 
 #[cfg(test)]
 mod tests {
+    use conductor_call::Limit;
+
     use super::*;
-    use crate::outcome::Limit;
 
     const FUEL: Outcome = Outcome::Limit { limit: Limit::Fuel };
 

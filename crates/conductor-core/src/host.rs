@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conductor_abi::{Capability, Manifest, Request};
+use conductor_call::{CallReport, Flavour, Limits, Walls};
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{
     Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustLevel, TrustStore, UnverifiedPlugin,
     VerificationPolicy,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::audit::{AuditEvent, AuditRecord, AuditSink};
 use crate::binding::{Admission, Alias, BindingChange, NotAdmitted};
@@ -21,7 +21,7 @@ use crate::broker::Broker;
 use crate::clock::Clock;
 #[cfg(target_os = "linux")]
 use crate::code_cache::CodeCache;
-use crate::config::{Limits, WasmConfig};
+use crate::config::WasmConfig;
 use crate::devices::Devices;
 use crate::engine::check_stack;
 use crate::files::FileState;
@@ -30,11 +30,9 @@ use crate::grant::{CapabilityDecision, Denials, GrantSpec, UnkeptDenial};
 use crate::health::PluginState;
 use crate::in_process::InProcess;
 use crate::loading::Loading;
-use crate::outcome::CallReport;
 use crate::permission::Permission;
 use crate::recorder::Recorder;
 use crate::runtime::Runtime;
-use crate::walls::Walls;
 #[cfg(target_os = "linux")]
 use crate::worker::{WorkerProgram, Workers};
 
@@ -134,7 +132,7 @@ impl Host {
         if !wall.stands() && !allow_weak_isolation {
             return Err(HostError::WeakIsolation { wall });
         }
-        let walls = Walls { process: Some(wall) };
+        let walls = Walls::with_process(wall);
         Ok(Self { config, runtime: Box::new(workers), broker: Broker::new(devices), walls })
     }
 
@@ -486,23 +484,5 @@ impl PluginInfo {
         } else {
             serde_json::to_vec(&request.for_conductor_1_0(mode))
         }
-    }
-}
-
-/// Flavour of the plugin ABI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Flavour {
-    /// Exports `execute`; the instance lives across calls.
-    Reactor,
-    /// Exports `_start`; request on standard input, reply on standard output, a fresh instance for every call.
-    Command,
-}
-
-impl std::fmt::Display for Flavour {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Reactor => "reactor",
-            Self::Command => "command",
-        })
     }
 }

@@ -4,25 +4,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
+use conductor_call::{CallReport, Flavour, Isolation, Limits, Walls};
 use conductor_signing::{Digest, VerifiedPlugin};
 
 use crate::broker::Session;
 #[cfg(target_os = "linux")]
 use crate::code_cache::{CodeCache, Fingerprint};
-use crate::config::{Isolation, Limits};
 use crate::engine::{
     CheckedPlugin, Code, Compilable, CompileError, CompiledPlugin, Engine, EngineError, Instances,
     POOLED_TABLE_ELEMENTS,
 };
 use crate::files::{AskedHere, Files};
-use crate::host::{Flavour, LoadError};
+use crate::host::LoadError;
 use crate::instance::Metadata;
 use crate::local::{Local, StartError, Surroundings};
-use crate::outcome::CallReport;
 use crate::runtime::{Prepared, Running, Runtime, Switch};
 #[cfg(target_os = "linux")]
 use crate::sealed::SealedFile;
-use crate::walls::Walls;
 
 /// Size of the stack in bytes, and where instances come from.
 type EngineKey = (u32, Instances);

@@ -10,13 +10,11 @@ mod refused;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use conductor_call::{HostCalls, Limit, Limits, LogLine, LogSource, Outcome};
 use wasmtime::{Memory, Store, UpdateDeadline};
 use wasmtime_wasi::p1::WasiP1Ctx;
 
-use crate::broker::HostCalls;
-use crate::config::Limits;
 use crate::engine::{Activity, Code, Engine, TICK};
-use crate::outcome::{Limit, LogLine, LogSource, Outcome};
 use crate::wasi::{Capture, Disk, OpenFiles, Setup};
 use abi::Exports;
 pub(crate) use abi::{Metadata, Names, Told};

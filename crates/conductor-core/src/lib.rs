@@ -27,7 +27,6 @@ mod loading;
 mod local;
 #[cfg(target_os = "linux")]
 mod mapped;
-mod outcome;
 mod permission;
 mod recorder;
 mod runtime;
@@ -39,7 +38,6 @@ pub mod shape;
 mod stages;
 #[cfg(target_os = "linux")]
 mod system_calls;
-mod walls;
 mod wasi;
 #[cfg(target_os = "linux")]
 pub mod worker;
@@ -47,17 +45,19 @@ pub mod worker;
 pub use audit::{AuditLog, AuditSink};
 #[cfg(target_os = "linux")]
 pub use code_cache::{CodeCache, CodeCacheError};
-pub use config::{
-    DEFAULT_MAX_CALLS_PER_SECOND, DEFAULT_MAX_COMPILE_BYTES, DEFAULT_MAX_COMPILE_TIME,
+pub use conductor_call::{
+    CallReport, DEFAULT_MAX_CALLS_PER_SECOND, DEFAULT_MAX_COMPILE_BYTES, DEFAULT_MAX_COMPILE_TIME,
     DEFAULT_MAX_DISK_BYTES, DEFAULT_MAX_DISK_FILES, DEFAULT_MAX_EXECUTION_TIME, DEFAULT_MAX_FUEL,
     DEFAULT_MAX_LOG_BYTES, DEFAULT_MAX_LOG_BYTES_PER_MINUTE, DEFAULT_MAX_MEMORY_BYTES,
     DEFAULT_MAX_MESSAGE_BYTES, DEFAULT_MAX_MODULE_BYTES, DEFAULT_MAX_NETWORK_BUFFERED_BYTES,
     DEFAULT_MAX_NETWORK_BYTES_PER_MINUTE, DEFAULT_MAX_NETWORK_CONNECTIONS,
     DEFAULT_MAX_NETWORK_FRAMES_PER_SECOND, DEFAULT_MAX_NETWORK_LOOKUPS, DEFAULT_MAX_OPEN_FILES,
     DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MAX_QUEUED_EVENTS, DEFAULT_MAX_REPLY_BYTES, DEFAULT_MAX_STACK_BYTES,
-    DEFAULT_MAX_TABLE_ELEMENTS, DEFAULT_MONOTONIC_CLOCK_STEP, DEFAULT_WALL_CLOCK_STEP, Isolation, Limits,
-    MAX_STACK_BYTES, WasmConfig,
+    DEFAULT_MAX_TABLE_ELEMENTS, DEFAULT_MONOTONIC_CLOCK_STEP, DEFAULT_WALL_CLOCK_STEP, Denial, Flavour,
+    Isolation, Limit, Limits, LogLine, LogSource, MAX_STACK_BYTES, Outcome, ProcessWall, Suspension, Walls,
+    WorkerFault,
 };
+pub use config::WasmConfig;
 pub use devices::{
     AudioError, AudioOutputs, Desktop, DesktopError, Devices, MidiError, MidiInputs, MidiOutputs, Networks,
 };
@@ -67,13 +67,11 @@ pub use grant::{CapabilityDecision, Decision, GrantSpec};
 pub use health::PluginState;
 #[cfg(target_os = "linux")]
 pub use host::WorkerOptions;
-pub use host::{Flavour, Host, HostError, LoadError, Plugin, PluginInfo, PluginOptions};
-pub use outcome::{CallReport, Denial, Limit, LogLine, LogSource, Outcome, Suspension, WorkerFault};
+pub use host::{Host, HostError, LoadError, Plugin, PluginInfo, PluginOptions};
 pub use permission::{Permission, PermissionId, RestoreError};
 pub use recorder::Recorder;
 #[cfg(target_os = "linux")]
 pub use stages::{refused_to_programs, stages};
 #[cfg(target_os = "linux")]
 pub use system_calls::StageCalls;
-pub use walls::{ProcessWall, Walls};
 pub use wasi::SetupError;

@@ -5,23 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{CapabilityRequest, Manifest};
+use conductor_call::{CallReport, DataQuota, Flavour, Limits, Outcome, Suspension, Walls, WorkerFault};
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{PluginName, Statement, VerificationPolicy, VerifiedPlugin};
 
 use crate::audit::{AuditEvent, AuditText};
 use crate::broker::{Broker, Session};
-use crate::capability::filesystem::{DataAccess, DataQuota};
-use crate::config::{Limits, WasmConfig};
+use crate::capability::filesystem::{DataAccess, data_quota};
+use crate::config::WasmConfig;
 use crate::files::Files;
 use crate::grant::{ApprovalError, Approvals, Grants, Judge, JudgeError};
 use crate::health::{Health, PluginState};
-use crate::host::{Flavour, LoadError, Plugin, PluginInfo, PluginOptions};
+use crate::host::{LoadError, Plugin, PluginInfo, PluginOptions};
 use crate::instance::Metadata;
 use crate::local::Surroundings;
-use crate::outcome::{CallReport, Outcome, Suspension, WorkerFault};
 use crate::permission::{Parts, Permission};
 use crate::runtime::{Prepared, Running, Runtime, Switch};
-use crate::walls::Walls;
 use crate::wasi::{Access, SetupError};
 
 /// Where a plugin sees its own data directory.
@@ -376,7 +375,7 @@ impl Plan {
         {
             let host = self.files.data_directory(parent, self.name.as_str())?;
             let writable = access == DataAccess::ReadWrite;
-            surroundings.quota = writable.then(|| DataQuota::of(grants, &self.limits));
+            surroundings.quota = writable.then(|| data_quota(grants, DataQuota::most(&self.limits)));
             surroundings.directories.push(Access { host, guest: DATA_MOUNT.to_owned(), writable });
         }
         for (host, guest) in &self.options.directories {

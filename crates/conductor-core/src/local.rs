@@ -3,15 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use conductor_call::{CallReport, DataQuota, Flavour, HostCalls, Isolation, Limits, Outcome};
 use serde::{Deserialize, Serialize};
 
-use crate::broker::HostCalls;
-use crate::capability::filesystem::DataQuota;
-use crate::config::{Isolation, Limits};
 use crate::engine::{Activity, Code, Engine};
-use crate::host::Flavour;
 use crate::instance::{Instance, Metadata, Told};
-use crate::outcome::{CallReport, Outcome};
 use crate::wasi::{Access, Disk, Setup, SetupError};
 
 /// Everything around a plugin that is decided before its code runs.

@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use conductor_abi::{Capability, CapabilityRequest};
+use conductor_call::{DataQuota, Limits};
 use conductor_signing::{PluginName, TrustStore, VerifyError};
 use jiff::Timestamp;
 
 use crate::audit::{AuditEvent, AuditText};
 use crate::broker::Session;
-use crate::capability::filesystem::{DataAccess, DataQuota};
-use crate::config::Limits;
+use crate::capability::filesystem::{DataAccess, data_quota};
 use crate::grant::store::{DenialKept, Holder, StoredGrant};
 use crate::grant::{
     ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, GrantSpec, Grants, Judge,
@@ -401,7 +401,7 @@ impl Permission {
         let mut grants = change(&before);
         self.leave_out_denied(&mut grants);
         session.set_grants(grants);
-        let files = |grants: &Grants| (DataAccess::of(grants), DataQuota::of(grants, limits));
+        let files = |grants: &Grants| (DataAccess::of(grants), data_quota(grants, DataQuota::most(limits)));
         let (old, new) = (files(&before), files(&session.grants()));
         if old == new {
             return;

@@ -3,17 +3,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
+use conductor_call::{CallReport, Limits, Walls, WorkerFault};
 use conductor_signing::VerifiedPlugin;
 
 use crate::broker::Session;
-use crate::config::Limits;
 use crate::engine::{CheckedPlugin, CompileError};
 use crate::files::Files;
 use crate::host::LoadError;
 use crate::instance::Metadata;
 use crate::local::Surroundings;
-use crate::outcome::{CallReport, WorkerFault};
-use crate::walls::Walls;
 
 /// A place for plugins' code.
 pub(crate) trait Runtime: Send + Sync {

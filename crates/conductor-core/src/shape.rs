@@ -7,12 +7,12 @@
 //! what such a count costs the compiler for each byte stays the same. Counting refuses the usual bombs early and by name. What
 //! ends every other one is the processor time and the memory of the worker that compiles.
 
+use conductor_call::Flavour;
 use wasmparser::{
     BinaryReaderError, CompositeInnerType, ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef,
     Validator, WasmFeatures,
 };
 
-use crate::host::Flavour;
 use crate::wasi;
 
 /// Most functions, imported ones included; stops hundreds of thousands of empty functions.

@@ -20,13 +20,13 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use conductor_call::Limit;
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{Caller, Linker, Memory};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1};
 use wiggle::GuestMemory;
 
 use crate::instance::{Exited, State, Stopped, charge};
-use crate::outcome::Limit;
 pub(crate) use capture::Capture;
 pub use context::SetupError;
 pub(crate) use context::{Access, Setup, data_directory};

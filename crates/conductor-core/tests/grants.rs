@@ -4,7 +4,7 @@
 
 use conductor_abi::{Capability, CapabilityRequest, Risk};
 use conductor_core::Limits;
-use conductor_core::capability::filesystem::{DataAccess, DataQuota};
+use conductor_core::capability::filesystem::{DataAccess, DataQuota, data_quota};
 use conductor_core::grant::{Ceilings, Choices, Decision, GrantError, GrantSource, GrantSpec, Grants};
 use conductor_signing::TrustLevel;
 
@@ -229,7 +229,7 @@ fn a_scope_lowers_the_quota_and_never_raises_it() {
     let limits = Limits::default();
     let quota_within = |limits: &Limits, declared: &[&str], granted: &[&str]| {
         let grants = resolve(declared, granted, &[], &trusted(), false);
-        let DataQuota { bytes, files } = DataQuota::of(&grants, limits);
+        let DataQuota { bytes, files } = data_quota(&grants, DataQuota::most(limits));
         (bytes, files)
     };
     let quota = |declared: &[&str], granted: &[&str]| quota_within(&limits, declared, granted);

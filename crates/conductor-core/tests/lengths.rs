@@ -61,7 +61,11 @@ fn status(outcome: &Outcome) -> Option<Status> {
     match outcome {
         Outcome::Ok => Some(Status::Ok),
         Outcome::Failed { code } => Status::from_number(code.cast_unsigned()),
-        Outcome::Limit { .. } | Outcome::Trap { .. } | Outcome::Protocol { .. } | _ => None,
+        Outcome::Limit { .. }
+        | Outcome::Trap { .. }
+        | Outcome::Protocol { .. }
+        | Outcome::Crashed { .. }
+        | Outcome::Suspended { .. } => None,
     }
 }
 

@@ -11,12 +11,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use conductor_abi::{Capability, Risk, Status};
+use conductor_call::{Outcome, Refusal};
 use tracing::{info, warn};
 
 use super::budget::{Budgets, Sort};
 use super::{AuditEvent, AuditKey, AuditRecord, AuditSink, AuditText, NotRecorded, RequestCode};
-use crate::capability::Refusal;
-use crate::outcome::Outcome;
 
 use again::{Repeated, Seen};
 

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use conductor_abi::{Capability, Status};
+use conductor_call::{Denial, Refusal};
 
 use super::Session;
 use crate::audit::AuditText;
-use crate::capability::{Refusal, granted};
+use crate::capability::granted;
 use crate::grant::Decision;
-use crate::outcome::Denial;
 
 /// Operations that were denied.
 #[derive(Default)]

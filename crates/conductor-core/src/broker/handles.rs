@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use conductor_abi::Status;
+use conductor_call::Refusal;
 
-use crate::capability::Refusal;
 use crate::grant::{Deed, Grants};
 
 /// Most things that one plugin keeps open; each may cost a thread, a socket and buffers.

@@ -3,10 +3,9 @@
 //! Files are reached through WASI, not through the broker; the decision is made here and nowhere else.
 
 use conductor_abi::Capability;
-use serde::{Deserialize, Serialize};
+pub use conductor_call::DataQuota;
 
 use super::granted;
-use crate::config::Limits;
 use crate::grant::{Grant, Grants};
 use crate::scope::{FileAccess, FilesystemScope, Scope};
 
@@ -38,30 +37,14 @@ impl DataAccess {
     }
 }
 
-/// How much a plugin may keep in its data directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DataQuota {
-    /// Most bytes.
-    pub bytes: u64,
-    /// Most files and directories.
-    pub files: u32,
-}
-
-impl DataQuota {
-    /// What was granted, and never more than what was declared or what the limits say.
-    #[must_use]
-    pub fn of(grants: &Grants, limits: &Limits) -> Self {
-        Self::within(grants, Self { bytes: limits.max_disk_bytes, files: limits.max_disk_files })
-    }
-
-    /// As [`DataQuota::of`], with the limits that concern it.
-    pub(crate) fn within(grants: &Grants, most: Self) -> Self {
-        let quota = |grant: &Grant| Self {
-            bytes: quota(grant, FilesystemScope::bytes, most.bytes),
-            files: quota(grant, FilesystemScope::files, most.files),
-        };
-        granted(grants, Capability::Filesystem).map_or(Self { bytes: 0, files: 0 }, quota)
-    }
+/// What was granted of a plugin's data directory, never more than what was declared or than `most`, what the limits allow.
+#[must_use]
+pub fn data_quota(grants: &Grants, most: DataQuota) -> DataQuota {
+    let quota = |grant: &Grant| DataQuota {
+        bytes: quota(grant, FilesystemScope::bytes, most.bytes),
+        files: quota(grant, FilesystemScope::files, most.files),
+    };
+    granted(grants, Capability::Filesystem).map_or(DataQuota { bytes: 0, files: 0 }, quota)
 }
 
 /// The most that a granted scope gives, at most what a declared one asks for where all of them say, and at most `limit`.

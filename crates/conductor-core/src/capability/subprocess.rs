@@ -292,10 +292,10 @@ impl Watch<'_> {
             (Cut::Late, End::Ended) => late("end in time, and was ended"),
             (Cut::Late, End::Ending) => late("end in time, was told to end, and has not ended yet"),
             (Cut::Refused(refusal), End::NotStarted | End::Ended) => refusal,
-            (Cut::Refused(refusal), End::Ending) => Refusal {
-                reason: format!("{}; the program was told to end, and has not ended yet", refusal.reason),
-                ..refusal
-            },
+            (Cut::Refused(mut refusal), End::Ending) => {
+                refusal.reason.push_str("; the program was told to end, and has not ended yet");
+                refusal
+            }
         }
     }
 

@@ -99,10 +99,10 @@ mod tests {
     use std::sync::atomic::AtomicBool;
     use std::time::Duration;
 
+    use conductor_call::{Caller, Limits};
+
     use super::*;
     use crate::broker::Broker;
-    use crate::capability::Caller;
-    use crate::config::Limits;
     use crate::devices::Devices;
     use crate::grant::{Deed, Grants};
 

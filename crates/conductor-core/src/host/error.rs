@@ -1,13 +1,12 @@
 //! Why there is no host, or no plugin.
 
 use conductor_abi::ManifestError;
+use conductor_call::{Limit, Outcome, ProcessWall, WorkerFault};
 use conductor_signing::{ReadError, TrustError, VerifyError};
 
 use crate::binding::{BindingChange, BindingError, NotAdmitted};
 use crate::engine::{CompileError, EngineError};
 use crate::grant::{ApprovalError, GrantError};
-use crate::outcome::{Limit, Outcome, WorkerFault};
-use crate::walls::ProcessWall;
 use crate::wasi::SetupError;
 
 /// Why a host could not be made.
@@ -30,21 +29,11 @@ pub enum HostError {
     #[error("this system cannot confine plugins: worker processes exist on Linux only so far")]
     NoWorkers,
     /// The kernel cannot confine worker processes.
-    #[error("this system cannot confine plugins: {}", missing(wall))]
+    #[error("this system cannot confine plugins: {}", wall.missing())]
     WeakIsolation {
         /// What it can do.
         wall: ProcessWall,
     },
-}
-
-/// What a wall lacks, in words.
-fn missing(wall: &ProcessWall) -> &'static str {
-    match (wall.landlock_abi > 0, wall.seccomp) {
-        (false, false) => "its kernel offers neither landlock nor seccomp",
-        (false, true) => "its kernel offers no landlock",
-        (true, false) => "its kernel offers no seccomp",
-        (true, true) => "nothing is missing",
-    }
 }
 
 /// Why a plugin was not loaded: the step that refused, in the order in which they are taken.
@@ -139,7 +128,7 @@ pub enum LoadError {
         fault: WorkerFault,
     },
     /// The kernel did not confine the plugin's worker process.
-    #[error("the plugin's worker process is not confined: {}", missing(wall))]
+    #[error("the plugin's worker process is not confined: {}", wall.missing())]
     WeakIsolation {
         /// What the kernel did.
         wall: ProcessWall,

@@ -1,12 +1,12 @@
 //! The two flavours of plugin ABI version 1.
 
 use conductor_abi::MAX_MANIFEST_BYTES;
+use conductor_call::{Limit, Outcome};
 use serde::{Deserialize, Serialize};
 use wasmtime::{Func, Module, ModuleExport, Store, TypedFunc};
 
 use super::classify::{classify, exit_code};
 use super::{Guest, State};
-use crate::outcome::{Limit, Outcome};
 
 /// What a plugin says about itself when it is asked, as JSON that nobody has checked yet.
 #[derive(Debug, Default, Serialize, Deserialize)]

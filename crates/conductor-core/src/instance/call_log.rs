@@ -1,6 +1,6 @@
 //! The log of one call: lines of the host call, standard output and standard error under one budget.
 
-use crate::outcome::{LogLine, LogSource};
+use conductor_call::{LogLine, LogSource};
 
 /// What a line costs beside its text; stops a page of line breaks from becoming as many log records.
 const LINE_BYTES: u64 = 32;

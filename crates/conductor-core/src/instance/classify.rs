@@ -1,9 +1,9 @@
 //! From wasmtime's errors to the outcome that a user reads.
 
+use conductor_call::{Limit, Outcome};
 use wasmtime::Trap;
 
 use super::State;
-use crate::outcome::{Limit, Outcome};
 
 /// The error that host functions return to end a call on a limit.
 #[derive(Clone, Copy, Debug, thiserror::Error)]

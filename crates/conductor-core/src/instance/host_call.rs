@@ -1,11 +1,10 @@
 //! The import `conductor.call`: bounds first, then fuel, then the operation.
 
 use conductor_abi::{CallResult, IMPORT_CALL, IMPORT_MODULE, LogRecord, Op, Status};
+use conductor_call::{Answer, Limit, LogSource};
 use wasmtime::{Caller, Linker};
 
 use super::{State, Stopped};
-use crate::broker::Answer;
-use crate::outcome::{Limit, LogSource};
 
 /// Fuel of any host call, about what crossing the boundary costs.
 const CALL_FUEL: u64 = 200;

@@ -1,9 +1,9 @@
 //! Totals over all memories and tables of one instance.
 
+use conductor_call::Limit;
 use wasmtime::ResourceLimiter;
 
 use super::refused::Refused;
-use crate::outcome::Limit;
 
 /// Most instances in a store: a module is one instance.
 const MAX_INSTANCES: usize = 1;

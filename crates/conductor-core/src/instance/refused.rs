@@ -1,6 +1,6 @@
 //! The limits that refused a plugin something without ending its call.
 
-use crate::outcome::Limit;
+use conductor_call::Limit;
 
 /// Which limits refused something, each once, in the order in which they first did. At most one entry for each limit,
 /// however often a plugin runs into it.

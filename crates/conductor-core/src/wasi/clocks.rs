@@ -6,9 +6,8 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
+use conductor_call::Limits;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
-
-use crate::config::Limits;
 
 /// Zero of the monotonic clock; says nothing about the machine's uptime.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);

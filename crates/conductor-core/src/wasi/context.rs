@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use conductor_call::Limits;
 use conductor_signing::atomic_file;
 use serde::{Deserialize, Serialize};
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -12,7 +13,6 @@ use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::clocks::Clock;
 use super::{Capture, Disk};
-use crate::config::Limits;
 
 /// A directory of the host that a plugin sees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use conductor_call::{DataQuota, Limit};
 use wasmtime::Caller;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
@@ -19,9 +20,7 @@ use super::measure::{Used, measure};
 use super::opened::Opened;
 use super::vectors::Vectors;
 use super::{FILE_FUEL, charge, errno, now_or_trap, timed};
-use crate::capability::filesystem::DataQuota;
 use crate::instance::State;
-use crate::outcome::Limit;
 
 /// The part of a quota that may be added before the directory is measured again. Stops several workers that have one
 /// directory, such as those of two aliases, from filling it once for each of them.

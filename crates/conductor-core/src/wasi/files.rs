@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use conductor_call::Limit;
 use wasmtime::Caller;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
@@ -14,7 +15,6 @@ use super::opened::{Opened, filestat, filetype};
 use super::vectors::Vectors;
 use super::{FILE_FUEL, charge, disk, errno, now_or_trap, timed};
 use crate::instance::State;
-use crate::outcome::Limit;
 
 /// Longest path that is looked at before it is opened; `PATH_MAX` of Linux.
 const MAX_PATH_BYTES: u32 = 4096;

@@ -5,14 +5,13 @@
 
 use std::time::{Duration, Instant};
 
+use conductor_call::{Limit, Limits};
 use wasmtime::Caller;
 use wiggle::GuestMemory;
 
 use super::clocks::Clock;
 use super::{BASE_FUEL, charge, errno, with_memory};
-use crate::config::Limits;
 use crate::instance::{State, Stopped};
-use crate::outcome::Limit;
 
 /// Most subscriptions of one call; stops a list that costs more to read than it waits.
 const MAX_SUBSCRIPTIONS: u32 = 1_024;

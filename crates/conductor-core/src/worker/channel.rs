@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use conductor_call::WorkerFault;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use serde::Serialize;
@@ -13,7 +14,6 @@ use serde::de::DeserializeOwned;
 
 use super::child::Child;
 use super::frame::{self, LENGTH_BYTES};
-use crate::outcome::WorkerFault;
 
 /// Room for at least so many bytes is there whenever something is read.
 const READ_BYTES: usize = 16 * 1024;

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 
+use conductor_call::ProcessWall;
 use serde::{Deserialize, Serialize};
 
 use super::frame::CompileFault;
@@ -15,7 +16,6 @@ use super::process::{Ends, Stage, WorkerError};
 use super::{lock, syscalls};
 use crate::engine::{Compilable, Compiler};
 use crate::sealed::SealedFile;
-use crate::walls::ProcessWall;
 
 /// First bytes of what a worker writes that made no code.
 const NO_CODE: &[u8; 8] = b"\0NO-CODE";

@@ -6,14 +6,12 @@
 use std::time::Duration;
 
 use conductor_abi::Status;
+use conductor_call::{CallReport, Limit, Limits, LogLine, Outcome, ProcessWall};
 use serde::{Deserialize, Serialize};
 
 use super::order::{CompileOrder, Order};
-use crate::config::Limits;
 use crate::engine::CompileError;
 use crate::instance::{CallLog, Metadata};
-use crate::outcome::{CallReport, Limit, LogLine, Outcome};
-use crate::walls::ProcessWall;
 
 /// Bytes of a frame's length.
 pub(super) const LENGTH_BYTES: usize = 4;

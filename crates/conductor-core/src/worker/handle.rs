@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use conductor_call::{Caller, WorkerFault};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
@@ -15,8 +16,6 @@ use super::measuring::Allowance;
 use super::overdue::{Due, Overdue};
 use super::place::Place;
 use super::turns::Turn;
-use crate::capability::Caller;
-use crate::outcome::WorkerFault;
 use crate::runtime::Endable;
 
 /// What a call began at where none is under way.

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use conductor_call::{Limits, ProcessWall};
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope,
@@ -18,9 +19,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use super::frame;
 use super::order::{CompileOrder, Order};
 use crate::code_cache::MAX_CODE_BYTES;
-use crate::config::Limits;
 use crate::engine::{MEMORY_GUARD, MEMORY_RESERVATION};
-use crate::walls::ProcessWall;
 
 /// Descriptors that a worker needs beside those of its plugin: null devices, its pipes, its code, and a walk through its data
 /// directory. As few as are needed: what a worker that was taken over has open keeps its space on the disk even without a

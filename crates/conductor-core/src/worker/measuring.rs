@@ -8,10 +8,10 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use conductor_call::{DataQuota, Limit, WorkerFault};
+
 use super::asking::{Asking, PATIENCE};
 use super::errands::Errands;
-use crate::capability::filesystem::DataQuota;
-use crate::outcome::{Limit, WorkerFault};
 use crate::wasi::{Found, look_through};
 
 /// Measurements that must agree before a worker is ended: one sees a file twice that is replaced meanwhile, or a directory

@@ -3,10 +3,10 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
+use conductor_call::Flavour;
 use conductor_signing::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::host::Flavour;
 use crate::local::Surroundings;
 use crate::sealed::SealedFile;
 

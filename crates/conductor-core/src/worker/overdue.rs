@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use conductor_call::WorkerFault;
+
 use super::handle::Handle;
 use crate::clock::Clock;
-use crate::outcome::WorkerFault;
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(1);

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use conductor_abi::Status;
+use conductor_call::{Answer, HostCalls};
 
 use super::channel::{Channel, ChannelError};
 use super::frame::{self, CompileFault, Done, End, FromWorker, ToWorker};
 use super::order::{Order, given};
 use super::{asking, compiling, lock, syscalls};
-use crate::broker::{Answer, HostCalls};
 use crate::engine::{Code, CompileError, Engine, Instances};
 use crate::local::{Local, StartError};
 use crate::mapped::Runnable;

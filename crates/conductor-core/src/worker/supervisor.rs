@@ -8,6 +8,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use conductor_call::{
+    CallReport, Flavour, Limit, Limits, Outcome, ProcessWall, Suspension, Walls, WorkerFault,
+};
 use conductor_signing::{Digest, VerifiedPlugin};
 
 use super::asking::{AskedElsewhere, Askers};
@@ -23,16 +26,13 @@ use super::watch::Watch;
 use crate::broker::Session;
 use crate::clock::Clock;
 use crate::code_cache::CodeCache;
-use crate::config::Limits;
 use crate::engine::{CheckedPlugin, CompileError, check_stack};
 use crate::files::Files;
-use crate::host::{Flavour, LoadError};
+use crate::host::LoadError;
 use crate::instance::Metadata;
 use crate::local::Surroundings;
-use crate::outcome::{CallReport, Limit, Outcome, Suspension, WorkerFault};
 use crate::runtime::{Endable, Mortal, Prepared, Running, Runtime, Switch};
 use crate::sealed::SealedFile;
-use crate::walls::{ProcessWall, Walls};
 use crate::wasi::SetupError;
 use code::Codes;
 use worker::{Received, Worker, end_of_call, unanswered};
@@ -161,7 +161,7 @@ impl Prepared for Ready {
                 error
             }
         })?;
-        let walls = Walls { process: Some(worker.wall) };
+        let walls = Walls::with_process(worker.wall);
         let (spec, worker, between_calls) = (Arc::clone(&self.spec), Some(worker), None);
         Ok((
             Box::new(Supervised { spec, surroundings, session, switch, walls, worker, between_calls }),
@@ -263,7 +263,7 @@ impl Supervised {
         let by = end_of_call(&self.surroundings.limits, self.spec.shared.clock.now()) + RESTART_GRACE;
         match self.spec.start(&self.surroundings, &self.session, &self.switch, Some(by)) {
             Ok((worker, _)) => {
-                self.walls = Walls { process: Some(worker.wall) };
+                self.walls = Walls::with_process(worker.wall);
                 Ok(worker)
             }
             Err(LoadError::Start { outcome }) => Err(outcome),

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use conductor_call::WorkerFault;
+
 use super::asking::PATIENCE;
 use super::handle::Handle;
 use super::measuring::{Answer, Measurer, Question};
 use crate::clock::Clock;
-use crate::outcome::WorkerFault;
 
 /// Time between two looks at all workers.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

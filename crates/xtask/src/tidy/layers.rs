@@ -18,11 +18,13 @@ const WIRE_ONLY: &str = "this crate is compiled into plugins and holds no I/O";
 const NO_ENGINE: &str = "verification must not depend on what it guards";
 const NO_ASYNC: &str = "signing is plain, blocking and small";
 const NO_FORMAT: &str = "whoever keeps a file reads and writes its format";
+const WORDS: &str = "this crate holds words about calls and does nothing itself";
 const HOST_ONLY: &str = "wasm is known to conductor-core alone; use its types";
 const GUEST: &str = "this crate runs inside plugins";
 
 /// Every crate, from the top layer down. A crate that is not listed is a violation by itself.
 const LAYERS: [Layer; 10] = [
+const LAYERS: [Layer; 9] = [
     Layer {
         name: "conductor-abi",
         may: &[],
@@ -60,8 +62,15 @@ const LAYERS: [Layer; 10] = [
         never: &[("wasmtime", NO_ENGINE), ("tokio", NO_ASYNC)],
     },
     Layer {
+        name: "conductor-call",
+        may: &["conductor-abi"],
+        emits: &[],
+        never: &[("wasmtime", WORDS), ("tokio", WORDS), ("rustix", WORDS)],
+    },
+    Layer {
         name: "conductor-core",
         may: &["conductor-abi", "conductor-store", "conductor-signing"],
+        may: &["conductor-abi", "conductor-signing", "conductor-call"],
         emits: &[],
         never: &[
             ("clap", "embedders bring their own command line"),

@@ -3,9 +3,10 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use conductor_call::Limit;
+
 use super::*;
 use crate::audit::{HIGH_RISK_RECORDS_AT_ONCE, MAX_RECORDS_AT_ONCE};
-use crate::outcome::Limit;
 
 /// Keeps records, unless it is told to lose them.
 struct Kept {

@@ -6,10 +6,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, MidiMessage, MidiPortList, MidiReceived, Risk};
+use conductor_call::{Caller, Refusal};
 
 use super::{ListPermit, MAX_PORT_BYTES, Nothing, SYSEX, covers, refusal};
 use crate::broker::Live;
-use crate::capability::{Call, Caller, LOOK_FOR_CALLER_EVERY, Operation, Refusal, decode, encode, granted};
+use crate::capability::{Call, LOOK_FOR_CALLER_EVERY, Operation, decode, encode, granted};
 use crate::grant::{Grant, Grants};
 use crate::scope::{Excerpt, written};
 

@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use conductor_abi::{Capability, HttpOpened, HttpPiece, Risk};
+use conductor_call::{Caller, Refusal};
 
 use crate::broker::Live;
-use crate::capability::{Call, Caller, Operation, Refusal, decode, encode};
+use crate::capability::{Call, Operation, decode, encode};
 use crate::grant::{Grant, Grants};
 
 use super::exchange::Reply;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use conductor_call::Refusal;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ACCEPT, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use url::Position;
 
-use crate::capability::{Call, Refusal};
+use crate::capability::Call;
 use crate::scope::{Excerpt, NetworkMethod};
 
 use super::dial::Dialler;

@@ -4,10 +4,9 @@ use std::error::Error;
 use std::io;
 
 use conductor_abi::Status;
+use conductor_call::{Limit, Refusal};
 use tokio_tungstenite::tungstenite;
 
-use crate::capability::Refusal;
-use crate::outcome::Limit;
 use crate::scope::Excerpt;
 
 use super::lookup::LookupError;

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::outcome::Limit;
+use conductor_call::Limit;
 
 /// How long frames count.
 const WINDOW: Duration = Duration::from_secs(1);

@@ -1,11 +1,11 @@
 //! Header fields: which ones a plugin may set, which ones follow a redirect, which ones it gets to see.
 
+use conductor_call::Refusal;
 use hyper::header::{
     ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue, USER_AGENT,
 };
 
-use crate::capability::Refusal;
 use crate::scope::Excerpt;
 
 use super::target::Target;

@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use conductor_call::Caller;
+
 use super::meter::Meter;
-use crate::capability::{Caller, LOOK_FOR_CALLER_EVERY};
+use crate::capability::LOOK_FOR_CALLER_EVERY;
 
 /// Most messages that wait; each costs memory of its own beside its bytes.
 const MAX_WAITING: usize = 256;
@@ -117,11 +119,11 @@ impl<T> Drop for Inbox<T> {
 mod tests {
     use std::time::Duration;
 
+    use conductor_call::Limits;
     use futures_util::FutureExt as _;
 
     use super::*;
     use crate::capability::Patient;
-    use crate::config::Limits;
 
     fn meter(max_network_buffered_bytes: u64) -> Arc<Meter> {
         Arc::new(Meter::new(&Limits { max_network_buffered_bytes, ..Limits::default() }))

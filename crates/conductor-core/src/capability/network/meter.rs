@@ -2,9 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use conductor_call::Limits;
 use tokio::sync::Notify;
-
-use crate::config::Limits;
 
 use super::frames::Frames;
 use super::traffic::Traffic;

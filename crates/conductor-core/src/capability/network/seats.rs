@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conductor_abi::Status;
+use conductor_call::{Limit, Refusal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-
-use crate::capability::Refusal;
-use crate::outcome::Limit;
 
 /// How long a connection waits for one that is being ended to be gone.
 const PATIENCE: Duration = Duration::from_secs(2);

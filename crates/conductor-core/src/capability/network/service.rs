@@ -5,13 +5,12 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use conductor_abi::Status;
+use conductor_call::{Limits, Refusal};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::broker::Session;
-use crate::capability::Refusal;
-use crate::config::Limits;
 use crate::devices::Devices;
 
 use super::Reach;

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use conductor_call::Refusal;
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, LOCATION};
 use url::{Host, Url};
 
-use crate::capability::Refusal;
 use crate::scope::{Excerpt, NetworkMethod, is_inside_host, literal, normal_host, written};
 
 use super::MAX_URL_BYTES;

@@ -4,9 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use conductor_abi::Status;
-
-use crate::capability::Refusal;
-use crate::outcome::Limit;
+use conductor_call::{Limit, Refusal};
 
 /// How long bytes count.
 const WINDOW: Duration = Duration::from_secs(60);

@@ -4,9 +4,10 @@ use std::future::Future;
 use std::time::Instant;
 
 use conductor_abi::Capability;
+use conductor_call::Refusal;
 use tokio::task::AbortHandle;
 
-use crate::capability::{Call, Refusal, granted, waiting};
+use crate::capability::{Call, granted, waiting};
 
 use super::check_target;
 use super::target::Target;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Risk, WebSocketEvent, WebSocketMessage, WebSocketOpened};
+use conductor_call::{Caller, Limit, Refusal};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
@@ -21,9 +22,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::broker::Live;
-use crate::capability::{Call, Caller, Operation, Refusal, decode, encode};
+use crate::capability::{Call, Operation, decode, encode};
 use crate::grant::{Grant, Grants};
-use crate::outcome::Limit;
 use crate::scope::{Excerpt, NetworkMethod};
 
 use super::dial::{CONNECT_TIMEOUT, Dialler};

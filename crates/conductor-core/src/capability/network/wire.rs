@@ -7,11 +7,10 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use conductor_call::Limit;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-
-use crate::outcome::Limit;
 
 use super::frames::{FrameReader, Protocol};
 use super::meter::Meter;

@@ -6,10 +6,9 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use conductor_abi::Status;
+use conductor_call::{Limit, Refusal};
 
 use super::Invocation;
-use crate::capability::Refusal;
-use crate::outcome::Limit;
 use crate::worker::{Allowance, Answer, Measurer, PATIENCE, Question};
 
 /// Time between two measurements; what a program writes meanwhile is what it may take the directory beyond its quota by.

@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use conductor_call::{Limits, WorkerFault};
 use conductor_signing::Digest;
 
 use super::super::channel::Channel;
@@ -18,10 +19,8 @@ use super::super::spawner::{Started, Wanted};
 use super::super::turns::Turns;
 use super::{COMPILE_PATIENCE, START_GRACE, Spec, no_later};
 use crate::code_cache::{CodeCache, Fingerprint, MAX_CODE_BYTES};
-use crate::config::Limits;
 use crate::engine::{CompileError, fingerprint_of_workers};
 use crate::host::LoadError;
-use crate::outcome::WorkerFault;
 use crate::runtime::{Endable, Mortal, Switch};
 use crate::sealed::SealedFile;
 

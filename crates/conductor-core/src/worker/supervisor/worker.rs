@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use conductor_call::{Answer, CallReport, Limits, ProcessWall, WorkerFault};
 use serde::Serialize;
 
 use super::super::channel::{Channel, ChannelError, Tail};
 use super::super::frame::{FromWorker, ToWorker};
 use super::super::handle::Handle;
-use crate::broker::{Answer, Session};
+use crate::broker::Session;
 use crate::clock::Clock;
-use crate::config::Limits;
-use crate::outcome::{CallReport, WorkerFault};
-use crate::walls::ProcessWall;
 
 /// How much later a call's time is over for what it asks the host to do than it should be by the supervisor's clock. The
 /// worker's own begins when the request arrives; with this it is the first to be over, and the call ends on its limit.

@@ -33,6 +33,17 @@ impl ProcessWall {
     pub const fn stands(self) -> bool {
         self.landlock_abi > 0 && self.seccomp
     }
+
+    /// What the wall lacks, in words.
+    #[must_use]
+    pub const fn missing(self) -> &'static str {
+        match (self.landlock_abi > 0, self.seccomp) {
+            (false, false) => "its kernel offers neither landlock nor seccomp",
+            (false, true) => "its kernel offers no landlock",
+            (true, false) => "its kernel offers no seccomp",
+            (true, true) => "nothing is missing",
+        }
+    }
 }
 
 impl Walls {
@@ -40,6 +51,12 @@ impl Walls {
     #[must_use]
     pub const fn in_process() -> Self {
         Self { process: None }
+    }
+
+    /// Wall one, and around it what the operating system enforces.
+    #[must_use]
+    pub const fn with_process(wall: ProcessWall) -> Self {
+        Self { process: Some(wall) }
     }
 
     /// Whether both walls hold.
