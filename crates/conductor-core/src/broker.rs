@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use conductor_abi::{Capability, Op, Risk, Status};
 pub use conductor_call::Answer;
 use conductor_call::{Caller, DataQuota, HostCalls, HostSession, Limit, Limits, Refusal};
+use conductor_policy::grant::{Decision, Deed, DeedNumber, Grants, Once, SessionGrants, Taken};
 
 use crate::audit::{
     Asked, AuditSink, HIGH_RISK_RECORDS_AT_ONCE, HIGH_RISK_RECORDS_PER_MINUTE, PluginAudit, Ticket,
@@ -30,7 +31,6 @@ use crate::capability::system_control::Desktop;
 use crate::capability::waiting::Places;
 use crate::capability::{Call, Operation, audio, granted, midi, network, system_control};
 use crate::devices::Devices;
-use crate::grant::{Decision, Deed, DeedNumber, Grants, Once, SessionGrants, Taken};
 use crate::recorder::Recorder;
 #[cfg(target_os = "linux")]
 use crate::worker::Allowance;

@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Risk};
 use conductor_call::{Caller, Refusal};
+use conductor_policy::grant::{Decision, Deed, Grant, Grants};
 use serde::Deserialize;
 
 use crate::broker::{Live, Session};
-use crate::grant::{Decision, Deed, Grant, Grants};
 
 /// How long a wait goes on at most between two looks at who waits for the answer. A worker is ended by others than its
 /// caller, the kernel among them, and nobody tells a wait of that.

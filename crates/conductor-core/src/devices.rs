@@ -8,13 +8,13 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use conductor_abi::{MediaKey, MuteChange, VolumeChange, VolumeState};
+use conductor_policy::scope::{Excerpt, NetworkPrefix};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 
 #[cfg(target_os = "linux")]
 use crate::launcher::Launcher;
-use crate::scope::{Excerpt, NetworkPrefix};
 
 pub use audio::{AUDIO_RATE, AudioError, AudioOutputs, AudioSource};
 

@@ -8,25 +8,27 @@ use std::time::Duration;
 
 use conductor_abi::{Capability, Manifest, Request};
 use conductor_call::{CallReport, Flavour, Limits, Walls};
+use conductor_policy::binding::{Alias, BindingChange};
+use conductor_policy::grant::store::{GrantStore, GrantStoreError};
+use conductor_policy::grant::{CapabilityDecision, GrantSpec, UnkeptDenial};
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{
     Digest, PluginName, ReadError, SignaturePolicy, Signer, TrustLevel, TrustStore, UnverifiedPlugin,
     VerificationPolicy,
 };
 
+use crate::admission::{Admission, NotAdmitted};
 use crate::audit::{AuditEvent, AuditRecord, AuditSink};
-use crate::binding::{Admission, Alias, BindingChange, NotAdmitted};
 use crate::broker::Broker;
 #[cfg(target_os = "linux")]
 use crate::clock::Clock;
 #[cfg(target_os = "linux")]
 use crate::code_cache::CodeCache;
 use crate::config::WasmConfig;
+use crate::denials::Denials;
 use crate::devices::Devices;
 use crate::engine::check_stack;
 use crate::files::FileState;
-use crate::grant::store::{GrantStore, GrantStoreError};
-use crate::grant::{CapabilityDecision, Denials, GrantSpec, UnkeptDenial};
 use crate::health::PluginState;
 use crate::in_process::InProcess;
 use crate::loading::Loading;
@@ -387,7 +389,7 @@ pub struct PluginOptions {
     /// The user's name that the plugin is loaded under, which is bound to it from then on: another plugin is not loaded under
     /// the name. Without one, or where the host keeps no decisions, nothing is bound.
     pub alias: Option<Alias>,
-    /// The change of what is behind the alias that the user has accepted, by [`BindingChange::shown`](crate::binding::BindingChange::shown).
+    /// The change of what is behind the alias that the user has accepted, by [`BindingChange::shown`](conductor_policy::binding::BindingChange::shown).
     pub accepted_change: Option<Digest>,
     /// Limits of this plugin; `None` takes the host's.
     pub limits: Option<Limits>,

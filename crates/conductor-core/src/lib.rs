@@ -4,18 +4,18 @@
 //! [`UnverifiedPlugin`](conductor_signing::UnverifiedPlugin) →
 //! [`VerifiedPlugin`](conductor_signing::VerifiedPlugin) → [`CompiledPlugin`] → a [`Plugin`] that executes.
 
+mod admission;
 pub mod audit;
-pub mod binding;
 pub mod broker;
 pub mod capability;
 pub mod clock;
 #[cfg(target_os = "linux")]
 mod code_cache;
 mod config;
+mod denials;
 pub mod devices;
 mod engine;
 mod files;
-pub mod grant;
 pub mod health;
 mod host;
 pub mod imports;
@@ -30,7 +30,6 @@ mod mapped;
 mod permission;
 mod recorder;
 mod runtime;
-pub mod scope;
 #[cfg(target_os = "linux")]
 mod sealed;
 pub mod shape;
@@ -57,13 +56,14 @@ pub use conductor_call::{
     Isolation, Limit, Limits, LogLine, LogSource, MAX_STACK_BYTES, Outcome, ProcessWall, Suspension, Walls,
     WorkerFault,
 };
+pub use conductor_policy::grant::{CapabilityDecision, Decision, GrantSpec};
+pub use conductor_policy::scope;
 pub use config::WasmConfig;
 pub use devices::{
     AudioError, AudioOutputs, Desktop, DesktopError, Devices, MidiError, MidiInputs, MidiOutputs, Networks,
 };
 pub use engine::{CompileError, CompiledPlugin, Engine, EngineError};
 pub use files::FileState;
-pub use grant::{CapabilityDecision, Decision, GrantSpec};
 pub use health::PluginState;
 #[cfg(target_os = "linux")]
 pub use host::WorkerOptions;
@@ -75,3 +75,21 @@ pub use stages::{refused_to_programs, stages};
 #[cfg(target_os = "linux")]
 pub use system_calls::StageCalls;
 pub use wasi::SetupError;
+
+/// Which plugin stands behind each of the user's names: an alias is bound to the plugin that was first loaded under it.
+pub mod binding {
+    pub use conductor_policy::binding::{
+        Alias, BINDINGS_FILE, BindingChange, BindingError, Bindings, Bound, MAX_BINDINGS,
+    };
+}
+
+/// Grants: what a plugin asks for ∩ what it is allowed, decided before anything is handed out.
+pub mod grant {
+    pub use conductor_policy::grant::{
+        Allowance, ApprovalError, Approved, CapabilityDecision, Ceilings, Choices, Decision, Earlier, Grant,
+        GrantDuration, GrantError, GrantSource, GrantSpec, Grants, JudgeError, Once, Requested, UnkeptDenial,
+        Vouched, store,
+    };
+
+    pub use crate::denials::Denials;
+}

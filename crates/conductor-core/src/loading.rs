@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use conductor_abi::{CapabilityRequest, Manifest};
 use conductor_call::{CallReport, DataQuota, Flavour, Limits, Outcome, Suspension, Walls, WorkerFault};
+use conductor_policy::grant::{ApprovalError, Approvals, Grants, Judge, JudgeError};
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{PluginName, Statement, VerificationPolicy, VerifiedPlugin};
 
@@ -14,7 +15,6 @@ use crate::broker::{Broker, Session};
 use crate::capability::filesystem::{DataAccess, data_quota};
 use crate::config::WasmConfig;
 use crate::files::Files;
-use crate::grant::{ApprovalError, Approvals, Grants, Judge, JudgeError};
 use crate::health::{Health, PluginState};
 use crate::host::{LoadError, Plugin, PluginInfo, PluginOptions};
 use crate::instance::Metadata;

@@ -15,20 +15,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use conductor_abi::{Capability, CapabilityRequest};
 use conductor_call::{DataQuota, Limits};
+use conductor_policy::grant::store::{DenialKept, Holder, StoredGrant};
+use conductor_policy::grant::{
+    ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, GrantSpec, Grants, Judge,
+    JudgeError, Once, Requested, Vouched,
+};
+use conductor_policy::scope::Scope;
 use conductor_signing::{PluginName, TrustStore, VerifyError};
 use jiff::Timestamp;
 
 use crate::audit::{AuditEvent, AuditText};
 use crate::broker::Session;
 use crate::capability::filesystem::{DataAccess, data_quota};
-use crate::grant::store::{DenialKept, Holder, StoredGrant};
-use crate::grant::{
-    ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, GrantSpec, Grants, Judge,
-    JudgeError, Once, Requested, Vouched,
-};
 use crate::host::LoadError;
 use crate::runtime::Switch;
-use crate::scope::Scope;
 
 use deciding::Deciding;
 use listed::Listed;

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use conductor_abi::Capability;
-
-use crate::grant::GrantSpec;
+use conductor_policy::grant::GrantSpec;
 
 /// Most different needs that are kept; a plugin could ask for ever new ones.
 const MAX_NEEDS: usize = 256;

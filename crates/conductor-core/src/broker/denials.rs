@@ -5,11 +5,11 @@ use std::sync::{Mutex, PoisonError};
 
 use conductor_abi::{Capability, Status};
 use conductor_call::{Denial, Refusal};
+use conductor_policy::grant::Decision;
 
 use super::Session;
 use crate::audit::AuditText;
 use crate::capability::granted;
-use crate::grant::Decision;
 
 /// Operations that were denied.
 #[derive(Default)]

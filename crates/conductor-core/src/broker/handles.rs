@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use conductor_abi::Status;
 use conductor_call::Refusal;
-
-use crate::grant::{Deed, Grants};
+use conductor_policy::grant::{Deed, Grants};
 
 /// Most things that one plugin keeps open; each may cost a thread, a socket and buffers.
 const MAX_HANDLES: usize = 16;
@@ -152,10 +151,10 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use conductor_abi::{Capability, Risk};
+    use conductor_policy::grant::{Ceilings, Choices};
     use conductor_signing::TrustLevel;
 
     use super::*;
-    use crate::grant::{Ceilings, Choices};
 
     /// Covered by whatever grants anything.
     #[derive(Default)]

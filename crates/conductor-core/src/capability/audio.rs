@@ -13,12 +13,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{AudioOpen, AudioOpened, AudioOutputList, AudioWrite, Capability, Status};
+use conductor_policy::grant::{Grant, Grants};
+use conductor_policy::scope::{AudioScope, Excerpt, Scope, written};
 
 use super::{Call, Operation, Refusal, decode, encode, granted, waiting};
 use crate::broker::Live;
 use crate::devices::AudioError;
-use crate::grant::{Grant, Grants};
-use crate::scope::{AudioScope, Excerpt, Scope, written};
 
 use mixer::{Format, Mixer, Waiting, WriteError};
 

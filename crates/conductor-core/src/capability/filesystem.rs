@@ -4,10 +4,10 @@
 
 use conductor_abi::Capability;
 pub use conductor_call::DataQuota;
+use conductor_policy::grant::{Grant, Grants};
+use conductor_policy::scope::{FileAccess, FilesystemScope, Scope};
 
 use super::granted;
-use crate::grant::{Grant, Grants};
-use crate::scope::{FileAccess, FilesystemScope, Scope};
 
 /// What a plugin may do with its data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,11 @@ use std::fmt;
 use std::time::Instant;
 
 use conductor_abi::{Capability, MidiPortList, MidiSend, Risk, Status};
+use conductor_policy::grant::Grant;
+use conductor_policy::scope::{Excerpt, Scope, written};
 
 use super::{Call, Operation, Refusal, decode, encode};
 use crate::devices::MidiError;
-use crate::grant::Grant;
-use crate::scope::{Excerpt, Scope, written};
 
 pub(crate) use input::{Inputs, Receive, Subscribe, Unsubscribe};
 

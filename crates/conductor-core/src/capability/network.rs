@@ -28,12 +28,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, HttpRequest, HttpResponse, Risk};
+use conductor_policy::grant::{Grant, Grants};
+use conductor_policy::scope::{AddressKind, Excerpt, NetworkMethod};
 use hyper::header::HeaderMap;
 
 use super::{Call, Operation, Refusal, decode, encode, granted};
 use crate::broker::Live;
-use crate::grant::{Grant, Grants};
-use crate::scope::{AddressKind, Excerpt, NetworkMethod};
 
 use exchange::Reply;
 use target::Target;

@@ -11,13 +11,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, ProgramEnd, ProgramOutput, ProgramRun, Status};
+use conductor_policy::grant::Grant;
+use conductor_policy::scope::{Excerpt, Scope, SubprocessScope, written};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::waiting::Places;
 use super::{Call, LOOK_FOR_CALLER_EVERY, Operation, Refusal, decode, encode, granted};
-use crate::grant::Grant;
 use crate::launcher::{End, Ended, Heard, Launched, Order};
-use crate::scope::{Excerpt, Scope, SubprocessScope, written};
 use workplace::{Measurements, Workplace};
 
 /// Longest run where the scope says nothing; a call's own time is mostly shorter.

@@ -10,13 +10,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, MediaKey, MediaPress, MuteChange, Notification, Status, VolumeChange};
+use conductor_policy::grant::Grant;
+use conductor_policy::scope::{Excerpt, SystemOperation};
 use url::Url;
 
 use super::{Call, Operation, Refusal, decode, encode, granted, waiting};
 use crate::broker::Window;
 use crate::devices::{self, DesktopError};
-use crate::grant::Grant;
-use crate::scope::{Excerpt, SystemOperation};
 
 /// Longest that one operation is waited for; a call's own time may be shorter.
 const MAX_TIME: Duration = Duration::from_secs(3);

@@ -100,11 +100,11 @@ mod tests {
     use std::time::Duration;
 
     use conductor_call::{Caller, Limits};
+    use conductor_policy::grant::{Deed, Grants};
 
     use super::*;
     use crate::broker::Broker;
     use crate::devices::Devices;
-    use crate::grant::{Deed, Grants};
 
     /// One that goes when its work has begun.
     struct Impatient(Arc<AtomicBool>);

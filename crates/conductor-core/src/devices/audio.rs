@@ -1,8 +1,7 @@
 //! Outputs for sound.
 
+use conductor_policy::scope::Excerpt;
 use thiserror::Error;
-
-use crate::scope::Excerpt;
 
 /// Frames in a second that an output is given.
 pub const AUDIO_RATE: u32 = 48_000;

@@ -2,11 +2,12 @@
 
 use conductor_abi::ManifestError;
 use conductor_call::{Limit, Outcome, ProcessWall, WorkerFault};
+use conductor_policy::binding::{BindingChange, BindingError};
+use conductor_policy::grant::{ApprovalError, GrantError};
 use conductor_signing::{ReadError, TrustError, VerifyError};
 
-use crate::binding::{BindingChange, BindingError, NotAdmitted};
+use crate::admission::NotAdmitted;
 use crate::engine::{CompileError, EngineError};
-use crate::grant::{ApprovalError, GrantError};
 use crate::wasi::SetupError;
 
 /// Why a host could not be made.

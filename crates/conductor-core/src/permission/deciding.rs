@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
 
-use crate::grant::Decided;
+use conductor_policy::grant::Decided;
 
 /// What is decided, held by who decides; shown to everybody when that is done.
 pub(super) struct Deciding<'p> {

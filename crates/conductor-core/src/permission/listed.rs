@@ -1,6 +1,6 @@
 //! Grants as they are told in one line.
 
-use crate::grant::GrantSpec;
+use conductor_policy::grant::GrantSpec;
 
 /// Grants one after the other.
 pub(super) struct Listed<'g>(pub(super) &'g [GrantSpec]);

@@ -1,8 +1,7 @@
 //! Why a plugin is not restored.
 
+use conductor_policy::grant::ApprovalError;
 use conductor_signing::{TrustError, VerifyError};
-
-use crate::grant::ApprovalError;
 
 /// Why a withdrawn permission was not given back.
 #[derive(Debug, thiserror::Error)]

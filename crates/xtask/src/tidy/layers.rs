@@ -19,6 +19,7 @@ const NO_ENGINE: &str = "verification must not depend on what it guards";
 const NO_ASYNC: &str = "signing is plain, blocking and small";
 const NO_FORMAT: &str = "whoever keeps a file reads and writes its format";
 const WORDS: &str = "this crate holds words about calls and does nothing itself";
+const DECIDES: &str = "this crate decides what may be done and does none of it";
 const HOST_ONLY: &str = "wasm is known to conductor-core alone; use its types";
 const GUEST: &str = "this crate runs inside plugins";
 
@@ -68,9 +69,16 @@ const LAYERS: [Layer; 9] = [
         never: &[("wasmtime", WORDS), ("tokio", WORDS), ("rustix", WORDS)],
     },
     Layer {
+        name: "conductor-policy",
+        may: &["conductor-abi", "conductor-signing"],
+        emits: &[],
+        never: &[("wasmtime", DECIDES), ("tokio", DECIDES), ("hyper", DECIDES)],
+    },
+    Layer {
         name: "conductor-core",
         may: &["conductor-abi", "conductor-store", "conductor-signing"],
         may: &["conductor-abi", "conductor-signing", "conductor-call"],
+        may: &["conductor-abi", "conductor-signing", "conductor-call", "conductor-policy"],
         emits: &[],
         never: &[
             ("clap", "embedders bring their own command line"),

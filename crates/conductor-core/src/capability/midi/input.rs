@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, MidiMessage, MidiPortList, MidiReceived, Risk};
 use conductor_call::{Caller, Refusal};
+use conductor_policy::grant::{Grant, Grants};
+use conductor_policy::scope::{Excerpt, written};
 
 use super::{ListPermit, MAX_PORT_BYTES, Nothing, SYSEX, covers, refusal};
 use crate::broker::Live;
 use crate::capability::{Call, LOOK_FOR_CALLER_EVERY, Operation, decode, encode, granted};
-use crate::grant::{Grant, Grants};
-use crate::scope::{Excerpt, written};
 
 /// Most messages that wait for a plugin; what comes then is counted.
 const MAX_WAITING: usize = 4096;

@@ -8,10 +8,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use conductor_abi::{Capability, HttpOpened, HttpPiece, Risk};
 use conductor_call::{Caller, Refusal};
+use conductor_policy::grant::{Grant, Grants};
 
 use crate::broker::Live;
 use crate::capability::{Call, Operation, decode, encode};
-use crate::grant::{Grant, Grants};
 
 use super::exchange::Reply;
 use super::inbox::{Inbox, Taken};

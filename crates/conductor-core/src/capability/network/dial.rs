@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use conductor_policy::scope::literal;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-
-use crate::scope::literal;
 
 use super::failure::Failure;
 use super::lookup::CheckingResolver;

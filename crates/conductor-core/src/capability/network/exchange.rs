@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use conductor_call::Refusal;
+use conductor_policy::scope::{Excerpt, NetworkMethod};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ACCEPT, HOST, HeaderMap, HeaderValue};
@@ -12,7 +13,6 @@ use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use url::Position;
 
 use crate::capability::Call;
-use crate::scope::{Excerpt, NetworkMethod};
 
 use super::dial::Dialler;
 use super::failure::Failure;

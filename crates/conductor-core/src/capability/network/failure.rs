@@ -5,9 +5,8 @@ use std::io;
 
 use conductor_abi::Status;
 use conductor_call::{Limit, Refusal};
+use conductor_policy::scope::Excerpt;
 use tokio_tungstenite::tungstenite;
-
-use crate::scope::Excerpt;
 
 use super::lookup::LookupError;
 use super::meter::Meter;

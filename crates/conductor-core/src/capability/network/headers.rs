@@ -1,12 +1,11 @@
 //! Header fields: which ones a plugin may set, which ones follow a redirect, which ones it gets to see.
 
 use conductor_call::Refusal;
+use conductor_policy::scope::Excerpt;
 use hyper::header::{
     ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue, USER_AGENT,
 };
-
-use crate::scope::Excerpt;
 
 use super::target::Target;
 
@@ -109,8 +108,9 @@ pub(super) fn received(headers: &HeaderMap) -> Result<Vec<(String, String)>, Ref
 
 #[cfg(test)]
 mod tests {
+    use conductor_policy::scope::NetworkMethod;
+
     use super::*;
-    use crate::scope::NetworkMethod;
 
     #[test]
     fn fields_that_could_split_a_request_are_refused() {

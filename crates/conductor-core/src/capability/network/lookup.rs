@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use conductor_policy::scope::literal;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Host;
 
 use crate::devices::{NameResolver, Networks};
-use crate::scope::literal;
 
 use super::Reach;
 use super::route::{Look, Place};
@@ -190,8 +190,9 @@ fn within_reach(
 
 #[cfg(test)]
 mod tests {
+    use conductor_policy::scope::AddressKind;
+
     use super::*;
-    use crate::scope::AddressKind;
 
     fn kept(addresses: &[&str], reach: Reach) -> Result<Vec<String>, LookupError> {
         let addresses = addresses.iter().map(|text| text.parse().expect("an address")).collect();

@@ -13,8 +13,9 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 
+use conductor_policy::scope::{AddressKind, NetworkPrefix};
+
 use crate::devices::Networks;
-use crate::scope::{AddressKind, NetworkPrefix};
 
 #[cfg(target_os = "linux")]
 use kernel::{Kernel, Surroundings, Way};

@@ -4,11 +4,10 @@ use std::fmt;
 use std::net::IpAddr;
 
 use conductor_call::Refusal;
+use conductor_policy::scope::{Excerpt, NetworkMethod, is_inside_host, literal, normal_host, written};
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, LOCATION};
 use url::{Host, Url};
-
-use crate::scope::{Excerpt, NetworkMethod, is_inside_host, literal, normal_host, written};
 
 use super::MAX_URL_BYTES;
 

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Risk, WebSocketEvent, WebSocketMessage, WebSocketOpened};
 use conductor_call::{Caller, Limit, Refusal};
+use conductor_policy::grant::{Grant, Grants};
+use conductor_policy::scope::{Excerpt, NetworkMethod};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
@@ -23,8 +25,6 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::broker::Live;
 use crate::capability::{Call, Operation, decode, encode};
-use crate::grant::{Grant, Grants};
-use crate::scope::{Excerpt, NetworkMethod};
 
 use super::dial::{CONNECT_TIMEOUT, Dialler};
 use super::failure::Failure;

@@ -175,6 +175,7 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::thread;
 
+    use conductor_policy::grant::Grants;
     use rustix::process::Pid;
 
     use super::super::super::child::Children;
@@ -183,7 +184,6 @@ mod tests {
     use crate::broker::Broker;
     use crate::clock::manual::ManualClock;
     use crate::devices::Devices;
-    use crate::grant::Grants;
 
     /// A hang watchdog: far longer than anything here takes.
     const PATIENCE: Duration = Duration::from_secs(20);

@@ -338,7 +338,7 @@ impl GrantStore {
     }
 
     /// Decisions about a plugin that do not name all that they grant, as they are written.
-    pub(crate) fn unnamed(&self, subject: &Subject) -> Vec<GrantSpec> {
+    pub fn unnamed(&self, subject: &Subject) -> Vec<GrantSpec> {
         let mut of_it = self.clone();
         let mut found = Vec::new();
         for spec in of_it.granting(subject).map(|spec| &*spec) {

@@ -3,7 +3,6 @@
 mod approvals;
 mod choices;
 mod decision;
-mod denials;
 mod judge;
 mod once;
 mod pending;
@@ -20,19 +19,16 @@ use thiserror::Error;
 
 use crate::scope::{Excerpt, Scope, ScopeError};
 
-pub use approvals::{ApprovalError, Approved, Duration as GrantDuration};
-pub(crate) use approvals::{Approvals, Decided};
+pub use approvals::{
+    Approval, ApprovalError, Approvals, Approved, Before, Decided, Duration as GrantDuration,
+};
 pub use choices::Choices;
 use choices::Chosen;
-pub use decision::{Allowance, CapabilityDecision, Decision, Grant, GrantSource};
-pub use denials::Denials;
-pub(crate) use judge::Judge;
-pub use judge::{JudgeError, Vouched};
-pub use once::Once;
-pub(crate) use once::{Deed, DeedNumber, Taken};
+pub use decision::{Allowance, CapabilityDecision, Decision, Grant, GrantSource, Outside};
+pub use judge::{Judge, JudgeError, Vouched};
+pub use once::{Deed, DeedNumber, Once, Taken};
 pub use pending::{Earlier, Requested};
-pub(crate) use session::SessionGrants;
-pub use session::UnkeptDenial;
+pub use session::{SessionGrants, UnkeptDenial};
 pub use spec::GrantSpec;
 
 /// The highest risk that may be granted, by how far a plugin is vouched for.
@@ -132,12 +128,12 @@ impl Grants {
     }
 
     /// What of it a deed may rely on: grants for once that another deed has used are no more.
-    pub(crate) fn open_to(self: &Arc<Self>, deed: Deed) -> Arc<Self> {
+    pub fn open_to(self: &Arc<Self>, deed: Deed) -> Arc<Self> {
         self.keeping(|once| once.is_open_to(deed))
     }
 
     /// Leaves out grants for once that are not among those.
-    pub(crate) fn keeping(self: &Arc<Self>, is_kept: impl Fn(&Once) -> bool) -> Arc<Self> {
+    pub fn keeping(self: &Arc<Self>, is_kept: impl Fn(&Once) -> bool) -> Arc<Self> {
         let of = |decided: &CapabilityDecision| decided.decision.onces().any(|once| !is_kept(once));
         if !self.decisions.iter().any(of) {
             return Arc::clone(self);
@@ -149,7 +145,7 @@ impl Grants {
     }
 
     /// What `self` grants that `before` did not, by capability.
-    pub(crate) fn wider_than(&self, before: &Self) -> Vec<(Capability, Vec<GrantSpec>)> {
+    pub fn wider_than(&self, before: &Self) -> Vec<(Capability, Vec<GrantSpec>)> {
         let wider = self.decisions.iter().filter_map(|CapabilityDecision { capability, decision }| {
             let scopes = |decision: &Decision| -> Vec<Scope> {
                 let grant = if let Decision::Granted(grant) = decision { Some(grant) } else { None };
@@ -165,7 +161,7 @@ impl Grants {
     }
 
     /// Grants no more of a capability than `before` did.
-    pub(crate) fn hold_back(&mut self, capability: Capability, before: &Self) {
+    pub fn hold_back(&mut self, capability: Capability, before: &Self) {
         let before = before.decision(capability);
         for decided in self.decisions.iter_mut().filter(|decided| decided.capability == capability) {
             decided.decision = decided.decision.within(before);

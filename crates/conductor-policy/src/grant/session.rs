@@ -18,7 +18,7 @@ pub(super) const MAX_SESSION_GRANTS: usize = 4096;
 
 /// Decisions that end with the host, for all of its plugins.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SessionGrants(Arc<Mutex<Session>>, Arc<Mutex<Notes>>);
+pub struct SessionGrants(Arc<Mutex<Session>>, Arc<Mutex<Notes>>);
 
 #[derive(Debug, Default)]
 struct Session {
@@ -69,7 +69,7 @@ impl SessionGrants {
 
     /// Denies a capability to plugins of a name from now on. The denial holds until the host ends also where it cannot be
     /// written.
-    pub(super) fn deny(
+    pub fn deny(
         &self,
         keeper: Option<&Keeper>,
         plugin: &PluginName,
@@ -124,7 +124,7 @@ impl SessionGrants {
     }
 
     /// Notes denials in these directories from now on, and takes over those that an earlier host noted there. Returns these.
-    pub(crate) fn recall(&self, directories: &[PathBuf]) -> Vec<UnkeptDenial> {
+    pub fn recall(&self, directories: &[PathBuf]) -> Vec<UnkeptDenial> {
         let notes = Notes::in_directories(directories);
         let before = notes.read().into_iter().map(|(plugin, capability)| UnkeptDenial {
             plugin,
@@ -138,7 +138,7 @@ impl SessionGrants {
     }
 
     /// Notes what stands nowhere else. Whether it is noted.
-    pub(crate) fn note(&self) -> bool {
+    pub fn note(&self) -> bool {
         let notes = self.1.lock().unwrap_or_else(PoisonError::into_inner);
         let unkept: Vec<_> =
             self.unkept().into_iter().map(|denial| (denial.plugin, denial.capability)).collect();
@@ -165,14 +165,15 @@ impl SessionGrants {
         }
     }
 
-    pub(crate) fn unkept_of(&self, plugin: &PluginName) -> Vec<Capability> {
+    /// What is denied to plugins of a name and could not be written down.
+    pub fn unkept_of(&self, plugin: &PluginName) -> Vec<Capability> {
         let session = self.lock();
         let of_plugin = session.unkept.iter().filter(|denial| denial.plugin == *plugin);
         of_plugin.map(|denial| denial.capability).collect()
     }
 
     /// Denies to plugins of one name what is denied to those of another in memory alone.
-    pub(crate) fn carry_denials(&self, from: &PluginName, to: &PluginName) {
+    pub fn carry_denials(&self, from: &PluginName, to: &PluginName) {
         let of_old: Vec<_> =
             self.lock().unkept.iter().filter(|denial| denial.plugin == *from).cloned().collect();
         for denial in of_old {
@@ -181,7 +182,7 @@ impl SessionGrants {
     }
 
     /// Denials that stand nowhere else.
-    pub(crate) fn unkept(&self) -> Vec<UnkeptDenial> {
+    pub fn unkept(&self) -> Vec<UnkeptDenial> {
         self.lock().unkept.clone()
     }
 

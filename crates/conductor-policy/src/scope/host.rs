@@ -115,7 +115,7 @@ impl fmt::Display for HostPattern {
 
 /// The host of a URL in the form in which patterns keep hosts: without the root's trailing dot.
 #[must_use]
-pub(crate) fn normal_host(host: Host<&str>) -> Host<String> {
+pub fn normal_host(host: Host<&str>) -> Host<String> {
     match host {
         Host::Domain(domain) => Host::Domain(domain.strip_suffix('.').unwrap_or(domain).to_owned()),
         Host::Ipv4(address) => Host::Ipv4(address),
@@ -125,7 +125,7 @@ pub(crate) fn normal_host(host: Host<&str>) -> Host<String> {
 
 /// The address, if the host is a literal one.
 #[must_use]
-pub(crate) const fn literal(host: &Host<String>) -> Option<IpAddr> {
+pub const fn literal(host: &Host<String>) -> Option<IpAddr> {
     match host {
         Host::Domain(_) => None,
         Host::Ipv4(address) => Some(IpAddr::V4(*address)),
@@ -165,7 +165,7 @@ fn plain_host(text: &str) -> Option<Host<String>> {
 }
 
 /// Whether a host is on the user's own machine or network, as far as its name or address tells.
-pub(crate) fn is_inside_host(host: &Host<String>) -> bool {
+pub fn is_inside_host(host: &Host<String>) -> bool {
     match (literal(host), host) {
         (Some(address), _) => AddressKind::of(address) != AddressKind::Public,
         (None, Host::Domain(domain)) => is_inside_name(domain),

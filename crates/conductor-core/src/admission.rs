@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use conductor_abi::Capability;
+use conductor_policy::binding::{Alias, Arrived, BindingChange, BindingError, Bindings, Judged, NewBinding};
+use conductor_policy::grant::store::{GrantStore, GrantStoreError};
+use conductor_policy::grant::{GrantSpec, SessionGrants};
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{
     Digest, NewPin, NewRotations, PluginName, PublicKey, TrustError, TrustStore, UnverifiedPlugin,
     VerificationPolicy, VerifiedPlugin, VerifyError,
 };
 
-use super::{Alias, Arrived, BindingChange, BindingError, Bindings, Judged, NewBinding};
-use crate::audit::{AuditEvent, AuditRecord, AuditSink};
+use crate::audit::{AuditEvent, AuditRecord, AuditSink, AuditText};
 use crate::config::WasmConfig;
-use crate::grant::store::{GrantStore, GrantStoreError};
-use crate::grant::{GrantSpec, SessionGrants};
 
 /// What a plugin is let in by.
 pub(crate) struct Admission<'a> {
@@ -206,7 +206,7 @@ impl Admission<'_> {
             TrustStore::pin_accepted(keeper, &now.name, key, cosigners)?;
         }
         let binding = NewBinding::accepted(alias.clone(), before.clone(), now.clone());
-        let event = binding.event();
+        let event = event(&binding);
         binding.record(keeper)?;
         if let (Some(event), Some(audit)) = (event, self.audit) {
             // Whoever accepts something has seen to it that records can be kept; the sink tells of those that it lost.
@@ -243,7 +243,7 @@ impl Admitted {
 impl News {
     /// The record of what the alias is bound to, if that is new.
     pub(crate) fn event(&self) -> Option<AuditEvent> {
-        self.binding.as_ref().and_then(NewBinding::event)
+        self.binding.as_ref().and_then(event)
     }
 
     /// Writes down what is known of the publisher now, and what the alias is bound to.
@@ -254,4 +254,11 @@ impl News {
         pin.map_or(Ok(()), |pin| pin.record(directory))?;
         Ok(binding.map_or(Ok(()), |binding| binding.record(&Keeper::of(directory)))?)
     }
+}
+
+/// The record of what is to be remembered of an alias, if that was bound to another plugin.
+fn event(binding: &NewBinding) -> Option<AuditEvent> {
+    let (alias, before, after) = binding.change()?;
+    let (alias, before, after) = (alias.to_string(), AuditText::of(before), AuditText::of(after));
+    Some(AuditEvent::AliasBound { alias, before, after })
 }

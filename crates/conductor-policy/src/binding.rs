@@ -4,7 +4,6 @@
 //! publisher are remembered when it is first loaded. Whatever comes to the alias later and is another plugin, by its name or
 //! by who signed it, is not loaded until the user accepts it, and the user accepts what was shown and nothing else.
 
-mod admission;
 mod file;
 mod judge;
 mod store;
@@ -17,8 +16,7 @@ use conductor_signing::{Digest, NameError, PluginName, PublicKey, TrustLevel};
 
 use crate::grant::GrantSpec;
 
-pub(crate) use admission::{Admission, NotAdmitted};
-use judge::{Arrived, Judged, NewBinding};
+pub use judge::{Arrived, Judged, NewBinding};
 pub use store::{BINDINGS_FILE, BindingError, Bindings, MAX_BINDINGS};
 
 /// The user's name for a plugin: it keeps to the rules of plugin names.

@@ -38,19 +38,22 @@ impl Vouched {
 }
 
 /// What judges one plugin.
-pub(crate) struct Judge {
-    pub(crate) file: PluginFile,
-    pub(crate) policy: VerificationPolicy,
+pub struct Judge {
+    /// Its files, as they were read once.
+    pub file: PluginFile,
+    /// What is demanded of its signature.
+    pub policy: VerificationPolicy,
     /// Where the trust store is; without it, nobody is trusted.
-    pub(crate) directory: Option<PathBuf>,
-    /// Highest risk of plugins that nobody signed, and of those whose signer is not trusted.
-    pub(crate) unsigned: Risk,
-    pub(crate) self_signed: Risk,
+    pub directory: Option<PathBuf>,
+    /// Highest risk of plugins that nobody signed.
+    pub unsigned: Risk,
+    /// Highest risk of plugins whose signer is not trusted.
+    pub self_signed: Risk,
 }
 
 impl Judge {
     /// Judges by the trust store as it is on disk now.
-    pub(crate) fn now(&self) -> Result<Vouched, JudgeError> {
+    pub fn now(&self) -> Result<Vouched, JudgeError> {
         let trust = match &self.directory {
             Some(directory) => TrustStore::load(directory)?,
             None => TrustStore::default(),
@@ -59,12 +62,12 @@ impl Judge {
     }
 
     /// When time alone changes next how the plugin's files are judged.
-    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         self.file.next_change(now)
     }
 
     /// Judges by a trust store that was loaded.
-    pub(crate) fn by(&self, trust: &TrustStore) -> Result<Vouched, VerifyError> {
+    pub fn by(&self, trust: &TrustStore) -> Result<Vouched, VerifyError> {
         let admission = self.file.judge_running(&self.policy, trust)?;
         Ok(Vouched::of(&admission, self.unsigned, self.self_signed))
     }

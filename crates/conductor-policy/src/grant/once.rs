@@ -18,11 +18,11 @@ pub struct Once(Arc<AtomicU64>);
 
 /// The number of a deed; no two have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DeedNumber(NonZeroU64);
+pub struct DeedNumber(NonZeroU64);
 
 /// Something that a plugin does, as grants for once are held against it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub enum Deed {
     /// It is about to begin.
     Beginning(DeedNumber),
     /// It has begun.
@@ -44,17 +44,17 @@ impl Once {
     }
 
     /// Ends the grant.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         self.0.store(OVER, Ordering::Release);
     }
 
     /// Whether the grant has ended.
-    pub(crate) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.0.load(Ordering::Acquire) == OVER
     }
 
     /// Whether a deed may rely on the grant.
-    pub(crate) fn is_open_to(&self, deed: Deed) -> bool {
+    pub fn is_open_to(&self, deed: Deed) -> bool {
         let user = self.0.load(Ordering::Acquire);
         match deed {
             Deed::Beginning(_) => user == UNUSED,
@@ -65,14 +65,14 @@ impl Once {
 }
 
 /// The grants for once that a deed has used. They are given back when this is dropped: the deed did not begin.
-pub(crate) struct Taken {
+pub struct Taken {
     once: Vec<Once>,
     deed: DeedNumber,
 }
 
 impl Taken {
     /// Uses what is for once in a grant; `None`, and nothing is used, if another deed was faster.
-    pub(crate) fn from(grant: &Grant, deed: DeedNumber) -> Option<Self> {
+    pub fn from(grant: &Grant, deed: DeedNumber) -> Option<Self> {
         let mut taken = Self { once: Vec::new(), deed };
         for once in grant.onces() {
             if taken.once.contains(once) {
@@ -87,7 +87,7 @@ impl Taken {
     }
 
     /// The deed has begun: they stay used.
-    pub(crate) fn keep(mut self) -> Vec<Once> {
+    pub fn keep(mut self) -> Vec<Once> {
         std::mem::take(&mut self.once)
     }
 }
@@ -109,7 +109,7 @@ impl Eq for Once {}
 
 impl DeedNumber {
     /// The next one.
-    pub(crate) fn next() -> Self {
+    pub fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(UNUSED + 1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         // At a thousand million deeds a second the numbers last for centuries.

@@ -5,24 +5,26 @@ use conductor_signing::keeper::Keeper;
 use conductor_signing::{Pin, PluginName, PublicKey, TrustStore, VerifiedPlugin};
 
 use super::{Alias, BindingChange, BindingError, Bindings, Bound};
-use crate::audit::{AuditEvent, AuditText};
 use crate::grant::GrantSpec;
 
 /// A plugin that has come to an alias.
-pub(crate) struct Arrived<'a> {
-    pub(crate) alias: &'a Alias,
-    pub(crate) plugin: &'a VerifiedPlugin,
-    pub(crate) trust: &'a TrustStore,
+pub struct Arrived<'a> {
+    /// The alias.
+    pub alias: &'a Alias,
+    /// The plugin.
+    pub plugin: &'a VerifiedPlugin,
+    /// By what its publisher's line is known.
+    pub trust: &'a TrustStore,
     /// What was seen of plugin names until now.
-    pub(crate) seen: &'a TrustStore,
+    pub seen: &'a TrustStore,
     /// What the configuration grants to whatever is behind the alias.
-    pub(crate) granted: &'a [GrantSpec],
+    pub granted: &'a [GrantSpec],
     /// Highest risk that is granted to what nobody signed.
-    pub(crate) unsigned_max_risk: Risk,
+    pub unsigned_max_risk: Risk,
 }
 
 /// What a plugin is to its alias.
-pub(crate) enum Judged {
+pub enum Judged {
     /// The one that it is bound to, or the first; what is to be remembered of it once it was loaded.
     Itself(NewBinding),
     /// Another one.
@@ -31,7 +33,7 @@ pub(crate) enum Judged {
 
 /// What is to be remembered of an alias once a plugin was loaded under it.
 #[must_use = "an alias that is not bound is bound to whatever is loaded next"]
-pub(crate) struct NewBinding {
+pub struct NewBinding {
     alias: Alias,
     before: Option<Bound>,
     after: Bound,
@@ -39,7 +41,7 @@ pub(crate) struct NewBinding {
 
 impl Arrived<'_> {
     /// Holds the plugin against what the alias is bound to. `denied_to` tells what is denied to plugins of a name.
-    pub(crate) fn judge(
+    pub fn judge(
         &self,
         bindings: &Bindings,
         denied_to: impl FnOnce(&PluginName) -> Result<Vec<Capability>, BindingError>,
@@ -69,7 +71,7 @@ impl Arrived<'_> {
     }
 
     /// What is to be remembered where the alias was bound to `before`.
-    pub(crate) fn binding(&self, before: Option<Bound>) -> NewBinding {
+    pub fn binding(&self, before: Option<Bound>) -> NewBinding {
         NewBinding { alias: self.alias.clone(), before, after: self.bound() }
     }
 
@@ -103,21 +105,20 @@ fn risk(spec: &GrantSpec) -> Risk {
 
 impl NewBinding {
     /// What is to be remembered once the user has accepted a plugin.
-    pub(crate) const fn accepted(alias: Alias, before: Bound, after: Bound) -> Self {
+    pub const fn accepted(alias: Alias, before: Bound, after: Bound) -> Self {
         Self { alias, before: Some(before), after }
     }
 
     /// Whether nothing was loaded under the alias before.
-    pub(crate) const fn is_first(&self) -> bool {
+    pub const fn is_first(&self) -> bool {
         self.before.is_none()
     }
 
-    /// The record of it, if the alias was bound to another plugin.
-    pub(crate) fn event(&self) -> Option<AuditEvent> {
+    /// The alias, the plugin that it was bound to and the one that it is bound to now, if these are two.
+    pub fn change(&self) -> Option<(&Alias, &Bound, &Bound)> {
         let Self { alias, before, after } = self;
         let before = before.as_ref().filter(|before| !before.is_other_version_of(after))?;
-        let (alias, before, after) = (alias.to_string(), AuditText::of(before), AuditText::of(after));
-        Some(AuditEvent::AliasBound { alias, before, after })
+        Some((alias, before, after))
     }
 
     /// Writes down what is new.
@@ -125,7 +126,7 @@ impl NewBinding {
     /// # Errors
     ///
     /// Fails if the alias was bound to another plugin meanwhile, or the file cannot be read or written.
-    pub(crate) fn record(self, keeper: &Keeper) -> Result<(), BindingError> {
+    pub fn record(self, keeper: &Keeper) -> Result<(), BindingError> {
         let Self { alias, before, after } = self;
         if before.as_ref() == Some(&after) { Ok(()) } else { Bindings::bind(keeper, alias, before, after) }
     }

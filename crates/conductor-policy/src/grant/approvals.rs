@@ -40,49 +40,60 @@ impl std::fmt::Display for Duration {
 
 /// What decides about one plugin.
 #[derive(Clone)]
-pub(crate) struct Approvals {
-    pub(crate) name: PluginName,
-    pub(crate) digest: Digest,
-    pub(crate) judge: Arc<Judge>,
-    pub(crate) version: Option<String>,
-    pub(crate) requests: Vec<CapabilityRequest>,
+pub struct Approvals {
+    /// Its name.
+    pub name: PluginName,
+    /// SHA-256 of its file.
+    pub digest: Digest,
+    /// What judges how far somebody vouches for it.
+    pub judge: Arc<Judge>,
+    /// Its version, if it says one.
+    pub version: Option<String>,
+    /// What it declares.
+    pub requests: Vec<CapabilityRequest>,
     /// What the configuration says.
-    pub(crate) configured: Vec<GrantSpec>,
-    pub(crate) denied: Vec<Capability>,
+    pub configured: Vec<GrantSpec>,
+    /// What the configuration denies; outranks what is granted.
+    pub denied: Vec<Capability>,
     /// Whether a bare name in `configured` grants what was declared first, and never more.
-    pub(crate) standing: bool,
-    pub(crate) lift_ceiling: bool,
+    pub standing: bool,
+    /// Whether `configured` may exceed the ceiling of the plugin's trust.
+    pub lift_ceiling: bool,
     /// Keeps lasting decisions; without it, none are.
-    pub(crate) keeper: Option<Keeper>,
-    pub(crate) session: SessionGrants,
+    pub keeper: Option<Keeper>,
+    /// Decisions that end with the host.
+    pub session: SessionGrants,
     /// What was last read of the lasting decisions.
-    pub(crate) known: Arc<Mutex<GrantStore>>,
+    pub known: Arc<Mutex<GrantStore>>,
 }
 
 /// The state of all decisions about a plugin at one moment.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Decided {
+pub struct Decided {
     /// Whether anything was decided yet.
-    pub(crate) is_decided: bool,
+    pub is_decided: bool,
     /// How far somebody vouched for the plugin then, if somebody did.
-    pub(crate) vouched: Option<Vouched>,
-    pub(crate) grants: Grants,
-    pub(crate) requested: Vec<Requested>,
+    pub vouched: Option<Vouched>,
+    /// What the plugin may do.
+    pub grants: Grants,
+    /// What it asks for.
+    pub requested: Vec<Requested>,
     /// Decisions of the user that hold.
-    pub(crate) stored: Vec<StoredGrant>,
+    pub stored: Vec<StoredGrant>,
     /// When the first of them ends.
-    pub(crate) next_end: Option<Timestamp>,
+    pub next_end: Option<Timestamp>,
     /// Those of them that are for one deed.
-    pub(crate) once: Vec<Once>,
+    pub once: Vec<Once>,
 }
 
 /// What the user's decision is about to lead to.
-pub(crate) struct Approval {
+pub struct Approval {
     subject: Subject,
     capability: Capability,
     stored: Vec<StoredGrant>,
     duration: Duration,
-    pub(crate) approved: Approved,
+    /// What it will have led to.
+    pub approved: Approved,
 }
 
 /// What the user's decision has led to.
@@ -96,25 +107,25 @@ pub struct Approved {
 
 impl Decided {
     /// The decision about a plugin for which nobody vouches: nothing.
-    pub(crate) fn nothing() -> Self {
+    pub fn nothing() -> Self {
         Self { is_decided: true, ..Self::default() }
     }
 }
 
 impl Approvals {
     /// What grants are bound to, as somebody vouches for the plugin.
-    pub(crate) fn subject(&self, vouched: &Vouched) -> Subject {
+    pub fn subject(&self, vouched: &Vouched) -> Subject {
         let (name, publisher) = (self.name.clone(), vouched.publisher.clone());
         Subject { name, publisher, digest: self.digest }
     }
 
     /// Decides, from what is on disk and in memory now.
-    pub(crate) fn decide(&self) -> Result<Decided, ApprovalError> {
+    pub fn decide(&self) -> Result<Decided, ApprovalError> {
         self.decide_for(self.judge.now()?)
     }
 
     /// Decides about a plugin for which somebody vouches this far.
-    pub(crate) fn decide_for(&self, vouched: Vouched) -> Result<Decided, ApprovalError> {
+    pub fn decide_for(&self, vouched: Vouched) -> Result<Decided, ApprovalError> {
         let store = self.store()?;
         let decided = self.decide_by(vouched, &store, Timestamp::now());
         *self.known() = store;
@@ -122,7 +133,7 @@ impl Approvals {
     }
 
     /// The user's decisions about all plugins, as they are on disk now.
-    pub(crate) fn store(&self) -> Result<GrantStore, ApprovalError> {
+    pub fn store(&self) -> Result<GrantStore, ApprovalError> {
         match &self.keeper {
             Some(keeper) => Ok(GrantStore::load(keeper)?),
             None => Ok(GrantStore::default()),
@@ -131,7 +142,7 @@ impl Approvals {
 
     /// Decides from what was last read: what cannot be read any more does not keep a grant from ending. `vouched` is how far
     /// somebody vouched for the plugin last; without it, nothing is granted.
-    pub(crate) fn decide_by_known(&self, vouched: Option<Vouched>) -> Result<Decided, ApprovalError> {
+    pub fn decide_by_known(&self, vouched: Option<Vouched>) -> Result<Decided, ApprovalError> {
         let Some(vouched) = vouched else { return Ok(Decided::nothing()) };
         let mut known = self.known().clone();
         if let Some(keeper) = &self.keeper {
@@ -180,13 +191,13 @@ impl Approvals {
     }
 
     /// Writes down what decisions grant now that were made when Network without a host granted every port.
-    pub(crate) fn narrow(&self, subject: &Subject) -> Result<(), ApprovalError> {
+    pub fn narrow(&self, subject: &Subject) -> Result<(), ApprovalError> {
         Ok(GrantStore::narrow(self.keeper()?, subject)?)
     }
 
     /// Takes note of what the bare names of the configuration stand for, so that a later version that declares more gets
     /// no more.
-    pub(crate) fn remember(&self, subject: &Subject, store: &GrantStore) -> Result<(), ApprovalError> {
+    pub fn remember(&self, subject: &Subject, store: &GrantStore) -> Result<(), ApprovalError> {
         let Some(keeper) = &self.keeper else { return Ok(()) };
         let mut first = Vec::new();
         for capability in self.bare().filter(|bare| store.first_declared(subject, *bare).is_none()) {
@@ -204,7 +215,7 @@ impl Approvals {
     /// What it would be to grant what the plugin declares of a capability, or one scope of it.
     ///
     /// `name` is the plugin's name as the user typed it: without it nothing of high risk is granted.
-    pub(crate) fn prepare(
+    pub fn prepare(
         &self,
         capability: Capability,
         scope: Option<&Scope>,
@@ -249,7 +260,7 @@ impl Approvals {
     }
 
     /// Grants that, and nothing else of the capability. Returns what was decided about it before.
-    pub(crate) fn commit(&self, approval: &Approval) -> Result<Before, ApprovalError> {
+    pub fn commit(&self, approval: &Approval) -> Result<Before, ApprovalError> {
         let Approval { subject, capability, stored, duration, approved: _ } = approval;
         let (subject, capability, stored) = (subject.clone(), *capability, stored.clone());
         let (lasting, passing) = match duration {
@@ -278,7 +289,7 @@ impl Approvals {
     }
 
     /// Puts back what was decided before [`Approvals::commit`].
-    pub(crate) fn undo(&self, before: Before) -> Result<(), ApprovalError> {
+    pub fn undo(&self, before: Before) -> Result<(), ApprovalError> {
         let Before { subject, capability, stored, session } = before;
         self.session.forget(&subject, capability);
         self.session.put_back(session);
@@ -292,12 +303,12 @@ impl Approvals {
     }
 
     /// Denies a capability from now on, whoever publishes a plugin of this name.
-    pub(crate) fn deny(&self, capability: Capability) -> Result<DenialKept, ApprovalError> {
+    pub fn deny(&self, capability: Capability) -> Result<DenialKept, ApprovalError> {
         self.session.deny(self.keeper.as_ref(), &self.name, capability)
     }
 
     /// Tries again to write denials that could not be written, of this plugin and of those that are not loaded.
-    pub(crate) fn keep_unkept(&self) {
+    pub fn keep_unkept(&self) {
         for denial in self.session.unkept() {
             // What cannot be written still holds.
             let _ = self.session.deny(self.keeper.as_ref(), &denial.plugin, denial.capability);
@@ -322,7 +333,7 @@ impl Approvals {
 }
 
 /// What was decided about a capability of a plugin before a grant.
-pub(crate) struct Before {
+pub struct Before {
     subject: Subject,
     capability: Capability,
     stored: GrantStore,

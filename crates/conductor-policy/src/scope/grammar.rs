@@ -212,7 +212,7 @@ fn decode(raw: &str) -> Option<String> {
 }
 
 /// Escapes what the grammar itself uses, and blanks at the ends, which it would trim.
-pub(crate) fn encode(value: &str) -> String {
+pub fn encode(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let last = value.chars().count().saturating_sub(1);
     for (index, c) in value.chars().enumerate() {

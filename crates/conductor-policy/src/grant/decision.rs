@@ -130,7 +130,7 @@ impl Grant {
     }
 
     /// The grants for once among what was granted, each as often as it has scopes.
-    pub(crate) fn onces(&self) -> impl Iterator<Item = &Once> {
+    pub fn onces(&self) -> impl Iterator<Item = &Once> {
         self.allowed.iter().filter_map(|allowance| allowance.once.as_ref())
     }
 
@@ -140,7 +140,7 @@ impl Grant {
     /// # Errors
     ///
     /// Says on which side nothing covers it.
-    pub(crate) fn covering(&self, covers: impl Fn(&Scope) -> bool) -> Result<Vec<&Allowance>, Outside> {
+    pub fn covering(&self, covers: impl Fn(&Scope) -> bool) -> Result<Vec<&Allowance>, Outside> {
         if !self.declared.iter().any(|scope| scope.is_nothing() || covers(scope)) {
             return Err(Outside::Declared);
         }
@@ -152,8 +152,10 @@ impl Grant {
 
 /// Which of the two scopes does not cover an operation. Written so that it follows "host `a.example` is".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outside {
+pub enum Outside {
+    /// What the plugin declares.
     Declared,
+    /// What was granted.
     Granted,
 }
 
