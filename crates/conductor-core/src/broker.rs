@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 use conductor_abi::{Capability, Op, Risk, Status};
 pub use conductor_call::Answer;
 use conductor_call::{Caller, DataQuota, HostCalls, HostSession, Limit, Limits, Refusal};
+#[cfg(target_os = "linux")]
+use conductor_confine::measuring::Allowance;
 use conductor_policy::grant::{Decision, Deed, DeedNumber, Grants, Once, SessionGrants, Taken};
 
 use crate::audit::{
@@ -32,8 +34,6 @@ use crate::capability::waiting::Places;
 use crate::capability::{Call, Operation, audio, granted, midi, network, system_control};
 use crate::devices::Devices;
 use crate::recorder::Recorder;
-#[cfg(target_os = "linux")]
-use crate::worker::Allowance;
 
 use changes::Changes;
 use denials::Denials;

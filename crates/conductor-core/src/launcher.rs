@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use channel::Channel;
+use conductor_confine::system_calls::{Call, StageCalls};
 pub use descent::{Peer, PeerError, peer_of, programs_hold_socket, user_of};
 pub(crate) use ending::Place;
 use ending::{Processes, Undertaker};
@@ -38,8 +39,6 @@ use keeper::Keeper;
 pub(crate) use order::{Ended, Order};
 use order::{Instruction, Word};
 pub use waiting::Waiting;
-
-use crate::system_calls::{Call, StageCalls};
 
 /// What launchers and keepers may ask the kernel for, once they have started what they wait for.
 pub(crate) fn stages() -> [StageCalls; 2] {

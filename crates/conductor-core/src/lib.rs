@@ -35,8 +35,6 @@ mod sealed;
 pub mod shape;
 #[cfg(target_os = "linux")]
 mod stages;
-#[cfg(target_os = "linux")]
-mod system_calls;
 mod wasi;
 #[cfg(target_os = "linux")]
 pub mod worker;
@@ -56,6 +54,8 @@ pub use conductor_call::{
     Isolation, Limit, Limits, LogLine, LogSource, MAX_STACK_BYTES, Outcome, ProcessWall, Suspension, Walls,
     WorkerFault,
 };
+#[cfg(target_os = "linux")]
+pub use conductor_confine::system_calls::StageCalls;
 pub use conductor_policy::grant::{CapabilityDecision, Decision, GrantSpec};
 pub use conductor_policy::scope;
 pub use config::WasmConfig;
@@ -72,8 +72,6 @@ pub use permission::{Permission, PermissionId, RestoreError};
 pub use recorder::Recorder;
 #[cfg(target_os = "linux")]
 pub use stages::{refused_to_programs, stages};
-#[cfg(target_os = "linux")]
-pub use system_calls::StageCalls;
 pub use wasi::SetupError;
 
 /// Which plugin stands behind each of the user's names: an alias is bound to the plugin that was first loaded under it.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::system_calls::{StageCalls, by_name};
+use conductor_confine::system_calls::{StageCalls, by_name};
+
 use crate::{launcher, worker};
 
 /// What the processes that the host starts for plugins may ask the kernel for, stage by stage. A launcher and a keeper have

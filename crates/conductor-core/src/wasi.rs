@@ -10,7 +10,6 @@ mod clocks;
 mod context;
 mod disk;
 mod files;
-mod measure;
 mod opened;
 mod poll;
 mod vectors;
@@ -32,9 +31,6 @@ pub use context::SetupError;
 pub(crate) use context::{Access, Setup, data_directory};
 pub(crate) use disk::Disk;
 pub(crate) use files::OpenFiles;
-#[cfg(test)]
-pub(crate) use measure::Used;
-pub(crate) use measure::{Found, look_through};
 
 /// Name of the import module.
 pub(crate) const MODULE: &str = "wasi_snapshot_preview1";

@@ -9,6 +9,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use conductor_confine::calls;
+use conductor_confine::system_calls::Call;
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
     RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, Scope,
@@ -19,7 +21,6 @@ use seccompiler::{
 };
 
 use super::order::Order;
-use crate::system_calls::{Call, calls};
 
 /// What a confined program may read and run: the system, nothing of the user's.
 const SYSTEM: [&str; 10] =

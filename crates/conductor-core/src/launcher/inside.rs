@@ -7,6 +7,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, ExitStatus};
 
+use conductor_confine::descriptors::close_inherited;
 use nix::sched::CloneFlags;
 use rustix::process::{DumpableBehavior, PidfdFlags, Resource, Rlimit, Signal, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -64,7 +65,7 @@ pub fn run_with(waits: impl FnOnce(Waiting)) -> Result<(), LaunchError> {
 fn channel() -> io::Result<Channel> {
     let end = io::stdin().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdin(&File::open("/dev/null")?)?;
-    crate::worker::close_inherited(&[end.as_raw_fd()])?;
+    close_inherited(&[end.as_raw_fd()])?;
     Ok(Channel::from_end(end))
 }
 

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use conductor_confine::calls;
+use conductor_confine::system_calls::{Call, StageCalls};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
-
-use crate::system_calls::{Call, StageCalls, calls};
 
 /// What a process does that waits for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use conductor_call::{DataQuota, Limit};
+use conductor_confine::usage::{Used, measure};
 use wasmtime::Caller;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
 use wiggle::GuestMemory;
 
-use super::measure::{Used, measure};
 use super::opened::Opened;
 use super::vectors::Vectors;
 use super::{FILE_FUEL, charge, errno, now_or_trap, timed};

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use conductor_call::Limit;
+use conductor_confine::usage::Used;
 use wasmtime::Caller;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
 use wiggle::{GuestMemory, GuestPtr};
 
 use super::clocks::Clock;
-use super::measure::Used;
 use super::opened::{Opened, filestat, filetype};
 use super::vectors::Vectors;
 use super::{FILE_FUEL, charge, disk, errno, now_or_trap, timed};

@@ -13,23 +13,21 @@ use std::path::{Path, PathBuf, absolute};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use conductor_confine::errands::Errands;
+use conductor_confine::measuring::{self, PATIENCE};
+use conductor_confine::usage::{Found, look_through};
 use conductor_signing::{PluginParts, ReadError, UnverifiedPlugin};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
 use super::channel::{Channel, ChannelError};
 use super::child::Child;
-use super::errands::Errands;
 use super::frame::ToWorker;
 use super::process::WorkerError;
 use super::spawner::{Spawner, Started, Wanted};
 use crate::files::{FileState, Files};
 use crate::sealed::SealedFile;
-use crate::wasi::{Found, SetupError, data_directory, look_through};
-
-/// Longest time that a directory may take to be made, found or measured. Stops a file system that does not answer from exempting
-/// its plugin from the quota, and from holding up whoever starts a worker.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+use crate::wasi::{SetupError, data_directory};
 
 /// Processes that are kept for the next question.
 const MAX_IDLE: usize = 2;
@@ -247,19 +245,6 @@ impl Pool {
 }
 
 impl Asking {
-    /// Whether there is somebody to ask.
-    pub(super) fn is_there(&self) -> bool {
-        self.0.strong_count() > 0
-    }
-
-    /// What is in a directory; nothing if nobody could ask.
-    pub(super) fn found(&self, directory: &Path, max_files: u32) -> Option<Found> {
-        match self.ask(&Question::Found { directory: directory.to_owned(), max_files }).ok()?.0 {
-            Answer::Found(found) => Some(found),
-            Answer::Directory(_) | Answer::States(_) | Answer::Read(_) => None,
-        }
-    }
-
     fn states(&self, paths: Vec<PathBuf>) -> Option<Vec<Option<FileState>>> {
         match self.ask(&Question::States { paths }).ok()?.0 {
             Answer::States(states) => Some(states),
@@ -291,6 +276,19 @@ impl Asking {
             }
         }
         Ok((answer, module))
+    }
+}
+
+impl measuring::Asking for Asking {
+    fn is_there(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    fn found(&self, directory: &Path, max_files: u32) -> Option<Found> {
+        match self.ask(&Question::Found { directory: directory.to_owned(), max_files }).ok()?.0 {
+            Answer::Found(found) => Some(found),
+            Answer::Directory(_) | Answer::States(_) | Answer::Read(_) => None,
+        }
     }
 }
 

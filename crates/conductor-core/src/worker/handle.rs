@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use conductor_call::{Caller, WorkerFault};
+use conductor_confine::measuring::Allowance;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
 use super::child::{Child, END_PATIENCE};
-use super::measuring::Allowance;
 use super::overdue::{Due, Overdue};
 use super::place::Place;
 use super::turns::Turn;

@@ -233,20 +233,6 @@ pub(super) fn close_standard_streams() -> io::Result<()> {
     Ok(())
 }
 
-/// Closes every descriptor beyond the standard streams but those given: what the host's libraries opened without asking that
-/// it be closed in children.
-pub(crate) fn close_inherited(kept: &[i32]) -> io::Result<()> {
-    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|number| *number > 2 && !kept.contains(number))
-        .collect();
-    for number in open {
-        // The one that the list was read through is closed already.
-        let _ = nix::unistd::close(number);
-    }
-    Ok(())
-}
-
 fn failed(what: &'static str) -> impl Fn(rustix::io::Errno) -> LockError {
     move |errno| LockError { what, source: errno.into() }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use conductor_abi::Status;
 use conductor_call::{Answer, HostCalls};
+use conductor_confine::descriptors::close_inherited;
 
 use super::channel::{Channel, ChannelError};
 use super::frame::{self, CompileFault, Done, End, FromWorker, ToWorker};
@@ -163,7 +164,7 @@ fn inherited() -> io::Result<(Channel, OwnedFd)> {
     let answers = io::stdout().as_fd().try_clone_to_owned()?;
     let plugin = io::stderr().as_fd().try_clone_to_owned()?;
     lock::close_standard_streams()?;
-    lock::close_inherited(&[requests.as_raw_fd(), answers.as_raw_fd(), plugin.as_raw_fd()])?;
+    close_inherited(&[requests.as_raw_fd(), answers.as_raw_fd(), plugin.as_raw_fd()])?;
     Ok((Channel::new(requests.into(), answers.into(), MAX_FRAME_BYTES), plugin))
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use conductor_call::{
     CallReport, Flavour, Limit, Limits, Outcome, ProcessWall, Suspension, Walls, WorkerFault,
 };
+use conductor_confine::measuring::{Allowance, Measurer};
 use conductor_signing::{Digest, VerifiedPlugin};
 
 use super::asking::{AskedElsewhere, Askers};
@@ -18,7 +19,6 @@ use super::channel::Channel;
 use super::child::Children;
 use super::frame::{self, FromWorker, ToWorker};
 use super::handle::Handle;
-use super::measuring::{Allowance, Measurer};
 use super::order::Order;
 use super::overdue::Overdue;
 use super::spawner::{Spawner, Started, Wanted, WorkerProgram};

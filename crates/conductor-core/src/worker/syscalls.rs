@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 
+use conductor_confine::calls;
+use conductor_confine::system_calls::{Call, StageCalls};
 use libc::c_long;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch,
 };
-
-use crate::system_calls::{Call, StageCalls, calls};
 
 /// What a worker does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

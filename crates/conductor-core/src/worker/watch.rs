@@ -9,10 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conductor_call::WorkerFault;
+use conductor_confine::measuring::{Answer, Measurer, PATIENCE, Question};
 
-use super::asking::PATIENCE;
 use super::handle::Handle;
-use super::measuring::{Answer, Measurer, Question};
 use crate::clock::Clock;
 
 /// Time between two looks at all workers.

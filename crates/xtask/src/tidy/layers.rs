@@ -20,12 +20,14 @@ const NO_ASYNC: &str = "signing is plain, blocking and small";
 const NO_FORMAT: &str = "whoever keeps a file reads and writes its format";
 const WORDS: &str = "this crate holds words about calls and does nothing itself";
 const DECIDES: &str = "this crate decides what may be done and does none of it";
+const NO_REASON: &str = "this crate holds processes and does not know what they run";
 const HOST_ONLY: &str = "wasm is known to conductor-core alone; use its types";
 const GUEST: &str = "this crate runs inside plugins";
 
 /// Every crate, from the top layer down. A crate that is not listed is a violation by itself.
 const LAYERS: [Layer; 10] = [
 const LAYERS: [Layer; 9] = [
+const LAYERS: [Layer; 11] = [
     Layer {
         name: "conductor-abi",
         may: &[],
@@ -75,10 +77,17 @@ const LAYERS: [Layer; 9] = [
         never: &[("wasmtime", DECIDES), ("tokio", DECIDES), ("hyper", DECIDES)],
     },
     Layer {
+        name: "conductor-confine",
+        may: &["conductor-call"],
+        emits: &[],
+        never: &[("wasmtime", NO_REASON), ("tokio", NO_REASON)],
+    },
+    Layer {
         name: "conductor-core",
         may: &["conductor-abi", "conductor-store", "conductor-signing"],
         may: &["conductor-abi", "conductor-signing", "conductor-call"],
         may: &["conductor-abi", "conductor-signing", "conductor-call", "conductor-policy"],
+        may: &["conductor-abi", "conductor-signing", "conductor-call", "conductor-policy", "conductor-confine"],
         emits: &[],
         never: &[
             ("clap", "embedders bring their own command line"),

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use conductor_abi::Status;
 use conductor_call::{Limit, Refusal};
+use conductor_confine::measuring::{Allowance, Answer, Measurer, PATIENCE, Question};
 
 use super::Invocation;
-use crate::worker::{Allowance, Answer, Measurer, PATIENCE, Question};
 
 /// Time between two measurements; what a program writes meanwhile is what it may take the directory beyond its quota by.
 const MEASURE_EVERY: Duration = Duration::from_millis(200);

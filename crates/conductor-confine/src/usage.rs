@@ -29,49 +29,57 @@ const SPREAD: u64 = 2;
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Used {
+pub struct Used {
     /// Bytes of all files, holes included; each file once, however many names it has. Of a directory, what it takes beyond
     /// its first block: it keeps the blocks of names that are gone.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Entries: files, directories, links.
-    pub(crate) files: u64,
+    pub files: u64,
 }
 
 impl Used {
-    pub(crate) const NOTHING: Self = Self::bytes(0);
+    /// An empty directory.
+    pub const NOTHING: Self = Self::bytes(0);
 
-    pub(crate) const fn bytes(bytes: u64) -> Self {
+    /// Bytes without an entry.
+    #[must_use]
+    pub const fn bytes(bytes: u64) -> Self {
         Self { bytes, files: 0 }
     }
 
     /// What a new entry of this name may add, beside what it leads to: a directory grows by it, and does not shrink when it
     /// is removed.
-    pub(crate) const fn name(bytes: u64) -> Self {
+    #[must_use]
+    pub const fn name(bytes: u64) -> Self {
         Self::bytes(bytes.saturating_add(ENTRY_BYTES).saturating_mul(SPREAD))
     }
 
     /// Both together.
-    pub(crate) const fn and(self, other: Self) -> Self {
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
         Self { bytes: self.bytes.saturating_add(other.bytes), files: self.files.saturating_add(other.files) }
     }
 }
 
 /// What a measurement found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Found {
-    pub(crate) used: Used,
+pub struct Found {
+    /// All of it together.
+    pub used: Used,
     /// Bytes of the longest file.
-    pub(crate) longest: u64,
+    pub longest: u64,
 }
 
 /// Adds up sizes and entries below `directory`. Stops beyond twice `max_files` entries. What was not read counts as full: what
 /// is in it is not known to fit.
-pub(crate) fn measure(directory: &Path, max_files: u32) -> Used {
+#[must_use]
+pub fn measure(directory: &Path, max_files: u32) -> Used {
     look_through(directory, max_files).used
 }
 
 /// As [`measure`], with what else was seen.
-pub(crate) fn look_through(directory: &Path, max_files: u32) -> Found {
+#[must_use]
+pub fn look_through(directory: &Path, max_files: u32) -> Found {
     let most = u64::from(max_files).saturating_mul(2);
     let mut walk = Walk { used: Used::NOTHING, longest: 0, most, seen: HashSet::new() };
     let opened = openat(CWD, directory, DIRECTORY, Mode::empty());

@@ -11,11 +11,11 @@ use std::time::Instant;
 
 /// Errands of one kind that are under way at the same time, those that were left behind among them. Stops file systems that do
 /// not answer from taking more threads and processes.
-pub(super) const MAX_ERRANDS: usize = 32;
+pub const MAX_ERRANDS: usize = 32;
 
 /// Errands of one kind.
 #[derive(Clone)]
-pub(super) struct Errands(Arc<Shared>);
+pub struct Errands(Arc<Shared>);
 
 struct Shared {
     /// What the threads are called.
@@ -26,18 +26,21 @@ struct Shared {
 }
 
 /// Leave to go to a place, where nobody else goes meanwhile.
-pub(super) struct Errand {
+pub struct Errand {
     shared: Arc<Shared>,
     place: PathBuf,
 }
 
 impl Errands {
-    pub(super) fn new(name: &'static str) -> Self {
+    /// None yet; their threads will be called `name`.
+    #[must_use]
+    pub fn new(name: &'static str) -> Self {
         Self(Arc::new(Shared { name, under_way: Mutex::default(), ended: Condvar::new() }))
     }
 
     /// Leave to go to a place, if nobody is there and not too many are under way.
-    pub(super) fn take(&self, place: PathBuf) -> Option<Errand> {
+    #[must_use]
+    pub fn take(&self, place: PathBuf) -> Option<Errand> {
         let mut under_way = self.0.under_way();
         if under_way.len() >= MAX_ERRANDS || !under_way.insert(place.clone()) {
             return None;
@@ -46,7 +49,8 @@ impl Errands {
     }
 
     /// As [`Errands::take`]; waits until it can be had, until `deadline`.
-    pub(super) fn take_by(&self, place: &PathBuf, deadline: Instant) -> Option<Errand> {
+    #[must_use]
+    pub fn take_by(&self, place: &PathBuf, deadline: Instant) -> Option<Errand> {
         loop {
             if let Some(errand) = self.take(place.clone()) {
                 return Some(errand);
@@ -64,7 +68,7 @@ impl Errands {
     }
 
     /// Does the work at a place, and waits for what comes of it until `deadline`.
-    pub(super) fn run_by<T: Send + 'static>(
+    pub fn run_by<T: Send + 'static>(
         &self,
         place: &PathBuf,
         deadline: Instant,
@@ -78,7 +82,7 @@ impl Errands {
 impl Errand {
     /// Does the work on a thread of its own, and says where what comes of it will be. Nothing comes where the work comes to
     /// nothing.
-    pub(super) fn begin<T: Send + 'static>(
+    pub fn begin<T: Send + 'static>(
         self,
         work: impl FnOnce() -> Option<T> + Send + 'static,
     ) -> Option<Receiver<T>> {

@@ -10,33 +10,45 @@ use std::time::{Duration, Instant};
 
 use conductor_call::{DataQuota, Limit, WorkerFault};
 
-use super::asking::{Asking, PATIENCE};
-use super::errands::Errands;
-use crate::wasi::{Found, look_through};
+use crate::errands::Errands;
+use crate::usage::{Found, look_through};
+
+/// Longest time that a directory may take to be made, found or measured. Stops a file system that does not answer from exempting
+/// its plugin from the quota, and from holding up whoever starts a worker.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Measurements that must agree before a worker is ended: one sees a file twice that is replaced meanwhile, or a directory
 /// that is moved.
 const MEASUREMENTS: u32 = 3;
 
 /// What a directory holds, if that is no more than it may; otherwise of what it holds more.
-pub(crate) type Answer = Result<Found, Limit>;
+pub type Answer = Result<Found, Limit>;
 
 /// How a directory is measured.
 type Measure = dyn Fn(&Path, u32) -> Option<Found> + Send + Sync;
 
 /// Whose processes measure.
-static ASKING: Mutex<Option<Asking>> = Mutex::new(None);
+static ASKING: Mutex<Option<Arc<dyn Asking>>> = Mutex::new(None);
+
+/// Who has processes that ask file systems.
+pub trait Asking: Send + Sync {
+    /// Whether they are still there.
+    fn is_there(&self) -> bool;
+
+    /// What is in a directory, as [`look_through`] finds it; nothing if nobody could ask.
+    fn found(&self, directory: &Path, max_files: u32) -> Option<Found>;
+}
 
 /// What may be in a directory that a worker or its program writes to, as far as it is looked at from outside.
 #[derive(Clone)]
-pub(crate) struct Allowance {
+pub struct Allowance {
     directory: PathBuf,
     quota: DataQuota,
 }
 
 /// What is asked about a directory.
 #[derive(Clone, Copy)]
-pub(crate) enum Question {
+pub enum Question {
     /// Whether it holds no more than its quota.
     HasRoom,
     /// Whether it still does, while somebody works in it who is held to it by this alone.
@@ -48,21 +60,27 @@ pub(crate) enum Question {
 
 /// Measures the directories of the plugins of a host.
 #[derive(Clone)]
-pub(crate) struct Measurer {
+pub struct Measurer {
     measure: Arc<Measure>,
     errands: Errands,
 }
 
 impl Allowance {
-    pub(crate) const fn new(directory: PathBuf, quota: DataQuota) -> Self {
+    /// What may be in `directory`.
+    #[must_use]
+    pub const fn new(directory: PathBuf, quota: DataQuota) -> Self {
         Self { directory, quota }
     }
 
-    pub(crate) fn directory(&self) -> &Path {
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    pub(crate) const fn quota(&self) -> DataQuota {
+    /// What may be in it.
+    #[must_use]
+    pub const fn quota(&self) -> DataQuota {
         self.quota
     }
 
@@ -93,12 +111,13 @@ impl Allowance {
 impl Measurer {
     /// What everybody in this process measures with: a directory may be given to plugins of more than one host. The processes of
     /// the last host that has any do it; without, this process does.
-    pub(crate) fn shared() -> &'static Self {
+    #[must_use]
+    pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Measurer> = OnceLock::new();
         SHARED.get_or_init(|| {
             Self::with(|directory, max_files| {
                 let asking = ASKING.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                match asking.filter(Asking::is_there) {
+                match asking.filter(|asking| asking.is_there()) {
                     Some(asking) => asking.found(directory, max_files),
                     None => Some(look_through(directory, max_files)),
                 }
@@ -107,8 +126,9 @@ impl Measurer {
     }
 
     /// As [`Measurer::shared`], from now on with the processes of this host.
-    pub(super) fn shared_and_asked_by(asking: Asking) -> Self {
-        *ASKING.lock().unwrap_or_else(PoisonError::into_inner) = Some(asking);
+    #[must_use]
+    pub fn shared_and_asked_by(asking: impl Asking + 'static) -> Self {
+        *ASKING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(asking));
         Self::shared().clone()
     }
 
@@ -119,19 +139,28 @@ impl Measurer {
 
     /// Begins a measurement, without waiting, and says where its answer will be; nothing while the directory is being
     /// measured already or too many are.
-    pub(crate) fn begin(&self, allowance: &Allowance, question: Question) -> Option<Receiver<Answer>> {
+    #[must_use]
+    pub fn begin(&self, allowance: &Allowance, question: Question) -> Option<Receiver<Answer>> {
         let errand = self.errands.take(allowance.directory.clone())?;
         let (measure, allowance) = (Arc::clone(&self.measure), allowance.clone());
         errand.begin(move || allowance.answer(question, measure.as_ref()))
     }
 
     /// What the directory holds, or of what it holds more than its quota; waits for the answer, but not for long.
-    pub(crate) fn room(&self, allowance: &Allowance) -> Result<Answer, WorkerFault> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no answer in time.
+    pub fn room(&self, allowance: &Allowance) -> Result<Answer, WorkerFault> {
         self.room_within(allowance, PATIENCE)
     }
 
     /// Whether the directory holds no more than its quota; waits for the answer, but not for long.
-    pub(super) fn has_room(&self, allowance: &Allowance) -> Result<bool, WorkerFault> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no answer in time.
+    pub fn has_room(&self, allowance: &Allowance) -> Result<bool, WorkerFault> {
         self.room(allowance).map(|found| found.is_ok())
     }
 
@@ -149,9 +178,9 @@ mod tests {
     use std::sync::mpsc::channel;
     use std::sync::{Mutex, PoisonError};
 
-    use super::super::errands::MAX_ERRANDS;
     use super::*;
-    use crate::wasi::Used;
+    use crate::errands::MAX_ERRANDS;
+    use crate::usage::Used;
 
     const WATCHDOG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(20);
