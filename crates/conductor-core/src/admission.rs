@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use conductor_abi::Capability;
+use conductor_broker::audit::{AuditEvent, AuditRecord, AuditSink, AuditText};
 use conductor_policy::binding::{Alias, Arrived, BindingChange, BindingError, Bindings, Judged, NewBinding};
 use conductor_policy::grant::store::{GrantStore, GrantStoreError};
 use conductor_policy::grant::{GrantSpec, SessionGrants};
@@ -12,7 +13,6 @@ use conductor_signing::{
     VerificationPolicy, VerifiedPlugin, VerifyError,
 };
 
-use crate::audit::{AuditEvent, AuditRecord, AuditSink, AuditText};
 use crate::config::WasmConfig;
 
 /// What a plugin is let in by.

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use conductor_abi::Capability;
+use conductor_broker::audit::{AuditEvent, AuditRecord, AuditSink};
 use conductor_policy::grant::store::DenialKept;
 use conductor_policy::grant::{ApprovalError, SessionGrants, UnkeptDenial};
 use conductor_signing::PluginName;
 use conductor_signing::keeper::Keeper;
-
-use crate::audit::{AuditEvent, AuditRecord, AuditSink};
 
 /// Denials of a host and of those in its place, for whoever decides about plugins that are not loaded.
 #[derive(Clone)]

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conductor_abi::{Capability, Manifest, Request};
+use conductor_broker::audit::{AuditEvent, AuditRecord, AuditSink};
+use conductor_broker::devices::Devices;
+use conductor_broker::{Broker, Recorder};
 use conductor_call::{CallReport, Flavour, Limits, Walls};
 use conductor_policy::binding::{Alias, BindingChange};
 use conductor_policy::grant::store::{GrantStore, GrantStoreError};
@@ -18,22 +21,19 @@ use conductor_signing::{
 };
 
 use crate::admission::{Admission, NotAdmitted};
-use crate::audit::{AuditEvent, AuditRecord, AuditSink};
-use crate::broker::Broker;
 #[cfg(target_os = "linux")]
 use crate::clock::Clock;
 #[cfg(target_os = "linux")]
 use crate::code_cache::CodeCache;
 use crate::config::WasmConfig;
 use crate::denials::Denials;
-use crate::devices::Devices;
 use crate::engine::check_stack;
 use crate::files::FileState;
 use crate::health::PluginState;
 use crate::in_process::InProcess;
 use crate::loading::Loading;
 use crate::permission::Permission;
-use crate::recorder::Recorder;
+use crate::recorded;
 use crate::runtime::Runtime;
 #[cfg(target_os = "linux")]
 use crate::worker::{WorkerProgram, Workers};
@@ -354,8 +354,8 @@ impl Host {
     ) {
         if let Some(sink) = self.broker.audit() {
             let _ = sink.record(&match loaded {
-                Ok(plugin) => AuditRecord::loaded(plugin.as_ref(), options.accept_unsigned),
-                Err(cause) => AuditRecord::refused(file, cause),
+                Ok(plugin) => recorded::loaded(plugin.as_ref(), options.accept_unsigned),
+                Err(cause) => recorded::refused(file, cause),
             });
         }
     }

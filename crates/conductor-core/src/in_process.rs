@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
+use conductor_broker::Session;
 use conductor_call::{CallReport, Flavour, Isolation, Limits, Walls};
 use conductor_signing::{Digest, VerifiedPlugin};
 
-use crate::broker::Session;
 #[cfg(target_os = "linux")]
 use crate::code_cache::{CodeCache, Fingerprint};
 use crate::engine::{

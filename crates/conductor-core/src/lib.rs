@@ -5,15 +5,11 @@
 //! [`VerifiedPlugin`](conductor_signing::VerifiedPlugin) → [`CompiledPlugin`] → a [`Plugin`] that executes.
 
 mod admission;
-pub mod audit;
-pub mod broker;
-pub mod capability;
 pub mod clock;
 #[cfg(target_os = "linux")]
 mod code_cache;
 mod config;
 mod denials;
-pub mod devices;
 mod engine;
 mod files;
 pub mod health;
@@ -21,14 +17,12 @@ mod host;
 pub mod imports;
 mod in_process;
 mod instance;
-#[cfg(target_os = "linux")]
-pub mod launcher;
 mod loading;
 mod local;
 #[cfg(target_os = "linux")]
 mod mapped;
 mod permission;
-mod recorder;
+mod recorded;
 mod runtime;
 #[cfg(target_os = "linux")]
 mod sealed;
@@ -39,9 +33,15 @@ mod wasi;
 #[cfg(target_os = "linux")]
 pub mod worker;
 
-pub use audit::{AuditLog, AuditSink};
 #[cfg(target_os = "linux")]
 pub use code_cache::{CodeCache, CodeCacheError};
+pub use conductor_broker::audit::{AuditLog, AuditSink};
+pub use conductor_broker::devices::{
+    AudioError, AudioOutputs, Desktop, DesktopError, Devices, MidiError, MidiInputs, MidiOutputs, Networks,
+};
+#[cfg(target_os = "linux")]
+pub use conductor_broker::launcher;
+pub use conductor_broker::{Recorder, audit, capability, devices};
 pub use conductor_call::{
     CallReport, DEFAULT_MAX_CALLS_PER_SECOND, DEFAULT_MAX_COMPILE_BYTES, DEFAULT_MAX_COMPILE_TIME,
     DEFAULT_MAX_DISK_BYTES, DEFAULT_MAX_DISK_FILES, DEFAULT_MAX_EXECUTION_TIME, DEFAULT_MAX_FUEL,
@@ -59,9 +59,6 @@ pub use conductor_confine::system_calls::StageCalls;
 pub use conductor_policy::grant::{CapabilityDecision, Decision, GrantSpec};
 pub use conductor_policy::scope;
 pub use config::WasmConfig;
-pub use devices::{
-    AudioError, AudioOutputs, Desktop, DesktopError, Devices, MidiError, MidiInputs, MidiOutputs, Networks,
-};
 pub use engine::{CompileError, CompiledPlugin, Engine, EngineError};
 pub use files::FileState;
 pub use health::PluginState;
@@ -69,7 +66,6 @@ pub use health::PluginState;
 pub use host::WorkerOptions;
 pub use host::{Host, HostError, LoadError, Plugin, PluginInfo, PluginOptions};
 pub use permission::{Permission, PermissionId, RestoreError};
-pub use recorder::Recorder;
 #[cfg(target_os = "linux")]
 pub use stages::{refused_to_programs, stages};
 pub use wasi::SetupError;
@@ -90,4 +86,10 @@ pub mod grant {
     };
 
     pub use crate::denials::Denials;
+}
+
+/// The broker: the single place where a capability is exercised.
+pub mod broker {
+    pub use conductor_broker::{Broker, Session};
+    pub use conductor_call::Answer;
 }

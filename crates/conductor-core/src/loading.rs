@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{CapabilityRequest, Manifest};
-use conductor_call::{CallReport, DataQuota, Flavour, Limits, Outcome, Suspension, Walls, WorkerFault};
+use conductor_broker::audit::{AuditEvent, AuditText};
+use conductor_broker::capability::filesystem::{DataAccess, data_quota};
+use conductor_broker::{Broker, Session};
+use conductor_call::{
+    CallReport, DataQuota, Flavour, HostSession as _, Limits, Outcome, Suspension, Walls, WorkerFault,
+};
 use conductor_policy::grant::{ApprovalError, Approvals, Grants, Judge, JudgeError};
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{PluginName, Statement, VerificationPolicy, VerifiedPlugin};
 
-use crate::audit::{AuditEvent, AuditText};
-use crate::broker::{Broker, Session};
-use crate::capability::filesystem::{DataAccess, data_quota};
 use crate::config::WasmConfig;
 use crate::files::Files;
 use crate::health::{Health, PluginState};
@@ -203,7 +205,7 @@ impl Plugin for Loaded {
         }
         self.session.audit().sum_up();
         if !report.outcome.keeps_instance() {
-            self.session.handles().end_all();
+            self.session.end_handles();
         }
         if self.session.is_withdrawn() {
             self.running.rest();
@@ -262,7 +264,7 @@ impl Plugin for Loaded {
     }
 
     fn is_heard(&self) -> bool {
-        self.session.handles().are_ending()
+        self.session.is_heard()
     }
 }
 

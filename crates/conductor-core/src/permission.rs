@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use conductor_abi::{Capability, CapabilityRequest};
+use conductor_broker::Session;
+use conductor_broker::audit::{AuditEvent, AuditText};
+use conductor_broker::capability::filesystem::{DataAccess, data_quota};
 use conductor_call::{DataQuota, Limits};
 use conductor_policy::grant::store::{DenialKept, Holder, StoredGrant};
 use conductor_policy::grant::{
@@ -24,9 +27,6 @@ use conductor_policy::scope::Scope;
 use conductor_signing::{PluginName, TrustStore, VerifyError};
 use jiff::Timestamp;
 
-use crate::audit::{AuditEvent, AuditText};
-use crate::broker::Session;
-use crate::capability::filesystem::{DataAccess, data_quota};
 use crate::host::LoadError;
 use crate::runtime::Switch;
 

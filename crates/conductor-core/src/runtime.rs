@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
+use conductor_broker::Session;
 use conductor_call::{CallReport, Limits, Walls, WorkerFault};
 use conductor_signing::VerifiedPlugin;
 
-use crate::broker::Session;
 use crate::engine::{CheckedPlugin, CompileError};
 use crate::files::Files;
 use crate::host::LoadError;

@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use conductor_broker::Session;
 use conductor_call::{
-    CallReport, Flavour, Limit, Limits, Outcome, ProcessWall, Suspension, Walls, WorkerFault,
+    CallReport, Flavour, HostSession as _, Limit, Limits, Outcome, ProcessWall, Suspension, Walls,
+    WorkerFault,
 };
 use conductor_confine::measuring::{Allowance, Measurer};
 use conductor_signing::{Digest, VerifiedPlugin};
@@ -23,7 +25,6 @@ use super::order::Order;
 use super::overdue::Overdue;
 use super::spawner::{Spawner, Started, Wanted, WorkerProgram};
 use super::watch::Watch;
-use crate::broker::Session;
 use crate::clock::Clock;
 use crate::code_cache::CodeCache;
 use crate::engine::{CheckedPlugin, CompileError, check_stack};
@@ -192,7 +193,7 @@ impl Running for Supervised {
         });
         result.unwrap_or_else(|outcome| {
             // What it had open, such as what it plays, is nobody's any more.
-            self.session.handles().end_all();
+            self.session.end_handles();
             CallReport::without_call(outcome, started.elapsed())
         })
     }
@@ -259,7 +260,7 @@ impl Supervised {
                 }
             }
         }
-        self.session.handles().end_all();
+        self.session.end_handles();
         let by = end_of_call(&self.surroundings.limits, self.spec.shared.clock.now()) + RESTART_GRACE;
         match self.spec.start(&self.surroundings, &self.session, &self.switch, Some(by)) {
             Ok((worker, _)) => {

@@ -21,6 +21,7 @@ const NO_FORMAT: &str = "whoever keeps a file reads and writes its format";
 const WORDS: &str = "this crate holds words about calls and does nothing itself";
 const DECIDES: &str = "this crate decides what may be done and does none of it";
 const NO_REASON: &str = "this crate holds processes and does not know what they run";
+const ASKED: &str = "the broker does not know what code asks it";
 const HOST_ONLY: &str = "wasm is known to conductor-core alone; use its types";
 const GUEST: &str = "this crate runs inside plugins";
 
@@ -28,6 +29,7 @@ const GUEST: &str = "this crate runs inside plugins";
 const LAYERS: [Layer; 10] = [
 const LAYERS: [Layer; 9] = [
 const LAYERS: [Layer; 11] = [
+const LAYERS: [Layer; 12] = [
     Layer {
         name: "conductor-abi",
         may: &[],
@@ -87,7 +89,21 @@ const LAYERS: [Layer; 11] = [
         may: &["conductor-abi", "conductor-store", "conductor-signing"],
         may: &["conductor-abi", "conductor-signing", "conductor-call"],
         may: &["conductor-abi", "conductor-signing", "conductor-call", "conductor-policy"],
+        name: "conductor-broker",
         may: &["conductor-abi", "conductor-signing", "conductor-call", "conductor-policy", "conductor-confine"],
+        emits: &[],
+        never: &[("wasmtime", ASKED), ("wasmtime-wasi", ASKED), ("wasmparser", ASKED)],
+    },
+    Layer {
+        name: "conductor-core",
+        may: &[
+            "conductor-abi",
+            "conductor-signing",
+            "conductor-call",
+            "conductor-policy",
+            "conductor-confine",
+            "conductor-broker",
+        ],
         emits: &[],
         never: &[
             ("clap", "embedders bring their own command line"),

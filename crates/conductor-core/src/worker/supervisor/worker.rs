@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conductor_call::{Answer, CallReport, Limits, ProcessWall, WorkerFault};
+use conductor_broker::Session;
+use conductor_call::{Answer, CallReport, HostSession as _, Limits, ProcessWall, WorkerFault};
 use serde::Serialize;
 
 use super::super::channel::{Channel, ChannelError, Tail};
 use super::super::frame::{FromWorker, ToWorker};
 use super::super::handle::Handle;
-use crate::broker::Session;
 use crate::clock::Clock;
 
 /// How much later a call's time is over for what it asks the host to do than it should be by the supervisor's clock. The
@@ -175,15 +175,15 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::thread;
 
+    use conductor_broker::Broker;
+    use conductor_broker::devices::Devices;
     use conductor_policy::grant::Grants;
     use rustix::process::Pid;
 
     use super::super::super::child::Children;
     use super::super::super::overdue::Overdue;
     use super::*;
-    use crate::broker::Broker;
     use crate::clock::manual::ManualClock;
-    use crate::devices::Devices;
 
     /// A hang watchdog: far longer than anything here takes.
     const PATIENCE: Duration = Duration::from_secs(20);

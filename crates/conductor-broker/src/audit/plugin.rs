@@ -20,7 +20,7 @@ use super::{AuditEvent, AuditKey, AuditRecord, AuditSink, AuditText, NotRecorded
 use again::{Repeated, Seen};
 
 /// What is recorded about one plugin.
-pub(crate) struct PluginAudit {
+pub struct PluginAudit {
     plugin: String,
     sink: Option<Arc<dyn AuditSink>>,
     budgets: Budgets,
@@ -183,7 +183,7 @@ impl PluginAudit {
     }
 
     /// Records what was done again and again in the call that has ended.
-    pub(crate) fn sum_up(&self) {
+    pub fn sum_up(&self) {
         for (risk, request_hmac, repeated) in self.seen.take() {
             let sort = Sort::Use(risk);
             // There was room for what is of high risk before it was done again.
@@ -207,7 +207,7 @@ impl PluginAudit {
     }
 
     /// Records that a call ended otherwise than by the plugin's own doing.
-    pub(crate) fn call_ended(&self, outcome: &Outcome) {
+    pub fn call_ended(&self, outcome: &Outcome) {
         if self.sink.is_none() || outcome.keeps_instance() {
             return;
         }
@@ -222,19 +222,24 @@ impl PluginAudit {
     }
 
     /// Whether the last record of any plugin could not be kept.
-    pub(crate) fn is_failing(&self) -> bool {
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
         self.sink.as_ref().is_some_and(|sink| sink.is_failing())
     }
 
     /// Records something that a plugin cannot make happen often.
-    pub(crate) fn rare(&self, event: impl FnOnce() -> AuditEvent) {
+    pub fn rare(&self, event: impl FnOnce() -> AuditEvent) {
         if self.sink.is_some() {
             self.note(None, 0, event());
         }
     }
 
     /// Records something that is taken back where it cannot be recorded.
-    pub(crate) fn certain(&self, event: AuditEvent) -> Result<(), NotRecorded> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not recorded.
+    pub fn certain(&self, event: AuditEvent) -> Result<(), NotRecorded> {
         self.write(None, 0, event)
     }
 

@@ -4,12 +4,11 @@ use std::fmt;
 use std::path::Path;
 
 use conductor_abi::Capability;
-use conductor_signing::{PublicKey, RevocationKind, TrustLevel, escape};
+use conductor_signing::{PublicKey, RevocationKind, escape};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::RequestCode;
-use crate::host::{LoadError, Plugin};
 
 /// Version of the lines.
 pub const RECORD_VERSION: u32 = 1;
@@ -263,7 +262,8 @@ pub struct AuditText(String);
 
 impl AuditText {
     /// Takes the beginning of what `text` shows.
-    pub(crate) fn of(text: &dyn fmt::Display) -> Self {
+    #[must_use]
+    pub fn of(text: &dyn fmt::Display) -> Self {
         let mut bounded = Bounded { text: String::new(), room: MAX_TEXT_BYTES - MAX_CHARACTER_BYTES };
         // It fails only to end what is shown, once there is no more room.
         let _ = fmt::write(&mut bounded, format_args!("{text}"));
@@ -312,32 +312,6 @@ impl AuditRecord {
     #[must_use]
     pub fn now(plugin: Option<&str>, event: AuditEvent) -> Self {
         Self { time: Timestamp::now(), plugin: plugin.map(str::to_owned), event, left_out: 0 }
-    }
-
-    /// A plugin was loaded; `unsigned_accepted` if by an explicit decision for this one load.
-    pub(crate) fn loaded(plugin: &dyn Plugin, unsigned_accepted: bool) -> Self {
-        let info = plugin.info();
-        let trust = match &info.trust {
-            TrustLevel::Unsigned => "unsigned",
-            TrustLevel::SelfSigned => "self-signed",
-            TrustLevel::Trusted { .. } => "trusted",
-        };
-        let event = AuditEvent::PluginLoaded {
-            plugin_version: info.version.as_ref().map(|version| AuditText::of(version)),
-            digest: info.digest.to_string(),
-            trust,
-            key: info.signer.as_ref().map(|signer| signer.key.to_string()),
-            unsigned_accepted,
-            capabilities: info.capabilities.iter().map(|decided| AuditText::of(decided)).collect(),
-            walls: plugin.walls().standing(),
-        };
-        Self::now(Some(info.name.as_str()), event)
-    }
-
-    /// A plugin was refused.
-    pub(crate) fn refused(file: &dyn fmt::Display, cause: &LoadError) -> Self {
-        let event = AuditEvent::PluginRefused { file: AuditText::of(file), cause: AuditText::of(cause) };
-        Self::now(None, event)
     }
 
     /// The user began to trust a key.

@@ -27,12 +27,13 @@ impl Session {
     }
 
     /// What was denied since this was last called, the last denial of each capability.
-    pub(crate) fn take_denied(&self) -> Vec<Denial> {
+    pub fn take_denied(&self) -> Vec<Denial> {
         std::mem::take(&mut *self.denials.last.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// That files are not granted, where the plugin declares that it wants some.
-    pub(crate) fn denied_files(&self) -> Option<Denial> {
+    #[must_use]
+    pub fn denied_files(&self) -> Option<Denial> {
         let (capability, grants) = (Capability::Filesystem, self.grants());
         match grants.decision(capability) {
             Decision::Granted(_) | Decision::NotDeclared => None,

@@ -41,12 +41,13 @@ use order::{Instruction, Word};
 pub use waiting::Waiting;
 
 /// What launchers and keepers may ask the kernel for, once they have started what they wait for.
-pub(crate) fn stages() -> [StageCalls; 2] {
+#[must_use]
+pub fn stages() -> [StageCalls; 2] {
     waiting::stages()
 }
 
 /// What a confined program is refused.
-pub(crate) fn refused_to_programs() -> impl Iterator<Item = &'static Call> {
+pub fn refused_to_programs() -> impl Iterator<Item = &'static Call> {
     confinement::refused()
 }
 

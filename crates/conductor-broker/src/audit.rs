@@ -1,6 +1,6 @@
 //! The audit: what plugins did, what they were refused, and what became of them.
 //!
-//! A host that was told so with [`Host::audited`](crate::Host::audited) hands every record to one [`AuditSink`];
+//! A host that was told so hands every record to one [`AuditSink`];
 //! [`AuditLog`] is the one that appends them to a file. What plugins do with their capabilities is beside that an event
 //! of the `tracing` target `conductor::audit`, whether there is a sink or not.
 
@@ -21,7 +21,8 @@ pub use chain::Head;
 pub use checkpoint::Checkpoint;
 pub use error::AuditError;
 pub use file::{AuditLog, MAX_LOG_BYTES};
-pub(crate) use plugin::{Asked, PluginAudit, Ticket, Unrecordable};
+pub use plugin::PluginAudit;
+pub(crate) use plugin::{Asked, Ticket, Unrecordable};
 pub use record::{AuditEvent, AuditRecord, AuditText, MAX_TEXT_BYTES, RECORD_VERSION};
 pub use request::{AuditKey, RequestCode};
 pub use verify::{Fault, Verification, verify};

@@ -15,8 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Op, Risk, Status};
-pub use conductor_call::Answer;
-use conductor_call::{Caller, DataQuota, HostCalls, HostSession, Limit, Limits, Refusal};
+use conductor_call::{Answer, Caller, DataQuota, HostCalls, HostSession, Limit, Limits, Refusal};
 #[cfg(target_os = "linux")]
 use conductor_confine::measuring::Allowance;
 use conductor_policy::grant::{Decision, Deed, DeedNumber, Grants, Once, SessionGrants, Taken};
@@ -79,17 +78,19 @@ impl Broker {
     }
 
     /// Where records go.
-    pub(crate) const fn audit(&self) -> Option<&Arc<dyn AuditSink>> {
+    #[must_use]
+    pub const fn audit(&self) -> Option<&Arc<dyn AuditSink>> {
         self.audit.as_ref()
     }
 
     /// Grants that end with the host.
-    pub(crate) const fn session_grants(&self) -> &SessionGrants {
+    #[must_use]
+    pub const fn session_grants(&self) -> &SessionGrants {
         &self.session_grants
     }
 
     /// Goes on with the decisions of another host that end with it.
-    pub(crate) fn share_session_grants(&mut self, grants: &SessionGrants) {
+    pub fn share_session_grants(&mut self, grants: &SessionGrants) {
         self.session_grants = grants.clone();
     }
 
@@ -176,7 +177,7 @@ impl HostCalls for Session {
 
 impl HostSession for Session {
     fn call_for(&self, caller: &dyn Caller, op: u32, request: &[u8], deadline: Instant) -> Answer {
-        Self::call_for(self, caller, op, request, deadline)
+        self.answer(caller, op, request, deadline)
     }
 
     fn end_handles(&self) {
@@ -194,11 +195,11 @@ impl Caller for Session {
 impl Session {
     /// Carries out one operation, or says why not. It returns by `deadline`, whatever the operation waits for.
     pub fn call(&self, op: u32, request: &[u8], deadline: Instant) -> Answer {
-        self.call_for(self, op, request, deadline)
+        self.answer(self, op, request, deadline)
     }
 
     /// As [`Session::call`]; what is done for the call also ends with who asked for it.
-    pub(crate) fn call_for(&self, caller: &dyn Caller, op: u32, request: &[u8], deadline: Instant) -> Answer {
+    fn answer(&self, caller: &dyn Caller, op: u32, request: &[u8], deadline: Instant) -> Answer {
         let within = Within { deadline, caller };
         let result = self.within_limits(request).and_then(|()| self.dispatch(op, request, within));
         let result = result.and_then(|bytes| self.short_enough("answer", &bytes).map(|()| bytes));
@@ -247,41 +248,44 @@ impl Session {
     }
 
     /// Takes everything away, and has a plugin in this process ended.
-    pub(crate) fn withdraw(&self) {
+    pub fn withdraw(&self) {
         self.is_withdrawn.store(true, Ordering::Release);
         self.set_grants(Grants::none());
     }
 
     /// Takes [`Session::withdraw`] back.
-    pub(crate) fn restore(&self, grants: Grants) {
+    pub fn restore(&self, grants: Grants) {
         self.set_grants(grants);
         self.is_withdrawn.store(false, Ordering::Release);
     }
 
     /// Whether everything was taken away.
-    pub(crate) fn is_withdrawn(&self) -> bool {
+    #[must_use]
+    pub fn is_withdrawn(&self) -> bool {
         self.is_withdrawn.load(Ordering::Acquire)
     }
 
     /// Takes note that the plugin is to see other files, from its next call on or, where some are taken away, at once.
-    pub(crate) fn change_files(&self, revoked: bool) {
+    pub fn change_files(&self, revoked: bool) {
         self.files.fetch_max(if revoked { FILES_REVOKED } else { FILES_CHANGED }, Ordering::AcqRel);
     }
 
     /// Whether files were taken away that the call under way still sees.
-    pub(crate) fn files_were_revoked(&self) -> bool {
+    #[must_use]
+    pub fn files_were_revoked(&self) -> bool {
         self.files.load(Ordering::Acquire) == FILES_REVOKED
     }
 
     /// Whether the plugin is to see other files than it did, since this was last called.
-    pub(crate) fn take_changed_files(&self) -> bool {
+    pub fn take_changed_files(&self) -> bool {
         self.files.load(Ordering::Relaxed) != FILES_AS_GRANTED
             && self.files.swap(FILES_AS_GRANTED, Ordering::AcqRel) != FILES_AS_GRANTED
     }
 
     /// Takes the files that are granted for once for the call that is about to begin; `false` if a call of another plugin
     /// took them first.
-    pub(crate) fn take_files_for_call(&self) -> bool {
+    #[must_use]
+    pub fn take_files_for_call(&self) -> bool {
         match self.grants().decision(Capability::Filesystem) {
             Decision::Granted(grant) => match Taken::from(grant, DeedNumber::next()) {
                 Some(taken) => {
@@ -299,13 +303,14 @@ impl Session {
     }
 
     /// What the plugin may do with files in the call that is under way.
-    pub(crate) fn file_grants(&self) -> Arc<Grants> {
+    #[must_use]
+    pub fn file_grants(&self) -> Arc<Grants> {
         let used = self.once();
         self.grants().keeping(|once| used.contains(once))
     }
 
     /// Ends the grants for once that were used, with the call that used them; says whether there are any.
-    pub(crate) fn end_deeds(&self) -> bool {
+    pub fn end_deeds(&self) -> bool {
         let used = std::mem::take(&mut *self.once());
         used.iter().for_each(Once::end);
         !used.is_empty()
@@ -316,7 +321,8 @@ impl Session {
     }
 
     /// What is recorded about the plugin.
-    pub(crate) const fn audit(&self) -> &Arc<PluginAudit> {
+    #[must_use]
+    pub const fn audit(&self) -> &Arc<PluginAudit> {
         &self.audit
     }
 
@@ -375,13 +381,13 @@ impl Session {
     }
 
     /// Says where the plugin's own directory is.
-    pub(crate) fn keeps_files_in(&self, directory: PathBuf) {
+    pub fn keeps_files_in(&self, directory: PathBuf) {
         // It is where it is for as long as the plugin is loaded.
         let _ = self.data_dir.set(directory);
     }
 
     /// Has it written down what the plugin asks for.
-    pub(crate) fn write_down(&self, recorder: &Arc<Recorder>) {
+    pub fn write_down(&self, recorder: &Arc<Recorder>) {
         // A session has one recorder.
         let _ = self.recorder.set(Arc::clone(recorder));
     }
@@ -389,6 +395,12 @@ impl Session {
     /// What the plugin keeps open.
     pub(crate) const fn handles(&self) -> &Handles {
         &self.handles
+    }
+
+    /// Whether something is still being played to its end that the plugin began.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.handles.are_ending()
     }
 
     /// Keeps open what a deed has begun, and returns its number.

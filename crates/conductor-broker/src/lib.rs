@@ -1,0 +1,22 @@
+//! Doing what was granted, and writing it down: the capabilities of plugins, what they keep open, programs that are run for
+//! them, the devices of the host, and the audit.
+//!
+//! What may be done is decided by `conductor-policy`; here each step can only refuse. Which code asks, and in which process it
+//! runs, is not known here: whoever runs a plugin holds its [`Session`], by the words of `conductor-call`.
+//!
+//! In reading order: the [`broker`] with a session for each plugin; [`capability`], one file or folder for each;
+//! [`devices`] of the host and the [`launcher`] of programs, which capabilities use; the [`recorder`] of what a plugin turns
+//! out to need; the [`audit`] of what it did.
+
+#![forbid(unsafe_code)]
+
+pub mod audit;
+mod broker;
+pub mod capability;
+pub mod devices;
+#[cfg(target_os = "linux")]
+pub mod launcher;
+mod recorder;
+
+pub use broker::{Broker, Session};
+pub use recorder::Recorder;
