@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
-use conductor_broker::Session;
-use conductor_call::{CallReport, Flavour, Isolation, Limits, Walls};
+use conductor_call::{CallReport, Flavour, HostSession, Isolation, Limits, Walls};
 use conductor_signing::{Digest, VerifiedPlugin};
 
 #[cfg(target_os = "linux")]
@@ -15,9 +14,9 @@ use crate::engine::{
     POOLED_TABLE_ELEMENTS,
 };
 use crate::files::{AskedHere, Files};
-use crate::host::LoadError;
 use crate::instance::Metadata;
 use crate::local::{Local, StartError, Surroundings};
+use crate::run_error::RunError;
 use crate::runtime::{Prepared, Running, Runtime, Switch};
 #[cfg(target_os = "linux")]
 use crate::sealed::SealedFile;
@@ -130,12 +129,12 @@ impl Runtime for InProcess {
         CheckedPlugin::check(plugin).map_err(|source| CompileError::Shape { source })
     }
 
-    fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, LoadError> {
-        let flavour = plugin.flavour().ok_or(LoadError::NotAPlugin)?;
+    fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, RunError> {
+        let flavour = plugin.flavour().ok_or(RunError::NotAPlugin)?;
         let which = (limits.max_stack_bytes, instances(limits, flavour));
-        let engine = self.engine(which).map_err(|source| LoadError::Engine { source })?;
+        let engine = self.engine(which).map_err(|source| RunError::Engine { source })?;
         let code = self.code(&engine, which, &plugin);
-        let code = code.map_err(|error| LoadError::Compile { source: plugin.explain(error) })?;
+        let code = code.map_err(|error| RunError::Compile { source: plugin.explain(error) })?;
         Ok(Box::new(Ready { engine, compiled: CompiledPlugin::of(plugin, code), flavour }))
     }
 }
@@ -154,14 +153,14 @@ impl Prepared for Ready {
     fn start(
         &self,
         surroundings: Surroundings,
-        session: Arc<Session>,
+        session: Arc<dyn HostSession>,
         _: Arc<Switch>,
-    ) -> Result<(Box<dyn Running>, Metadata), LoadError> {
+    ) -> Result<(Box<dyn Running>, Metadata), RunError> {
         let code = Arc::clone(self.compiled.code());
         let mut local = Local::new(self.engine.clone(), code, self.flavour, surroundings, session);
         let metadata = local.start().map_err(|error| match error {
-            StartError::Setup(source) => LoadError::Setup { source },
-            StartError::Outcome(outcome) => LoadError::Start { outcome },
+            StartError::Setup(source) => RunError::Setup { source },
+            StartError::Outcome(outcome) => RunError::Start { outcome },
         })?;
         Ok((Box::new(local), metadata))
     }

@@ -23,6 +23,7 @@ mod local;
 mod mapped;
 mod permission;
 mod recorded;
+mod run_error;
 mod runtime;
 #[cfg(target_os = "linux")]
 mod sealed;

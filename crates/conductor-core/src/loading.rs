@@ -9,7 +9,7 @@ use conductor_broker::audit::{AuditEvent, AuditText};
 use conductor_broker::capability::filesystem::{DataAccess, data_quota};
 use conductor_broker::{Broker, Session};
 use conductor_call::{
-    CallReport, DataQuota, Flavour, HostSession as _, Limits, Outcome, Suspension, Walls, WorkerFault,
+    CallReport, DataQuota, Flavour, HostSession, Limits, Outcome, Suspension, Walls, WorkerFault,
 };
 use conductor_policy::grant::{ApprovalError, Approvals, Grants, Judge, JudgeError};
 use conductor_signing::keeper::Keeper;
@@ -163,7 +163,8 @@ impl Start<'_> {
     }
 
     fn start(&self, surroundings: Surroundings) -> Result<(Box<dyn Running>, Metadata), LoadError> {
-        self.prepared.start(surroundings, Arc::clone(self.session), Arc::clone(self.switch))
+        let session = Arc::clone(self.session) as Arc<dyn HostSession>;
+        Ok(self.prepared.start(surroundings, session, Arc::clone(self.switch))?)
     }
 }
 

@@ -3,15 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
-use conductor_broker::Session;
-use conductor_call::{CallReport, Limits, Walls, WorkerFault};
+use conductor_call::{CallReport, HostSession, Limits, Walls, WorkerFault};
 use conductor_signing::VerifiedPlugin;
 
 use crate::engine::{CheckedPlugin, CompileError};
 use crate::files::Files;
-use crate::host::LoadError;
 use crate::instance::Metadata;
 use crate::local::Surroundings;
+use crate::run_error::RunError;
 
 /// A place for plugins' code.
 pub(crate) trait Runtime: Send + Sync {
@@ -22,7 +21,7 @@ pub(crate) trait Runtime: Send + Sync {
     fn check(&self, plugin: VerifiedPlugin) -> Result<CheckedPlugin, CompileError>;
 
     /// Makes a plugin ready to be started, as often as wanted.
-    fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, LoadError>;
+    fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, RunError>;
 }
 
 /// A plugin that can be started.
@@ -34,9 +33,9 @@ pub(crate) trait Prepared: Send {
     fn start(
         &self,
         surroundings: Surroundings,
-        session: Arc<Session>,
+        session: Arc<dyn HostSession>,
         switch: Arc<Switch>,
-    ) -> Result<(Box<dyn Running>, Metadata), LoadError>;
+    ) -> Result<(Box<dyn Running>, Metadata), RunError>;
 }
 
 /// A plugin that runs.

@@ -8,6 +8,7 @@ use conductor_signing::{ReadError, TrustError, VerifyError};
 
 use crate::admission::NotAdmitted;
 use crate::engine::{CompileError, EngineError};
+use crate::run_error::RunError;
 use crate::wasi::SetupError;
 
 /// Why a host could not be made.
@@ -178,6 +179,20 @@ impl From<NotAdmitted> for LoadError {
             NotAdmitted::Verify(source) => Self::Verify { source },
             NotAdmitted::Binding(source) => Self::Binding { source },
             NotAdmitted::Another(change) => Self::Waits { change },
+        }
+    }
+}
+
+impl From<RunError> for LoadError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Compile { source } => Self::Compile { source },
+            RunError::Engine { source } => Self::Engine { source },
+            RunError::NotAPlugin => Self::NotAPlugin,
+            RunError::Setup { source } => Self::Setup { source },
+            RunError::Start { outcome } => Self::Start { outcome },
+            RunError::Worker { fault } => Self::Worker { fault },
+            RunError::WeakIsolation { wall } => Self::WeakIsolation { wall },
         }
     }
 }

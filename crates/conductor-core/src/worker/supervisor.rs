@@ -8,10 +8,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use conductor_broker::Session;
 use conductor_call::{
-    CallReport, Flavour, HostSession as _, Limit, Limits, Outcome, ProcessWall, Suspension, Walls,
-    WorkerFault,
+    CallReport, Flavour, HostSession, Limit, Limits, Outcome, ProcessWall, Suspension, Walls, WorkerFault,
 };
 use conductor_confine::measuring::{Allowance, Measurer};
 use conductor_signing::{Digest, VerifiedPlugin};
@@ -29,9 +27,9 @@ use crate::clock::Clock;
 use crate::code_cache::CodeCache;
 use crate::engine::{CheckedPlugin, CompileError, check_stack};
 use crate::files::Files;
-use crate::host::LoadError;
 use crate::instance::Metadata;
 use crate::local::Surroundings;
+use crate::run_error::RunError;
 use crate::runtime::{Endable, Mortal, Prepared, Running, Runtime, Switch};
 use crate::sealed::SealedFile;
 use crate::wasi::SetupError;
@@ -129,9 +127,9 @@ impl Runtime for Workers {
         checked.map_err(|source| CompileError::Shape { source })
     }
 
-    fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, LoadError> {
-        check_stack(limits.max_stack_bytes).map_err(|source| LoadError::Engine { source })?;
-        let flavour = plugin.flavour().ok_or(LoadError::NotAPlugin)?;
+    fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, RunError> {
+        check_stack(limits.max_stack_bytes).map_err(|source| RunError::Engine { source })?;
+        let flavour = plugin.flavour().ok_or(RunError::NotAPlugin)?;
         let shared = Arc::clone(&self.shared);
         let spec = Spec { shared, plugin, flavour, code: Mutex::default() };
         Ok(Box::new(Ready { spec: Arc::new(spec) }))
@@ -151,13 +149,13 @@ impl Prepared for Ready {
     fn start(
         &self,
         surroundings: Surroundings,
-        session: Arc<Session>,
+        session: Arc<dyn HostSession>,
         switch: Arc<Switch>,
-    ) -> Result<(Box<dyn Running>, Metadata), LoadError> {
-        let started = self.spec.start(&surroundings, &session, &switch, None);
+    ) -> Result<(Box<dyn Running>, Metadata), RunError> {
+        let started = self.spec.start(&surroundings, &*session, &switch, None);
         let (worker, metadata) = started.map_err(|error| {
-            if let LoadError::Compile { source } = error {
-                LoadError::Compile { source: self.spec.plugin.explain(source) }
+            if let RunError::Compile { source } = error {
+                RunError::Compile { source: self.spec.plugin.explain(source) }
             } else {
                 error
             }
@@ -175,7 +173,7 @@ impl Prepared for Ready {
 struct Supervised {
     spec: Arc<Spec>,
     surroundings: Surroundings,
-    session: Arc<Session>,
+    session: Arc<dyn HostSession>,
     switch: Arc<Switch>,
     walls: Walls,
     worker: Option<Worker>,
@@ -186,7 +184,7 @@ struct Supervised {
 impl Running for Supervised {
     fn execute(&mut self, request: &[u8], started: Instant) -> CallReport {
         let result = self.worker_for_call().and_then(|mut worker| {
-            let report = worker.execute(request, &self.session, &self.surroundings.limits, started);
+            let report = worker.execute(request, &*self.session, &self.surroundings.limits, started);
             let report = report.map_err(over)?;
             self.worker = Some(worker);
             Ok(report)
@@ -262,13 +260,13 @@ impl Supervised {
         }
         self.session.end_handles();
         let by = end_of_call(&self.surroundings.limits, self.spec.shared.clock.now()) + RESTART_GRACE;
-        match self.spec.start(&self.surroundings, &self.session, &self.switch, Some(by)) {
+        match self.spec.start(&self.surroundings, &*self.session, &self.switch, Some(by)) {
             Ok((worker, _)) => {
                 self.walls = Walls::with_process(worker.wall);
                 Ok(worker)
             }
-            Err(LoadError::Start { outcome }) => Err(outcome),
-            Err(LoadError::Worker { fault }) => Err(over(fault)),
+            Err(RunError::Start { outcome }) => Err(outcome),
+            Err(RunError::Worker { fault }) => Err(over(fault)),
             Err(error) => {
                 Err(Outcome::Crashed { fault: WorkerFault::NotStarted { cause: error.to_string() } })
             }
@@ -309,13 +307,13 @@ impl Spec {
     fn start(
         &self,
         surroundings: &Surroundings,
-        session: &Session,
+        session: &dyn HostSession,
         switch: &Switch,
         by: Option<Instant>,
-    ) -> Result<(Worker, Metadata), LoadError> {
+    ) -> Result<(Worker, Metadata), RunError> {
         match self.start_with_code(surroundings, session, switch, by) {
             // Code from a file that a worker cannot use, or that a compiler made which was taken over, is made anew, once.
-            Err(LoadError::Compile { source: CompileError::NotLoaded { .. } }) => {
+            Err(RunError::Compile { source: CompileError::NotLoaded { .. } }) => {
                 self.forget_code(&surroundings.limits);
                 self.start_with_code(surroundings, session, switch, by)
             }
@@ -326,11 +324,11 @@ impl Spec {
     fn start_with_code(
         &self,
         surroundings: &Surroundings,
-        session: &Session,
+        session: &dyn HostSession,
         switch: &Switch,
         by: Option<Instant>,
-    ) -> Result<(Worker, Metadata), LoadError> {
-        let faulty = |fault| LoadError::Worker { fault };
+    ) -> Result<(Worker, Metadata), RunError> {
+        let faulty = |fault| RunError::Worker { fault };
         let limits = &surroundings.limits;
         let code = self.code(limits, switch, by)?;
         let (name, flavour) = (self.name(), self.flavour);
@@ -338,7 +336,7 @@ impl Spec {
         let mut worker = self.shared.lock(&locking).map_err(faulty)?;
         let handle = Arc::clone(&worker.handle);
         if !worker.wall.stands() && !self.shared.allow_weak_isolation {
-            return Err(LoadError::WeakIsolation { wall: worker.wall });
+            return Err(RunError::WeakIsolation { wall: worker.wall });
         }
         let end = end_of_call(limits, self.shared.clock.now());
         let deadline = no_later(end + START_GRACE, by);
@@ -355,10 +353,10 @@ impl Spec {
                     return Ok((worker, metadata));
                 }
                 Ok(Received::Frame(FromWorker::NotStarted(end), _)) => {
-                    return Err(LoadError::Start { outcome: end.outcome() });
+                    return Err(RunError::Start { outcome: end.outcome() });
                 }
                 Ok(Received::Frame(FromWorker::NotSetUp { cause }, _)) => {
-                    return Err(LoadError::Setup {
+                    return Err(RunError::Setup {
                         source: SetupError::InWorker { cause: frame::cut(&cause) },
                     });
                 }
@@ -435,13 +433,13 @@ fn own_allowance(surroundings: &Surroundings) -> Option<Allowance> {
 }
 
 /// Waits until the worker has mapped its code.
-fn await_loaded(worker: &mut Worker, deadline: Instant) -> Result<(), LoadError> {
-    let faulty = |fault| LoadError::Worker { fault };
+fn await_loaded(worker: &mut Worker, deadline: Instant) -> Result<(), RunError> {
+    let faulty = |fault| RunError::Worker { fault };
     let expected = "word of its code";
     match worker.receive(expected, deadline, |_, _| unanswered()).map_err(faulty)? {
         Received::Frame(FromWorker::Loaded, _) => Ok(()),
         Received::Frame(FromWorker::NotLoaded(fault), _) => {
-            Err(LoadError::Compile { source: fault.not_loaded() })
+            Err(RunError::Compile { source: fault.not_loaded() })
         }
         Received::Frame(_, _) | Received::Answered => Err(faulty(worker.ended_for_garbage(expected))),
     }

@@ -20,7 +20,7 @@ use super::super::turns::Turns;
 use super::{COMPILE_PATIENCE, START_GRACE, Spec, no_later};
 use crate::code_cache::{CodeCache, Fingerprint, MAX_CODE_BYTES};
 use crate::engine::{CompileError, fingerprint_of_workers};
-use crate::host::LoadError;
+use crate::run_error::RunError;
 use crate::runtime::{Endable, Mortal, Switch};
 use crate::sealed::SealedFile;
 
@@ -54,13 +54,13 @@ impl Codes {
         self.cache.as_ref()
     }
 
-    fn fingerprint(&self, max_stack_bytes: u32) -> Result<Fingerprint, LoadError> {
+    fn fingerprint(&self, max_stack_bytes: u32) -> Result<Fingerprint, RunError> {
         let mut known = self.fingerprints.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(fingerprint) = known.get(&max_stack_bytes) {
             return Ok(fingerprint.clone());
         }
         let fingerprint =
-            fingerprint_of_workers(max_stack_bytes).map_err(|source| LoadError::Engine { source })?;
+            fingerprint_of_workers(max_stack_bytes).map_err(|source| RunError::Engine { source })?;
         known.insert(max_stack_bytes, fingerprint.clone());
         Ok(fingerprint)
     }
@@ -77,7 +77,7 @@ impl Spec {
         limits: &Limits,
         switch: &Switch,
         by: Option<Instant>,
-    ) -> Result<Arc<SealedFile>, LoadError> {
+    ) -> Result<Arc<SealedFile>, RunError> {
         let codes = &self.shared.codes;
         let fingerprint = codes.fingerprint(limits.max_stack_bytes)?;
         let key = (self.digest(), fingerprint);
@@ -123,12 +123,7 @@ impl Spec {
     }
 
     /// Lets a worker compile the module. What it wrote is looked at once it has ended and nobody can change it any more.
-    fn compile(
-        &self,
-        limits: &Limits,
-        switch: &Switch,
-        by: Option<Instant>,
-    ) -> Result<SealedFile, LoadError> {
+    fn compile(&self, limits: &Limits, switch: &Switch, by: Option<Instant>) -> Result<SealedFile, RunError> {
         let cannot = |error: io::Error| faulty(WorkerFault::NotStarted { cause: error.to_string() });
         let verified = self.plugin.plugin();
         let (seconds, bytes) = limits.compile_cost(verified.bytes().len() as u64);
@@ -184,7 +179,7 @@ impl Spec {
         let code = SealedFile::seal(output).map_err(cannot)?;
         match compiling::made(&code).map_err(cannot)? {
             Some(Made::Code) => Ok(code),
-            Some(Made::Nothing(NoCode::NotLocked(wall))) => Err(LoadError::WeakIsolation { wall }),
+            Some(Made::Nothing(NoCode::NotLocked(wall))) => Err(RunError::WeakIsolation { wall }),
             Some(Made::Nothing(NoCode::NotCompiled(fault))) => Err(compile_error(fault.error())),
             None => Err(faulty(WorkerFault::Garbage { expected: "word of its compilation" })),
         }
@@ -220,10 +215,10 @@ fn memory_bytes() -> u64 {
     kibibytes.and_then(|number| number.trim().parse::<u64>().ok()).map_or(0, |number| number * 1024)
 }
 
-const fn faulty(fault: WorkerFault) -> LoadError {
-    LoadError::Worker { fault }
+const fn faulty(fault: WorkerFault) -> RunError {
+    RunError::Worker { fault }
 }
 
-const fn compile_error(source: CompileError) -> LoadError {
-    LoadError::Compile { source }
+const fn compile_error(source: CompileError) -> RunError {
+    RunError::Compile { source }
 }

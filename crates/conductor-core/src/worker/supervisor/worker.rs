@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conductor_broker::Session;
-use conductor_call::{Answer, CallReport, HostSession as _, Limits, ProcessWall, WorkerFault};
+use conductor_call::{Answer, CallReport, HostSession, Limits, ProcessWall, WorkerFault};
 use serde::Serialize;
 
 use super::super::channel::{Channel, ChannelError, Tail};
@@ -44,7 +43,7 @@ impl Worker {
     pub(super) fn execute(
         &mut self,
         request: &[u8],
-        session: &Session,
+        session: &dyn HostSession,
         limits: &Limits,
         started: Instant,
     ) -> Result<CallReport, WorkerFault> {
@@ -175,15 +174,30 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::thread;
 
-    use conductor_broker::Broker;
-    use conductor_broker::devices::Devices;
-    use conductor_policy::grant::Grants;
+    use conductor_call::{Caller, HostCalls};
     use rustix::process::Pid;
 
     use super::super::super::child::Children;
     use super::super::super::overdue::Overdue;
     use super::*;
     use crate::clock::manual::ManualClock;
+
+    /// A host that is asked for nothing.
+    struct Unasked;
+
+    impl HostCalls for Unasked {
+        fn call(&self, _: u32, _: &[u8], _: Instant) -> Answer {
+            unanswered()
+        }
+    }
+
+    impl HostSession for Unasked {
+        fn call_for(&self, _: &dyn Caller, _: u32, _: &[u8], _: Instant) -> Answer {
+            unanswered()
+        }
+
+        fn end_handles(&self) {}
+    }
 
     /// A hang watchdog: far longer than anything here takes.
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -214,10 +228,9 @@ mod tests {
             let (mut worker, far) = worker(&clock);
             let handle = Arc::clone(&worker.handle);
             let limits = Limits { max_execution_time: Duration::from_secs(3600), ..Limits::default() };
-            let session = Broker::new(Devices::default()).session("late", Grants::none(), &limits);
             let immortal = handle.child().while_it_runs(|_| {
                 let started = clock.now();
-                let call = thread::spawn(move || worker.execute(request, &session, &limits, started).err());
+                let call = thread::spawn(move || worker.execute(request, &Unasked, &limits, started).err());
                 let waits = Instant::now();
                 while !handle.due().is_waited_for() {
                     assert!(waits.elapsed() < PATIENCE, "the call does not begin");
@@ -260,10 +273,9 @@ mod tests {
         let (mut worker, far) = worker(&clock);
         let handle = Arc::clone(&worker.handle);
         let limits = Limits::default();
-        let session = Broker::new(Devices::default()).session("late", Grants::none(), &limits);
         let immortal = handle.child().while_it_runs(|_| {
             let started = clock.now();
-            let call = thread::spawn(move || worker.execute(b"", &session, &limits, started).err());
+            let call = thread::spawn(move || worker.execute(b"", &Unasked, &limits, started).err());
             let waits = Instant::now();
             while !handle.due().is_waited_for() {
                 assert!(waits.elapsed() < PATIENCE, "the call does not begin");
