@@ -11,6 +11,13 @@ use conductor_broker::audit::{AuditEvent, AuditRecord, AuditSink};
 use conductor_broker::devices::Devices;
 use conductor_broker::{Broker, Recorder};
 use conductor_call::{CallReport, Flavour, Limits, Walls};
+#[cfg(target_os = "linux")]
+use conductor_engine::CodeCache;
+#[cfg(target_os = "linux")]
+use conductor_engine::clock::Clock;
+#[cfg(target_os = "linux")]
+use conductor_engine::worker::{WorkerProgram, Workers};
+use conductor_engine::{FileState, InProcess, Runtime, check_stack};
 use conductor_policy::binding::{Alias, BindingChange};
 use conductor_policy::grant::store::{GrantStore, GrantStoreError};
 use conductor_policy::grant::{CapabilityDecision, GrantSpec, UnkeptDenial};
@@ -21,22 +28,12 @@ use conductor_signing::{
 };
 
 use crate::admission::{Admission, NotAdmitted};
-#[cfg(target_os = "linux")]
-use crate::clock::Clock;
-#[cfg(target_os = "linux")]
-use crate::code_cache::CodeCache;
 use crate::config::WasmConfig;
 use crate::denials::Denials;
-use crate::engine::check_stack;
-use crate::files::FileState;
 use crate::health::PluginState;
-use crate::in_process::InProcess;
 use crate::loading::Loading;
 use crate::permission::Permission;
 use crate::recorded;
-use crate::runtime::Runtime;
-#[cfg(target_os = "linux")]
-use crate::worker::{WorkerProgram, Workers};
 
 pub use error::{HostError, LoadError};
 

@@ -1,41 +1,30 @@
-//! Embeddable host that runs verified WebAssembly plugins within limits and capabilities.
+//! What embedders hold: a host that runs verified WebAssembly plugins within limits and capabilities.
 //!
 //! Bytes become a running plugin only along one way, and every step returns the proof that the next one asks for:
 //! [`UnverifiedPlugin`](conductor_signing::UnverifiedPlugin) →
 //! [`VerifiedPlugin`](conductor_signing::VerifiedPlugin) → [`CompiledPlugin`] → a [`Plugin`] that executes.
+//!
+//! This crate knows no command line and no home directory: whoever embeds it says what it is to know. It compiles nothing,
+//! decides nothing and does nothing that is granted; it brings those together that do, and re-exports what embedders need of
+//! them.
+//!
+//! In reading order: [`config`]; the [`host`] and its plugins; [`loading`], the way from a file to a running plugin, with
+//! [`admission`] under a name; the [`permission`] under which one runs, and [`denials`]; its [`health`]; what of all that is
+//! [`recorded`].
+
+#![forbid(unsafe_code)]
 
 mod admission;
-pub mod clock;
-#[cfg(target_os = "linux")]
-mod code_cache;
 mod config;
 mod denials;
-mod engine;
-mod files;
 pub mod health;
 mod host;
-pub mod imports;
-mod in_process;
-mod instance;
 mod loading;
-mod local;
-#[cfg(target_os = "linux")]
-mod mapped;
 mod permission;
 mod recorded;
-mod run_error;
-mod runtime;
-#[cfg(target_os = "linux")]
-mod sealed;
-pub mod shape;
 #[cfg(target_os = "linux")]
 mod stages;
-mod wasi;
-#[cfg(target_os = "linux")]
-pub mod worker;
 
-#[cfg(target_os = "linux")]
-pub use code_cache::{CodeCache, CodeCacheError};
 pub use conductor_broker::audit::{AuditLog, AuditSink};
 pub use conductor_broker::devices::{
     AudioError, AudioOutputs, Desktop, DesktopError, Devices, MidiError, MidiInputs, MidiOutputs, Networks,
@@ -57,11 +46,14 @@ pub use conductor_call::{
 };
 #[cfg(target_os = "linux")]
 pub use conductor_confine::system_calls::StageCalls;
+#[cfg(target_os = "linux")]
+pub use conductor_engine::{CodeCache, CodeCacheError};
+pub use conductor_engine::{
+    CompileError, CompiledPlugin, Engine, EngineError, FileState, SetupError, clock, imports, shape,
+};
 pub use conductor_policy::grant::{CapabilityDecision, Decision, GrantSpec};
 pub use conductor_policy::scope;
 pub use config::WasmConfig;
-pub use engine::{CompileError, CompiledPlugin, Engine, EngineError};
-pub use files::FileState;
 pub use health::PluginState;
 #[cfg(target_os = "linux")]
 pub use host::WorkerOptions;
@@ -69,7 +61,6 @@ pub use host::{Host, HostError, LoadError, Plugin, PluginInfo, PluginOptions};
 pub use permission::{Permission, PermissionId, RestoreError};
 #[cfg(target_os = "linux")]
 pub use stages::{refused_to_programs, stages};
-pub use wasi::SetupError;
 
 /// Which plugin stands behind each of the user's names: an alias is bound to the plugin that was first loaded under it.
 pub mod binding {
@@ -93,4 +84,12 @@ pub mod grant {
 pub mod broker {
     pub use conductor_broker::{Broker, Session};
     pub use conductor_call::Answer;
+}
+
+/// Worker processes: the second wall.
+#[cfg(target_os = "linux")]
+pub mod worker {
+    pub use conductor_engine::worker::{
+        Ends, Stage, WorkerError, WorkerProgram, check_worker_frame, run, run_with,
+    };
 }

@@ -11,19 +11,17 @@ use conductor_broker::{Broker, Session};
 use conductor_call::{
     CallReport, DataQuota, Flavour, HostSession, Limits, Outcome, Suspension, Walls, WorkerFault,
 };
+use conductor_engine::{
+    Access, Files, Metadata, Prepared, Running, Runtime, SetupError, Surroundings, Switch,
+};
 use conductor_policy::grant::{ApprovalError, Approvals, Grants, Judge, JudgeError};
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{PluginName, Statement, VerificationPolicy, VerifiedPlugin};
 
 use crate::config::WasmConfig;
-use crate::files::Files;
 use crate::health::{Health, PluginState};
 use crate::host::{LoadError, Plugin, PluginInfo, PluginOptions};
-use crate::instance::Metadata;
-use crate::local::Surroundings;
 use crate::permission::{Parts, Permission};
-use crate::runtime::{Prepared, Running, Runtime, Switch};
-use crate::wasi::{Access, SetupError};
 
 /// Where a plugin sees its own data directory.
 const DATA_MOUNT: &str = "/";

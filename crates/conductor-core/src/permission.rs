@@ -18,6 +18,7 @@ use conductor_broker::Session;
 use conductor_broker::audit::{AuditEvent, AuditText};
 use conductor_broker::capability::filesystem::{DataAccess, data_quota};
 use conductor_call::{DataQuota, Limits};
+use conductor_engine::Switch;
 use conductor_policy::grant::store::{DenialKept, Holder, StoredGrant};
 use conductor_policy::grant::{
     ApprovalError, Approvals, Approved, CapabilityDecision, Decided, GrantDuration, GrantSpec, Grants, Judge,
@@ -28,7 +29,6 @@ use conductor_signing::{PluginName, TrustStore, VerifyError};
 use jiff::Timestamp;
 
 use crate::host::LoadError;
-use crate::runtime::Switch;
 
 use deciding::Deciding;
 use listed::Listed;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use conductor_broker::launcher;
 use conductor_confine::system_calls::{StageCalls, by_name};
-
-use crate::worker;
+use conductor_engine::worker;
 
 /// What the processes that the host starts for plugins may ask the kernel for, stage by stage. A launcher and a keeper have
 /// their filters from when they have started what they wait for.

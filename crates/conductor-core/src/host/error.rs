@@ -2,14 +2,12 @@
 
 use conductor_abi::ManifestError;
 use conductor_call::{Limit, Outcome, ProcessWall, WorkerFault};
+use conductor_engine::{CompileError, EngineError, RunError, SetupError};
 use conductor_policy::binding::{BindingChange, BindingError};
 use conductor_policy::grant::{ApprovalError, GrantError};
 use conductor_signing::{ReadError, TrustError, VerifyError};
 
 use crate::admission::NotAdmitted;
-use crate::engine::{CompileError, EngineError};
-use crate::run_error::RunError;
-use crate::wasi::SetupError;
 
 /// Why a host could not be made.
 #[derive(Debug, thiserror::Error)]

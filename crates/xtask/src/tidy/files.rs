@@ -9,7 +9,7 @@ use crate::tidy::source::Source;
 const MAX_LINES: usize = 600;
 
 /// Crates that may hold `unsafe` in a file that says why; all others forbid it.
-const MAY_HOLD_UNSAFE: [&str; 2] = ["conductor-core", "conductor-plugin"];
+const MAY_HOLD_UNSAFE: [&str; 2] = ["conductor-engine", "conductor-plugin"];
 
 /// Checks every Rust file.
 pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {

@@ -22,7 +22,8 @@ const WORDS: &str = "this crate holds words about calls and does nothing itself"
 const DECIDES: &str = "this crate decides what may be done and does none of it";
 const NO_REASON: &str = "this crate holds processes and does not know what they run";
 const ASKED: &str = "the broker does not know what code asks it";
-const HOST_ONLY: &str = "wasm is known to conductor-core alone; use its types";
+const RUNS: &str = "the engine runs code and does nothing that the code asks for";
+const HOST_ONLY: &str = "wasm is known to conductor-engine alone; use its types";
 const GUEST: &str = "this crate runs inside plugins";
 
 /// Every crate, from the top layer down. A crate that is not listed is a violation by itself.
@@ -30,6 +31,7 @@ const LAYERS: [Layer; 10] = [
 const LAYERS: [Layer; 9] = [
 const LAYERS: [Layer; 11] = [
 const LAYERS: [Layer; 12] = [
+const LAYERS: [Layer; 13] = [
     Layer {
         name: "conductor-abi",
         may: &[],
@@ -89,8 +91,20 @@ const LAYERS: [Layer; 12] = [
         may: &["conductor-abi", "conductor-store", "conductor-signing"],
         may: &["conductor-abi", "conductor-signing", "conductor-call"],
         may: &["conductor-abi", "conductor-signing", "conductor-call", "conductor-policy"],
+        name: "conductor-engine",
+        may: &["conductor-abi", "conductor-signing", "conductor-call", "conductor-confine"],
+        emits: &[],
+        never: &[("hyper", RUNS), ("alsa", RUNS), ("midir", RUNS)],
+    },
+    Layer {
         name: "conductor-broker",
-        may: &["conductor-abi", "conductor-signing", "conductor-call", "conductor-policy", "conductor-confine"],
+        may: &[
+            "conductor-abi",
+            "conductor-signing",
+            "conductor-call",
+            "conductor-policy",
+            "conductor-confine",
+        ],
         emits: &[],
         never: &[("wasmtime", ASKED), ("wasmtime-wasi", ASKED), ("wasmparser", ASKED)],
     },
@@ -102,6 +116,7 @@ const LAYERS: [Layer; 12] = [
             "conductor-call",
             "conductor-policy",
             "conductor-confine",
+            "conductor-engine",
             "conductor-broker",
         ],
         emits: &[],

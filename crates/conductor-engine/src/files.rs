@@ -14,14 +14,26 @@ use serde::{Deserialize, Serialize};
 use crate::wasi::{SetupError, data_directory};
 
 /// Who asks file systems that a plugin's path lies on.
-pub(crate) trait Files: Send + Sync {
+pub trait Files: Send + Sync {
     /// Reads a plugin and the documents beside it, however long that takes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of the files cannot be read or the plugin is larger than `max_bytes`.
     fn read(&self, path: &Path, max_bytes: u64) -> Result<UnverifiedPlugin, ReadError>;
 
     /// Makes a plugin's own directory if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not there and cannot be made, or is no directory.
     fn data_directory(&self, parent: &Path, name: &str) -> Result<PathBuf, SetupError>;
 
     /// A directory without links in its path.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such directory.
     fn canonical(&self, directory: &Path) -> Result<PathBuf, SetupError>;
 
     /// How the files of each group are now; nothing of a group of which that was not said in time.

@@ -12,20 +12,23 @@ use crate::wasi::{Access, Disk, Setup, SetupError};
 
 /// Everything around a plugin that is decided before its code runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Surroundings {
-    pub(crate) limits: Limits,
+pub struct Surroundings {
+    /// What it may use up.
+    pub limits: Limits,
     /// Directories that the plugin sees.
-    pub(crate) directories: Vec<Access>,
+    pub directories: Vec<Access>,
     /// How much its own directory may hold, if it may write there.
-    pub(crate) quota: Option<DataQuota>,
+    pub quota: Option<DataQuota>,
     /// Arguments of a command, its name first.
-    pub(crate) arguments: Vec<String>,
-    pub(crate) environment: Vec<(String, String)>,
+    pub arguments: Vec<String>,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Surroundings {
     /// No capability at all: nothing but the limits.
-    pub(crate) const fn bare(limits: Limits) -> Self {
+    #[must_use]
+    pub const fn bare(limits: Limits) -> Self {
         Self { limits, directories: Vec::new(), quota: None, arguments: Vec::new(), environment: Vec::new() }
     }
 

@@ -16,10 +16,13 @@ use super::{Capture, Disk};
 
 /// A directory of the host that a plugin sees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Access {
-    pub(crate) host: PathBuf,
-    pub(crate) guest: String,
-    pub(crate) writable: bool,
+pub struct Access {
+    /// Its path in the host's file system.
+    pub host: PathBuf,
+    /// The path at which the plugin sees it.
+    pub guest: String,
+    /// Whether the plugin may change what is in it.
+    pub writable: bool,
 }
 
 /// Everything that an instance is started with.

@@ -27,8 +27,8 @@ use wiggle::GuestMemory;
 
 use crate::instance::{Exited, State, Stopped, charge};
 pub(crate) use capture::Capture;
-pub use context::SetupError;
-pub(crate) use context::{Access, Setup, data_directory};
+pub use context::{Access, SetupError};
+pub(crate) use context::{Setup, data_directory};
 pub(crate) use disk::Disk;
 pub(crate) use files::OpenFiles;
 

@@ -52,7 +52,7 @@ const MAX_LOCK_TIME: Duration = Duration::from_secs(30);
 const COMPILE_PATIENCE: u32 = 15;
 
 /// Runs each plugin in a process of its own.
-pub(crate) struct Workers {
+pub struct Workers {
     shared: Arc<Shared>,
     probed: ProcessWall,
 }
@@ -71,7 +71,11 @@ struct Shared {
 
 impl Workers {
     /// Starts what supervises workers, and one worker to learn which walls this system gives.
-    pub(crate) fn start(
+    ///
+    /// # Errors
+    ///
+    /// Fails if what supervises workers cannot be started, or the first worker does not get so far as to be locked.
+    pub fn start(
         program: WorkerProgram,
         cache: Option<CodeCache>,
         allow_weak_isolation: bool,
@@ -109,7 +113,8 @@ impl Workers {
     }
 
     /// The wall that workers have on this system.
-    pub(crate) const fn wall(&self) -> ProcessWall {
+    #[must_use]
+    pub const fn wall(&self) -> ProcessWall {
         self.probed
     }
 }

@@ -37,5 +37,5 @@ pub use frame::check_worker_frame;
 pub(crate) use order::HandedOver;
 pub use process::{Ends, Stage, WorkerError, run, run_with};
 pub use spawner::WorkerProgram;
-pub(crate) use supervisor::Workers;
-pub(crate) use syscalls::stages;
+pub use supervisor::Workers;
+pub use syscalls::stages;

@@ -13,23 +13,35 @@ use crate::local::Surroundings;
 use crate::run_error::RunError;
 
 /// A place for plugins' code.
-pub(crate) trait Runtime: Send + Sync {
+pub trait Runtime: Send + Sync {
     /// Who asks the file systems that plugins' paths lie on.
     fn files(&self) -> Arc<dyn Files>;
 
     /// Checks the shape of a plugin's module.
+    ///
+    /// # Errors
+    ///
+    /// Names the first rule that it breaks.
     fn check(&self, plugin: VerifiedPlugin) -> Result<CheckedPlugin, CompileError>;
 
     /// Makes a plugin ready to be started, as often as wanted.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is no plugin, or cannot be compiled within these limits.
     fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, RunError>;
 }
 
 /// A plugin that can be started.
-pub(crate) trait Prepared: Send {
+pub trait Prepared: Send {
     /// The plugin.
     fn plugin(&self) -> &CheckedPlugin;
 
     /// Starts the plugin in these surroundings; what it asks for goes to `session`, and `switch` ends it.
+    ///
+    /// # Errors
+    ///
+    /// Says which step of the start failed.
     fn start(
         &self,
         surroundings: Surroundings,
@@ -39,7 +51,7 @@ pub(crate) trait Prepared: Send {
 }
 
 /// A plugin that runs.
-pub(crate) trait Running: Send {
+pub trait Running: Send {
     /// Executes one request that came when it `started`.
     fn execute(&mut self, request: &[u8], started: Instant) -> CallReport;
 
@@ -61,7 +73,7 @@ pub(crate) trait Running: Send {
 /// Whether a plugin's processes may run, and the one that does: from its start on, so that whoever takes something away from
 /// the plugin reaches it in whatever it does. Code in this process looks at its session instead.
 #[derive(Default)]
-pub(crate) struct Switch(Mutex<Switched>);
+pub struct Switch(Mutex<Switched>);
 
 #[derive(Default)]
 struct Switched {
@@ -99,13 +111,13 @@ impl Switch {
     }
 
     /// Ends the process that runs, and each that is started later.
-    pub(crate) fn turn_off(&self) {
+    pub fn turn_off(&self) {
         self.lock().is_off = true;
         self.end();
     }
 
     /// Lets processes run again.
-    pub(crate) fn turn_on(&self) {
+    pub fn turn_on(&self) {
         self.lock().is_off = false;
     }
 
@@ -114,12 +126,14 @@ impl Switch {
     }
 
     /// Identifier of the process, while there is one.
-    pub(crate) fn pid(&self) -> Option<u32> {
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
         self.process()?.pid()
     }
 
     /// Identifier of the process that was told to end and does not.
-    pub(crate) fn ending(&self) -> Option<u32> {
+    #[must_use]
+    pub fn ending(&self) -> Option<u32> {
         let remains = self.lock().remains.as_ref()?.upgrade()?;
         remains.ending()
     }

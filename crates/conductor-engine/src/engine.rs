@@ -165,7 +165,11 @@ fn pool() -> PoolingAllocationConfig {
 }
 
 /// Refuses a stack that the calling thread does not have.
-pub(crate) const fn check_stack(max_stack_bytes: u32) -> Result<(), EngineError> {
+///
+/// # Errors
+///
+/// Fails if it is larger than [`MAX_STACK_BYTES`].
+pub const fn check_stack(max_stack_bytes: u32) -> Result<(), EngineError> {
     if max_stack_bytes > MAX_STACK_BYTES {
         return Err(EngineError::Stack { asked: max_stack_bytes });
     }
@@ -200,9 +204,9 @@ pub enum EngineError {
 /// [`VerifiedPlugin`], so what was not verified cannot be compiled:
 ///
 /// ```compile_fail,E0308
-/// # fn example(engine: &conductor_core::Engine, bytes: Vec<u8>) {
+/// # fn example(engine: &conductor_engine::Engine, bytes: Vec<u8>) {
 /// let unverified = conductor_signing::UnverifiedPlugin::from_parts("x.wasm", bytes, None);
-/// let compiled = conductor_core::CompiledPlugin::compile(engine, unverified); // expects a VerifiedPlugin
+/// let compiled = conductor_engine::CompiledPlugin::compile(engine, unverified); // expects a VerifiedPlugin
 /// # }
 /// ```
 ///
@@ -210,10 +214,10 @@ pub enum EngineError {
 ///
 /// ```
 /// # use conductor_signing::{SignaturePolicy, TrustStore, UnverifiedPlugin};
-/// # fn example(engine: &conductor_core::Engine, trust: &TrustStore, unverified: UnverifiedPlugin)
+/// # fn example(engine: &conductor_engine::Engine, trust: &TrustStore, unverified: UnverifiedPlugin)
 /// # -> Result<(), Box<dyn std::error::Error>> {
 /// let verified = unverified.verify(&SignaturePolicy::TrustedSigner.into(), trust)?;
-/// let compiled = conductor_core::CompiledPlugin::compile(engine, verified)?;
+/// let compiled = conductor_engine::CompiledPlugin::compile(engine, verified)?;
 /// # Ok(()) }
 /// ```
 pub struct CompiledPlugin {
@@ -262,7 +266,7 @@ impl CompiledPlugin {
 }
 
 /// A verified plugin whose module has a shape that a plugin may have.
-pub(crate) struct CheckedPlugin {
+pub struct CheckedPlugin {
     plugin: VerifiedPlugin,
     flavour: Option<Flavour>,
 }
@@ -287,7 +291,9 @@ impl CheckedPlugin {
         Ok(checked)
     }
 
-    pub(crate) const fn plugin(&self) -> &VerifiedPlugin {
+    /// The plugin.
+    #[must_use]
+    pub const fn plugin(&self) -> &VerifiedPlugin {
         &self.plugin
     }
 
@@ -302,7 +308,9 @@ impl CheckedPlugin {
         }
     }
 
-    pub(crate) const fn flavour(&self) -> Option<Flavour> {
+    /// The flavour that the module's exports make it; `None` if it is no plugin.
+    #[must_use]
+    pub const fn flavour(&self) -> Option<Flavour> {
         self.flavour
     }
 }

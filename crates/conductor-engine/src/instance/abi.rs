@@ -10,11 +10,11 @@ use super::{Guest, State};
 
 /// What a plugin says about itself when it is asked, as JSON that nobody has checked yet.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Metadata {
+pub struct Metadata {
     /// Answer of `init()`.
-    pub(crate) init: Option<Vec<u8>>,
+    pub init: Option<Vec<u8>>,
     /// Answer of `capabilities()`.
-    pub(crate) capabilities: Option<Vec<u8>>,
+    pub capabilities: Option<Vec<u8>>,
 }
 
 /// Whether the plugin is asked what it is.

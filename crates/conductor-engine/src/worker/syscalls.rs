@@ -111,7 +111,8 @@ const UNCOUNTED: i32 = libc::MAP_SHARED | libc::MAP_GROWSDOWN | libc::MAP_HUGETL
 const NO_FILE: RawFd = -1;
 
 /// What workers may ask the kernel for, stage by stage.
-pub(crate) fn stages() -> [StageCalls; 3] {
+#[must_use]
+pub fn stages() -> [StageCalls; 3] {
     [
         StageCalls::new("compile", &[ALWAYS, COMPILING]),
         StageCalls::new("load", &[ALWAYS, RUNNING, FORBIDDING]),

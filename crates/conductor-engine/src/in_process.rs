@@ -26,7 +26,7 @@ type EngineKey = (u32, Instances);
 
 /// Runs plugins with engines in this process: one for each size of stack and way to make instances, which are the engine's
 /// and not the plugin's.
-pub(crate) struct InProcess {
+pub struct InProcess {
     engines: Mutex<BTreeMap<EngineKey, Engine>>,
     /// Code of plugins that are loaded, which those with the same bytes share.
     codes: Mutex<HashMap<(Digest, EngineKey), Weak<Code>>>,
@@ -36,7 +36,11 @@ pub(crate) struct InProcess {
 
 impl InProcess {
     /// Starts with the engine that most plugins will use.
-    pub(crate) fn new(max_stack_bytes: u32) -> Result<Self, EngineError> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if this machine cannot run the engine.
+    pub fn new(max_stack_bytes: u32) -> Result<Self, EngineError> {
         let runtime = Self {
             engines: Mutex::default(),
             codes: Mutex::default(),
@@ -48,7 +52,8 @@ impl InProcess {
 
     /// Keeps compiled code between runs.
     #[cfg(target_os = "linux")]
-    pub(crate) fn keeping_code_in(self, cache: CodeCache) -> Self {
+    #[must_use]
+    pub fn keeping_code_in(self, cache: CodeCache) -> Self {
         Self { cache: Some(cache), ..self }
     }
 
