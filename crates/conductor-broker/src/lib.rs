@@ -1,5 +1,4 @@
-//! Doing what was granted, and writing it down: the capabilities of plugins, what they keep open, programs that are run for
-//! them, the devices of the host, and the audit.
+//! Doing what was granted, and writing it down.
 //!
 //! What may be done is decided by `conductor-policy`; here each step can only refuse. Which code asks, and in which process it
 //! runs, is not known here: whoever runs a plugin holds its [`Session`], by the words of `conductor-call`.

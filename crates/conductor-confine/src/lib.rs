@@ -1,5 +1,4 @@
-//! What holds every process that runs for a plugin from outside, be it a worker or a program: the system calls that it may
-//! make, what it inherits, and how much its directory may hold.
+//! What holds every process that runs for a plugin from outside, be it a worker or a program.
 //!
 //! This crate starts no process and knows neither what a worker runs nor why a program is run: the engine, which has workers,
 //! and the broker, which has programs, both stand on it and know nothing of each other.

@@ -10,7 +10,8 @@
 //!
 //! In reading order: [`config`]; the [`host`] and its plugins; [`loading`], the way from a file to a running plugin, with
 //! [`admission`] under a name; the [`permission`] under which one runs, and [`denials`]; its [`health`]; what of all that is
-//! [`recorded`].
+//! [`recorded`]. `stages` lists the system calls of processes. [`binding`], [`broker`], [`grant`] and [`worker`] lead to what
+//! embedders need of the crates below.
 
 #![forbid(unsafe_code)]
 

@@ -19,7 +19,14 @@ const QUIET_ENGINE: &str = "wasmtime=off,wiggle=off,cranelift=off,regalloc2=off"
 const KNOWN_TARGETS: [&str; 5] = ["conductor", "wasmtime", "wiggle", "cranelift", "regalloc2"];
 
 /// Crates whose lines are chosen together: who names the first in a filter means the second as well, unless it is named too.
-const TOGETHER: [(&str, &str); 1] = [("conductor_daemon", "conductor_surface")];
+const TOGETHER: [(&str, &str); 6] = [
+    ("conductor_daemon", "conductor_surface"),
+    ("conductor_core", "conductor_policy"),
+    ("conductor_core", "conductor_confine"),
+    ("conductor_core", "conductor_engine"),
+    ("conductor_core", "conductor_broker"),
+    ("conductor_signing", "conductor_store"),
+];
 
 /// Longest wait at the end for lines that were not read yet.
 const FLUSH_WAIT: Duration = Duration::from_secs(1);
