@@ -108,6 +108,7 @@ impl Broker {
             handles: Handles::default(),
             connections: network::Connections::new(limits, &self.services.http),
             once: Mutex::default(),
+            has_used_once: AtomicBool::new(false),
             files: AtomicU8::new(FILES_AS_GRANTED),
             data_dir: OnceLock::new(),
             max_data: DataQuota::most(limits),
@@ -143,6 +144,8 @@ pub struct Session {
     connections: network::Connections,
     /// The grants for once that the call under way has used.
     once: Mutex<Vec<Once>>,
+    /// Whether there are any; changed under their lock, and looked at without it before and after each call.
+    has_used_once: AtomicBool,
     /// What is to become of the plugin's view of its files.
     files: AtomicU8,
     /// The plugin's own directory, if it has one.
@@ -286,20 +289,20 @@ impl Session {
     /// took them first.
     #[must_use]
     pub fn take_files_for_call(&self) -> bool {
-        match self.grants().decision(Capability::Filesystem) {
-            Decision::Granted(grant) => match Taken::from(grant, DeedNumber::next()) {
-                Some(taken) => {
-                    self.once().extend(taken.keep());
-                    true
-                }
-                None => false,
-            },
-            Decision::NotDeclared
-            | Decision::NotGranted { .. }
-            | Decision::Denied
-            | Decision::AboveCeiling { .. }
-            | Decision::NothingToGrant => true,
-        }
+        let taken =
+            match self.grants.read().unwrap_or_else(PoisonError::into_inner).decision(Capability::Filesystem)
+            {
+                Decision::Granted(grant) => Taken::from(grant, DeedNumber::next()),
+                Decision::NotDeclared
+                | Decision::NotGranted { .. }
+                | Decision::Denied
+                | Decision::AboveCeiling { .. }
+                | Decision::NothingToGrant => return true,
+            };
+        taken.is_some_and(|taken| {
+            self.keep_used(taken);
+            true
+        })
     }
 
     /// What the plugin may do with files in the call that is under way.
@@ -311,9 +314,28 @@ impl Session {
 
     /// Ends the grants for once that were used, with the call that used them; says whether there are any.
     pub fn end_deeds(&self) -> bool {
-        let used = std::mem::take(&mut *self.once());
+        if !self.has_used_once.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut once = self.once();
+        self.has_used_once.store(false, Ordering::Release);
+        let used = std::mem::take(&mut *once);
+        drop(once);
         used.iter().for_each(Once::end);
         !used.is_empty()
+    }
+
+    /// Ends what the plugin keeps open, but for what comes to its end by itself, such as a sound that is played once: its instance
+    /// ended as it should, and no later one knows the numbers.
+    pub fn end_abandoned_handles(&self) {
+        self.handles.end_all_but_ending();
+    }
+
+    /// Keeps what a deed that has begun has used, until the call ends.
+    fn keep_used(&self, taken: Taken) {
+        let mut once = self.once();
+        once.extend(taken.keep());
+        self.has_used_once.store(!once.is_empty(), Ordering::Release);
     }
 
     fn once(&self) -> MutexGuard<'_, Vec<Once>> {
@@ -516,7 +538,7 @@ impl Session {
             })?;
             let deed = match taken {
                 Some(taken) => {
-                    self.once().extend(taken.keep());
+                    self.keep_used(taken);
                     Deed::Begun(number)
                 }
                 None => Deed::GoingOn,

@@ -257,6 +257,9 @@ pub struct CallReport {
     /// What the plugin was denied in the call, the last denial of each capability. Files that are not granted are among it
     /// where the call failed: the plugin finds no directory then, and asks nobody.
     pub denied: Vec<Denial>,
+    /// Whether the plugin's instance ended with the call, so that the next one finds nothing of what it kept in memory: it exited,
+    /// is a command, or has a fresh instance for each call. After a call that ended badly it has ended in any case.
+    pub instance_ended: bool,
 }
 
 impl CallReport {
@@ -297,6 +300,7 @@ impl CallReport {
             dropped_log_bytes: 0,
             limits_refused: Vec::new(),
             denied: Vec::new(),
+            instance_ended: false,
         }
     }
 }

@@ -205,6 +205,8 @@ impl Plugin for Loaded {
         self.session.audit().sum_up();
         if !report.outcome.keeps_instance() {
             self.session.end_handles();
+        } else if report.instance_ended {
+            self.session.end_abandoned_handles();
         }
         if self.session.is_withdrawn() {
             self.running.rest();

@@ -102,6 +102,7 @@ impl Local {
             dropped_log_bytes: cost.dropped_log_bytes,
             limits_refused: cost.limits_refused,
             denied: Vec::new(),
+            instance_ended: self.instance.is_none(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a plugin was denied, for whoever is to grant it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use conductor_abi::{Capability, Status};
@@ -17,6 +17,8 @@ pub(super) struct Denials {
     count: AtomicU64,
     /// The last of each capability since somebody looked.
     last: Mutex<Vec<Denial>>,
+    /// Whether there are any; changed under their lock, and looked at without it before and after each call.
+    are_new: AtomicBool,
 }
 
 impl Session {
@@ -28,7 +30,12 @@ impl Session {
 
     /// What was denied since this was last called, the last denial of each capability.
     pub fn take_denied(&self) -> Vec<Denial> {
-        std::mem::take(&mut *self.denials.last.lock().unwrap_or_else(PoisonError::into_inner))
+        if !self.denials.are_new.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut last = self.denials.last.lock().unwrap_or_else(PoisonError::into_inner);
+        self.denials.are_new.store(false, Ordering::Release);
+        std::mem::take(&mut *last)
     }
 
     /// That files are not granted, where the plugin declares that it wants some.
@@ -56,5 +63,6 @@ impl Session {
         let mut last = self.denials.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.retain(|denial| denial.capability != capability);
         last.push(Denial { capability, of_everything, reason });
+        self.denials.are_new.store(true, Ordering::Release);
     }
 }

@@ -131,6 +131,17 @@ impl Handles {
         }
     }
 
+    /// Ends everything that does not come to its end by itself.
+    pub(crate) fn end_all_but_ending(&self) {
+        self.lock().by_number.retain(|_, open| {
+            let stays = open.live.is_ending();
+            if !stays {
+                open.live.end();
+            }
+            stays
+        });
+    }
+
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,6 +205,41 @@ mod tests {
         let choices = Choices { denied: vec![Capability::Midi], ..Choices::default() };
         let grants = Grants::resolve(&[], &choices, &TrustLevel::Unsigned, ceilings);
         Arc::new(grants.expect("resolved"))
+    }
+
+    /// Comes to its end by itself.
+    #[derive(Default)]
+    struct Ending(Thing);
+
+    impl Live for Ending {
+        fn is_covered(&self, grants: &Grants) -> bool {
+            self.0.is_covered(grants)
+        }
+
+        fn end(&self) {
+            self.0.end();
+        }
+
+        fn has_ended(&self) -> bool {
+            self.0.has_ended()
+        }
+
+        fn is_ending(&self) -> bool {
+            !self.has_ended()
+        }
+    }
+
+    #[test]
+    fn what_an_instance_leaves_open_ends_but_for_what_ends_by_itself() {
+        let handles = Handles::default();
+        let (thing, ending) = (Arc::<Thing>::default(), Arc::<Ending>::default());
+        handles.insert(thing.clone(), Deed::GoingOn, some).expect("kept");
+        let number = handles.insert(ending.clone(), Deed::GoingOn, some).expect("kept");
+        handles.end_all_but_ending();
+        assert!(thing.has_ended() && !ending.has_ended());
+        assert!(handles.get::<Ending>(number).is_ok());
+        handles.end_all();
+        assert!(ending.has_ended());
     }
 
     #[test]

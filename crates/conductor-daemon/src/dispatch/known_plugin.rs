@@ -429,17 +429,7 @@ mod tests {
     const FUEL: Outcome = Outcome::Limit { limit: Limit::Fuel };
 
     fn ended(outcome: Outcome) -> CallReport {
-        CallReport {
-            outcome,
-            reply: None,
-            fuel_used: 0,
-            peak_memory_bytes: 0,
-            elapsed: Duration::ZERO,
-            log: Vec::new(),
-            dropped_log_bytes: 0,
-            limits_refused: Vec::new(),
-            denied: Vec::new(),
-        }
+        CallReport::without_call(outcome, Duration::ZERO)
     }
 
     fn fake() -> Fake {

@@ -58,3 +58,26 @@ fn a_plugin_hears_the_input_that_it_may() {
     assert!(refused.stderr.contains("Midi is denied by the user"), "{refused:?}");
     daemon.stop();
 }
+
+/// What an instance leaves open is nobody's once it has ended: it does not use up what the next ones may open.
+#[test]
+fn subscriptions_of_instances_that_have_ended_take_no_place() {
+    let scratch = Scratch::new();
+    run("mkfifo", &[scratch.path("keys").to_str().expect("UTF-8")], "coreutils");
+    let keys = scratch.path("keys").display().to_string();
+    scratch.config(&format!(
+        "{LENIENT}{}[[inputs]]\nname = \"keys\"\ntype = \"midi-raw\"\npath = '{keys}'\n",
+        plugin(
+            "monitor",
+            &wasm::plugin("monitor"),
+            "granted_capabilities = [\"Midi=keys\"]\nisolation = \"fresh\""
+        )
+    ));
+    let mut daemon = scratch.start(&[]);
+    daemon.wait_for_log("ready");
+    // One more than a plugin may keep open, and one more than that.
+    for _ in 0..18 {
+        shown(&scratch, &["trigger", "monitor", "listen", "--params", r#"{"input":"keys"}"#]);
+    }
+    daemon.stop();
+}

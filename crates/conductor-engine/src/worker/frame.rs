@@ -150,6 +150,7 @@ pub(super) struct Done {
     pub(super) log: Vec<LogLine>,
     pub(super) dropped_log_bytes: u64,
     pub(super) limits_refused: Vec<Limit>,
+    pub(super) instance_ended: bool,
 }
 
 impl Done {
@@ -163,6 +164,7 @@ impl Done {
             log,
             dropped_log_bytes,
             limits_refused,
+            instance_ended,
             elapsed: _,
             // Who hosts the worker knows better.
             denied: _,
@@ -175,6 +177,7 @@ impl Done {
             log,
             dropped_log_bytes,
             limits_refused,
+            instance_ended,
         };
         (done, reply.unwrap_or_default())
     }
@@ -198,6 +201,7 @@ impl Done {
             dropped_log_bytes,
             limits_refused: distinct(self.limits_refused),
             denied: Vec::new(),
+            instance_ended: self.instance_ended,
         }
     }
 }
