@@ -1,5 +1,6 @@
 //! The compiler and what it makes: the only file that turns verified bytes into code.
 
+mod names;
 mod ticker;
 
 use std::sync::Arc;
@@ -12,9 +13,9 @@ use wasmtime::{
 
 #[cfg(target_os = "linux")]
 use crate::code_cache::{CodeCache, Fingerprint};
-use crate::instance::{Names, State};
+use crate::guest::{self, State};
 use crate::shape::{self, ShapeError};
-use crate::wasi;
+pub(crate) use names::Names;
 use ticker::Ticker;
 pub(crate) use ticker::{Activity, TICK};
 
@@ -83,9 +84,7 @@ impl Engine {
     pub(crate) fn with(max_stack_bytes: u32, instances: Instances) -> Result<Self, EngineError> {
         let engine = engine(max_stack_bytes, instances)?;
         let mut linker = Linker::new(&engine);
-        wasi::define(&mut linker)
-            .and_then(|()| crate::instance::define_host_call(&mut linker))
-            .map_err(|source| EngineError::Unsupported { source })?;
+        guest::define(&mut linker).map_err(|source| EngineError::Unsupported { source })?;
         let ticker = Ticker::start(engine.weak()).map_err(|source| EngineError::Ticker { source })?;
         Ok(Self { shared: Arc::new(Shared { engine, linker, ticker }) })
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use conductor_signing::{ReadError, UnverifiedPlugin};
 use serde::{Deserialize, Serialize};
 
-use crate::wasi::{SetupError, data_directory};
+use crate::guest::{SetupError, data_directory};
 
 /// Who asks file systems that a plugin's path lies on.
 pub trait Files: Send + Sync {

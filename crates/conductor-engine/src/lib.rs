@@ -8,17 +8,18 @@
 //! This crate knows neither what a plugin may do nor who does it: what a plugin asks for goes to a
 //! [`HostSession`](conductor_call::HostSession), and what it sees are [`Surroundings`] that were decided before.
 //!
-//! In reading order: [`shape`] and [`imports`] of a module before it is compiled; [`engine`], the compiler; [`code_cache`],
-//! [`sealed`] and [`mapped`], code as it is kept, handed over and mapped; [`instance`], calls of a module's functions, and
-//! [`wasi`], what it can ask of the system; [`local`], a plugin in this address space; [`runtime`], the trait of which
-//! [`in_process`] and [`worker`] are the two implementations, with [`run_error`]; [`files`], who asks file systems; and the
-//! [`clock`] that deadlines go by.
+//! In reading order: [`guest`], what the host keeps of an instance, with the functions of the system (`wasi`) and of the host
+//! that its code can call; [`shape`] and [`imports`] of a module before it is compiled; [`engine`], the compiler; [`code_cache`],
+//! [`sealed`] and [`mapped`], code as it is kept, handed over and mapped; [`instance`], calls of a module's functions;
+//! [`local`], a plugin in this address space; [`runtime`], the trait of which [`in_process`] and [`worker`] are the two
+//! implementations, with [`run_error`]; [`files`], who asks file systems; and the [`clock`] that deadlines go by.
 
 pub mod clock;
 #[cfg(target_os = "linux")]
 mod code_cache;
 mod engine;
 mod files;
+mod guest;
 pub mod imports;
 mod in_process;
 mod instance;
@@ -30,7 +31,6 @@ mod runtime;
 #[cfg(target_os = "linux")]
 mod sealed;
 pub mod shape;
-mod wasi;
 #[cfg(target_os = "linux")]
 pub mod worker;
 
@@ -38,9 +38,9 @@ pub mod worker;
 pub use code_cache::{CodeCache, CodeCacheError};
 pub use engine::{CheckedPlugin, CompileError, CompiledPlugin, Engine, EngineError, check_stack};
 pub use files::{FileState, Files};
+pub use guest::{Access, SetupError};
 pub use in_process::InProcess;
 pub use instance::Metadata;
 pub use local::Surroundings;
 pub use run_error::RunError;
 pub use runtime::{Prepared, Running, Runtime, Switch};
-pub use wasi::{Access, SetupError};

@@ -7,8 +7,8 @@ use conductor_call::{CallReport, DataQuota, Flavour, HostCalls, Isolation, Limit
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Activity, Code, Engine};
+use crate::guest::{Access, Disk, Setup, SetupError};
 use crate::instance::{Instance, Metadata, Told};
-use crate::wasi::{Access, Disk, Setup, SetupError};
 
 /// Everything around a plugin that is decided before its code runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]

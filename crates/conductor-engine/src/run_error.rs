@@ -3,7 +3,7 @@
 use conductor_call::{Outcome, ProcessWall, WorkerFault};
 
 use crate::engine::{CompileError, EngineError};
-use crate::wasi::SetupError;
+use crate::guest::SetupError;
 
 /// Why a verified plugin was not made ready, or did not start. Whoever takes one apart names every variant.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,8 @@ use wasmparser::{
     Validator, WasmFeatures,
 };
 
-use crate::wasi;
+pub use crate::guest::MAX_TABLES;
+use crate::guest::{WASI_MODULE, wasi_offers};
 
 /// Most functions, imported ones included; stops hundreds of thousands of empty functions.
 pub const MAX_FUNCTIONS: Growing = Growing { least: 50_000, bytes: 128, count: 1 };
@@ -43,8 +44,6 @@ pub const MAX_TYPES: u32 = 20_000;
 pub const MAX_TYPE_VALUES: u32 = 256;
 /// Most globals; each costs every instance a place and an initial value to compute.
 pub const MAX_GLOBALS: u32 = 10_000;
-/// Most tables; each costs the instance an allocation of its own.
-pub const MAX_TABLES: u32 = 100;
 
 /// A most that grows with the module or the function that is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,7 +300,7 @@ fn offered(module: &str, name: &str, ty: TypeRef) -> bool {
     let function = matches!(ty, TypeRef::Func(_) | TypeRef::FuncExact(_));
     let known = match module {
         conductor_abi::IMPORT_MODULE => name == conductor_abi::IMPORT_CALL,
-        wasi::MODULE => wasi::offers(name),
+        WASI_MODULE => wasi_offers(name),
         _ => false,
     };
     function && known

@@ -3,10 +3,11 @@
 use conductor_abi::MAX_MANIFEST_BYTES;
 use conductor_call::{Limit, Outcome};
 use serde::{Deserialize, Serialize};
-use wasmtime::{Func, Module, ModuleExport, Store, TypedFunc};
+use wasmtime::{Func, ModuleExport, Store, TypedFunc};
 
-use super::classify::{classify, exit_code};
-use super::{Guest, State};
+use super::Guest;
+use crate::engine::Names;
+use crate::guest::{State, classify, exit_code};
 
 /// What a plugin says about itself when it is asked, as JSON that nobody has checked yet.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -24,43 +25,6 @@ pub(crate) enum Told {
     Now,
     /// It was, when it was loaded.
     Before,
-}
-
-/// Where a module has the exports that the host calls: looked up by name once, and not for every instance.
-pub(crate) struct Names {
-    memory: Option<ModuleExport>,
-    start: Option<ModuleExport>,
-    alloc: Option<ModuleExport>,
-    dealloc: Option<ModuleExport>,
-    execute: Option<ModuleExport>,
-    initialize: Option<ModuleExport>,
-    init: Option<ModuleExport>,
-    capabilities: Option<ModuleExport>,
-}
-
-impl Names {
-    pub(crate) fn of(module: &Module) -> Self {
-        let find = |name| module.get_export_index(name);
-        Self {
-            memory: find("memory"),
-            start: find("_start"),
-            alloc: find("alloc"),
-            dealloc: find("dealloc"),
-            execute: find("execute"),
-            initialize: find("_initialize"),
-            init: find("init"),
-            capabilities: find("capabilities"),
-        }
-    }
-
-    /// The exported memory of an instance.
-    pub(super) fn memory(
-        &self,
-        store: &mut Store<State>,
-        instance: &wasmtime::Instance,
-    ) -> Option<wasmtime::Memory> {
-        instance.get_module_export(store, self.memory.as_ref()?)?.into_memory()
-    }
 }
 
 /// The exports that the host calls, of one instance.
@@ -236,7 +200,7 @@ impl Guest {
     }
 
     fn check_reply(&self) -> Outcome {
-        let overflowed = self.exports.stdout_is_reply() && self.store.data().stdout.overflowed();
+        let overflowed = self.exports.stdout_is_reply() && self.store.data().printed_too_much();
         if overflowed { Outcome::Limit { limit: Limit::ReplyBytes } } else { Outcome::Ok }
     }
 }
@@ -275,7 +239,7 @@ fn run<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
 /// Writes into the plugin's memory, where the plugin said.
 fn write(store: &mut Store<State>, pointer: u32, bytes: &[u8]) -> Result<(), Outcome> {
     let start = pointer as usize;
-    let memory = store.data().memory;
+    let memory = store.data().memory();
     memory
         .map(|memory| memory.data_mut(store))
         .and_then(|memory| memory.get_mut(start..start.checked_add(bytes.len())?))
@@ -285,7 +249,7 @@ fn write(store: &mut Store<State>, pointer: u32, bytes: &[u8]) -> Result<(), Out
 }
 
 fn memory(store: &Store<State>) -> &[u8] {
-    store.data().memory.map_or(&[], |memory| memory.data(store))
+    store.data().memory().map_or(&[], |memory| memory.data(store))
 }
 
 fn read_packed(store: &Store<State>, packed: u64, export: &str) -> Result<Vec<u8>, Outcome> {

@@ -26,8 +26,8 @@ use super::frame::ToWorker;
 use super::process::WorkerError;
 use super::spawner::{Spawner, Started, Wanted};
 use crate::files::{FileState, Files};
+use crate::guest::{SetupError, data_directory};
 use crate::sealed::SealedFile;
-use crate::wasi::{SetupError, data_directory};
 
 /// Processes that are kept for the next question.
 const MAX_IDLE: usize = 2;

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::order::{CompileOrder, Order};
 use crate::engine::CompileError;
-use crate::instance::{CallLog, Metadata};
+use crate::guest::CallLog;
+use crate::instance::Metadata;
 
 /// Bytes of a frame's length.
 pub(super) const LENGTH_BYTES: usize = 4;

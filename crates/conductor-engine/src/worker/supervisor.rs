@@ -27,12 +27,12 @@ use crate::clock::Clock;
 use crate::code_cache::CodeCache;
 use crate::engine::{CheckedPlugin, CompileError, check_stack};
 use crate::files::Files;
+use crate::guest::SetupError;
 use crate::instance::Metadata;
 use crate::local::Surroundings;
 use crate::run_error::RunError;
 use crate::runtime::{Endable, Mortal, Prepared, Running, Runtime, Switch};
 use crate::sealed::SealedFile;
-use crate::wasi::SetupError;
 use code::Codes;
 use worker::{Received, Worker, end_of_call, unanswered};
 

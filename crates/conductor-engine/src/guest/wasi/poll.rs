@@ -11,7 +11,8 @@ use wiggle::GuestMemory;
 
 use super::clocks::Clock;
 use super::{BASE_FUEL, charge, errno, with_memory};
-use crate::instance::{State, Stopped};
+use crate::guest::State;
+use crate::guest::classify::Stopped;
 
 /// Most subscriptions of one call; stops a list that costs more to read than it waits.
 const MAX_SUBSCRIPTIONS: u32 = 1_024;

@@ -4,7 +4,8 @@ use conductor_abi::{CallResult, IMPORT_CALL, IMPORT_MODULE, LogRecord, Op, Statu
 use conductor_call::{Answer, Limit, LogSource};
 use wasmtime::{Caller, Linker};
 
-use super::{State, Stopped};
+use super::State;
+use super::classify::Stopped;
 
 /// Fuel of any host call, about what crossing the boundary costs.
 const CALL_FUEL: u64 = 200;
@@ -12,7 +13,7 @@ const CALL_FUEL: u64 = 200;
 /// Fuel of each byte that crosses the boundary.
 const BYTE_FUEL: u64 = 1;
 
-pub(crate) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.func_wrap(IMPORT_MODULE, IMPORT_CALL, call)?;
     Ok(())
 }
@@ -93,7 +94,7 @@ fn failed(state: &mut State, status: Status, why: &str) -> u64 {
 }
 
 /// Takes fuel for work that the host does; ends the call when there is not enough, before the work is done.
-pub(crate) fn charge(caller: &mut Caller<'_, State>, fuel: u64) -> wasmtime::Result<()> {
+pub(super) fn charge(caller: &mut Caller<'_, State>, fuel: u64) -> wasmtime::Result<()> {
     let left = caller.get_fuel()?;
     match left.checked_sub(fuel) {
         Some(left) => caller.set_fuel(left),

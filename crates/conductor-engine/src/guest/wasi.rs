@@ -25,7 +25,9 @@ use wasmtime::{Caller, Linker, Memory};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as preview1, WasiSnapshotPreview1};
 use wiggle::GuestMemory;
 
-use crate::instance::{Exited, State, Stopped, charge};
+use super::State;
+use super::classify::{Exited, Stopped};
+use super::host_call::charge;
 pub(crate) use capture::Capture;
 pub use context::{Access, SetupError};
 pub(crate) use context::{Setup, data_directory};

@@ -2,7 +2,7 @@
 
 use wasmtime::Caller;
 
-use crate::instance::State;
+use crate::guest::State;
 
 /// Most entries of a list, as `IOV_MAX` of Linux; stops a list whose first thousands of entries are empty from moving more
 /// than was looked at, charged and counted. A longer list is refused.

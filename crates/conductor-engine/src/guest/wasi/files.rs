@@ -14,7 +14,7 @@ use super::clocks::Clock;
 use super::opened::{Opened, filestat, filetype};
 use super::vectors::Vectors;
 use super::{FILE_FUEL, charge, disk, errno, now_or_trap, timed};
-use crate::instance::State;
+use crate::guest::State;
 
 /// Longest path that is looked at before it is opened; `PATH_MAX` of Linux.
 const MAX_PATH_BYTES: u32 = 4096;

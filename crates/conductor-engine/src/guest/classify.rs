@@ -22,11 +22,11 @@ impl Exited {
 }
 
 /// The exit status of a plugin that ended by exiting.
-pub(super) fn exit_code(error: &wasmtime::Error) -> Option<i32> {
+pub(crate) fn exit_code(error: &wasmtime::Error) -> Option<i32> {
     error.downcast_ref().map(|Exited(status)| i32::from(*status))
 }
 
-pub(super) fn classify(error: &wasmtime::Error, state: &State) -> Outcome {
+pub(crate) fn classify(error: &wasmtime::Error, state: &State) -> Outcome {
     if let Some(Stopped(limit)) = error.downcast_ref() {
         return Outcome::Limit { limit: *limit };
     }

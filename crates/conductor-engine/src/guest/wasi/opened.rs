@@ -8,20 +8,20 @@ use super::{errno, now_or_trap};
 
 /// Layout of `filestat` in WASI preview 1.
 pub(super) mod filestat {
-    pub(in crate::wasi) const BYTES: usize = 64;
+    pub(in crate::guest::wasi) const BYTES: usize = 64;
     pub(super) const INODE: usize = 8;
-    pub(in crate::wasi) const FILETYPE: usize = 16;
+    pub(in crate::guest::wasi) const FILETYPE: usize = 16;
     pub(super) const LINKS: usize = 24;
     pub(super) const SIZE: usize = 32;
     /// Last access, last modification and last change of the file's own data, in nanoseconds since the Unix epoch.
-    pub(in crate::wasi) const TIMES: [u32; 3] = [40, 48, 56];
+    pub(in crate::guest::wasi) const TIMES: [u32; 3] = [40, 48, 56];
 }
 
 /// Values of `filetype` in WASI preview 1.
 pub(super) mod filetype {
-    pub(in crate::wasi) const DIRECTORY: u8 = 3;
-    pub(in crate::wasi) const REGULAR_FILE: u8 = 4;
-    pub(in crate::wasi) const SYMBOLIC_LINK: u8 = 7;
+    pub(in crate::guest::wasi) const DIRECTORY: u8 = 3;
+    pub(in crate::guest::wasi) const REGULAR_FILE: u8 = 4;
+    pub(in crate::guest::wasi) const SYMBOLIC_LINK: u8 = 7;
 }
 
 /// Flag of `fdstat` in WASI preview 1 for a file whose every write goes to its end.

@@ -11,7 +11,10 @@ const MAX_INSTANCES: usize = 1;
 /// Most memories in a store; multi-memory is off.
 const MAX_MEMORIES: usize = 1;
 
-pub(super) struct Limiter {
+/// Most tables; each costs the instance an allocation of its own.
+pub const MAX_TABLES: u32 = 100;
+
+pub(crate) struct Limiter {
     max_memory_bytes: u64,
     max_table_elements: u64,
     memory_bytes: u64,
@@ -80,7 +83,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn tables(&self) -> usize {
-        crate::shape::MAX_TABLES as usize
+        MAX_TABLES as usize
     }
 }
 

@@ -20,7 +20,7 @@ use wiggle::GuestMemory;
 use super::opened::Opened;
 use super::vectors::Vectors;
 use super::{FILE_FUEL, charge, errno, now_or_trap, timed};
-use crate::instance::State;
+use crate::guest::State;
 
 /// The part of a quota that may be added before the directory is measured again. Stops several workers that have one
 /// directory, such as those of two aliases, from filling it once for each of them.
