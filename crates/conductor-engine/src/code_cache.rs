@@ -7,7 +7,6 @@
 //! the former never runs here.
 
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +20,7 @@ use rustix::fs::OFlags;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::fingerprint::Fingerprint;
 use crate::mapped::Runnable;
 use crate::sealed::SealedFile;
 
@@ -65,19 +65,6 @@ pub struct CodeCache {
     written: AtomicU64,
 }
 
-/// Exactly which engine code is for: its version, its configuration and the processor.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Fingerprint(String);
-
-impl Fingerprint {
-    pub(crate) fn of(engine: &wasmtime::Engine) -> Self {
-        let mut hasher = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        env!("CARGO_PKG_VERSION").hash(&mut hasher);
-        Self(format!("{:016x}", hasher.finish()))
-    }
-}
-
 /// Which code: of which plugin, for which engine, and where it runs.
 #[derive(Clone, Copy)]
 struct Wanted<'w> {
@@ -95,7 +82,7 @@ enum Runs {
 
 impl Wanted<'_> {
     fn file_name(&self) -> String {
-        let (digest, fingerprint) = (self.digest, &self.fingerprint.0);
+        let (digest, fingerprint) = (self.digest, self.fingerprint);
         match self.runs {
             Runs::InWorkers => format!("{digest}-{fingerprint}.code"),
             Runs::InProcess => format!("{digest}-{fingerprint}.own-code"),

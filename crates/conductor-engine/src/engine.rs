@@ -5,15 +5,17 @@ mod ticker;
 
 use std::sync::Arc;
 
-use conductor_call::{DEFAULT_MAX_TABLE_ELEMENTS, Flavour, MAX_STACK_BYTES};
+use conductor_call::{DEFAULT_MAX_TABLE_ELEMENTS, MAX_STACK_BYTES};
 use conductor_signing::VerifiedPlugin;
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, InstancePre, Linker, OptLevel, PoolingAllocationConfig,
 };
 
 #[cfg(target_os = "linux")]
-use crate::code_cache::{CodeCache, Fingerprint};
+use crate::fingerprint::Fingerprint;
 use crate::guest::{self, State};
+#[cfg(target_os = "linux")]
+use crate::handed_over::HandedOver;
 use crate::shape::{self, ShapeError};
 pub(crate) use names::Names;
 use ticker::Ticker;
@@ -199,121 +201,6 @@ pub enum EngineError {
     },
 }
 
-/// A verified plugin as machine code, not yet running. There is no other way to get one than from a
-/// [`VerifiedPlugin`], so what was not verified cannot be compiled:
-///
-/// ```compile_fail,E0308
-/// # fn example(engine: &conductor_engine::Engine, bytes: Vec<u8>) {
-/// let unverified = conductor_signing::UnverifiedPlugin::from_parts("x.wasm", bytes, None);
-/// let compiled = conductor_engine::CompiledPlugin::compile(engine, unverified); // expects a VerifiedPlugin
-/// # }
-/// ```
-///
-/// With the step that was left out it compiles:
-///
-/// ```
-/// # use conductor_signing::{SignaturePolicy, TrustStore, UnverifiedPlugin};
-/// # fn example(engine: &conductor_engine::Engine, trust: &TrustStore, unverified: UnverifiedPlugin)
-/// # -> Result<(), Box<dyn std::error::Error>> {
-/// let verified = unverified.verify(&SignaturePolicy::TrustedSigner.into(), trust)?;
-/// let compiled = conductor_engine::CompiledPlugin::compile(engine, verified)?;
-/// # Ok(()) }
-/// ```
-pub struct CompiledPlugin {
-    checked: CheckedPlugin,
-    code: Arc<Code>,
-}
-
-impl CompiledPlugin {
-    /// Checks the module's shape, compiles it and links it to the host functions that it imports.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the bytes are not a module that a plugin may be, see [`ShapeError`], or do not compile.
-    pub fn compile(engine: &Engine, plugin: VerifiedPlugin) -> Result<Self, CompileError> {
-        let checked = CheckedPlugin::check(plugin).map_err(|source| CompileError::Shape { source })?;
-        match Code::compile(engine, Compilable::verified(checked.plugin())) {
-            Ok(code) => Ok(Self::of(checked, Arc::new(code))),
-            Err(error) => Err(checked.explain(error)),
-        }
-    }
-
-    /// A plugin and the code that was made of it.
-    pub(crate) const fn of(checked: CheckedPlugin, code: Arc<Code>) -> Self {
-        Self { checked, code }
-    }
-
-    pub(crate) const fn checked(&self) -> &CheckedPlugin {
-        &self.checked
-    }
-
-    pub(crate) const fn code(&self) -> &Arc<Code> {
-        &self.code
-    }
-
-    /// The verified plugin that was compiled.
-    #[must_use]
-    pub const fn plugin(&self) -> &VerifiedPlugin {
-        self.checked.plugin()
-    }
-
-    /// The flavour that the module's exports make it; `None` if it is no plugin.
-    #[must_use]
-    pub const fn flavour(&self) -> Option<Flavour> {
-        self.checked.flavour()
-    }
-}
-
-/// A verified plugin whose module has a shape that a plugin may have.
-pub struct CheckedPlugin {
-    plugin: VerifiedPlugin,
-    flavour: Option<Flavour>,
-}
-
-impl CheckedPlugin {
-    pub(crate) fn check(plugin: VerifiedPlugin) -> Result<Self, ShapeError> {
-        let flavour = shape::check(plugin.bytes())?;
-        Ok(Self { plugin, flavour })
-    }
-
-    /// As [`CheckedPlugin::check`], unless the same bytes were checked before and a cache remembers it.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn check_once(plugin: VerifiedPlugin, cache: &CodeCache) -> Result<Self, ShapeError> {
-        let digest = plugin.digest();
-        if let Some(flavour) = cache.shape(&digest) {
-            return Ok(Self { plugin, flavour: Some(flavour) });
-        }
-        let checked = Self::check(plugin)?;
-        if let Some(flavour) = checked.flavour {
-            cache.remember_shape(&digest, flavour);
-        }
-        Ok(checked)
-    }
-
-    /// The plugin.
-    #[must_use]
-    pub const fn plugin(&self) -> &VerifiedPlugin {
-        &self.plugin
-    }
-
-    /// Why the plugin was refused by a compiler: what is wrong with it as WebAssembly, if that is it.
-    pub(crate) fn explain(&self, error: CompileError) -> CompileError {
-        if !matches!(error, CompileError::Compiler { .. } | CompileError::InWorker { .. }) {
-            return error;
-        }
-        match shape::validate(self.plugin.bytes()) {
-            Ok(()) => error,
-            Err(source) => CompileError::Shape { source },
-        }
-    }
-
-    /// The flavour that the module's exports make it; `None` if it is no plugin.
-    #[must_use]
-    pub const fn flavour(&self) -> Option<Flavour> {
-        self.flavour
-    }
-}
-
 /// Bytes that may be compiled: those of a verified plugin, here or in the supervisor that handed them over.
 pub(crate) struct Compilable<'a>(&'a [u8]);
 
@@ -323,7 +210,7 @@ impl<'a> Compilable<'a> {
     }
 
     #[cfg(target_os = "linux")]
-    pub(crate) fn handed_over(plugin: &'a crate::worker::HandedOver) -> Self {
+    pub(crate) fn handed_over(plugin: &'a HandedOver) -> Self {
         Self(plugin.bytes())
     }
 }

@@ -7,13 +7,14 @@ use std::time::Instant;
 use conductor_call::{CallReport, Flavour, HostSession, Isolation, Limits, Walls};
 use conductor_signing::{Digest, VerifiedPlugin};
 
+use crate::checked::CheckedPlugin;
 #[cfg(target_os = "linux")]
-use crate::code_cache::{CodeCache, Fingerprint};
-use crate::engine::{
-    CheckedPlugin, Code, Compilable, CompileError, CompiledPlugin, Engine, EngineError, Instances,
-    POOLED_TABLE_ELEMENTS,
-};
+use crate::code_cache::CodeCache;
+use crate::compiled::CompiledPlugin;
+use crate::engine::{Code, Compilable, CompileError, Engine, EngineError, Instances, POOLED_TABLE_ELEMENTS};
 use crate::files::{AskedHere, Files};
+#[cfg(target_os = "linux")]
+use crate::fingerprint::Fingerprint;
 use crate::instance::Metadata;
 use crate::local::{Local, StartError, Surroundings};
 use crate::run_error::RunError;

@@ -9,17 +9,24 @@
 //! [`HostSession`](conductor_call::HostSession), and what it sees are [`Surroundings`] that were decided before.
 //!
 //! In reading order: [`guest`], what the host keeps of an instance, with the functions of the system (`wasi`) and of the host
-//! that its code can call; [`shape`] and [`imports`] of a module before it is compiled; [`engine`], the compiler; [`code_cache`],
-//! [`sealed`] and [`mapped`], code as it is kept, handed over and mapped; [`instance`], calls of a module's functions;
-//! [`local`], a plugin in this address space; [`runtime`], the trait of which [`in_process`] and [`worker`] are the two
-//! implementations, with [`run_error`]; [`files`], who asks file systems; and the [`clock`] that deadlines go by.
+//! that its code can call; [`shape`] and [`imports`] of a module before it is compiled; [`engine`], the compiler, and the proofs
+//! around it, [`handed_over`], [`checked`] and [`compiled`]; [`sealed`], [`mapped`] and [`code_cache`], code as it is handed over,
+//! mapped and kept, for the engine that its [`fingerprint`] names; [`instance`], calls of a module's functions; [`local`], a
+//! plugin in this address space; [`runtime`], the trait of which [`in_process`] and [`worker`] are the two implementations, with
+//! [`run_error`]; [`files`], who asks file systems; and the [`clock`] that deadlines go by.
 
+mod checked;
 pub mod clock;
 #[cfg(target_os = "linux")]
 mod code_cache;
+mod compiled;
 mod engine;
 mod files;
+#[cfg(target_os = "linux")]
+mod fingerprint;
 mod guest;
+#[cfg(target_os = "linux")]
+mod handed_over;
 pub mod imports;
 mod in_process;
 mod instance;
@@ -34,9 +41,11 @@ pub mod shape;
 #[cfg(target_os = "linux")]
 pub mod worker;
 
+pub use checked::CheckedPlugin;
 #[cfg(target_os = "linux")]
 pub use code_cache::{CodeCache, CodeCacheError};
-pub use engine::{CheckedPlugin, CompileError, CompiledPlugin, Engine, EngineError, check_stack};
+pub use compiled::CompiledPlugin;
+pub use engine::{CompileError, Engine, EngineError, check_stack};
 pub use files::{FileState, Files};
 pub use guest::{Access, SetupError};
 pub use in_process::InProcess;

@@ -6,7 +6,8 @@ use std::time::Instant;
 use conductor_call::{CallReport, HostSession, Limits, Walls, WorkerFault};
 use conductor_signing::VerifiedPlugin;
 
-use crate::engine::{CheckedPlugin, CompileError};
+use crate::checked::CheckedPlugin;
+use crate::engine::CompileError;
 use crate::files::Files;
 use crate::instance::Metadata;
 use crate::local::Surroundings;

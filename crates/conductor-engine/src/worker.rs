@@ -34,7 +34,6 @@ mod turns;
 mod watch;
 
 pub use frame::check_worker_frame;
-pub(crate) use order::HandedOver;
 pub use process::{Ends, Stage, WorkerError, run, run_with};
 pub use spawner::WorkerProgram;
 pub use supervisor::Workers;

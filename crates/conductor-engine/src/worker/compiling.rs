@@ -11,10 +11,11 @@ use conductor_call::ProcessWall;
 use serde::{Deserialize, Serialize};
 
 use super::frame::CompileFault;
-use super::order::{CompileOrder, HandedOver, given};
+use super::order::{CompileOrder, given};
 use super::process::{Ends, Stage, WorkerError};
 use super::{lock, syscalls};
 use crate::engine::{Compilable, Compiler};
+use crate::handed_over::HandedOver;
 use crate::sealed::SealedFile;
 
 /// First bytes of what a worker writes that made no code.

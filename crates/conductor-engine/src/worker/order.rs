@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use conductor_call::Flavour;
-use conductor_signing::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::local::Surroundings;
@@ -32,28 +31,6 @@ pub(super) struct Order {
     pub(super) code_bytes: u64,
     /// Whether the worker may go on where the kernel cannot lock it.
     pub(super) allow_weak_isolation: bool,
-}
-
-/// A plugin as a worker has it: bytes that a supervisor verified, sealed and handed over, and whose digest is the one that
-/// it named. Nothing else can be compiled in a worker.
-pub(crate) struct HandedOver {
-    bytes: Vec<u8>,
-}
-
-impl HandedOver {
-    /// Reads a file, which must be sealed, and holds it against the digest.
-    pub(super) fn read(file: &SealedFile, digest: &[u8; 32]) -> io::Result<Self> {
-        let bytes = file.read()?;
-        if Digest::from_bytes(&bytes).as_bytes() != digest {
-            let what = "the plugin is not the one that was ordered";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-        }
-        Ok(Self { bytes })
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
 }
 
 /// What a worker is given on its standard error: a sealed file.
