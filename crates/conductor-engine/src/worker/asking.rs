@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use super::channel::{Channel, ChannelError};
 use super::child::Child;
+use super::error::WorkerError;
 use super::frame::ToWorker;
-use super::process::WorkerError;
 use super::spawner::{Spawner, Started, Wanted};
 use crate::files::{FileState, Files};
 use crate::guest::{SetupError, data_directory};

@@ -10,9 +10,10 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use conductor_call::ProcessWall;
 use serde::{Deserialize, Serialize};
 
+use super::error::WorkerError;
 use super::frame::CompileFault;
 use super::order::{CompileOrder, given};
-use super::process::{Ends, Stage, WorkerError};
+use super::stage::{Ends, Stage};
 use super::{lock, syscalls};
 use crate::engine::{Compilable, Compiler};
 use crate::handed_over::HandedOver;

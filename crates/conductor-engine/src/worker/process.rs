@@ -1,7 +1,7 @@
 //! Inside a worker.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -10,8 +10,10 @@ use conductor_call::{Answer, HostCalls};
 use conductor_confine::descriptors::close_inherited;
 
 use super::channel::{Channel, ChannelError};
+use super::error::WorkerError;
 use super::frame::{self, CompileFault, Done, End, FromWorker, ToWorker};
 use super::order::{Order, given};
+use super::stage::{Ends, Stage};
 use super::{asking, compiling, lock, syscalls};
 use crate::engine::{Code, CompileError, Engine, Instances};
 use crate::local::{Local, StartError};
@@ -29,34 +31,6 @@ const MAX_FRAME_BYTES: u64 = u32::MAX as u64;
 /// Fails if the process cannot be locked, or if what comes over the channel is not a supervisor's.
 pub fn run() -> Result<(), WorkerError> {
     run_with(|_, _| ())
-}
-
-/// How far a worker has come.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// It is to compile, and its system calls are filtered next.
-    Prepared,
-    /// It is to compile, and is locked, with nothing of the plugin touched.
-    Compiling,
-    /// It is to run a plugin, and is locked, with nothing of its code touched.
-    Locked,
-    /// The code is mapped, and no memory becomes executable any more.
-    Loaded,
-    /// The plugin has started and waits for calls.
-    Started,
-    /// A request has come.
-    Called,
-}
-
-/// The channel as descriptors.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub struct Ends<'c> {
-    /// Where frames of the supervisor come from.
-    pub requests: BorrowedFd<'c>,
-    /// Where frames for it go.
-    pub answers: BorrowedFd<'c>,
 }
 
 /// As [`run`], and calls `taken_over` at each stage with the descriptors of the channel: for tests of what a worker can still
@@ -213,25 +187,4 @@ impl HostCalls for Shared {
             },
         }
     }
-}
-
-/// Why a worker ended.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WorkerError {
-    /// It could not be started.
-    #[error("a worker cannot {what}: {source}")]
-    Start {
-        /// What it could not do.
-        what: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-    /// The channel to the supervisor failed.
-    #[error("the channel to the supervisor failed")]
-    #[expect(private_interfaces, reason = "shown to nobody; a worker has no standard streams")]
-    Channel(ChannelError),
-    /// The supervisor sent a frame that is not due.
-    #[error("the supervisor sent a frame out of turn")]
-    OutOfTurn,
 }

@@ -1,0 +1,26 @@
+//! Why a worker ended, as it knows it itself.
+
+use std::io;
+
+use super::channel::ChannelError;
+
+/// Why a worker ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// It could not be started.
+    #[error("a worker cannot {what}: {source}")]
+    Start {
+        /// What it could not do.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The channel to the supervisor failed.
+    #[error("the channel to the supervisor failed")]
+    #[expect(private_interfaces, reason = "shown to nobody; a worker has no standard streams")]
+    Channel(ChannelError),
+    /// The supervisor sent a frame that is not due.
+    #[error("the supervisor sent a frame out of turn")]
+    OutOfTurn,
+}
