@@ -13,7 +13,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
 use super::child::{Child, END_PATIENCE};
-use super::overdue::{Due, Overdue};
+use super::overdue::{Due, Overdue, WaitedFor};
 use super::place::Place;
 use super::turns::Turn;
 use crate::runtime::Endable;
@@ -76,8 +76,9 @@ impl Handle {
         &self.due
     }
 
-    pub(super) const fn place(&self) -> &Place {
-        &self.place
+    /// Keeps the worker where the calling thread is.
+    pub(super) fn follow(&self) {
+        self.place.follow(&self.child);
     }
 
     pub(super) const fn directory(&self) -> Option<&Allowance> {
@@ -220,6 +221,32 @@ fn after_name(stat: &str) -> &str {
 impl Caller for Handle {
     fn is_gone(&self) -> bool {
         self.is_over()
+    }
+}
+
+impl WaitedFor for Handle {
+    fn due(&self) -> &Due {
+        &self.due
+    }
+
+    fn calls(&self) -> u64 {
+        Self::calls(self)
+    }
+
+    fn is_told(&self) -> bool {
+        Self::is_told(self)
+    }
+
+    fn set_free(&self) {
+        self.place.set_free(&self.child);
+    }
+
+    fn wake_caller(&self) {
+        Self::wake_caller(self);
+    }
+
+    fn end_hung(&self) {
+        self.end(WorkerFault::Hung);
     }
 }
 

@@ -11,9 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use conductor_call::WorkerFault;
-
-use super::handle::Handle;
 use crate::clock::Clock;
 
 /// Time between two looks.
@@ -38,9 +35,30 @@ pub(super) struct Overdue {
     thread: OnceLock<Thread>,
 }
 
+/// A worker that somebody may wait for.
+pub(super) trait WaitedFor: Send + Sync {
+    /// When the wait for it is overdue.
+    fn due(&self) -> &Due;
+
+    /// Number of calls begun.
+    fn calls(&self) -> u64;
+
+    /// Whether it was told to end.
+    fn is_told(&self) -> bool;
+
+    /// Lets it go to any processor.
+    fn set_free(&self);
+
+    /// Ends the wait of whoever reads its answers.
+    fn wake_caller(&self);
+
+    /// Ends it for not answering in time.
+    fn end_hung(&self);
+}
+
 /// A worker, and how often it had been called at the last look.
 struct Watched {
-    handle: Weak<Handle>,
+    worker: Weak<dyn WaitedFor>,
     calls: u64,
 }
 
@@ -89,8 +107,9 @@ impl Overdue {
     }
 
     /// Looks after a worker as long as it lives.
-    pub(super) fn add(&self, handle: &Arc<Handle>) {
-        self.all().push(Watched { handle: Arc::downgrade(handle), calls: 0 });
+    pub(super) fn add<W: WaitedFor + 'static>(&self, worker: &Arc<W>) {
+        let worker: Weak<W> = Arc::downgrade(worker);
+        self.all().push(Watched { worker, calls: 0 });
     }
 
     /// Ends the workers that are overdue; says whether any is waited for.
@@ -99,27 +118,27 @@ impl Overdue {
         let mut is_waited_for = false;
         let mut overdue = Vec::new();
         self.all().retain_mut(|watched| {
-            let Some(handle) = watched.handle.upgrade() else { return false };
-            let at = handle.due().at.load(Ordering::SeqCst);
+            let Some(worker) = watched.worker.upgrade() else { return false };
+            let at = worker.due().at.load(Ordering::SeqCst);
             if at == NOT_WAITED_FOR {
                 return true;
             }
             is_waited_for = true;
-            let calls = handle.calls();
+            let calls = worker.calls();
             if std::mem::replace(&mut watched.calls, calls) == calls {
-                handle.set_free();
+                worker.set_free();
             }
-            if at <= now || handle.is_told() {
-                overdue.push((handle, at));
+            if at <= now || worker.is_told() {
+                overdue.push((worker, at));
             }
             true
         });
-        for (handle, at) in overdue {
-            if handle.is_told() {
+        for (worker, at) in overdue {
+            if worker.is_told() {
                 // Nobody has told its caller yet, or it could not be told.
-                handle.wake_caller();
-            } else if handle.due().is_overdue(at) {
-                handle.end(WorkerFault::Hung);
+                worker.wake_caller();
+            } else if worker.due().is_overdue(at) {
+                worker.end_hung();
             }
         }
         is_waited_for

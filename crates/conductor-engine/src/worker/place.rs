@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
-use super::handle::Handle;
+use super::child::Child;
 
 /// Anywhere.
 const FREE: usize = usize::MAX;
@@ -21,33 +21,31 @@ impl Place {
     pub(super) const fn new() -> Self {
         Self(AtomicUsize::new(FREE))
     }
-}
 
-impl Handle {
     /// Keeps the worker where the calling thread is.
-    pub(super) fn follow(&self) {
+    pub(super) fn follow(&self, child: &Child) {
         let here = sched_getcpu();
-        if self.place().0.load(Ordering::Relaxed) != here && here < CpuSet::MAX_CPU {
+        if self.0.load(Ordering::Relaxed) != here && here < CpuSet::MAX_CPU {
             let mut only = CpuSet::new();
             only.set(here);
-            self.move_to(&only, here);
+            self.move_to(child, &only, here);
         }
     }
 
     /// Lets the worker go wherever this process may.
-    pub(super) fn set_free(&self) {
-        if self.place().0.load(Ordering::Relaxed) != FREE
+    pub(super) fn set_free(&self, child: &Child) {
+        if self.0.load(Ordering::Relaxed) != FREE
             && let Ok(all) = sched_getaffinity(None)
         {
-            self.move_to(&all, FREE);
+            self.move_to(child, &all, FREE);
         }
     }
 
-    fn move_to(&self, processors: &CpuSet, place: usize) {
-        let moved = self.child().while_it_runs(|pid| Ok(sched_setaffinity(Some(pid), processors)?));
+    fn move_to(&self, child: &Child, processors: &CpuSet, place: usize) {
+        let moved = child.while_it_runs(|pid| Ok(sched_setaffinity(Some(pid), processors)?));
         // Where it is not permitted, everything works, only slower.
         if moved.is_ok() {
-            self.place().0.store(place, Ordering::Relaxed);
+            self.0.store(place, Ordering::Relaxed);
         }
     }
 }

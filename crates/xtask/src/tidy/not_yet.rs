@@ -28,7 +28,6 @@ impl NotYet {
                 "conductor-broker::audit",
                 "conductor-broker::launcher",
                 "conductor-core",
-                "conductor-engine::worker",
                 "conductor-policy::binding",
                 "conductor-policy::grant",
                 "conductor-policy::scope",
