@@ -8,20 +8,22 @@
 //! decides nothing and does nothing that is granted; it brings those together that do, and re-exports what embedders need of
 //! them.
 //!
-//! In reading order: [`config`]; the [`host`] and its plugins; [`loading`], the way from a file to a running plugin, with
-//! [`admission`] under a name; the [`permission`] under which one runs, and [`denials`]; its [`health`]; what of all that is
-//! [`recorded`]. `stages` lists the system calls of processes. [`binding`], [`broker`], [`grant`] and [`worker`] lead to what
-//! embedders need of the crates below.
+//! In reading order: [`config`]; the [`host`], and a [`plugin`] as it is held; [`loading`], the way from a file to a running
+//! plugin, with [`admission`] under a name, and every [`error`] that can end it; the [`permission`] under which one runs, and
+//! [`denials`]; its [`health`]; what of all that is [`recorded`]. `stages` lists the system calls of processes. [`binding`],
+//! [`broker`], [`grant`] and [`worker`] lead to what embedders need of the crates below.
 
 #![forbid(unsafe_code)]
 
 mod admission;
 mod config;
 mod denials;
+mod error;
 pub mod health;
 mod host;
 mod loading;
 mod permission;
+mod plugin;
 mod recorded;
 #[cfg(target_os = "linux")]
 mod stages;
@@ -55,11 +57,13 @@ pub use conductor_engine::{
 pub use conductor_policy::grant::{CapabilityDecision, Decision, GrantSpec};
 pub use conductor_policy::scope;
 pub use config::WasmConfig;
+pub use error::{HostError, LoadError};
 pub use health::PluginState;
+pub use host::Host;
 #[cfg(target_os = "linux")]
 pub use host::WorkerOptions;
-pub use host::{Host, HostError, LoadError, Plugin, PluginInfo, PluginOptions};
 pub use permission::{Permission, PermissionId, RestoreError};
+pub use plugin::{Plugin, PluginInfo, PluginOptions};
 #[cfg(target_os = "linux")]
 pub use stages::{refused_to_programs, stages};
 

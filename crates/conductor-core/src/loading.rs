@@ -19,9 +19,10 @@ use conductor_signing::keeper::Keeper;
 use conductor_signing::{PluginName, Statement, VerificationPolicy, VerifiedPlugin};
 
 use crate::config::WasmConfig;
+use crate::error::LoadError;
 use crate::health::{Health, PluginState};
-use crate::host::{LoadError, Plugin, PluginInfo, PluginOptions};
 use crate::permission::{Parts, Permission};
+use crate::plugin::{Plugin, PluginInfo, PluginOptions};
 
 /// Where a plugin sees its own data directory.
 const DATA_MOUNT: &str = "/";

@@ -28,7 +28,7 @@ use conductor_policy::scope::Scope;
 use conductor_signing::{PluginName, TrustStore, VerifyError};
 use jiff::Timestamp;
 
-use crate::host::LoadError;
+use crate::error::LoadError;
 
 use deciding::Deciding;
 use listed::Listed;

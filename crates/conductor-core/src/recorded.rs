@@ -5,7 +5,8 @@ use std::fmt;
 use conductor_broker::audit::{AuditEvent, AuditRecord, AuditText};
 use conductor_signing::TrustLevel;
 
-use crate::host::{LoadError, Plugin};
+use crate::error::LoadError;
+use crate::plugin::Plugin;
 
 /// A plugin was loaded; `unsigned_accepted` if by an explicit decision for this one load.
 pub(crate) fn loaded(plugin: &dyn Plugin, unsigned_accepted: bool) -> AuditRecord {

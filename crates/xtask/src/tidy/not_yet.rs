@@ -27,7 +27,6 @@ impl NotYet {
                 "conductor-broker",
                 "conductor-broker::audit",
                 "conductor-broker::launcher",
-                "conductor-core",
                 "conductor-policy::binding",
                 "conductor-policy::grant",
                 "conductor-policy::scope",
