@@ -173,9 +173,9 @@ pub const DEFAULT_MAX_COMPILE_TIME: Duration = Duration::from_secs(60);
 /// Default of [`Limits::max_compile_bytes`]; stops a module that is made to fill a compiler's memory.
 pub const DEFAULT_MAX_COMPILE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
-/// Seconds of processor time that compiling may take whatever the size of the module, and for each MiB of it: about three
-/// times what it takes for modules of toolchains. Stops a small module from taking what a large one may.
-const COMPILE_SECONDS: (u64, u64) = (3, 2);
+/// Seconds of processor time that compiling may take whatever the size of the module, and for each MiB of it: three to
+/// six times what it takes for modules of toolchains, because machines differ. Stops a small module from taking what a large one may.
+const COMPILE_SECONDS: (u64, u64) = (3, 4);
 /// The same for bytes of memory.
 const COMPILE_BYTES: (u64, u64) = (512 * 1024 * 1024, 32 * 1024 * 1024);
 

@@ -172,9 +172,10 @@ fn done(reply: &[u8]) -> Vec<u8> {
     const REPLIED: u8 = 1;
     const MOST: [u8; 10] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     const NO_LIMITS: u8 = 0;
+    const LIVES_ON: u8 = 0;
     // One line, of standard output, with its length.
     let log = [&[1, 0, 0xd0, 0x0f][..], &[b'x'; 2_000]].concat();
-    let head = [&[DONE, ENDED_WELL, REPLIED][..], &MOST, &MOST, &log, &MOST, &[NO_LIMITS]].concat();
+    let head = [&[DONE, ENDED_WELL, REPLIED][..], &MOST, &MOST, &log, &MOST, &[NO_LIMITS, LIVES_ON]].concat();
     frame(&head, reply)
 }
 

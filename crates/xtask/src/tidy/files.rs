@@ -83,7 +83,7 @@ mod tests {
         for root in ["src/lib.rs", "src/main.rs", "src/bin/tool.rs", "src/bin/tool/main.rs"] {
             assert_eq!(rules(&format!("crates/conductor-daemon/{root}"), "//! X.\n").len(), 1, "{root}");
             assert_eq!(rules(&format!("plugins/chord/{root}"), "//! X.\n").len(), 1, "{root}");
-            assert!(rules(&format!("crates/conductor-core/{root}"), "//! X.\n").is_empty(), "{root}");
+            assert!(rules(&format!("crates/conductor-engine/{root}"), "//! X.\n").is_empty(), "{root}");
         }
         for root in ["fuzz/fuzz_targets/module.rs", "fuzz/src/seeds.rs"] {
             assert_eq!(rules(root, "//! X.\n").len(), 1, "{root}");
