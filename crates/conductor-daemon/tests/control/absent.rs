@@ -1,6 +1,7 @@
 //! What is taken away from plugins that are not loaded: it holds, and nobody is told that it cannot be done now.
 
 use std::fs;
+use std::time::Instant;
 
 use serde_json::{Value as Json, json as value};
 
@@ -8,7 +9,7 @@ use super::binding::{
     GRANTED, UNSIGNED, accept, capabilities, config, key, put, reloaded, sign, start, status,
 };
 use super::ctl::{SILENT, ctl, json, shown};
-use crate::scratch::{LENIENT, Scratch, plugin};
+use crate::scratch::{LENIENT, PATIENCE, Scratch, plugin};
 use crate::wasm;
 
 fn revoke(scratch: &Scratch) {
@@ -36,10 +37,18 @@ fn with_another(scratch: &Scratch, more: &str) {
     scratch.config(&format!("{LENIENT}{notes}{another}{SILENT}"));
 }
 
+/// The plugin `notes`, once it is loaded: the daemon may have begun that by itself when its file came back.
 fn notes(scratch: &Scratch) -> Json {
-    let list = json(scratch, &["plugin", "list"]);
-    let plugins = list["plugins"].as_array().expect("a list");
-    plugins.iter().find(|plugin| plugin["alias"] == "notes").expect("notes").clone()
+    let begun = Instant::now();
+    loop {
+        let list = json(scratch, &["plugin", "list"]);
+        let plugins = list["plugins"].as_array().expect("a list");
+        let notes = plugins.iter().find(|plugin| plugin["alias"] == "notes").expect("notes");
+        if notes["state"] != "loading" {
+            return notes.clone();
+        }
+        assert!(begun.elapsed() < PATIENCE, "it goes on loading: {notes}");
+    }
 }
 
 #[test]
