@@ -355,8 +355,8 @@ mod tests {
         const MIB: u64 = 1024 * 1024;
         let limits = Limits::default();
         assert_eq!(limits.compile_cost(0), (3, 512 * MIB));
-        assert_eq!(limits.compile_cost(1), (5, 544 * MIB));
-        assert_eq!(limits.compile_cost(12 * MIB), (27, 896 * MIB));
+        assert_eq!(limits.compile_cost(1), (7, 544 * MIB));
+        assert_eq!(limits.compile_cost(12 * MIB), (51, 896 * MIB));
         assert_eq!(limits.compile_cost(u64::MAX), (60, 2048 * MIB));
         let low = Limits { max_compile_time: Duration::from_millis(300), max_compile_bytes: MIB, ..limits };
         assert_eq!(low.compile_cost(12 * MIB), (1, MIB));
