@@ -299,10 +299,12 @@ impl Session {
                 | Decision::AboveCeiling { .. }
                 | Decision::NothingToGrant => return true,
             };
-        taken.is_some_and(|taken| {
-            self.keep_used(taken);
-            true
-        })
+        let Some(taken) = taken else { return false };
+        if self.keep_used(taken) {
+            // A view that was made before, when the grant was new and nobody's yet, is without them.
+            self.change_files(false);
+        }
+        true
     }
 
     /// What the plugin may do with files in the call that is under way.
@@ -331,11 +333,16 @@ impl Session {
         self.handles.end_all_but_ending();
     }
 
-    /// Keeps what a deed that has begun has used, until the call ends.
-    fn keep_used(&self, taken: Taken) {
+    /// Keeps what a deed that has begun has used, until the call ends; says whether there is any.
+    fn keep_used(&self, taken: Taken) -> bool {
+        let used = taken.keep();
+        if used.is_empty() {
+            return false;
+        }
         let mut once = self.once();
-        once.extend(taken.keep());
-        self.has_used_once.store(!once.is_empty(), Ordering::Release);
+        once.extend(used);
+        self.has_used_once.store(true, Ordering::Release);
+        true
     }
 
     fn once(&self) -> MutexGuard<'_, Vec<Once>> {
@@ -538,7 +545,7 @@ impl Session {
             })?;
             let deed = match taken {
                 Some(taken) => {
-                    self.keep_used(taken);
+                    let _is_for_once = self.keep_used(taken);
                     Deed::Begun(number)
                 }
                 None => Deed::GoingOn,
