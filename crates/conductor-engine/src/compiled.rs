@@ -38,7 +38,7 @@ impl CompiledPlugin {
     ///
     /// # Errors
     ///
-    /// Fails if the bytes are not a module that a plugin may be, see [`ShapeError`], or do not compile.
+    /// Fails if the bytes are not a module that a plugin may be, see [`ShapeError`](crate::shape::ShapeError), or do not compile.
     pub fn compile(engine: &Engine, plugin: VerifiedPlugin) -> Result<Self, CompileError> {
         let checked = CheckedPlugin::check(plugin).map_err(|source| CompileError::Shape { source })?;
         match Code::compile(engine, Compilable::verified(checked.plugin())) {
