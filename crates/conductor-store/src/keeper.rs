@@ -174,8 +174,11 @@ impl Keeper {
     pub fn wait_for(&self, lock: &str) -> Result<Held, KeeperError> {
         let path = self.directory.join(lock);
         let Some(turn) = MyTurn::at(&path, LOCK_PATIENCE) else { return Err(KeeperError::Busy { path }) };
-        match self.disk.lock(&path, LOCK_PATIENCE) {
-            Ok(Some(lock)) => Ok(Held { _lock: lock, _turn: turn }),
+        match self.disk.lock(&path, turn.patience) {
+            Ok(Some(lock)) => {
+                turn.gets_on();
+                Ok(Held { _lock: lock, _turn: turn })
+            }
             Ok(None) => Err(KeeperError::Busy { path }),
             Err(source) => Err(KeeperError::Write { path, source }),
         }

@@ -17,10 +17,10 @@ struct Turns {
     changed: Condvar,
 }
 
-/// Whether somebody has the turn at a lock, since when, and how many wait for it.
+/// Whether somebody has the turn at a lock, when a writer last got on, and how many wait for it.
 struct Turn {
     is_taken: bool,
-    since: Instant,
+    got_on: Instant,
     waiting: usize,
 }
 
@@ -28,28 +28,43 @@ struct Turn {
 #[derive(Debug)]
 pub(super) struct MyTurn {
     lock: PathBuf,
+    /// What is left to wait for another program.
+    pub(super) patience: Duration,
 }
 
 impl MyTurn {
-    /// Waits for the turn at a lock; `None` if whoever has it does not pass it on for so long.
+    /// Waits for the turn at a lock; `None` if nobody gets on for so long. One that waits for another program in vain has not got
+    /// on: all who wait behind it give up with it.
     pub(super) fn at(lock: &Path, patience: Duration) -> Option<Self> {
+        let came = Instant::now();
+        let mut left = patience;
         let mut turns = TURNS.lock();
         let turn = turns.entry(lock.to_owned());
-        turn.or_insert_with(|| Turn { is_taken: false, since: Instant::now(), waiting: 0 }).waiting += 1;
+        turn.or_insert_with(|| Turn { is_taken: false, got_on: came, waiting: 0 }).waiting += 1;
         loop {
             // The entry stays for as long as somebody waits.
             let turn = turns.get_mut(lock)?;
             if !turn.is_taken {
-                *turn = Turn { is_taken: true, since: Instant::now(), waiting: turn.waiting - 1 };
-                return Some(Self { lock: lock.to_owned() });
+                turn.is_taken = true;
+                turn.waiting -= 1;
+                return Some(Self { lock: lock.to_owned(), patience: left });
             }
-            let left = (turn.since + patience).saturating_duration_since(Instant::now());
+            left = (turn.got_on.max(came) + patience).saturating_duration_since(Instant::now());
             if left.is_zero() {
                 turn.waiting -= 1;
                 return None;
             }
             let waited = TURNS.changed.wait_timeout(turns, left);
             (turns, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            let got_on = turns.get(lock)?.got_on.max(came);
+            left = (got_on + patience).saturating_duration_since(Instant::now());
+        }
+    }
+
+    /// Whoever waits behind this one waits on: it has the lock, or is done with it.
+    pub(super) fn gets_on(&self) {
+        if let Some(turn) = TURNS.lock().get_mut(&self.lock) {
+            turn.got_on = Instant::now();
         }
     }
 }
@@ -90,6 +105,7 @@ mod tests {
             for _ in 0..20 {
                 scope.spawn(|| {
                     let turn = MyTurn::at(lock, PATIENCE).expect("the others get on");
+                    turn.gets_on();
                     thread::sleep(PATIENCE / 10);
                     drop(turn);
                 });
@@ -97,6 +113,23 @@ mod tests {
         });
         assert!(took.elapsed() >= PATIENCE * 2, "one had it at a time");
         assert!(!TURNS.lock().contains_key(lock), "nothing is kept");
+    }
+
+    #[test]
+    fn those_behind_one_that_waits_in_vain_give_up_with_it() {
+        let lock = Path::new("/vain/lock");
+        let took = Instant::now();
+        thread::scope(|scope| {
+            for _ in 0..10 {
+                scope.spawn(|| {
+                    // As one that waits for another program, which does not let go.
+                    if let Some(turn) = MyTurn::at(lock, PATIENCE) {
+                        thread::sleep(turn.patience);
+                    }
+                });
+            }
+        });
+        assert!(took.elapsed() < PATIENCE * 5, "each waited as long again: {:?}", took.elapsed());
     }
 
     #[test]
