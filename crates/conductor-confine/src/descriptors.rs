@@ -2,8 +2,8 @@
 
 use std::io;
 
-/// Closes every descriptor beyond the standard streams but those given: what the host's libraries opened without asking that
-/// it be closed in children.
+/// Closes every descriptor except the standard streams and those in `kept`. The host's libraries may have opened
+/// descriptors that child processes inherit.
 ///
 /// # Errors
 ///
@@ -14,7 +14,7 @@ pub fn close_inherited(kept: &[i32]) -> io::Result<()> {
         .filter(|number| *number > 2 && !kept.contains(number))
         .collect();
     for number in open {
-        // The one that the list was read through is closed already.
+        // The descriptor that the list was read through is closed already.
         let _ = nix::unistd::close(number);
     }
     Ok(())

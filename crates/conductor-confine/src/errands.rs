@@ -1,6 +1,7 @@
-//! Work that may never come to its end, each on a thread of its own that nobody waits for longer than he likes.
+//! Work that may never end. Each piece of work has a thread of its own, and a caller waits for its result only up to a
+//! deadline.
 //!
-//! A thread that is kept is left behind, and no second one goes where it is.
+//! A thread that a file system blocks is left behind, and no second thread is sent to the same place.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,36 +10,36 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-/// Errands of one kind that are under way at the same time, those that were left behind among them. Stops file systems that do
-/// not answer from taking more threads and processes.
+/// Most errands of one kind that are under way at the same time, including those that were left behind. Stops file
+/// systems that do not answer from taking ever more threads and processes.
 pub const MAX_ERRANDS: usize = 32;
 
-/// Errands of one kind.
+/// The errands of one kind.
 #[derive(Clone)]
 pub struct Errands(Arc<Shared>);
 
 struct Shared {
-    /// What the threads are called.
+    /// Name of the threads.
     name: &'static str,
-    /// Where threads are.
+    /// The places at which a thread is working.
     under_way: Mutex<BTreeSet<PathBuf>>,
     ended: Condvar,
 }
 
-/// Leave to go to a place, where nobody else goes meanwhile.
+/// The right to work at a place, where no other errand works meanwhile.
 pub struct Errand {
     shared: Arc<Shared>,
     place: PathBuf,
 }
 
 impl Errands {
-    /// None yet; their threads will be called `name`.
+    /// No errands yet; `name` is the name of their threads.
     #[must_use]
     pub fn new(name: &'static str) -> Self {
         Self(Arc::new(Shared { name, under_way: Mutex::default(), ended: Condvar::new() }))
     }
 
-    /// Leave to go to a place, if nobody is there and not too many are under way.
+    /// The right to work at a place, if no errand is there and fewer than [`MAX_ERRANDS`] are under way.
     #[must_use]
     pub fn take(&self, place: PathBuf) -> Option<Errand> {
         let mut under_way = self.0.under_way();
@@ -48,7 +49,7 @@ impl Errands {
         Some(Errand { shared: Arc::clone(&self.0), place })
     }
 
-    /// As [`Errands::take`]; waits until it can be had, until `deadline`.
+    /// As [`Errands::take`], but waits for the right until `deadline`.
     #[must_use]
     pub fn take_by(&self, place: &PathBuf, deadline: Instant) -> Option<Errand> {
         loop {
@@ -67,7 +68,7 @@ impl Errands {
         }
     }
 
-    /// Does the work at a place, and waits for what comes of it until `deadline`.
+    /// Does the work at a place, and waits for its result until `deadline`.
     pub fn run_by<T: Send + 'static>(
         &self,
         place: &PathBuf,
@@ -80,19 +81,20 @@ impl Errands {
 }
 
 impl Errand {
-    /// Does the work on a thread of its own, and says where what comes of it will be. Nothing comes where the work comes to
-    /// nothing.
+    /// Does the work on a thread of its own, and returns the receiver of the result. Nothing is sent if the work has no
+    /// result.
     pub fn begin<T: Send + 'static>(
         self,
         work: impl FnOnce() -> Option<T> + Send + 'static,
     ) -> Option<Receiver<T>> {
         let (answering, answer) = sync_channel(1);
-        // Nobody waits for its end. One that is not started is dropped here, and is under way no longer.
+        // Nobody joins the thread. If it cannot be started, the closure and with it the errand are dropped here, and
+        // the place is free again.
         let thread = thread::Builder::new().name(self.shared.name.into()).spawn(move || {
             let done = work();
             drop(self);
             if let Some(done) = done {
-                // Who asked may not wait any longer.
+                // The caller may no longer wait.
                 let _ = answering.send(done);
             }
         });

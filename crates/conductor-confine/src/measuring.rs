@@ -1,7 +1,7 @@
-//! Measures directories of plugins, each in a process of its own.
+//! Measures the directories of plugins. Where a host offers processes for measuring, they do it.
 //!
-//! A file system that does not answer keeps whoever asks it, for as long as it likes. The thread that looks after all workers
-//! therefore never asks one, and whoever starts a worker waits for no longer than [`PATIENCE`].
+//! A file system that does not answer blocks the thread that asks it, for as long as it likes. So the thread that
+//! watches all workers never asks a file system, and a thread that starts a worker waits no longer than [`PATIENCE`].
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
@@ -13,33 +13,33 @@ use conductor_call::{DataQuota, Limit, WorkerFault};
 use crate::errands::Errands;
 use crate::usage::{Found, look_through};
 
-/// Longest time that a directory may take to be made, found or measured. Stops a file system that does not answer from exempting
-/// its plugin from the quota, and from holding up whoever starts a worker.
+/// Longest time that making, finding or measuring a directory may take. Stops a file system that does not answer from
+/// exempting its plugin from the quota, and from holding up whoever starts a worker.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Measurements that must agree before a worker is ended: one sees a file twice that is replaced meanwhile, or a directory
-/// that is moved.
+/// Measurements that must agree before a worker is ended: a single measurement can count a file twice that is replaced
+/// meanwhile, or a directory that is moved.
 const MEASUREMENTS: u32 = 3;
 
-/// What a directory holds, if that is no more than it may; otherwise of what it holds more.
+/// What a directory holds, if the directory is within its bounds; otherwise the limit that it exceeds.
 pub type Answer = Result<Found, Limit>;
 
-/// How a directory is measured.
+/// A function that measures a directory, given the most files that it may hold.
 type Measure = dyn Fn(&Path, u32) -> Option<Found> + Send + Sync;
 
-/// Whose processes measure.
+/// The host whose processes measure.
 static ASKING: Mutex<Option<Arc<dyn Asking>>> = Mutex::new(None);
 
-/// Who has processes that ask file systems.
+/// A host that has processes for asking file systems.
 pub trait Asking: Send + Sync {
-    /// Whether they are still there.
+    /// Whether the processes are still there.
     fn is_there(&self) -> bool;
 
-    /// What is in a directory, as [`look_through`] finds it; nothing if nobody could ask.
+    /// What is in a directory, as [`look_through`] finds it; `None` if no process could ask.
     fn found(&self, directory: &Path, max_files: u32) -> Option<Found>;
 }
 
-/// What may be in a directory that a worker or its program writes to, as far as it is looked at from outside.
+/// The quota of a directory that a worker or its program writes to, for measurements from outside.
 #[derive(Clone)]
 pub struct Allowance {
     directory: PathBuf,
@@ -49,12 +49,12 @@ pub struct Allowance {
 /// What is asked about a directory.
 #[derive(Clone, Copy)]
 pub enum Question {
-    /// Whether it holds no more than its quota.
+    /// Whether the directory is within its quota, by one measurement.
     HasRoom,
-    /// Whether it still does, while somebody works in it who is held to it by this alone.
+    /// Whether the directory is within its quota, while a program works in it that nothing else holds to the quota.
     KeepsWithin,
-    /// Whether it holds no more than twice its quota: what a worker itself counts is exact, and this stops only one that no
-    /// longer does.
+    /// Whether the directory is within twice its quota. A worker itself counts exactly; this question stops only a
+    /// worker that was taken over and no longer counts.
     IsKept,
 }
 
@@ -66,7 +66,7 @@ pub struct Measurer {
 }
 
 impl Allowance {
-    /// What may be in `directory`.
+    /// The quota of `directory`.
     #[must_use]
     pub const fn new(directory: PathBuf, quota: DataQuota) -> Self {
         Self { directory, quota }
@@ -78,13 +78,13 @@ impl Allowance {
         &self.directory
     }
 
-    /// What may be in it.
+    /// The quota of the directory.
     #[must_use]
     pub const fn quota(&self) -> DataQuota {
         self.quota
     }
 
-    /// What the directory holds, if that is no more than it may. Nothing where it could not be measured.
+    /// What the directory holds, or the limit that it exceeds; `None` if the directory could not be measured.
     fn answer(&self, question: Question, measure: &Measure) -> Option<Answer> {
         let (bytes, files) = (self.quota.bytes, u64::from(self.quota.files));
         let (bytes, files, measurements) = match question {
@@ -109,8 +109,8 @@ impl Allowance {
 }
 
 impl Measurer {
-    /// What everybody in this process measures with: a directory may be given to plugins of more than one host. The processes of
-    /// the last host that has any do it; without, this process does.
+    /// The measurer of this process. There is one, because a directory may be given to plugins of more than one host.
+    /// The processes of the last host that offered some measure; without them, this process measures.
     #[must_use]
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Measurer> = OnceLock::new();
@@ -125,20 +125,20 @@ impl Measurer {
         })
     }
 
-    /// As [`Measurer::shared`], from now on with the processes of this host.
+    /// As [`Measurer::shared`]; from now on the processes of this host measure.
     #[must_use]
     pub fn shared_and_asked_by(asking: impl Asking + 'static) -> Self {
         *ASKING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(asking));
         Self::shared().clone()
     }
 
-    /// One that measures like this.
+    /// A measurer that measures with this function.
     fn with(measure: impl Fn(&Path, u32) -> Option<Found> + Send + Sync + 'static) -> Self {
         Self { measure: Arc::new(measure), errands: Errands::new("conductor-size") }
     }
 
-    /// Begins a measurement, without waiting, and says where its answer will be; nothing while the directory is being
-    /// measured already or too many are.
+    /// Begins a measurement without waiting, and returns the receiver of its answer; `None` while the directory is
+    /// being measured already or too many measurements are under way.
     #[must_use]
     pub fn begin(&self, allowance: &Allowance, question: Question) -> Option<Receiver<Answer>> {
         let errand = self.errands.take(allowance.directory.clone())?;
@@ -146,7 +146,7 @@ impl Measurer {
         errand.begin(move || allowance.answer(question, measure.as_ref()))
     }
 
-    /// What the directory holds, or of what it holds more than its quota; waits for the answer, but not for long.
+    /// What the directory holds, or the limit of its quota that it exceeds; waits for the answer at most [`PATIENCE`].
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Measurer {
         self.room_within(allowance, PATIENCE)
     }
 
-    /// Whether the directory holds no more than its quota; waits for the answer, but not for long.
+    /// Whether the directory is within its quota; waits for the answer at most [`PATIENCE`].
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ mod tests {
     const WATCHDOG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(20);
 
-    /// Whether a directory has room.
+    /// Whether a directory is within its quota.
     fn has_room(measurer: &Measurer, directory: &str, patience: Duration) -> Result<bool, WorkerFault> {
         measurer.room_within(&allowance(directory), patience).map(|found| found.is_ok())
     }
@@ -194,7 +194,8 @@ mod tests {
         Allowance::new(PathBuf::from(directory), DataQuota { bytes: 10, files: 10 })
     }
 
-    /// Directories below `/mute` are measured when that is let go; others hold as many bytes as their name says.
+    /// A measurer that measures directories below `/mute` only when the returned sender is dropped. Other directories
+    /// hold as many bytes as their name says.
     fn partly_mute() -> (Measurer, std::sync::mpsc::Sender<()>) {
         let (let_go, wait) = channel::<()>();
         let wait = Mutex::new(wait);

@@ -1,5 +1,5 @@
-//! System calls by name, each with what it is for: how a process of the host's is told what it may ask the kernel for, and how
-//! people are.
+//! System calls by name, each with its purpose: the filters of processes are made from these lists, and so is what
+//! people are shown.
 
 use std::collections::BTreeMap;
 use std::ffi::c_long;
@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 
 /// A system call that is allowed or refused, and why.
 pub struct Call {
-    /// Its number on this machine.
+    /// Number of the system call on this machine.
     pub number: c_long,
     name: &'static str,
     why: &'static str,
-    /// Whether there are rules about its arguments.
+    /// Whether the filter also checks the arguments of the call.
     pub is_checked: bool,
 }
 
 impl Call {
-    /// A call by its name in `libc`.
+    /// A system call by its name in `libc`.
     #[must_use]
     pub const fn new(number: c_long, name: &'static str, why: &'static str, is_checked: bool) -> Self {
         Self { number, name, why, is_checked }
     }
 }
 
-/// A list of [`Call`](crate::system_calls::Call)s: `SYS_name: "why"`, with `"checked"` after the name of those whose
-/// arguments are. The names are those of `libc`, which whoever writes a list depends on.
+/// A list of [`Call`](crate::system_calls::Call)s: `SYS_name: "why"`, with `"checked"` after the name of each call
+/// whose arguments are checked. The names are those of `libc`, which a crate that writes a list depends on.
 #[macro_export]
 macro_rules! calls {
     ($($name:ident $($checked:literal)? : $why:literal,)*) => {
@@ -35,24 +35,25 @@ macro_rules! calls {
     (@ $checked:literal) => { true };
 }
 
-/// A stage in the life of a process of the host's, and the system calls that it may make then, for people and scripts.
+/// A stage in the life of a process of the host, and the system calls that the process may make in that stage, for
+/// people and scripts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageCalls {
-    /// What the process does: `launcher`, `keeper`, `compile`, `load` or `run`.
+    /// Name of the stage: `launcher`, `keeper`, `compile`, `load` or `run`.
     pub stage: String,
-    /// System calls by name, and what for.
+    /// Purposes of the system calls, by name.
     pub calls: BTreeMap<String, String>,
 }
 
 impl StageCalls {
-    /// A stage in which the calls of these lists may be made.
+    /// A stage in which the calls of all these lists may be made.
     #[must_use]
     pub fn new(stage: &str, lists: &[&[Call]]) -> Self {
         Self { stage: stage.to_owned(), calls: by_name(lists.iter().copied().flatten()) }
     }
 }
 
-/// The calls by name, each with what it is for.
+/// The purposes of the calls, by name.
 pub fn by_name<'a>(calls: impl IntoIterator<Item = &'a Call>) -> BTreeMap<String, String> {
     calls
         .into_iter()

@@ -1,8 +1,9 @@
 //! How much a directory holds.
 //!
-//! The directory belongs to a plugin, which may change it meanwhile: every step goes through a descriptor of the directory
-//! before it and follows no link, and the way back up is held against where it came from, so the walk cannot be led out of
-//! the directory. It holds three descriptors however deep it goes: what a worker may have open for this, one that was taken
+//! The directory belongs to a plugin, which may change it meanwhile. Every step therefore goes through a descriptor of
+//! the directory before it and follows no link, and each step back up checks that it arrives at the directory it came
+//! from, so that the walk cannot be led out of the directory. The walk holds at most three descriptors at any depth: a
+//! worker is allowed no more for it, because a worker that was taken over could use more descriptors to keep files.
 //! over could use to keep files.
 
 use std::collections::HashSet;
@@ -14,26 +15,27 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat,
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-/// Deepest nesting that is walked. What is deeper is not known to fit.
+/// Deepest nesting that is walked. A directory with a deeper one in it counts as full.
 const MAX_DEPTH: usize = 64;
 
-/// Bytes that a directory, or a file beyond its length, takes without being counted: a block of most file systems. How many
-/// there are is bounded by the number of entries.
+/// Bytes that a directory, or a file beyond its length, may take without being counted: a block of most file systems.
+/// The number of entries bounds how many such blocks there are.
 const UNCOUNTED_BYTES: u64 = 4096;
 
-/// Bytes that an entry takes in its directory beside its name, in the file systems that take most.
+/// Bytes that an entry takes in its directory beside its name, on the file systems that take most.
 const ENTRY_BYTES: u64 = 32;
 
-/// How many times as much as its names a directory takes at most: one that splits full blocks leaves them half empty.
+/// Largest ratio of the size of a directory to the size of its names: a file system that splits full blocks leaves them
+/// half empty.
 const SPREAD: u64 = 2;
 
-/// What a directory holds.
+/// How much a directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Used {
-    /// Bytes of all files, holes included; each file once, however many names it has. Of a directory, what it takes beyond
-    /// its first block: it keeps the blocks of names that are gone.
+    /// Bytes of all files, holes included; a file with several names counts once. A directory counts with what it takes
+    /// beyond its first block, because a directory keeps the blocks of names that are gone.
     pub bytes: u64,
-    /// Entries: files, directories, links.
+    /// Number of entries: files, directories and links.
     pub files: u64,
 }
 
@@ -47,14 +49,14 @@ impl Used {
         Self { bytes, files: 0 }
     }
 
-    /// What a new entry of this name may add, beside what it leads to: a directory grows by it, and does not shrink when it
-    /// is removed.
+    /// Bytes that a new entry with a name of `bytes` bytes may add to its directory. The directory grows by them, and
+    /// does not shrink when the entry is removed.
     #[must_use]
     pub const fn name(bytes: u64) -> Self {
         Self::bytes(bytes.saturating_add(ENTRY_BYTES).saturating_mul(SPREAD))
     }
 
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self { bytes: self.bytes.saturating_add(other.bytes), files: self.files.saturating_add(other.files) }
@@ -64,20 +66,20 @@ impl Used {
 /// What a measurement found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
-    /// All of it together.
+    /// The sum of everything in the directory.
     pub used: Used,
     /// Bytes of the longest file.
     pub longest: u64,
 }
 
-/// Adds up sizes and entries below `directory`. Stops beyond twice `max_files` entries. What was not read counts as full: what
-/// is in it is not known to fit.
+/// Adds up sizes and entries below `directory`. Stops beyond twice `max_files` entries. A directory that could not be
+/// read to its end counts as full, because the rest of it may not fit.
 #[must_use]
 pub fn measure(directory: &Path, max_files: u32) -> Used {
     look_through(directory, max_files).used
 }
 
-/// As [`measure`], with what else was seen.
+/// As [`measure`], with the length of the longest file.
 #[must_use]
 pub fn look_through(directory: &Path, max_files: u32) -> Found {
     let most = u64::from(max_files).saturating_mul(2);
@@ -92,14 +94,14 @@ pub fn look_through(directory: &Path, max_files: u32) -> Found {
 const DIRECTORY: OFlags =
     OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
 
-/// Which file it is: its device and its number there.
+/// Identity of a file: its device and its number there.
 type Identity = (u64, u64);
 
 struct Walk {
     used: Used,
     longest: u64,
     most: u64,
-    /// Files that were counted.
+    /// Files that were counted, so that a file with several names counts once.
     seen: HashSet<Identity>,
 }
 
@@ -122,7 +124,7 @@ impl Walk {
                         levels.push(self.read(&inner)?);
                         here = inner;
                     }
-                    // It is gone, or no longer a directory.
+                    // The entry is gone, or is no longer a directory.
                     Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
                     Err(error) => return Err(error),
                 }
@@ -131,7 +133,7 @@ impl Walk {
                 if let Some(above) = levels.last() {
                     here = openat(&here, c"..", DIRECTORY, Mode::empty())?;
                     if identity(&fstat(&here)?) != above.identity {
-                        // It was moved elsewhere while it was read.
+                        // The directory was moved elsewhere while it was read.
                         return Err(Errno::AGAIN);
                     }
                 }
@@ -140,7 +142,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Counts what is in one directory, and notes the directories among it.
+    /// Counts what is in one directory, and collects the directories in it.
     fn read(&mut self, directory: &OwnedFd) -> rustix::io::Result<Level> {
         let own = fstat(directory)?;
         self.used = self.used.and(Used::bytes(taken_by_directory(&own)));
@@ -157,7 +159,7 @@ impl Walk {
             }
             let found = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(found) => found,
-                // What was deleted meanwhile no longer counts.
+                // An entry that was deleted meanwhile no longer counts.
                 Err(Errno::NOENT) => continue,
                 Err(error) => return Err(error),
             };
@@ -173,14 +175,14 @@ impl Walk {
     }
 }
 
-/// What a directory takes beyond its first block: the size that it says, or its blocks where those are more.
+/// Bytes that a directory takes beyond its first block: its stated size, or its blocks where those are more.
 fn taken_by_directory(found: &Stat) -> u64 {
     length(found).max(blocks(found)).saturating_sub(UNCOUNTED_BYTES)
 }
 
-/// The length of a file, and what it takes: its length, or half of its blocks where that is more. Blocks beyond the end of
-/// a file can be set aside without making it longer; file systems themselves set aside as much again as there is of a file
-/// that grows, so that this half is not counted.
+/// The length of a file, and the bytes it takes: its length, or half of its blocks where that is more. Blocks beyond
+/// the end of a file can be allocated without making the file longer. File systems themselves allocate up to as much
+/// again for a file that grows, so half of the blocks is not counted.
 fn taken_by_file(found: &Stat) -> (u64, u64) {
     let own_block = u64::try_from(found.st_blksize).unwrap_or(0).max(UNCOUNTED_BYTES);
     let length = length(found);
@@ -193,7 +195,7 @@ fn length(found: &Stat) -> u64 {
 
 /// Bytes of the blocks of a file or directory.
 fn blocks(found: &Stat) -> u64 {
-    /// The kernel's unit, whatever the file system's own is.
+    /// The unit of `st_blocks`, whatever the unit of the file system is.
     const UNIT: u64 = 512;
     u64::try_from(found.st_blocks).unwrap_or(0).saturating_mul(UNIT)
 }
@@ -235,8 +237,8 @@ mod tests {
         assert_eq!(measure(own.path(), 100), Used { bytes: 100, files: 3 });
     }
 
-    /// Names that were made and removed again leave a directory as large as they made it, on file systems that give nothing
-    /// of a directory back; on others they leave nothing, and nothing is counted.
+    /// On file systems that never shrink a directory, names that were made and removed again leave the directory as
+    /// large as they made it. On other file systems they leave nothing, and nothing is counted.
     #[test]
     fn a_directory_counts_by_what_it_takes_after_its_names_are_gone() {
         let own = tempfile::tempdir().expect("directory");
@@ -249,7 +251,7 @@ mod tests {
         let full = measure(own.path(), 10_000);
         let takes = taken_by_directory(&rustix::fs::stat(&inner).expect("there"));
         assert_eq!(full, Used { bytes: 100 + takes, files: 1_002 });
-        // A file system that says what names take says at least their length.
+        // If a file system counts names in a directory's size, it counts at least their length.
         assert!(takes == 0 || takes > 200_000, "{takes}");
         for number in 0..1_000 {
             fs::remove_file(inner.join(format!("{number:0>250}"))).expect("removed");
@@ -283,7 +285,7 @@ mod tests {
         assert_eq!(measure(own.path(), 10).bytes, 10);
         let file = fs::OpenOptions::new().write(true).open(&path).expect("opens");
         let aside = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, 1024 * 1024);
-        // A file system that cannot set blocks aside cannot be filled by that.
+        // On a file system that cannot allocate blocks beyond the end of a file, there is nothing to test.
         if aside.is_ok() && file.metadata().expect("there").blocks() > 1024 {
             let used = measure(own.path(), 10).bytes;
             assert!((400_000..1_100_000).contains(&used), "{used}");
