@@ -1,7 +1,7 @@
-//! Keys that an ssh-agent holds (draft-ietf-sshm-ssh-agent): it is asked which it has, and to sign.
+//! Keys that an ssh-agent holds (draft-ietf-sshm-ssh-agent): the agent lists its keys and makes signatures.
 //!
-//! The two requests and answers of the protocol are a few length-prefixed strings; the libraries for it bring every
-//! algorithm that SSH knows.
+//! The two requests and answers of the protocol are a few length-prefixed strings, which are read here. Libraries for
+//! the protocol would bring every algorithm that SSH knows.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -17,13 +17,13 @@ use crate::spec::AgentKey;
 /// Longest answer that is read, as much as OpenSSH's agent sends: hundreds of keys. Stops an agent from filling memory.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
-/// Most keys that an error names; a person does not read more.
+/// Most keys that an error names; a person does not read a longer list.
 const MAX_NAMED: usize = 10;
 
-/// Longest wait for an answer; a person may have to touch something.
+/// Longest wait for an answer; a person may have to touch a device first.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The one type of key that is of use here (RFC 8709, section 4).
+/// The only type of key that is of use here (RFC 8709, section 4).
 const ED25519: &[u8] = b"ssh-ed25519";
 
 const REQUEST_IDENTITIES: u8 = 11;
@@ -39,9 +39,10 @@ pub(crate) struct Agent {
 /// An Ed25519 key that an agent offers.
 pub(crate) struct Identity {
     pub(crate) public_key: PublicKey,
-    /// As `ssh-add -l` prints it, without `SHA256:`.
+    /// The fingerprint as `ssh-add -l` prints it, without `SHA256:`.
     pub(crate) fingerprint: String,
-    /// Whatever the agent says, once for each time that it lists the key; escape it before showing it.
+    /// The comments of the key, one for each time that the agent lists the key. The agent may say anything: escape the
+    /// comments before showing them.
     pub(crate) comments: Vec<String>,
 }
 
@@ -65,14 +66,14 @@ impl Agent {
         socket.map(|socket| Self { socket: socket.to_owned() }).ok_or(AgentError::None)
     }
 
-    /// The Ed25519 keys, each once, and how many others there are.
+    /// The Ed25519 keys, each listed once, and the number of keys of other types.
     pub(crate) fn identities(&self) -> Result<(Vec<Identity>, usize), AgentError> {
         let answer = self.ask(&[REQUEST_IDENTITIES])?;
         let mut reader = Reader(&answer);
         if reader.byte()? != IDENTITIES_ANSWER {
             return Err(AgentError::Refused);
         }
-        // What is counted and not there ends the reading.
+        // The agent may announce more keys than it sends; reading then ends with an error.
         let count = reader.number()?;
         let (mut identities, mut others) = (Vec::<Identity>::new(), 0);
         for _ in 0..count {
@@ -101,7 +102,7 @@ impl Agent {
         Ok((identities, others))
     }
 
-    /// The key that is meant; without a word about which, the only one.
+    /// The key that `meant` names; if `meant` is `None`, the only key of the agent.
     pub(crate) fn open(self, meant: Option<&AgentKey>) -> Result<HeldKey, AgentError> {
         let (identities, others) = self.identities()?;
         let is_meant = |identity: &&Identity| meant.is_none_or(|meant| identity.is(meant));
@@ -134,7 +135,7 @@ impl Agent {
     }
 }
 
-/// How to name each of these keys, as many as a person reads.
+/// The texts by which the user can name these keys, as many as a person reads.
 fn specs<'i>(identities: impl ExactSizeIterator<Item = &'i Identity>) -> Vec<String> {
     let more = identities.len().saturating_sub(MAX_NAMED);
     let spec = |identity: &Identity| {
@@ -186,12 +187,12 @@ impl PrivateKey for HeldKey {
 
 /// Appends a string of SSH (RFC 4251, section 5): its length and its bytes.
 fn put_string(to: &mut Vec<u8>, bytes: &[u8]) {
-    // What is sent is far shorter than 4 GiB.
+    // A message to an agent is far shorter than 4 GiB.
     to.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
     to.extend_from_slice(bytes);
 }
 
-/// Takes an answer apart.
+/// Reads the fields of an answer one after another.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -215,49 +216,49 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Why an agent was of no use.
+/// Why an agent could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
     /// `SSH_AUTH_SOCK` is not set.
     #[error("there is no ssh-agent: SSH_AUTH_SOCK is not set")]
     None,
-    /// It cannot be reached, or stopped talking.
+    /// The agent cannot be reached, or the connection broke.
     #[error("ssh-agent at {}: {source}", escape::path(socket))]
     Io {
-        /// Its socket.
+        /// Socket of the agent.
         socket: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// It refused, such as because a person did.
+    /// The agent refused, for example because a person said no.
     #[error("ssh-agent refused")]
     Refused,
-    /// What it sent is no answer.
+    /// The bytes that the agent sent are not an answer of the protocol.
     #[error("ssh-agent sent what is no answer")]
     Garbage,
-    /// It holds no key of use.
+    /// The agent holds no Ed25519 key.
     #[error("ssh-agent holds no Ed25519 key{}", if *others > 0 { format!("; it holds {others} of other types") } else { String::new() })]
     NoKey {
-        /// Keys of other types.
+        /// Number of keys of other types.
         others: usize,
     },
-    /// It holds several, and none was named, or several by a comment.
+    /// The agent holds several keys and none was named, or several keys have the comment that was named.
     #[error("ssh-agent holds several such Ed25519 keys: {}", specs.join(", "))]
     Several {
-        /// How to name each of those that were meant.
+        /// The texts by which the user can name these keys.
         specs: Vec<String>,
     },
-    /// It holds other keys than the one that was named.
+    /// The agent holds only other keys than the key that was named.
     #[error("ssh-agent does not hold that key; it holds {}", specs.join(", "))]
     NotHeld {
-        /// How to name each.
+        /// The texts by which the user can name the keys that the agent holds.
         specs: Vec<String>,
     },
 }
 
 impl AgentError {
-    /// What to do about it.
+    /// What to do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -48,13 +48,14 @@ const NAMES: [(&str, &str); 41] = [
     ("1.3.6.1.4.1.11591.4.11", "scrypt at a cost that is too high"),
 ];
 
-/// Other modes of AES than those that are read (NIST, Computer Security Objects Register), and PBKDF2 of functions of SHA-3.
+/// Families of algorithms that are named together: modes of AES that are not read (NIST, Computer Security Objects
+/// Register), and PBKDF2 with functions of SHA-3.
 const FAMILIES: [(&str, &str); 2] = [
     ("2.16.840.1.101.3.4.1.", "AES in a mode other than CBC and GCM"),
     ("2.16.840.1.101.3.4.2.", "PBKDF2 of HMAC-SHA-3"),
 ];
 
-/// The name of an algorithm; one that is not known is called by its number.
+/// The name of an algorithm; an algorithm that is not in the tables is named by its object identifier.
 pub(crate) fn name_of(oid: ObjectIdentifier) -> String {
     let number = oid.to_string();
     let name = NAMES.iter().find(|(known, _)| *known == number);

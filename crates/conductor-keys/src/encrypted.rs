@@ -1,6 +1,6 @@
-//! Private keys in PEM files: encrypted with a passphrase, as PKCS#8 (RFC 5958) with PBES2 (RFC 8018), scrypt (RFC 7914) and
-//! AES-256. OpenSSL reads the same files, and those that it writes are read: PBES2 with scrypt or PBKDF2 of HMAC-SHA-1 to
-//! HMAC-SHA-512, and AES of 128, 192 and 256 bits.
+//! Private keys in PEM files, encrypted with a passphrase: PKCS#8 (RFC 5958) with PBES2 (RFC 8018), scrypt (RFC 7914)
+//! and AES-256. OpenSSL reads these files. Files that OpenSSL writes are read too: PBES2 with scrypt or PBKDF2 of
+//! HMAC-SHA-1 to HMAC-SHA-512, and AES of 128, 192 and 256 bits.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::algorithm_name::name_of;
 use crate::stranger::Stranger;
 
-/// Largest key file in bytes; one encrypted key takes some 400.
+/// Largest key file in bytes; one encrypted key takes about 400 bytes.
 pub const MAX_KEY_FILE_BYTES: usize = 16 * 1024;
 
 /// Longest passphrase in bytes.
@@ -29,8 +29,8 @@ pub const MAX_SCRYPT_BYTES: u64 = 256 * 1024 * 1024;
 /// Most rounds that a key file may make PBKDF2 use; stops a file from taking minutes.
 pub const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
 
-/// Cost of scrypt for new files, N = 2^14, r = 8, p = 5: as much work as with more memory, in the 32 MiB that OpenSSL allows
-/// it (OWASP Password Storage Cheat Sheet).
+/// Cost of scrypt for new files, N = 2^14, r = 8, p = 5: the work of a setting with more memory, within the 32 MiB that
+/// OpenSSL allows scrypt to use (OWASP Password Storage Cheat Sheet).
 const LOG_N: u8 = 14;
 const PARALLELIZATION: u32 = 5;
 
@@ -44,7 +44,7 @@ const PLAIN: &str = "PRIVATE KEY";
 ///
 /// # Errors
 ///
-/// Fails if the passphrase is empty or too long, or there is no randomness.
+/// Fails if the passphrase is empty or too long, or the system gives no randomness.
 pub fn encrypt(key: &SigningKey, passphrase: &[u8]) -> Result<Zeroizing<String>, EncryptedKeyError> {
     check_passphrase(passphrase)?;
     let (mut salt, mut iv) = ([0; 16], [0; 16]);
@@ -79,12 +79,12 @@ pub(crate) fn is_pem(bytes: &[u8]) -> bool {
     without_mark(bytes).split(|byte| *byte == b'\n').any(|line| line.starts_with(b"-----BEGIN "))
 }
 
-/// The text without the byte order mark that editors put before it.
+/// The text without the byte order mark that some editors write at its start.
 fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
 }
 
-/// Reads a key from PEM; `passphrase` is asked for only if it is encrypted.
+/// Reads a key from PEM; `passphrase` is called only if the key is encrypted.
 pub(crate) fn read<E: From<EncryptedKeyError>>(
     pem: &[u8],
     passphrase: impl FnOnce() -> Result<Zeroizing<Vec<u8>>, E>,
@@ -105,7 +105,7 @@ pub(crate) fn read<E: From<EncryptedKeyError>>(
             check_passphrase(&passphrase)?;
             let decrypted = encrypted.decrypt(&passphrase).map_err(|_| EncryptedKeyError::Passphrase)?;
             match seed_of(decrypted.as_bytes()) {
-                // By chance the padding was right.
+                // A wrong passphrase can by chance give valid padding; what was decrypted is then no key.
                 Err(EncryptedKeyError::Format) => Err(EncryptedKeyError::Passphrase.into()),
                 opened => Ok(opened?),
             }
@@ -135,14 +135,15 @@ fn check_passphrase(passphrase: &[u8]) -> Result<(), EncryptedKeyError> {
     }
 }
 
-/// Refuses what would take the machine's memory or minutes, before anything is computed.
+/// Refuses a key that would take too much memory or minutes to open, before anything is computed.
 fn check_cost(scheme: &EncryptionScheme) -> Result<(), EncryptedKeyError> {
     let EncryptionScheme::Pbes2(parameters) = scheme else {
         return Err(EncryptedKeyError::Scheme { name: name_of(scheme.oid()) });
     };
     match &parameters.kdf {
         Kdf::Scrypt(cost) => {
-            // Memory is 128 N r p at most, counting the rounds that could share it (RFC 7914, section 2).
+            // Memory is at most 128 N r p bytes, if none of the p parallel parts shares its memory (RFC 7914, section
+            // 2).
             let memory = 128u64
                 .checked_mul(cost.cost_parameter)
                 .and_then(|bytes| bytes.checked_mul(u64::from(cost.block_size)))
@@ -151,13 +152,13 @@ fn check_cost(scheme: &EncryptionScheme) -> Result<(), EncryptedKeyError> {
         }
         Kdf::Pbkdf2(cost) if cost.iteration_count <= MAX_PBKDF2_ROUNDS => Ok(()),
         Kdf::Pbkdf2(_) => Err(EncryptedKeyError::Cost),
-        // A later version of the library may know more.
+        // A later version of the library may know further derivations.
         _ => Err(EncryptedKeyError::Scheme { name: name_of(parameters.kdf.oid()) }),
     }
 }
 
-/// What in an encrypted key (RFC 5958, section 3) cannot be read: the scheme or, of PBES2 (RFC 8018, appendix A.4), the cipher, the
-/// derivation of its key, or the function that this rests on.
+/// The part of an encrypted key (RFC 5958, section 3) that cannot be read: the scheme or, with PBES2 (RFC 8018,
+/// appendix A.4), the cipher, the key derivation, or the function that the derivation uses.
 fn unread_scheme(der: &[u8]) -> EncryptedKeyError {
     let scheme = SliceReader::new(der).and_then(|mut reader| {
         let tag = Header::decode(&mut reader)?;
@@ -179,7 +180,7 @@ fn unread_scheme(der: &[u8]) -> EncryptedKeyError {
     EncryptedKeyError::Scheme { name }
 }
 
-/// The function that PBKDF2 rests on, if the parameters name one (RFC 8018, appendix A.2).
+/// The pseudorandom function that PBKDF2 uses, if the parameters name one (RFC 8018, appendix A.2).
 fn prf_of(derivation: AlgorithmIdentifierRef<'_>) -> Option<ObjectIdentifier> {
     let prf = derivation.parameters.filter(|_| derivation.oid == pbes2::PBKDF2_OID)?.sequence(|reader| {
         <&OctetStringRef>::decode(reader)?;
@@ -191,12 +192,12 @@ fn prf_of(derivation: AlgorithmIdentifierRef<'_>) -> Option<ObjectIdentifier> {
 }
 
 impl EncryptedKeyError {
-    /// What to do about it; `path` is the file.
+    /// What to do about the error; `path` is the file.
     pub(crate) fn hint(&self, path: &Path) -> Option<String> {
         let file = escape::path(path);
         match self {
             Self::Scheme { name } => {
-                // OpenSSL keeps ciphers of that age in a provider of their own.
+                // OpenSSL keeps such old ciphers in a provider of their own.
                 let legacy =
                     if name.starts_with("PBES1") { " -provider default -provider legacy" } else { "" };
                 Some(format!(
@@ -211,46 +212,46 @@ impl EncryptedKeyError {
     }
 }
 
-/// Why a PEM file is no key, or does not open.
+/// Why a PEM file holds no usable key, or cannot be decrypted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncryptedKeyError {
     /// Not PEM of PKCS#8.
     #[error("not a private key in PKCS#8")]
     Format,
-    /// Another kind of key.
+    /// The key is of another algorithm.
     #[error("the private key is one of {name}, and signing needs Ed25519")]
     Algorithm {
         /// Name of the algorithm, or its object identifier.
         name: String,
     },
-    /// Encrypted in a way that is not read.
+    /// The key is encrypted in a way that is not read.
     #[error(
         "the private key is encrypted with {name}, which is not read; PBES2 is, with scrypt or PBKDF2 (HMAC-SHA-1 to \
          HMAC-SHA-512) and AES"
     )]
     Scheme {
-        /// Name of what is not read, or its object identifier.
+        /// Name of the scheme, or its object identifier.
         name: String,
     },
-    /// Something else than a private key in PKCS#8.
+    /// The file is something else than a private key in PKCS#8.
     #[error("this is {0}")]
     Stranger(Stranger),
-    /// Encrypted at a cost that is too high.
+    /// Decrypting the key would cost too much memory or time.
     #[error(
         "opening the private key would take more than {MAX_SCRYPT_BYTES} bytes of memory or {MAX_PBKDF2_ROUNDS} rounds"
     )]
     Cost,
-    /// The passphrase does not open it.
+    /// The passphrase does not decrypt the key.
     #[error("the passphrase does not open the private key")]
     Passphrase,
-    /// No passphrase.
+    /// The passphrase is empty.
     #[error("the passphrase is empty")]
     Empty,
-    /// More than [`MAX_PASSPHRASE_BYTES`].
+    /// The passphrase is longer than [`MAX_PASSPHRASE_BYTES`].
     #[error("the passphrase is longer than {MAX_PASSPHRASE_BYTES} bytes")]
     TooLong,
-    /// No randomness.
+    /// The system gives no randomness.
     #[error("no randomness to encrypt the private key with")]
     Random,
 }
@@ -277,8 +278,8 @@ mod tests {
         assert_eq!(encrypt(&key, &long).err(), Some(EncryptedKeyError::TooLong));
     }
 
-    /// Each file of `tests/vectors/key-files` was made by OpenSSL or OpenSSH, with the passphrase `secret` if it has one. Its first
-    /// line says what is to come of it.
+    /// Each file of `tests/vectors/key-files` was made by OpenSSL or OpenSSH, with the passphrase `secret` if it is
+    /// encrypted. The first line of the file says what reading it must give.
     #[test]
     fn files_of_other_programs_open_or_are_named() {
         let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/key-files");

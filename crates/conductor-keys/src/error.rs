@@ -1,4 +1,4 @@
-//! Why a private key could not be had.
+//! Why a private key could not be opened or made.
 
 use std::path::PathBuf;
 
@@ -15,13 +15,13 @@ use crate::spec::SpecError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// What was given does not say where a key is.
+    /// The argument does not say where a key is.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// A key file is not fit to be used.
+    /// A key file cannot be used.
     #[error(transparent)]
     File(#[from] KeyFileError),
-    /// An encrypted key file does not open.
+    /// An encrypted key file cannot be decrypted.
     #[error("{}: {source}", escape::path(path))]
     Encrypted {
         /// The file.
@@ -32,10 +32,10 @@ pub enum KeyError {
     /// A new key cannot be encrypted.
     #[error(transparent)]
     Encrypt(EncryptedKeyError),
-    /// A file with a passphrase or PIN is not fit to be read.
+    /// A file with a passphrase or PIN cannot be used.
     #[error("secret not used: {0}")]
     Secret(FileError),
-    /// A PIN is no text.
+    /// A PIN is not text.
     #[error("the PIN in {} is not UTF-8 text", escape::path(path))]
     PinText {
         /// The file.
@@ -44,7 +44,7 @@ pub enum KeyError {
     /// Nobody could be asked for a passphrase or PIN.
     #[error("{what} is needed, and {source}")]
     Prompt {
-        /// What is needed.
+        /// The secret that is needed.
         what: &'static str,
         /// Why nobody could be asked.
         source: PromptError,
@@ -52,19 +52,19 @@ pub enum KeyError {
     /// The two passphrases differ.
     #[error("the two passphrases differ")]
     Mismatch,
-    /// A token was of no use.
+    /// A token could not be used.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// An agent was of no use.
+    /// An agent could not be used.
     #[error(transparent)]
     Agent(#[from] AgentError),
-    /// Keys are made in files and on tokens.
+    /// A key was to be made in an agent; keys are made only in files and on tokens.
     #[error("a key cannot be made in an ssh-agent")]
     AgentCannotMake,
 }
 
 impl KeyError {
-    /// What to do about it, with the exact command where there is one.
+    /// What to do about the error, with the exact command where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -86,8 +86,8 @@ impl KeyError {
     }
 }
 
-/// What is needed of a token.
+/// Name of the secret that a token needs, for errors.
 pub(crate) const PIN: &str = "the PIN";
 
-/// What is needed of an encrypted key.
+/// Name of the secret that an encrypted key needs, for errors.
 pub(crate) const PASSPHRASE: &str = "the passphrase";

@@ -1,4 +1,4 @@
-//! Opening keys wherever they are, with the modules that were loaded and the secrets that were asked for.
+//! Opens keys wherever they are kept; remembers the PKCS#11 modules that it loaded and the key files that it found.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::spec::{Devices, KeySpec};
 use crate::stranger::Stranger;
 use crate::token_uri::TokenUri;
 
-/// Opens keys. A PKCS#11 module is loaded once, however many keys it has.
+/// Opens keys. A PKCS#11 module is loaded once, however many of its keys are used.
 pub struct KeyRing<'p> {
     prompt: &'p mut dyn Prompt,
     devices: Devices,
@@ -27,28 +27,28 @@ pub struct KeyRing<'p> {
     taken: Vec<FoundKey>,
 }
 
-/// A key that can be used as it stands.
+/// A key that a token or an agent offers for signing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfferedKey {
-    /// What to give as a hardware key.
+    /// The text to give as a hardware key.
     pub spec: String,
     /// The public half.
     pub public_key: PublicKey,
-    /// Its label or comment; escape it before showing it.
+    /// The label or comment of the key; escape it before showing it.
     pub label: String,
 }
 
-/// What tokens and agents offer.
+/// The keys that tokens and agents offer.
 #[derive(Debug, Default)]
 pub struct Offers {
-    /// Keys.
+    /// The keys.
     pub keys: Vec<OfferedKey>,
-    /// What could not be looked at, and why.
+    /// Modules and agents that could not be asked, and why.
     pub unreachable: Vec<(String, KeyError)>,
 }
 
 impl<'p> KeyRing<'p> {
-    /// A ring that asks `prompt` for secrets, unless they are in a file.
+    /// A key ring that asks `prompt` for secrets, unless they are in a file.
     #[must_use]
     pub fn new(prompt: &'p mut dyn Prompt, devices: Devices) -> Self {
         Self {
@@ -61,25 +61,25 @@ impl<'p> KeyRing<'p> {
         }
     }
 
-    /// The same with the passphrase of key files in a file.
+    /// The same key ring, which reads the passphrase of key files from a file.
     #[must_use]
     pub fn with_passphrase_file(self, passphrase_file: Option<PathBuf>) -> Self {
         Self { passphrase_file, ..self }
     }
 
-    /// The same with an agent at a socket.
+    /// The same key ring, with an agent at this socket.
     #[must_use]
     pub fn with_agent(self, agent_socket: Option<PathBuf>) -> Self {
         Self { agent_socket, ..self }
     }
 
-    /// What the configuration says about hardware.
+    /// The devices and the PKCS#11 module of the configuration.
     #[must_use]
     pub const fn devices(&self) -> &Devices {
         &self.devices
     }
 
-    /// The files that keys were taken from, and those that could have been meant instead.
+    /// The key files that were opened, each with the files that the argument could have meant instead.
     #[must_use]
     pub fn taken(&self) -> &[FoundKey] {
         &self.taken
@@ -107,11 +107,12 @@ impl<'p> KeyRing<'p> {
         }
     }
 
-    /// Makes a key on a token, and returns it with the URI that it is found by.
+    /// Makes a key on a token, and returns it with a URI by which it can be found again.
     ///
     /// # Errors
     ///
-    /// Fails if the spec is not of a token, if there is such a key already, or if the token cannot make it.
+    /// Fails if the spec does not name a token, if the token has such a key already, or if the token cannot make the
+    /// key.
     pub fn generate(&mut self, spec: &KeySpec) -> Result<(Box<dyn PrivateKey>, TokenUri), KeyError> {
         match spec {
             KeySpec::Token(uri) => {
@@ -128,7 +129,7 @@ impl<'p> KeyRing<'p> {
     ///
     /// # Errors
     ///
-    /// Fails if no passphrase can be had, or a file exists or cannot be written.
+    /// Fails if there is no passphrase, or if a file exists or cannot be written.
     pub fn write_encrypted(&mut self, key: &SigningKey, paths: &KeyPaths) -> Result<(), KeyError> {
         paths.check_free()?;
         let passphrase = match &self.passphrase_file {
@@ -146,7 +147,7 @@ impl<'p> KeyRing<'p> {
         Ok(paths.create(pem.as_bytes(), &key.public_key())?)
     }
 
-    /// What the modules of the configuration, the given modules and the agent offer.
+    /// The keys that the modules of the configuration, the given modules and the agent offer.
     pub fn offers(&mut self, modules: &[PathBuf]) -> Offers {
         let mut offers = Offers::default();
         let configured =
@@ -192,7 +193,7 @@ impl<'p> KeyRing<'p> {
                 None => Ok(SigningKey::from_bytes(path, &bytes)?),
             };
         }
-        // Told apart from other failures, so that the file is named with those of its content.
+        // Only an error about the content of the file is reported with the path of the file.
         let opened = encrypted::read(&bytes, || match &self.passphrase_file {
             Some(file) => read_secret_file(file).map_err(|error| Opening::Other(KeyError::Secret(error))),
             None => {
@@ -211,7 +212,7 @@ impl<'p> KeyRing<'p> {
         Ok(Zeroizing::new(asked.as_bytes().to_vec()))
     }
 
-    /// A URI with the module that it means.
+    /// The URI, with the path of its module filled in.
     fn located(&self, uri: &TokenUri) -> Result<TokenUri, KeyError> {
         let module_path = match (&uri.module_path, &uri.module_name, &self.devices.pkcs11_module) {
             (Some(path), _, _) => path.clone(),
@@ -226,7 +227,7 @@ impl<'p> KeyRing<'p> {
         load(&mut self.modules, path)
     }
 
-    /// The module of a located URI, and whoever knows the PIN.
+    /// The module of a located URI, and a function that gives the PIN.
     fn module_and_pin<'s>(&'s mut self, uri: &'s TokenUri) -> Result<(&'s Module, AskPin<'s>), KeyError> {
         let path = uri.module_path.as_deref().ok_or(TokenError::NoModule)?;
         let module = load(&mut self.modules, path)?;
@@ -256,10 +257,10 @@ fn load<'m>(modules: &'m mut BTreeMap<PathBuf, Module>, path: &Path) -> Result<&
     }
 }
 
-/// Whoever knows the PIN of the token with this label.
+/// Gives the PIN of the token with this label.
 type AskPin<'s> = Box<dyn FnOnce(&str) -> Result<AuthPin, KeyError> + 's>;
 
-/// Why a PEM file was not opened: for what is in it, or for anything else.
+/// Why a PEM file was not opened: an error in its content, or any other error.
 enum Opening {
     Content(encrypted::EncryptedKeyError),
     Other(KeyError),

@@ -1,18 +1,19 @@
 //! Where the private keys of plugin signers are kept: in files, plain or encrypted, on tokens and in agents.
 //!
-//! Programs that only verify plugins do without this crate, and so without PKCS#11 modules, which are code of others in
-//! the process. All keys come out as a [`PrivateKey`](conductor_signing::PrivateKey), whose signatures `conductor-signing` verifies before
-//! it writes them anywhere.
+//! Programs that only verify plugins do not depend on this crate, and so load no PKCS#11 modules, which are other
+//! people's code in the process. Every key is a [`PrivateKey`](conductor_signing::PrivateKey), and `conductor-signing`
+//! verifies its signatures before writing them anywhere.
 //!
 //! In reading order:
 //!
 //! - `spec`: how the user says where a private key is; `token_uri`: the URI of a key on a token
 //! - `key_ring`: opens keys wherever they are
-//! - `encrypted`: keys in files; `algorithm_name`: names of the algorithms in them; `stranger`: files that are no key
+//! - `encrypted`: keys in files; `algorithm_name`: names of the algorithms in them; `stranger`: files that hold no
+//!   private key
 //! - `pkcs11`: keys on tokens
 //! - `agent`: keys in ssh-agents
 //! - `prompt`: passphrases and PINs, asked for on the terminal or read from a file
-//! - `error`: why a private key could not be had
+//! - `error`: why a private key could not be opened or made
 
 #![forbid(unsafe_code)]
 

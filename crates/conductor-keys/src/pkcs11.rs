@@ -1,4 +1,5 @@
-//! Keys on PKCS#11 tokens (OASIS PKCS#11 3.0): found by a URI, made so that they cannot leave, used to sign.
+//! Keys on PKCS#11 tokens (OASIS PKCS#11 3.0): found by a URI, generated so that they cannot leave the token, and used
+//! to sign.
 
 use std::path::{Path, PathBuf};
 
@@ -15,16 +16,16 @@ use cryptoki::types::AuthPin;
 
 use crate::token_uri::TokenUri;
 
-/// The curve, as tokens call it: by name (PKCS#11 3.0) or by object identifier (RFC 8410).
+/// The names that tokens have for the curve: by name (PKCS#11 3.0) or by object identifier (RFC 8410).
 const ED25519_NAMES: [&[u8]; 2] = [b"\x13\x0cedwards25519", b"\x06\x03\x2b\x65\x70"];
 
-/// Most keys of a token that are looked at.
+/// Most keys of one token that are looked at.
 const MAX_KEYS: usize = 256;
 
-/// Bytes of the identifier that a new key gets.
+/// Length in bytes of the identifier that a new key gets.
 const ID_BYTES: u32 = 8;
 
-/// A module that was loaded.
+/// A PKCS#11 module that is loaded.
 pub(crate) struct Module {
     path: PathBuf,
     library: Pkcs11,
@@ -45,7 +46,7 @@ impl Module {
         Ok(Self { path: path.to_owned(), library })
     }
 
-    /// The key that is meant, ready to sign. `pin` is asked for where the token wants one.
+    /// Opens the key that `uri` names, ready to sign. `pin` is called only if the token wants a PIN.
     pub(crate) fn open<E: From<TokenError>>(
         &self,
         uri: &TokenUri,
@@ -141,7 +142,7 @@ impl Module {
         })
     }
 
-    /// The Ed25519 keys of all tokens that can be seen without a PIN.
+    /// The Ed25519 keys of all tokens that are visible without a PIN.
     pub(crate) fn keys(&self) -> Result<Vec<FoundKey>, TokenError> {
         let slots = self.library.get_slots_with_initialized_token();
         let mut found = Vec::new();
@@ -153,7 +154,7 @@ impl Module {
         Ok(found)
     }
 
-    /// The Ed25519 keys of one token, by their public halves.
+    /// The Ed25519 keys of one token, found by their public objects.
     fn keys_of(&self, session: &Session, slot: Slot, info: &TokenInfo) -> Vec<FoundKey> {
         let template = [Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::KeyType(KeyType::EC_EDWARDS)];
         let handles = session.find_objects(&template).unwrap_or_default();
@@ -183,7 +184,7 @@ impl Module {
         self.keys_of(session, slot, info).iter().map(|key| key.uri.to_string()).collect()
     }
 
-    /// A URI of this module and token, with what `meant` says about the key.
+    /// A URI of this module and token, with the key attributes of `meant`.
     fn uri_of(&self, slot: Slot, info: &TokenInfo, meant: &TokenUri) -> TokenUri {
         let label = info.label().trim_end();
         TokenUri {
@@ -197,7 +198,7 @@ impl Module {
         }
     }
 
-    /// The one token that is meant.
+    /// The only token that the URI fits.
     fn slot(&self, uri: &TokenUri) -> Result<(Slot, TokenInfo), TokenError> {
         let slots = self.library.get_slots_with_initialized_token();
         let slots = slots.map_err(|error| self.failed("list its tokens", error))?;
@@ -227,8 +228,8 @@ impl Module {
         }
     }
 
-    /// The public half of a private key: what the private object says itself, or the public object of the same
-    /// identifier. Whether it is the right one is seen when a signature is verified.
+    /// The public half of a private key, from the private object itself or from the public object with the same
+    /// identifier. A wrong public half is noticed when a signature is verified.
     fn public_half(
         &self,
         session: &Session,
@@ -273,7 +274,7 @@ impl Module {
                 None
             }
         });
-        /// What stands before the point in an OCTET STRING, a BIT STRING, and a SubjectPublicKeyInfo (RFC 8410).
+        /// The bytes in front of the point in an OCTET STRING, a BIT STRING, and a SubjectPublicKeyInfo (RFC 8410).
         const WRAPPINGS: [&[u8]; 4] =
             [b"", b"\x04\x20", b"\x03\x21\x00", b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"];
         let point = bytes.as_deref().and_then(|bytes| {
@@ -288,7 +289,7 @@ impl Module {
     }
 }
 
-/// What a key is looked for by.
+/// The attributes by which a key is searched.
 fn key_template(uri: &TokenUri, class: ObjectClass) -> Vec<Attribute> {
     let mut template = vec![Attribute::Class(class), Attribute::KeyType(KeyType::EC_EDWARDS)];
     template.extend(uri.object.clone().map(|label| Attribute::Label(label.into_bytes())));
@@ -305,7 +306,7 @@ fn log_in<E: From<TokenError>>(
         return Ok(());
     }
     let label = info.label().trim_end();
-    // A reader with keys of its own asks for the PIN itself.
+    // A card reader with its own keypad asks for the PIN itself.
     let pin = if info.protected_authentication_path() { None } else { Some(pin(label)?) };
     let failed = |source| TokenError::Failed { what: "log in", source: Box::new(source) };
     match session.login(UserType::User, pin.as_ref()) {
@@ -352,14 +353,14 @@ impl PrivateKey for TokenKey {
     }
 }
 
-/// Why a token was of no use.
+/// Why a token could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
     /// The URI names no module, and the configuration has none.
     #[error("no PKCS#11 module: the URI has no `module-path`")]
     NoModule,
-    /// The URI names a module by a name that is not looked up.
+    /// The URI names a module by its name, and names of modules are not looked up.
     #[error("the PKCS#11 module `{}` is named without its place", escape::terminal(name))]
     ModuleName {
         /// The name.
@@ -370,40 +371,40 @@ pub enum TokenError {
     Module {
         /// The module.
         path: PathBuf,
-        /// What it or the system said.
+        /// The error of the module or the system.
         source: Box<CryptokiError>,
     },
-    /// The module did not do something.
+    /// The module failed at something.
     #[error("the token could not {what}: {source}")]
     Failed {
-        /// What was to be done.
+        /// What the module was to do.
         what: &'static str,
-        /// What the module said.
+        /// The error of the module.
         source: Box<CryptokiError>,
     },
-    /// No token is as the URI says.
+    /// The module has no token that the URI fits.
     #[error("{} has no token that the URI fits; it has {}", escape::path(path), listed(specs))]
     NoToken {
         /// The module.
         path: PathBuf,
-        /// URIs of those that there are.
+        /// URIs of the tokens that the module has.
         specs: Vec<String>,
     },
-    /// More than one is.
+    /// The module has more than one token that the URI fits.
     #[error("the URI fits more than one token: {}", listed(specs))]
     SeveralTokens {
         /// URIs of all tokens.
         specs: Vec<String>,
     },
-    /// No key is as the URI says.
+    /// The token has no key that the URI fits.
     #[error("there is no Ed25519 key that may sign at {uri}; the token has {}", listed(specs))]
     NoKey {
         /// The URI.
         uri: String,
-        /// URIs of those that there are.
+        /// URIs of the keys that the token has.
         specs: Vec<String>,
     },
-    /// More than one is.
+    /// The token has more than one key that the URI fits.
     #[error("{uri} fits more than one key: {}", listed(specs))]
     Several {
         /// The URI.
@@ -417,7 +418,7 @@ pub enum TokenError {
         /// The URI.
         uri: String,
     },
-    /// What is there is no Ed25519 key, or a weak one.
+    /// The object is not an Ed25519 key, or is a weak one.
     #[error("{uri} is no sound Ed25519 key")]
     NotEd25519 {
         /// The URI.
@@ -426,7 +427,7 @@ pub enum TokenError {
     /// A new key needs a label.
     #[error("a new key needs a label: the URI has no `object`")]
     NoLabel,
-    /// Keys are never replaced.
+    /// The token has such a key already; keys are never replaced.
     #[error("there is a key of that label or identifier already: {uri}")]
     Exists {
         /// The URI.
@@ -437,7 +438,7 @@ pub enum TokenError {
     Pin {
         /// Label of the token.
         token: String,
-        /// Whether the token will soon be locked.
+        /// Whether the token will soon lock itself.
         few_tries_left: bool,
     },
     /// The PIN was wrong too often.
@@ -446,16 +447,16 @@ pub enum TokenError {
         /// Label of the token.
         token: String,
     },
-    /// The signature is not of the length of one.
+    /// The token gave a signature of a wrong length.
     #[error("the token gave {length} bytes for a signature, which has 64")]
     Signature {
-        /// Bytes given.
+        /// Number of bytes that the token gave.
         length: usize,
     },
 }
 
 impl TokenError {
-    /// What to do about it.
+    /// What to do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -478,7 +479,7 @@ impl TokenError {
     }
 }
 
-/// URIs in a sentence.
+/// The URIs as part of a sentence.
 fn listed(specs: &[String]) -> String {
     if specs.is_empty() { "none".to_owned() } else { escape::terminal(&specs.join(", ")).to_string() }
 }

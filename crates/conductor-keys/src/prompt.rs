@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::encrypted::MAX_PASSPHRASE_BYTES;
 
-/// Whoever can be asked for a secret.
+/// A way to ask the user for a secret.
 pub trait Prompt {
     /// Asks for a secret, without showing it.
     ///
@@ -21,7 +21,7 @@ pub trait Prompt {
     fn ask(&mut self, question: &str) -> Result<Zeroizing<String>, PromptError>;
 }
 
-/// The terminal that controls this process, wherever its input and output go.
+/// The controlling terminal of this process, whatever its standard input and output are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Terminal;
 
@@ -34,12 +34,12 @@ impl Prompt for Terminal {
     }
 }
 
-/// Drops what was typed before a question, so that it does not answer it: what is pasted or typed too early was not meant for
-/// a question that nobody has read. To be called right before a question is shown.
+/// Drops what was typed before a question is shown. Keys that are pasted or typed too early were not meant as the
+/// answer to a question that nobody has read. To be called right before a question is shown.
 ///
-/// Input that is no terminal stays as it is: it is read by nobody who is asked.
+/// Input that is not a terminal stays as it is, because no person answers there.
 pub fn drop_typed_ahead() {
-    // Passphrases are asked for on the terminal itself, yes and no on the standard input.
+    // Passphrases are asked for on the terminal itself, yes and no on standard input.
     if let Ok(terminal) = File::open("/dev/tty") {
         drop_unread(&terminal);
     }
@@ -47,23 +47,23 @@ pub fn drop_typed_ahead() {
 }
 
 fn drop_unread(terminal: &impl AsFd) {
-    // What is no terminal has no queue of its own.
+    // Input that is not a terminal has no queue to flush, so this fails without harm.
     let _ = tcflush(terminal, QueueSelector::IFlush);
 }
 
-/// Nobody could be asked.
+/// There was no terminal to ask on.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no terminal to ask on: {source}")]
 pub struct PromptError {
-    /// What the system said.
+    /// The error of the system.
     pub source: io::Error,
 }
 
-/// Reads a secret from a file that nobody else can read; one line break at its end is not part of it.
+/// Reads a secret from a file that nobody else can read, without one line break at its end.
 ///
 /// # Errors
 ///
-/// Fails if the file is not fit to be believed or cannot be read.
+/// Fails if others can read the file, or if the file cannot be read.
 pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let mut bytes = secret::read(path, MAX_PASSPHRASE_BYTES as u64 + 2)?;
     if bytes.last() == Some(&b'\n') {

@@ -9,11 +9,11 @@ use conductor_store::escape;
 
 use crate::token_uri::{TokenUri, TokenUriError};
 
-/// How a key of an agent is named.
+/// How the user names a key of an agent.
 const AGENT: &str = "ssh-agent";
 
-/// What the configuration says about hardware: devices and the PKCS#11 URIs that they stand for, and the module of URIs that
-/// name none.
+/// What the configuration says about hardware: the PKCS#11 URIs that devices stand for, and the module for URIs that
+/// name no module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Devices {
     /// PKCS#11 URIs by device path.
@@ -33,23 +33,23 @@ pub enum KeySpec {
     Agent(Option<AgentKey>),
 }
 
-/// Which of an agent's keys is meant.
+/// Names one key of an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentKey {
-    /// The one with this fingerprint, as `ssh-add -l` prints it, without `SHA256:`.
+    /// The key with this fingerprint, as `ssh-add -l` prints it, without `SHA256:`.
     Fingerprint(String),
-    /// This one.
+    /// The key with this public half.
     Key(PublicKey),
-    /// The one with this comment, as `ssh-add -l` prints it.
+    /// The key with this comment, as `ssh-add -l` prints it.
     Comment(String),
 }
 
 impl KeySpec {
-    /// Reads what `--hardware-key` was given: a PKCS#11 URI, `ssh-agent` with or without a key, or a device.
+    /// Reads the argument of `--hardware-key`: a PKCS#11 URI, `ssh-agent` with or without a key, or a device.
     ///
     /// # Errors
     ///
-    /// Fails if it is none of these, or a device that the configuration does not know.
+    /// Fails if the text is none of these, or a device that the configuration does not know.
     pub fn hardware(text: &str, devices: &Devices) -> Result<Self, SpecError> {
         match Self::by_scheme(text)? {
             Some(spec) => Ok(spec),
@@ -63,7 +63,7 @@ impl KeySpec {
     ///
     /// # Errors
     ///
-    /// Fails if it begins like a hardware key and is none.
+    /// Fails if the text begins like a hardware key and is not one.
     pub fn argument(text: &str, devices: &Devices) -> Result<Self, SpecError> {
         if let Some(spec) = Self::by_scheme(text)? {
             return Ok(spec);
@@ -102,7 +102,7 @@ impl FromStr for AgentKey {
         if text.is_empty() {
             return Err(SpecError::NoAgentKey);
         }
-        // Other programs print hex in capitals.
+        // Other programs print hex digits in capitals.
         let key = text.to_ascii_lowercase().parse().map(Self::Key);
         Ok(key.unwrap_or_else(|_| Self::Comment(text.to_owned())))
     }
@@ -112,36 +112,36 @@ impl FromStr for AgentKey {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
-    /// Neither a URI nor an agent nor a device.
+    /// The text is neither a URI nor an agent nor a device.
     #[error("`{}` is no hardware key", escape::terminal(text))]
     Unknown {
-        /// What was given.
+        /// The text.
         text: String,
     },
-    /// A device that the configuration does not know.
+    /// The path is of a device that the configuration does not know.
     #[error("no PKCS#11 module is known for {}", escape::path(path))]
     UnknownDevice {
         /// The device.
         path: PathBuf,
     },
-    /// The configuration says nonsense about a device.
+    /// The configuration gives an invalid URI for a device.
     #[error("`signing.devices` says of {}: {source}", escape::path(path))]
     Device {
         /// The device.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the URI.
         source: TokenUriError,
     },
-    /// Not a PKCS#11 URI.
+    /// The text is not a PKCS#11 URI.
     #[error(transparent)]
     Uri(#[from] TokenUriError),
-    /// An agent without a word about which of its keys, where one was announced.
+    /// The text is `ssh-agent:`, which must be followed by a key, and no key follows.
     #[error("`ssh-agent:` names no key")]
     NoAgentKey,
 }
 
 impl SpecError {
-    /// What to do about it.
+    /// What to do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -1,12 +1,12 @@
-//! Files that people take for a private key, and that are something else: known by how they begin, so that the error says what
-//! they are and what to do.
+//! Files that people mistake for a private key, recognised by their first bytes, so that the error can say what the
+//! file is and what to do.
 
 use std::fmt;
 use std::path::Path;
 
 use conductor_store::escape;
 
-/// What a file is that is no private key in PKCS#8.
+/// The kind of a file that is not a private key in PKCS#8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stranger {
@@ -30,7 +30,7 @@ pub enum Stranger {
     Der,
 }
 
-/// The first lines of PEM of other kinds.
+/// Labels in the first line of PEM that is not PKCS#8.
 const LABELS: [(&str, Stranger); 13] = [
     ("OPENSSH PRIVATE KEY", Stranger::OpenSsh),
     ("RSA PRIVATE KEY", Stranger::OtherAlgorithm("RSA")),
@@ -47,7 +47,7 @@ const LABELS: [(&str, Stranger); 13] = [
     ("PGP PUBLIC KEY BLOCK", Stranger::OpenPgp),
 ];
 
-/// The beginnings of files that are no PEM.
+/// First bytes of files that are not PEM.
 const BEGINNINGS: [(&str, Stranger); 8] = [
     ("PuTTY-User-Key-File-", Stranger::Putty),
     ("---- BEGIN SSH2 PUBLIC KEY", Stranger::PublicKey),
@@ -59,14 +59,14 @@ const BEGINNINGS: [(&str, Stranger); 8] = [
     ("{", Stranger::Json),
 ];
 
-/// Bytes of a key that is kept as it is (RFC 8032, section 5.1.5).
+/// Length of a key file that holds just the seed (RFC 8032, section 5.1.5).
 const SEED_BYTES: usize = 32;
 
-/// Digits of a public key in a file of `conductor-sign generate-key`.
+/// Number of digits in a public key file of `conductor-sign generate-key`.
 const PUBLIC_DIGITS: usize = 64;
 
 impl Stranger {
-    /// What PEM is that is no PKCS#8. The first key counts, as it does where it is read.
+    /// The kind of a PEM file that is not PKCS#8. The first key in the file counts, as it does for a reader.
     pub(crate) fn of_pem(pem: &[u8]) -> Option<Self> {
         let mut labels =
             pem.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"-----BEGIN "));
@@ -76,7 +76,8 @@ impl Stranger {
         LABELS.iter().find(|(known, _)| is(known)).map(|(_, stranger)| *stranger)
     }
 
-    /// What a file is that is no PEM. One of the length of a seed is taken for a seed, whatever it begins with.
+    /// The kind of a file that is not PEM. A file with the length of a seed is taken for a seed, whatever it begins
+    /// with.
     pub(crate) fn without_pem(bytes: &[u8]) -> Option<Self> {
         if bytes.len() == SEED_BYTES {
             return None;
@@ -92,7 +93,8 @@ impl Stranger {
     }
 }
 
-/// Whether the bytes are one sequence of ASN.1 in DER (ITU-T X.690, section 8.1): its tag, and a length that is that of the rest.
+/// Whether the bytes are one sequence of ASN.1 in DER (ITU-T X.690, section 8.1): the tag of a sequence, and a length
+/// that equals the length of the rest.
 fn is_der(bytes: &[u8]) -> bool {
     let (length, header) = match *bytes {
         [0x30, length @ 0..=0x7f, ..] => (usize::from(length), 2),
@@ -104,7 +106,7 @@ fn is_der(bytes: &[u8]) -> bool {
 }
 
 impl Stranger {
-    /// What to do about it; `path` is the file.
+    /// What to do about the file at `path`.
     pub(crate) fn hint(self, path: &Path) -> String {
         let file = escape::path(path);
         let make = "make one with: conductor-sign generate-key";

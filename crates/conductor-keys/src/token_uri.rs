@@ -1,7 +1,7 @@
 //! PKCS#11 URIs (RFC 7512): which module, which token, which key, and where the PIN comes from.
 //!
-//! The parser is strict where a lenient one could pick another key than the one that is meant: an attribute that occurs
-//! twice, that is not known and not a vendor's, or whose escapes are not valid is an error.
+//! The parser is strict where a lenient parser could pick another key than the user means: an attribute that occurs
+//! twice, is neither known nor a vendor's, or has an invalid escape is an error.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -34,7 +34,7 @@ pub struct TokenUri {
     pub id: Option<Vec<u8>>,
     /// The module, a shared library.
     pub module_path: Option<PathBuf>,
-    /// Name of a module whose place the system knows.
+    /// Name of a module; only the system knows the path for the name.
     pub module_name: Option<String>,
     /// File that holds the PIN.
     pub pin_source: Option<PathBuf>,
@@ -54,7 +54,8 @@ impl FromStr for TokenUri {
         let mut uri = Self::default();
         let mut seen: Vec<&str> = Vec::new();
         let attributes = path.split(';').map(|part| (part, true));
-        // RFC 7512 puts modules and PINs behind `?`, separated by `&`; people write them among the others as well.
+        // RFC 7512 puts module and PIN attributes behind `?`, separated by `&`; people also write them among the other
+        // attributes.
         let attributes = attributes.chain(query.split('&').map(|part| (part, false)));
         for (attribute, in_path) in attributes.filter(|(part, _)| !part.is_empty()) {
             let (name, value) = attribute
@@ -98,7 +99,8 @@ impl TokenUri {
             ("module-name", _) => self.module_name = Some(text()?),
             ("pin-source", _) => self.pin_source = Some(pin_file(&path())?),
             ("pin-value", _) => self.pin_value = Some(Zeroizing::new(text()?)),
-            // The library that a token needs is a matter of its module.
+            // These attributes describe the library of the token, which `module-path` chooses here, and so they are
+            // ignored.
             (
                 "library-manufacturer"
                 | "library-description"
@@ -113,18 +115,18 @@ impl TokenUri {
         Ok(())
     }
 
-    /// The URI without a PIN, ready to be used again.
+    /// The URI without its PIN, so that it can be shown and used again.
     #[must_use]
     pub fn without_pin(&self) -> Self {
         Self { pin_value: None, ..self.clone() }
     }
 }
 
-/// The file that `pin-source` means: a path, or a `file:` URI of this machine.
+/// The file that `pin-source` names: a path, or a `file:` URI of this machine.
 fn pin_file(value: &Path) -> Result<PathBuf, TokenUriError> {
     let bytes = value.as_os_str().as_bytes();
     if bytes.first() == Some(&b'|') {
-        // RFC 7512 lets a `|` run a command; a signing tool that runs what it is handed in a URI is a hole.
+        // RFC 7512 lets a `|` begin a command. A signing tool that runs commands from a URI would have a security hole.
         return Err(TokenUriError::PinCommand);
     }
     let path = bytes.strip_prefix(b"file:").map_or(bytes, |rest| rest.strip_prefix(b"//").unwrap_or(rest));
@@ -132,7 +134,7 @@ fn pin_file(value: &Path) -> Result<PathBuf, TokenUriError> {
 }
 
 impl fmt::Display for TokenUri {
-    /// Shows the URI with a PIN left out.
+    /// Shows the URI without its PIN.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("pkcs11:")?;
         let path = |path: &PathBuf| path.as_os_str().as_bytes().to_vec();
@@ -157,7 +159,7 @@ impl fmt::Display for TokenUri {
             }
             is_first = false;
             write!(f, "{name}=")?;
-            // Bytes of an identifier are no text, whatever they look like.
+            // The bytes of an identifier are not text, even where they look like it.
             let plain =
                 |byte: u8| name != "id" && (byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte));
             for byte in value {
@@ -188,25 +190,25 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenUriError {
-    /// Longer than [`MAX_URI_BYTES`].
+    /// The URI is longer than [`MAX_URI_BYTES`].
     #[error("PKCS#11 URI is longer than {MAX_URI_BYTES} bytes")]
     TooLong,
-    /// It does not begin with `pkcs11:`.
+    /// The URI does not begin with `pkcs11:`.
     #[error("PKCS#11 URI does not begin with `pkcs11:`")]
     Scheme,
-    /// An attribute without `=`.
+    /// An attribute has no `=`.
     #[error("attribute `{}` of the PKCS#11 URI has no value", escape::terminal(name))]
     NoValue {
         /// The attribute.
         name: String,
     },
-    /// An attribute for the second time.
+    /// An attribute occurs for the second time.
     #[error("attribute `{}` occurs twice in the PKCS#11 URI", escape::terminal(name))]
     Repeated {
         /// The attribute.
         name: String,
     },
-    /// An attribute that RFC 7512 does not know, or knows elsewhere.
+    /// RFC 7512 does not know the attribute, or knows it only in the other part of the URI.
     #[error(
         "attribute `{}` of the PKCS#11 URI is not known; known are token, object, id, serial, manufacturer, model, slot-id, \
          type, module-path, module-name, pin-source and pin-value",
@@ -216,7 +218,7 @@ pub enum TokenUriError {
         /// The attribute.
         name: String,
     },
-    /// A percent sign without two hex digits.
+    /// An attribute has a percent sign without two hex digits behind it.
     #[error(
         "attribute `{}` of the PKCS#11 URI has a `%` without two hex digits behind it",
         escape::terminal(name)
@@ -225,22 +227,22 @@ pub enum TokenUriError {
         /// The attribute.
         name: String,
     },
-    /// Bytes that are not UTF-8.
+    /// The bytes of an attribute are not UTF-8.
     #[error("attribute `{}` of the PKCS#11 URI is not UTF-8 text", escape::terminal(name))]
     NotText {
         /// The attribute.
         name: String,
     },
-    /// A slot that is no number.
+    /// `slot-id` is not a number.
     #[error("`slot-id` of the PKCS#11 URI is not a number")]
     SlotId,
-    /// Another kind of object.
+    /// The URI is about another type of object than a private key.
     #[error("the PKCS#11 URI is about a `{}`, a signature needs `type=private`", escape::terminal(found))]
     Type {
-        /// The kind.
+        /// The type of object.
         found: String,
     },
-    /// A PIN from a command.
+    /// `pin-source` is a command.
     #[error("`pin-source` of the PKCS#11 URI is a command; only files are read")]
     PinCommand,
 }

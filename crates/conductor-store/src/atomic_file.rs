@@ -1,7 +1,7 @@
-//! Writes that leave the old content or the new, never half of either, and a lock between writers.
+//! Writes that leave the old content or the new, never half of either, and locks that keep other writers away.
 //!
-//! The bytes go into a temporary file of the same directory, which is synchronised, renamed over the target, and the
-//! directory synchronised after it. A crash at any point leaves at worst a file whose name starts with
+//! The bytes go into a temporary file in the same directory. The temporary file is synchronised and renamed over the
+//! target, and then the directory is synchronised. A crash at any point leaves at worst a file whose name starts with
 //! [`TEMPORARY_PREFIX`].
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
@@ -29,32 +29,34 @@ const PRIVATE_DIRECTORY: u32 = 0o700;
 /// Mode of files that everyone may read.
 pub const PUBLIC: u32 = 0o644;
 
-/// Puts `bytes` at `path`, replacing what is there; `mode` is narrowed by the umask.
+/// Puts `bytes` at `path`, replacing the file that is there; `mode` is narrowed by the umask.
 ///
 /// # Errors
 ///
-/// Passes on what the operating system says; the old content is then still there.
+/// Passes on the error of the operating system. The old content is then still there, unless only synchronising the
+/// directory failed: then the new content is there, but a crash may bring the old content back.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     staged(path, bytes, mode)?.persist(path)?;
     sync_directory(path)
 }
 
-/// Puts `bytes` at `path`, where nothing may be; `mode` is narrowed by the umask.
+/// Puts `bytes` at `path`, where no file may be; `mode` is narrowed by the umask.
 ///
 /// # Errors
 ///
-/// Fails with [`io::ErrorKind::AlreadyExists`] if the path is taken, or with what the operating system says.
+/// Fails with [`io::ErrorKind::AlreadyExists`] if there is something at the path, or with the error of the operating
+/// system.
 pub fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     staged(path, bytes, mode)?.persist_noclobber(path)?;
     sync_directory(path)
 }
 
-/// Creates a directory and its missing parents, for their owner only, whatever the umask is. Directories that exist keep their
-/// mode.
+/// Creates a directory and its missing parents, accessible to their owner only, whatever the umask is. Directories that
+/// already exist keep their mode.
 ///
 /// # Errors
 ///
-/// Passes on what the operating system says.
+/// Passes on the error of the operating system.
 pub fn create_private_directory(path: &Path) -> io::Result<()> {
     if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());
@@ -63,26 +65,26 @@ pub fn create_private_directory(path: &Path) -> io::Result<()> {
         create_private_directory(parent)?;
     }
     match DirBuilder::new().mode(PRIVATE_DIRECTORY).create(path) {
-        // A umask could keep even the owner out.
+        // The umask could have taken away even the owner's access.
         Ok(()) => fs::set_permissions(path, Permissions::from_mode(PRIVATE_DIRECTORY)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Holds other writers off until it is dropped.
+/// Keeps other writers away until the lock is dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock that the file at `path` stands for; `None` if somebody else goes on holding it for so long. The file is
-    /// created where it is missing and stays.
+    /// Takes the lock on the file at `path`; `None` if somebody else still holds the lock after `patience`. The file is
+    /// created where it is missing, and stays.
     ///
     /// # Errors
     ///
-    /// Passes on what the operating system says.
+    /// Passes on the error of the operating system.
     pub fn within(path: &Path, patience: Duration) -> io::Result<Option<Self>> {
         let file = Self::open(path)?;
         match file.try_lock() {
@@ -91,8 +93,9 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        // Who looked now and then would never find a lock free that is taken again at once; who waits is woken. The thread
-        // waits on where nobody waits for it any more, and then lets go.
+        // A waiter that only tried the lock from time to time would miss every moment in which the lock is free between
+        // two holders; a blocked waiter is woken. If the caller stops waiting, the thread goes on waiting for the lock
+        // and then releases it.
         let (locked, result) = channel();
         thread::Builder::new().name("lock".to_owned()).spawn(move || {
             let _ = locked.send(file.lock().map(|()| Self { _file: file }));
@@ -115,19 +118,20 @@ impl Lock {
     }
 }
 
-/// Holds other writers of a file off by a lock on the directory that it is in, which leaves nothing behind.
+/// Keeps other writers of a file away by a lock on the directory of the file, which leaves no lock file behind.
 #[derive(Debug)]
 pub struct DirectoryLock {
     _directory: File,
 }
 
 impl DirectoryLock {
-    /// Waits for the lock of the directory in which `path` is, for a few seconds: whoever may read the directory can hold it.
+    /// Waits a few seconds for the lock of the directory that `path` is in: anybody who may read the directory can hold
+    /// the lock.
     ///
     /// # Errors
     ///
-    /// Fails with [`io::ErrorKind::TimedOut`] if somebody else goes on holding the lock, or with what the operating system
-    /// says.
+    /// Fails with [`io::ErrorKind::TimedOut`] if somebody else still holds the lock, or with the error of the operating
+    /// system.
     pub fn around(path: &Path) -> io::Result<Self> {
         let directory = File::open(directory_of(path))?;
         let deadline = Instant::now() + LOCK_PATIENCE;
@@ -147,18 +151,20 @@ impl DirectoryLock {
     }
 }
 
-/// Opens a file that is there, to write over what is in it, without following a link.
+/// Opens an existing file to write over its content, without following a link.
 pub(crate) fn open_in_place(path: &Path) -> io::Result<File> {
     let nofollow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
     OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(path)
 }
 
-/// Removes the temporary files that killed writers left in a directory; those that somebody writes at this moment stay.
+/// Removes the temporary files that killed writers left in a directory; temporary files that are being written now
+/// stay.
 pub fn remove_leftovers(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        // Those with a dot are of files of decisions, whose writers find them again.
+        // Temporary files with a dot in the rest of their name belong to files of decisions, whose writers remove them
+        // themselves.
         let is_ours = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY_PREFIX));
         if is_ours.is_none_or(|rest| rest.contains('.')) {
             continue;
@@ -166,13 +172,13 @@ pub fn remove_leftovers(directory: &Path) {
         let nofollow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
         let file = OpenOptions::new().read(true).custom_flags(nofollow).open(entry.path());
         if file.is_ok_and(|file| file.try_lock().is_ok()) {
-            // What cannot be removed does no harm.
+            // A file that cannot be removed does no harm.
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// A temporary file beside `path`, locked for as long as it is written.
+/// A temporary file beside `path`, locked for as long as it is being written.
 fn temporary(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
     let make = || {
         tempfile::Builder::new()
@@ -181,9 +187,9 @@ fn temporary(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
             .tempfile_in(directory_of(path))
     };
     let file = make()?;
-    // Where there are no locks, nobody takes one to remove it either.
+    // On a file system without locks, `remove_leftovers` cannot take the lock either, so it removes nothing.
     let is_taken = matches!(file.as_file().try_lock(), Err(TryLockError::WouldBlock));
-    // Whoever cleans up may have taken it for a leftover before it was locked.
+    // `remove_leftovers` may have taken the file for a leftover before the file was locked.
     if is_taken || file.as_file().metadata()?.nlink() == 0 { make() } else { Ok(file) }
 }
 
@@ -199,7 +205,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(directory_of(path))?.sync_all()
 }
 
-/// The directory that a path leads into.
+/// The directory that contains the path.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

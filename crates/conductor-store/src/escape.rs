@@ -7,7 +7,7 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-/// Shows text on one line with everything that is not plainly visible written as `\u{…}`, `\n`, `\r` or `\t`.
+/// Shows text on one line, with everything that is not plainly visible written as `\u{…}`, `\n`, `\r` or `\t`.
 ///
 /// ```
 /// use conductor_store::escape;
@@ -30,8 +30,8 @@ pub fn quoted(file: &Path) -> String {
     quoted_text(&path(file))
 }
 
-/// Rewrites JSON so that characters which are dangerous in a terminal stand as `\uXXXX`; its meaning stays the same,
-/// because outside strings JSON holds none of them but line breaks and tabs.
+/// Rewrites JSON so that characters that are dangerous in a terminal are written as `\uXXXX`. The meaning stays the
+/// same, because JSON has none of these characters outside strings, apart from line breaks and tabs.
 #[must_use]
 pub fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -77,8 +77,8 @@ fn quoted_text(text: &str) -> String {
     }
 }
 
-/// Control characters, the format characters that reorder, hide or join the text around them, and what is blank or shown as
-/// nothing. What has no meaning yet, or only by agreement, is among them.
+/// Whether the character is a control character, a format character that reorders, hides or joins the text around it,
+/// or is blank or invisible. Unassigned and private-use characters count as dangerous too.
 #[must_use]
 pub fn is_dangerous(character: char) -> bool {
     if character.is_ascii() {
@@ -99,8 +99,9 @@ pub fn is_dangerous(character: char) -> bool {
     is_blank || !is_printable(character)
 }
 
-/// Whether Unicode has the character as one that is printed: no control or format character, no separator, not unassigned
-/// and not for private use. The standard library knows, and tells by what it escapes behind another letter.
+/// Whether Unicode counts the character as printed: no control or format character, no separator, not unassigned and
+/// not for private use. The standard library has the table: it escapes an unprintable character that follows another
+/// letter.
 fn is_printable(character: char) -> bool {
     let behind: String = ['a', character].iter().collect();
     behind.escape_debug().count() == 2

@@ -1,4 +1,4 @@
-//! Why a key or trust file was not read, and the command that mends it.
+//! Why a key file or a trust file was not read, and the command that mends the file.
 
 use std::io;
 use std::path::PathBuf;
@@ -39,34 +39,34 @@ pub enum FileError {
         /// The path.
         path: PathBuf,
     },
-    /// Somebody else owns it.
+    /// Somebody else owns the file or directory.
     #[error("{} is owned by user {found}, not by user {expected}", escape::path(path))]
     Owner {
         /// The file or directory.
         path: PathBuf,
         /// Owner found.
         found: u32,
-        /// The user running this program.
+        /// The user who runs this program.
         expected: u32,
     },
-    /// Others may read or change it.
+    /// Other users may read or change the file or directory.
     #[error("{} has mode {found:04o}, others may {}", escape::path(path), if *private { "read it" } else { "change it" })]
     Mode {
         /// The file or directory.
         path: PathBuf,
         /// Permission bits found.
         found: u32,
-        /// Permission bits that are right.
+        /// The permission bits that the file or directory should have.
         wanted: u32,
-        /// Whether it is a secret, so that reading is already too much.
+        /// Whether the file is a secret, which other users may not even read.
         private: bool,
     },
-    /// Larger than such a file may be.
+    /// The file is larger than a file of its kind may be.
     #[error("{} is larger than {max} bytes", escape::path(path))]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Most bytes.
+        /// Most bytes that the file may have.
         max: u64,
     },
     /// The operating system refused.
@@ -74,13 +74,13 @@ pub enum FileError {
     Unreadable {
         /// The file or directory.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
 impl FileError {
-    /// What to do about it, with the exact command where there is one.
+    /// What to do about the error, with the exact command where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -1,8 +1,8 @@
-//! Reads a file that decides and that the user writes by hand, such as `config.toml`.
+//! Reads a file of decisions that the user writes by hand, such as `config.toml`.
 //!
-//! Links are followed, because managers of such files make them; but every directory in which a link or the file stands must be
-//! one that nobody else may put something into, and the file the user's or root's. What only the user's own group may write to
-//! is read, and said.
+//! Links are followed, because programs that manage configuration files use links. But nobody else may be able to
+//! replace an entry of a directory that holds the file or a link on the way, and the file must belong to the user or to
+//! root. What only the user's own group may write to is read, and is listed in [`Followed::group_writes`].
 
 use std::fs::{self, Metadata};
 use std::io::{self, Read as _};
@@ -14,33 +14,33 @@ use crate::atomic_file::directory_of;
 use crate::own_group::is_own_group;
 use crate::owner_and_mode::{self, Guard};
 
-/// Most links that lead to a file, as many as Linux follows (path_resolution(7)).
+/// Most links on the way to a file, as many as Linux follows (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
-/// Bit with which nobody takes out of a directory what is not theirs.
+/// Mode bit of a directory in which nobody can remove or rename the files of others.
 const STICKY: u32 = 0o1000;
 
-/// Bit with which everybody may write.
+/// Mode bit with which everybody may write.
 const OTHERS_WRITE: u32 = 0o002;
 
-/// Bit with which the group may.
+/// Mode bit with which the group may write.
 const GROUP_WRITES: u32 = 0o020;
 
 /// A file that was read.
 #[derive(Debug)]
 pub struct Followed {
-    /// What it holds.
+    /// The content of the file.
     pub bytes: Vec<u8>,
-    /// Files and directories on the way that the user's own group may write to as well.
+    /// Files and directories on the way that the user's own group may write to.
     pub group_writes: Vec<PathBuf>,
 }
 
-/// Reads a file of at most `max` bytes; `None` if there is none.
+/// Reads a file of at most `max` bytes, following links; `None` if there is no file.
 ///
 /// # Errors
 ///
-/// Fails if somebody else owns the file or a directory on the way, or may write there; if a link leads nowhere; if the file is no
-/// regular one or is larger; or with what the system says.
+/// Fails if somebody else owns the file or a directory on the way, or may write there; if a link leads nowhere; if the
+/// file is not a regular file or is larger than `max`; or with the error of the system.
 pub fn read_followed(path: &Path, max: u64) -> Result<Option<Followed>, FileError> {
     read_as(path, max, rustix::process::geteuid().as_raw(), is_own_group)
 }
@@ -73,7 +73,7 @@ fn read_as(
     Err(FileError::Symlink { path: path.to_owned() })
 }
 
-/// What was found on the way.
+/// The checks of one read, and what they found so far.
 struct Checked {
     user: u32,
     is_own: fn(u32, u32) -> bool,
@@ -84,7 +84,8 @@ impl Checked {
     fn directory(&mut self, path: &Path) -> Result<(), FileError> {
         let failed = |source| FileError::Unreadable { path: path.to_owned(), source };
         let metadata = fs::metadata(path).map_err(failed)?;
-        // There, nobody puts something in the place of what is not theirs, and what is there is looked at itself.
+        // In a sticky directory nobody can replace the files of others, and every file on the way is checked itself, so
+        // that write permission for others does no harm.
         let mode = if metadata.mode() & STICKY == 0 { metadata.mode() } else { 0 };
         self.check(path, &metadata, mode, 0o700)
     }
@@ -133,7 +134,7 @@ mod tests {
         rustix::process::geteuid().as_raw()
     }
 
-    /// A directory `home` with `config.toml`, and one `dotfiles` beside it.
+    /// A directory `home` with `config.toml` in it, and a directory `dotfiles` beside `home`.
     fn place() -> (tempfile::TempDir, PathBuf, PathBuf) {
         let place = tempfile::tempdir().expect("a directory");
         let [home, dotfiles] = ["home", "dotfiles"].map(|name| place.path().join(name));

@@ -1,16 +1,17 @@
-//! Whether a group is one's own: then what its members may write to, nobody else may.
+//! Whether a group has the user as its only member: files that such a group may write to are safe from other users.
 //!
-//! Most systems make a group for each user, and let files be written to by it where the umask is 002. Such a group is one's own
-//! if it is the user's primary group, is called as the user is, and nobody else is in it, by `/etc/group` or as the primary
-//! group of `/etc/passwd`. Where these files do not tell, as with accounts of a directory service, it is not.
+//! Most systems make a group for each user, and a umask of 002 lets this group write to the user's files. A group is
+//! the user's own if it is the user's primary group, has the user's name, and has no other member, neither in
+//! `/etc/group` nor as the primary group of another account in `/etc/passwd`. Where these two files do not say so, as
+//! with accounts of a directory service, the group is not the user's own.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 
-/// Most bytes of a table of accounts that are read.
+/// Most bytes that are read of a table of accounts.
 const MAX_TABLE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Whether a group is the own one of a user.
+/// Whether a group is the own group of a user.
 pub(crate) fn is_own_group(group: u32, user: u32) -> bool {
     match (table("/etc/passwd"), table("/etc/group")) {
         (Ok(accounts), Ok(groups)) => is_own(group, user, &accounts, &groups),
@@ -21,11 +22,11 @@ pub(crate) fn is_own_group(group: u32, user: u32) -> bool {
 fn table(path: &str) -> io::Result<String> {
     let mut text = String::new();
     let length = File::open(path)?.take(MAX_TABLE_BYTES + 1).read_to_string(&mut text)?;
-    // What is cut off could name somebody else.
+    // A part of the table that was cut off could name another member.
     if length as u64 > MAX_TABLE_BYTES { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
 }
 
-/// As [`is_own_group`], by the tables of passwd(5) and group(5).
+/// As [`is_own_group`], with the content of passwd(5) and group(5).
 fn is_own(group: u32, user: u32, accounts: &str, groups: &str) -> bool {
     let mut name = None;
     for account in accounts.lines() {
@@ -37,7 +38,7 @@ fn is_own(group: u32, user: u32, accounts: &str, groups: &str) -> bool {
         };
         match (uid.parse() == Ok(user), gid.parse() == Ok(group)) {
             (true, true) => name = Some(account),
-            // The account has another primary group, or somebody else has this one.
+            // The account is the user's with another primary group, or is another user's with this primary group.
             (true, false) | (false, true) => return false,
             (false, false) => {}
         }

@@ -1,6 +1,6 @@
 //! Opens files that decide about security, and refuses those that somebody else could have written or read.
 //!
-//! [`read_decisions`] is for files of other crates that are believed as the trust store is.
+//! [`read_decisions`] serves other crates, for files that are as trusted as the trust store.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,17 +13,17 @@ use zeroize::Zeroizing;
 use crate::FileError;
 use crate::atomic_file;
 
-/// What must hold for a file before its content is believed.
+/// What is required of a file before its content is believed.
 #[derive(Clone, Copy)]
 pub(crate) enum Guard {
-    /// A private key: owned by this user, nobody else may do anything with it.
+    /// A private key: owned by this user, and no other user has any permission.
     Secret,
-    /// A trust file: owned by this user or root, nobody else may write to it.
+    /// A trust file: owned by this user or root, and no other user may write to the file.
     Trust,
 }
 
 impl Guard {
-    /// Permission bits that are refused.
+    /// Permission bits that the file may not have.
     const fn forbidden(self) -> u32 {
         match self {
             Self::Secret => 0o077,
@@ -39,7 +39,7 @@ impl Guard {
     }
 }
 
-/// Opens a file for reading without following a link and without waiting for a FIFO's writer.
+/// Opens a file for reading, without following a link and without waiting for the writer of a FIFO.
 pub(crate) fn open(path: &Path, guard: Guard) -> Result<File, FileError> {
     open_as(path, guard, rustix::process::geteuid().as_raw())
 }
@@ -51,7 +51,7 @@ fn open_as(path: &Path, guard: Guard, user: u32) -> Result<File, FileError> {
     Ok(file)
 }
 
-/// Opens a regular file, whoever may write to it.
+/// Opens a regular file without checking owner and mode.
 pub(crate) fn open_any(path: &Path) -> Result<File, FileError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty()).map(File::from).map_err(|errno| {
@@ -73,7 +73,7 @@ pub(crate) fn open_any(path: &Path) -> Result<File, FileError> {
 
 /// Reads a file of at most `max` bytes.
 ///
-/// The buffer has its full size from the start: one that grows would leave what it held behind in memory.
+/// The buffer has its full size from the start: a buffer that grows would leave copies of its content in memory.
 pub(crate) fn read(path: &Path, guard: Guard, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let file = open(path, guard)?;
     let size = file.metadata().map_err(|source| unreadable(path, source))?.len().min(max) + 1;
@@ -85,7 +85,8 @@ pub(crate) fn read(path: &Path, guard: Guard, max: u64) -> Result<Zeroizing<Vec<
     Ok(bytes)
 }
 
-/// Checks a directory whose entries are believed: who may write to it could replace or delete every file in it.
+/// Checks a directory whose entries are believed: whoever may write to the directory could replace or delete every file
+/// in it.
 pub(crate) fn check_directory(path: &Path) -> Result<(), FileError> {
     let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
     if !metadata.is_dir() {
@@ -94,11 +95,11 @@ pub(crate) fn check_directory(path: &Path) -> Result<(), FileError> {
     check_owner_and_mode(path, &metadata, Guard::Trust, 0o700, rustix::process::geteuid().as_raw())
 }
 
-/// Reads a file of the user's decisions, at most `max` bytes; a missing one is empty.
+/// Reads a file of the user's decisions, at most `max` bytes; a missing file gives no bytes.
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, is too large, is no regular file, or if others could have written it.
+/// Fails if the file cannot be read, is too large, is not a regular file, or could have been written by others.
 pub fn read_decisions(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     match read(path, Guard::Trust, max) {
         Ok(bytes) => Ok(bytes.to_vec()),
@@ -107,7 +108,7 @@ pub fn read_decisions(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
     }
 }
 
-/// Makes a directory for its owner alone where it is missing, and checks it.
+/// Creates a directory where it is missing, accessible to its owner only, and checks it.
 pub(crate) fn prepare_directory(directory: &Path) -> Result<(), FileError> {
     atomic_file::create_private_directory(directory).map_err(|source| unreadable(directory, source))?;
     check_directory(directory)

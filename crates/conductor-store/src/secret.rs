@@ -1,4 +1,4 @@
-//! Secrets in files: read only if nobody else can, and one kind that is made when it is first needed.
+//! Secrets in files, read only if nobody else can read them, and a secret that is made when it is first needed.
 
 use std::io;
 use std::path::Path;
@@ -8,15 +8,16 @@ use zeroize::Zeroizing;
 use crate::owner_and_mode::{self, Guard};
 use crate::{FileError, atomic_file};
 
-/// Bytes of a secret.
+/// Length of a secret in bytes.
 pub const SECRET_BYTES: usize = 32;
 
-/// Reads the secret in a file, or makes one from the system's randomness where there is no file, readable by this user
-/// alone. For keys whose loss costs nothing but time: a file of another length, as a full disk may leave one, is replaced.
+/// Reads the secret in a file. If there is no file, makes a secret from the system's randomness in a file that only
+/// this user can read. For keys whose loss costs nothing but time: a file of another length, as a full disk may leave,
+/// is replaced.
 ///
 /// # Errors
 ///
-/// Fails if others can read the file, if it is a link or owned by somebody else, or if it cannot be read or made.
+/// Fails if others can read the file, if the file is a link or owned by somebody else, or if it cannot be read or made.
 pub fn read_or_create(path: &Path) -> Result<Zeroizing<[u8; SECRET_BYTES]>, FileError> {
     match read(path, SECRET_BYTES as u64 + 1) {
         Ok(bytes) => match <[u8; SECRET_BYTES]>::try_from(bytes.as_slice()) {
@@ -32,7 +33,8 @@ pub fn read_or_create(path: &Path) -> Result<Zeroizing<[u8; SECRET_BYTES]>, File
 ///
 /// # Errors
 ///
-/// Fails if others can read the file, if it is a link or owned by somebody else, if it is larger, or if it cannot be read.
+/// Fails if others can read the file, if the file is a link or owned by somebody else, if it is larger than `max`, or
+/// if it cannot be read.
 pub fn read(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     owner_and_mode::read(path, Guard::Secret, max)
 }

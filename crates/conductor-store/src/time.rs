@@ -6,10 +6,10 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-/// A point in time with the very text it was written as, so that it can be compared and shown unchanged.
+/// A point in time together with the text that it was written as, so that it can be compared, and shown unchanged.
 ///
-/// The clock's type ends 26 hours before the year 9999 does. What is written of those hours, such as the
-/// `9999-12-31T23:59:59Z` of people who mean never, counts as its last moment.
+/// The latest time of [`Timestamp`] is 26 hours before the end of the year 9999. A time in these last hours, such as
+/// `9999-12-31T23:59:59Z`, with which people mean never, counts as that latest time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UtcTime {
     text: String,
@@ -25,7 +25,7 @@ impl UtcTime {
         Self { text: timestamp.to_string(), timestamp }
     }
 
-    /// The point in time.
+    /// The point in time as a number.
     #[must_use]
     pub const fn timestamp(&self) -> Timestamp {
         self.timestamp
@@ -68,7 +68,7 @@ impl FromStr for UtcTime {
     }
 }
 
-/// Digits and separators of a date and time; `0` stands for any digit.
+/// Digits and separators of a date with its time; `0` stands for any digit.
 const SHAPE: &str = "0000-00-00T00:00:00";
 
 impl fmt::Display for UtcTime {

@@ -1,4 +1,4 @@
-//! The clock and the file system under decisions, call by call, so that a fault can be put at each.
+//! The clock and the file system that keep decisions, one method for each call, so that a test can make any call fail.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
@@ -14,9 +14,9 @@ use crate::atomic_file::{self, Lock, TEMPORARY_PREFIX};
 use crate::owner_and_mode::{self, Guard};
 use crate::{FileError, UtcTime};
 
-/// What files of decisions are kept with.
+/// The disk and the clock that files of decisions are kept with.
 pub trait Disk: Send + Sync {
-    /// Lets time go by.
+    /// Waits for a time.
     fn pause(&self, time: Duration) {
         thread::sleep(time);
     }
@@ -44,16 +44,16 @@ pub trait Disk: Send + Sync {
         owner_and_mode::prepare_directory(directory)
     }
 
-    /// Takes a lock; `None` if somebody else goes on holding it for so long.
+    /// Takes a lock; `None` if somebody else still holds the lock after `patience`.
     ///
     /// # Errors
     ///
-    /// Passes on what the system says, as all that follow do.
+    /// Passes on the error of the system.
     fn lock(&self, path: &Path, patience: Duration) -> io::Result<Option<Lock>> {
         Lock::within(path, patience)
     }
 
-    /// Reads a file that nobody else may have written; `None` if there is none.
+    /// Reads a file that nobody else may have written; `None` if there is no file.
     ///
     /// # Errors
     ///
@@ -66,12 +66,13 @@ pub trait Disk: Send + Sync {
         }
     }
 
-    /// Makes the file that is going to take the place of the one at `path`, beside it; it is removed when it is dropped. Its name
-    /// is always the same, so that what a killed writer left of it can be told: the caller holds the lock of the file.
+    /// Creates, beside the file at `path`, the temporary file that will replace it; the temporary file is removed when
+    /// the value is dropped. Its name is always the same, so that a leftover of a killed writer can be recognised. The
+    /// caller holds the lock of the file.
     ///
     /// # Errors
     ///
-    /// Passes on what the system says.
+    /// Passes on the error of the system.
     fn create_temporary(&self, path: &Path, mode: u32) -> io::Result<NamedTempFile> {
         let (directory, name) = temporary_of(path)?;
         tempfile::Builder::new()
@@ -81,12 +82,12 @@ pub trait Disk: Send + Sync {
             .tempfile_in(directory)
     }
 
-    /// Removes what a killed writer left of the file that was going to take the place of the one at `path`. The caller holds the
-    /// lock of the file.
+    /// Removes the temporary file that a killed writer made to replace the file at `path`. The caller holds the lock of
+    /// the file.
     ///
     /// # Errors
     ///
-    /// Passes on what the system says.
+    /// Passes on the error of the system.
     fn remove_temporary(&self, path: &Path) -> io::Result<()> {
         let (directory, name) = temporary_of(path)?;
         match fs::remove_file(directory.join(name)) {
@@ -95,12 +96,12 @@ pub trait Disk: Send + Sync {
         }
     }
 
-    /// Puts the old content or the new at `path`, never half of either; the names in the directory are not waited for. The caller
+    /// Puts the old content or the new at `path`, never half of either, without synchronising the directory. The caller
     /// holds the lock of the file.
     ///
     /// # Errors
     ///
-    /// Passes on what the system says; the old content is then still there.
+    /// Passes on the error of the system; the old content is then still there.
     fn put(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         self.remove_temporary(path)?;
         let mut staged = self.create_temporary(path, mode)?;
@@ -109,38 +110,38 @@ pub trait Disk: Send + Sync {
         self.rename(staged, path)
     }
 
-    /// Appends bytes.
+    /// Appends bytes to a file.
     ///
     /// # Errors
     ///
-    /// Passes on what the system says.
+    /// Passes on the error of the system.
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)
     }
 
-    /// Writes bytes over those that are there.
+    /// Writes bytes over the content of a file, from the byte `place` on.
     ///
     /// # Errors
     ///
-    /// Passes on what the system says.
+    /// Passes on the error of the system.
     fn write_over(&self, file: &File, bytes: &[u8], place: u64) -> io::Result<()> {
         file.write_all_at(bytes, place)
     }
 
-    /// Waits until a file is on the disk.
+    /// Waits until the content of a file is on the disk.
     ///
     /// # Errors
     ///
-    /// Passes on what the system says.
+    /// Passes on the error of the system.
     fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_all()
     }
 
-    /// Puts a temporary file in its place.
+    /// Renames a temporary file to its final path.
     ///
     /// # Errors
     ///
-    /// Passes on what the system says.
+    /// Passes on the error of the system.
     fn rename(&self, staged: NamedTempFile, path: &Path) -> io::Result<()> {
         staged.persist(path).map(drop).map_err(|error| error.error)
     }
@@ -149,22 +150,22 @@ pub trait Disk: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Passes on what the system says.
+    /// Passes on the error of the system.
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         File::open(directory)?.sync_all()
     }
 
-    /// Opens a file that is there, to write over what is in it.
+    /// Opens an existing file to write over its content.
     ///
     /// # Errors
     ///
-    /// Passes on what the system says.
+    /// Passes on the error of the system.
     fn open_in_place(&self, path: &Path) -> io::Result<File> {
         atomic_file::open_in_place(path)
     }
 }
 
-/// Where the file is made that takes the place of another, and what it is called meanwhile.
+/// Directory and name of the temporary file that will replace the file at `path`.
 fn temporary_of(path: &Path) -> io::Result<(&Path, OsString)> {
     let (Some(directory), Some(file)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidFilename.into());
@@ -174,7 +175,7 @@ fn temporary_of(path: &Path) -> io::Result<(&Path, OsString)> {
     Ok((directory, name))
 }
 
-/// The system's own.
+/// The clock and the file system of the system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct System;
 

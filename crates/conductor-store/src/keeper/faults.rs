@@ -1,4 +1,4 @@
-//! A disk that fails where it is told to, for tests of what is kept on it.
+//! A disk on which a chosen call fails, for tests of decisions kept on it.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use super::{Disk, System};
 use crate::FileError;
 use crate::atomic_file::Lock;
 
-/// The system's disk, on which one call fails, or that one and all that follow, and on which time passes by pauses alone.
+/// The system's disk, on which one call fails, or one call and every later call. Time passes only by pauses.
 pub struct Faults(Mutex<State>);
 
 struct State {
@@ -20,12 +20,12 @@ struct State {
     fails_at: usize,
     goes_on_failing: bool,
     passed: Duration,
-    /// Whether nothing can be written where there was nothing before.
+    /// Whether every write that needs more room on the disk fails.
     is_full: bool,
 }
 
 impl Faults {
-    /// Fails the call of this number, from 0, and every later one if `for_good`.
+    /// Fails the call with this number, counted from 0, and every later call if `for_good`.
     #[must_use]
     pub fn at(call: usize, for_good: bool) -> Self {
         Self(Mutex::new(State {
@@ -37,7 +37,7 @@ impl Faults {
         }))
     }
 
-    /// Fails nothing but what takes more room on the disk.
+    /// Fails only the calls that need more room on the disk.
     #[must_use]
     pub fn full() -> Self {
         let faults = Self::at(usize::MAX, false);
@@ -45,13 +45,13 @@ impl Faults {
         faults
     }
 
-    /// How many calls there were.
+    /// How many calls were made.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.state().calls
     }
 
-    /// The time that was paused for.
+    /// The sum of all pauses.
     #[must_use]
     pub fn passed(&self) -> Duration {
         self.state().passed

@@ -1,14 +1,15 @@
-//! Whose turn it is among the writers of this process.
+//! The order among the writers of this process that wait for one lock.
 //!
-//! A lock on a file tells programs apart, and the wait for another program has an end. Many writers of one program, such as a
-//! daemon that starts hundreds of plugins, take longer than that together; each of them waits for as long as the others get on.
+//! A lock on a file keeps programs apart, and waiting for another program has a time limit. Many writers of one
+//! program, such as a daemon that starts hundreds of plugins, take longer than the limit together; so each of them
+//! waits for as long as the writers before it make progress.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The turns of this process, by the lock that is waited for.
+/// The turns of this process, by the path of the lock.
 static TURNS: LazyLock<Turns> = LazyLock::new(Turns::default);
 
 #[derive(Default)]
@@ -17,24 +18,24 @@ struct Turns {
     changed: Condvar,
 }
 
-/// Whether somebody has the turn at a lock, when a writer last got on, and how many wait for it.
+/// Whether a writer has the turn at a lock, when a writer last made progress, and how many writers wait.
 struct Turn {
     is_taken: bool,
     got_on: Instant,
     waiting: usize,
 }
 
-/// The turn at a lock, until it is dropped.
+/// The turn of one writer at a lock, until the value is dropped.
 #[derive(Debug)]
 pub(super) struct MyTurn {
     lock: PathBuf,
-    /// What is left to wait for another program.
+    /// Time that is left to wait for another program.
     pub(super) patience: Duration,
 }
 
 impl MyTurn {
-    /// Waits for the turn at a lock; `None` if nobody gets on for so long. One that waits for another program in vain has not got
-    /// on: all who wait behind it give up with it.
+    /// Waits for the turn at a lock; `None` if no writer makes progress for `patience`. A writer that waits for another
+    /// program in vain has made no progress, so the writers behind it give up with it.
     pub(super) fn at(lock: &Path, patience: Duration) -> Option<Self> {
         let came = Instant::now();
         let mut left = patience;
@@ -42,7 +43,7 @@ impl MyTurn {
         let turn = turns.entry(lock.to_owned());
         turn.or_insert_with(|| Turn { is_taken: false, got_on: came, waiting: 0 }).waiting += 1;
         loop {
-            // The entry stays for as long as somebody waits.
+            // The entry stays in the map for as long as a writer waits.
             let turn = turns.get_mut(lock)?;
             if !turn.is_taken {
                 turn.is_taken = true;
@@ -61,7 +62,8 @@ impl MyTurn {
         }
     }
 
-    /// Whoever waits behind this one waits on: it has the lock, or is done with it.
+    /// Records progress, so that the writers behind this one go on waiting: this writer has the lock, or is done with
+    /// it.
     pub(super) fn gets_on(&self) {
         if let Some(turn) = TURNS.lock().get_mut(&self.lock) {
             turn.got_on = Instant::now();
@@ -122,7 +124,7 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..10 {
                 scope.spawn(|| {
-                    // As one that waits for another program, which does not let go.
+                    // This writer acts as if it waited for another program that does not release the lock.
                     if let Some(turn) = MyTurn::at(lock, PATIENCE) {
                         thread::sleep(turn.patience);
                     }
