@@ -1,5 +1,6 @@
-//! What stands beside a plugin and inside it: the signature document, its statements, and the manifest in the module. It knows
-//! `text` and `key`; what was parsed here is well-formed, and nobody has said yet whether it is to be believed.
+//! The documents that belong to a plugin: the signature document beside the file, its statements, and the manifest in
+//! the module. This room knows `text` and `key`. What was parsed here is well-formed; whether it is true is decided
+//! elsewhere.
 
 mod cosigner_statement;
 mod developer;

@@ -1,5 +1,5 @@
-//! Keys and signatures: public keys, their fingerprints, private keys wherever they are, and the files that a pair is kept in.
-//! It knows only `text`.
+//! Keys and signatures: public keys, their fingerprints, private keys wherever they are kept, and the files of a key
+//! pair. This room knows only `text`.
 
 mod fingerprint;
 mod key_file;

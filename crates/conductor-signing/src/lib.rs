@@ -1,21 +1,22 @@
 //! Who vouches for which bytes: verdicts and proofs.
 //!
-//! This crate knows no engine, no limits and no grants: what a plugin may do once it is let in is decided elsewhere. It speaks to
-//! no network, and it does not ask the user.
+//! This crate knows no engine, no limits and no grants: what an accepted plugin may do is decided elsewhere. It opens
+//! no network connection and does not ask the user.
 //!
-//! Its rooms, the lowest first; each knows only those above it in this table:
+//! The rooms of this crate, the lowest first; each room knows only the rooms above it in this table:
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | `text` | short values with one written form, such as digests, names and versions, and which texts people may be shown |
+//! | `text` | short values with one written form, such as digests, names and versions, and rules for texts that are
+//! shown to people |
 //! | `key` | public and private keys, fingerprints, key files |
 //! | `document` | signature documents, statements, and manifests in modules |
-//! | `trust` | the trust store: trusted keys, revocations, rotations, pins, and where a key stands by them |
+//! | `trust` | the trust store: trusted keys, revocations, rotations, pins, and the standing of a key by them |
 //! | `verdict` | policies, checks, and the one decision about a plugin; makes [`VerifiedPlugin`] |
-//! | `sign` | making signature documents; each is judged before it is given out |
+//! | `sign` | making signature documents; each is verified before it is returned |
 //!
-//! A plugin file is read once into an [`UnverifiedPlugin`]. [`UnverifiedPlugin::verify`] holds it against a
-//! [`VerificationPolicy`] and a [`TrustStore`] and gives back a [`VerifiedPlugin`], which has no other constructor:
+//! A plugin file is read once into an [`UnverifiedPlugin`]. [`UnverifiedPlugin::verify`] checks it against a
+//! [`VerificationPolicy`] and a [`TrustStore`] and returns a [`VerifiedPlugin`], which has no other constructor:
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -35,7 +36,7 @@
 //! # }
 //! ```
 //!
-//! Bytes that nobody verified cannot take that form:
+//! Bytes that nobody verified cannot become a [`VerifiedPlugin`]:
 //!
 //! ```compile_fail,E0451
 //! use conductor_signing::VerifiedPlugin;
@@ -43,8 +44,8 @@
 //! let plugin = VerifiedPlugin { bytes };
 //! ```
 //!
-//! The tools that sign and inspect go through [`PluginFile`], which hashes a file of any size in pieces and never holds
-//! it whole; it gives no bytes out, so nothing can be loaded from it.
+//! The tools that sign and inspect use [`PluginFile`], which hashes a file of any size in pieces and never holds the
+//! whole file. It gives out no bytes, so nothing can be loaded from it.
 
 #![forbid(unsafe_code)]
 
@@ -57,7 +58,7 @@ mod verdict;
 
 pub use conductor_store::owner_and_mode as guarded;
 pub use conductor_store::{
-    FileError, Followed, TimeError, UtcTime, atomic_file, escape, keeper, read_followed, secret,
+    FileError, Followed, SecretText, TimeError, UtcTime, atomic_file, escape, keeper, read_followed, secret,
 };
 pub use document::{
     ALGORITHM, COSIGNATURE_PAYLOAD_TYPE, Cosignature, CosignerStatement, DOCUMENT_VERSION, Developer,

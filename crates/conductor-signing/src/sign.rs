@@ -16,7 +16,7 @@ use crate::verdict::{
     CheckedSignature, DocumentFile, PluginFile, SignaturePolicy, VerifyError, signed_name, signed_version,
 };
 
-/// What a signer states beyond what the file says itself.
+/// What a signer states beyond the content of the file.
 #[derive(Clone, Debug)]
 pub struct SigningRequest {
     /// Who signs.
@@ -25,16 +25,16 @@ pub struct SigningRequest {
     pub plugin_name: Option<PluginName>,
     /// Version of a plugin without a manifest.
     pub plugin_version: Option<String>,
-    /// When the statement stops being true.
+    /// When the statement expires.
     pub expires_at: Option<UtcTime>,
     /// Oldest version of the host that may load the plugin.
     pub min_host_version: Option<HostVersion>,
-    /// Keys that have to sign as well.
+    /// Keys that must cosign.
     pub cosigners: Vec<PublicKey>,
 }
 
 impl SigningRequest {
-    /// Signs for a developer, and states nothing beyond what the file says.
+    /// A request of a developer that states nothing beyond the content of the file.
     #[must_use]
     pub const fn of(developer: Developer) -> Self {
         Self {
@@ -48,19 +48,19 @@ impl SigningRequest {
     }
 }
 
-/// What a cosigner states beyond what the publisher does.
+/// What a cosigner states beyond the publisher's statement.
 #[derive(Clone, Debug)]
 pub struct CosigningRequest {
     /// Who cosigns.
     pub developer: Developer,
-    /// When the cosignature ends.
+    /// When the cosignature expires.
     pub expires_at: Option<UtcTime>,
     /// Oldest version of the host that may load the plugin.
     pub min_host_version: Option<HostVersion>,
 }
 
 impl CosigningRequest {
-    /// Cosigns for a developer, without an end.
+    /// A request of a developer for a cosignature that never expires.
     #[must_use]
     pub const fn of(developer: Developer) -> Self {
         Self { developer, expires_at: None, min_host_version: None }
@@ -68,7 +68,7 @@ impl CosigningRequest {
 }
 
 impl PluginFile {
-    /// Signs the file as it was read, and verifies the document that comes out.
+    /// Signs the file as it was read, and verifies the new document.
     ///
     /// # Errors
     ///
@@ -92,13 +92,14 @@ impl PluginFile {
         Ok(document)
     }
 
-    /// Endorses what the publisher signed in the document beside the file. What comes back goes into the document with
-    /// [`PluginFile::with_cosignature`]: between the two, a person may have to be asked, and others may cosign.
+    /// Makes a cosignature of the publisher's release in the document beside the file. [`PluginFile::with_cosignature`]
+    /// puts the cosignature into the document. The two are separate because a person may have to be asked between them,
+    /// and others may cosign meanwhile.
     ///
     /// # Errors
     ///
-    /// Fails if there is no document, if it does not hold for the file, if the key has signed already, if there are as many
-    /// cosignatures as a document may hold, or if the key does not sign.
+    /// Fails if there is no document, if the document is not valid for the file, if the key has signed already, if the
+    /// document has as many cosignatures as allowed, or if the key does not sign.
     pub fn endorse(&self, key: &dyn PrivateKey, request: CosigningRequest) -> Result<Cosignature, SignError> {
         let signed = self.held()?;
         let public_key = key.public_key();
@@ -121,11 +122,12 @@ impl PluginFile {
         Ok(Cosignature { public_key, statement: SignedStatement { bytes, signature } })
     }
 
-    /// The document beside the file with one more cosignature, which was verified together with everything else in it.
+    /// The document beside the file with one more cosignature; the whole document was verified.
     ///
     /// # Errors
     ///
-    /// Fails if there is no document, if the cosignature does not fit it, or if there is no room for it.
+    /// Fails if there is no document, if the cosignature is not valid in it, or if it has as many cosignatures as
+    /// allowed.
     pub fn with_cosignature(&self, cosignature: Cosignature) -> Result<SignatureDocument, SignError> {
         let mut document = self.held()?.document().clone();
         check_room(&document, &cosignature.public_key)?;
@@ -134,7 +136,8 @@ impl PluginFile {
         Ok(document)
     }
 
-    /// Endorses what the publisher signed, and adds that to the document, where nobody else can write it meanwhile.
+    /// Cosigns the publisher's release, and adds the cosignature to the document under a lock that keeps other writers
+    /// away.
     ///
     /// # Errors
     ///
@@ -161,13 +164,14 @@ impl PluginFile {
         })
     }
 
-    /// The document beside the file, if it holds, whoever signed it and whoever has yet to sign.
+    /// The document beside the file, if its signatures are valid, whoever signed it and whichever cosignatures are
+    /// still missing.
     ///
     /// # Errors
     ///
-    /// Fails with the cause for which it does not hold.
+    /// Fails with the first reason why the document is not valid.
     pub fn held(&self) -> Result<CheckedSignature, SignError> {
-        // Rotations are a matter of whoever trusts a key, not of whether its signature holds.
+        // Rotations decide whose key is trusted, not whether a signature is valid.
         let bare = Self { rotation: DocumentFile::Absent, ..self.clone() };
         let decision = bare.judge(&SignaturePolicy::AnySigner.into(), &TrustStore::default());
         match (decision.signature(), decision.refusal()) {
@@ -180,7 +184,7 @@ impl PluginFile {
         }
     }
 
-    /// Verifies a document that is about to be written.
+    /// Verifies a document before it is written.
     fn check_new(&self, document: &SignatureDocument) -> Result<(), SignError> {
         let written = Self { document: DocumentFile::Bytes(document.to_json().into_bytes()), ..self.clone() };
         match written.held() {
@@ -190,7 +194,7 @@ impl PluginFile {
         }
     }
 
-    /// The manifest, where the file is a module; any other file has none and can be signed all the same.
+    /// The manifest, if the file is a module. Any other file has no manifest and can be signed as well.
     fn sound_manifest(&self) -> Result<Option<Manifest>, SignError> {
         match self.manifest() {
             Ok(manifest) => Ok(manifest),
@@ -199,7 +203,7 @@ impl PluginFile {
         }
     }
 
-    /// What the signer states about this file.
+    /// What the signer states about this file, from the request and the manifest.
     fn statement(&self, request: SigningRequest) -> Result<Statement, SignError> {
         let (name, version, capabilities): (_, _, Option<Vec<CapabilityRequest>>) =
             match self.sound_manifest()? {
@@ -234,7 +238,7 @@ impl PluginFile {
     }
 }
 
-/// Whether a document can take a cosignature of this key.
+/// Checks that a document can take a cosignature of this key.
 fn check_room(document: &SignatureDocument, key: &PublicKey) -> Result<(), SignError> {
     if document.keys().any(|signer| signer == key) {
         return Err(SignError::SignedAlready { key: *key });
@@ -270,7 +274,7 @@ pub enum SignError {
     /// The version cannot be stated.
     #[error("plugin version: {cause}")]
     Version {
-        /// The rule that it breaks.
+        /// The rule that the version breaks.
         cause: ValueError,
     },
     /// The statement could not be written as JSON.
@@ -294,16 +298,16 @@ pub enum SignError {
         /// The key.
         key: PublicKey,
     },
-    /// There are as many signatures as a document may hold.
+    /// The document has as many cosignatures as allowed.
     #[error("the document has {MAX_COSIGNATURES} cosignatures, which is as many as it may hold")]
     TooManySigners,
-    /// The document that is there does not hold for the file.
+    /// The existing document is not valid for the file.
     #[error("nothing to cosign: {cause}")]
     Existing {
         /// The cause.
         cause: Box<VerifyError>,
     },
-    /// The document does not verify; nothing was written.
+    /// The new document does not verify; nothing was written.
     #[error("the new signature does not verify: {cause}")]
     SelfCheck {
         /// The cause.
@@ -312,7 +316,7 @@ pub enum SignError {
 }
 
 impl SignError {
-    /// What to do about it.
+    /// What to do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

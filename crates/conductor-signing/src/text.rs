@@ -1,4 +1,5 @@
-//! Short values with one written form each, and which texts people may be shown. It knows nothing else of this crate.
+//! Short values with one written form each, and rules for texts that are shown to people. This room knows no other room
+//! of this crate.
 
 mod digest;
 mod host_version;

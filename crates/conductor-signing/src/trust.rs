@@ -1,13 +1,14 @@
-//! The keys that the user trusts, the keys and plugins that were revoked, the rotations that were accepted, and what was
-//! seen of each plugin before. It knows `text`, `key` and `document`, and decides about no plugin.
+//! The keys that the user trusts, the keys and plugins that were revoked, the rotations that were accepted, and what is
+//! remembered of each plugin name. This room knows `text`, `key` and `document`, and decides about no plugin.
 //!
-//! The files are believed only if nobody else could have written them. A missing file is an empty list; one that cannot
-//! be read or understood is an error, so that damage never reads as "nothing was revoked".
+//! The files are believed only if nobody else could have written them. A missing file is an empty list. A file that
+//! cannot be read or parsed is an error, so that a damaged file never reads as "nothing was revoked".
 //!
-//! Four files make up the store: `trusted_keys.toml` ([`trusted_keys`], an entry is a [`trusted_key`], [`trusting`] changes them),
-//! `revoked_keys.toml` ([`revoked_keys`], its entries [`revocation`], which also travel in a [`revocation_list`]),
-//! `rotations.toml` ([`accepted_rotations`], of which each is a [`rotation`]) and `pins.toml` ([`pins`]). They are alike in
-//! [`toml_file`] and [`entry`]. What they say of a key together is its [`standing`], found by way of its [`descent`].
+//! Four files make up the store: `trusted_keys.toml` ([`trusted_keys`], each entry a [`trusted_key`], changed by
+//! [`trusting`]), `revoked_keys.toml` ([`revoked_keys`], each entry a [`revocation`], which a [`revocation_list`] holds
+//! as well), `rotations.toml` ([`accepted_rotations`], each entry a [`rotation`]) and `pins.toml` ([`pins`]).
+//! [`toml_file`] and [`entry`] hold what the files have in common. The files together give the [`standing`] of a key,
+//! which is found by way of its [`descent`].
 
 mod accepted_rotations;
 mod descent;
@@ -65,17 +66,17 @@ pub use trusting::MAX_REMOVED_KEYS;
 use crate::key::PublicKey;
 use crate::text::RuleSource;
 
-/// Largest file of the trust store in bytes, some thousands of keys or pins; it is read whole before any plugin is loaded, so
-/// one that grew without a bound would hold up every load.
+/// Largest file of the trust store in bytes, some thousands of keys or pins. The file is read whole before any plugin
+/// is loaded, so a file that grew without a bound would hold up every load.
 const MAX_TRUST_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Most accepted rotations; each costs two verifications whenever the store is loaded.
 pub const MAX_ACCEPTED_ROTATIONS: usize = 1024;
 
-/// Most issuers of lists whose numbers are kept.
+/// Most issuers of revocation lists whose last list number is kept.
 pub const MAX_REVOCATION_LISTS: usize = 256;
 
-/// Fewest digits of a key that may stand for the whole key.
+/// Fewest digits that may stand for a whole key.
 pub const MIN_KEY_PREFIX: usize = 8;
 
 const TRUSTED_FILE: &str = "trusted_keys.toml";
@@ -84,10 +85,10 @@ const PINS_FILE: &str = "pins.toml";
 const ROTATIONS_FILE: &str = "rotations.toml";
 const LOCK_FILE: &str = ".trust.lock";
 
-/// All files of the store.
+/// Names of all files of the store.
 const FILES: [&str; 4] = [TRUSTED_FILE, REVOKED_FILE, PINS_FILE, ROTATIONS_FILE];
 
-/// Trusted keys, revocations, rotations and pins as they were when they were loaded.
+/// Trusted keys, revocations, rotations and pins, as they were when the store was loaded.
 #[derive(Clone, Debug, Default)]
 pub struct TrustStore {
     keys: Keys,
@@ -98,7 +99,7 @@ pub struct TrustStore {
 }
 
 impl PartialEq for TrustStore {
-    /// Compares what the files say, wherever they are.
+    /// Compares the content of the files, whichever directory they are in.
     fn eq(&self, other: &Self) -> bool {
         let Self { keys, revocations, pins, rotations, directory: _ } = self;
         *keys == other.keys
@@ -128,7 +129,7 @@ impl TrustStore {
         })
     }
 
-    /// What the four files would say if these were their contents, in the order of [`TrustStore::files`].
+    /// The store that the four files would give with these contents, in the order of [`TrustStore::files`].
     #[doc(hidden)]
     pub fn from_texts(texts: [&str; 4]) -> Result<Self, TrustError> {
         let [trusted, revoked, pins, rotations] = Self::files(Path::new(""));
@@ -141,26 +142,26 @@ impl TrustStore {
         })
     }
 
-    /// The file that trusted keys of a configuration directory are kept in.
+    /// Path of the file of trusted keys in a configuration directory.
     #[must_use]
     pub fn trusted_keys_path(config_dir: &Path) -> PathBuf {
         config_dir.join(TRUSTED_FILE)
     }
 
-    /// The file that revocations of a configuration directory are kept in.
+    /// Path of the file of revocations in a configuration directory.
     #[must_use]
     pub fn revoked_keys_path(config_dir: &Path) -> PathBuf {
         config_dir.join(REVOKED_FILE)
     }
 
-    /// The files that the store of a configuration directory consists of, there or not: trusted keys, revocations, pins,
-    /// rotations.
+    /// Paths of the four files of the store in a configuration directory, whether they exist or not: trusted keys,
+    /// revocations, pins, rotations.
     #[must_use]
     pub fn files(config_dir: &Path) -> [PathBuf; 4] {
         FILES.map(|name| config_dir.join(name))
     }
 
-    /// Removes what killed writers left behind in a configuration directory.
+    /// Removes temporary files that killed writers left behind in a configuration directory.
     pub fn remove_leftovers(config_dir: impl Into<Keeper>) {
         config_dir.into().remove_leftovers::<Keys>();
     }
@@ -171,7 +172,8 @@ impl TrustStore {
         &self.keys.trusted
     }
 
-    /// When time alone changes next how this store judges: trust in a key ends, or a rotation begins to hold.
+    /// The next time at which the passing of time alone changes how this store judges: trust in a key ends, or a
+    /// rotation becomes valid.
     #[must_use]
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let ends = self.keys().iter().filter_map(|key| key.expires_at.as_ref());
@@ -179,25 +181,25 @@ impl TrustStore {
         ends.chain(begins).map(UtcTime::timestamp).filter(|at| *at > now).min()
     }
 
-    /// The entry of a key that is trusted; it may have expired since.
+    /// The entry of a trusted key; the trust may have expired.
     #[must_use]
     pub fn get(&self, key: &PublicKey) -> Option<&TrustedKey> {
         self.keys.trusted.iter().find(|trusted| trusted.public_key == *key)
     }
 
-    /// Where the entry of a trusted key stands.
+    /// The place of the entry of a trusted key.
     #[must_use]
     pub fn source_of_key(&self, key: &TrustedKey) -> Option<RuleSource> {
         self.source(TRUSTED_FILE, key.line()?)
     }
 
-    /// Where a revocation stands.
+    /// The place of the entry of a revocation.
     #[must_use]
     pub fn source_of_revocation(&self, revocation: &Revocation) -> Option<RuleSource> {
         self.source(REVOKED_FILE, revocation.line()?)
     }
 
-    /// Where a pin stands.
+    /// The place of the entry of a pin.
     #[must_use]
     pub fn source_of_pin(&self, pin: &Pin) -> Option<RuleSource> {
         self.source(PINS_FILE, pin.line()?)
@@ -207,8 +209,8 @@ impl TrustStore {
         Some(RuleSource { path: self.directory.as_ref()?.join(file), line })
     }
 
-    /// Changes one file of the store while no other writer can; `action` sees all of the store. A change that changes nothing
-    /// is not written.
+    /// Changes one file of the store while no other writer can; `action` sees the whole store. If `action` changes
+    /// nothing, nothing is written.
     fn change<P: Part, T>(
         config_dir: impl Into<Keeper>,
         action: impl FnOnce(&mut Self, &Keeper) -> Result<T, TrustError>,
@@ -227,9 +229,9 @@ impl TrustStore {
     }
 }
 
-/// What one file of the store says.
+/// The content of one file of the store.
 trait Part: Decisions<Error = TrustError> {
-    /// That part of the store.
+    /// The part of the store that the file holds.
     fn of(store: &TrustStore) -> &Self;
 }
 

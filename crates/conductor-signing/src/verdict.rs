@@ -1,10 +1,11 @@
-//! Whether a plugin is let in, and the proof that it was. It knows everything below: `text`, `key`, `document` and `trust`.
+//! Whether a plugin is let in, and the proof of that. This room knows every room below it: `text`, `key`, `document`
+//! and `trust`.
 //!
-//! [`plugin_file`] is what is known of a file once it was read, [`plugin_parts`] its bytes and those of its companions
-//! ([`companion`]), with nothing known about them. [`judge`] runs the [`checks`] that a [`policy`] asks for, counts signers for
-//! its rules ([`signer_count`]), and comes to an [`admission`] or an [`error`]. Only what was judged becomes a
-//! [`VerifiedPlugin`]; what its load leaves in the trust store is in [`after_load`], and whether it may take the place of
-//! another plugin in [`replacement`].
+//! [`plugin_parts`] holds the bytes of a module and its companions ([`companion`]) before anything is checked;
+//! [`plugin_file`] holds what is known of the file once it was read. [`judge`] makes the [`checks`] that a [`policy`]
+//! demands, counts signers for the policy's rules ([`signer_count`]), and decides: an [`admission`] or an [`error`].
+//! Only a plugin that was let in becomes a [`VerifiedPlugin`]. [`after_load`] says what loading it adds to the trust
+//! store, and [`replacement`] compares it with a plugin whose place it is to take.
 
 mod admission;
 mod after_load;

@@ -1,5 +1,5 @@
-//! The rows tamper, confusion, stripped, swap, modes, rollback and threshold, rotations, and the trust levels, through the
-//! public interface of the crate.
+//! Tests through the public interface of the crate: the rows tamper, confusion, stripped, swap, modes, rollback and
+//! threshold, rotations, and the trust levels.
 
 #[cfg(test)]
 mod acceptance {

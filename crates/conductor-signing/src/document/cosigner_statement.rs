@@ -1,7 +1,8 @@
 //! The signed statement of a cosigner: which key's release it endorses.
 //!
-//! A cosigner signs this and nothing else, in the pre-authentication encoding of DSSE with a type of its own. The
-//! signature therefore fits no place in which a publisher's does, and fits no document that another key published.
+//! A cosigner signs only this statement, in the pre-authentication encoding of DSSE with a payload type of its own. The
+//! signature is therefore never valid in the place of a publisher's signature, nor in a document that another key
+//! published.
 //! Members, in this order:
 //!
 //! | member | value |
@@ -12,7 +13,7 @@
 //! | `plugin_version` | version, or `null` |
 //! | `developer` | `{name, email}` of the cosigner |
 //! | `signed_at` | RFC 3339, UTC |
-//! | `expires_at` | RFC 3339, UTC; absent if it never expires |
+//! | `expires_at` | RFC 3339, UTC; absent if the statement never expires |
 //! | `min_host_version` | oldest version of Conductor that may load the plugin; absent if any |
 
 use conductor_store::UtcTime;
@@ -40,9 +41,9 @@ pub struct CosignerStatement {
     pub plugin_version: Option<String>,
     /// Who cosigned.
     pub developer: Developer,
-    /// When.
+    /// When the cosigner signed, by the cosigner's own clock.
     pub signed_at: UtcTime,
-    /// When the statement stops being true.
+    /// When the statement expires.
     pub expires_at: Option<UtcTime>,
     /// Oldest version of the host that may load the plugin.
     pub min_host_version: Option<HostVersion>,
@@ -68,7 +69,7 @@ impl CosignerStatement {
         Ok(statement)
     }
 
-    /// The bytes that are signed and travel in the document.
+    /// The statement as the bytes that are signed and kept in the document.
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         #[derive(Serialize)]
         struct Wire<'a> {

@@ -1,4 +1,4 @@
-//! Who a document says signed the plugin.
+//! The person or organisation that a document names as the signer of the plugin.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::document::json::{FormatError, Members, bounded};
 use crate::text::shown_text::{self, MAX_SHOWN_BYTES, ShownTextError};
 
-/// Name and address of a developer. They are claims: only a trusted key says who signed.
+/// Name and address of a developer. Both are claims: only a trusted key proves who signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Developer {
     name: String,
@@ -16,11 +16,11 @@ pub struct Developer {
 }
 
 impl Developer {
-    /// Checks what is about to be signed.
+    /// Checks a name and an address that are about to be signed.
     ///
     /// # Errors
     ///
-    /// Fails if the name is not made of what names have, or the address of what addresses have.
+    /// Fails if the name or the address has characters or a length that is not allowed.
     pub fn new(name: &str, email: &str) -> Result<Self, DeveloperError> {
         let refused = |field| move |cause| DeveloperError { field, cause };
         shown_text::check_name(name).map_err(refused("name"))?;
@@ -28,19 +28,19 @@ impl Developer {
         Ok(Self { name: name.to_owned(), email: email.to_owned() })
     }
 
-    /// Whether the name mixes alphabets in a way that makes others doubt it.
+    /// Whether the name mixes alphabets in a way that makes the name suspicious.
     #[must_use]
     pub fn mixes_scripts(&self) -> bool {
         shown_text::mixes_scripts(&self.name)
     }
 
-    /// The name, which may hold anything; escape it before showing it.
+    /// The name. Documents may hold any text here: escape it before showing it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The address, which may hold anything; escape it before showing it.
+    /// The address. Documents may hold any text here: escape it before showing it.
     #[must_use]
     pub fn email(&self) -> &str {
         &self.email
@@ -69,6 +69,6 @@ impl fmt::Display for Developer {
 pub struct DeveloperError {
     /// `name` or `email`.
     pub field: &'static str,
-    /// The rule that it breaks.
+    /// The rule that the text breaks.
     pub cause: ShownTextError,
 }

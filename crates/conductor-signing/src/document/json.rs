@@ -1,7 +1,8 @@
-//! JSON objects read member by member: nothing twice, nothing missing, nothing unknown.
+//! JSON objects read member by member: no member twice, none missing, none unknown.
 //!
-//! Parsers disagree about an object with two members of one name, and a member that is silently ignored could have been
-//! a restriction. Documents and statements are therefore taken apart by name, and what is left over is an error.
+//! Parsers disagree about an object with two members of one name, and an unknown member that is ignored could have been
+//! a restriction. Documents and statements are therefore read by taking members by name, and a member that is left over
+//! is an error.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -31,12 +32,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, FormatError> {
 /// The members of one object that were not taken yet.
 pub(crate) struct Members {
     map: Map<String, Value>,
-    /// What stands before a member's name in errors: empty, or a path such as `developer.`.
+    /// Prefix of a member's name in errors: empty, or a path such as `developer.`.
     prefix: String,
 }
 
 impl Members {
-    /// Parses the object that a whole document is.
+    /// Parses a whole document, which must be an object.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
         match parse(bytes)? {
             Value::Object(map) => Ok(Self { map, prefix: String::new() }),
@@ -46,7 +47,7 @@ impl Members {
         }
     }
 
-    /// Takes a member; one that is `null` counts as absent.
+    /// Takes a member; a member that is `null` counts as absent.
     fn optional(&mut self, field: &'static str) -> Option<Value> {
         self.map.remove(field).filter(|value| !value.is_null())
     }
@@ -151,7 +152,7 @@ impl Members {
         list.into_iter().map(entry).collect::<Result<_, _>>().map(Some)
     }
 
-    /// Refuses what was not taken.
+    /// Refuses an object with a member that was not taken.
     pub(crate) fn finish(self) -> Result<(), FormatError> {
         match self.map.keys().next() {
             None => Ok(()),
@@ -173,7 +174,7 @@ impl Members {
     }
 }
 
-/// A text that fits its place, such as a column of a table.
+/// The text, if it has at most `max` bytes and so fits where it is shown, such as in a column of a table.
 pub(crate) fn bounded(text: &str, max: usize) -> Result<String, ValueError> {
     if text.len() > max { Err(ValueError::TooLong { max }) } else { Ok(text.to_owned()) }
 }
@@ -206,21 +207,21 @@ pub enum FormatError {
         /// The member's name.
         member: String,
     },
-    /// A member that must be there is not, or is `null`.
+    /// A required member is absent or `null`.
     #[error("member `{field}` is missing")]
     Missing {
         /// Path of the member.
         field: String,
     },
-    /// A member has another type.
+    /// A member has a wrong type.
     #[error("member `{field}` is not {expected}")]
     Type {
         /// Path of the member.
         field: String,
-        /// What it should be.
+        /// The type that the member should have.
         expected: &'static str,
     },
-    /// A member that this version does not know; it could be a restriction, so it is not ignored.
+    /// This version does not know the member. The member could be a restriction, so it is not ignored.
     #[error("member `{}` is not known", escape::terminal(field))]
     Unknown {
         /// Path of the member.
@@ -261,13 +262,13 @@ pub enum ValueError {
     /// Not a version of the host.
     #[error(transparent)]
     HostVersion(#[from] VersionError),
-    /// A word that is not known.
+    /// The text is none of the words that are known.
     #[error("expected {known}")]
     Word {
-        /// The words that are.
+        /// The words that are known.
         known: &'static str,
     },
-    /// A key in a list for the second time.
+    /// A key occurs in a list for the second time.
     #[error("key {key} occurs twice")]
     Repeated {
         /// The key.
@@ -285,7 +286,7 @@ pub enum ValueError {
         /// Most entries.
         max: usize,
     },
-    /// A member that is only allowed together with another.
+    /// A member is only allowed together with another member.
     #[error("not allowed without `{other}`")]
     Without {
         /// The other member.
@@ -293,7 +294,7 @@ pub enum ValueError {
     },
 }
 
-/// Builds a [`Value`] and leaves the name of a member that occurs twice in the cell.
+/// Builds a [`Value`]; if a member occurs twice, leaves its name in the cell.
 #[derive(Clone, Copy)]
 struct Strict<'a>(&'a RefCell<Option<String>>);
 
@@ -361,6 +362,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(Value::Object(map))
     }
 }
+
+#[cfg(test)]
+mod vectors;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use conductor_store::escape;
 use crate::document::module_scan::{self, ModuleError};
 use crate::document::nearest_key::with_nearest;
 
-/// Reads a manifest that is written as TOML, with the names of the JSON manifest.
+/// Reads a manifest that is written as TOML, with the member names of the JSON manifest.
 ///
 /// # Errors
 ///
@@ -21,11 +21,12 @@ pub fn manifest_from_toml(text: &str) -> Result<Manifest, ManifestEditError> {
     Ok(manifest)
 }
 
-/// Appends the custom section `conductor:manifest` to a module, in place of an earlier one if `replace` is set.
+/// Appends the custom section `conductor:manifest` to a module, in place of an existing one if `replace` is set.
 ///
 /// # Errors
 ///
-/// Fails if the bytes are no module, the manifest breaks a rule, or there is one already and `replace` is not set.
+/// Fails if the bytes are not a module, if the manifest breaks a rule, or if the module has a manifest and `replace` is
+/// not set.
 pub fn add_manifest(wasm: &[u8], manifest: &Manifest, replace: bool) -> Result<Vec<u8>, ManifestEditError> {
     let (before, after) = match module_scan::scan(wasm)? {
         Some(_) if !replace => return Err(ManifestEditError::Exists),
@@ -36,7 +37,7 @@ pub fn add_manifest(wasm: &[u8], manifest: &Manifest, replace: bool) -> Result<V
         None => (wasm, &[][..]),
     };
     let json = serde_json::to_vec(manifest).map_err(|source| ManifestEditError::Encode { source })?;
-    // What will be read back is what the rules are checked on.
+    // The rules are checked on the exact bytes that will be read back.
     module_scan::parse_manifest(&json)?;
     let name = MANIFEST_SECTION.as_bytes();
     let mut content = leb128(name.len());
@@ -65,16 +66,16 @@ pub enum ManifestEditError {
     Toml {
         /// Line, from 1.
         line: usize,
-        /// What the parser said.
+        /// The message of the parser.
         cause: String,
     },
     /// The manifest breaks a rule.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// The file is no module, or has a manifest that breaks a rule.
+    /// The file is not a module, or has a manifest that breaks a rule.
     #[error(transparent)]
     Module(#[from] ModuleError),
-    /// The module has a manifest.
+    /// The module has a manifest already.
     #[error("the module has a manifest already")]
     Exists,
     /// The manifest could not be written as JSON.
@@ -87,6 +88,10 @@ pub enum ManifestEditError {
 
 #[cfg(test)]
 mod tests {
+    use conductor_abi::{ABI_VERSION, ActionSpec, CapabilityRequest};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
     use super::*;
 
     const TOML: &str = r#"
@@ -133,5 +138,75 @@ mod tests {
         assert!(matches!(error, ManifestEditError::Manifest(ManifestError::Name { .. })), "{error}");
         let manifest = manifest_from_toml(TOML).expect("a manifest");
         assert!(matches!(add_manifest(b"(module)", &manifest, false), Err(ManifestEditError::Module(_))));
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+    }
+
+    /// Text that an author may write, and such as would end a field of another format.
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof!["[a-z ]{0,12}", "[\"'\\\\\\[\\]{}:,#=\n\t\u{0}\u{7f}\u{202e}]{0,9}", "\\PC{0,60}"]
+    }
+
+    /// JSON that an author may choose: what is written of it is read to the last digit.
+    fn parameters() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<i16>().prop_map(|eighths| json!(f64::from(eighths) / 8.0)),
+            text().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 12, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(text(), inner, 0..4)
+                    .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn manifest() -> impl Strategy<Value = Manifest> {
+        let maybe = || prop::option::of(text());
+        let action = (name(), maybe(), prop::option::of(parameters()));
+        let action =
+            action.prop_map(|(name, description, parameters)| ActionSpec { name, description, parameters });
+        let request = (text(), maybe(), maybe());
+        let request = request.prop_map(|(name, scope, reason)| CapabilityRequest { name, scope, reason });
+        let lists =
+            (prop::option::of(prop::collection::vec(action, 0..4)), prop::collection::vec(request, 0..4));
+        (name(), text(), maybe(), maybe(), maybe(), lists).prop_map(
+            |(name, version, description, author, license, (actions, capabilities))| Manifest {
+                name,
+                version,
+                description,
+                author,
+                license,
+                actions,
+                capabilities,
+                settings: Vec::new(),
+                secrets: Vec::new(),
+                abi: ABI_VERSION,
+            },
+        )
+    }
+
+    proptest! {
+        /// Whatever keeps the rules is read from the module as it was put into it, and nothing else is put there.
+        #[test]
+        fn what_is_put_into_a_module_is_read_from_it(manifest in manifest(), before in manifest()) {
+            let module = [&b"\0asm\x01\0\0\0"[..], &[1, 1, 0]].concat();
+            let added = add_manifest(&module, &manifest, false);
+            prop_assert_eq!(added.is_ok(), manifest.check().is_ok(), "{:?}", added.err());
+            if let Ok(once) = added {
+                let section = module_scan::manifest_section(&once).expect("a module").expect("a section");
+                prop_assert_eq!(module_scan::parse_manifest(&section).expect("a manifest"), manifest.clone());
+                // In place of another one as well.
+                if let Ok(other) = add_manifest(&module, &before, false) {
+                    prop_assert_eq!(add_manifest(&other, &manifest, true).expect("replaced"), once);
+                }
+            }
+        }
     }
 }

@@ -1,15 +1,15 @@
-//! Finds the manifest in a module by walking over section headers, without parsing or compiling anything else.
+//! Finds the manifest in a module by walking over section headers, without parsing or compiling the rest.
 //!
-//! The scan takes the file in pieces of any size, so the same pieces can be hashed: digest and manifest belong to the
-//! same bytes however large the file is.
+//! The scan takes the file in pieces of any size, so that the same pieces can be hashed: digest and manifest then
+//! belong to the same bytes, however large the file is.
 
 use conductor_abi::{MANIFEST_SECTION, MAX_MANIFEST_BYTES, Manifest, ManifestError};
 
 use crate::document::json::{self, FormatError};
 use crate::document::nearest_key::with_nearest;
 
-/// Most sections that are walked over; a file of nothing but empty sections would otherwise keep the scan busy byte by
-/// byte. Real modules have a few dozen.
+/// Most sections that are walked over; a file with nothing but empty sections would otherwise keep the scan busy byte
+/// by byte. Real modules have a few dozen sections.
 const MAX_SECTIONS: u32 = 10_000;
 
 /// Magic number and version of a core module (WebAssembly Core Specification, section 5.5.16).
@@ -53,14 +53,14 @@ pub(crate) struct ManifestSection {
     pub(crate) start: u64,
     /// Offset behind the section's last byte.
     pub(crate) end: u64,
-    /// What follows the section's name.
+    /// The content after the section's name.
     pub(crate) content: Vec<u8>,
 }
 
-/// A scan under way.
+/// A scan in progress.
 pub(crate) struct ModuleScan {
     state: State,
-    /// Bytes taken so far.
+    /// Number of bytes taken so far.
     offset: u64,
     /// First bytes of the file.
     head: Vec<u8>,
@@ -71,7 +71,7 @@ pub(crate) struct ModuleScan {
     error: Option<ModuleError>,
 }
 
-/// What the next byte is part of. `left` counts the bytes of the section that were not taken yet.
+/// The part of the file that the next byte belongs to. `left` counts the bytes of the section that were not taken yet.
 #[derive(Clone)]
 enum State {
     Header,
@@ -112,7 +112,7 @@ impl ModuleScan {
         }
     }
 
-    /// The manifest section of the file that ends here.
+    /// The manifest section of the file, once all pieces were taken.
     pub(crate) fn finish(self) -> Result<Option<ManifestSection>, ModuleError> {
         match (self.error, self.state) {
             (Some(error), _) => Err(error),
@@ -129,7 +129,7 @@ impl ModuleScan {
         }
     }
 
-    /// Takes at least one byte of a piece that is not empty, and says how many.
+    /// Takes at least one byte of a piece that is not empty; returns the number of bytes taken.
     fn step(&mut self, piece: &[u8]) -> Result<usize, ModuleError> {
         let Some(&byte) = piece.first() else { return Ok(0) };
         let offset = self.offset;
@@ -197,7 +197,7 @@ impl ModuleScan {
         Ok(taken)
     }
 
-    /// Goes on to the next section if nothing of this one is left.
+    /// Continues with the next section if no byte of this section is left.
     fn close_section(&mut self) {
         match &mut self.state {
             State::Manifest { left: 0, content } => {
@@ -217,7 +217,7 @@ impl ModuleScan {
     }
 }
 
-/// An unsigned 32-bit number in LEB128 (WebAssembly Core Specification, section 5.2.2) of which some bytes were read.
+/// An unsigned 32-bit number in LEB128 (WebAssembly Core Specification, section 5.2.2), of which some bytes were read.
 #[derive(Clone, Copy, Default)]
 struct Leb {
     value: u32,
@@ -230,7 +230,7 @@ enum Progress {
 }
 
 impl Leb {
-    /// Takes the next byte; `None` if the number does not fit.
+    /// Takes the next byte; `None` if the number does not fit into 32 bits.
     fn push(self, byte: u8) -> Option<Progress> {
         let bits = u32::from(byte & 0x7f);
         if self.shift == 28 && byte > 0x0f {
@@ -245,15 +245,15 @@ impl Leb {
     }
 }
 
-/// What a file is that is not a module.
+/// The kind of a file that is not a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
     /// No bytes at all.
     Empty,
-    /// The text format.
+    /// WebAssembly in text format.
     Text,
-    /// A component.
+    /// A WebAssembly component.
     Component,
     /// The magic number with a version that is neither a module's nor a component's.
     OtherVersion,
@@ -266,9 +266,9 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// Judges by the first eight bytes or fewer.
+    /// Recognises the kind by the first eight bytes, or fewer in a short file.
     fn of(head: &[u8]) -> Self {
-        /// `EI_OSABI` of the artifacts that wasmtime writes.
+        /// `EI_OSABI` of the compiled code that wasmtime writes.
         const WASMTIME_OSABI: u8 = 200;
         let text = head.trim_ascii_start();
         if head.is_empty() {
@@ -299,14 +299,14 @@ impl std::fmt::Display for FileKind {
     }
 }
 
-/// Why no manifest could be had from a file.
+/// Why no manifest could be read from a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModuleError {
-    /// The file is no core module.
+    /// The file is not a core module.
     #[error("the file is {found}")]
     NotModule {
-        /// What it is.
+        /// The kind of the file.
         found: FileKind,
     },
     /// The file ends inside a section.
@@ -315,16 +315,16 @@ pub enum ModuleError {
         /// Length of the file.
         offset: u64,
     },
-    /// A length does not fit.
+    /// A length does not fit into its section or the file.
     #[error("the module has a malformed section header at byte {offset}")]
     Malformed {
-        /// Where.
+        /// Offset of the malformed header.
         offset: u64,
     },
     /// More sections than any real module has.
     #[error("the module has more than {MAX_SECTIONS} sections")]
     TooManySections,
-    /// Two manifests; which one counts would be a matter of taste.
+    /// The module has two manifests, and nothing says which one counts.
     #[error("the module has more than one section `{MANIFEST_SECTION}`")]
     DuplicateManifest,
     /// A manifest that is too large.
@@ -342,8 +342,8 @@ pub enum ModuleError {
 }
 
 impl ModuleError {
-    /// Whether the file as a whole is no sound module, as opposed to a module with an unsound manifest. Such a file can
-    /// be signed, but nothing will load it.
+    /// Whether the error means that the file is not a sound module, rather than a sound module with an unsound
+    /// manifest. Such a file can be signed, but no host loads it.
     #[must_use]
     pub fn is_about_module(&self) -> bool {
         match self {

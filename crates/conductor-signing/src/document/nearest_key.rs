@@ -1,9 +1,10 @@
-//! Keys of a manifest that are not known, and which are meant.
+//! Suggests the known key for an unknown key of a manifest.
 
-/// Most slips of the finger after which a key is still taken for another.
+/// Most typing errors for which an unknown key is still taken for a known one.
 const MAX_SLIPS: usize = 3;
 
-/// A message about a key that is not known, with the known one that is nearest to it: `serde` names the one and then the others.
+/// The parser's message about an unknown key, with the nearest known key added. The message of `serde` names the
+/// unknown key first and then the known keys.
 pub(crate) fn with_nearest(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let (Some(wrong), true) = (quoted.next(), message.starts_with("unknown field")) else {

@@ -1,5 +1,5 @@
 //! The signature document `<plugin>.wasm.sig`: JSON with the fields of Conductor 1.0, a signed statement beside them,
-//! and cosignatures, which are of another form: no cosignature can stand where the publisher's signature does.
+//! and cosignatures. Cosignatures have another form, so that none is valid in the place of the publisher's signature.
 //!
 //! | member | value |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | `statement`, `statement_signature` | base64 of a [`Statement`](crate::Statement), and the signature over it; absent in documents of Conductor 1.0 |
 //! | `cosignatures` | list of `{public_key, statement, statement_signature}`, see [`Cosignature`] |
 //!
-//! Members that this version does not know are refused: they could be a restriction, and `version` is what tells a
-//! reader that the format changed. What was parsed is well-formed, not verified.
+//! Members that this version does not know are refused: a member could be a restriction, and `version` tells a reader
+//! that the format changed. A parsed document is well-formed, but not verified.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -25,19 +25,19 @@ use crate::document::json::{FormatError, Members, ValueError, parse_base64, pars
 use crate::key::{PublicKey, Signature};
 use crate::text::Digest;
 
-/// Largest document in bytes; it is read whole and parsed before anything about it is known.
+/// Largest document in bytes; a document is read whole and parsed before anything in it is verified.
 pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 
 /// The only version of the format.
 pub const DOCUMENT_VERSION: u64 = 1;
 
-/// The only algorithm.
+/// The only signature algorithm.
 pub const ALGORITHM: &str = "Ed25519";
 
-/// Most cosignatures in a document; each costs a verification.
+/// Most cosignatures in a document; each costs the time of a verification.
 pub const MAX_COSIGNATURES: usize = 16;
 
-/// Where the document of a plugin file is: the same path with `.sig` appended.
+/// Path of the document of a plugin file: the plugin's path with `.sig` appended.
 #[must_use]
 pub fn signature_path(plugin: &Path) -> PathBuf {
     let mut path = OsString::from(plugin);
@@ -50,33 +50,33 @@ pub fn signature_path(plugin: &Path) -> PathBuf {
 pub struct SignatureDocument {
     /// Digest of the plugin file that the document is about.
     pub plugin_hash: Digest,
-    /// Bytes of that file.
+    /// Length of the plugin file in bytes.
     pub plugin_size: u64,
     /// The publisher's endorsement.
     pub signer: Endorsement,
-    /// Endorsements of the publisher's by others.
+    /// Cosignatures of the publisher's endorsement.
     pub cosignatures: Vec<Cosignature>,
 }
 
-/// The publisher's endorsement of a plugin: a signature over its digest, who claims to have made it, and optionally a
-/// signed statement.
+/// The publisher's endorsement of a plugin: a signature over the digest, the name that the signer claims, and
+/// optionally a signed statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endorsement {
     /// The key that signed.
     pub public_key: PublicKey,
-    /// Ed25519 over the 32 raw bytes of the digest.
+    /// Ed25519 signature over the 32 raw bytes of the digest.
     pub signature: Signature,
-    /// When, as claimed.
+    /// When the key signed, as the signer claims.
     pub signed_at: UtcTime,
-    /// Who, as claimed.
+    /// Who signed, as the signer claims.
     pub developer: Developer,
-    /// What the signer states; without it, date and developer are nobody's word.
+    /// The signed statement of the signer. Without a statement, date and developer are not signed by anybody.
     pub statement: Option<SignedStatement>,
 }
 
-/// A cosigner's endorsement of what another key published. Its one signature is over a
-/// [`CosignerStatement`](crate::CosignerStatement), which names that key; who cosigned and when stands there alone, so
-/// nothing of it can be shown before it was verified.
+/// A cosigner's endorsement of a release that another key published. Its only signature is over a
+/// [`CosignerStatement`](crate::CosignerStatement), which names the publisher's key. The cosigner's name and date are
+/// only in this statement, so nothing of them can be shown before the signature is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cosignature {
     /// The key that cosigned.
@@ -102,8 +102,8 @@ impl SignatureDocument {
     ///
     /// # Errors
     ///
-    /// Fails if the document is larger than [`MAX_DOCUMENT_BYTES`], of another version or algorithm, or not exactly of
-    /// the format.
+    /// Fails if the document is larger than [`MAX_DOCUMENT_BYTES`], has another version or algorithm, or does not
+    /// follow the format exactly.
     pub fn parse(json: &[u8]) -> Result<Self, DocumentError> {
         if json.len() > MAX_DOCUMENT_BYTES {
             return Err(DocumentError::TooLarge);
@@ -148,7 +148,7 @@ impl SignatureDocument {
             signer: EndorsementWire::of(&self.signer),
             cosignatures: self.cosignatures.iter().map(CosignatureWire::of).collect(),
         };
-        // Strings, numbers and lists only: there is nothing in it that could fail to serialise.
+        // The value holds only strings, numbers and lists, so that serialising it cannot fail.
         serde_json::to_string_pretty(&wire).unwrap_or_default() + "\n"
     }
 }
@@ -253,16 +253,16 @@ impl CosignatureWire {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
-    /// Larger than [`MAX_DOCUMENT_BYTES`].
+    /// The document is larger than [`MAX_DOCUMENT_BYTES`].
     #[error("signature document is larger than {MAX_DOCUMENT_BYTES} bytes")]
     TooLarge,
-    /// Of another version.
+    /// The document has another version.
     #[error("signature document has version {found}, this program knows version {DOCUMENT_VERSION}")]
     Version {
         /// Version found.
         found: u64,
     },
-    /// Signed with another algorithm.
+    /// The document names another signature algorithm.
     #[error(
         "signature document has algorithm `{}`, this program knows {ALGORITHM}",
         conductor_store::escape::terminal(found)
@@ -271,7 +271,7 @@ pub enum DocumentError {
         /// Algorithm found.
         found: String,
     },
-    /// Not of the format.
+    /// The document does not follow the format.
     #[error("signature document is malformed: {0}")]
     Format(#[from] FormatError),
 }

@@ -1,8 +1,8 @@
 //! The signed statement: what a signer says about a plugin beyond its digest.
 //!
-//! A statement is JSON whose exact bytes travel in the signature document and are signed in the pre-authentication
-//! encoding of DSSE, so a signature over a statement can be mistaken for nothing else. The bytes are verified before
-//! they are parsed and are never encoded again. Members of a statement, in this order:
+//! A statement is JSON. Its exact bytes are kept in the signature document and are signed in the pre-authentication
+//! encoding of DSSE, so that a signature over a statement is valid for nothing else. The bytes are verified before they
+//! are parsed, and are never encoded again. Members of a statement, in this order:
 //!
 //! | member | value |
 //! |---|---|
@@ -10,12 +10,12 @@
 //! | `plugin_size` | bytes of the file |
 //! | `plugin_name` | name, or `null` |
 //! | `plugin_version` | version, or `null` |
-//! | `capabilities` | list of `{name, scope?, reason?}` as the manifest declares it, or `null` without a manifest |
+//! | `capabilities` | list of `{name, scope?, reason?}` as in the manifest, or `null` without a manifest |
 //! | `developer` | `{name, email}` |
 //! | `signed_at` | RFC 3339, UTC |
-//! | `expires_at` | RFC 3339, UTC; absent if it never expires |
+//! | `expires_at` | RFC 3339, UTC; absent if the statement never expires |
 //! | `min_host_version` | oldest version of Conductor that may load the plugin; absent if any |
-//! | `cosigners` | keys that have to sign as well, 64 lower-case hex digits each; absent if none |
+//! | `cosigners` | keys that must cosign, 64 lower-case hex digits each; absent if none |
 
 use conductor_abi::CapabilityRequest;
 use conductor_store::UtcTime;
@@ -33,10 +33,10 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.conductor.plugin.v1+json";
 /// Longest version of a plugin in bytes; versions are shown in table columns.
 const MAX_VERSION_BYTES: usize = 64;
 
-/// Most capabilities in a statement, as many as a manifest may declare.
+/// Most capabilities in a statement; a manifest may declare as many.
 const MAX_CAPABILITIES: usize = 256;
 
-/// Longest scope or reason in bytes, as long as a manifest may make it.
+/// Longest scope or reason in bytes; a manifest allows the same length.
 const MAX_TEXT_BYTES: usize = 1024;
 
 /// What a signer states about a plugin.
@@ -54,13 +54,13 @@ pub struct Statement {
     pub capabilities: Option<Vec<CapabilityRequest>>,
     /// Who signed.
     pub developer: Developer,
-    /// When.
+    /// When the signer signed, by the signer's own clock.
     pub signed_at: UtcTime,
-    /// When the statement stops being true.
+    /// When the statement expires.
     pub expires_at: Option<UtcTime>,
     /// Oldest version of the host that may load the plugin.
     pub min_host_version: Option<HostVersion>,
-    /// Keys that have to sign as well; empty if none.
+    /// Keys that must cosign; empty if none.
     pub cosigners: Vec<PublicKey>,
 }
 
@@ -87,7 +87,7 @@ impl Statement {
         Ok(statement)
     }
 
-    /// The bytes that are signed and travel in the document.
+    /// The statement as the bytes that are signed and kept in the document.
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         #[derive(Serialize)]
         struct Wire<'a> {

@@ -1,4 +1,5 @@
-//! A key for people: short enough to be read out, long enough that nobody finds another one like it.
+//! A form of a public key for people: short enough to be read out, and long enough that nobody can make another key
+//! with the same fingerprint.
 
 use std::fmt;
 
@@ -7,14 +8,14 @@ use bip39::Mnemonic;
 use crate::key::public_key::PublicKey;
 use crate::text::Digest;
 
-/// Bytes of the fingerprint that the words stand for: 128 bits, as much as it takes to find a second key with the same words.
+/// Bytes of the fingerprint that the words stand for. With 128 bits, nobody can find a second key with the same words.
 const WORD_BYTES: usize = 16;
 
 /// SHA-256 of the 32 bytes of a public key.
 ///
-/// In hex it has 16 groups of 4 digits. In words it is its first 128 bits and 4 bits of checksum, as 12 words of the English
-/// list of BIP 39: no two words of it begin with the same four letters, so they can be told apart over the telephone. They are
-/// no secret and open nothing.
+/// In hex the fingerprint has 16 groups of 4 digits. In words it is the first 128 bits and a checksum of 4 bits, as 12
+/// words of the English list of BIP 39. No two words of the list begin with the same four letters, so the words can be
+/// told apart over the telephone. The words are not a secret and open nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(Digest);
 
@@ -35,11 +36,11 @@ impl Fingerprint {
         groups.chunks(8).map(|line| line.join(" ")).collect()
     }
 
-    /// The 12 words.
+    /// The fingerprint as 12 words.
     #[must_use]
     pub fn words(&self) -> Vec<&'static str> {
         let bytes = self.0.as_bytes().get(..WORD_BYTES).unwrap_or_default();
-        // 16 bytes are one of the lengths that have words.
+        // BIP 39 has words for entropy of 16 bytes, so this does not fail.
         Mnemonic::from_entropy(bytes).map(|mnemonic| mnemonic.words().collect()).unwrap_or_default()
     }
 

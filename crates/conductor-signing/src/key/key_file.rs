@@ -1,7 +1,7 @@
 //! Private keys and the two files that a key pair is kept in.
 //!
-//! `NAME.private` holds the 32 raw bytes of the seed (RFC 8032, section 5.1.5), `NAME.public` the public key in hex. Keys that other
-//! programs made are found under their own names as well.
+//! `NAME.private` holds the 32 raw bytes of the seed (RFC 8032, section 5.1.5), `NAME.public` the public key in hex.
+//! Key files of other programs are also found under the names that these programs give them.
 
 use std::ffi::OsString;
 use std::io;
@@ -19,7 +19,7 @@ use crate::key::public_key::{PublicKey, Signature};
 /// Bytes of a seed.
 const SEED_BYTES: usize = 32;
 
-/// A private key. It is wiped from memory when dropped and has no `Debug`, so that it cannot end up in a log.
+/// A private key. It is wiped from memory when dropped. It has no `Debug`, so that it cannot appear in a log.
 pub struct SigningKey(ed25519_dalek::SigningKey);
 
 impl SigningKey {
@@ -27,14 +27,14 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// Fails if there is none.
+    /// Fails if the system gives no randomness.
     pub fn generate() -> Result<Self, KeyFileError> {
         let mut seed = Zeroizing::new([0; SEED_BYTES]);
         getrandom::fill(seed.as_mut()).map_err(|source| KeyFileError::Random { source })?;
         Ok(Self(ed25519_dalek::SigningKey::from_bytes(&seed)))
     }
 
-    /// The key that a seed makes (RFC 8032, section 5.1.5).
+    /// The key of a seed (RFC 8032, section 5.1.5).
     #[must_use]
     pub fn from_seed(seed: &[u8; SEED_BYTES]) -> Self {
         Self(ed25519_dalek::SigningKey::from_bytes(seed))
@@ -44,13 +44,13 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// Fails if that is not 32 bytes; `path` is where it was read.
+    /// Fails if the content is not 32 bytes long; `path` names the file in the error.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, KeyFileError> {
         let seed = bytes.try_into().map_err(|_| KeyFileError::Length { path: path.into() })?;
         Ok(Self::from_seed(seed))
     }
 
-    /// Reads `NAME.private`, which must be a regular file of 32 bytes that is this user's alone.
+    /// Reads `NAME.private`, which must be a regular file of 32 bytes that only this user can read.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl SigningKey {
         paths.create(self.0.as_bytes(), &self.public_key())
     }
 
-    /// Lends the seed, for another form of key file.
+    /// Gives `action` the seed, for another format of key files.
     pub fn with_seed<T>(&self, action: impl FnOnce(&[u8; SEED_BYTES]) -> T) -> T {
         action(self.0.as_bytes())
     }
@@ -115,7 +115,7 @@ pub struct KeyPaths {
 }
 
 impl KeyPaths {
-    /// The files that a `KEY` argument means: `NAME` or `NAME.private`.
+    /// The files that a `KEY` argument names: `NAME` or `NAME.private`.
     ///
     /// # Errors
     ///
@@ -139,17 +139,18 @@ impl KeyPaths {
     }
 }
 
-/// The private half that a `KEY` argument means, among files that may be there.
+/// The private half that a `KEY` argument names, found among several possible files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundKey {
-    /// The file that is meant: `NAME.private`, where there is none `NAME.pem`, and where there is neither the regular file `NAME`.
+    /// The file to use: `NAME.private`; if that is missing, `NAME.pem`; if that is missing too, the regular file
+    /// `NAME`.
     pub file: PathBuf,
-    /// The others of these that are there as well.
+    /// The other files of these names that exist.
     pub passed_over: Vec<PathBuf>,
 }
 
 impl FoundKey {
-    /// Looks which files there are. Where there is none, `NAME.private` is meant.
+    /// Looks for the file. If none of the files exists, the result is `NAME.private`.
     ///
     /// # Errors
     ///
@@ -170,11 +171,11 @@ impl FoundKey {
 }
 
 impl KeyPaths {
-    /// Fails if one of the files exists.
+    /// Fails if one of the two files exists.
     ///
     /// # Errors
     ///
-    /// Names the file that does.
+    /// Names the file that exists.
     pub fn check_free(&self) -> Result<(), KeyFileError> {
         for path in [&self.private, &self.public] {
             if path.symlink_metadata().is_ok() {
@@ -184,7 +185,8 @@ impl KeyPaths {
         Ok(())
     }
 
-    /// Writes both halves, as [`SigningKey::write_new`] does, with the private one in whatever form it has.
+    /// Writes both halves as [`SigningKey::write_new`] does; `private` is the content of the private file, in any
+    /// format.
     ///
     /// # Errors
     ///
@@ -213,7 +215,7 @@ impl KeyPaths {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFileError {
-    /// The file is not fit to be read.
+    /// The private key file cannot be used.
     #[error("private key not used: {0}")]
     File(#[from] FileError),
     /// The file does not hold 32 bytes.
@@ -222,13 +224,13 @@ pub enum KeyFileError {
         /// The file.
         path: PathBuf,
     },
-    /// Keys are never overwritten.
+    /// The file exists; keys are never overwritten.
     #[error("{} exists already", escape::path(path))]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// The public half was named where the private half is needed.
+    /// The argument names the public half, but the private half is needed.
     #[error("{} is the public half of a key", escape::path(path))]
     PublicHalf {
         /// The file.
@@ -245,7 +247,7 @@ pub enum KeyFileError {
     Write {
         /// The file or directory.
         path: PathBuf,
-        /// The cause.
+        /// The error of the system.
         source: io::Error,
     },
     /// The operating system gave no randomness.
@@ -257,7 +259,7 @@ pub enum KeyFileError {
 }
 
 impl KeyFileError {
-    /// What to do about it, with the exact command where there is one.
+    /// What to do about the error, with the exact command where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use crate::key::public_key::{PublicKey, Signature};
 
-/// A private key that may be out of this process' reach.
+/// A private key that may be kept outside this process.
 pub trait PrivateKey {
     /// The public half.
     fn public_key(&self) -> PublicKey;
@@ -13,12 +13,12 @@ pub trait PrivateKey {
     ///
     /// # Errors
     ///
-    /// Fails if whoever keeps the key does not answer or refuses.
+    /// Fails if the device or program that keeps the key refuses or does not answer.
     fn sign(&self, message: &[u8]) -> Result<Signature, PrivateKeyError>;
 }
 
-/// Signs, and believes the signature only once it was verified: a token or an agent may have signed with another key, or
-/// something else.
+/// Signs, and verifies the new signature: a token or an agent may have signed with another key, or signed something
+/// else.
 pub(crate) fn sign(key: &dyn PrivateKey, message: &[u8]) -> Result<Signature, PrivateKeyError> {
     let signature = key.sign(message)?;
     if key.public_key().accepts(message, &signature) {
@@ -28,11 +28,11 @@ pub(crate) fn sign(key: &dyn PrivateKey, message: &[u8]) -> Result<Signature, Pr
     }
 }
 
-/// Makes sure that a key signs, with a message that means nothing.
+/// Checks that a key signs, with a message that has no meaning.
 ///
 /// # Errors
 ///
-/// Fails if the key does not sign, or what it gives is no signature of its own.
+/// Fails if the key does not sign, or if the answer is not a valid signature of the key.
 pub fn check_private_key(key: &dyn PrivateKey) -> Result<(), PrivateKeyError> {
     sign(key, b"conductor: does this key sign?").map(|_| ())
 }
@@ -41,15 +41,15 @@ pub fn check_private_key(key: &dyn PrivateKey) -> Result<(), PrivateKeyError> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrivateKeyError {
-    /// Whoever keeps the key did not sign.
+    /// The device or program that keeps the key did not sign.
     #[error("key {key} did not sign: {source}")]
     Refused {
         /// The public half.
         key: PublicKey,
-        /// Why.
+        /// The reason for the refusal.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The signature that came back does not fit the key and the message.
+    /// The signature that came back is not valid for the key and the message.
     #[error("what was given for a signature of key {key} is none; nothing was written")]
     Wrong {
         /// The public half.

@@ -1,8 +1,8 @@
-//! Ed25519 public keys and signatures (RFC 8032), held to the strict reading.
+//! Ed25519 public keys and signatures (RFC 8032), checked strictly.
 //!
-//! Loose verifiers disagree about keys of small order, keys with a small-order component and encodings that are not
-//! reduced; with the identity as key, one constant signature fits every message. Such keys are refused when they are
-//! read, so no later step can meet one.
+//! Lax verifiers disagree about keys of small order, keys with a small-order component and encodings that are not
+//! reduced; with the identity as key, one constant signature is valid for every message. Such keys are refused when
+//! they are read, so that no later step can meet them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use ed25519_dalek::VerifyingKey;
 
 use crate::text::decode_hex;
 
-/// A public key: 32 bytes in canonical encoding, of the prime-order group. Keys are equal if their bytes are.
+/// A public key: 32 bytes in canonical encoding, a point of the prime-order group. Keys are equal if their bytes are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PublicKey([u8; 32]);
 
@@ -37,8 +37,8 @@ impl PublicKey {
         Ok(Self(*bytes))
     }
 
-    /// Reads a key that is only ever compared with others, such as one that was revoked or removed. Nothing is verified
-    /// with it, so its point is not checked, which would take some 50 µs for each entry of a list.
+    /// Reads a key that is only compared with other keys, such as a key that was revoked or removed. The key verifies
+    /// nothing, so its point is not checked; the check would take some 50 µs for each entry of a list.
     pub(crate) fn for_comparison(text: &str) -> Result<Self, KeyError> {
         decode_hex(text).map(Self).ok_or(KeyError::Hex)
     }
@@ -77,7 +77,7 @@ impl fmt::Debug for PublicKey {
 impl FromStr for PublicKey {
     type Err = KeyError;
 
-    /// Reads exactly 64 lower-case hex digits; a key has one spelling.
+    /// Reads exactly 64 lower-case hex digits; each key has one spelling.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::from_bytes(&decode_hex(text).ok_or(KeyError::Hex)?)
     }
@@ -87,16 +87,16 @@ impl FromStr for PublicKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Not 64 lower-case hex digits.
+    /// The text is not 64 lower-case hex digits.
     #[error("a public key is 64 lower-case hex digits")]
     Hex,
     /// The bytes encode no point of the curve.
     #[error("public key is not a point of the curve")]
     NotAPoint,
-    /// The bytes are a second spelling of a key that has a shorter one.
+    /// The bytes are not the canonical encoding of their point.
     #[error("public key is not in canonical encoding")]
     NotCanonical,
-    /// Everyone can sign for such a key.
+    /// Anybody can make signatures that are valid for such a key.
     #[error("public key has small order, anyone could sign for it")]
     SmallOrder,
     /// Verifiers disagree about such a key.
@@ -104,7 +104,7 @@ pub enum KeyError {
     MixedOrder,
 }
 
-/// The 64 bytes of a signature; whether they fit a key and a message is decided when they are verified.
+/// The 64 bytes of a signature; only verifying shows whether they fit a key and a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Signature([u8; 64]);
 
@@ -122,7 +122,7 @@ impl Signature {
     }
 }
 
-/// 128 lower-case hex digits.
+/// Reads 128 lower-case hex digits.
 impl FromStr for Signature {
     type Err = SignatureError;
 
@@ -131,7 +131,7 @@ impl FromStr for Signature {
     }
 }
 
-/// A text that is no signature.
+/// A text that is not a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected 128 lower-case hex digits")]
 pub struct SignatureError;

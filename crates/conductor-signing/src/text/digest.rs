@@ -17,7 +17,7 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The 32 raw bytes, which are what a signature is made over.
+    /// The 32 raw bytes of the digest; signatures are made over these bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -39,7 +39,7 @@ impl fmt::Debug for Digest {
 impl FromStr for Digest {
     type Err = DigestError;
 
-    /// Reads exactly 64 lower-case hex digits; a digest has one spelling.
+    /// Reads exactly 64 lower-case hex digits; each digest has one spelling.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         decode_hex(text).map(Self).ok_or(DigestError)
     }

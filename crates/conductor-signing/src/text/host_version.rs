@@ -1,4 +1,4 @@
-//! Versions of the host, as a statement may demand one.
+//! Versions of the host, which a statement may demand.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,8 @@ impl HostVersion {
     /// The version of this host.
     #[must_use]
     pub fn current() -> Self {
-        // The package version is checked by a test, so the fallback, which refuses every demand, is never met.
+        // A test checks that the package version can be parsed, so the fallback is never used. The fallback would meet
+        // no demand.
         env!("CARGO_PKG_VERSION").parse().unwrap_or(Self([0; 3]))
     }
 }

@@ -12,11 +12,11 @@ const MAX_NAME_BYTES: usize = 64;
 pub struct PluginName(String);
 
 impl PluginName {
-    /// The name that a file without manifest and statement goes by: the file name without its last extension.
+    /// The name of a plugin without manifest and statement: the file name without its last extension.
     ///
     /// # Errors
     ///
-    /// Fails if what is left breaks the rules of names.
+    /// Fails if the result breaks the rules of names.
     pub fn from_file_name(file_name: &str) -> Result<Self, NameError> {
         Path::new(file_name).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().parse()
     }
@@ -54,13 +54,13 @@ impl fmt::Display for PluginName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// There is nothing.
+    /// The name is empty.
     #[error("plugin name is empty")]
     Empty,
-    /// More than 64 bytes.
+    /// The name is longer than 64 bytes.
     #[error("plugin name is longer than {MAX_NAME_BYTES} bytes")]
     TooLong,
-    /// Characters that names do not have.
+    /// The name has characters that are not allowed in names.
     #[error("plugin name must start with a letter or digit and hold only letters, digits, `-`, `_` and `.`")]
     Characters,
 }

@@ -1,21 +1,22 @@
-//! Which of two versions of a plugin is the older one.
+//! Compares two versions of a plugin, to find the older version.
 //!
-//! Authors write versions as they like. Most are numbers with something behind them; they are taken apart as
+//! Authors write versions as they like. Most are numbers followed by some text; they are parsed as
 //! `[v]NUMBERS[TAIL][+BUILD]`:
 //!
-//! - A `v` or `V` in front of the numbers is nothing, and so is what stands behind `+`.
-//! - Numbers are compared from the left, missing ones are 0.
-//! - No tail, `final`, `ga` and `release` are the release itself. `post` (PEP 440) comes after it.
-//! - A tail behind `-` (semantic versions) or `~` (Debian), and the words of [`stage`] however they are attached, are
-//!   pre-releases and come before it. They are compared by stage, then by what follows.
+//! - A `v` or `V` in front of the numbers is ignored, and so is everything behind `+`.
+//! - Numbers are compared from the left; a missing number counts as 0.
+//! - A version without a tail, or with the tail `final`, `ga` or `release`, is the release itself. `post` (PEP 440)
+//!   comes after the release.
+//! - A tail behind `-` (semantic versions) or `~` (Debian) is a pre-release, and so are the words of [`stage`] however
+//!   they are attached. Pre-releases come before the release. They are compared by stage, then by what follows.
 //! - Any other tail can be ordered only among tails of its kind, such as `1.0a` and `1.0b`.
 //!
-//! Texts that do not begin with a number can be ordered where they differ in a number, as `r9` and `r10` do. What cannot be
-//! ordered is not guessed: the user decides.
+//! Texts that do not begin with a number can be ordered where they differ in a number, as `r9` and `r10` do. Where no
+//! order is certain, none is guessed: the user decides.
 
 use std::cmp::Ordering;
 
-/// Compares two versions; `None` if nobody can say which is the older one.
+/// Compares two versions; `None` if no order is certain.
 pub(crate) fn compare(a: &str, b: &str) -> Option<Ordering> {
     if a == b {
         return Some(Ordering::Equal);
@@ -33,15 +34,16 @@ struct Version<'a> {
     tail: Tail,
 }
 
-/// What stands behind the numbers.
+/// The part of a version behind its numbers.
 enum Tail {
     /// Nothing: the release.
     Release,
-    /// Something that comes before the release; whether it is written as semantic versions have it.
+    /// A pre-release, which comes before the release; `is_semantic` says whether its parts are compared by the rules of
+    /// semantic versions.
     Before { tokens: Vec<Token>, is_semantic: bool },
-    /// Something that comes after the release.
+    /// A tail that comes after the release.
     After(Vec<Token>),
-    /// Something that has no place known here.
+    /// A tail whose place is not known.
     Unknown(Vec<Token>),
 }
 
@@ -52,19 +54,20 @@ enum Token {
     Word(String),
 }
 
-/// How words that differ are compared.
+/// How words that differ are compared. Whatever the style, what is ordered is ordered as the letters are: so there are no
+/// circles.
 #[derive(Clone, Copy)]
 enum Words {
-    /// By their letters, as semantic versions say.
+    /// By their letters, as semantic versioning prescribes.
     Semantic,
-    /// By stage alone.
+    /// By stage alone, where letters agree.
     Stages,
-    /// Not at all, save for single letters.
+    /// Not at all, except for single letters.
     Unknown,
 }
 
 impl<'a> Version<'a> {
-    /// Takes a text apart; `None` if it does not begin with a number, or has characters that versions do not have.
+    /// Parses a version; `None` if the text does not begin with a number, or has characters that versions do not have.
     fn of(text: &'a str) -> Option<Self> {
         let text = text.split_once('+').map_or(text, |(version, _build)| version);
         let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
@@ -104,13 +107,14 @@ impl Tail {
             [Token::Word(word), rest @ ..] => (word.as_str(), !rest.is_empty()),
             [] | [Token::Number(_), ..] => ("", false),
         };
-        // A letter that is glued to the numbers and has none of its own, as in 1.0a, may be a patch as well as a stage.
+        // A single letter that is attached to the numbers and has no number behind it, as in 1.0a, may mean a patch as
+        // well as a stage.
         let is_stage = stage(word).is_some() && (word.len() > 1 || separator.is_some() || is_followed);
         match (separator, word) {
             (_, "") if tokens.is_empty() => Self::Release,
             (Some('~'), _) => Self::Before { tokens, is_semantic: false },
             (_, "final" | "ga" | "release") if !is_followed => Self::Release,
-            // After the release in some schemes, before it in semantic versions.
+            // Some schemes place these tails after the release, semantic versions before it.
             (Some('-'), "post" | "patch" | "p" | "sp" | "hotfix" | "rev" | "r") => Self::Unknown(tokens),
             (Some('-'), _) => Self::Before { tokens, is_semantic: !text.contains('~') },
             _ if is_stage => Self::Before { tokens, is_semantic: false },
@@ -144,21 +148,21 @@ impl Tail {
     }
 }
 
-/// The stages of a release, in their order.
+/// The order of the stages before a release.
 fn stage(word: &str) -> Option<u8> {
     match word {
         "alpha" | "a" => Some(1),
         "beta" | "b" => Some(2),
         "pre" | "preview" => Some(3),
         "rc" | "cr" | "c" => Some(4),
-        // These are pre-releases, and nobody agrees on their order among the others.
+        // These are pre-releases, but their order among the other stages differs between authors.
         "dev" | "snapshot" | "nightly" | "canary" | "milestone" | "m" | "ea" => Some(0),
         _ => None,
     }
 }
 
-/// The runs of digits and of other characters, without what separates them. A `~` is a word by itself: it says that what
-/// follows comes before what ends there.
+/// The runs of digits and of other characters, without separators. A `~` is a word of its own, because what follows it
+/// comes before the version that ends there.
 fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let kind = |c: char| (c.is_ascii_digit(), c == '~');
@@ -200,7 +204,8 @@ fn compare_tokens(a: &[Token], b: &[Token], words: Words) -> Option<Ordering> {
     }
     match words {
         Words::Semantic => Some(a.len().cmp(&b.len())),
-        // More numbers are later. A word may be either: `1.0rc1.dev5` comes before `1.0rc1`, and `1.0rc1.post1` after it.
+        // More numbers are later. A further word may be earlier or later: `1.0rc1.dev5` comes before `1.0rc1`, and
+        // `1.0rc1.post1` after it.
         Words::Stages => {
             let more = a.iter().skip(b.len()).chain(b.iter().skip(a.len()));
             let are_numbers = more.clone().all(|token| matches!(token, Token::Number(_)));
@@ -216,19 +221,24 @@ fn compare_words(a: &str, b: &str, words: Words) -> Option<Ordering> {
     }
     let stages = stage(a).filter(|stage| *stage > 0).zip(stage(b).filter(|stage| *stage > 0));
     match (words, stages) {
-        // Where stages and letters disagree, as for `pre` and `c`, ordering by either would make a circle with words between.
-        (Words::Semantic, Some((stage_a, stage_b))) => (stage_a.cmp(&stage_b) == a.cmp(b)).then(|| a.cmp(b)),
+        // Where stages and letters disagree, as for `pre` and `c` or `a` and `alpha`, ordering by either would make a
+        // circle with words between, or with the same words in another style.
+        (Words::Semantic | Words::Stages, Some((stage_a, stage_b))) => {
+            (stage_a.cmp(&stage_b) == a.cmp(b)).then(|| a.cmp(b))
+        }
         (Words::Semantic, None) => Some(a.cmp(b)),
-        (Words::Stages, Some((a, b))) => Some(a.cmp(&b)),
         (Words::Stages, None) => None,
         (Words::Unknown, _) => (a.len() == 1 && b.len() == 1).then(|| a.cmp(b)),
     }
 }
 
-/// Digits by their value; they have no leading zeros.
+/// Compares digits by their value; they have no leading zeros.
 fn by_value(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
+
+#[cfg(test)]
+mod every_version;
 
 #[cfg(test)]
 mod tests {
@@ -302,6 +312,10 @@ mod tests {
             ["1.0-p1", "1.0"],
             ["1.0-hotfix", "1.0"],
             ["1.0.dev1", "1.0a1"],
+            ["1.0a1", "1.0alpha1"],
+            ["1.0-a.1", "1.0alpha1"],
+            ["1.0c1", "1.0rc1"],
+            ["1.0pre1", "1.0c1"],
             ["1.0rc1", "1.0rc1.dev5"],
             ["1.0.0-rc.1", "1.0rc1.dev3"],
             ["1.1~rc1", "1.1~rc1~exp1"],
@@ -317,7 +331,7 @@ mod tests {
         }
     }
 
-    /// Versions that are close to each other, in every style.
+    /// Versions that differ little from each other, in every style.
     fn version() -> impl Strategy<Value = String> {
         let words = [
             "", "", "alpha", "a", "b", "beta", "c", "cat", "cr", "d", "dev", "pre", "rc", "post", "p",
@@ -339,7 +353,7 @@ mod tests {
             prop_assert_eq!(compare(&a, &a), Some(Ordering::Equal));
         }
 
-        /// Whoever goes up twice has gone up.
+        /// If a is below b and b below c, then a is below c.
         #[test]
         fn order_has_no_circles(versions in prop::collection::vec(version(), 3)) {
             for [a, b, c] in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -351,7 +365,7 @@ mod tests {
             }
         }
 
-        /// A pre-release, however it is written, comes before its release and after the release before that.
+        /// A pre-release, however it is written, comes before its own release and after the previous release.
         #[test]
         fn pre_releases_come_before(
             number in 1_u32..100,

@@ -1,11 +1,11 @@
-//! Where a rule stands that decided something.
+//! The place in a file of a rule that decided something.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use conductor_store::escape;
 
-/// Where a rule stands.
+/// The place of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleSource {
     /// The file.

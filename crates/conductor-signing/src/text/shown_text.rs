@@ -1,9 +1,9 @@
-//! What a text may hold that is going to stand where people look for a name.
+//! Rules for texts that are shown where people expect a name.
 //!
-//! A name that is taken for another, or for nothing, is how a stranger's key comes to be trusted. Names that are entered or
-//! accepted anew therefore hold the letters, marks and digits that Unicode allows in identifiers (Unicode Technical
-//! Standard 39, section 3), listed ASCII, and single spaces inside. Names that stores and documents hold already are read
-//! whatever they are, and shown escaped.
+//! A stranger's key comes to be trusted when its name is mistaken for another name, or is not seen at all. So a name
+//! that is entered or accepted may hold only the letters, marks and digits that Unicode allows in identifiers (Unicode
+//! Technical Standard 39, section 3), the ASCII characters listed here, and single spaces inside. Names that are in
+//! stores and documents already are read as they are, and shown escaped.
 
 use conductor_store::escape;
 use unicode_security::{GeneralSecurityProfile as _, RestrictionLevel, RestrictionLevelDetection as _};
@@ -11,25 +11,26 @@ use unicode_security::{GeneralSecurityProfile as _, RestrictionLevel, Restrictio
 /// Longest text in bytes; texts are shown in table columns.
 pub(crate) const MAX_SHOWN_BYTES: usize = 256;
 
-/// ASCII that names have beside letters and digits. Quotes of code, brackets and the backslash are left out: they set names
-/// apart from what stands around them, and begin what is escaped.
+/// ASCII characters that names may have beside letters and digits. Backquotes, angle, square and curly brackets and the
+/// backslash are not among them: messages put them around names, and escapes begin with a backslash.
 const LISTED: &str = "!\"#$%&'()*+,-./:;=?@_";
 
-/// Most characters in a row that are no letter and no digit of their own, such as the marks of Vietnamese or Thai; more pile
-/// up into the lines above.
+/// Most characters in a row that are neither a letter nor a digit of their own, such as the marks of Vietnamese or
+/// Thai; more marks would pile up over the lines above.
 const MAX_MARKS: usize = 4;
 
-/// Checks a name of a key or a person.
+/// Checks the name of a key or a person.
 pub(crate) fn check_name(text: &str) -> Result<(), ShownTextError> {
     check(text, |c| LISTED.contains(c))
 }
 
-/// Checks a sentence that is shown beside names, such as the reason of a revocation: it may hold all of visible ASCII.
+/// Checks a sentence that is shown beside names, such as the reason of a revocation; a sentence may hold all visible
+/// ASCII.
 pub(crate) fn check_sentence(text: &str) -> Result<(), ShownTextError> {
     check(text, |c| c.is_ascii_graphic())
 }
 
-/// Checks an address, which stands in angle brackets where it is shown.
+/// Checks an address, which is shown in angle brackets.
 pub(crate) fn check_address(text: &str) -> Result<(), ShownTextError> {
     match text.chars().find(|c| matches!(c, ' ' | '<' | '>')) {
         Some(found) => Err(ShownTextError::Character { found }),
@@ -37,14 +38,14 @@ pub(crate) fn check_address(text: &str) -> Result<(), ShownTextError> {
     }
 }
 
-/// Whether a name mixes alphabets in a way that hardly any language does: more than what Unicode Technical Standard 39 calls
-/// highly restrictive, which lets Latin stand with Chinese, Japanese or Korean.
+/// Whether a name mixes alphabets as hardly any language does: beyond the level that Unicode Technical Standard 39
+/// calls highly restrictive, which allows Latin together with Chinese, Japanese or Korean.
 pub(crate) fn mixes_scripts(text: &str) -> bool {
     let letters: String = text.chars().filter(|c| !c.is_ascii() || c.is_ascii_alphabetic()).collect();
     !letters.as_str().check_restriction_level(RestrictionLevel::HighlyRestrictive)
 }
 
-/// Whether a character may stand in a name in any script.
+/// Whether a character of any script may be part of a name.
 pub(crate) fn is_of_names(character: char) -> bool {
     character.identifier_allowed() && !escape::is_dangerous(character)
 }
@@ -75,23 +76,23 @@ fn check(text: &str, is_listed: impl Fn(char) -> bool) -> Result<(), ShownTextEr
     Ok(())
 }
 
-/// Why a text cannot stand where a name is shown.
+/// Why a text may not be shown as a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShownTextError {
     /// There is no letter and no digit.
     #[error("it has no letter and no digit")]
     Nothing,
-    /// More than 256 bytes.
+    /// The text is longer than 256 bytes.
     #[error("it is longer than {MAX_SHOWN_BYTES} bytes")]
     TooLong,
-    /// A character that names do not have there.
+    /// The text has a character that is not allowed at its place.
     #[error("names do not have `{}` (U+{:04X}) there", escape::terminal(&found.to_string()), u32::from(*found))]
     Character {
         /// The character.
         found: char,
     },
-    /// Spaces that could not be seen, or not be counted.
+    /// The text has a space at its start or end, or several spaces in a row.
     #[error("spaces stand singly and between words")]
     Spaces,
 }

@@ -1,5 +1,5 @@
-//! The rotations that were accepted, kept in `rotations.toml`. What was accepted stays, so the highest number of a chain
-//! is its mark: nothing below it counts as news.
+//! The rotations that were accepted, kept in `rotations.toml`. An accepted rotation stays, and so does the highest
+//! sequence number of a chain: a chain that ends with a lower number is a replay.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use crate::trust::rotation::{
     Ancestor, Lineage, LinkWire, RotationChain, RotationError, RotationLink, SignedLink,
 };
 
-/// Says to a person who opens the file what it is.
+/// Tells a person who opens the file what the file is.
 const HEADER: &str = "# Rotations of keys that were accepted. Written by Conductor, which keeps no comments.\n\
     # Shown in words by `conductor-sign trust rotations`.\n\n";
 
@@ -62,7 +62,7 @@ impl Decisions for Rotations {
     const MAX_BYTES: u64 = MAX_TRUST_FILE_BYTES;
     type Error = TrustError;
 
-    /// Verifies every link again.
+    /// Parses the file and verifies every link again.
     fn parse(path: &Path, text: &str) -> Result<Self, TrustError> {
         let lines = Lines::of(text);
         let source = Source { path, lines: &lines };
@@ -120,61 +120,63 @@ impl Decisions for Rotations {
     }
 }
 
-/// What the load of a plugin adds to the accepted rotations: those of its chain that lead on from a key that is known here.
-/// It does nothing until [`NewRotations::record`] writes them down.
+/// The rotations that loading a plugin adds to the accepted rotations: those of the plugin's chain that lead on from a
+/// key that is known here. Nothing is added until [`NewRotations::record`] writes them down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a rotation that is not recorded can be contradicted by the next one unnoticed"]
 pub struct NewRotations(RotationChain);
 
 impl NewRotations {
-    /// Writes the rotations down. Which of them lead on from a known key is found out anew: the user may have revoked or
-    /// removed one since the store was loaded.
+    /// Writes the rotations down. Which rotations lead on from a known key is worked out again, because the user may
+    /// have revoked or removed a key since the store was loaded.
     ///
     /// # Errors
     ///
-    /// Fails if another process has accepted one that contradicts them meanwhile, or the files cannot be read or written.
+    /// Fails if another process has meanwhile accepted a rotation that contradicts these, or if the files cannot be
+    /// read or written.
     pub fn record(self, config_dir: impl Into<Keeper>) -> Result<(), TrustError> {
         TrustStore::accept(config_dir, &self.0, |store| Ok(store.news(&self.0))).map(|_| ())
     }
 }
 
-/// What became of a chain that was handed over.
+/// The result of importing a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedChain {
     /// The rotations that are new, oldest first.
     pub added: Vec<RotationLink>,
-    /// How many were known before.
+    /// How many rotations of the chain were accepted before.
     pub known: usize,
 }
 
 impl TrustStore {
-    /// How keys follow from each other by the rotations that were accepted and those of `offered`.
+    /// How keys follow from each other by the accepted rotations and those of `offered`.
     ///
     /// # Errors
     ///
-    /// Fails if they contradict each other, unless by a rotation of a key that was revoked as compromised: that is passed
-    /// over, since the user has decided.
+    /// Fails if the rotations contradict each other. A contradicting rotation from a key that was revoked as
+    /// compromised is ignored instead, because the user has decided about that key.
     pub fn lineage<'a>(&'a self, offered: Option<&'a RotationChain>) -> Result<Lineage<'a>, RotationError> {
         Lineage::join(&self.rotations.links, offered, |key| self.is_compromised(key))
     }
 
-    /// The rotations that were accepted, in that order, and when.
+    /// The accepted rotations, in the order in which they were accepted, each with the time.
     pub fn rotations(&self) -> impl Iterator<Item = (&RotationLink, &UtcTime)> {
         self.rotations.links.iter().zip(&self.rotations.accepted_at)
     }
 
-    /// What is to be recorded of a chain that came with a plugin which was loaded; `None` if nothing is new that leads on from
-    /// a key that is trusted or from the plugin's publisher.
+    /// The rotations to record once a plugin with this chain was loaded; `None` if none of them is new and leads on
+    /// from a key that is trusted or pinned as a publisher.
     pub(crate) fn rotations_after(&self, chain: RotationChain) -> Option<NewRotations> {
         (!self.news(&chain).is_empty()).then_some(NewRotations(chain))
     }
 
-    /// Takes over a chain that somebody handed over.
+    /// Accepts a chain that the user was given by somebody.
     ///
     /// # Errors
     ///
-    /// Fails if it contradicts what was accepted, ends before that, leads on from a key that was revoked as compromised,
-    /// or, unless `unknown` is allowed, from no key that is known here; or if the files cannot be read or written.
+    /// Fails if the chain contradicts accepted rotations, ends before the last accepted number, leads on from a key
+    /// that was revoked as compromised or, unless `unknown` is allowed, leads on from no key that is known here; or if
+    /// the files cannot be read or written.
     pub fn import_rotations(
         config_dir: impl Into<Keeper>,
         chain: &RotationChain,
@@ -204,7 +206,7 @@ impl TrustStore {
         })
     }
 
-    /// Adds those links of a chain that `choose` picks from the ones that are not accepted yet, under the lock.
+    /// Adds those links of a chain that `choose` picks from the links that are not accepted yet, under the lock.
     fn accept(
         config_dir: impl Into<Keeper>,
         chain: &RotationChain,
@@ -228,8 +230,8 @@ impl TrustStore {
         })
     }
 
-    /// The links of a chain that are not accepted and lead on from a key that is known here. One from a key that a thief
-    /// may have is none of them, nor is what comes after it.
+    /// The links of a chain that are not accepted yet and lead on from a key that is known here. A link from a key that
+    /// was revoked as compromised is not among them, and neither is any later link.
     fn news(&self, chain: &RotationChain) -> Vec<RotationLink> {
         let Ok(accepted) = self.lineage(None) else { return Vec::new() };
         let mut leads_on = false;
@@ -248,7 +250,7 @@ impl TrustStore {
         news
     }
 
-    /// Whether the user's trust, or what is known of a plugin, can lead on from a key.
+    /// Whether the key is trusted, or pinned as the publisher of a plugin, so that rotations can lead on from it.
     fn is_anchor(&self, key: &PublicKey) -> bool {
         let is_pinned = |(_, pin): (_, &Pin)| pin.publisher().is_some_and(|pin| pin.key == *key);
         self.get(key).is_some() || self.pins().any(is_pinned)

@@ -1,5 +1,5 @@
-//! The way back from a key through those that it follows from: the one walk by which a key has the user's trust, is the
-//! publisher that was pinned, or may issue revocations.
+//! The descent of a key: the keys that it follows from by rotations. One walk back along the descent decides whether a
+//! key has the user's trust, is the pinned publisher, or may issue revocations.
 
 use conductor_store::UtcTime;
 use jiff::Timestamp;
@@ -10,43 +10,43 @@ use crate::key::PublicKey;
 use crate::text::PluginName;
 use crate::trust::rotation::{Ancestor, Lineage, Purpose, RotationLink};
 
-/// The way back from a key.
+/// The descent of a key.
 pub(crate) struct Descent<'l> {
-    /// The rotations that hold, nearest first.
+    /// The valid rotations, nearest first.
     steps: Vec<Ancestor<'l>>,
-    /// The rotation behind them that does not hold, and why; `None` if there is none.
+    /// The first rotation that is not valid, and why; `None` if all rotations are valid.
     end: Option<(Ancestor<'l>, Doubt)>,
 }
 
-/// Why a rotation does not hold.
+/// Why a rotation is not valid.
 #[derive(Clone, Copy)]
 enum Doubt {
-    /// It holds from a later time on.
+    /// The rotation becomes valid at a later time.
     NotYetActive,
-    /// A thief may have made it.
+    /// The old key was revoked as compromised, so a thief may have made the rotation.
     FromCompromised,
 }
 
 impl Descent<'_> {
-    /// The keys that the key follows from, nearest first.
+    /// The keys that the key follows from by valid rotations, nearest first.
     pub(crate) fn predecessors(&self) -> impl Iterator<Item = &PublicKey> {
         self.steps.iter().map(|step| &step.link.old)
     }
 }
 
-/// What a key is used for.
+/// The act that a key is used for.
 #[derive(Clone, Copy)]
 pub(crate) enum Act<'a> {
-    /// Publishing a plugin, by its name if that is signed.
+    /// Publishing a plugin; the name is given if it is signed.
     Publish(Option<&'a PluginName>),
-    /// Endorsing what another key publishes.
+    /// Endorsing a release that another key published; the name is given if it is signed.
     Cosign(Option<&'a PluginName>),
     /// Issuing revocations for all plugins.
     Revoke,
 }
 
 impl Act<'_> {
-    /// Whether a key that has passed on may go on doing this.
+    /// Whether the old key of a rotation may go on doing this.
     fn is_kept(self, link: &RotationLink) -> bool {
         let purpose = match self {
             Self::Publish(_) | Self::Cosign(_) => Purpose::Sign,
@@ -56,14 +56,14 @@ impl Act<'_> {
     }
 }
 
-/// When a key did something.
+/// The time at which a key did something, as far as it is known.
 #[derive(Clone, Copy)]
 pub(crate) enum Done<'a> {
-    /// Nobody says.
+    /// The time is not known.
     Unknown,
-    /// At this time, as its holder states.
+    /// The key's holder states this time.
     AsStated(&'a UtcTime),
-    /// Before anything that was learnt since: the host was there.
+    /// Before every rotation that was learnt since, because this host saw it.
     Before,
 }
 
@@ -78,8 +78,8 @@ impl Done<'_> {
 }
 
 impl TrustStore {
-    /// Walks back from a key. A rotation from a key that a thief may have holds only if it was accepted before and the user
-    /// trusts the key at the end.
+    /// Walks back from a key. A rotation from a key that was revoked as compromised is valid only if it was accepted
+    /// before and the user trusts the key at which the walk begins.
     pub(crate) fn descent<'l>(&self, lineage: &Lineage<'l>, key: &PublicKey, now: Timestamp) -> Descent<'l> {
         let has_users_word = self.get(key).is_some();
         let mut steps = Vec::new();
@@ -95,7 +95,8 @@ impl TrustStore {
         Descent { steps, end: None }
     }
 
-    /// Where a key stands that does something, and the entry that says so. What was done before the key passed on stays good.
+    /// The standing of a key for an act, and the entry that decides it. What a key did before its rotation became valid
+    /// stays valid.
     pub(crate) fn standing(
         &self,
         lineage: &Lineage<'_>,
@@ -130,7 +131,7 @@ impl TrustStore {
 }
 
 impl TrustedKey {
-    /// What the entry says about a key that does something, be it this one or one that follows from it.
+    /// The standing that the entry gives for an act of its key or of a key that follows from it.
     fn standing(&self, act: Act<'_>, now: Timestamp) -> Standing {
         let key_name = self.name.clone();
         if let Some(at) = self.expires_at.as_ref().filter(|at| at.is_past(now)) {

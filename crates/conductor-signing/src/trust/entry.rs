@@ -1,10 +1,9 @@
-//! What the entries of all files of the trust store have in common: the line that they stand on, and how long a text may be.
+//! What the entries of all files of the trust store have in common: their line, and the longest text.
 
-/// Longest name, address or reason in bytes; they are shown in table columns.
+/// Longest name, address or reason in bytes; these texts are shown in table columns.
 pub(crate) const MAX_TEXT_BYTES: usize = 256;
 
-/// The line on which an entry stands, if it was read from a file. It is no part of what the entry says, so entries are
-/// equal wherever they stand.
+/// The line of an entry, if the entry was read from a file. Two entries are equal even if their lines differ.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Line(pub(crate) Option<usize>);
 

@@ -1,4 +1,4 @@
-//! Why trust could not be read or changed.
+//! Why the trust store could not be read or changed.
 
 use std::io;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use super::{MAX_ACCEPTED_ROTATIONS, MAX_REVOCATION_LISTS, MIN_KEY_PREFIX, Resemb
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
-    /// A file or the directory is not fit to be believed.
+    /// A file or the directory could have been written by somebody else, or cannot be read.
     #[error("trust not used: {0}")]
     File(#[from] FileError),
     /// A file is not UTF-8.
@@ -39,7 +39,7 @@ pub enum TrustError {
         path: PathBuf,
         /// Line, from 1.
         line: usize,
-        /// What the parser said.
+        /// The message of the parser.
         cause: String,
     },
     /// A file is of another version.
@@ -61,10 +61,10 @@ pub enum TrustError {
         line: usize,
         /// Key in the file.
         field: &'static str,
-        /// The rule.
+        /// The rule that the value breaks.
         cause: String,
     },
-    /// A key stands in a file twice.
+    /// A key has two entries in a file.
     #[error("{}:{line}: key {key} stands here twice", escape::path(path))]
     Repeated {
         /// The file.
@@ -74,7 +74,7 @@ pub enum TrustError {
         /// The key.
         key: PublicKey,
     },
-    /// A plugin is pinned in a file twice.
+    /// A plugin has two pins in a file.
     #[error("{}:{line}: plugin `{name}` stands here twice", escape::path(path))]
     PinRepeated {
         /// The file.
@@ -84,43 +84,43 @@ pub enum TrustError {
         /// The plugin.
         name: PluginName,
     },
-    /// The key could be taken for another.
+    /// The key could be mistaken for a key that the user knows.
     #[error("{resemblance}")]
     Resembles {
-        /// What it could be taken for.
+        /// The known key, and how alike they are.
         resemblance: Box<Resemblance>,
     },
-    /// It is revoked already, and not less badly.
+    /// The key or file is revoked already, and the existing revocation is at least as severe.
     #[error("{revoked} is revoked already")]
     AlreadyRevoked {
         /// The key or digest.
         revoked: Revoked,
     },
-    /// It is not revoked.
+    /// The key or file is not revoked.
     #[error("{} is not revoked", escape::terminal(what))]
     NotRevoked {
         /// The key or digest.
         what: String,
     },
-    /// There is nothing to put on a list.
+    /// There are no revocations of the user's own for a list.
     #[error("nothing is revoked here that a list could hold")]
     NothingRevoked,
-    /// A version of a plugin that is too long to be one.
+    /// The text is too long for a version of a plugin.
     #[error("a plugin's version is at most 64 bytes")]
     PluginVersion,
-    /// A reason that is not fit to be shown.
+    /// The reason may not be shown as it is.
     #[error("reason: {cause}")]
     Reason {
-        /// The rule that it breaks.
+        /// The rule that the reason breaks.
         cause: ShownTextError,
     },
-    /// A revocation list was not taken over, or not made.
+    /// A revocation list was not imported, or not made.
     #[error("{0}")]
     RevocationList(Box<RevocationListError>),
-    /// No more lists can be kept track of.
+    /// The file has as many issuers of lists as allowed.
     #[error("more than {MAX_REVOCATION_LISTS} issuers of revocation lists cannot be kept track of")]
     TooManyLists,
-    /// The lists of one issuer would fill more than their share of the file.
+    /// The lists of one issuer would take more than their share of the file.
     #[error("the revocations of {issuer} would take more than {max} bytes")]
     IssuerShare {
         /// The issuer.
@@ -128,7 +128,7 @@ pub enum TrustError {
         /// Most bytes.
         max: u64,
     },
-    /// Lists would fill what is kept for the user's own revocations.
+    /// All imported lists together would take the part of the file that is reserved for the user's own revocations.
     #[error("all imported revocations together would take more than {max} bytes")]
     ListsFull {
         /// Most bytes.
@@ -137,7 +137,7 @@ pub enum TrustError {
     /// A chain of rotations was not accepted.
     #[error("{0}")]
     Rotation(Box<RotationError>),
-    /// No more rotations can be kept.
+    /// The file has as many rotations as allowed.
     #[error("more than {MAX_ACCEPTED_ROTATIONS} rotations cannot be kept")]
     TooManyRotations,
     /// Nothing is known about a plugin name.
@@ -146,7 +146,7 @@ pub enum TrustError {
         /// The name.
         name: PluginName,
     },
-    /// Another process pinned a plugin name to another publisher at the same time.
+    /// Another process has just pinned the plugin name to another publisher.
     #[error("plugin `{name}` was pinned to another publisher at this moment")]
     PinRaced {
         /// The name.
@@ -157,7 +157,7 @@ pub enum TrustError {
     AlreadyTrusted {
         /// The key.
         key: PublicKey,
-        /// Its name.
+        /// Name of the key.
         name: String,
     },
     /// The key was revoked.
@@ -168,40 +168,40 @@ pub enum TrustError {
         /// Why it was revoked.
         reason: String,
     },
-    /// No trusted key is meant.
+    /// The selector fits no trusted key.
     #[error("no trusted key starts with {selector}")]
     NotTrusted {
         /// The digits given.
         selector: String,
     },
-    /// More than one trusted key is meant.
+    /// The selector fits more than one trusted key.
     #[error("more than one trusted key starts with {selector}")]
     Ambiguous {
         /// The digits given.
         selector: String,
     },
-    /// Digits that cannot stand for a key.
+    /// The text cannot stand for a key.
     #[error(
         "`{}` is neither a key nor the first {MIN_KEY_PREFIX} or more lower-case hex digits of one",
         escape::terminal(text)
     )]
     Selector {
-        /// What was given.
+        /// The text.
         text: String,
     },
-    /// A name that is not fit to be shown.
+    /// The name of a key may not be shown as it is.
     #[error("name of the key: {cause}")]
     Name {
-        /// The rule that it breaks.
+        /// The rule that the name breaks.
         cause: ShownTextError,
     },
-    /// An address that is not fit to be shown.
+    /// The address of a key's holder may not be shown as it is.
     #[error("address of the key's holder: {cause}")]
     Email {
-        /// The rule that it breaks.
+        /// The rule that the address breaks.
         cause: ShownTextError,
     },
-    /// A name in several alphabets, as hardly any name is.
+    /// The name mixes several alphabets, as hardly any name does.
     #[error(
         "the name `{}` mixes alphabets, as names do that are made to look like others",
         escape::terminal(name)
@@ -210,7 +210,7 @@ pub enum TrustError {
         /// The name.
         name: String,
     },
-    /// The file could not be put together.
+    /// The content of the file could not be written as TOML.
     #[error("cannot put the file together as TOML: {source}")]
     Encode {
         /// The cause.
@@ -227,7 +227,7 @@ pub enum TrustError {
 }
 
 impl TrustError {
-    /// What to do about it, with the exact command where there is one.
+    /// What to do about the error, with the exact command where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -285,7 +285,7 @@ impl TrustError {
         }
     }
 
-    /// Whether the request was at fault, as opposed to the files: nothing stops other plugins from being judged.
+    /// Whether the request was at fault, rather than the files, so that other plugins can still be judged.
     #[must_use]
     pub const fn is_about_request(&self) -> bool {
         match self {
@@ -331,9 +331,10 @@ impl From<KeeperError> for TrustError {
             KeeperError::File { source } => Self::File(source),
             KeeperError::NotText { path } => Self::NotText { path },
             KeeperError::Write { path, source } => Self::Write { path, source },
-            KeeperError::Empty { .. } | KeeperError::Busy { .. } | KeeperError::Misread { .. } => {
-                Self::Kept(error)
-            }
+            KeeperError::Empty { .. }
+            | KeeperError::Busy { .. }
+            | KeeperError::Misread { .. }
+            | KeeperError::Unsynced { .. } => Self::Kept(error),
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Whether a key that is about to be trusted could be taken for another.
+//! Whether a key that is about to be trusted could be mistaken for another key.
 //!
-//! Whoever wants a user to trust a key gives it a name that looks like one that the user knows: another case, a letter of
-//! another alphabet, one letter more. And a key that the user knows under one name has no business under another.
+//! An attacker who wants a user to trust a key gives the key a name that looks like a name that the user knows: with
+//! other case, with a letter of another alphabet, with one letter more. And a key that the user knows under one name
+//! should not come back under another.
 
 use std::fmt;
 
@@ -13,42 +14,42 @@ use unicode_security::confusable_detection::skeleton;
 use crate::key::PublicKey;
 use crate::text::shown_text::is_of_names;
 
-/// What a new key could be taken for.
+/// A known key that a new key could be mistaken for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resemblance {
     /// The name that was given to the new key.
     pub name: String,
-    /// The name of the other.
+    /// The name of the known key.
     pub known_name: String,
-    /// The other key.
+    /// The known key.
     pub known_key: PublicKey,
-    /// What the user knows of the other.
+    /// What the user decided about the known key.
     pub known_as: KnownAs,
-    /// How alike they are.
+    /// How alike the new key and the known key are.
     pub likeness: Likeness,
 }
 
-/// What the user knows of a key.
+/// What the user decided about a known key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownAs {
-    /// It is trusted.
+    /// The key is trusted.
     Trusted,
-    /// It was revoked.
+    /// The key was revoked.
     Revoked,
-    /// It was trusted, and removed.
+    /// The key was trusted, and then removed.
     Removed,
 }
 
 /// How alike two keys are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Likeness {
-    /// It is the same key, under another name.
+    /// The keys are the same, under two names.
     SameKey,
-    /// Another key has the same name.
+    /// The keys differ, and their names are the same.
     SameName,
     /// The names differ in case, spaces, punctuation or invisible characters.
     Case,
-    /// The names look the same and are written with other characters (Unicode Technical Standard 39).
+    /// The names look the same but have different characters (Unicode Technical Standard 39).
     Homoglyphs,
     /// The names differ by a letter or two.
     Spelling,
@@ -75,7 +76,7 @@ impl fmt::Display for Resemblance {
     }
 }
 
-/// How alike two names of different keys are; `None` if nobody would take one for the other.
+/// How alike two names of different keys are; `None` if nobody would mistake one name for the other.
 pub(super) fn likeness(a: &str, b: &str) -> Option<Likeness> {
     if a == b {
         return Some(Likeness::SameName);
@@ -86,19 +87,19 @@ pub(super) fn likeness(a: &str, b: &str) -> Option<Likeness> {
         return Some(Likeness::Case);
     }
     let (looks_a, looks_b) = (looks(&a), looks(&b));
-    // Some letters look alike only as capitals, and a name may be in capitals altogether.
+    // Some letters look alike only as capitals, and a name may be written in capitals throughout.
     let (capitals_a, capitals_b) = (looks(&seen_a.to_uppercase()), looks(&seen_b.to_uppercase()));
     if looks_a == looks_b || looks(&seen_a) == looks(&seen_b) || capitals_a == capitals_b {
         return Some(Likeness::Homoglyphs);
     }
-    // What a letter looks like may be two letters, so both spellings are compared.
+    // One letter may look like two letters, so the looks are compared as well as the letters.
     let is_near = |a: &str, b: &str| strsim::osa_distance(a, b) <= typing_errors(a, b);
     let are_near = is_near(&a, &b) || is_near(&looks_a, &looks_b) || is_near(&capitals_a, &capitals_b);
     are_near.then_some(Likeness::Spelling)
 }
 
-/// Letters by which names may differ and still be taken for each other: none in very short ones, where every letter
-/// counts.
+/// Number of letters by which two names may differ and still be mistaken for each other: none in very short names,
+/// where every letter counts.
 fn typing_errors(a: &str, b: &str) -> usize {
     match a.chars().count().min(b.chars().count()) {
         0..4 => 0,
@@ -107,16 +108,17 @@ fn typing_errors(a: &str, b: &str) -> usize {
     }
 }
 
-/// The letters and digits of a name: spaces, punctuation and what is not seen tell no two names apart. A name of the store may be
-/// older than the rule for names.
+/// The letters and digits of a name. Spaces, punctuation and invisible characters do not distinguish names. Marks are
+/// kept only if names may have them, because a name in the store may be older than the rule for names.
 fn seen(name: &str) -> String {
     let is_seen = |c: &char| c.is_alphanumeric() || (is_combining_mark(*c) && is_of_names(*c));
     name.chars().filter(is_seen).collect()
 }
 
-/// What a name looks like at a glance, in lower case, because some look-alikes are capitals, and without the marks of its letters.
+/// What a name looks like at a glance: in lower case, because some look-alikes are capitals, and without the marks on
+/// its letters.
 fn looks(name: &str) -> String {
-    // The vowels of Hindi and Thai are marks as well, and letters all the same.
+    // The vowel signs of Hindi and Thai are marks as well, but count as letters.
     let is_ornament = |c: char| is_combining_mark(c) && !c.is_alphabetic();
     skeleton(name).flat_map(char::to_lowercase).nfd().filter(|c| !is_ornament(*c)).collect()
 }

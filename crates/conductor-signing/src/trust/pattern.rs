@@ -18,8 +18,8 @@ impl NamePattern {
         &self.0
     }
 
-    /// Whether the name fits: its start the text before the first star, its end the text after the last, and what
-    /// stands between stars occurs in order.
+    /// Whether the name fits the pattern: it begins with the text before the first star, ends with the text after the
+    /// last star, and holds the texts between stars in their order.
     #[must_use]
     pub fn matches(&self, name: &PluginName) -> bool {
         let Some((first, rest)) = self.0.split_once('*') else { return self.0 == name.as_str() };
@@ -45,7 +45,7 @@ impl FromStr for NamePattern {
     }
 }
 
-/// A text that no plugin's name could fit.
+/// A text that is not a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a pattern holds 1 to {MAX_PATTERN_BYTES} letters, digits, `-`, `_`, `.` and `*`")]
 pub struct PatternError;

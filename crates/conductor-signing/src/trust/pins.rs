@@ -1,5 +1,5 @@
-//! What was seen of each plugin name when it was loaded, kept in `pins.toml`, so that a later file cannot prove less, come
-//! from somebody else, or bring back an old release.
+//! What is remembered of each plugin name when a plugin is loaded, kept in `pins.toml`. Because of a pin, a later file
+//! cannot come with weaker signatures, from another publisher, or as an old release.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -17,15 +17,15 @@ use crate::document::{MAX_COSIGNATURES, statement};
 use crate::key::PublicKey;
 use crate::text::{Digest, PluginName, plugin_version};
 
-/// Most files of a plugin that are remembered, the last ones that were loaded; more would let the builds of one plugin fill the
-/// file.
+/// Most files of one plugin that are remembered, the last that were loaded; otherwise the builds of one plugin could
+/// fill the file.
 const MAX_PINNED_DIGESTS: usize = 8;
 
-/// Bytes of the file that loads leave to what the user says of plugins; many plugins, or one that calls itself something else
-/// each time, could keep the user from pinning otherwise.
+/// Bytes of the file that loads leave for the user's own pins; otherwise many plugins, or a plugin that changes its
+/// name each time, could keep the user from pinning.
 pub(super) const USER_RESERVE_BYTES: u64 = 128 * 1024;
 
-/// Says to a person who opens the file what it is.
+/// Tells a person who opens the file what the file is.
 const HEADER: &str = "# What was seen of each plugin when it was loaded. Written by Conductor, which keeps no comments.\n\
     # A plugin without its entry is taken as one that was never loaded.\n\n";
 
@@ -33,7 +33,7 @@ const HEADER: &str = "# What was seen of each plugin when it was loaded. Written
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pins(BTreeMap<PluginName, Pin>);
 
-/// What is known about one plugin name.
+/// What is remembered of one plugin name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pin {
     statement_seen_at: Option<UtcTime>,
@@ -44,14 +44,14 @@ pub struct Pin {
     line: Line,
 }
 
-/// Who publishes a plugin.
+/// The publisher that a plugin name is pinned to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublisherPin {
-    /// The key.
+    /// The publisher's key.
     pub key: PublicKey,
-    /// Since when.
+    /// When the name was pinned to the key.
     pub since: UtcTime,
-    /// Whether the user said so, as opposed to the first load.
+    /// Whether the user pinned the name; false if the first load did.
     pub by_user: bool,
 }
 
@@ -62,7 +62,7 @@ impl Pin {
         self.statement_seen_at.as_ref()
     }
 
-    /// Whose the plugin is.
+    /// The publisher that the plugin name is pinned to.
     #[must_use]
     pub const fn publisher(&self) -> Option<&PublisherPin> {
         self.publisher.as_ref()
@@ -74,7 +74,7 @@ impl Pin {
         self.version.as_deref()
     }
 
-    /// Whether this very file was loaded, as far as that is remembered.
+    /// Whether this exact file was loaded, as far as files are remembered.
     pub(crate) fn has_loaded(&self, digest: &Digest) -> bool {
         self.digests.contains(digest)
     }
@@ -84,7 +84,7 @@ impl Pin {
         !self.digests.is_empty()
     }
 
-    /// The keys that have to sign.
+    /// The keys that must sign.
     #[must_use]
     pub fn signers(&self) -> &[PublicKey] {
         &self.signers
@@ -97,30 +97,30 @@ impl Pin {
     }
 }
 
-/// What the load of a plugin adds to what is known about its name.
+/// What loading a plugin adds to the pin of its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Continuity {
-    /// The key that is pinned from now on.
+    /// The publisher's key from now on.
     pub(crate) publisher: PublicKey,
-    /// The keys that it follows from by rotations that hold, nearest first.
+    /// The keys that the publisher's key follows from by valid rotations, nearest first.
     pub(crate) predecessors: Vec<PublicKey>,
     /// The highest version so far.
     pub(crate) version: Option<String>,
-    /// The keys that have to sign from now on, the publisher's among them.
+    /// The keys that must sign from now on, including the publisher's.
     pub(crate) signers: Vec<PublicKey>,
 }
 
-/// A plugin that was loaded, as far as pins remember it.
+/// The facts about a loaded plugin that pins remember.
 pub(crate) struct Loaded<'a> {
-    /// What it is called.
+    /// Name of the plugin.
     pub(crate) name: &'a PluginName,
-    /// What the same file would be called if its document lost the statement, if that is a name.
+    /// The name that the same file would have if its document lost the statement; `None` if that is not a valid name.
     pub(crate) name_without_statement: Option<&'a PluginName>,
     /// Digest of the file.
     pub(crate) digest: Digest,
-    /// Whether its signature has a statement.
+    /// Whether the plugin's signature has a statement.
     pub(crate) has_statement: bool,
-    /// What its load adds to what is known about its name; `None` if nobody vouched for it.
+    /// What the load adds to the pin of the name; `None` if no key vouched for the plugin.
     pub(crate) continuity: Option<&'a Continuity>,
 }
 
@@ -213,7 +213,7 @@ impl Decisions for Pins {
 }
 
 impl Pins {
-    /// Holds what was seen at a load against the part of the file that loads may fill.
+    /// Checks that the pins leave the user's reserve of the file free.
     fn check_seen(&self, keeper: &Keeper) -> Result<(), TrustError> {
         let max = MAX_TRUST_FILE_BYTES - USER_RESERVE_BYTES;
         if self.to_text()?.len() as u64 <= max {
@@ -264,13 +264,13 @@ impl Source<'_> {
     }
 }
 
-/// What the load of a plugin changes about the pins. Only [`TrustStore::new_pin`] makes one, from a plugin that was
-/// verified; it does nothing until [`NewPin::record`] writes it down.
+/// The changes to the pins from loading a plugin. Only [`TrustStore::new_pin`] makes this value, from a verified
+/// plugin. Nothing is changed until [`NewPin::record`] writes the pins down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "what is not recorded can be taken back by the next file unnoticed"]
 pub struct NewPin(Vec<PinChange>);
 
-/// What becomes of one name.
+/// The change of one pin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct PinChange {
     name: PluginName,
@@ -279,12 +279,12 @@ struct PinChange {
 }
 
 impl NewPin {
-    /// Writes the pin down. If another process has changed the pin since the store was loaded, what it wrote is kept,
-    /// and nothing is written if that is all.
+    /// Writes the pin down. If another process has changed the pin since the store was loaded, both changes are merged;
+    /// if the merged pin is the one in the file, nothing is written.
     ///
     /// # Errors
     ///
-    /// Fails if another process has pinned the name to another publisher meanwhile, or the files cannot be read or
+    /// Fails if another process has meanwhile pinned the name to another publisher, or if the files cannot be read or
     /// written.
     pub fn record(self, config_dir: impl Into<Keeper>) -> Result<(), TrustError> {
         TrustStore::change::<Pins, _>(config_dir, |TrustStore { pins, .. }, keeper| {
@@ -298,7 +298,7 @@ impl NewPin {
     }
 }
 
-/// What two loads at the same time have seen. Neither takes anything back.
+/// Merges the pins of two loads at the same time, so that neither loses what the other recorded.
 fn merged(name: &PluginName, current: Option<&Pin>, new: Pin) -> Result<Pin, TrustError> {
     let Some(current) = current else { return Ok(new) };
     let key = |pin: &Pin| pin.publisher.as_ref().map(|publisher| publisher.key);
@@ -313,7 +313,7 @@ fn merged(name: &PluginName, current: Option<&Pin>, new: Pin) -> Result<Pin, Tru
     };
     let version = match order {
         Some(Ordering::Less) => new.version,
-        // What came first stands, also where nobody can say which is higher.
+        // The recorded version stays, also where no order of the two is certain.
         Some(Ordering::Equal | Ordering::Greater) | None => current.version.clone(),
     };
     let signers = if current.signers.len() > new.signers.len() { &current.signers } else { &new.signers };
@@ -327,7 +327,7 @@ fn merged(name: &PluginName, current: Option<&Pin>, new: Pin) -> Result<Pin, Tru
     })
 }
 
-/// The files of two lists, each once, of which only the last are kept.
+/// The files of both lists, each once, of which only the last [`MAX_PINNED_DIGESTS`] are kept.
 fn joined(mut known: Vec<Digest>, more: Vec<Digest>) -> Vec<Digest> {
     for digest in more {
         known.retain(|other| *other != digest);
@@ -339,7 +339,7 @@ fn joined(mut known: Vec<Digest>, more: Vec<Digest>) -> Vec<Digest> {
 }
 
 impl TrustStore {
-    /// What is to be recorded once this plugin was loaded; `None` if nothing is new.
+    /// The changes to record once this plugin was loaded; `None` if nothing changes.
     pub(crate) fn pin_after(&self, loaded: &Loaded<'_>) -> Option<NewPin> {
         let mut changes = Vec::new();
         let Loaded { name, name_without_statement, digest, has_statement, continuity } = *loaded;
@@ -367,13 +367,13 @@ impl TrustStore {
         if changes.is_empty() { None } else { Some(NewPin(changes)) }
     }
 
-    /// What is known about a plugin name.
+    /// The pin of a plugin name.
     #[must_use]
     pub fn pin(&self, name: &PluginName) -> Option<&Pin> {
         self.pins.0.get(name)
     }
 
-    /// Everything that is known about plugin names, by name.
+    /// All pins, sorted by plugin name.
     pub fn pins(&self) -> impl Iterator<Item = (&PluginName, &Pin)> {
         self.pins.0.iter()
     }
@@ -384,8 +384,8 @@ impl TrustStore {
         self.pin(name)?.statement_seen_at()
     }
 
-    /// Pins a plugin name to a publisher: the user's decision, before the first load or for another publisher than
-    /// before. What was demanded of the earlier publisher, cosigners and a version, is forgotten.
+    /// Pins a plugin name to a publisher: the user's decision, before the first load or for a new publisher. If the
+    /// publisher is new, the version and the cosigners that were demanded of the earlier publisher are forgotten.
     ///
     /// # Errors
     ///
@@ -398,8 +398,8 @@ impl TrustStore {
         Self::pin_accepted(config_dir, name, key, &[])
     }
 
-    /// As [`TrustStore::pin_publisher`], and demands these cosigners from then on, where none are demanded so far: the user's decision
-    /// for a plugin that takes the place of another one, whose cosigners they were.
+    /// As [`TrustStore::pin_publisher`], and from then on demands these cosigners, unless cosigners are demanded
+    /// already. For the user's decision to let a plugin take the place of another plugin that had these cosigners.
     ///
     /// # Errors
     ///
@@ -420,8 +420,8 @@ impl TrustStore {
         .map(Option::unwrap_or_default)
     }
 
-    /// The trust as it would be once a plugin name was pinned to a publisher by [`TrustStore::pin_publisher`]. Nothing is
-    /// written.
+    /// A copy of the store in which the plugin name is pinned to the publisher as [`TrustStore::pin_publisher`] would
+    /// do. Nothing is written.
     #[must_use]
     pub fn as_if_pinned(&self, name: &PluginName, key: PublicKey) -> Self {
         let mut trust = self.clone();
@@ -430,11 +430,11 @@ impl TrustStore {
         trust
     }
 
-    /// Forgets everything about a plugin name; its next load is like its first.
+    /// Forgets the pin of a plugin name; the next load counts as the first.
     ///
     /// # Errors
     ///
-    /// Fails if nothing is known about it, or the files cannot be read or written.
+    /// Fails if the name has no pin, or if the files cannot be read or written.
     pub fn unpin(config_dir: impl Into<Keeper>, name: &PluginName) -> Result<(), TrustError> {
         Self::change_pin(config_dir, name, |pin, _, _| {
             pin.map(|_| None).ok_or_else(|| TrustError::NotPinned { name: name.clone() })
@@ -442,12 +442,13 @@ impl TrustStore {
         .map(|_| ())
     }
 
-    /// Lets a plugin be loaded in an older version than before: down to `floor`, or in any version if there is none. Which files
-    /// were loaded stays known, so that a key that has passed on brings back only what it brought before.
+    /// Lets an older version of a plugin be loaded: down to `floor`, or any version if `floor` is `None`. The files
+    /// that were loaded stay remembered, so that a key that was rotated can bring back only files that were loaded
+    /// before.
     ///
     /// # Errors
     ///
-    /// Fails if nothing is known about the plugin, or the files cannot be read or written.
+    /// Fails if the name has no pin, or if the files cannot be read or written.
     pub fn allow_downgrade(
         config_dir: impl Into<Keeper>,
         name: &PluginName,
@@ -463,7 +464,7 @@ impl TrustStore {
         .map(Option::unwrap_or_default)
     }
 
-    /// Changes or removes one pin, and returns what there is then.
+    /// Changes or removes one pin, and returns the pin after the change.
     fn change_pin(
         config_dir: impl Into<Keeper>,
         name: &PluginName,
@@ -481,16 +482,16 @@ impl TrustStore {
 }
 
 impl Pin {
-    /// Notes a file and its version, which is not below the one so far.
+    /// Records a file and its version, which is not below the version recorded so far.
     fn see_version(&mut self, version: Option<&str>, digest: Digest) {
-        // The order in which files come back says nothing new.
+        // A file that is remembered already keeps its place in the list.
         if !self.digests.contains(&digest) {
             self.digests = joined(std::mem::take(&mut self.digests), vec![digest]);
         }
         self.version = version.map(str::to_owned);
     }
 
-    /// The pin to another publisher, of whom nothing is demanded yet.
+    /// The pin with another publisher, of whom nothing is demanded yet.
     fn of_publisher(mut self, key: PublicKey, since: UtcTime) -> Self {
         if self.publisher.as_ref().is_none_or(|publisher| publisher.key != key) {
             self.version = None;
@@ -501,7 +502,7 @@ impl Pin {
         self
     }
 
-    /// The pin which demands the publisher's key and those of cosigners, if it demands none so far.
+    /// The pin, with the keys of publisher and cosigners demanded if no keys are demanded so far.
     fn demanding(mut self, publisher: PublicKey, cosigners: &[PublicKey]) -> Self {
         if self.signers.is_empty() && !cosigners.is_empty() {
             self.signers = std::iter::once(publisher).chain(cosigners.iter().copied()).collect();

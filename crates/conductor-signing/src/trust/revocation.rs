@@ -1,4 +1,4 @@
-//! Keys and plugins that were withdrawn.
+//! Revocations of keys and plugins.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,23 +14,23 @@ use crate::trust::entry::Line;
 /// One entry of `revoked_keys.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// What was withdrawn.
+    /// The key or file that was revoked.
     pub revoked: Revoked,
-    /// When.
+    /// When it was revoked.
     pub revoked_at: UtcTime,
-    /// Why; escape it before showing it.
+    /// Why it was revoked; escape the text before showing it.
     pub reason: String,
-    /// What has become of a key; a file has no kind and counts as compromised.
+    /// Whether a key is compromised or superseded; a file always counts as compromised.
     pub kind: RevocationKind,
     /// What the user called the key; escape it before showing it.
     pub name: Option<String>,
-    /// Whose list it came from; the user's own where absent.
+    /// The issuer of the list that the entry came from; `None` for the user's own entry.
     pub issuer: Option<PublicKey>,
     pub(crate) line: Line,
 }
 
 impl Revocation {
-    /// The revoked key, if it is one.
+    /// The revoked key, if a key was revoked.
     #[must_use]
     pub const fn key(&self) -> Option<&PublicKey> {
         match &self.revoked {
@@ -39,7 +39,8 @@ impl Revocation {
         }
     }
 
-    /// The entry as it may be handed to others: a reason that is older than the rule for them is written as it is shown.
+    /// The entry as it may be given to others. A reason that breaks the rule for reasons, because it is older than the
+    /// rule, is escaped.
     pub(crate) fn fit_to_show(&self) -> Self {
         let mut entry = self.clone();
         if shown_text::check_sentence(&entry.reason).is_err() {
@@ -62,10 +63,10 @@ impl Revocation {
     }
 }
 
-/// What a revocation is about.
+/// The subject of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revoked {
-    /// A key: nothing it signed is accepted.
+    /// A key: nothing that the key signed is accepted.
     Key(PublicKey),
     /// One plugin file, whoever signed it.
     Digest(Digest),
@@ -81,19 +82,19 @@ impl fmt::Display for Revoked {
     }
 }
 
-/// What has become of a revoked key.
+/// What is the matter with a revoked key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RevocationKind {
-    /// A thief may have it: it passes on to no key that was not accepted before, and those that were wait for the user's
-    /// word.
+    /// A thief may have the key. A rotation from it that was not accepted before is never accepted, and one that was
+    /// needs the user's decision.
     #[default]
     Compromised,
-    /// It is not used any more: what it passed on to stays good.
+    /// The key is no longer used. Rotations from it stay valid.
     Superseded,
 }
 
 impl RevocationKind {
-    /// The word for it.
+    /// The word in files and output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Revocations that one party hands to others: a list, signed and numbered.
+//! Lists of revocations that one party gives to others, signed and numbered.
 //!
 //! | member | value |
 //! |---|---|
@@ -6,11 +6,11 @@
 //! | `algorithm` | `"Ed25519"` |
 //! | `public_key` | key of the issuer, 64 lower-case hex digits |
 //! | `payload` | base64 of the exact bytes that are signed |
-//! | `signature` | over the pre-authentication encoding of DSSE of these bytes, with a type of its own |
+//! | `signature` | over the pre-authentication encoding of DSSE of these bytes, with a payload type of its own |
 //!
-//! The payload is `{issuer, sequence, issued_at, revoked}`; `revoked` is a list of
-//! `{public_key | digest, kind?, revoked_at, reason}`. Every list of an issuer has a higher number than the one before, so
-//! that an old list cannot pass for news; the highest is [`MAX_LIST_SEQUENCE`]. It is verified before it is parsed.
+//! The payload is `{issuer, sequence, issued_at, revoked}`; `revoked` is a list of `{public_key | digest, kind?,
+//! revoked_at, reason}`. Every list of an issuer has a higher number than the list before, so that an old list cannot
+//! pass as new; the highest number is [`MAX_LIST_SEQUENCE`]. The payload is verified before it is parsed.
 
 use conductor_store::{UtcTime, escape};
 use data_encoding::BASE64;
@@ -30,7 +30,7 @@ pub const REVOCATIONS_PAYLOAD_TYPE: &str = "application/vnd.conductor.revocation
 /// The only version of the format.
 pub const REVOCATION_LIST_VERSION: u64 = 1;
 
-/// Largest list in bytes; it is parsed before anything in it is known to be true.
+/// Largest list in bytes; a list is parsed before its signature is verified.
 pub const MAX_REVOCATION_LIST_BYTES: usize = 1024 * 1024;
 
 /// Most entries of a list; all of them go into one file of the trust store.
@@ -39,7 +39,7 @@ pub const MAX_LISTED_REVOCATIONS: usize = 2048;
 /// Highest number of a list: the highest whole number that every reader of JSON has, 2^53 − 1.
 pub const MAX_LIST_SEQUENCE: u64 = (1 << 53) - 1;
 
-/// A list that its issuer signed: there is no other way to have one than to verify or to make it.
+/// A list that its issuer signed. The only ways to get a value are to verify a list and to make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationList {
     issuer: PublicKey,
@@ -55,7 +55,7 @@ impl RevocationList {
     ///
     /// # Errors
     ///
-    /// Names the first cause for which it does not hold.
+    /// Fails with the first reason why the list is not valid.
     pub fn parse(json: &[u8]) -> Result<Self, RevocationListError> {
         if json.len() > MAX_REVOCATION_LIST_BYTES {
             return Err(RevocationListError::TooLarge);
@@ -131,41 +131,41 @@ impl RevocationList {
             signature: signature.to_string(),
         };
         let json = serde_json::to_string_pretty(&list).map_err(encode)? + "\n";
-        // What was made is held to what everybody else will hold it to.
+        // The new list is checked as everybody else will check it.
         Self::parse(json.as_bytes())
     }
 
-    /// Who issued the list.
+    /// The key that issued the list.
     #[must_use]
     pub const fn issuer(&self) -> &PublicKey {
         &self.issuer
     }
 
-    /// Its number among the lists of its issuer.
+    /// The number of the list among the lists of its issuer.
     #[must_use]
     pub const fn sequence(&self) -> u64 {
         self.sequence
     }
 
-    /// When it was issued, as its issuer says.
+    /// When the list was issued, as the issuer states.
     #[must_use]
     pub const fn issued_at(&self) -> &UtcTime {
         &self.issued_at
     }
 
-    /// What it revokes.
+    /// The revocations in the list.
     #[must_use]
     pub fn entries(&self) -> &[Revocation] {
         &self.entries
     }
 
-    /// The list as it travels.
+    /// The list as JSON, for giving to others.
     #[must_use]
     pub fn json(&self) -> &str {
         &self.json
     }
 
-    /// SHA-256 of what is signed, which tells two lists of the same number apart.
+    /// SHA-256 of the signed payload, which distinguishes two lists of the same number.
     pub(crate) const fn digest(&self) -> Digest {
         self.digest
     }
@@ -238,71 +238,71 @@ impl<'a> EntryWire<'a> {
     }
 }
 
-/// Why a list does not hold.
+/// Why a list is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RevocationListError {
-    /// Larger than [`MAX_REVOCATION_LIST_BYTES`].
+    /// The list is larger than [`MAX_REVOCATION_LIST_BYTES`].
     #[error("revocation list is larger than {MAX_REVOCATION_LIST_BYTES} bytes")]
     TooLarge,
-    /// Not of the format.
+    /// The list does not follow the format.
     #[error("revocation list is malformed: {0}")]
     Format(#[from] FormatError),
-    /// Of another version.
+    /// The list has another version.
     #[error("revocation list has version {found}, this program knows version {REVOCATION_LIST_VERSION}")]
     Version {
         /// Version found.
         found: u64,
     },
-    /// Signed with another algorithm.
+    /// The list names another signature algorithm.
     #[error("revocation list has algorithm `{}`, this program knows {ALGORITHM}", escape::terminal(found))]
     Algorithm {
         /// Algorithm found.
         found: String,
     },
-    /// The signature was not made by the key.
+    /// The signature is not valid for the key.
     #[error("signature of key {key} under the revocation list is not valid")]
     SignatureInvalid {
         /// The key.
         key: PublicKey,
     },
-    /// The signed list names another issuer than the key that signed it.
+    /// The signed payload names another issuer than the key that signed.
     #[error("revocation list that key {key} signed names another issuer")]
     OtherIssuer {
         /// The key.
         key: PublicKey,
     },
-    /// The issuer is nobody whose word counts for all plugins.
+    /// The issuer may not revoke for all plugins.
     #[error("revocation list comes from {key}, {why}")]
     NoAuthority {
         /// The issuer.
         key: PublicKey,
-        /// Why its word does not count.
+        /// Why the issuer may not.
         why: &'static str,
     },
-    /// Its number is too high.
+    /// The number of the list is too high.
     #[error("revocation list has the number {found}, the highest is {MAX_LIST_SEQUENCE}")]
     Sequence {
         /// The number.
         found: u64,
     },
-    /// It is dated later than it can have been issued.
+    /// The list is dated too far in the future.
     #[error("revocation list of {key} was issued at {at}, which lies ahead")]
     Ahead {
         /// The issuer.
         key: PublicKey,
-        /// When it says that it was issued.
+        /// The date of the list.
         at: UtcTime,
     },
-    /// A reason cannot be shown as it is.
+    /// A reason may not be shown as it is.
     #[error("revocation list: reason for {revoked}: {cause}")]
     Reason {
         /// The key or digest.
         revoked: String,
-        /// The rule that it breaks.
+        /// The rule that the reason breaks.
         cause: ShownTextError,
     },
-    /// Another list was made with the same key while this one was signed.
+    /// Another list was made with the same key while this list was being signed.
     #[error("list {sequence} of {key} was made by somebody else at this moment")]
     Raced {
         /// The issuer.
@@ -315,12 +315,12 @@ pub enum RevocationListError {
     Replay {
         /// The issuer.
         key: PublicKey,
-        /// Its number.
+        /// Number of this list.
         found: u64,
         /// The highest number imported.
         known: u64,
     },
-    /// Another list of this number was imported.
+    /// Another list with the same number was imported.
     #[error("fork: another list {sequence} of {key} was imported already")]
     Fork {
         /// The issuer.
@@ -331,7 +331,7 @@ pub enum RevocationListError {
     /// The key did not sign.
     #[error("{}", escape::terminal(cause))]
     Key {
-        /// What it said.
+        /// The error of the key.
         cause: String,
     },
     /// The list could not be written as JSON.
@@ -343,7 +343,7 @@ pub enum RevocationListError {
 }
 
 impl RevocationListError {
-    /// What to do about it.
+    /// What to do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -1,4 +1,4 @@
-//! What was revoked, kept in `revoked_keys.toml`, and how it comes and goes.
+//! The revocations, kept in `revoked_keys.toml`: adding, importing and taking back.
 
 use std::path::Path;
 
@@ -17,20 +17,20 @@ use crate::text::{Digest, shown_text};
 use crate::trust::revocation::{Revocation, RevocationKind, Revoked};
 use crate::trust::revocation_list::{RevocationList, RevocationListError};
 
-/// Largest file in bytes; it is read whole before any plugin is loaded.
+/// Largest file in bytes; the file is read whole before any plugin is loaded.
 const MAX_REVOKED_FILE_BYTES: u64 = 2 * 1024 * 1024;
 
-/// Most bytes of the file that the lists of one issuer fill, enough for one that is full; an issuer could keep all others from
-/// revoking anything otherwise.
+/// Most bytes of the file for the lists of one issuer, enough for the largest list; otherwise one issuer could fill the
+/// file, and no other issuer could revoke anything.
 pub const MAX_ISSUER_BYTES: u64 = 768 * 1024;
 
-/// Bytes of the file that lists leave to the user's own revocations.
+/// Bytes of the file that are reserved for the user's own revocations.
 pub const OWN_REVOCATIONS_RESERVE_BYTES: u64 = 256 * 1024;
 
-/// How far ahead of this machine's clock a list may be dated: clocks differ.
+/// How far in the future a list may be dated, because clocks differ.
 const MAX_LIST_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
-/// Says to a person who opens the file what it is.
+/// Tells a person who opens the file what the file is.
 const HEADER: &str =
     "# Keys and plugins that are refused. Written by `conductor-sign trust`, which keeps no comments.\n\n";
 
@@ -41,7 +41,7 @@ pub(super) struct Revocations {
     lists: Vec<ListMark>,
 }
 
-/// The last list of an issuer.
+/// The number and the digest of the last list of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ListMark {
     issuer: PublicKey,
@@ -162,18 +162,19 @@ impl Revocations {
     fn find(&self, revoked: &Revoked) -> Option<&Revocation> {
         let mut meant = self.entries.iter().filter(|entry| entry.revoked == *revoked);
         let first = meant.next()?;
-        // Where a person wrote down both kinds, the worse one counts.
+        // Of several entries about the same key or file, an entry that says compromised counts.
         Some(meant.find(|entry| entry.kind == RevocationKind::Compromised).unwrap_or(first))
     }
 
-    /// Adds an entry, if it says more than those that are there. The user's own entry and those of each list stand side by
-    /// side, so that none takes another's place: what the user wrote stays the user's. Says whether anything changed.
+    /// Adds an entry, if it says more than the existing entries. The user's own entry and the entries of each list are
+    /// kept side by side, so that no entry replaces the user's own. Returns whether anything changed.
     pub(super) fn add(&mut self, entry: Revocation) -> bool {
         let is_worse = |known: &Revocation| {
             known.kind == RevocationKind::Superseded && entry.kind == RevocationKind::Compromised
         };
         let is_known = |known: &Revocation| {
-            // A list adds nothing to what is known from elsewhere; what the user writes is written.
+            // An entry of a list is redundant if any entry says as much. The user's own entry is redundant only if the
+            // user wrote one before.
             known.revoked == entry.revoked
                 && (entry.issuer.is_some() || known.issuer.is_none())
                 && !is_worse(known)
@@ -190,12 +191,12 @@ impl Revocations {
         true
     }
 
-    /// The number of the last list of an issuer, and its digest.
+    /// The number and the digest of the last list of an issuer.
     pub(super) fn last_list(&self, issuer: &PublicKey) -> Option<&ListMark> {
         self.lists.iter().find(|mark| mark.issuer == *issuer)
     }
 
-    /// Holds what lists have added to the shares of an issuer and of all of them.
+    /// Checks that the lists of the issuer, and all lists together, stay within their shares of the file.
     fn check_listed(&self, issuer: &PublicKey) -> Result<(), TrustError> {
         let bytes = |is_meant: &dyn Fn(&PublicKey) -> bool| {
             let entries = self.entries.iter().filter(|entry| entry.issuer.is_some_and(|by| is_meant(&by)));
@@ -253,34 +254,34 @@ impl Source<'_> {
     }
 }
 
-/// What became of a list that was handed over.
+/// The result of importing a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportedList {
     /// The revocations that are new.
     pub added: Vec<Revocation>,
-    /// How many were known before.
+    /// How many revocations of the list were known before.
     pub known: usize,
 }
 
 impl TrustStore {
-    /// Everything that was revoked, in the order of the file.
+    /// All revocations, in the order of the file.
     pub fn revocations(&self) -> impl Iterator<Item = &Revocation> + Clone {
         self.revocations.entries.iter()
     }
 
-    /// The revocation of a key.
+    /// The revocation of a key, if the key is revoked.
     #[must_use]
     pub fn revoked_key(&self, key: &PublicKey) -> Option<&Revocation> {
         self.revocations.find(&Revoked::Key(*key))
     }
 
-    /// The revocation of a plugin file.
+    /// The revocation of a plugin file, if the file is revoked.
     #[must_use]
     pub fn revoked_digest(&self, digest: &Digest) -> Option<&Revocation> {
         self.revocations.find(&Revoked::Digest(*digest))
     }
 
-    /// Whether a key was revoked as one that a thief may have.
+    /// Whether a key was revoked as compromised.
     pub(crate) fn is_compromised(&self, key: &PublicKey) -> bool {
         self.revoked_key(key).is_some_and(|revocation| match revocation.kind {
             RevocationKind::Compromised => true,
@@ -288,13 +289,13 @@ impl TrustStore {
         })
     }
 
-    /// This store as it would be if `revoked` were revoked as well; nothing is written.
+    /// A copy of this store in which `revoked` is revoked as well; nothing is written.
     #[must_use]
     pub fn supposing_revoked(&self, revoked: Revoked) -> Self {
         self.supposing_revoked_as(revoked, RevocationKind::Compromised, "supposed")
     }
 
-    /// The same with a kind and a reason.
+    /// As [`TrustStore::supposing_revoked`], with a kind and a reason.
     #[must_use]
     pub fn supposing_revoked_as(&self, revoked: Revoked, kind: RevocationKind, reason: &str) -> Self {
         let mut store = self.clone();
@@ -302,11 +303,13 @@ impl TrustStore {
         store
     }
 
-    /// Revokes a key or a file, and writes that down. A key that was superseded can still become compromised.
+    /// Revokes a key or a file, and writes the revocation down. A key that was revoked as superseded can be revoked
+    /// again as compromised.
     ///
     /// # Errors
     ///
-    /// Fails if it is revoked already, if the reason is not fit to be shown, or if the files cannot be read or written.
+    /// Fails if the key or file is revoked already, if the reason may not be shown, or if the files cannot be read or
+    /// written.
     pub fn revoke(
         config_dir: impl Into<Keeper>,
         revoked: Revoked,
@@ -324,11 +327,11 @@ impl TrustStore {
         })
     }
 
-    /// Takes a revocation back, such as one that was a mistake.
+    /// Takes a revocation back, for example a mistaken one.
     ///
     /// # Errors
     ///
-    /// Fails if it is not revoked, or the files cannot be read or written.
+    /// Fails if the key or file is not revoked, or if the files cannot be read or written.
     pub fn unrevoke(config_dir: impl Into<Keeper>, revoked: Revoked) -> Result<Revocation, TrustError> {
         Self::change::<Revocations, _>(config_dir, |store, _| {
             let entry = store.revocations.find(&revoked).cloned();
@@ -337,13 +340,13 @@ impl TrustStore {
         })
     }
 
-    /// Signs a list of the user's own revocations, with a number higher than any before, and writes that number down. The key
-    /// may wait for a person, so nothing is locked while it signs.
+    /// Signs a list of the user's own revocations, with a number higher than any before, and writes the number down. No
+    /// lock is held while the key signs, because signing may wait for a person.
     ///
     /// # Errors
     ///
-    /// Fails if there is nothing to list, if the key does not sign, if another list of this key was made meanwhile, or if the
-    /// files cannot be read or written.
+    /// Fails if there is no revocation to list, if the key does not sign, if another list of this key was made
+    /// meanwhile, or if the files cannot be read or written.
     pub fn export_revocations(
         config_dir: impl Into<Keeper>,
         issuer: &dyn PrivateKey,
@@ -369,14 +372,15 @@ impl TrustStore {
         Ok(list)
     }
 
-    /// Takes over the revocations of a list. They are added to what is there; nothing is taken back or replaced, so a user who
-    /// believes a list despite everything loses nothing by it. The next list of its issuer is held to its number.
+    /// Imports the revocations of a list. They are added to the existing entries, and no entry is replaced or removed,
+    /// so a user who imports a list in spite of the checks loses nothing. The number of the list is recorded, and later
+    /// lists of the issuer are compared with it.
     ///
     /// # Errors
     ///
-    /// Fails if a reason is not fit to be shown, or the files cannot be read or written. Unless `despite` says that the user
-    /// believes the list all the same, also if its issuer is nobody whose word counts for all plugins, if it is not newer than the
-    /// last of its issuer, or if it is dated ahead.
+    /// Fails if a reason may not be shown, or if the files cannot be read or written. Unless `despite` says that the
+    /// user wants the list in spite of the checks, also fails if the issuer may not revoke for all plugins, if the list
+    /// is older than the last of its issuer or another list with the same number, or if it is dated in the future.
     pub fn import_revocations(
         config_dir: impl Into<Keeper>,
         list: &RevocationList,
@@ -409,7 +413,8 @@ impl TrustStore {
         })
     }
 
-    /// Whether a list is its issuer's next, and its issuer's word counts.
+    /// Checks that the list is neither older than the last of its issuer nor another list with the same number, that it
+    /// is not dated in the future, and that the issuer may revoke for all plugins.
     fn check_list(&self, list: &RevocationList, now: Timestamp) -> Result<(), RevocationListError> {
         let key = *list.issuer();
         if let Some(why) = self.lacks_authority(list, now) {
@@ -429,8 +434,9 @@ impl TrustStore {
         Ok(())
     }
 
-    /// Why the word of a list's issuer does not count for everything that it may name. It is held to what a signer of
-    /// plugins is held to, and its date is not believed: it could name the key that follows as a thief's.
+    /// Why the issuer of a list may not revoke everything that a list may name. The issuer must meet the conditions for
+    /// a signer of plugins. The date of the list is not believed, because an issuer whose key was rotated could
+    /// backdate a list and revoke the new key.
     fn lacks_authority(&self, list: &RevocationList, now: Timestamp) -> Option<&'static str> {
         let Ok(lineage) = self.lineage(None) else { return Some("whose rotations contradict each other") };
         if self.revoked_key(list.issuer()).is_some() {

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What the user trusts a key to do. A key that cosigns has no word about who publishes.
+/// What the user trusts a key to do. A key with the role `Cosign` cannot publish.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyRole {
     /// Publish plugins.
     Publish,
-    /// Endorse what others publish.
+    /// Endorse what other keys publish.
     Cosign,
-    /// Either.
+    /// Publish and cosign.
     #[default]
     Both,
 }
@@ -19,7 +19,7 @@ impl KeyRole {
     /// Every role.
     pub const ALL: [Self; 3] = [Self::Publish, Self::Cosign, Self::Both];
 
-    /// The word for it.
+    /// The word in files and output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -38,7 +38,7 @@ impl KeyRole {
         }
     }
 
-    /// Whether a key of this role may endorse what others publish.
+    /// Whether a key of this role may endorse what other keys publish.
     #[must_use]
     pub const fn cosigns(self) -> bool {
         match self {
@@ -62,7 +62,7 @@ impl FromStr for KeyRole {
     }
 }
 
-/// A word that is no role.
+/// A word that is not a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown role; known are publish, cosign and both")]
 pub struct UnknownRole;

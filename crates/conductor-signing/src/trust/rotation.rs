@@ -1,6 +1,6 @@
-//! Passing on from one key to the next, so that who trusted the old one trusts the new one without being asked.
+//! Rotations from an old key to a new key, by which users who trust the old key trust the new key without being asked.
 //!
-//! A rotation is a statement that both keys sign. Rotations of one publisher form a chain, oldest first, which travels as
+//! A rotation is a statement that both keys sign. The rotations of one publisher form a chain, oldest first, which is
 //! JSON beside the plugin, in `<plugin>.wasm.rotation.json`:
 //!
 //! | member | value |
@@ -9,16 +9,16 @@
 //! | `algorithm` | `"Ed25519"` |
 //! | `links` | 1 to 64 of `{old_key, new_key, statement, old_signature, new_signature}` |
 //!
-//! `statement` is the base64 of the exact bytes that both signatures are made over, in the pre-authentication encoding of
-//! DSSE with a type of their own, so that no other signature can be taken for one of these. It has at most 384 bytes; its
-//! members:
+//! `statement` is the base64 of the exact bytes that both signatures are made over, in the pre-authentication encoding
+//! of DSSE with a payload type of its own, so that no signature for another purpose is valid here. The statement has at
+//! most 384 bytes and these members:
 //!
 //! | member | value |
 //! |---|---|
 //! | `old_key`, `new_key` | 64 lower-case hex digits each |
 //! | `sequence` | 1 for the first rotation of a publisher, and one more for each that follows, up to 64 |
-//! | `rotated_at` | when it was made, RFC 3339, UTC |
-//! | `valid_from` | from when on the new key signs and the old one does not |
+//! | `rotated_at` | when the rotation was made, RFC 3339, UTC |
+//! | `valid_from` | the time from which the new key signs and the old key does not |
 //! | `keeps` | purposes that the old key keeps: `"sign"`, `"revoke"`; absent if none |
 
 mod error;
@@ -50,21 +50,21 @@ pub const ROTATION_PAYLOAD_TYPE: &str = "application/vnd.conductor.rotation.v1+j
 /// The only version of the chain's format.
 pub const ROTATION_VERSION: u64 = 1;
 
-/// Largest chain in bytes; it is parsed before anything in it is known to be true.
+/// Largest chain in bytes; a chain is parsed before its signatures are verified.
 pub const MAX_ROTATION_BYTES: usize = 64 * 1024;
 
-/// Most links of a chain, and most steps from a key to the one that it follows from; each costs two verifications.
+/// Most links of a chain, and most steps back along the descent of a key; each costs two verifications.
 pub const MAX_ROTATION_LINKS: usize = 64;
 
-/// The number of the last link that a chain may have. Chains may be handed over in parts, so without it the holder of one
-/// trusted key could fill the file of the accepted ones for everybody else.
+/// Highest sequence number of a link. A chain may arrive in parts, so without this bound the holder of one trusted key
+/// could fill the file of accepted rotations for everybody else.
 const MAX_SEQUENCE: u64 = MAX_ROTATION_LINKS as u64;
 
-/// Longest statement in bytes, the longest that is made here and some white space. What is accepted is kept: a statement
-/// that is blown up would fill the file of the accepted ones for everybody else.
+/// Longest statement in bytes: the longest that this program makes, and some white space. Accepted statements are kept,
+/// so without this bound inflated statements would fill the file of accepted rotations for everybody else.
 pub const MAX_ROTATION_STATEMENT_BYTES: usize = 384;
 
-/// The file in which a plugin's rotations stand: `<plugin>.rotation.json`.
+/// Path of the rotations of a plugin: `<plugin>.rotation.json`.
 #[must_use]
 pub fn rotation_path(plugin: &Path) -> PathBuf {
     let mut path = OsString::from(plugin);
@@ -72,25 +72,25 @@ pub fn rotation_path(plugin: &Path) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// One rotation, signed by both keys: there is no other way to have one than to verify or to make it.
+/// One rotation, signed by both keys. The only ways to get a value are to verify a rotation and to make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationLink {
-    /// The key that passes on.
+    /// The old key.
     pub old: PublicKey,
-    /// The key that follows.
+    /// The new key.
     pub new: PublicKey,
-    /// Its place in the chain, from 1 to [`MAX_ROTATION_LINKS`].
+    /// Place of the rotation in its chain, from 1 to [`MAX_ROTATION_LINKS`].
     pub sequence: u64,
-    /// When it was made, as both keys say.
+    /// When the rotation was made, as both keys state.
     pub rotated_at: UtcTime,
-    /// From when on it holds.
+    /// The time from which the rotation is valid.
     pub valid_from: UtcTime,
-    /// What the old key may go on doing.
+    /// The purposes that the old key keeps.
     pub keeps: Vec<Purpose>,
     signed: SignedLink,
 }
 
-/// A link as it travels.
+/// A link as it stands in a chain's JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SignedLink {
     pub(crate) old_key: PublicKey,
@@ -100,7 +100,7 @@ pub(crate) struct SignedLink {
     pub(crate) new_signature: Signature,
 }
 
-/// What a key is for.
+/// A purpose of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Signing plugins.
@@ -110,7 +110,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The word for it.
+    /// The word in documents and output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -150,12 +150,12 @@ impl RotationLink {
         self.keeps.contains(&Purpose::Revoke)
     }
 
-    /// The link as it travels.
+    /// The link as it stands in a chain's JSON.
     pub(crate) const fn signed(&self) -> &SignedLink {
         &self.signed
     }
 
-    /// Verifies a link and reads what it states.
+    /// Verifies a link and reads its statement.
     pub(crate) fn verify(signed: SignedLink) -> Result<Self, RotationError> {
         let (old, new) = (signed.old_key, signed.new_key);
         if signed.statement.len() > MAX_ROTATION_STATEMENT_BYTES {
@@ -201,7 +201,7 @@ impl RotationLink {
     }
 }
 
-/// Rotations that follow each other, oldest first. There is no other way to have one than to verify or to make it.
+/// Rotations that follow each other, oldest first. The only ways to get a value are to verify a chain and to make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationChain {
     links: Vec<RotationLink>,
@@ -212,7 +212,7 @@ impl RotationChain {
     ///
     /// # Errors
     ///
-    /// Names the first cause for which it does not hold.
+    /// Fails with the first reason why the chain is not valid.
     pub fn parse(json: &[u8]) -> Result<Self, RotationError> {
         if json.len() > MAX_ROTATION_BYTES {
             return Err(RotationError::TooLarge);
@@ -250,11 +250,11 @@ impl RotationChain {
     pub fn to_json(&self) -> String {
         let links = self.links.iter().map(|link| LinkWire::of(&link.signed)).collect();
         let wire = ChainWire { version: ROTATION_VERSION, algorithm: ALGORITHM, links };
-        // Strings, numbers and lists only: there is nothing in it that could fail to serialise.
+        // The value holds only strings, numbers and lists, so that serialising it cannot fail.
         serde_json::to_string_pretty(&wire).unwrap_or_default() + "\n"
     }
 
-    /// Checks how verified links follow each other.
+    /// Checks the order and the numbers of verified links.
     fn of(links: Vec<RotationLink>) -> Result<Self, RotationError> {
         if links.is_empty() {
             return Err(RotationError::Empty);
@@ -278,7 +278,7 @@ impl RotationChain {
     }
 }
 
-/// Whether `link`, which goes on where `before` ends, is the next one.
+/// Checks that `link`, which begins with the key that `before` ends with, is the next link.
 fn check_follows(before: &RotationLink, link: &RotationLink) -> Result<(), RotationError> {
     let expected = before.sequence.saturating_add(1);
     if link.sequence != expected {

@@ -1,27 +1,27 @@
-//! How the user says which key is meant.
+//! How the user names a key.
 
 use std::str::FromStr;
 
 use super::{MIN_KEY_PREFIX, TrustError};
 use crate::key::PublicKey;
 
-/// A whole key in hex, or at least [`MIN_KEY_PREFIX`] digits that it starts with; dots behind them are dropped, since
-/// shortened keys are shown that way.
+/// A whole key in hex, or at least [`MIN_KEY_PREFIX`] digits that the key starts with. Dots behind the digits are
+/// dropped, because shortened keys are shown with dots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySelector(String);
 
 impl KeySelector {
-    /// Whether the key is meant.
+    /// Whether the selector fits the key.
     #[must_use]
     pub fn matches(&self, key: &PublicKey) -> bool {
         key.to_string().starts_with(&self.0)
     }
 
-    /// The place of the one thing whose key is meant.
+    /// The place of the only key that the selector fits.
     ///
     /// # Errors
     ///
-    /// Fails if none is meant, or more than one.
+    /// Fails if the selector fits no key, or more than one.
     pub(super) fn choose<'k>(&self, keys: impl Iterator<Item = &'k PublicKey>) -> Result<usize, TrustError> {
         let mut places = keys.enumerate().filter(|(_, key)| self.matches(key)).map(|(place, _)| place);
         let place = places.next().ok_or_else(|| TrustError::NotTrusted { selector: self.0.clone() })?;
@@ -34,7 +34,7 @@ impl KeySelector {
 
 #[cfg(test)]
 impl KeySelector {
-    /// No digits, which every key starts with.
+    /// The selector without digits, which fits every key.
     pub(super) fn any() -> Self {
         Self(String::new())
     }

@@ -1,4 +1,4 @@
-//! Where a signer stands with the user.
+//! Where a key stands with the user.
 
 use conductor_abi::Risk;
 use conductor_store::{UtcTime, escape};
@@ -6,14 +6,14 @@ use conductor_store::{UtcTime, escape};
 use crate::key::PublicKey;
 use crate::trust::role::KeyRole;
 
-/// Where a signer stands with the user.
+/// Where a key stands with the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// The key is trusted for this plugin, by itself or because a trusted key passed on to it.
+    /// The key is trusted for this plugin, by an entry of its own or because it follows from a trusted key.
     Trusted {
         /// What the user calls the key.
         key_name: String,
-        /// The key that the user trusts: this one, or the one that it follows from.
+        /// The key that the user trusts: this key, or a key that it follows from.
         root: PublicKey,
         /// Highest risk of a capability that may be granted.
         max_risk: Option<Risk>,
@@ -26,48 +26,48 @@ pub enum Standing {
         key_name: String,
         /// When the trust ended.
         at: UtcTime,
-        /// Highest risk that it was trusted with: less trust gives no more.
+        /// Highest risk that the entry allowed; expired trust allows no higher risk.
         max_risk: Option<Risk>,
     },
     /// The key is trusted for plugins of other names.
     OtherPlugins {
         /// What the user calls the key.
         key_name: String,
-        /// Highest risk that it is trusted with there.
+        /// Highest risk that the entry allows for those plugins.
         max_risk: Option<Risk>,
     },
-    /// The key is trusted to do something else than it did here: to publish, or to cosign.
+    /// The key is trusted, but not for what it did here: to publish, or to cosign.
     OtherRole {
         /// What the user calls the key.
         key_name: String,
         /// What the key may do.
         role: KeyRole,
     },
-    /// The key has passed on to another, and this was not signed before, as far as anybody can tell.
+    /// The key was rotated to a new key, and nothing shows that this signature was made before.
     Superseded {
-        /// The key that follows.
+        /// The new key.
         by: PublicKey,
-        /// Since when.
+        /// The time from which the rotation is valid.
         since: UtcTime,
     },
-    /// A trusted key passes on to this key at a time that lies ahead.
+    /// A trusted key is rotated to this key, but the rotation is not valid yet.
     NotYetActive {
-        /// The key that passes on.
+        /// The old key.
         old: PublicKey,
-        /// When.
+        /// The time from which the rotation is valid.
         from: UtcTime,
     },
-    /// The key follows from one that was revoked as compromised: whoever stole that could have passed on to any key.
+    /// The key follows from a key that was revoked as compromised: a thief could have made the rotation.
     FromCompromised {
         /// The revoked key.
         old: PublicKey,
-        /// Whether the rotation was accepted before; the user's decision is enough then.
+        /// Whether the rotation was accepted before; if so, the user's trust in this key is enough.
         accepted: bool,
     },
 }
 
 impl Standing {
-    /// What the user calls the key, or the one that it follows from.
+    /// What the user calls the key, or the trusted key that it follows from.
     #[must_use]
     pub fn key_name(&self) -> Option<&str> {
         match self {
@@ -82,7 +82,8 @@ impl Standing {
         }
     }
 
-    /// Highest risk of a capability that the user lets plugins of the key have, or did while it was trusted; `None` sets no limit.
+    /// Highest risk of a capability that plugins of the key may be granted, or might be while the key was trusted;
+    /// `None` sets no limit.
     #[must_use]
     pub const fn max_risk(&self) -> Option<Risk> {
         match self {
@@ -112,8 +113,8 @@ impl Standing {
         }
     }
 
-    /// Whether a signature counts for anything, whatever the policy: the signer's own word that the key signs no more holds, and
-    /// so does the user's about what it is for.
+    /// Whether a signature of the key may count under any policy. A signature by a key that its own holder rotated away
+    /// does not count, and neither does one for which the user gave the key no role.
     #[must_use]
     pub(crate) const fn may_count(&self) -> bool {
         match self {
@@ -142,7 +143,7 @@ impl Standing {
         }
     }
 
-    /// In words, after the key.
+    /// The standing in words, to be shown after the key.
     #[must_use]
     pub fn in_words(&self, key: &PublicKey) -> String {
         match self {

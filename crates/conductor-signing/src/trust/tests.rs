@@ -85,7 +85,7 @@ fn prefixes_are_long_enough_and_mean_one_key() {
     for name in ["one", "two"] {
         TrustStore::add(dir.path(), new(name, key())).expect("added");
     }
-    // No digits at all are the only prefix that two random keys are sure to share.
+    // An empty selector is the only prefix that two random keys are sure to share.
     let both = KeySelector::any();
     assert!(matches!(TrustStore::remove(dir.path(), &both), Err(TrustError::Ambiguous { .. })));
     assert_eq!(TrustStore::load(dir.path()).expect("loads").keys().len(), 2);
@@ -106,7 +106,8 @@ fn names_are_visible_text() {
     TrustStore::add_despite_resemblance(dir.path(), mixed).expect("the user has looked");
 }
 
-/// The rule for names binds what is entered; what is there is read, and a new name that looks like it is noticed.
+/// The rule for names applies to names that are entered. Existing names are read, and a new name that looks like one of
+/// them is noticed.
 #[test]
 fn names_that_are_there_make_no_store_unreadable() {
     let dir = directory();
@@ -231,14 +232,14 @@ fn trust_ends_and_is_bound_to_names() {
     );
     assert_eq!(publishing(bound, None), Standing::OtherPlugins { key_name: "k".into(), max_risk: None });
     assert_eq!(publishing(key(), None), Standing::Untrusted);
-    // Each key does what it is trusted to do, and nothing else.
+    // Each key may do what it is trusted to do, and nothing else.
     assert_eq!(publishing(auditor, None), other_role(KeyRole::Cosign));
     assert_eq!(standing(&store, &auditor, Act::Cosign(None)), trusted(auditor, None));
     assert_eq!(publishing(author, None), trusted(author, None));
     assert_eq!(standing(&store, &author, Act::Cosign(None)), other_role(KeyRole::Publish));
     assert_eq!(standing(&store, &plain, Act::Cosign(None)), trusted(plain, Some(Risk::Medium)));
 
-    // What a person wrote into the file survives the program's own changes.
+    // Fields that a person wrote into the file survive the program's own changes.
     TrustStore::add(dir.path(), new("more", key())).expect("added");
     let again = TrustStore::load(dir.path()).expect("loads");
     assert_eq!(again.keys()[..6], store.keys()[..]);
@@ -365,7 +366,7 @@ fn revocations_get_worse_and_can_be_taken_back() {
     }
 }
 
-/// Somebody's store, and what a list does to it.
+/// The store of somebody who imports lists.
 struct Reader(tempfile::TempDir);
 
 impl Reader {
@@ -408,15 +409,15 @@ fn a_list_travels_once_and_forward() {
     let store = TrustStore::load(reader.0.path()).expect("loads");
     assert_eq!(store.revoked_key(&stolen).and_then(|entry| entry.issuer), Some(issuer_key));
     assert!(store.revoked_digest(&bad).is_some());
-    // Another list of the same number, as a stolen key might sign.
+    // Another list of the same number, as a thief with the key might sign.
     let other = RevocationList::make(&issuer, 2, &[]).expect("made");
     assert_eq!(reader.import(&other), Err(RevocationListError::Fork { key, sequence: 2 }));
-    // What came from elsewhere is not handed on as one's own.
+    // Imported revocations are not exported as the user's own.
     assert!(matches!(
         TrustStore::export_revocations(reader.0.path(), &issuer),
         Err(TrustError::NothingRevoked)
     ));
-    // A list may revoke its own issuer, and is the last that counts.
+    // A list may revoke its own issuer; no later list of that issuer counts.
     revoke(Revoked::Key(issuer_key));
     assert_eq!(reader.import(&export().expect("exported")), Ok(1));
     let later = RevocationList::make(&issuer, 9, &[]).expect("made");

@@ -1,4 +1,4 @@
-//! What the TOML files of the trust store have in common: a version, and faults that name path and line.
+//! What the TOML files of the trust store have in common: a version, and errors that name path and line.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -12,21 +12,21 @@ use super::entry::MAX_TEXT_BYTES;
 /// The only version of every file.
 pub(super) const VERSION: i64 = 1;
 
-/// Puts a file together, with a comment on top.
+/// The content of a file as TOML, with a comment on top.
 pub(super) fn encode(header: &str, file: &impl Serialize) -> Result<String, TrustError> {
     toml::to_string(file)
         .map(|text| format!("{header}{text}"))
         .map_err(|source| TrustError::Encode { source })
 }
 
-/// A file under the eyes of the parser, for errors that name path and line.
+/// The path and the lines of a file that is being parsed, for errors.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) path: &'a Path,
     pub(super) lines: &'a Lines<'a>,
 }
 
-/// A text and where its lines end, so that the line of an entry is found without reading all that stands before it.
+/// A text and the ends of its lines, so that the line of an entry is found without reading all text before it.
 pub(super) struct Lines<'a> {
     text: &'a str,
     ends: Vec<usize>,
@@ -37,7 +37,7 @@ impl<'a> Lines<'a> {
         Self { text, ends: text.match_indices('\n').map(|(place, _)| place).collect() }
     }
 
-    /// Line of a place, from 1.
+    /// Line of an offset, from 1.
     fn at(&self, offset: usize) -> usize {
         1 + self.ends.partition_point(|end| *end < offset)
     }

@@ -16,7 +16,7 @@ pub struct TrustedKey {
     pub name: String,
     /// The key.
     pub public_key: PublicKey,
-    /// When the user began to trust it.
+    /// When the user began to trust the key.
     pub added_at: UtcTime,
     /// Address of the key's holder, as the user knows it; escape it before showing it.
     pub email: Option<String>,
@@ -37,7 +37,8 @@ impl TrustedKey {
         self.plugins.as_ref().map(|patterns| patterns.iter().map(NamePattern::as_str).collect())
     }
 
-    /// Whether the key may sign this plugin. A key that is bound to names signs nothing that has no signed name.
+    /// Whether the key may sign this plugin. A key that is bound to patterns may not sign a plugin without a signed
+    /// name.
     #[must_use]
     pub fn may_sign(&self, plugin: Option<&PluginName>) -> bool {
         match (&self.plugins, plugin) {
@@ -57,17 +58,17 @@ impl TrustedKey {
 /// A key that is about to be trusted.
 #[derive(Clone, Debug)]
 pub struct NewKey {
-    /// What to call it.
+    /// The name that the user gives the key.
     pub name: String,
     /// The key.
     pub public_key: PublicKey,
     /// Address of the key's holder.
     pub email: Option<String>,
-    /// What it may do.
+    /// What the key may do.
     pub role: KeyRole,
-    /// Patterns of the plugin names that it may sign; any where absent.
+    /// Patterns of the plugin names that the key may sign; any name if absent.
     pub plugins: Option<Vec<NamePattern>>,
-    /// Highest risk of a capability that its plugins may be granted.
+    /// Highest risk of a capability that plugins of the key may be granted.
     pub max_risk: Option<Risk>,
     /// When the trust ends.
     pub expires_at: Option<UtcTime>,
@@ -86,7 +87,7 @@ impl NewKey {
 /// A key that the user trusted once and removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemovedKey {
-    /// What the user called it; escape it before showing it.
+    /// What the user called the key; escape it before showing it.
     pub name: String,
     /// The key.
     pub public_key: PublicKey,

@@ -1,4 +1,4 @@
-//! The TOML of `trusted_keys.toml`.
+//! The trusted keys, kept in `trusted_keys.toml`.
 
 use std::path::Path;
 
@@ -16,11 +16,11 @@ use super::{
 };
 use crate::key::PublicKey;
 
-/// Says to a person who opens the file what it is.
+/// Tells a person who opens the file what the file is.
 const HEADER: &str =
     "# Keys whose plugins are trusted. Written by `conductor-sign trust`, which keeps no comments.\n\n";
 
-/// All trusted keys, and those that were trusted once.
+/// All trusted keys, and the keys that were removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Keys {
     pub(super) trusted: Vec<TrustedKey>,

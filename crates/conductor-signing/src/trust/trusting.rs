@@ -1,4 +1,4 @@
-//! Beginning to trust a key, going on, and ceasing to.
+//! Adding, extending and removing trusted keys.
 
 use conductor_store::UtcTime;
 use conductor_store::keeper::Keeper;
@@ -15,12 +15,13 @@ use crate::text::shown_text;
 pub const MAX_REMOVED_KEYS: usize = 1024;
 
 impl TrustStore {
-    /// Begins to trust a key, and writes that down.
+    /// Begins to trust a key, and writes the entry down.
     ///
     /// # Errors
     ///
-    /// Fails if the key is trusted already or revoked, if it could be taken for another
-    /// ([`TrustError::Resembles`]), if its name mixes alphabets ([`TrustError::MixedScripts`]), if its name is not fit to be shown, or if the files cannot be read or written.
+    /// Fails if the key is trusted already or revoked, if it could be mistaken for another key
+    /// ([`TrustError::Resembles`]), if its name mixes alphabets ([`TrustError::MixedScripts`]), if its name may not be
+    /// shown, or if the files cannot be read or written.
     pub fn add(config_dir: impl Into<Keeper>, key: NewKey) -> Result<TrustedKey, TrustError> {
         Self::add_key(config_dir, key, |store, key| match store.resemblance(key) {
             Some(resemblance) => Err(TrustError::Resembles { resemblance: Box::new(resemblance) }),
@@ -31,7 +32,7 @@ impl TrustStore {
         })
     }
 
-    /// What a new key could be taken for.
+    /// The known key that a new key could be mistaken for.
     #[must_use]
     pub fn resemblance(&self, key: &NewKey) -> Option<Resemblance> {
         let trusted = self.keys.trusted.iter().map(|key| (&key.name, &key.public_key, KnownAs::Trusted));
@@ -52,18 +53,18 @@ impl TrustStore {
             return Some(found(known, Likeness::SameKey));
         }
         let others = known().filter(|known| *known.1 != key.public_key);
-        // The closest first, so that what is said is what matters.
+        // The closest resemblance is reported.
         let alike = others.filter_map(|known| Some((likeness(&key.name, known.0)?, known)));
         let (likeness, known) = alike.min_by_key(|(likeness, _)| *likeness as u8)?;
         Some(found(known, likeness))
     }
 
-    /// As [`TrustStore::add`], also for a key that could be taken for another or whose name mixes alphabets: the user has
-    /// looked at it.
+    /// As [`TrustStore::add`], but also accepts a key that could be mistaken for another or whose name mixes alphabets,
+    /// because the user has checked it.
     ///
     /// # Errors
     ///
-    /// As for [`TrustStore::add`], save for these two.
+    /// As for [`TrustStore::add`], except for these two reasons.
     pub fn add_despite_resemblance(
         config_dir: impl Into<Keeper>,
         key: NewKey,
@@ -105,11 +106,12 @@ impl TrustStore {
         })
     }
 
-    /// Ceases to trust a key, and writes that down. Its name is remembered, so that another key under that name stands out.
+    /// Stops trusting a key, and writes that down. The name is remembered, so that another key under the same name is
+    /// noticed.
     ///
     /// # Errors
     ///
-    /// Fails if no key or more than one is meant, or the files cannot be read or written.
+    /// Fails if the selector fits no key or more than one, or if the files cannot be read or written.
     pub fn remove(config_dir: impl Into<Keeper>, selector: &KeySelector) -> Result<TrustedKey, TrustError> {
         Self::change::<Keys, _>(config_dir, |store, keeper| {
             let place = selector.choose(store.keys.trusted.iter().map(|key| &key.public_key))?;
@@ -125,11 +127,12 @@ impl TrustStore {
         })
     }
 
-    /// Goes on trusting a key until `expires_at`, or without an end.
+    /// Extends the trust in a key until `expires_at`, or without an end.
     ///
     /// # Errors
     ///
-    /// Fails if no key or more than one is meant, if it was revoked, or if the files cannot be read or written.
+    /// Fails if the selector fits no key or more than one, if the key was revoked, or if the files cannot be read or
+    /// written.
     pub fn renew(
         config_dir: impl Into<Keeper>,
         selector: &KeySelector,
@@ -151,17 +154,17 @@ impl TrustStore {
         })
     }
 
-    /// The trusted key that is meant.
+    /// The trusted key that the selector fits.
     ///
     /// # Errors
     ///
-    /// Fails if no key or more than one is meant.
+    /// Fails if the selector fits no key or more than one.
     pub fn find(&self, selector: &KeySelector) -> Result<&TrustedKey, TrustError> {
         let place = selector.choose(self.keys.trusted.iter().map(|key| &key.public_key))?;
         self.keys.trusted.get(place).ok_or(TrustError::NotTrusted { selector: String::new() })
     }
 
-    /// Keys that were trusted once, the one removed last at the end.
+    /// Keys that were trusted and then removed, the last removed at the end.
     #[must_use]
     pub fn removed_keys(&self) -> &[RemovedKey] {
         &self.keys.removed

@@ -1,7 +1,7 @@
-//! What was decided about a plugin: what it is let in as, or why it is refused, and every check on the way there.
+//! The decision about a plugin: as whom it is let in, or why it is refused, and every check that was made.
 //!
-//! Loading takes the outcome and drops the rest; `conductor-sign explain` shows all of it. There is no second way to
-//! the outcome that could come to another one.
+//! Loading takes the outcome and drops the rest; `conductor-sign explain` shows the whole decision. There is no other
+//! way to an outcome, so the two cannot disagree.
 
 use conductor_abi::Risk;
 
@@ -23,14 +23,14 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Every check in its order, also those that were not reached.
+    /// Every check in order, including the checks that were not reached.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// The signature document, if everything in it holds for the file; what the user and the policy make of its signers
-    /// is another matter.
+    /// The signature document, if everything in it is valid for the file. The standing of the signers and the policy do
+    /// not matter here.
     #[must_use]
     pub const fn signature(&self) -> Option<&CheckedSignature> {
         self.signature.as_ref()
@@ -42,17 +42,17 @@ impl Decision {
         self.outcome.as_ref().err()
     }
 
-    /// What the plugin was let in as.
+    /// As whom the plugin is let in.
     ///
     /// # Errors
     ///
-    /// The first cause for which it is refused.
+    /// Fails with the first reason for which the plugin is refused.
     pub fn into_result(self) -> Result<Admission, VerifyError> {
         self.outcome
     }
 }
 
-/// What a plugin was let in as.
+/// As whom a plugin was let in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admission {
     pub(crate) signature: Option<CheckedSignature>,
@@ -65,25 +65,26 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// What the plugin is called, if that is a name.
+    /// Name of the plugin, if it has a valid name.
     #[must_use]
     pub fn name(&self) -> Option<&PluginName> {
         self.name.as_ref().ok()
     }
 
-    /// Who answers for the plugin from one version to the next; `None` if nobody signed it.
+    /// The publisher, who is the same for each version of the plugin; `None` if nobody signed.
     #[must_use]
     pub fn publisher(&self) -> Option<Publisher> {
         self.continuity.as_ref().map(Publisher::of)
     }
 
-    /// Why a signature that is there does not hold, where the policy accepts unsigned plugins and it was ignored.
+    /// Why the plugin's signature is not valid, where the policy accepts unsigned plugins and the signature was
+    /// ignored.
     #[must_use]
     pub const fn ignored_signature(&self) -> Option<&VerifyError> {
         self.ignored.as_ref()
     }
 
-    /// How far the plugin is vouched for.
+    /// How far somebody vouches for the plugin.
     #[must_use]
     pub fn trust(&self) -> TrustLevel {
         match self.signature.as_ref().map(CheckedSignature::standing) {
@@ -101,8 +102,8 @@ impl Admission {
         }
     }
 
-    /// Highest risk of a capability that may be granted: the least that the user set for any signer who counts; `None` sets
-    /// no limit.
+    /// Highest risk of a capability that may be granted: the lowest limit that the user set for any signer who counts;
+    /// `None` sets no limit.
     #[must_use]
     pub fn max_risk(&self) -> Option<Risk> {
         self.signature.as_ref().and_then(CheckedSignature::max_risk)

@@ -1,13 +1,13 @@
-//! What the load of a plugin adds to the trust store: a pin, and rotations.
+//! What loading a plugin adds to the trust store: a pin, and rotations.
 
 use crate::trust::{Loaded, NewPin, NewRotations, TrustStore};
 use crate::verdict::verified::VerifiedPlugin;
 
 impl TrustStore {
-    /// What is to be recorded once this plugin was loaded; `None` if nothing is new.
+    /// The changes of pins to record once this plugin was loaded; `None` if nothing changes.
     ///
-    /// A module without a manifest is called by its statement, and by the name of its file once the statement is
-    /// dropped, so that it had a statement is recorded of both names.
+    /// A module without a manifest has the name in its statement, and without the statement it has the name of its
+    /// file. So the statement is recorded for both names: dropping it cannot hide that there was one.
     #[must_use]
     pub fn new_pin(&self, plugin: &VerifiedPlugin) -> Option<NewPin> {
         self.pin_after(&Loaded {
@@ -19,8 +19,8 @@ impl TrustStore {
         })
     }
 
-    /// What is to be recorded of the rotations that a plugin brought once it was loaded; `None` if nothing is new that
-    /// leads on from a key that is trusted or from the plugin's publisher.
+    /// The rotations to record once a plugin was loaded; `None` if no rotation that the plugin brought is new and leads
+    /// on from a key that is trusted or pinned as a publisher.
     #[must_use]
     pub fn new_rotations(&self, plugin: &VerifiedPlugin) -> Option<NewRotations> {
         plugin.continuity()?;

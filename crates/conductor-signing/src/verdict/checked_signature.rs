@@ -1,4 +1,4 @@
-//! A signature document that holds for its file, and where everybody who signed it stands with the user.
+//! A signature document that is valid for its file, and where each signer stands with the user.
 
 use conductor_abi::Risk;
 
@@ -7,7 +7,7 @@ use crate::key::PublicKey;
 use crate::trust::Standing;
 use crate::verdict::signer::Signer;
 
-/// A signature document that holds for the file it was checked against.
+/// A signature document that is valid for the file that it was checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedSignature {
     pub(super) document: SignatureDocument,
@@ -16,25 +16,25 @@ pub struct CheckedSignature {
     pub(super) cosigners: Vec<CheckedCosigner>,
 }
 
-/// A cosigner whose signature and statement hold.
+/// A cosigner whose signature and statement are valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedCosigner {
     /// The key that cosigned.
     pub key: PublicKey,
-    /// What its holder states.
+    /// The statement of the cosigner.
     pub statement: CosignerStatement,
     /// Where the cosigner stands with the user.
     pub standing: Standing,
 }
 
 impl CheckedSignature {
-    /// The document. Without a statement, its date and developer are nobody's word.
+    /// The document. Without a statement, its date and developer are not signed by anybody.
     #[must_use]
     pub const fn document(&self) -> &SignatureDocument {
         &self.document
     }
 
-    /// What the publisher states.
+    /// The statement of the publisher.
     #[must_use]
     pub const fn statement(&self) -> Option<&Statement> {
         self.statement.as_ref()
@@ -46,13 +46,13 @@ impl CheckedSignature {
         &self.standing
     }
 
-    /// Those who cosigned, in the order of the document.
+    /// The cosigners, in the order of the document.
     #[must_use]
     pub fn cosigners(&self) -> &[CheckedCosigner] {
         &self.cosigners
     }
 
-    /// Who published.
+    /// The signer who published the plugin.
     #[must_use]
     pub fn publisher(&self) -> Signer {
         let Endorsement { public_key, developer, signed_at, .. } = &self.document.signer;
@@ -60,7 +60,7 @@ impl CheckedSignature {
         Signer { key: *public_key, developer, signed_at, authenticated: self.statement.is_some() }
     }
 
-    /// Everybody who signed, the publisher first, and where they stand with the user.
+    /// All signers, the publisher first, and where each stands with the user.
     pub fn signers(&self) -> impl Iterator<Item = (Signer, &Standing)> {
         let cosigners = self.cosigners.iter().map(|checked| {
             let (developer, signed_at) =
@@ -70,8 +70,8 @@ impl CheckedSignature {
         std::iter::once((self.publisher(), &self.standing)).chain(cosigners)
     }
 
-    /// Highest risk of a capability that may be granted: the least that the user set for any signer who counts; `None` sets
-    /// no limit.
+    /// Highest risk of a capability that may be granted: the lowest limit that the user set for any signer who counts;
+    /// `None` sets no limit.
     #[must_use]
     pub fn max_risk(&self) -> Option<Risk> {
         let cosigners = self.cosigners.iter().map(|cosigner| &cosigner.standing);

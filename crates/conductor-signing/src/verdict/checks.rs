@@ -1,11 +1,11 @@
-//! The checks that a plugin is held to, what came of each, and the trail that takes them down as they are made.
+//! The checks of a plugin, the finding of each, and the trail that records them as they are made.
 
 use std::fmt;
 
 use crate::text::RuleSource;
 use crate::verdict::error::VerifyError;
 
-/// One check and what came of it.
+/// One check and its finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     check: Check,
@@ -28,70 +28,70 @@ impl Step {
         }
     }
 
-    /// What was checked.
+    /// The check.
     #[must_use]
     pub const fn check(&self) -> Check {
         self.check
     }
 
-    /// Which of several things of its kind was checked, such as a key.
+    /// Which of several things was checked, such as a key.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
     }
 
-    /// What came of it.
+    /// Whether the check passed.
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         self.verdict
     }
 
-    /// What was found, in words; holds text from files: escape it before showing it.
+    /// The finding in words. It holds text from files: escape it before showing it.
     #[must_use]
     pub fn finding(&self) -> &str {
         &self.finding
     }
 
-    /// The rule that decided, if it stands in a file.
+    /// The place of the rule that decided, if the rule is in a file.
     #[must_use]
     pub const fn rule(&self) -> Option<&RuleSource> {
         self.rule.as_ref()
     }
 
-    /// The checks that this one consists of.
+    /// The checks that this check consists of.
     #[must_use]
     pub fn steps(&self) -> &[Self] {
         &self.steps
     }
 
-    /// Says which of several things is checked.
+    /// Records which of several things is checked.
     pub(crate) fn about(&mut self, subject: impl fmt::Display) {
         self.subject = Some(subject.to_string());
     }
 
-    /// Says what was found.
+    /// Records the finding.
     pub(crate) fn found(&mut self, finding: impl fmt::Display) {
         self.finding = finding.to_string();
     }
 
-    /// Says that there was nothing to check, and why.
+    /// Records that there was nothing to check, and why.
     pub(crate) fn not_applicable(&mut self, why: impl fmt::Display) {
         self.verdict = Verdict::NotApplicable;
         self.found(why);
     }
 
-    /// Says that it did not hold, where that is no refusal by itself.
+    /// Records that the check failed, where the failure alone does not refuse the plugin.
     pub(crate) fn noted(&mut self, finding: impl fmt::Display) {
         self.verdict = Verdict::Noted;
         self.found(finding);
     }
 
-    /// Names the rule that decides.
+    /// Records the place of the rule that decides.
     pub(crate) fn by(&mut self, rule: Option<RuleSource>) {
         self.rule = rule;
     }
 
-    /// Runs a part of this check.
+    /// Makes a check that is part of this check.
     pub(crate) fn run<T>(
         &mut self,
         check: Check,
@@ -101,12 +101,12 @@ impl Step {
     }
 }
 
-/// Takes down checks as they are made.
+/// Records checks as they are made.
 #[derive(Default)]
 pub(crate) struct Trail(Vec<Step>);
 
 impl Trail {
-    /// Makes a check: what it returns is what it found, and an error is its failure.
+    /// Makes a check: the value of `action` is what it found, and an error means that the check failed.
     pub(crate) fn run<T>(
         &mut self,
         check: Check,
@@ -115,7 +115,7 @@ impl Trail {
         run(&mut self.0, check, action)
     }
 
-    /// The checks that were made, and those of [`Check::ORDER`] that were not.
+    /// The checks that were made, and the checks of [`Check::ORDER`] that were not.
     pub(crate) fn finish(self) -> Vec<Step> {
         let mut made = self.0;
         let mut steps = Vec::with_capacity(Check::ORDER.len());
@@ -148,18 +148,18 @@ fn run<T>(
     result
 }
 
-/// What came of a check.
+/// Whether a check passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It holds.
+    /// The check passed.
     Passed,
-    /// It does not hold, and the plugin is refused, or taken as unsigned where the policy accepts that.
+    /// The check failed, and the plugin is refused, or counts as unsigned where the policy accepts unsigned plugins.
     Failed,
-    /// It does not hold, which matters only if a later check says so.
+    /// The check failed, which matters only if a later check says so.
     Noted,
     /// There was nothing to check.
     NotApplicable,
-    /// An earlier check failed.
+    /// An earlier check failed, so this check was not made.
     NotReached,
 }
 
@@ -177,17 +177,17 @@ impl Verdict {
     }
 }
 
-/// What a check is about.
+/// The subject of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Check {
-    /// The user did not revoke this very file.
+    /// The user did not revoke this exact file.
     DigestRevocation,
     /// There is a signature document.
     Document,
-    /// It is about this file.
+    /// The document is about this file.
     Subject,
-    /// Every signature in it is valid.
+    /// Every signature in the document is valid.
     Signatures,
     /// Every statement is sound and agrees with the document, the file and the other statements.
     Statements,
@@ -201,17 +201,17 @@ pub enum Check {
     StatementRequirement,
     /// The rotations that the plugin brings are sound and fit those that were accepted.
     Rotation,
-    /// How the user stands to each signer.
+    /// The standing of each signer with the user.
     Signers,
-    /// One signer.
+    /// The standing of one signer.
     Signer,
-    /// The policy lets in a plugin that is signed, or not, as this one is.
+    /// The policy is satisfied by the signature, or by the lack of one.
     Policy,
-    /// The plugin comes from the publisher that it came from before.
+    /// The plugin comes from the publisher that its name is pinned to.
     Publisher,
-    /// Everybody has signed whose signature the statement or the pin demands.
+    /// Every key that the statement or the pin demands has signed.
     Cosigners,
-    /// The plugin is not older than one that was loaded.
+    /// The plugin is not older than a version that was loaded before.
     Version,
     /// Every rule of `[policy]` is satisfied.
     Rules,
@@ -265,7 +265,7 @@ impl Check {
         }
     }
 
-    /// What is asked, for people.
+    /// The question that the check answers, for people.
     #[must_use]
     pub const fn question(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The files beside a module that verification reads. They are named here and nowhere else.
+//! The files beside a module that verification reads. Only this file names them.
 
 use std::path::{Path, PathBuf};
 
@@ -10,15 +10,15 @@ use crate::trust::{MAX_ROTATION_BYTES, rotation_path};
 pub enum Companion {
     /// The signature document.
     Signature,
-    /// The rotations that lead from the publisher's earlier key to the one that signed.
+    /// The rotations that lead from the publisher's earlier key to the key that signed.
     Rotation,
 }
 
 impl Companion {
-    /// All that there are.
+    /// Every companion.
     pub const ALL: [Self; 2] = [Self::Signature, Self::Rotation];
 
-    /// Where it is for the module at `module`.
+    /// Path of the companion of the module at `module`.
     #[must_use]
     pub fn path(self, module: &Path) -> PathBuf {
         match self {
@@ -27,7 +27,7 @@ impl Companion {
         }
     }
 
-    /// Most bytes. Stops a file beside a module from taking all memory.
+    /// Most bytes of the companion. Stops a file beside a module from taking all memory.
     #[must_use]
     pub const fn max_bytes(self) -> usize {
         match self {
@@ -36,7 +36,7 @@ impl Companion {
         }
     }
 
-    /// What it is, in one word.
+    /// A word for the companion.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

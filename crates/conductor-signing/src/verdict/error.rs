@@ -8,16 +8,16 @@ use crate::key::PublicKey;
 use crate::text::{Digest, HostVersion, NameError, PluginName, RuleSource};
 use crate::trust::{KeyRole, Revocation, RotationError};
 
-/// Why a plugin was refused, one variant for each cause.
+/// Why a plugin was refused; each variant is one cause.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The user revoked this very file.
+    /// The user revoked this exact file.
     #[error("plugin {digest} was revoked on {}: {}", revocation.revoked_at, escape::terminal(&revocation.reason))]
     DigestRevoked {
         /// Digest of the file.
         digest: Digest,
-        /// The entry.
+        /// The revocation.
         revocation: Box<Revocation>,
     },
     /// There is no signature document beside the file.
@@ -29,7 +29,7 @@ pub enum VerifyError {
     /// The document cannot be read.
     #[error(transparent)]
     Document(#[from] DocumentError),
-    /// The file is not the one that was signed.
+    /// The file differs from the file that was signed.
     #[error("plugin file has digest {found}, but {signed} was signed")]
     HashMismatch {
         /// Digest in the document.
@@ -45,30 +45,30 @@ pub enum VerifyError {
         /// Size of the file.
         found: u64,
     },
-    /// The signature over the digest was not made by the key.
+    /// The signature over the digest is not valid for the key.
     #[error("signature is not valid for key {key}")]
     SignatureInvalid {
         /// The key.
         key: PublicKey,
     },
-    /// The signature over the statement was not made by the key.
+    /// The signature over the statement is not valid for the key.
     #[error("statement signature is not valid for key {key}")]
     StatementSignatureInvalid {
         /// The key.
         key: PublicKey,
     },
-    /// A cosignature was not made by its key.
+    /// A cosignature is not valid for its key.
     #[error("cosignature is not valid for key {key}")]
     CosignatureInvalid {
         /// The key.
         key: PublicKey,
     },
-    /// A cosigner endorsed what another key published.
+    /// A cosigner endorsed a release of another publisher.
     #[error("key {key} endorses what {endorsed} published, and this is signed by {publisher}")]
     EndorsesAnother {
         /// The cosigner's key.
         key: PublicKey,
-        /// The publisher whom it endorses.
+        /// The publisher whom the cosigner endorses.
         endorsed: PublicKey,
         /// The publisher of this document.
         publisher: PublicKey,
@@ -79,7 +79,7 @@ pub enum VerifyError {
         /// The key.
         key: PublicKey,
     },
-    /// A signed statement is not of the format.
+    /// A signed statement does not follow the format.
     #[error("statement of key {key} is malformed: {cause}")]
     Statement {
         /// The key.
@@ -95,13 +95,13 @@ pub enum VerifyError {
         /// The member.
         field: &'static str,
     },
-    /// A cosigner states something else than the signer.
+    /// A cosigner's statement contradicts the publisher's.
     #[error("statements of the signers disagree about `{field}`")]
     CosignerDisagrees {
         /// The member.
         field: &'static str,
     },
-    /// The file has no manifest that could be read, or is no module.
+    /// The file is not a module, or its manifest cannot be read.
     #[error("{}", escape::terminal(&.0.to_string()))]
     Module(#[from] ModuleError),
     /// The statement contradicts the manifest in the file.
@@ -115,32 +115,32 @@ pub enum VerifyError {
     KeyRevoked {
         /// The key.
         key: PublicKey,
-        /// The entry.
+        /// The revocation.
         revocation: Box<Revocation>,
     },
-    /// The signer limited the statement's life, and it is over.
+    /// The statement has expired.
     #[error("signature expired at {at}")]
     Expired {
-        /// When.
+        /// When the statement expired.
         at: UtcTime,
     },
-    /// The signer asks for a newer host.
+    /// The signer demands a newer host.
     #[error("plugin needs Conductor {needed} or newer, this is {}", HostVersion::current())]
     HostTooOld {
         /// Oldest version that may load the plugin.
         needed: HostVersion,
     },
-    /// A plugin of this name was loaded with a signed statement before, and this signature has none.
+    /// A plugin of this name was loaded with a signed statement before, and this signature has no statement.
     #[error(
         "statement stripped: plugin `{name}` had a signed statement on {seen_at}, this signature has none"
     )]
     StatementStripped {
         /// Name of the plugin.
         name: PluginName,
-        /// When it was first loaded with a statement.
+        /// When a plugin of this name was first loaded with a statement.
         seen_at: UtcTime,
     },
-    /// Every signature must have a statement, and this one has none.
+    /// Every signature must have a statement, and this signature has none.
     #[error("signature of {} has no signed statement", escape::terminal(file_name))]
     StatementMissing {
         /// Name of the plugin file.
@@ -151,15 +151,15 @@ pub enum VerifyError {
     Name {
         /// Name of the plugin file.
         file_name: String,
-        /// The rule that it breaks.
+        /// The rule that the name breaks.
         cause: NameError,
     },
-    /// The signature is valid and the key is not trusted.
+    /// The signature is valid, but the key is not trusted.
     #[error("key {key} is not trusted")]
     Untrusted {
         /// The key.
         key: PublicKey,
-        /// Who the document says it belongs to.
+        /// The developer whom the document names.
         developer: String,
     },
     /// The key was trusted until a time that has passed.
@@ -167,7 +167,7 @@ pub enum VerifyError {
     TrustExpired {
         /// The key.
         key: PublicKey,
-        /// What the user calls it.
+        /// What the user calls the key.
         key_name: String,
         /// When the trust ended.
         at: UtcTime,
@@ -177,10 +177,10 @@ pub enum VerifyError {
     OtherPlugins {
         /// The key.
         key: PublicKey,
-        /// What the user calls it.
+        /// What the user calls the key.
         key_name: String,
     },
-    /// The key is trusted to do something else than to publish.
+    /// The key is not trusted to publish, only to cosign.
     #[error(
         "key {key} (`{}`) is trusted to {role} only, and signed as the publisher",
         escape::terminal(key_name)
@@ -188,35 +188,35 @@ pub enum VerifyError {
     OtherRole {
         /// The key.
         key: PublicKey,
-        /// What the user calls it.
+        /// What the user calls the key.
         key_name: String,
-        /// What it may do.
+        /// What the key may do.
         role: KeyRole,
     },
-    /// The rotations beside the plugin do not hold, or contradict those that were accepted.
+    /// The rotations beside the plugin are not valid, or contradict the accepted rotations.
     #[error("key rotation: {0}")]
     Rotation(Box<RotationError>),
-    /// The key has passed on to another and may not sign any more.
+    /// The key was rotated to a new key and may not sign any more.
     #[error("key {key} signs no more: it passed on to {by} at {since}")]
     KeySuperseded {
         /// The key that signed.
         key: PublicKey,
-        /// The one that follows.
+        /// The new key.
         by: PublicKey,
-        /// Since when.
+        /// The time from which the rotation is valid.
         since: UtcTime,
     },
-    /// A trusted key passes on to this one at a time that lies ahead.
+    /// A trusted key is rotated to this key, but the rotation is not valid yet.
     #[error("key {key} signs too early: {old} passes on to it at {from}")]
     KeyNotYetActive {
         /// The key that signed.
         key: PublicKey,
-        /// The one that passes on.
+        /// The old key.
         old: PublicKey,
-        /// When.
+        /// The time from which the rotation is valid.
         from: UtcTime,
     },
-    /// The key follows from one that was revoked as compromised.
+    /// The key follows from a key that was revoked as compromised.
     #[error(
         "key {key} follows from {old}, which was revoked as compromised{}",
         if *accepted { "; it needs your approval" } else { ", and was not known before that" }
@@ -224,12 +224,12 @@ pub enum VerifyError {
     RotationFromCompromised {
         /// The key that signed.
         key: PublicKey,
-        /// The revoked one.
+        /// The revoked key.
         old: PublicKey,
         /// Whether the rotation was accepted before the revocation.
         accepted: bool,
     },
-    /// The name is pinned to another publisher.
+    /// The plugin's name is pinned to another publisher.
     #[error(
         "plugin `{name}` comes from another publisher: pinned to {pinned} since {since}, signed by {found}"
     )]
@@ -238,12 +238,12 @@ pub enum VerifyError {
         name: PluginName,
         /// The pinned key.
         pinned: PublicKey,
-        /// Since when.
+        /// When the name was pinned.
         since: UtcTime,
         /// The key that signed.
         found: PublicKey,
     },
-    /// Somebody who has to sign has not.
+    /// A key that must sign has not signed.
     #[error(
         "cosignature missing: key {key} has to sign, {}",
         match seen_of { Some(_) => "as it did before", None => "says the statement" }
@@ -251,10 +251,10 @@ pub enum VerifyError {
     CosignerMissing {
         /// The key.
         key: PublicKey,
-        /// The plugin whose pin demands it; `None` if the statement does.
+        /// The plugin whose pin demands the key; `None` if the statement demands it.
         seen_of: Option<PluginName>,
     },
-    /// A later version was loaded before.
+    /// A later version of the plugin was loaded before.
     #[error(
         "plugin `{name}` is of version {}, older than {}, which was loaded before",
         escape::terminal(found),
@@ -268,7 +268,7 @@ pub enum VerifyError {
         /// Version of this file.
         found: String,
     },
-    /// Nobody can say whether the version is older or newer than the one that was loaded before.
+    /// Nothing shows whether the version is older or newer than the version that was loaded before.
     #[error(
         "plugin `{name}` is of version {}, which may be older or newer than {}, which was loaded before",
         escape::terminal(found),
@@ -282,7 +282,7 @@ pub enum VerifyError {
         /// Version of this file.
         found: String,
     },
-    /// The plugin has no version, and one that was loaded before had.
+    /// The plugin has no version, and an earlier file of the plugin had one.
     #[error("plugin `{name}` has no signed version; {} was loaded before", escape::terminal(highest))]
     VersionMissing {
         /// Name of the plugin.
@@ -299,13 +299,13 @@ pub enum VerifyError {
         needed: usize,
         /// Trusted signers that count.
         found: usize,
-        /// Where the rule stands.
+        /// The place of the rule.
         place: Option<RuleSource>,
     },
 }
 
 impl VerifyError {
-    /// What to do about it.
+    /// What to do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let again = "get plugin and signature again from the developer, together";
@@ -343,7 +343,8 @@ impl VerifyError {
                  `require_statement = \"once-seen\"` to demand one only of plugins that had one"
                 .to_owned(),
             Self::Name { .. } => "rename the file to letters, digits, `-`, `_` and `.`".to_owned(),
-            // Not the command with this key in it: pasting it would trust whoever wrote the file.
+            // The command is not shown with this key filled in: a user who pastes it would trust whoever wrote the
+            // file.
             Self::Untrusted { .. } => {
                 "get the publisher's key from the publisher, not from this file; if it is the \
                                        same, trust it: conductor-sign trust add <key> <name>"
@@ -395,23 +396,34 @@ impl VerifyError {
         })
     }
 
-    /// The exit status of `conductor-sign` for this cause: 3 valid but not trusted, 4 invalid, 5 no signature,
-    /// 6 revoked or expired, 1 anything else.
+    /// The exit status of `conductor-sign` for this cause: 3 for a valid signature that is not trusted, 4 for an
+    /// invalid one, 5 for none, 6 for revoked or expired, 1 for anything else.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
-        match self {
-            Self::HostTooOld { .. }
-            | Self::Name { .. }
-            | Self::Downgrade { .. }
-            | Self::VersionUnordered { .. }
-            | Self::VersionMissing { .. } => 1,
+        self.consequence().exit_code
+    }
+
+    /// Whether a running plugin must stop for this cause. What later loads have shown about the plugin's name or its
+    /// key does not stop a running plugin, because the user has not decided that it must stop.
+    #[must_use]
+    pub const fn ends_what_runs(&self) -> bool {
+        self.consequence().ends_what_runs
+    }
+
+    /// What follows from this cause beside the refusal.
+    const fn consequence(&self) -> Consequence {
+        let (exit_code, ends_what_runs) = match self {
+            Self::HostTooOld { .. } | Self::Name { .. } => (1, true),
+            Self::Downgrade { .. } | Self::VersionUnordered { .. } | Self::VersionMissing { .. } => {
+                (1, false)
+            }
             Self::Untrusted { .. }
             | Self::OtherPlugins { .. }
             | Self::OtherRole { .. }
             | Self::KeyNotYetActive { .. }
             | Self::RotationFromCompromised { .. }
             | Self::PublisherChanged { .. }
-            | Self::TooFewSigners { .. } => 3,
+            | Self::TooFewSigners { .. } => (3, true),
             Self::Document(_)
             | Self::HashMismatch { .. }
             | Self::SizeMismatch { .. }
@@ -425,65 +437,28 @@ impl VerifyError {
             | Self::CosignerDisagrees { .. }
             | Self::Module(_)
             | Self::ManifestDisagrees { .. }
-            | Self::StatementStripped { .. }
             | Self::StatementMissing { .. }
-            | Self::Rotation(_)
-            | Self::CosignerMissing { .. } => 4,
-            Self::NoSignature { .. } => 5,
+            | Self::Rotation(_) => (4, true),
+            Self::StatementStripped { .. } | Self::CosignerMissing { .. } => (4, false),
+            Self::NoSignature { .. } => (5, true),
             Self::DigestRevoked { .. }
             | Self::KeyRevoked { .. }
             | Self::Expired { .. }
-            | Self::TrustExpired { .. }
-            | Self::KeySuperseded { .. } => 6,
-        }
+            | Self::TrustExpired { .. } => (6, true),
+            Self::KeySuperseded { .. } => (6, false),
+        };
+        Consequence { exit_code, ends_what_runs }
     }
 
-    /// Whether a plugin that was let in before may not go on running. What a later load has shown of the plugin's name, or
-    /// of its key, is not held against it: nobody has said that it is to stop.
-    #[must_use]
-    pub const fn ends_what_runs(&self) -> bool {
-        match self {
-            Self::Downgrade { .. }
-            | Self::VersionUnordered { .. }
-            | Self::VersionMissing { .. }
-            | Self::StatementStripped { .. }
-            | Self::CosignerMissing { .. }
-            | Self::KeySuperseded { .. } => false,
-            Self::DigestRevoked { .. }
-            | Self::NoSignature { .. }
-            | Self::Document(_)
-            | Self::HashMismatch { .. }
-            | Self::SizeMismatch { .. }
-            | Self::SignatureInvalid { .. }
-            | Self::StatementSignatureInvalid { .. }
-            | Self::CosignatureInvalid { .. }
-            | Self::EndorsesAnother { .. }
-            | Self::SignerRepeated { .. }
-            | Self::Statement { .. }
-            | Self::StatementDisagrees { .. }
-            | Self::CosignerDisagrees { .. }
-            | Self::Module(_)
-            | Self::ManifestDisagrees { .. }
-            | Self::KeyRevoked { .. }
-            | Self::Expired { .. }
-            | Self::HostTooOld { .. }
-            | Self::StatementMissing { .. }
-            | Self::Name { .. }
-            | Self::Untrusted { .. }
-            | Self::TrustExpired { .. }
-            | Self::OtherPlugins { .. }
-            | Self::OtherRole { .. }
-            | Self::Rotation(_)
-            | Self::KeyNotYetActive { .. }
-            | Self::RotationFromCompromised { .. }
-            | Self::PublisherChanged { .. }
-            | Self::TooFewSigners { .. } => true,
-        }
-    }
-
-    /// Whether the user withdrew the plugin or its key, which no policy passes over.
+    /// Whether the user revoked the file or its key; no policy ignores a revocation.
     #[must_use]
     pub const fn is_revocation(&self) -> bool {
         matches!(self, Self::DigestRevoked { .. } | Self::KeyRevoked { .. })
     }
+}
+
+/// What follows from a cause, as [`VerifyError::exit_code`] and [`VerifyError::ends_what_runs`] say.
+struct Consequence {
+    exit_code: u8,
+    ends_what_runs: bool,
 }

@@ -1,24 +1,25 @@
-//! Whether a plugin is let in, in a fixed order of checks.
+//! Decides whether a plugin is let in, by checks in a fixed order.
 //!
-//! 1. The digest is not revoked.
+//! 1. The file's digest is not revoked.
 //! 2. There is a document, and it is well-formed.
-//! 3. It is about these bytes.
-//! 4. Every signature in it is valid, each in the form of its place: a cosigner's fits nowhere else.
+//! 3. The document is about these bytes.
+//! 4. Every signature in the document is valid for its place: a cosigner's signature is valid in no other place.
 //! 5. Every statement is well-formed and agrees with the document, the file and the other statements; every cosigner
 //!    endorses this publisher.
-//! 6. The manifest is sound and agrees.
+//! 6. The manifest is sound and agrees with the statements.
 //! 7. No signing key is revoked.
 //! 8. No statement has expired or asks for a newer host.
-//! 9. The signer's statement is there if the requirement, or the pin of this plugin, demands one.
-//! 10. Rotations that come with the plugin are sound and do not contradict those that were accepted.
-//! 11. Where each signer stands with the user; this refuses nobody.
-//! 12. The policy is satisfied with the signer, which is not one that the user trusts to cosign only.
-//! 13. The signer is the publisher that the plugin's name is pinned to, or follows from it by rotation.
-//! 14. Everybody has signed whom the statement or the pin demands.
+//! 9. The signer's statement is there, if the policy or the pin of this plugin demands one.
+//! 10. Rotations that come with the plugin are sound and do not contradict the accepted rotations.
+//! 11. The standing of each signer with the user; this check refuses nobody.
+//! 12. The signer satisfies the policy, and is not a key that the user trusts only to cosign.
+//! 13. The signer is the publisher that the plugin's name is pinned to, or follows from that key by rotation.
+//! 14. Every key that the statement or the pin demands has signed.
 //! 15. The version is not below the highest that was loaded.
 //! 16. Every rule about the number of signers is satisfied.
 //!
-//! Where the policy accepts unsigned plugins, one whose checks 2 to 15 fail counts as unsigned, unless it was revoked.
+//! Where the policy accepts unsigned plugins, a plugin that fails one of checks 2 to 15 counts as unsigned, unless it
+//! was revoked.
 
 mod continuity;
 mod signature;
@@ -41,18 +42,18 @@ use crate::verdict::policy::{SignaturePolicy, VerificationPolicy};
 use crate::verdict::signer_count::{self, TrustedSigner};
 
 impl PluginFile {
-    /// Decides about the file as loading would, as of now.
+    /// Decides about the file at this moment, as loading would.
     #[must_use]
     pub fn judge(&self, policy: &VerificationPolicy, trust: &TrustStore) -> Decision {
         judge(self, policy, trust, UtcTime::now().timestamp())
     }
 
-    /// Decides about a file that was let in before and runs, as of now. It was signed before whatever was learnt since: what
-    /// a later load has shown of its name or its key is not held against it.
+    /// Decides at this moment about a file that was let in before and runs. The file was signed before anything that
+    /// was learnt since, so what later loads have shown about its name or its key does not end it.
     ///
     /// # Errors
     ///
-    /// The first cause for which it may not go on.
+    /// Fails with the first reason for which the plugin must stop.
     pub fn judge_running(
         &self,
         policy: &VerificationPolicy,
@@ -62,13 +63,13 @@ impl PluginFile {
     }
 }
 
-/// What the checks need, gathered.
+/// The input of the checks.
 struct Question<'a> {
     file: &'a PluginFile,
     policy: &'a VerificationPolicy,
     trust: &'a TrustStore,
     now: Timestamp,
-    /// Whether the file was let in before and runs.
+    /// Whether the plugin was let in before and runs.
     runs: bool,
 }
 
@@ -80,7 +81,7 @@ fn judge(file: &PluginFile, policy: &VerificationPolicy, trust: &TrustStore, now
     Decision { steps: trail.finish(), signature, outcome }
 }
 
-/// Runs the checks on a file that runs.
+/// Runs the checks on a file of a running plugin.
 fn judge_running(
     file: &PluginFile,
     policy: &VerificationPolicy,
@@ -91,7 +92,7 @@ fn judge_running(
 }
 
 impl Question<'_> {
-    /// What a check found, except that a plugin that runs is not refused for what was learnt since it was let in.
+    /// The result of a check, except that a running plugin is not refused for what was learnt since it was let in.
     fn unless_it_runs(&self, found: Result<(), VerifyError>) -> Result<(), VerifyError> {
         match found {
             Err(refusal) if self.runs && !refusal.ends_what_runs() => Ok(()),
@@ -143,7 +144,7 @@ impl Question<'_> {
         })
     }
 
-    /// Checks 2 to 15: what it takes for somebody to have vouched for the plugin.
+    /// Checks 2 to 15, which decide whether somebody vouches for the plugin.
     fn vouched(
         &self,
         trail: &mut Trail,
@@ -184,14 +185,14 @@ impl Question<'_> {
     }
 }
 
-/// A signature that is good enough, and what is to be remembered of it.
+/// A signature that passed checks 2 to 15, and what to remember of it.
 struct Vouched {
     signature: CheckedSignature,
     continuity: Option<Continuity>,
     trusted_signers: Vec<TrustedSigner>,
 }
 
-/// What a plugin is called.
+/// The names of a plugin.
 struct Names {
     name: Result<PluginName, NameError>,
     without_statement: Option<PluginName>,
@@ -206,7 +207,7 @@ impl Names {
     }
 }
 
-/// The name that a signature covers: the manifest is part of the signed file, the statement is signed itself.
+/// The name that a signature covers: the manifest's, which is part of the signed file, or that of the signed statement.
 pub(crate) fn signed_name(manifest: Option<&Manifest>, statement: Option<&Statement>) -> Option<PluginName> {
     let stated = || statement.and_then(|statement| statement.plugin_name.clone());
     manifest.and_then(|manifest| manifest.name.parse().ok()).or_else(stated)
@@ -221,7 +222,7 @@ pub(crate) fn signed_version<'a>(
     manifest.map(|manifest| manifest.version.as_str()).or_else(stated)
 }
 
-/// The capabilities that a plugin is known to declare before it runs; `None` if that is not known.
+/// The capabilities that a plugin declares in its manifest or statement; `None` if it has neither.
 fn declared<'a>(
     manifest: Option<&'a Manifest>,
     statement: Option<&'a Statement>,

@@ -15,7 +15,7 @@ use crate::text::{Digest, Hasher};
 use crate::trust::{RotationChain, RotationError};
 use crate::verdict::companion::Companion;
 
-/// Bytes of a file that are in memory at a time while it is hashed.
+/// Bytes of a file that are in memory at once while the file is hashed.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Digest, size, manifest and signature document of a plugin file.
@@ -42,7 +42,7 @@ impl PluginFile {
     ///
     /// # Errors
     ///
-    /// Fails if one of the files cannot be read; a missing document is none.
+    /// Fails if one of the files cannot be read; a missing companion is not an error.
     pub fn scan(path: &Path) -> Result<Self, ReadError> {
         let mut file = open(path)?;
         let (mut hasher, mut scan, mut size) = (Hasher::default(), ModuleScan::default(), 0);
@@ -69,7 +69,7 @@ impl PluginFile {
         })
     }
 
-    /// Describes bytes that are in memory.
+    /// Describes a file whose bytes are in memory.
     pub(crate) fn of_bytes(file_name: String, wasm: &[u8], document: DocumentFile) -> Self {
         Self {
             file_name,
@@ -81,7 +81,7 @@ impl PluginFile {
         }
     }
 
-    /// The same with the rotations that were read beside the file.
+    /// The same file, with the rotations that were read beside it.
     pub(crate) fn with_rotation(self, rotation: DocumentFile) -> Self {
         Self { rotation, ..self }
     }
@@ -92,7 +92,7 @@ impl PluginFile {
         &self.file_name
     }
 
-    /// Bytes of the file.
+    /// Length of the file in bytes.
     #[must_use]
     pub const fn size(&self) -> u64 {
         self.size
@@ -117,11 +117,11 @@ impl PluginFile {
         }
     }
 
-    /// The document beside the file, parsed and not verified.
+    /// The document beside the file, parsed but not verified.
     ///
     /// # Errors
     ///
-    /// Fails if it is not a signature document.
+    /// Fails if the document is not a signature document.
     pub fn document(&self) -> Result<Option<SignatureDocument>, DocumentError> {
         match &self.document {
             DocumentFile::Absent => Ok(None),
@@ -130,11 +130,11 @@ impl PluginFile {
         }
     }
 
-    /// The rotations beside the file, verified by themselves.
+    /// The rotations beside the file, verified without the trust store.
     ///
     /// # Errors
     ///
-    /// Fails if they do not hold.
+    /// Fails if the rotations are not valid.
     pub fn rotation(&self) -> Result<Option<RotationChain>, RotationError> {
         match &self.rotation {
             DocumentFile::Absent => Ok(None),
@@ -143,7 +143,8 @@ impl PluginFile {
         }
     }
 
-    /// When time alone changes next how the file is judged: a statement ends, or a rotation beside it begins to hold.
+    /// The next time at which the passing of time alone changes how the file is judged: a statement expires, or a
+    /// rotation beside the file becomes valid.
     #[must_use]
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let document = self.document().ok().flatten();
@@ -159,7 +160,7 @@ impl PluginFile {
     }
 }
 
-/// Opens a plugin or document without waiting for a FIFO's writer.
+/// Opens a plugin or a document without waiting for the writer of a FIFO.
 pub(crate) fn open(path: &Path) -> Result<File, ReadError> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let unreadable = |source: io::Error| {
@@ -188,17 +189,17 @@ pub(crate) fn read_rotation(plugin: &Path) -> Result<Option<Vec<u8>>, ReadError>
     read_beside(plugin, Companion::Rotation)
 }
 
-/// The document that was read.
+/// The signature document from bytes that were read.
 pub(crate) fn document_of(read: Option<Vec<u8>>) -> DocumentFile {
     DocumentFile::of(read, Companion::Signature.max_bytes())
 }
 
-/// The rotations that were read.
+/// The rotations from bytes that were read.
 pub(crate) fn rotation_of(read: Option<Vec<u8>>) -> DocumentFile {
     DocumentFile::of(read, Companion::Rotation.max_bytes())
 }
 
-/// The bytes of a companion, if there is one; one more than it may have of one that is larger.
+/// The bytes of a companion, if it exists. Of a companion that is too large, one byte more than allowed.
 fn read_beside(plugin: &Path, companion: Companion) -> Result<Option<Vec<u8>>, ReadError> {
     let (path, max) = (companion.path(plugin), companion.max_bytes());
     let file = match open(&path) {
@@ -223,7 +224,7 @@ impl DocumentFile {
     }
 }
 
-/// The last part of a path.
+/// The last component of a path.
 pub(crate) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -238,26 +239,26 @@ pub enum ReadError {
         /// The file.
         path: PathBuf,
     },
-    /// A directory, device, FIFO or socket.
+    /// The path names a directory, device, FIFO or socket.
     #[error("{} is not a regular file", escape::path(path))]
     NotRegular {
         /// The path.
         path: PathBuf,
     },
-    /// Larger than a plugin may be.
+    /// The file is larger than a plugin may be.
     #[error("{} is larger than {max} bytes", escape::path(path))]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Most bytes.
+        /// Most bytes that the file may have.
         max: u64,
     },
-    /// A file beside a plugin is larger than it may be.
+    /// A companion is larger than allowed.
     #[error("{} is larger than {max} bytes", escape::path(path))]
     CompanionTooLarge {
         /// The file.
         path: PathBuf,
-        /// Most bytes.
+        /// Most bytes that the companion may have.
         max: u64,
     },
     /// The operating system refused.
@@ -265,13 +266,13 @@ pub enum ReadError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The cause.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
 impl ReadError {
-    /// What to do about it.
+    /// What to do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

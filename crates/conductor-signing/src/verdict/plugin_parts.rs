@@ -1,4 +1,4 @@
-//! The bytes of a plugin and of the files beside it, as they were read, once. Nothing is known about them.
+//! The bytes of a plugin and of its companions, read once and not checked yet.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -7,25 +7,25 @@ use crate::text::{Digest, Hasher};
 use crate::verdict::companion::Companion;
 use crate::verdict::plugin_file::{self, ReadError};
 
-/// What was read of a plugin and of the files beside it, for a process that reads them for another one.
+/// The bytes of a plugin and of its companions, for a process that reads them for another process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginParts {
     /// The last part of the module's path.
     pub file_name: String,
     /// The module.
     pub module: Vec<u8>,
-    /// The signature document, if there is one; of one that is too large, as much as shows that.
+    /// The signature document, if there is one. If it is too large, the first bytes, enough to show that.
     pub document: Option<Vec<u8>>,
-    /// The rotations, if there are any; of what is too large, as much as shows that.
+    /// The rotations, if there are any. If they are too large, the first bytes, enough to show that.
     pub rotation: Option<Vec<u8>>,
 }
 
 impl PluginParts {
-    /// Reads a plugin of at most `max_bytes` and the documents beside it. Each is opened and read once.
+    /// Reads a plugin of at most `max_bytes` and its companions. Each file is opened and read once.
     ///
     /// # Errors
     ///
-    /// Fails if one of the files cannot be read or the plugin is too large; a missing document is none.
+    /// Fails if one of the files cannot be read or the plugin is too large; a missing companion is not an error.
     pub fn read(path: &Path, max_bytes: u64) -> Result<Self, ReadError> {
         let too_large = || ReadError::TooLarge { path: path.into(), max: max_bytes };
         let unreadable = |source| ReadError::Unreadable { path: path.into(), source };
@@ -44,7 +44,7 @@ impl PluginParts {
     }
 }
 
-/// A module and its companions as they were read, once, to be copied as one piece. Nothing is known about them.
+/// The bytes of a module and its companions, read once, for copying the plugin as a whole. Nothing is checked yet.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PluginFiles {
     file_name: String,
@@ -53,11 +53,11 @@ pub struct PluginFiles {
 }
 
 impl PluginFiles {
-    /// Reads a module of at most `max_bytes` and everything beside it that verification reads.
+    /// Reads a module of at most `max_bytes` and its companions.
     ///
     /// # Errors
     ///
-    /// Fails if one of the files cannot be read or is too large; a companion that is missing is none.
+    /// Fails if one of the files cannot be read or is too large; a missing companion is not an error.
     pub fn read(path: &Path, max_bytes: u64) -> Result<Self, ReadError> {
         let PluginParts { file_name, module, document, rotation } = PluginParts::read(path, max_bytes)?;
         let companions = [document, rotation];
@@ -70,13 +70,13 @@ impl PluginFiles {
         Ok(Self { file_name, module, companions })
     }
 
-    /// The same under another file name.
+    /// The same files, with another name for the module.
     #[must_use]
     pub fn named(self, file_name: &str) -> Self {
         Self { file_name: file_name.to_owned(), ..self }
     }
 
-    /// The name of the module's file: what a module without manifest and statement goes by.
+    /// The name of the module's file, which is the plugin's name if it has neither manifest nor statement.
     #[must_use]
     pub fn file_name(&self) -> &str {
         &self.file_name
@@ -88,7 +88,7 @@ impl PluginFiles {
         &self.module
     }
 
-    /// The companions, each with its bytes if it is there.
+    /// The companions, each with its bytes if it exists.
     pub fn companions(&self) -> impl Iterator<Item = (Companion, Option<&[u8]>)> {
         Companion::ALL.into_iter().zip(self.companions.iter().map(Option::as_deref))
     }
@@ -99,8 +99,8 @@ impl PluginFiles {
         Digest::from_bytes(&self.module)
     }
 
-    /// Digest over all files and the name of the module's: each is preceded by what it is and its length in 8 bytes, so that no
-    /// two sets of files have the same input.
+    /// Digest over the name of the module's file and all files. Each part is preceded by a label and by its length in 8
+    /// bytes, so that no two different sets of files are hashed alike.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut hasher = Hasher::default();

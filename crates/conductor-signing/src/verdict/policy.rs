@@ -1,4 +1,4 @@
-//! How much a signature must prove before a plugin is loaded, and what it proved.
+//! What a signature must prove before a plugin is loaded, and what it proved.
 
 mod signer_rule;
 
@@ -9,18 +9,18 @@ pub use signer_rule::{MAX_RULE_KEYS, MAX_SIGNER_RULES, SignerRule, SignerRuleErr
 
 use crate::text::RuleSource;
 
-/// Everything that is demanded of a plugin before it is loaded.
+/// Everything that a plugin must meet before it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerificationPolicy {
-    /// Whose signature is demanded.
+    /// Which signature is demanded.
     pub signature: SignaturePolicy,
-    /// Whether a signature must carry a statement.
+    /// Whether a signature must have a statement.
     pub statement: RequireStatement,
     /// Which plugins need more than one signer.
     pub rules: Vec<SignerRule>,
-    /// Where `signature` was set; it does not enter into the decision.
+    /// The place where `signature` was set; it does not affect the decision.
     pub signature_source: Option<RuleSource>,
-    /// Where `statement` was set; it does not enter into the decision.
+    /// The place where `statement` was set; it does not affect the decision.
     pub statement_source: Option<RuleSource>,
 }
 
@@ -39,16 +39,16 @@ impl From<SignaturePolicy> for VerificationPolicy {
 /// The three trust models of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SignaturePolicy {
-    /// Load anything that was not revoked, signed or not; for development.
+    /// Load any plugin that was not revoked, signed or not; for development.
     AcceptUnsigned,
-    /// Load what carries a valid signature, whoever made it.
+    /// Load a plugin with a valid signature, whoever made it.
     AnySigner,
-    /// Load what carries a valid signature by a trusted key.
+    /// Load a plugin with a valid signature by a trusted key.
     TrustedSigner,
 }
 
 impl SignaturePolicy {
-    /// The model that the settings `require_signature` and `allow_self_signed` stand for.
+    /// The model for the settings `require_signature` and `allow_self_signed`.
     #[must_use]
     pub const fn from_flags(require_signature: bool, allow_self_signed: bool) -> Self {
         match (require_signature, allow_self_signed) {
@@ -59,16 +59,17 @@ impl SignaturePolicy {
     }
 }
 
-/// Whether a signature must carry a signed statement. Without one it vouches for the bytes alone: what the signer said
-/// about expiry and host version is not there, and nobody can tell whether it ever was.
+/// Whether a signature must have a signed statement. A signature without a statement vouches only for the bytes: it
+/// says nothing about expiry and host version, and nobody can tell whether the signer once stated them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RequireStatement {
-    /// Once a plugin of this name was loaded with one: whoever drops it from the document is refused.
+    /// A signature needs a statement once a plugin of the same name was loaded with one, so that nobody can drop the
+    /// statement.
     #[default]
     OnceSeen,
-    /// Of every signature.
+    /// Every signature needs a statement.
     Always,
-    /// Of none.
+    /// No signature needs a statement.
     Never,
 }
 
@@ -98,19 +99,20 @@ impl FromStr for RequireStatement {
     }
 }
 
-/// A word that is none of those of [`RequireStatement`].
+/// A word that names no [`RequireStatement`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown requirement; known are once-seen, always and never")]
 pub struct UnknownRequirement;
 
-/// What is known about who made a plugin.
+/// How far somebody vouches for a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrustLevel {
-    /// Nothing: there is no signature, or one that does not hold and was ignored because the policy accepts that.
+    /// Nobody vouches for the plugin: it has no signature, or its signature is not valid and was ignored, because the
+    /// policy accepts unsigned plugins.
     Unsigned,
-    /// The file is what somebody signed, by a key that is not trusted for it.
+    /// The file was signed, by a key that is not trusted for it.
     SelfSigned,
-    /// The file is what the holder of a trusted key signed.
+    /// The file was signed by a trusted key.
     Trusted {
         /// The name that the user gave the key.
         key_name: String,
@@ -118,7 +120,7 @@ pub enum TrustLevel {
 }
 
 impl SignaturePolicy {
-    /// The settings that make this model, as the configuration writes them.
+    /// The settings that make this model, in the words of the configuration.
     pub(crate) const fn in_words(self) -> &'static str {
         match self {
             Self::AcceptUnsigned => "require_signature = false",

@@ -1,4 +1,4 @@
-//! What a plugin that is going to take the place of another has of that one: its publisher and its cosigners.
+//! What a plugin has in common with the plugin that it is to replace: publisher and cosigners.
 
 use conductor_store::UtcTime;
 
@@ -8,18 +8,18 @@ use crate::text::PluginName;
 use crate::trust::TrustStore;
 use crate::verdict::verified::VerifiedPlugin;
 
-/// What has become of the cosigners that a plugin has to have.
+/// Which of the demanded cosigners have signed a plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CosignersKept {
-    /// Keys that signed.
+    /// Keys that signed for a demanded cosigner.
     pub present: Vec<PublicKey>,
-    /// Keys that are demanded and did not sign.
+    /// Keys that are demanded and for which nobody signed.
     pub missing: Vec<PublicKey>,
 }
 
 impl TrustStore {
-    /// Whether a plugin's publisher and the holder of a key are one: the same key, or one that follows from the other by
-    /// rotations that hold. `false` where rotations contradict each other.
+    /// Whether the plugin's publisher holds `key`: it is the publisher's key, or one of the two follows from the other
+    /// by valid rotations. `false` where rotations contradict each other.
     #[must_use]
     pub fn is_of_line(&self, plugin: &VerifiedPlugin, key: &PublicKey) -> bool {
         let Some(publisher) = plugin.publisher() else { return false };
@@ -32,8 +32,9 @@ impl TrustStore {
         self.descent(&lineage, key, now).predecessors().any(|earlier| earlier == publisher.key())
     }
 
-    /// Which cosigners that plugins of a name have to have has this plugin as well, by the keys that signed it, and which it lacks:
-    /// a cosigner is a key and those that follow from it or that it follows from by rotations that hold.
+    /// Which of the cosigners that the pin of `name` demands have signed this plugin, and which have not. A cosigner
+    /// has signed if any key of the line signed: the pinned key, or a key that follows from it, or that it follows
+    /// from, by valid rotations.
     #[must_use]
     pub fn cosigners_kept(&self, name: &PluginName, plugin: &VerifiedPlugin) -> CosignersKept {
         let mut kept = CosignersKept::default();

@@ -1,4 +1,4 @@
-//! Who signed a plugin, and who answers for it from one version to the next.
+//! The signers of a plugin, and the publisher, who is the same for each version.
 
 use conductor_store::UtcTime;
 
@@ -6,20 +6,20 @@ use crate::document::Developer;
 use crate::key::PublicKey;
 use crate::trust::Continuity;
 
-/// Who signed a plugin.
+/// A signer of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signer {
     /// The key.
     pub key: PublicKey,
-    /// Who the document says holds the key.
+    /// The holder of the key, as the document states.
     pub developer: Developer,
-    /// When the document says it was made.
+    /// When the signature was made, as the document states.
     pub signed_at: UtcTime,
-    /// Whether developer and date are signed too. Without a statement only the bytes of the plugin are.
+    /// Whether developer and date are signed as well. Without a statement, only the bytes of the plugin are signed.
     pub authenticated: bool,
 }
 
-/// Who answers for a plugin from one version to the next.
+/// The publisher of a plugin, who is the same for each version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publisher {
     key: PublicKey,
@@ -38,7 +38,7 @@ impl Publisher {
         &self.key
     }
 
-    /// Whether this is the publisher's key, or one that it follows from by rotation.
+    /// Whether `key` is the publisher's key, or a key that it follows from by rotation.
     #[must_use]
     pub fn is(&self, key: &PublicKey) -> bool {
         self.key == *key || self.predecessors.contains(key)

@@ -1,4 +1,4 @@
-//! Whether enough trusted signers signed for the rules of the policy.
+//! Whether enough trusted signers have signed for the rules of the policy.
 
 use conductor_abi::CapabilityRequest;
 
@@ -8,17 +8,17 @@ use crate::verdict::checks::{Check, Step};
 use crate::verdict::error::VerifyError;
 use crate::verdict::policy::SignerRule;
 
-/// A line of keys, of which each follows from the one before by rotation: one holder, who counts once.
+/// A line of keys, each following from the key before by rotation. The line belongs to one holder and counts once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TrustedSigner {
-    /// The oldest key of the line, whether the rotations from it hold or not.
+    /// The oldest key of the line, whether the rotations from it are valid or not.
     pub(crate) origin: PublicKey,
-    /// The keys that signed and that the user trusts, and those that they follow from by rotations that hold.
+    /// The trusted keys that signed, and the keys that they follow from by valid rotations.
     pub(crate) keys: Vec<PublicKey>,
 }
 
-/// Checks every rule. What comes back are rules about capabilities that are not satisfied and may yet cover the plugin:
-/// what a plugin without manifest and statement declares is known only once it was asked.
+/// Checks every rule. Returns the rules about capabilities that are not satisfied and may still cover the plugin: a
+/// plugin without manifest and statement declares its capabilities only when it is asked.
 pub(super) fn check(
     step: &mut Step,
     rules: &[SignerRule],
@@ -58,7 +58,7 @@ pub(super) fn check(
     Ok(unmet)
 }
 
-/// The refusal of a plugin that one of these rules covers, now that it is known what it declares.
+/// The refusal of a plugin that one of these rules covers, once its declared capabilities are known.
 pub(crate) fn refusal_of_declared(
     unmet: &[SignerRule],
     declared: &[CapabilityRequest],
@@ -77,7 +77,8 @@ fn refusal(rule: &SignerRule, trusted: &[TrustedSigner]) -> Option<VerifyError> 
     })
 }
 
-/// Lines of keys that count: `trusted` holds each once, so a rule that names two keys of one line counts them once.
+/// Number of lines that count for a rule. `trusted` holds each line once, so a rule that names two keys of one line
+/// counts the line once.
 fn count(rule: &SignerRule, trusted: &[TrustedSigner]) -> usize {
     trusted.iter().filter(|signer| signer.keys.iter().any(|key| rule.counts(key))).count()
 }

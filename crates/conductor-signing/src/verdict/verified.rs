@@ -14,7 +14,7 @@ use crate::verdict::policy::{SignerRule, TrustLevel, VerificationPolicy};
 use crate::verdict::signer::{Publisher, Signer};
 use crate::verdict::signer_count::{self, TrustedSigner};
 
-/// A plugin and its signature document as they were read, once, with nothing known about them.
+/// A plugin and its companions, read once and not checked yet.
 #[derive(Clone)]
 pub struct UnverifiedPlugin {
     bytes: Vec<u8>,
@@ -22,16 +22,16 @@ pub struct UnverifiedPlugin {
 }
 
 impl UnverifiedPlugin {
-    /// Reads a plugin of at most `max_bytes` and the document beside it. Both are opened and read once.
+    /// Reads a plugin of at most `max_bytes` and its companions. Each file is opened and read once.
     ///
     /// # Errors
     ///
-    /// Fails if one of the files cannot be read or the plugin is too large; a missing document is none.
+    /// Fails if one of the files cannot be read or the plugin is too large; a missing companion is not an error.
     pub fn read(path: &Path, max_bytes: u64) -> Result<Self, ReadError> {
         PluginParts::read(path, max_bytes).map(Self::of)
     }
 
-    /// The plugin that these parts are.
+    /// The plugin with these bytes.
     #[must_use]
     pub fn of(parts: PluginParts) -> Self {
         let PluginParts { file_name, module, document, rotation } = parts;
@@ -39,21 +39,21 @@ impl UnverifiedPlugin {
         Self { file: file.with_rotation(plugin_file::rotation_of(rotation)), bytes: module }
     }
 
-    /// Takes a plugin that is in memory, with its document if it has one. `file_name` names it in errors and where
-    /// neither manifest nor statement does.
+    /// A plugin from memory, with its document if it has one. `file_name` is used in errors, and as the plugin's name
+    /// if neither manifest nor statement gives a name.
     #[must_use]
     pub fn from_parts(file_name: &str, wasm: Vec<u8>, signature: Option<Vec<u8>>) -> Self {
         let document = signature.map_or(DocumentFile::Absent, DocumentFile::Bytes);
         Self { file: PluginFile::of_bytes(file_name.to_owned(), &wasm, document), bytes: wasm }
     }
 
-    /// The same with the rotations that came with it.
+    /// The same plugin, with the rotations that came with it.
     #[must_use]
     pub fn with_rotation(self, json: Vec<u8>) -> Self {
         Self { file: self.file.with_rotation(DocumentFile::Bytes(json)), ..self }
     }
 
-    /// The same under another file name, such as the one that it is to have.
+    /// The same plugin under another file name, such as the name that it will be installed under.
     #[must_use]
     pub fn named(mut self, file_name: &str) -> Self {
         file_name.clone_into(&mut self.file.file_name);
@@ -66,7 +66,7 @@ impl UnverifiedPlugin {
         self.file.digest()
     }
 
-    /// Bytes of the plugin.
+    /// Length of the plugin in bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.bytes.len()
@@ -78,19 +78,19 @@ impl UnverifiedPlugin {
         self.bytes.is_empty()
     }
 
-    /// What can be said about the plugin without loading it.
+    /// The facts about the plugin that are known without loading it.
     #[must_use]
     pub const fn file(&self) -> &PluginFile {
         &self.file
     }
 
-    /// Holds the plugin against the policy. What comes back holds the same bytes; once it was loaded, what
-    /// [`TrustStore::new_pin`] says of it is to be recorded.
+    /// Verifies the plugin against the policy and the trust store. The result holds the same bytes. Once it was loaded,
+    /// the pin of [`TrustStore::new_pin`] is to be recorded.
     ///
     /// # Errors
     ///
-    /// Names the first cause for which the plugin is refused. Revoked plugins and keys are refused under every policy,
-    /// as is a file that is no module or whose manifest breaks a rule.
+    /// Fails with the first reason for which the plugin is refused. Revoked plugins and keys are refused under every
+    /// policy, and so is a file that is not a module or whose manifest breaks a rule.
     pub fn verify(
         self,
         policy: &VerificationPolicy,
@@ -126,7 +126,8 @@ impl UnverifiedPlugin {
     }
 }
 
-/// A plugin that the policy lets in. Only [`UnverifiedPlugin::verify`] makes one, from the bytes that it verified.
+/// A plugin that the policy lets in. Only [`UnverifiedPlugin::verify`] makes this value, from the bytes that it
+/// verified.
 #[derive(Clone)]
 pub struct VerifiedPlugin {
     bytes: Vec<u8>,
@@ -164,7 +165,7 @@ impl VerifiedPlugin {
         &self.name
     }
 
-    /// The name that the same file would go by if its document lost the statement, if that is a name.
+    /// The name that the same file would have if its document lost the statement; `None` if that is not a valid name.
     pub(crate) const fn name_without_statement(&self) -> Option<&PluginName> {
         self.name_without_statement.as_ref()
     }
@@ -175,59 +176,62 @@ impl VerifiedPlugin {
         self.manifest.as_ref()
     }
 
-    /// The signer's statement. A module without a manifest is held against it once it was asked for its metadata.
+    /// The signer's statement. A module without a manifest is compared with the statement once it was asked for its
+    /// metadata.
     #[must_use]
     pub const fn statement(&self) -> Option<&Statement> {
         self.statement.as_ref()
     }
 
-    /// What is known about who made the plugin.
+    /// How far somebody vouches for the plugin.
     #[must_use]
     pub const fn trust(&self) -> &TrustLevel {
         &self.trust
     }
 
-    /// Who signed; `None` if nobody did or the signature was ignored.
+    /// The signer; `None` if nobody signed or the signature was ignored.
     #[must_use]
     pub const fn signer(&self) -> Option<&Signer> {
         self.signer.as_ref()
     }
 
-    /// Who answers for the plugin from one version to the next; `None` if nobody signed it.
+    /// The publisher, who is the same for each version of the plugin; `None` if nobody signed.
     #[must_use]
     pub fn publisher(&self) -> Option<Publisher> {
         self.continuity.as_ref().map(Publisher::of)
     }
 
-    /// Highest risk of a capability that the user lets plugins of this trusted key have; `None` sets no limit.
+    /// Highest risk of a capability that plugins of this signer may be granted; `None` sets no limit.
     #[must_use]
     pub const fn max_risk(&self) -> Option<Risk> {
         self.max_risk
     }
 
-    /// What can be said about the file without its bytes, such as whether it would be loaded again.
+    /// The facts about the file without its bytes, for example to decide whether it would be loaded again.
     #[must_use]
     pub const fn file(&self) -> &PluginFile {
         &self.file
     }
 
-    /// What its load adds to what is known about its name; `None` if nobody vouched for it.
+    /// What loading the plugin adds to the pin of its name; `None` if nobody vouched for it.
     pub(crate) const fn continuity(&self) -> Option<&Continuity> {
         self.continuity.as_ref()
     }
 
-    /// Holds what the plugin declares against the rules of the policy that are about capabilities: for a plugin whose
-    /// capabilities neither manifest nor statement said, once it was asked.
+    /// Checks the declared capabilities against the rules of the policy about capabilities. For a plugin without
+    /// manifest and statement, which declares its capabilities only when it is asked.
     ///
     /// # Errors
     ///
-    /// Fails with [`VerifyError::TooFewSigners`] if it declares what more signers are demanded for.
+    /// Fails with [`VerifyError::TooFewSigners`] if the plugin declares a capability for which a rule demands more
+    /// signers.
     pub fn check_declared(&self, declared: &[CapabilityRequest]) -> Result<(), VerifyError> {
         let refusal = signer_count::refusal_of_declared(&self.unmet_rules, declared, &self.trusted_signers);
         refusal.map_or(Ok(()), Err)
     }
 
-    /// Why a signature that is there does not hold, where the policy accepts unsigned plugins and it was ignored.
+    /// Why the plugin's signature is not valid, where the policy accepts unsigned plugins and the signature was
+    /// ignored.
     #[must_use]
     pub const fn ignored_signature(&self) -> Option<&VerifyError> {
         self.ignored_signature.as_ref()

@@ -1,4 +1,5 @@
-//! Random histories of what users and publishers do, each step held against a second judge that was written from the manual.
+//! Random histories of what users and publishers do; each step is compared with a second judge that was written from
+//! the manual.
 
 mod reference;
 
@@ -17,19 +18,20 @@ use super::other::{self, Party};
 
 const STEPS: usize = 10_000;
 
-/// Steps of one history; then another user begins.
+/// Number of steps in one history, after which a new user begins.
 const LENGTH: usize = 100;
 
-/// Parties of a history.
+/// Number of parties in a history.
 const PARTIES: u64 = 6;
 
-/// Before, on and after the day on which keys pass on, all of them past.
+/// A date before the day of all rotations. `ROTATED` is that day, and `LATE` is after it; all three are past. `AHEAD`
+/// lies ahead.
 const EARLY: &str = "2026-01-01T00:00:00Z";
 const ROTATED: &str = "2026-03-01T00:00:00Z";
 const LATE: &str = "2026-06-01T00:00:00Z";
 const AHEAD: &str = "9999-12-31T23:59:59Z";
 
-/// Numbers that are the same in every run (xorshift64*).
+/// Random numbers that are the same in every run (xorshift64*).
 struct Chance(u64);
 
 impl Chance {
@@ -49,7 +51,7 @@ impl Chance {
     }
 }
 
-/// A user's files and the second judge's idea of them.
+/// A user's files, and what the second judge knows of them.
 struct History {
     directory: tempfile::TempDir,
     world: World,
@@ -62,7 +64,7 @@ fn key(party: u8) -> PublicKey {
 
 impl History {
     fn new() -> Self {
-        // Nothing here is about disks: where there is memory that looks like one, it is faster.
+        // The test does not depend on a disk, so it runs faster on a file system in memory, where there is one.
         let memory = Path::new("/dev/shm");
         let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         Self { directory: directory.expect("a directory"), world: World::default(), told: String::new() }
@@ -182,7 +184,7 @@ impl History {
         let entry = json!([{
             "public_key": Party::of(about).key(), "kind": kind_of(kind).name(), "revoked_at": EARLY, "reason": "listed",
         }]);
-        // Two lists of one number are never the same here: each names its own hour.
+        // Two lists with the same number are never equal here, because each names its own time.
         let at = if early { EARLY } else { LATE };
         let at = at
             .replace("00:00:00", &format!("00:{:02}:{:02}", self.told.len() / 60 % 60, self.told.len() % 60));
@@ -200,7 +202,7 @@ impl History {
         }
     }
 
-    /// Makes a release, judges it, and loads it if it is let in and chance will have it. Says whether it was let in.
+    /// Makes a release, judges it, and loads it if it is let in and chance decides so. Returns whether it was let in.
     fn release(&mut self, chance: &mut Chance) -> bool {
         let release = self.some_release(chance);
         let demand =
@@ -247,7 +249,7 @@ impl History {
     }
 
     fn some_release(&self, chance: &mut Chance) -> Release {
-        // Mostly whoever is known, so that something is let in.
+        // Mostly a known party, so that some releases are let in.
         let known = self.world.pin.as_ref().map(|pin| pin.publisher).filter(|_| !chance.one_in(3));
         let trusted: Vec<u8> = self.world.trusted.keys().copied().collect();
         let some = |chance: &mut Chance| match trusted.len() as u64 {
@@ -337,6 +339,6 @@ fn ten_thousand_steps_are_judged_as_the_manual_says() {
             }
         }
     }
-    // A history in which nothing is let in, or nothing refused, would say little.
+    // Histories in which nearly everything or nearly nothing is let in would test little.
     assert!(loaded > judged / 20 && judged - loaded > judged / 20, "{loaded} of {judged} were loaded");
 }

@@ -1,4 +1,4 @@
-//! Documents that another implementation made verify here, and ours verify there.
+//! Documents of another implementation verify here, and documents of this crate verify there.
 
 use conductor_signing::SignaturePolicy::TrustedSigner;
 use conductor_signing::{
@@ -54,7 +54,7 @@ fn our_documents_verify_in_1_0_with_and_without_cosigners() {
         (&stated["endorses"], &stated["plugin_hash"], &stated["plugin_name"], &stated["plugin_version"]),
         (&document["public_key"], &document["plugin_hash"], &json!("chord"), &json!("1.0.0"))
     );
-    // No part of it is a document of its own.
+    // No part of the document is valid as a document of its own.
     let mut alone = document.clone();
     alone["public_key"] = document["cosignatures"][0]["public_key"].clone();
     alone["signature"] = document["cosignatures"][0]["statement_signature"].clone();
@@ -93,7 +93,7 @@ fn statements_cosignatures_rotations_and_lists_of_others_verify_here() {
     assert_eq!((list.issuer(), list.entries().len()), (&key(&first), 1));
 }
 
-/// What the two make of the same seed and file is the same, byte for byte.
+/// Both implementations make the same key and the same signature from the same seed and file, byte for byte.
 #[test]
 fn both_make_the_same_key_and_signature() {
     let (party, key) = (Party::of(9), SigningKey::from_seed(&[9; 32]));

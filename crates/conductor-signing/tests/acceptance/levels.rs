@@ -1,4 +1,4 @@
-//! What each policy makes of each kind of plugin.
+//! The trust level that each policy gives each kind of plugin.
 
 use std::fs;
 
@@ -38,7 +38,8 @@ fn a_signature_counts_for_what_it_proves() {
     let refusal = read(&path).verify(&needs(TrustedSigner, OnceSeen), &nobody).err().expect("refused");
     assert_eq!(refusal, VerifyError::Untrusted { key, developer: "Ada".into() });
     assert_eq!(refusal.exit_code(), 3);
-    // The command is named, and not with the key of the file at hand: pasting it would trust whoever wrote that.
+    // The hint names the command, but without the key of this file: a user who pastes it would trust whoever wrote the
+    // file.
     let hint = refusal.hint().expect("a hint");
     assert!(
         hint.ends_with("conductor-sign trust add <key> <name>") && !hint.contains(&key.to_string()),

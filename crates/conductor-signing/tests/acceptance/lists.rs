@@ -1,4 +1,4 @@
-//! Whose revocation lists count, and what they do to what the user wrote.
+//! Whose revocation lists count, and how they affect the user's own entries.
 
 use conductor_signing::{
     MAX_LIST_SEQUENCE, NewKey, PublicKey, RevocationKind, RevocationList, RevocationListError, Revoked,
@@ -23,7 +23,7 @@ fn about(party: &Party) -> Value {
     json!([{ "public_key": party.key(), "kind": "compromised", "revoked_at": DATE, "reason": "stolen" }])
 }
 
-/// A user who trusts the first key, which has passed on to the second from some time on.
+/// A user who trusts the first key, which is rotated to the second key from some time on.
 struct User {
     scratch: Scratch,
     first: Party,
@@ -67,7 +67,7 @@ fn an_issuer_is_held_to_what_a_signer_is_held_to() {
     assert_eq!(user.refusal(&user.first), "which has passed on to another key");
     assert_eq!(user.import(&list(&user.next, 1, about(&Party::of(9)))), Ok(1));
 
-    // Who holds an old key writes any date, and would name the key that follows.
+    // The holder of an old key can write any date, and would revoke the new key.
     let user = User::new(DATE);
     let backdated = user.first.revokes(1, "2020-01-01T00:00:00Z", about(&user.next)).to_string();
     let backdated = RevocationList::parse(backdated.as_bytes()).expect("a list");
@@ -99,7 +99,8 @@ fn no_number_and_no_date_silences_an_issuer() {
     let ahead = RevocationList::parse(ahead.as_bytes()).expect("a list");
     assert!(matches!(user.import(&ahead), Err(RevocationListError::Ahead { .. })));
 
-    // A number that was a mistake is mended by the user's decision, and the next list is held to the number that was given then.
+    // After a list with a mistaken number, the user can import the next list in spite of its lower number; later lists
+    // are then compared with that number.
     assert_eq!(user.import(&list(issuer, MAX_LIST_SEQUENCE, about(&Party::of(8)))), Ok(1));
     let next = list(issuer, 2, about(&Party::of(9)));
     assert!(matches!(user.import(&next), Err(RevocationListError::Replay { found: 2, .. })));
@@ -126,7 +127,7 @@ fn what_the_user_wrote_stays_the_users() {
         ]
     );
     assert_eq!(store.revoked_key(&key(&old)).map(|it| it.kind), Some(RevocationKind::Compromised));
-    // The user can say the same, and what the user says is what is handed on.
+    // The user may revoke the same key, and the user's own revocation is exported.
     user.revoke(&old, RevocationKind::Compromised);
     let issuer = conductor_signing::SigningKey::from_seed(&[3; 32]);
     let exported = TrustStore::export_revocations(&config, &issuer).expect("exported");

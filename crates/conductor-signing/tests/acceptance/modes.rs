@@ -15,7 +15,7 @@ fn key(scratch: &Scratch) -> KeyPaths {
     paths
 }
 
-/// The command that mends it, as the hint gives it.
+/// The command that mends the file, as the hint gives it.
 fn mend(path: &Path) -> String {
     SigningKey::read(path).err().expect("refused").hint().expect("a hint")
 }
@@ -67,7 +67,8 @@ fn commands_survive_paths_with_spaces_and_quotes() {
     assert_eq!(mend(&path), format!(r"chmod 600 '{dir}/my '\''best'\'' key.private'"));
 }
 
-/// Each file of `tests/vectors/modes` is a damaged trust file; its name says which, its first line what must be said.
+/// Each file of `tests/vectors/modes` is a damaged trust file. Its name says which trust file, its first line which
+/// error is expected.
 #[test]
 fn damaged_trust_files_get_their_verdict() {
     let mut seen = 0;

@@ -1,5 +1,5 @@
-//! Another implementation of the formats, written from the manual alone: other cryptography (`ring`), its own JSON, nothing of
-//! the crate under test.
+//! Another implementation of the formats, written from the manual alone: with other cryptography (`ring`), its own
+//! JSON, and no code of the crate under test.
 
 use data_encoding::{BASE64, HEXLOWER};
 use ring::digest::{SHA256, digest};
@@ -11,14 +11,14 @@ pub(super) const COSIGNATURE: &str = "application/vnd.conductor.cosignature.v1+j
 pub(super) const ROTATION: &str = "application/vnd.conductor.rotation.v1+json";
 pub(super) const REVOCATIONS: &str = "application/vnd.conductor.revocations.v1+json";
 
-/// When everything is signed where a caller does not say.
+/// The date of every signature for which the caller gives no date.
 pub(super) const DATE: &str = "2026-01-01T00:00:00Z";
 
-/// Somebody with a key.
+/// Somebody with a key pair.
 pub(super) struct Party(Ed25519KeyPair);
 
 impl Party {
-    /// The party whose key is made of one byte.
+    /// The party whose seed repeats one byte.
     pub(super) fn of(seed: u8) -> Self {
         Self(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("32 bytes"))
     }
@@ -35,7 +35,7 @@ impl Party {
         self.signs(&pae(payload_type, body))
     }
 
-    /// A document as Conductor 1.0 writes it.
+    /// A document in the form of Conductor 1.0.
     pub(super) fn document(&self, wasm: &[u8], developer: &str) -> Value {
         json!({
             "version": 1,
@@ -49,7 +49,7 @@ impl Party {
         })
     }
 
-    /// The same with a statement, whose members `more` adds or replaces.
+    /// A document with a statement; `more` adds or replaces members of the statement.
     pub(super) fn release(&self, wasm: &[u8], more: Value) -> Value {
         let mut statement = json!({
             "plugin_hash": hash(wasm),
@@ -69,7 +69,7 @@ impl Party {
         document
     }
 
-    /// A cosignature of what `publisher` made of a file.
+    /// A cosignature of a release of `publisher`.
     pub(super) fn cosignature(&self, publisher: &Self, wasm: &[u8], more: Value) -> Value {
         let mut statement = json!({
             "endorses": publisher.key(),
@@ -92,7 +92,7 @@ impl Party {
         })
     }
 
-    /// A rotation from this key to another.
+    /// A rotation from this key to `next`.
     pub(super) fn passes_on_to(&self, next: &Self, sequence: u64, from: &str, keeps: &[&str]) -> Value {
         let mut statement = json!({
             "old_key": self.key(), "new_key": next.key(), "sequence": sequence, "rotated_at": from, "valid_from": from,
@@ -136,7 +136,7 @@ pub(super) fn chain(links: Vec<Value>) -> Value {
     json!({ "version": 1, "algorithm": "Ed25519", "links": links })
 }
 
-/// Verifies a document as Conductor 1.0 does, which knows nothing of the members that came later.
+/// Verifies a document as Conductor 1.0 does, which ignores all members that were added later.
 pub(super) fn verify_as_1_0(wasm: &[u8], document: &str) -> Result<(), &'static str> {
     let document: Value = serde_json::from_str(document).map_err(|_| "JSON")?;
     let text = |member: &str| document[member].as_str().ok_or("a member is missing");
@@ -155,7 +155,7 @@ pub(super) fn verify_as_1_0(wasm: &[u8], document: &str) -> Result<(), &'static 
         .map_err(|_| "signature")
 }
 
-/// Verifies one cosignature, and gives back what it states.
+/// Verifies one cosignature, and returns its statement.
 pub(super) fn verify_cosignature(cosignature: &Value) -> Option<Value> {
     let text = |member: &str| cosignature[member].as_str().map(str::as_bytes);
     let body = BASE64.decode(text("statement")?).ok()?;
@@ -165,7 +165,8 @@ pub(super) fn verify_cosignature(cosignature: &Value) -> Option<Value> {
     serde_json::from_slice(&body).ok()
 }
 
-/// A module with a manifest that gives it a name, a version and no capabilities; `filler` makes other bytes of the same.
+/// A module whose manifest has a name, a version and no capabilities; another `filler` gives other bytes with the same
+/// manifest.
 pub(super) fn module(version: &str, filler: u8) -> Vec<u8> {
     let manifest = json!({ "name": "chord", "version": version, "capabilities": [] }).to_string();
     let mut wasm = b"\0asm\x01\0\0\0".to_vec();

@@ -1,5 +1,5 @@
-//! Row rollback: an older version, another publisher of the same name, a revoked key, a revoked file, trust that ended.
-//! Each is refused for its own reason, and what the user decides counts.
+//! Row rollback: an older version, another publisher of the same name, a revoked key, a revoked file, expired trust.
+//! Each is refused for its own reason, and the user's decisions count.
 
 use std::fs;
 
@@ -40,7 +40,7 @@ impl User<'_> {
         plugin.clone().verify(policy, &self.trust())
     }
 
-    /// Loads as the host does: what is new is recorded.
+    /// Loads a plugin as the host does, and records pins and rotations.
     fn load(&self, plugin: &UnverifiedPlugin) -> Result<VerifiedPlugin, VerifyError> {
         let trust = self.trust();
         let verified = plugin.clone().verify(&TrustedSigner.into(), &trust)?;
@@ -78,7 +78,7 @@ fn an_older_version_does_not_come_back() {
     );
     assert_eq!(error.exit_code(), 1);
     assert!(error.hint().expect("a hint").ends_with("conductor-sign trust allow-downgrade chord"));
-    // Where nobody has to vouch, it counts as a plugin that nobody vouches for.
+    // Under a policy that accepts unsigned plugins, the plugin counts as unsigned.
     let unsigned =
         user.verify(&conductor_signing::SignaturePolicy::AcceptUnsigned.into(), &old).expect("let in");
     assert_eq!(unsigned.ignored_signature(), Some(&error));
@@ -174,7 +174,7 @@ fn a_cosigner_who_signed_before_is_missed() {
     let (key, seen_of) = (cosigners[0].public_key(), Some(chord()));
     assert_eq!(error, VerifyError::CosignerMissing { key, seen_of });
     assert!(error.to_string().starts_with("cosignature missing"));
-    // Nobody trusts the other one, so whoever added that signature has no say in what comes next.
+    // Nobody trusts the other cosigner, so whoever added that signature cannot make it a demand.
     user.load(&cosigned("1.2.0", &[&cosigners[0]])).expect("the trusted one is there");
     TrustStore::unpin(&config, &chord()).expect("forgotten");
     user.load(&cosigned("1.3.0", &[])).expect("the user said so");

@@ -1,4 +1,4 @@
-//! What a chain of rotations beside a plugin does to the decision about it.
+//! How a chain of rotations beside a plugin affects the decision about the plugin.
 
 use std::fs;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ impl Story {
         self.rotate(&RotationRequest { valid_from: None, keeps: vec![] })
     }
 
-    /// A plugin signed by a key, with a chain beside it.
+    /// A plugin signed by `key`, with a chain beside it.
     fn release(&self, key: &SigningKey, chain: Option<&RotationChain>) -> UnverifiedPlugin {
         self.release_of(&module(), key, chain)
     }
@@ -91,12 +91,12 @@ fn a_new_key_loads_where_the_old_one_was_trusted() {
     assert!(matches!(story.verify(&bare), Err(VerifyError::Untrusted { .. })));
     let loaded = story.load(&story.release(&story.next, Some(&story.plain())));
     assert_eq!(loaded.trust(), &TrustLevel::Trusted { key_name: "friend".into() });
-    // From now on the chain is known, and the pin has moved with it.
+    // From now on the chain is accepted, and the pin has moved to the new key.
     let pin = story.trust();
     let pin = pin.pin(loaded.name()).expect("pinned");
     assert_eq!(pin.publisher().map(|publisher| publisher.key), Some(story.next.public_key()));
     story.load(&story.release(&story.next, None));
-    // Who ceases to trust the first key ceases to trust what followed from it.
+    // A user who stops trusting the first key stops trusting the keys that follow from it.
     TrustStore::remove(&story.config(), &story.first().to_string().parse().expect("a key")).expect("removed");
     assert!(matches!(story.verify(&story.release(&story.next, None)), Err(VerifyError::Untrusted { .. })));
 }
@@ -138,7 +138,8 @@ fn the_old_key_signs_no_more_but_what_it_signed_before_stays() {
     );
 }
 
-/// Dates in a statement are the signer's word: whoever finds an old key may write one from before it passed on.
+/// The date in a statement is only the signer's claim: a thief with an old key may write a date from before the
+/// rotation.
 #[test]
 fn an_old_key_signs_no_version_above_what_the_new_one_signed() {
     let story = Story::new();
@@ -151,7 +152,7 @@ fn an_old_key_signs_no_version_above_what_the_new_one_signed() {
     assert!(matches!(story.verify(&last), Err(VerifyError::Downgrade { .. })));
 }
 
-/// What lets older versions in lets nobody in who could not sign them now.
+/// Allowing older versions does not let in a key that could not sign them now.
 #[test]
 fn going_back_lets_an_old_key_bring_what_it_brought_before_and_nothing_else() {
     let name = "chord".parse().expect("a name");
@@ -175,7 +176,7 @@ fn going_back_lets_an_old_key_bring_what_it_brought_before_and_nothing_else() {
     TrustStore::allow_downgrade(&story.config(), &name, None).expect("allowed");
     refused(&story, &unknown);
 
-    // Whoever pins the plugin to the new key means that one.
+    // A user who pins the plugin to the new key means the new key.
     TrustStore::unpin(&story.config(), &name).expect("forgotten");
     TrustStore::pin_publisher(&story.config(), &name, story.next.public_key()).expect("pinned");
     for plugin in [&loaded, &unknown, &other, &backdated] {
@@ -251,8 +252,8 @@ fn what_followed_from_a_key_out_of_use_stays() {
     assert!(matches!(standing, Standing::Trusted { root, .. } if root == story.first()));
 }
 
-/// An auditor's old key is no auditor: neither what it signs after it passed on, nor what it says it signed before, where the
-/// new key was met.
+/// After an auditor's key was rotated, the old key endorses nothing new: neither in a statement dated after the
+/// rotation, nor in one dated before it, once the new key was met.
 #[test]
 fn a_cosigner_that_passed_on_endorses_nothing_new() {
     let story = Story::new();
@@ -263,7 +264,7 @@ fn a_cosigner_that_passed_on_endorses_nothing_new() {
         cosign(&story.scratch.path("plugin.wasm"), &[cosigner]);
         UnverifiedPlugin::read(&story.scratch.path("plugin.wasm"), 1024 * 1024).expect("read")
     };
-    // As a thief would date it who has the old key: from before the rotation.
+    // Dated as a thief with the old key would date it: before the rotation.
     let early = release("2.0.0", &old);
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let request = RotationRequest { valid_from: None, keeps: vec![] };

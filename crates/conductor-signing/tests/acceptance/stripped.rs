@@ -1,4 +1,4 @@
-//! Row stripped: a document from which the statement was taken, so that nothing it limits is known any more.
+//! Row stripped: a document whose statement was removed, so that none of its limits are known any more.
 
 use std::fs;
 use std::thread;
@@ -13,7 +13,7 @@ use conductor_signing::{
 
 use super::support::{Scratch, bare_module, document_json, module, needs, parts, read, request};
 
-/// The document as an attacker leaves it: sound, and silent.
+/// The document as an attacker leaves it: valid, and without a statement.
 fn stripped(json: &str) -> String {
     let mut document: serde_json::Value = serde_json::from_str(json).expect("JSON");
     let members = document.as_object_mut().expect("an object");
@@ -23,7 +23,7 @@ fn stripped(json: &str) -> String {
     document.to_string()
 }
 
-/// Records a load and gives back the store as the next load finds it.
+/// Records a load, and returns the store as the next load finds it.
 fn loaded(scratch: &Scratch, trust: &TrustStore, plugin: &VerifiedPlugin) -> TrustStore {
     let config = scratch.path("config");
     trust.new_pin(plugin).expect("something new").record(&config).expect("recorded");
@@ -35,7 +35,7 @@ fn refusal(plugin: UnverifiedPlugin, requirement: RequireStatement, trust: &Trus
     let error = of(AnySigner);
     assert_eq!(of(TrustedSigner), error);
     assert_eq!(error.exit_code(), 4);
-    // Without a policy that requires a signature it counts as none.
+    // Under a policy that accepts unsigned plugins, the plugin counts as unsigned.
     let plugin = plugin.verify(&needs(AcceptUnsigned, requirement), trust).expect("let in");
     assert_eq!((plugin.trust(), plugin.ignored_signature()), (&TrustLevel::Unsigned, Some(&error)));
     assert_eq!(trust.new_pin(&plugin), None);
@@ -49,7 +49,7 @@ fn a_statement_that_was_seen_cannot_be_dropped() {
     let trust = scratch.trusting(&[scratch.key.public_key()]);
     let json = stripped(&document_json(&path));
 
-    // Never seen with one: that it was there once cannot be known.
+    // No plugin of this name was loaded with a statement, so nobody can know that there was one.
     let plugin = parts(&module(), &json).verify(&needs(TrustedSigner, OnceSeen), &trust).expect("let in");
     assert!(!plugin.signer().expect("signed").authenticated);
     let trust = loaded(&scratch, &trust, &plugin);
@@ -64,7 +64,8 @@ fn a_statement_that_was_seen_cannot_be_dropped() {
     assert!(error.to_string().starts_with("statement stripped: plugin `chord`"), "{error}");
     let hint = error.hint().expect("a hint");
     assert!(hint.ends_with("conductor-sign trust unpin chord"), "{hint}");
-    // Not even by another key, or by the tools.
+    // A document without a statement is refused also when another key signed it, and the tools judge it in the same
+    // way.
     let other = Scratch::new();
     let json = stripped(&document_json(&other.signed(&module())));
     assert_eq!(
@@ -95,7 +96,7 @@ fn always_and_never_ask_no_pin() {
     }
 }
 
-/// What makes the requirement matter: the limit would go with the statement that sets it.
+/// Why the requirement matters: without the statement, the expiry that it sets would be gone.
 #[test]
 fn an_expired_plugin_stays_refused_without_its_statement() {
     let scratch = Scratch::new();
@@ -118,7 +119,7 @@ fn an_expired_plugin_stays_refused_without_its_statement() {
     assert!(matches!(error, VerifyError::StatementStripped { .. }), "{error}");
 }
 
-/// Without a manifest the name goes with the statement, and the file name takes its place.
+/// Without a manifest, the plugin loses its name together with the statement, and gets the name of its file.
 #[test]
 fn a_name_from_the_statement_does_not_hide_the_plugin() {
     let scratch = Scratch::new();

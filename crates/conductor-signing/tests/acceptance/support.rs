@@ -9,7 +9,7 @@ use conductor_signing::{
     add_manifest, manifest_from_toml, signature_path,
 };
 
-/// Folder of attacks with their verdicts.
+/// Directory of the attacks, each with its verdict.
 pub(super) const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors");
 
 /// A small module that holds a manifest.
@@ -71,7 +71,7 @@ impl Scratch {
     }
 }
 
-/// What is signed where a test does not care.
+/// The request of a test in which its content does not matter.
 pub(super) fn request() -> SigningRequest {
     SigningRequest {
         developer: Developer::new("Ada", "ada@example.org").expect("a developer"),
@@ -83,7 +83,7 @@ pub(super) fn request() -> SigningRequest {
     }
 }
 
-/// Endorses the release at a path with further keys, one after the other.
+/// Adds cosignatures of further keys to the release at a path, one after the other.
 pub(super) fn cosign(path: &Path, keys: &[&SigningKey]) {
     for key in keys {
         let developer = Developer::new("Bob", "bob@example.org").expect("a developer");
@@ -98,7 +98,7 @@ pub(super) fn needs(signature: SignaturePolicy, statement: RequireStatement) -> 
     VerificationPolicy { statement, ..VerificationPolicy::from(signature) }
 }
 
-/// The JSON beside a plugin.
+/// The JSON of the document beside a plugin.
 pub(super) fn document_json(plugin: &Path) -> String {
     fs::read_to_string(signature_path(plugin)).expect("read")
 }
@@ -108,7 +108,7 @@ pub(super) fn document(plugin: &Path) -> SignatureDocument {
     SignatureDocument::parse(document_json(plugin).as_bytes()).expect("a document")
 }
 
-/// A plugin as it is read for loading.
+/// A plugin, read as for loading.
 pub(super) fn read(plugin: &Path) -> UnverifiedPlugin {
     UnverifiedPlugin::read(plugin, 1024 * 1024).expect("read")
 }

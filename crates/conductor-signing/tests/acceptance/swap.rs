@@ -11,8 +11,8 @@ use super::support::{Scratch, module, needs, read};
 
 const ROUNDS: usize = 10_000;
 
-/// Another program swaps plugin and signature all the time, by renaming and by writing in place. Whatever is let in is
-/// the one plugin that a trusted key signed, and what is held afterwards is what was verified.
+/// Another program swaps plugin and signature all the time, by renaming and by writing in place. Every plugin that is
+/// let in is the plugin that the trusted key signed, and holds exactly the bytes that were verified.
 #[test]
 fn what_is_held_is_what_was_verified() {
     let (friend, stranger) = (Scratch::new(), Scratch::new());
@@ -63,7 +63,7 @@ fn what_is_held_is_what_was_verified() {
     assert!(let_in > 0 && refused > 0, "{let_in} let in, {refused} refused");
 }
 
-/// The file on disk plays no part once it was read.
+/// The file on disk does not matter any more once it was read.
 #[test]
 fn a_file_that_is_replaced_after_it_was_read_changes_nothing() {
     let scratch = Scratch::new();

@@ -1,4 +1,4 @@
-//! Row tamper: plugin and document changed in every place.
+//! Row tamper: every place of plugin and document is changed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +25,7 @@ fn sound() -> (Vec<u8>, String) {
     (module(), document_json(&path))
 }
 
-/// The document of the earlier program, which has no statement.
+/// The document as Conductor 1.0 wrote it, without a statement.
 fn without_statement(json: &str) -> String {
     let mut document = SignatureDocument::parse(json.as_bytes()).expect("a document");
     document.signer.statement = None;
@@ -50,7 +50,7 @@ fn every_changed_byte_of_a_plugin_is_noticed() {
     assert!(matches!(refusal(&[&wasm[..], &[0]].concat(), &json), VerifyError::HashMismatch { .. }));
 }
 
-/// A changed byte is refused, or the document still says the same (white space); nothing else gets through.
+/// Every changed byte is refused, unless the document still means the same because only white space changed.
 #[test]
 fn every_changed_byte_of_a_document_is_noticed() {
     let (wasm, json) = sound();
@@ -94,7 +94,7 @@ fn every_member_that_is_removed_or_doubled_is_noticed() {
     assert_eq!(value.len(), 10);
 }
 
-/// Without a statement, date and developer are nobody's word, and that is what the result says.
+/// Without a statement, date and developer are not signed by anybody, and the result says so.
 #[test]
 fn what_no_statement_covers_is_shown_as_such() {
     let (wasm, json) = sound();
@@ -117,7 +117,7 @@ fn what_no_statement_covers_is_shown_as_such() {
     }
 }
 
-/// A statement that is sound by itself, taken from another document of the same signer.
+/// A valid statement from another document of the same signer.
 #[test]
 fn a_statement_belongs_to_its_document() {
     let scratch = Scratch::new();
@@ -138,7 +138,7 @@ fn a_document_that_is_too_large_is_refused() {
     assert!(verify(&wasm, &padded[..64 * 1024]).is_ok());
 }
 
-/// Each folder of `tests/vectors/tamper` holds a plugin, its document, and in `expect` the exact verdict.
+/// Each directory of `tests/vectors/tamper` holds a plugin, its document, and in `expect` the exact verdict.
 #[test]
 fn vectors_get_their_verdict() {
     let mut seen = 0;

@@ -1,5 +1,5 @@
-//! Row threshold: k of n with the same key twice, with an untrusted one, with one short, with one revoked, with two keys of
-//! one publisher.
+//! Row threshold: k of n signers, with the same key twice, an untrusted key, one key too few, a revoked key, and two
+//! keys of one publisher.
 
 use std::fs;
 
@@ -20,8 +20,8 @@ struct Release {
 }
 
 impl Release {
-    /// A plugin that the key of the scratch directory and the first `count` of three cosigners have signed. The signer and all
-    /// cosigners but the last are trusted.
+    /// A plugin signed by the key of the scratch directory and the first `count` of three cosigners. The user trusts
+    /// the signer and all cosigners but the last.
     fn new(wasm: &[u8], count: usize) -> Self {
         let scratch = Scratch::new();
         let keys: Vec<SigningKey> = (0..3).map(|_| SigningKey::generate().expect("a key")).collect();
@@ -74,7 +74,7 @@ fn distinct_trusted_keys_count_and_nothing_else() {
     let all = vec![release.key(0), release.key(1), release.key(2)];
     assert_eq!(short(release.verdict(TrustedSigner, vec![rule(3, all.clone())])), (2, 3), "2 of 3 named");
     assert_eq!(release.verdict(TrustedSigner, vec![rule(2, all)]), Ok(()));
-    // A plugin that nobody signed has no signer at all.
+    // A plugin without a signature has no signer.
     fs::remove_file(signature_path(&release.path)).expect("removed");
     assert_eq!(short(release.verdict(AcceptUnsigned, vec![rule(1, vec![])])), (0, 1));
 }
@@ -116,7 +116,7 @@ fn two_keys_of_one_publisher_are_one_signer() {
     release.cosign(&next);
     assert_eq!(release.verdict(TrustedSigner, vec![rule(1, vec![])]), Ok(()));
     assert_eq!(short(release.verdict(TrustedSigner, vec![rule(2, vec![])])), (1, 2));
-    // A rule that names the later key counts it as much as the one that is trusted.
+    // A rule that names the new key counts it like the trusted key that it follows from.
     assert_eq!(release.verdict(TrustedSigner, vec![rule(1, vec![next.public_key()])]), Ok(()));
 }
 

@@ -1,8 +1,8 @@
-//! The rows confusion, threshold and rollback as folders of `tests/vectors`, which another implementation wrote.
+//! The rows confusion, threshold and rollback as directories of `tests/vectors`, written by another implementation.
 //!
-//! A folder holds what lies beside each other on a disk, `plugin.wasm`, `plugin.wasm.sig` and where needed
-//! `plugin.wasm.rotation.json`, the user's four trust files where they are not empty, `policy` where it is not the strictest one
-//! without rules, and in `expect` the exit status and the words of the verdict.
+//! A directory holds the files of a plugin, `plugin.wasm`, `plugin.wasm.sig` and where needed
+//! `plugin.wasm.rotation.json`; those of the user's four trust files that are not empty; `policy`, if it differs from
+//! the strictest policy without rules; and in `expect` the exit status and the words of the verdict.
 
 mod confusion;
 mod rollback;
@@ -22,7 +22,7 @@ use super::support::VECTORS;
 
 const ROWS: [&str; 3] = ["confusion", "threshold", "rollback"];
 
-/// One folder: its files by name.
+/// One directory: its files by name.
 pub(super) struct Vector {
     name: &'static str,
     files: BTreeMap<&'static str, Vec<u8>>,
@@ -42,7 +42,7 @@ impl Vector {
         self
     }
 
-    /// The user trusts a key; `more` are further lines of the entry.
+    /// Makes the user trust a key; `more` are further lines of the entry.
     fn trusting(mut self, name: &str, party: &Party, more: &str) -> Self {
         self.trusted.push(format!(
             "\n[[keys]]\nname = \"{name}\"\npublic_key = \"{}\"\nadded_at = \"{}\"\n{more}",
@@ -64,7 +64,7 @@ impl Vector {
         )
     }
 
-    /// What is known of the plugin `chord`; `more` are further lines of the pin.
+    /// Pins the plugin `chord`; `more` are further lines of the pin.
     fn pinned(self, publisher: &Party, more: &str) -> Self {
         let (key, date) = (publisher.key(), other::DATE);
         self.file(
@@ -89,7 +89,7 @@ fn all() -> impl Iterator<Item = (&'static str, Vector)> {
     ROWS.into_iter().zip(rows).flat_map(|(row, vectors)| vectors.into_iter().map(move |vector| (row, vector)))
 }
 
-/// What the folder's own files lead to.
+/// The verdict for the files of a directory.
 fn verdict(folder: &Path) -> String {
     let text = |name: &str| fs::read_to_string(folder.join(name)).ok();
     let empty = || "version = 1\n".to_owned();
@@ -145,8 +145,8 @@ fn every_vector_gets_its_verdict() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The folders are what the other implementation writes: nothing was bent by hand. Where they differ, what it writes is left
-/// below the target directory, for whoever changed a vector to copy.
+/// The directories hold exactly what the other implementation writes: no file was edited by hand. Where they differ,
+/// the written files are left below the target directory, so that whoever changed a vector can copy them.
 #[test]
 fn the_folders_are_as_they_are_written() {
     let anew = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vectors");

@@ -1,4 +1,4 @@
-//! Row confusion, and properties of the document parser.
+//! Row confusion: documents that parsers could read in different ways; and properties of the document parser.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -146,7 +146,8 @@ fn what_is_not_known_is_refused_at_every_depth() {
     assert_eq!(with("threshold", 2.into()), unknown("threshold"));
     assert_eq!(with("developer", json!({"name": "a", "email": "b", "url": "c"})), unknown("developer.url"));
     let json: Value = serde_json::from_str(&document().to_json()).expect("JSON");
-    // What a publisher has and a cosigner has not: neither a signature over the digest nor a word that is not signed.
+    // A publisher's endorsement has members that a cosignature must not have: a signature over the digest, and claims
+    // that are not signed.
     for (member, value) in [
         ("signature", json["signature"].clone()),
         ("signed_at", json["signed_at"].clone()),
@@ -220,7 +221,7 @@ const MEMBERS: [&str; 11] = [
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// What is read is written back as the same document: nothing is read two ways and nothing is lost.
+    /// An accepted document is written back as the same document: nothing is read in two ways and nothing is lost.
     #[test]
     fn whatever_is_accepted_survives(member in prop::sample::select(&MEMBERS), value in any_json()) {
         if let Ok(document) = with(member, value) {
@@ -228,13 +229,13 @@ proptest! {
         }
     }
 
-    /// Bytes of any kind are an error or a document, never a panic.
+    /// Any bytes give an error or a document, never a panic.
     #[test]
     fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
         let _ = SignatureDocument::parse(&bytes);
     }
 
-    /// A document that is damaged at any place is an error or a well-formed document.
+    /// A document that is damaged anywhere gives an error or a well-formed document.
     #[test]
     fn damaged_documents_are_judged(place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
         let mut json = document().to_json().into_bytes();

@@ -1,4 +1,5 @@
-//! Row weak-key: keys that loose verifiers accept and for which somebody else could sign, or verifiers disagree.
+//! Row weak-key: keys that lax verifiers accept, although somebody else could sign for them or verifiers disagree about
+//! them.
 
 use super::*;
 use crate::key::key_file::SigningKey;

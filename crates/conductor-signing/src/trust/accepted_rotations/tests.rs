@@ -1,4 +1,5 @@
-//! What is recorded of the chains that plugins bring, under which limits, and by several at once.
+//! Which rotations are recorded of the chains that plugins bring, within which limits, and with several writers at
+//! once.
 
 use std::ops::Range;
 use std::thread;
@@ -10,7 +11,7 @@ use crate::trust::revocation::{RevocationKind, Revoked};
 use crate::trust::rotation::{MAX_ROTATION_STATEMENT_BYTES, ROTATION_PAYLOAD_TYPE, RotationRequest};
 use crate::trust::{MAX_TRUST_FILE_BYTES, NewKey};
 
-/// The same key for the same two numbers.
+/// The same key every time for the same two numbers.
 fn key(publisher: u8, place: u8) -> SigningKey {
     let mut seed = [publisher; 32];
     seed[0] = place;
@@ -21,7 +22,7 @@ fn public(publisher: u8, place: u8) -> PublicKey {
     key(publisher, place).public_key()
 }
 
-/// The first links of a publisher's chain, the same however long it is.
+/// The first links of a publisher's chain; a longer chain begins with the same links.
 fn chain(publisher: u8, links: u8) -> RotationChain {
     let request = RotationRequest {
         valid_from: Some("2025-01-01T00:00:00Z".parse().expect("a time")),
@@ -35,7 +36,7 @@ fn chain(publisher: u8, links: u8) -> RotationChain {
     chain.expect("a link")
 }
 
-/// The links of a chain that have these places, from 0.
+/// The links of a chain at these places, counted from 0.
 fn part(chain: &RotationChain, places: Range<usize>) -> RotationChain {
     let mut value: serde_json::Value = serde_json::from_str(&chain.to_json()).expect("JSON");
     value["links"] = value["links"].as_array().expect("links")[places].into();
@@ -45,7 +46,7 @@ fn part(chain: &RotationChain, places: Range<usize>) -> RotationChain {
 fn trusting(keys: &[PublicKey]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     for key in keys {
-        // The names are told apart by more than what counts as a slip of the pen.
+        // The names differ by more letters than two names that are taken for each other.
         TrustStore::add(dir.path(), NewKey::new(&key.to_string(), *key)).expect("trusted");
     }
     dir
@@ -84,7 +85,7 @@ fn nothing_is_recorded_from_a_stolen_key_on() {
     let whole = chain(1, 4);
     let revoked = |key| {
         let dir = trusting(&[public(1, 0)]);
-        // Loaded and found good before the user heard of the theft.
+        // The chain was loaded and judged before the user heard of the theft.
         let loaded = NewRotations(whole.clone());
         TrustStore::revoke(dir.path(), Revoked::Key(key), RevocationKind::Compromised, "stolen")
             .expect("revoked");
@@ -116,7 +117,7 @@ fn of_two_forks_the_first_is_kept() {
     assert_eq!(load(&dir), before);
 }
 
-/// Row race: two writers, each with the chain of a publisher that grows link by link.
+/// Row race: two writers, each with the growing chain of another publisher.
 #[test]
 fn no_rotation_of_two_writers_is_lost() {
     const LINKS: u8 = 30;
@@ -175,7 +176,7 @@ fn as_many_are_kept_as_can_be_read_again() {
     assert!(error.ends_with("more than 1024 rotations"), "{error}");
 }
 
-/// As many of the largest as may be accepted fit into the file.
+/// The file has room for the largest number of accepted rotations, each of the largest size.
 #[test]
 fn the_largest_rotations_fit_into_the_file() {
     let link = chain(1, 1).links()[0].clone();

@@ -1,4 +1,4 @@
-//! Pins that are damaged, repeated, kept and written by several at once.
+//! Pins that are damaged or repeated, pins that are kept, and several writers at once.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -14,7 +14,7 @@ fn name(text: &str) -> PluginName {
     text.parse().expect("a name")
 }
 
-/// What the load of a plugin with a statement adds.
+/// What loading a plugin with a statement adds to the pins.
 pub(in crate::trust) fn pin(text: &str) -> NewPin {
     NewPin(vec![change(text)])
 }
@@ -97,7 +97,7 @@ fn more_pins_than_can_be_read_are_not_written() {
     assert_eq!(TrustStore::load(dir.path()).expect("loads"), TrustStore::default());
 }
 
-/// Two writers of pins beside one of keys; no pin and no key is lost.
+/// Two writers of pins and one writer of keys: no pin and no key is lost.
 #[test]
 fn no_pin_of_two_writers_is_lost() {
     const CHANGES: usize = 200;

@@ -1,4 +1,4 @@
-//! Lists that hold, and ways in which one may not.
+//! Lists that are valid, and the ways in which a list can be invalid.
 
 use proptest::prelude::*;
 

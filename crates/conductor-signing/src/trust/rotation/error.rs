@@ -1,4 +1,4 @@
-//! Why a rotation does not hold.
+//! Why a rotation is not valid.
 
 use conductor_store::escape;
 
@@ -7,35 +7,35 @@ use crate::key::PublicKey;
 
 use super::{MAX_ROTATION_BYTES, MAX_ROTATION_LINKS, MAX_ROTATION_STATEMENT_BYTES, ROTATION_VERSION};
 
-/// Why a chain of rotations does not hold, or does not fit those that were accepted.
+/// Why a chain of rotations is not valid, or contradicts the accepted rotations.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RotationError {
-    /// Larger than [`MAX_ROTATION_BYTES`].
+    /// The chain is larger than [`MAX_ROTATION_BYTES`].
     #[error("chain is larger than {MAX_ROTATION_BYTES} bytes")]
     TooLarge,
-    /// Not of the format.
+    /// The chain does not follow the format.
     #[error("chain is malformed: {0}")]
     Format(#[from] FormatError),
-    /// Of another version.
+    /// The chain has another version.
     #[error("chain has version {found}, this program knows version {ROTATION_VERSION}")]
     Version {
         /// Version found.
         found: u64,
     },
-    /// Signed with another algorithm.
+    /// The chain names another signature algorithm.
     #[error("chain has algorithm `{}`, this program knows {ALGORITHM}", escape::terminal(found))]
     Algorithm {
         /// Algorithm found.
         found: String,
     },
-    /// No link.
+    /// The chain has no link.
     #[error("chain has no link")]
     Empty,
-    /// More than [`MAX_ROTATION_LINKS`] links, or a link with a higher number.
+    /// The chain has more than [`MAX_ROTATION_LINKS`] links, or a link with a higher number.
     #[error("chain has more than {MAX_ROTATION_LINKS} links")]
     TooLong,
-    /// A signature was not made by its key.
+    /// A signature is not valid for its key.
     #[error("signature of key {key} under the rotation is not valid")]
     SignatureInvalid {
         /// The key.
@@ -46,17 +46,17 @@ pub enum RotationError {
         "statement of the rotation from {old} to {new} is longer than {MAX_ROTATION_STATEMENT_BYTES} bytes"
     )]
     StatementTooLong {
-        /// The key that passes on.
+        /// The old key.
         old: PublicKey,
-        /// The key that follows.
+        /// The new key.
         new: PublicKey,
     },
-    /// A signed statement is not of the format.
+    /// A signed statement does not follow the format.
     #[error("statement of the rotation from {old} to {new} is malformed: {cause}")]
     Statement {
-        /// The key that passes on.
+        /// The old key.
         old: PublicKey,
-        /// The key that follows.
+        /// The new key.
         new: PublicKey,
         /// The cause.
         cause: FormatError,
@@ -64,72 +64,72 @@ pub enum RotationError {
     /// A statement names other keys than those that signed it.
     #[error("statement of the rotation from {old} to {new} names other keys")]
     StatementDisagrees {
-        /// The key that passes on.
+        /// The old key.
         old: PublicKey,
-        /// The key that follows.
+        /// The new key.
         new: PublicKey,
     },
-    /// A key passes on to itself.
+    /// The old key and the new key of a rotation are the same.
     #[error("key {key} passes on to itself")]
     SameKey {
         /// The key.
         key: PublicKey,
     },
-    /// A link does not begin where the one before ends.
+    /// A link does not begin with the key that the link before ends with.
     #[error("chain is broken: after {after} comes a rotation of {found}")]
     Broken {
-        /// Where the link before ends.
+        /// The key that the link before ends with.
         after: PublicKey,
-        /// Where this one begins.
+        /// The key that this link begins with.
         found: PublicKey,
     },
-    /// The numbers of two links that follow each other do not.
+    /// Two links follow each other, but their numbers do not.
     #[error("rotation from {old} to {new} has the number {found}, where {expected} would be next")]
     Gap {
-        /// The key that passes on.
+        /// The old key.
         old: PublicKey,
-        /// The key that follows.
+        /// The new key.
         new: PublicKey,
-        /// The number that would be next.
+        /// The number that must come next.
         expected: u64,
         /// The number found.
         found: u64,
     },
-    /// A link holds from an earlier time than the one before.
+    /// A link is valid from an earlier time than the link before.
     #[error("rotation from {old} to {new} holds from an earlier time than the one before it")]
     Backdated {
-        /// The key that passes on.
+        /// The old key.
         old: PublicKey,
-        /// The key that follows.
+        /// The new key.
         new: PublicKey,
     },
-    /// A key comes back.
+    /// A key of the chain occurs again as a new key.
     #[error("chain leads back to key {key}")]
     Loop {
         /// The key.
         key: PublicKey,
     },
-    /// A key passes on to two keys.
+    /// A key has rotations to two new keys.
     #[error("fork: key {old} passed on to {accepted}, and here to {offered}")]
     Fork {
-        /// The key that passes on.
+        /// The old key.
         old: PublicKey,
-        /// The key that was accepted.
+        /// The new key of the accepted rotation.
         accepted: PublicKey,
-        /// The key that is offered.
+        /// The new key of the offered rotation.
         offered: PublicKey,
     },
-    /// Two keys pass on to the same key.
+    /// Two keys have rotations to the same new key.
     #[error("fork: key {new} follows from {accepted}, and here from {offered}")]
     TwoOrigins {
-        /// The key that follows.
+        /// The new key.
         new: PublicKey,
-        /// The key that was accepted as the one before it.
+        /// The old key of the accepted rotation.
         accepted: PublicKey,
-        /// The key that is offered as such.
+        /// The old key of the offered rotation.
         offered: PublicKey,
     },
-    /// The chain ends before one that was accepted.
+    /// The chain ends with a lower number than was accepted.
     #[error("replay: the chain ends with number {found}, number {accepted} was accepted already")]
     Replay {
         /// Number of the last link.
@@ -137,24 +137,24 @@ pub enum RotationError {
         /// Highest number accepted.
         accepted: u64,
     },
-    /// None of the keys is known here.
+    /// No key of the chain is known here.
     #[error("chain leads from {key}, which is neither trusted here nor follows from a key that is")]
     Unknown {
-        /// The first key.
+        /// The first key of the chain.
         key: PublicKey,
     },
-    /// The key that passes on was revoked as compromised before the rotation was known.
+    /// The old key was revoked as compromised before the rotation was accepted.
     #[error("key {old} was revoked as compromised before it was known to pass on to {new}")]
     FromCompromised {
-        /// The revoked key.
+        /// The old key, which was revoked.
         old: PublicKey,
-        /// The key that follows.
+        /// The new key.
         new: PublicKey,
     },
 }
 
 impl RotationError {
-    /// What to do about it.
+    /// What to do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

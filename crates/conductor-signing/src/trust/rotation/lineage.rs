@@ -1,4 +1,4 @@
-//! Rotations that were accepted, together with those that a plugin brings.
+//! The accepted rotations, joined with the rotations that a plugin brings.
 
 use std::collections::HashMap;
 
@@ -7,26 +7,27 @@ use jiff::Timestamp;
 use super::{MAX_ROTATION_LINKS, RotationChain, RotationError, RotationLink, check_follows};
 use crate::key::PublicKey;
 
-/// How keys follow from each other. It holds no contradiction: a key has one successor and one predecessor at most.
+/// How keys follow from each other. A lineage has no contradiction: each key has at most one successor and one
+/// predecessor.
 #[derive(Clone, Debug, Default)]
 pub struct Lineage<'a> {
     by_old: HashMap<PublicKey, Ancestor<'a>>,
     by_new: HashMap<PublicKey, Ancestor<'a>>,
 }
 
-/// One step from a key to the one that it follows from.
+/// One step back from a key, along the rotation that led to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Ancestor<'a> {
     /// The rotation.
     pub link: &'a RotationLink,
-    /// Whether it was accepted before.
+    /// Whether the rotation was accepted before.
     pub accepted: bool,
 }
 
 impl<'a> Lineage<'a> {
-    /// Joins the two. Where both have the same rotation, the accepted one counts, whatever else the other states. Where
-    /// they contradict each other, and `is_compromised` says that a thief may have made the offered one, it means nothing:
-    /// whoever trusts what it leads to trusts that by itself.
+    /// Joins accepted and offered rotations. Where both have the same rotation, the accepted one counts, even if the
+    /// rest of their statements differs. An offered rotation that contradicts another is ignored if its old key is
+    /// compromised, because a thief may have made it; trust in its new key then needs an entry of its own.
     pub(crate) fn join(
         accepted: &'a [RotationLink],
         offered: Option<&'a RotationChain>,
@@ -46,7 +47,7 @@ impl<'a> Lineage<'a> {
         Ok(lineage)
     }
 
-    /// Adds a rotation that contradicts none of those that are there; says whether it was missing.
+    /// Adds a rotation unless it contradicts the lineage; returns whether it was new.
     pub(crate) fn add(&mut self, step: Ancestor<'a>) -> Result<bool, RotationError> {
         let link = step.link;
         let (old, new) = (link.old, link.new);
@@ -81,7 +82,7 @@ impl<'a> Lineage<'a> {
         self.by_new.insert(step.link.new, step);
     }
 
-    /// The way back from a key through those that it follows from, nearest first, at most 64 steps.
+    /// The steps back from a key, nearest first, at most 64.
     pub fn ancestors(&self, key: &PublicKey) -> impl Iterator<Item = Ancestor<'a>> {
         let mut key = *key;
         let next = move || {
@@ -92,19 +93,20 @@ impl<'a> Lineage<'a> {
         std::iter::from_fn(next).take(MAX_ROTATION_LINKS)
     }
 
-    /// The oldest key that a key follows from, by whatever rotations are known: keys of one origin are one holder's.
+    /// The oldest key that a key follows from, by all known rotations. Keys with the same origin belong to the same
+    /// holder.
     #[must_use]
     pub fn origin(&self, key: &PublicKey) -> PublicKey {
         self.ancestors(key).last().map_or(*key, |step| step.link.old)
     }
 
-    /// The rotation by which a key passed on, and whether that was accepted before.
+    /// The rotation whose old key is `key`, and whether the rotation was accepted before.
     #[must_use]
     pub fn successor(&self, key: &PublicKey) -> Option<(&'a RotationLink, bool)> {
         self.by_old.get(key).map(|step| (step.link, step.accepted))
     }
 
-    /// The rotations that follow from a key, nearest first, at most 64.
+    /// The rotations that lead on from a key, nearest first, at most 64.
     pub fn descendants(&self, key: &PublicKey) -> impl Iterator<Item = &'a RotationLink> {
         let mut key = *key;
         let next = move || {
@@ -115,14 +117,14 @@ impl<'a> Lineage<'a> {
         std::iter::from_fn(next).take(MAX_ROTATION_LINKS)
     }
 
-    /// The key that is in use at `now` where this one was once: the end of the rotations that hold by then.
+    /// The key that is in use at `now` in place of `key`: the new key of the last rotation that is valid by then.
     #[must_use]
     pub fn active(&self, key: &PublicKey, now: Timestamp) -> PublicKey {
         let holds = |link: &&RotationLink| link.valid_from.is_past(now);
         self.descendants(key).take_while(holds).last().map_or(*key, |link| link.new)
     }
 
-    /// Whether this very step is there and was accepted before.
+    /// Whether this exact step was accepted before.
     pub(crate) fn has_accepted(&self, link: &RotationLink) -> bool {
         self.successor(&link.old).is_some_and(|(known, accepted)| accepted && known.new == link.new)
     }

@@ -13,19 +13,21 @@ use crate::key::{PrivateKey, PrivateKeyError, PublicKey, private_key};
 /// What a rotation states beyond its two keys.
 #[derive(Clone, Debug)]
 pub struct RotationRequest {
-    /// From when on it holds; where absent, now, or as soon as the rotation before it does if that is later.
+    /// The time from which the rotation is valid. If absent: now, or the time from which the rotation before is valid,
+    /// whichever is later.
     pub valid_from: Option<UtcTime>,
-    /// What the old key may go on doing.
+    /// The purposes that the old key keeps.
     pub keeps: Vec<Purpose>,
 }
 
 impl RotationChain {
-    /// Passes on from `old` to `new`; `before` is the chain that led to `old`, if there is one. Nobody is asked to sign what
-    /// would not hold, and what was signed is held to what everybody else will hold it to.
+    /// Makes a rotation from `old` to `new`; `before` is the chain that led to `old`, if there is one. A rotation that
+    /// would not be valid is refused before a key is asked to sign, and the signed rotation is checked as everybody
+    /// else will check it.
     ///
     /// # Errors
     ///
-    /// Fails if the new link would not fit the chain, or a key does not sign.
+    /// Fails if the new link would not fit the chain, or if a key does not sign.
     pub fn rotate(
         before: Option<&Self>,
         old: &dyn PrivateKey,
@@ -39,7 +41,7 @@ impl RotationChain {
     }
 }
 
-/// What is going to be signed.
+/// The statement to be signed.
 struct Statement {
     old: PublicKey,
     new: PublicKey,
@@ -50,7 +52,7 @@ struct Statement {
 }
 
 impl Statement {
-    /// The statement that goes on where the links end.
+    /// The statement of the next link after `links`.
     fn following(
         links: &[RotationLink],
         old: PublicKey,
@@ -81,13 +83,13 @@ impl Statement {
             }
             sequence = last.sequence + 1;
         }
-        // Each once, in one order, however often and in which they were asked for.
+        // Each purpose once and in a fixed order, however the request lists them.
         let keeps =
             [Purpose::Sign, Purpose::Revoke].into_iter().filter(|purpose| request.keeps.contains(purpose));
         Ok(Self { old, new, sequence, rotated_at, valid_from, keeps: keeps.collect() })
     }
 
-    /// The link that both keys sign.
+    /// Lets both keys sign the statement, and returns the link.
     fn signed(&self, old: &dyn PrivateKey, new: &dyn PrivateKey) -> Result<RotationLink, RotateError> {
         let statement = self.to_json()?;
         let encoded = pre_authentication_encoding(ROTATION_PAYLOAD_TYPE, &statement);
@@ -124,35 +126,35 @@ impl Statement {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RotateError {
-    /// Both keys are one.
+    /// The old key and the new key are the same.
     #[error("the new key is the old one, {key}")]
     SameKey {
         /// The key.
         key: PublicKey,
     },
-    /// The chain leads to another key than the one that is to pass on.
+    /// The chain ends with another key than the old key.
     #[error("the chain leads to key {end}, not to the old key {old}")]
     NotTheEnd {
-        /// Where the chain ends.
+        /// The last key of the chain.
         end: PublicKey,
-        /// The key that is to pass on.
+        /// The old key.
         old: PublicKey,
     },
-    /// The last link of the chain has the highest number that there is.
+    /// The last link of the chain has the highest number that is allowed.
     #[error("the chain ends with number {MAX_ROTATION_LINKS}, which is the highest")]
     Full,
-    /// The key that is to follow stands in the chain already.
+    /// The new key has a rotation in the chain already.
     #[error("key {key} has passed on before, it cannot follow again")]
     Used {
         /// The key.
         key: PublicKey,
     },
-    /// The rotation would hold before the one that led to the old key does.
+    /// The rotation would be valid earlier than the rotation before it.
     #[error("the rotation before holds from {before}, this one cannot hold from {asked}")]
     TooEarly {
-        /// The time asked for.
+        /// The time that was asked for.
         asked: UtcTime,
-        /// From when on the rotation before holds.
+        /// The time from which the rotation before is valid.
         before: UtcTime,
     },
     /// A key did not sign.
@@ -164,13 +166,13 @@ pub enum RotateError {
         /// The cause.
         source: serde_json::Error,
     },
-    /// The chain does not hold; nothing was written.
+    /// The new chain is not valid; nothing was written.
     #[error("the new chain does not hold: {0}")]
     SelfCheck(#[from] RotationError),
 }
 
 impl RotateError {
-    /// What to do about it.
+    /// What to do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

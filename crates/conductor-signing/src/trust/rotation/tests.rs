@@ -1,4 +1,4 @@
-//! Chains that hold, and every way in which one may not.
+//! Chains that are valid, and every way in which a chain can be invalid.
 
 mod properties;
 
@@ -23,7 +23,7 @@ fn chain(keys: &[SigningKey]) -> RotationChain {
     chain.expect("two keys")
 }
 
-/// A chain as JSON, to be bent.
+/// A chain as JSON, for tests that change it.
 fn json(chain: &RotationChain) -> serde_json::Value {
     serde_json::from_str(&chain.to_json()).expect("JSON")
 }
@@ -152,14 +152,14 @@ fn links_follow_each_other() {
     assert_eq!(with(&[0, 2]), Err(RotationError::Broken { after: public[1], found: public[2] }));
     assert_eq!(with(&[1, 0]), Err(RotationError::Broken { after: public[2], found: public[0] }));
     assert_eq!(with(&[0, 0]), Err(RotationError::Broken { after: public[1], found: public[0] }));
-    // The numbers, even where the keys fit.
+    // The numbers must follow each other, even where the keys do.
     let anew = RotationChain::rotate(None, &keys[1], &keys[2], &request()).expect("rotated");
     let mut gap = whole.clone();
     gap["links"] = serde_json::json!([whole["links"][0], json(&anew)["links"][0]]);
     assert!(matches!(parse(&gap), Err(RotationError::Gap { expected: 2, found: 1, .. })));
 }
 
-/// What is wrong with a rotation is said before anybody is asked to sign it.
+/// An invalid rotation is refused before any key is asked to sign it.
 #[test]
 fn nobody_is_asked_to_sign_what_would_not_hold() {
     struct Locked(PublicKey);
@@ -217,12 +217,12 @@ fn purposes_are_stated_once() {
     assert_eq!(made.links()[0].keeps, [Purpose::Sign, Purpose::Revoke]);
 }
 
-/// Signs a rotation with any number.
+/// Signs a rotation with the given number.
 fn link(old: &SigningKey, new: &SigningKey, sequence: u64) -> Result<RotationLink, RotationError> {
     signed(old, new, |text| text.replace("\"sequence\":1", &format!("\"sequence\":{sequence}")))
 }
 
-/// Signs what becomes of the statement of a plain rotation.
+/// Signs a rotation whose statement was changed by `bend`.
 fn signed(
     old: &SigningKey,
     new: &SigningKey,
@@ -270,7 +270,7 @@ fn statements_are_as_long_as_need_be() {
     assert_eq!(padded(MAX_ROTATION_STATEMENT_BYTES + 1), Some(error));
 }
 
-/// A store that trusts the first of these keys.
+/// A store that trusts the given key.
 fn trusting(key: PublicKey) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     TrustStore::add(dir.path(), NewKey::new("friend", key)).expect("trusted");
@@ -302,7 +302,7 @@ fn what_was_accepted_is_neither_contradicted_nor_rolled_back() {
     assert_eq!(import(&dir, &joined), Err(RotationError::TwoOrigins { new, accepted, offered }));
     let back = chain(&[keys[2].clone_for_test(), keys[0].clone_for_test()]);
     assert_eq!(import(&dir, &back), Err(RotationError::Loop { key: public[0] }));
-    // What goes on from the mark does so with the next number.
+    // The next accepted link must have the next number.
     let jump = chain(&[keys[2].clone_for_test(), keys[3].clone_for_test()]);
     assert!(matches!(import(&dir, &jump), Err(RotationError::Gap { expected: 3, found: 1, .. })));
     assert_eq!(import(&dir, &chain(&keys[..4])), Ok(1));
@@ -317,7 +317,7 @@ fn what_was_accepted_is_neither_contradicted_nor_rolled_back() {
     assert_eq!(lineage.active(&public[0], jiff::Timestamp::UNIX_EPOCH), public[0]);
 }
 
-/// A chain of the links from one number on.
+/// The links of a chain from a place on.
 fn from(chain: &RotationChain, place: usize) -> RotationChain {
     let mut value = json(chain);
     value["links"] = value["links"].as_array().expect("links")[place..].into();
@@ -334,7 +334,7 @@ fn a_chain_may_come_in_parts() {
     assert_eq!(import(&dir, &chain(&keys[..2])), Ok(1));
     assert_eq!(import(&dir, &from(&chain(&keys[..3]), 1)), Ok(1), "leads on from what was accepted");
     assert_eq!(import(&dir, &from(&whole, 1)), Ok(2), "starts within what was accepted");
-    // What the user took over once is known from then on, anchored or not.
+    // A chain that the user accepted once is known from then on, whether it leads on from a known key or not.
     let stranger = tempfile::tempdir().expect("a directory");
     TrustStore::import_rotations(stranger.path(), &chain(&keys[..2]), true).expect("taken over");
     assert_eq!(import(&stranger, &chain(&keys[..2])), Ok(0));
@@ -362,7 +362,8 @@ fn the_key_in_use_is_the_last_that_is_passed_on_to_by_now() {
     }
 }
 
-/// The user's decision on a fork: the key that signed both is a thief's as well, and what it passes on to means nothing more.
+/// The user's decision on a fork: the key that signed both rotations is revoked as compromised, and new rotations from
+/// it are ignored.
 #[test]
 fn a_fork_is_over_once_the_key_that_made_it_is_revoked() {
     let keys = keys(4);
@@ -429,7 +430,7 @@ fn damage_never_reads_as_nothing_accepted() {
     }
 }
 
-/// Whoever edits the file by hand is held to what would have been accepted; the order of the entries means nothing.
+/// A file that was edited by hand is checked like rotations that are offered; the order of the entries does not matter.
 #[test]
 fn what_is_kept_holds_no_contradiction() {
     let keys = keys(4);
@@ -465,7 +466,7 @@ fn what_is_kept_holds_no_contradiction() {
 }
 
 impl SigningKey {
-    /// The same key once more.
+    /// A copy of the key.
     fn clone_for_test(&self) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let paths = crate::key::KeyPaths::from_argument(&dir.path().join("k")).expect("paths");

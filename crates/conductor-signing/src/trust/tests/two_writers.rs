@@ -7,7 +7,7 @@ use crate::text::Digest;
 use crate::trust::revocation::{RevocationKind, Revoked};
 use crate::trust::*;
 
-/// Two writers, a thousand changes each; a change that got lost would make a later one fail.
+/// Two writers, a thousand changes each; a lost change would make a later change fail.
 #[test]
 fn no_update_of_two_writers_is_lost() {
     const CHANGES: usize = 1_000;
@@ -18,7 +18,7 @@ fn no_update_of_two_writers_is_lost() {
         for change in 0..CHANGES {
             if added.len() < KEPT || change % 2 == 0 {
                 let key = SigningKey::generate().expect("a key").public_key();
-                // The names are as alike as any.
+                // The names look alike, so the check for resemblance is skipped.
                 let new = NewKey::new(&format!("{who} {change}"), key);
                 TrustStore::add_despite_resemblance(dir.path(), new).expect("added");
                 added.push(key);
@@ -38,7 +38,7 @@ fn no_update_of_two_writers_is_lost() {
     assert!(expected.iter().all(|key| store.get(key).is_some()));
 }
 
-/// Revocations and keys at the same time, which are two files under one lock.
+/// Revocations and keys at the same time: two files under one lock.
 #[test]
 fn no_revocation_of_two_writers_is_lost() {
     const CHANGES: usize = 200;

@@ -1,4 +1,5 @@
-//! Whether a plugin carries on from what was loaded under its name before: publisher, cosigners, version.
+//! Whether a plugin carries on from what was loaded under its name before: the same publisher, the cosigners, no lower
+//! version.
 
 use std::cmp::Ordering;
 
@@ -38,7 +39,7 @@ impl Question<'_> {
         Ok(Continuity { publisher, predecessors, version, signers })
     }
 
-    /// The key to be pinned: the signer's, or the pinned one where the signer came before it.
+    /// The key to pin: the signer's key, or the pinned key where that one follows from the signer's.
     fn check_publisher(
         &self,
         step: &mut Step,
@@ -78,10 +79,10 @@ impl Question<'_> {
         self.trust.descent(lineage, key, self.now).predecessors().any(|predecessor| predecessor == ancestor)
     }
 
-    /// The keys that are to be demanded from now on: the publisher's and those of cosigners.
+    /// The keys to demand from now on: the publisher's key and those of cosigners.
     ///
-    /// Anyone can add a cosignature, so what is pinned are cosigners that the user trusts, that the statement demands or that
-    /// were pinned: a stranger's cosignature that is missing next time means nothing.
+    /// Anybody can add a cosignature. So only those cosigners are pinned whom the user trusts, whom the statement
+    /// demands or who were pinned before; a stranger's cosignature may be missing next time.
     fn check_cosigners(
         &self,
         step: &mut Step,
@@ -91,7 +92,7 @@ impl Question<'_> {
         pin: Option<&Pin>,
     ) -> Result<Vec<PublicKey>, VerifyError> {
         let publisher = signature.document().signer.public_key;
-        // A cosigner's signature that does not count is none.
+        // A cosignature that does not count is treated as missing.
         let counting = signature.cosigners().iter().filter(|cosigner| cosigner.standing.may_count());
         let present: Vec<PublicKey> =
             std::iter::once(publisher).chain(counting.clone().map(|cosigner| cosigner.key)).collect();
@@ -103,7 +104,7 @@ impl Question<'_> {
         if let Some(key) = stated.iter().find(|key| !signed_by(key)) {
             self.unless_it_runs(Err(VerifyError::CosignerMissing { key: *key, seen_of: None }))?;
         }
-        // An earlier release may have been signed by the key that the pinned one follows from.
+        // An earlier release may have been signed by a key that the pinned key follows from.
         let or_before = |key: &PublicKey| {
             signed_by(key) || present.iter().any(|signer| self.follows(lineage, key, signer))
         };
@@ -125,7 +126,7 @@ impl Question<'_> {
         Ok(if is_earlier_release { pinned.to_vec() } else { seen })
     }
 
-    /// No version below the highest so far.
+    /// Checks that the version is not below the highest so far.
     fn check_version(
         &self,
         step: &mut Step,
@@ -157,7 +158,7 @@ impl Question<'_> {
         }
     }
 
-    /// Refuses what is new under a publisher's key that signs no more.
+    /// Refuses a new file that is signed by a publisher's key which was rotated.
     fn check_brings_nothing_new(
         &self,
         lineage: &Lineage<'_>,
@@ -175,7 +176,7 @@ impl Question<'_> {
         }
     }
 
-    /// Where a cosigner's key signs no more and this is new, the rotation by which it passed on.
+    /// The rotation of a cosigner's key, if the key was rotated and the file is new; see [`Self::passed_on_before`].
     pub(super) fn cosigner_passed_on_before<'l>(
         &self,
         lineage: &Lineage<'l>,
@@ -187,10 +188,11 @@ impl Question<'_> {
         self.passed_on_before(lineage, cosigner, later.unwrap_or(cosigner), version, pin)
     }
 
-    /// Where a key signs no more and this is new, the rotation by which it passed on; `pinned` is the last key of its line that was
-    /// met. When something was signed is the signer's word alone: whoever holds an old key can write a date from before it passed
-    /// on. Once the later key was met, or the user named it, such a key brings only files that were loaded before. Until then it may
-    /// bring a later version, but no other bytes under the one that was loaded, and none where no version tells them apart.
+    /// The rotation of the signer's key, if the key may no longer sign and this file is new. `pinned` is the last key
+    /// of the signer's line that was met in a load. The date of a signature is only the signer's claim: whoever holds
+    /// an old key can write a date from before the rotation. Once a later key of the line was met, or the user named
+    /// it, the old key brings only files that were loaded before. Until then it may bring a later version, but no other
+    /// file of the version that was loaded, and no file at all where no version shows that it is later.
     fn passed_on_before<'l>(
         &self,
         lineage: &Lineage<'l>,

@@ -1,4 +1,4 @@
-//! Whether the document holds for the file, whoever signed it.
+//! Whether the document is valid for the file, whoever signed it.
 
 use conductor_abi::Manifest;
 use conductor_store::UtcTime;
@@ -15,7 +15,7 @@ use crate::verdict::error::VerifyError;
 use crate::verdict::policy::RequireStatement;
 
 impl Question<'_> {
-    /// Refuses a file whose digest was revoked, whatever the policy.
+    /// Refuses a file whose digest was revoked, under every policy.
     pub(super) fn check_revoked_digest(&self, step: &mut Step) -> Result<(), VerifyError> {
         let digest = self.file.digest;
         step.found(format_args!("digest {digest}"));
@@ -38,7 +38,7 @@ impl Question<'_> {
         Ok(document)
     }
 
-    /// Whether the document speaks of these bytes.
+    /// Checks that the document is about these bytes.
     pub(super) fn check_subject(
         &self,
         step: &mut Step,
@@ -86,7 +86,7 @@ impl Question<'_> {
         Ok(())
     }
 
-    /// What everybody states.
+    /// The statements of all signers.
     pub(super) fn statements(
         &self,
         step: &mut Step,
@@ -109,7 +109,7 @@ impl Question<'_> {
         Ok(statements)
     }
 
-    /// Parses the statement of an endorsement whose signatures are valid, and holds it against file and document.
+    /// Parses the statement of an endorsement whose signatures are valid, and compares it with file and document.
     fn statement_of(&self, endorsement: &Endorsement) -> Result<Option<Statement>, VerifyError> {
         let key = endorsement.public_key;
         let Some(signed) = &endorsement.statement else { return Ok(None) };
@@ -131,7 +131,7 @@ impl Question<'_> {
         Ok(Some(statement))
     }
 
-    /// Parses the statement of a cosignature that is valid, and holds it against file and publisher.
+    /// Parses the statement of a valid cosignature, and compares it with the file and the publisher.
     fn cosigner_statement(
         &self,
         document: &SignatureDocument,
@@ -149,9 +149,9 @@ impl Question<'_> {
         Ok(statement)
     }
 
-    /// Holds statements against the manifest and against each other. Members of the publisher's that are `null` say nothing; a
-    /// cosigner endorses the name and the version that the publisher signed, or says nothing of them. A file that is no sound module has
-    /// no manifest: its signature may hold, and it is refused when it is loaded.
+    /// Compares the statements with the manifest and with each other. Members of the publisher's statement that are
+    /// `null` state nothing. A cosigner's statement gives the same name and version as the publisher's, or none. A file
+    /// that is not a sound module has no manifest: its signature may be valid, and loading refuses the file.
     pub(super) fn check_manifest(
         &self,
         step: &mut Step,
@@ -179,7 +179,7 @@ impl Question<'_> {
         Ok(manifest)
     }
 
-    /// Cosigners endorse what the publisher states, not something else about the same bytes.
+    /// Checks that cosigners endorse what the publisher states, and do not state something else about the same bytes.
     fn check_cosigners_agree(
         &self,
         manifest: Option<&Manifest>,
@@ -233,8 +233,8 @@ impl Question<'_> {
         Ok(())
     }
 
-    /// Whether a signature may come without a statement. The plugin is then called as it is when it is loaded: by its
-    /// manifest, else by its file.
+    /// Checks whether the signature may lack a statement. Without a statement, the plugin has the name in its manifest
+    /// or, without a manifest, the name of its file.
     pub(super) fn check_may_lack_statement(
         &self,
         step: &mut Step,
@@ -268,14 +268,14 @@ impl Question<'_> {
     }
 }
 
-/// What the publisher and the cosigners state.
+/// The statements of the publisher and the cosigners.
 pub(super) struct Statements {
     pub(super) publisher: Option<Statement>,
     pub(super) cosigners: Vec<CosignerStatement>,
 }
 
 impl Statements {
-    /// End and oldest host of each.
+    /// Expiry and oldest host version of each statement.
     fn limits(&self) -> impl Iterator<Item = (Option<&UtcTime>, Option<HostVersion>)> {
         let publisher =
             self.publisher.iter().map(|stated| (stated.expires_at.as_ref(), stated.min_host_version));

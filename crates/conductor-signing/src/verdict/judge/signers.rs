@@ -1,4 +1,4 @@
-//! Where a signer stands with the user.
+//! Where each signer stands with the user.
 
 use conductor_store::UtcTime;
 
@@ -16,7 +16,7 @@ use crate::verdict::signer::Signer;
 use crate::verdict::signer_count::TrustedSigner;
 
 impl Standing {
-    /// The error that a policy which demands a trusted signer ends in.
+    /// The error for a signer with this standing, under a policy that demands a trusted signer.
     #[must_use]
     pub fn refusal(&self, signer: &Signer) -> Option<VerifyError> {
         let key = signer.key;
@@ -47,18 +47,18 @@ impl Standing {
     }
 }
 
-/// What is known of a plugin when it is found out where its signers stand.
+/// What is known of a plugin when the standing of its signers is determined.
 pub(super) struct About<'a> {
-    /// Its name, if that is signed.
+    /// The plugin's name, if it is signed.
     pub(super) signed_name: Option<PluginName>,
-    /// Its version, if that is signed.
+    /// The plugin's version, if it is signed.
     pub(super) version: Option<String>,
-    /// What was seen under the name that it is called by.
+    /// The pin of the name that the plugin has.
     pub(super) pin: Option<&'a Pin>,
 }
 
 impl<'a> Question<'a> {
-    /// Joins the rotations that came with the plugin to those that were accepted.
+    /// Joins the rotations that came with the plugin to the accepted rotations.
     pub(super) fn lineage<'c>(
         &self,
         step: &mut Step,
@@ -76,7 +76,7 @@ impl<'a> Question<'a> {
         trust.lineage(chain.as_ref()).map_err(|error| VerifyError::Rotation(Box::new(error)))
     }
 
-    /// Finds out where everybody stands who signed.
+    /// Determines the standing of every signer.
     pub(super) fn with_standings(
         &self,
         step: &mut Step,
@@ -102,7 +102,7 @@ impl<'a> Question<'a> {
         CheckedSignature { document, statement, standing, cosigners }
     }
 
-    /// Where one signer stands, and the entry that says so.
+    /// The standing of one signer, and the entry that decides it.
     fn standing(
         &self,
         lineage: &Lineage<'_>,
@@ -118,8 +118,8 @@ impl<'a> Question<'a> {
         self.trust.standing(lineage, key, act, done, self.now)
     }
 
-    /// The standing of a cosigner. The date of its statement is its word alone, so a key that has passed on endorses nothing new
-    /// of a plugin that is known.
+    /// The standing of a cosigner. The date of a cosigner's statement is only the cosigner's claim, so a key that was
+    /// rotated cannot endorse a new file of a plugin that was loaded before.
     fn unless_it_comes_late(
         &self,
         standing: Standing,
@@ -136,7 +136,7 @@ impl<'a> Question<'a> {
 
     fn record(&self, step: &mut Step, key: &PublicKey, standing: &Standing, entry: Option<&TrustedKey>) {
         let in_words = standing.in_words(key);
-        // Recording a step that cannot fail loses nothing.
+        // The action below never fails, so dropping its result loses nothing.
         let _ = step.run(Check::Signer, |step| {
             step.about(key);
             step.by(entry.and_then(|entry| self.trust.source_of_key(entry)));
@@ -149,7 +149,7 @@ impl<'a> Question<'a> {
         });
     }
 
-    /// The trusted lines of keys behind those who signed, each once. A signer without a statement is none of them.
+    /// The trusted lines of keys of all signers, each line once. A signer without a statement is left out.
     pub(super) fn trusted_signers(
         &self,
         lineage: &Lineage<'_>,
@@ -171,7 +171,7 @@ impl<'a> Question<'a> {
         trusted
     }
 
-    /// Whether the policy lets in what is signed as this is.
+    /// Checks the publisher's standing against the policy.
     pub(super) fn check_policy(
         &self,
         step: &mut Step,
@@ -183,8 +183,8 @@ impl<'a> Question<'a> {
         match (self.policy.signature, refusal) {
             (_, None) => Ok(()),
             (SignaturePolicy::TrustedSigner, Some(refusal)) => Err(refusal),
-            // The signer's own word that this key signs no more holds whoever is trusted, and so does the user's that this key
-            // publishes nothing.
+            // Two refusals stand under every policy: the key's holder has rotated the key, or the user has given the
+            // key another role.
             (_, Some(refusal @ (VerifyError::KeySuperseded { .. } | VerifyError::OtherRole { .. }))) => {
                 Err(refusal)
             }

@@ -1,4 +1,4 @@
-//! Rules that demand more than one signer of certain plugins.
+//! Rules that demand more than one signer for certain plugins.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::key::PublicKey;
 use crate::text::{PluginName, RuleSource};
 use crate::trust::NamePattern;
 
-/// Most rules of a configuration; each is held against every plugin.
+/// Most rules in a configuration; every plugin is checked against each rule.
 pub const MAX_SIGNER_RULES: usize = 256;
 
 /// Most keys that a rule may name.
@@ -16,8 +16,9 @@ pub const MAX_RULE_KEYS: usize = 64;
 
 /// A demand for `signers` trusted signers of every plugin that the rule covers: k of n, or k of all trusted keys.
 ///
-/// A rule covers a plugin if its name fits one of `plugins` and the plugin declares one of `capabilities`; an empty list
-/// sets no condition. What counts are trusted keys that are different and do not follow from each other by rotation: two
+/// A rule covers a plugin if its name fits one of `plugins` and the plugin declares one of `capabilities`; an empty
+/// list sets no condition. Only trusted keys count, and keys that follow from each other by rotation count once: two
+/// keys of one publisher are one signer.
 /// keys of one publisher are one signer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignerRule {
@@ -29,11 +30,11 @@ pub struct SignerRule {
 }
 
 impl SignerRule {
-    /// Makes a rule. `keys` are those that count; if there are none, all trusted keys do.
+    /// Makes a rule. `keys` are the keys that count; if the list is empty, all trusted keys count.
     ///
     /// # Errors
     ///
-    /// Fails if the rule demands nobody or more signers than it names keys, or if it names a key twice.
+    /// Fails if the rule demands no signer or more signers than it names keys, or if it names a key twice.
     pub fn new(
         plugins: Vec<NamePattern>,
         capabilities: Vec<Capability>,
@@ -58,29 +59,29 @@ impl SignerRule {
         Ok(Self { plugins, capabilities, signers, keys, source })
     }
 
-    /// How many signers it demands.
+    /// Number of signers that the rule demands.
     #[must_use]
     pub const fn signers(&self) -> usize {
         self.signers
     }
 
-    /// Where it stands.
+    /// The place of the rule in a file.
     #[must_use]
     pub const fn source(&self) -> Option<&RuleSource> {
         self.source.as_ref()
     }
 
-    /// Whether it covers a plugin of this name, as far as the name goes.
+    /// Whether the name of a plugin fits the rule.
     pub(crate) fn covers_name(&self, name: &PluginName) -> bool {
         self.plugins.is_empty() || self.plugins.iter().any(|pattern| pattern.matches(name))
     }
 
-    /// Whether it waits for what the plugin declares.
+    /// Whether the rule depends on the capabilities that a plugin declares.
     pub(crate) fn is_about_capabilities(&self) -> bool {
         !self.capabilities.is_empty()
     }
 
-    /// Whether the plugin declares one of the capabilities that the rule is about; true of a rule without any.
+    /// Whether the plugin declares one of the rule's capabilities; true for a rule without capabilities.
     pub(crate) fn covers_declared(&self, declared: &[CapabilityRequest]) -> bool {
         let is_meant = |request: &CapabilityRequest| {
             request.name.parse().is_ok_and(|capability: Capability| self.capabilities.contains(&capability))
@@ -88,7 +89,7 @@ impl SignerRule {
         self.capabilities.is_empty() || declared.iter().any(is_meant)
     }
 
-    /// Whether the key is one of those that count.
+    /// Whether the key counts for the rule.
     pub(crate) fn counts(&self, key: &PublicKey) -> bool {
         self.keys.is_empty() || self.keys.contains(key)
     }
@@ -114,14 +115,14 @@ impl fmt::Display for SignerRule {
     }
 }
 
-/// Why a rule makes no sense.
+/// Why a rule is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignerRuleError {
-    /// It demands no signer.
+    /// The rule demands no signer.
     #[error("a rule demands at least 1 signer")]
     Nobody,
-    /// It demands more signers than may count.
+    /// The rule demands more signers than it names keys.
     #[error("{signers} signers are demanded of {keys} keys, which can never be")]
     TooFewKeys {
         /// Signers demanded.
@@ -129,10 +130,10 @@ pub enum SignerRuleError {
         /// Keys named.
         keys: usize,
     },
-    /// It names too many keys.
+    /// The rule names too many keys.
     #[error("a rule names at most {MAX_RULE_KEYS} keys")]
     TooManyKeys,
-    /// It names a key twice.
+    /// The rule names a key twice.
     #[error("key {key} is named twice")]
     Repeated {
         /// The key.

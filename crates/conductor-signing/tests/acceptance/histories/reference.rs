@@ -1,11 +1,12 @@
-//! A second judge, written from the chapter "What a signature tells you" of the manual. It knows parties by numbers and
-//! nothing of files, signatures or formats; it looks for what speaks against a release instead of walking through checks.
+//! A second judge, written from the chapter "What a signature tells you" of the manual. It knows parties by numbers,
+//! and knows no files, signatures or formats. Instead of making checks in order, it looks for any objection to a
+//! release.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Party = u8;
 
-/// What a user has decided and seen.
+/// The decisions of a user, and what the user's host has seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct World {
     pub(super) trusted: BTreeMap<Party, Trust>,
@@ -21,7 +22,7 @@ pub(super) struct World {
 pub(super) struct Trust {
     pub(super) role: &'static str,
     pub(super) ended: bool,
-    /// 1 low, 2 medium, 3 high, 4 no limit.
+    /// Highest risk: 1 low, 2 medium, 3 high, 4 no limit.
     pub(super) cap: u8,
 }
 
@@ -61,7 +62,7 @@ pub(super) struct Release {
 
 #[derive(Clone, Debug)]
 pub(super) struct Stated {
-    /// Before the day on which keys pass on.
+    /// Whether the statement is dated before the day of the rotations.
     pub(super) early: bool,
     pub(super) ended: bool,
     pub(super) demands: Vec<Party>,
@@ -80,14 +81,14 @@ pub(super) struct Demand {
     pub(super) signers: usize,
 }
 
-/// Let in, as signed by somebody trusted or not and with which cap, or refused with an exit status.
+/// A release is let in, with a trusted signer or not and up to a highest risk, or is refused with an exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     LetIn { trusted: bool, cap: u8 },
     Refused(u8),
 }
 
-/// What the user's trust says of a party in a role: a cap, or an exit status.
+/// The user's trust in a party for a role: a highest risk, or an exit status.
 type Standing = Result<u8, u8>;
 
 impl World {
@@ -108,7 +109,7 @@ impl World {
         self.rotations.iter().copied().find(|rotation| rotation.old == party)
     }
 
-    /// How many rotations led to a party.
+    /// Number of rotations that led to a party.
     pub(super) fn depth(&self, party: Party) -> u64 {
         self.before(party).map_or(0, |rotation| 1 + self.depth(rotation.old))
     }
@@ -117,7 +118,7 @@ impl World {
         self.before(party).map_or(party, |rotation| self.oldest(rotation.old))
     }
 
-    /// Those whom a party follows from by rotations that hold, and why the next one does not.
+    /// The parties that a party follows from by valid rotations, and why the next rotation is not valid.
     fn past(&self, party: Party) -> (Vec<Party>, u8) {
         let has_word = self.trusted.contains_key(&party);
         let mut past = Vec::new();
@@ -136,7 +137,8 @@ impl World {
         self.past(party).0.contains(&from)
     }
 
-    /// Whether a party said that it signs, or revokes, no more, and did not say that this was before.
+    /// Whether a party has stated that it no longer signs, or no longer revokes, and does not state that this act was
+    /// before.
     fn has_stopped(&self, party: Party, early: bool, kept: impl Fn(&Rotation) -> bool) -> bool {
         self.after(party).is_some_and(|rotation| !rotation.ahead && !kept(&rotation) && !early)
     }
@@ -158,7 +160,7 @@ impl World {
         }
     }
 
-    /// Whether a list of this party counts, whatever it says of its date.
+    /// Whether a list of this party counts, whatever the date of the list is.
     pub(super) fn may_revoke(&self, party: Party) -> bool {
         self.revoked(party).is_none()
             && !self.has_stopped(party, false, |rotation| rotation.keeps_revoking)
@@ -169,7 +171,7 @@ impl World {
         self.objection(release, demand).map_or_else(
             || {
                 let standings = self.standings(release);
-                // Trust that has ended gives no more than it gave.
+                // Expired trust allows no higher risk than it did before.
                 let counted = self.counted(release);
                 let caps = counted.iter().filter_map(|party| Some(self.vouching(*party)?.cap));
                 Verdict::LetIn { trusted: standings[0].1.is_ok(), cap: caps.min().unwrap_or(4) }
@@ -178,7 +180,7 @@ impl World {
         )
     }
 
-    /// Everybody who signed, the publisher first, and how they stand.
+    /// All signers, the publisher first, and the standing of each.
     fn standings(&self, release: &Release) -> Vec<(Party, Standing)> {
         let early = release.statement.as_ref().is_some_and(|stated| stated.early);
         let publisher = (release.publisher, self.standing(release.publisher, early, "publish"));
@@ -189,7 +191,7 @@ impl World {
         std::iter::once(publisher).chain(release.cosigners.iter().map(cosigner)).collect()
     }
 
-    /// Whether a cosigner signs no more and has only its own word that it endorsed this before.
+    /// Whether a cosigner no longer signs, and only its own claim says that it endorsed this release before.
     fn is_late(&self, release: &Release, cosigner: Party) -> bool {
         self.pin.as_ref().is_some_and(|pin| {
             let is_known_later = pin.signers.iter().any(|key| self.follows(*key, cosigner));
@@ -199,7 +201,7 @@ impl World {
         })
     }
 
-    /// The publisher, and those cosigners whose signature counts.
+    /// The publisher, and the cosigners whose signatures count.
     fn counted(&self, release: &Release) -> Vec<Party> {
         let counts = |it: &&Cosigner| {
             !self.is_late(release, it.party)
@@ -210,7 +212,7 @@ impl World {
         std::iter::once(release.publisher).chain(cosigners).collect()
     }
 
-    /// The exit status of the first thing that speaks against a release.
+    /// The exit status for the first objection to a release.
     fn objection(&self, release: &Release, demand: Demand) -> Option<u8> {
         let standings = self.standings(release);
         let everybody: Vec<Party> = standings.iter().map(|(party, _)| *party).collect();
@@ -255,7 +257,7 @@ impl World {
         against.into_iter().find(|(speaks, _)| *speaks).map(|(_, status)| status)
     }
 
-    /// Whether a key that signs no more brings what was not there.
+    /// Whether a key that no longer signs brings a new file.
     fn brings_news(&self, release: &Release, pin: &Pin) -> bool {
         let has_passed_on = self.has_stopped(release.publisher, false, |rotation| rotation.keeps_signing);
         let is_pinned_still =
@@ -265,7 +267,7 @@ impl World {
             && (release.version == pin.version || !is_pinned_still)
     }
 
-    /// How many holders of trusted keys state that they signed.
+    /// Number of holders of trusted keys who state that they signed.
     fn lines(&self, release: &Release, standings: &[(Party, Standing)]) -> usize {
         let counts = |(place, (party, standing)): (usize, &(Party, Standing))| {
             let states = place > 0 || release.statement.is_some();
@@ -274,7 +276,7 @@ impl World {
         standings.iter().enumerate().filter_map(counts).collect::<BTreeSet<_>>().len()
     }
 
-    /// Takes note of a release that was loaded.
+    /// Remembers a release that was loaded.
     pub(super) fn load(&mut self, release: &Release) {
         let standings = self.standings(release);
         let old = self.pin.clone();
@@ -304,7 +306,7 @@ impl World {
         self.pin = Some(Pin { publisher, version: release.version, files, signers, statement });
     }
 
-    /// Whether a rotation is taken over.
+    /// Whether a rotation is accepted.
     pub(super) fn accepts(&self, rotation: Rotation, force: bool) -> bool {
         let Rotation { old, new, ahead, .. } = rotation;
         let is_known = self.after(old).is_some_and(|known| known.new == new);

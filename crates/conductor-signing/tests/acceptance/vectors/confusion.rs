@@ -1,4 +1,4 @@
-//! Row confusion: a signature in another place than it was made for, one thing under two spellings.
+//! Row confusion: a signature in a place that it was not made for, and one thing in two spellings.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub(super) fn vectors() -> Vec<Vector> {
         document[member] = value;
         document
     };
-    // Both are trusted, and nothing is pinned yet: what is refused is refused at a first install.
+    // Both keys are trusted, and nothing is pinned yet: these plugins are refused at a first install.
     let vector = |name, document: &Value| {
         Vector::new(name, &wasm, document)
             .trusting("Acme", &publisher, "max_risk = \"medium\"\n")

@@ -1,11 +1,11 @@
-//! Row rollback: an older release, another publisher, an old key, what was revoked or has ended.
+//! Row rollback: an older release, another publisher, an old key, something revoked or expired.
 
 use serde_json::json;
 
 use super::super::other::{self, DATE, Party, chain};
 use super::Vector;
 
-/// The date on which the first key passed on.
+/// The date on which the first key was rotated.
 const ROTATED: &str = "2026-03-01T00:00:00Z";
 
 pub(super) fn vectors() -> Vec<Vector> {
@@ -26,8 +26,8 @@ pub(super) fn vectors() -> Vec<Vector> {
             "1: plugin `chord` is of version {found}, which may be older or newer than {highest}, which was loaded before"
         )
     };
-    // The same of a key that has passed on since; its date is from before that, as its holder says. `pin` is what is
-    // known of the plugin.
+    // A release by the first key after the key was rotated; its statement is dated before the rotation. `pin` holds
+    // further lines of the plugin's pin.
     let by_the_old_key = |name, wasm: &[u8], pinned: &Party, pin: &str| {
         Vector::new(name, wasm, &publisher.release(wasm, json!({})))
             .trusting("Acme", &publisher, "")

@@ -1,4 +1,4 @@
-//! Row threshold: who counts towards the number of signers that a rule demands, and who has to be there.
+//! Row threshold: which signers count towards the number that a rule demands, and which keys must sign.
 
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ pub(super) fn vectors() -> Vec<Vector> {
         vector("same-key-twice", &with(release(), vec![by(&auditor), by(&auditor)]))
             .policy("signers = 3\n")
             .expect(&format!("4: key {a} signed more than once in the same document")),
-        // One holder with two keys, the later of which the user trusts by itself as well.
+        // One holder with two keys; the user trusts the later key by an entry of its own as well.
         vector("two-keys-of-one-line", &cosigned(&[&next]))
             .trusting("Acme again", &next, "")
             .file("plugin.wasm.rotation.json", &rotated(&["sign"]))
@@ -60,7 +60,7 @@ pub(super) fn vectors() -> Vec<Vector> {
             )
             .policy("signers = 2\n")
             .expect(&short(1, 2, "")),
-        // First installs: nothing is pinned.
+        // First installs: nothing is pinned yet.
         vector(
             "auditor-in-first-place",
             &with(auditor.release(&wasm, json!({})), vec![publisher.cosignature(&auditor, &wasm, json!({}))]),

@@ -1,10 +1,10 @@
-//! What holds for every chain, however it is made or bent.
+//! Properties of every chain, however it is made or changed.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// A link with one bit changed is refused or says the same.
+/// A link with one changed bit is refused or means the same.
 #[test]
 fn no_bit_can_be_changed() {
     let sound = chain(&keys(2));
@@ -18,12 +18,12 @@ fn no_bit_can_be_changed() {
             harmless += 1;
         }
     }
-    // White space that becomes other white space; nothing else.
+    // The only harmless changes turn white space into other white space.
     let blanks = bytes.iter().filter(|byte| byte.is_ascii_whitespace()).count();
     assert!(harmless <= blanks * 8, "{harmless} of {blanks} blanks");
 }
 
-/// What links state, and whether a chain of them holds by the rules as they are written in words.
+/// What a link states, for comparing chains with the rules as they are described in words.
 #[derive(Clone, Debug)]
 struct Stated {
     old: usize,
@@ -45,7 +45,7 @@ fn is_chain(links: &[Stated]) -> bool {
         && (1..=64).contains(&links.len())
 }
 
-/// Links that follow each other, but for some that do not: few enough that about half of the chains hold.
+/// Links that follow each other, with a few exceptions, so that about half of the chains are valid.
 fn stated() -> impl Strategy<Value = Vec<Stated>> {
     let bent = || (0usize..4, 0usize..70, 0u64..70, 1u8..9).prop_map(Some);
     let links = move |lengths: std::ops::Range<usize>, sound: u32| {
@@ -67,7 +67,7 @@ fn stated() -> impl Strategy<Value = Vec<Stated>> {
     })
 }
 
-/// Signs what is stated, whether it makes sense or not.
+/// Signs a link as stated, even where the statement makes no sense.
 fn sign_stated(keys: &[SigningKey], stated: &Stated) -> serde_json::Value {
     let (old, new) = (&keys[stated.old], &keys[stated.new]);
     let (old_key, new_key) = (old.public_key().to_string(), new.public_key().to_string());
@@ -87,7 +87,7 @@ fn sign_stated(keys: &[SigningKey], stated: &Stated) -> serde_json::Value {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
 
-    /// Signed by the right keys, links hold if and only if they follow the rules.
+    /// Links that the right keys signed are a valid chain if and only if they follow the rules.
     #[test]
     fn a_chain_holds_by_its_rules_alone(stated in stated()) {
         let keys: Vec<SigningKey> = (0..71).map(|number| SigningKey::from_seed(&[number; 32])).collect();
@@ -97,13 +97,15 @@ proptest! {
         prop_assert_eq!(read.is_ok(), is_chain(&stated), "{:?}", read.err());
     }
 
-    /// Rotations fit together in any order, and one that contradicts them is found whenever it comes.
+    /// The same rotations fit together in any order, and a rotation that contradicts them is found whenever it is
+    /// added.
     #[test]
     fn order_means_nothing(order in Just((0usize..6).collect::<Vec<_>>()).prop_shuffle(), bad in 0usize..7) {
         let keys = keys(8);
         let public = public(&keys);
         let whole = chain(&keys[..7]);
-        // From any key of the chain to a stranger; from the last, that is no contradiction but for its number.
+        // A rotation from a key of the chain to a key outside. From the last key of the chain, only the number is
+        // wrong.
         let fork = link(&keys[bad.min(5)], &keys[7], 1).expect("signed");
         let mut lineage = Lineage::default();
         let mut refused = 0;
@@ -122,7 +124,7 @@ proptest! {
         }
     }
 
-    /// Links in any order, with any left out, hold if and only if they are a run of the chain.
+    /// Links in any order, with some left out, are valid if and only if they are consecutive links of the chain.
     #[test]
     fn only_a_run_of_a_chain_is_a_chain(order in proptest::collection::vec(0usize..5, 1..6)) {
         let whole = json(&chain(&keys(6)));
@@ -132,7 +134,7 @@ proptest! {
         prop_assert_eq!(parse(&bent).is_ok(), is_run);
     }
 
-    /// A chain with one byte changed is refused or says the same.
+    /// A chain with one changed byte is refused or means the same.
     #[test]
     fn no_byte_can_be_changed(place in any::<prop::sample::Index>(), with in any::<u8>()) {
         let sound = chain(&keys(3));
@@ -144,13 +146,13 @@ proptest! {
         }
     }
 
-    /// Whatever bytes come, they are judged.
+    /// Any bytes give an error, never a panic.
     #[test]
     fn any_bytes_are_judged(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(RotationChain::parse(&bytes).is_err());
     }
 
-    /// What a store knows in the end does not depend on the pieces in which it came.
+    /// What a store knows in the end does not depend on the parts in which the chain was imported.
     #[test]
     fn pieces_add_up(first in 1usize..5, second in 1usize..5) {
         let keys = keys(6);
