@@ -1,11 +1,12 @@
-//! Operations of the `conductor.call` import and the packed value it returns.
+//! Operations of the imports `conductor.call` and `conductor.request`, and the packed value that both return.
 
 /// What a guest asks the host to do. The numbers are part of the ABI and never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u32)]
 pub enum Op {
-    /// Copy the answer of the previous operation into the given buffer; the result's length is the bytes copied.
+    /// Copy the answer of the previous operation into the given buffer; the length in the result is the number of bytes
+    /// copied.
     Fetch = 0,
     /// Set the reply of the running action to the given bytes. A later reply replaces an earlier one.
     Reply = 1,
@@ -13,12 +14,13 @@ pub enum Op {
     Log = 2,
     /// Send an [`HttpRequest`](crate::HttpRequest), answered by an [`HttpResponse`](crate::HttpResponse).
     HttpRequest = 0x100,
-    /// Send an [`HttpRequest`](crate::HttpRequest), answered by an [`HttpOpened`](crate::HttpOpened) as soon as the header
-    /// fields are there.
+    /// Send an [`HttpRequest`](crate::HttpRequest), answered by an [`HttpOpened`](crate::HttpOpened) as soon as the
+    /// header fields of the response have arrived.
     HttpOpen = 0x101,
-    /// Read more of a body with an [`HttpRead`](crate::HttpRead), answered by an [`HttpPiece`](crate::HttpPiece).
+    /// Read more of the body of a response with an [`HttpRead`](crate::HttpRead), answered by an
+    /// [`HttpPiece`](crate::HttpPiece).
     HttpRead = 0x102,
-    /// Close a body with its number; the answer is empty.
+    /// Close the body of a response; the request is the number of the body, the answer is empty.
     HttpClose = 0x103,
     /// Open a WebSocket with a [`WebSocketOpen`](crate::WebSocketOpen), answered by a
     /// [`WebSocketOpened`](crate::WebSocketOpened).
@@ -28,7 +30,7 @@ pub enum Op {
     /// Wait for a message with a [`WebSocketReceive`](crate::WebSocketReceive), answered by a
     /// [`WebSocketEvent`](crate::WebSocketEvent).
     WebSocketReceive = 0x112,
-    /// Close a WebSocket with its number; the answer is empty.
+    /// Close a WebSocket; the request is the number of the WebSocket, the answer is empty.
     WebSocketClose = 0x113,
     /// List MIDI output ports, answered by a [`MidiPortList`](crate::MidiPortList).
     MidiPorts = 0x200,
@@ -36,22 +38,25 @@ pub enum Op {
     MidiSend = 0x201,
     /// List MIDI inputs, answered by a [`MidiPortList`](crate::MidiPortList).
     MidiInputs = 0x202,
-    /// Subscribe to a MIDI input, the request being its name; answered by the number of the subscription, a `u32`.
+    /// Subscribe to a MIDI input; the request is the name of the input, the answer is the number of the subscription, a
+    /// `u32`.
     MidiSubscribe = 0x203,
     /// Wait for messages with a [`MidiReceive`](crate::MidiReceive), answered by a
     /// [`MidiReceived`](crate::MidiReceived).
     MidiReceive = 0x204,
-    /// End a subscription, by its number; the answer is empty.
+    /// End a subscription; the request is the number of the subscription, the answer is empty.
     MidiUnsubscribe = 0x205,
     /// List audio outputs, answered by an [`AudioOutputList`](crate::AudioOutputList).
     AudioOutputs = 0x300,
     /// Begin a sound with an [`AudioOpen`](crate::AudioOpen), answered by an [`AudioOpened`](crate::AudioOpened).
     AudioOpen = 0x301,
-    /// Append to a sound with an [`AudioWrite`](crate::AudioWrite), answered by the number of bytes that were taken, a `u32`.
+    /// Append samples to a sound with an [`AudioWrite`](crate::AudioWrite), answered by the number of bytes taken, a
+    /// `u32`.
     AudioWrite = 0x302,
-    /// Let a sound, by its number, end after what was written; the answer is empty.
+    /// Let a sound end once all written samples are played; the request is the number of the sound, the answer is
+    /// empty.
     AudioFinish = 0x303,
-    /// End a sound, by its number, at once; the answer is empty.
+    /// End a sound at once; the request is the number of the sound, the answer is empty.
     AudioClose = 0x304,
     /// Run a [`ProgramRun`](crate::ProgramRun) to its end, answered by a [`ProgramOutput`](crate::ProgramOutput).
     ProgramRun = 0x400,
@@ -67,7 +72,7 @@ pub enum Op {
     Notify = 0x503,
     /// Lock the screen; request and answer are empty.
     LockScreen = 0x504,
-    /// Open a URL, the request as it is, in the user's browser; the answer is empty.
+    /// Open a URL in the user's browser; the request is the URL itself, the answer is empty.
     OpenUrl = 0x505,
 }
 
@@ -114,9 +119,84 @@ impl Op {
     pub const fn number(self) -> u32 {
         self as u32
     }
+
+    /// Every operation, in the order of the numbers.
+    pub const ALL: [Self; 29] = [
+        Self::Fetch,
+        Self::Reply,
+        Self::Log,
+        Self::HttpRequest,
+        Self::HttpOpen,
+        Self::HttpRead,
+        Self::HttpClose,
+        Self::WebSocketOpen,
+        Self::WebSocketSend,
+        Self::WebSocketReceive,
+        Self::WebSocketClose,
+        Self::MidiPorts,
+        Self::MidiSend,
+        Self::MidiInputs,
+        Self::MidiSubscribe,
+        Self::MidiReceive,
+        Self::MidiUnsubscribe,
+        Self::AudioOutputs,
+        Self::AudioOpen,
+        Self::AudioWrite,
+        Self::AudioFinish,
+        Self::AudioClose,
+        Self::ProgramRun,
+        Self::Volume,
+        Self::Mute,
+        Self::MediaKey,
+        Self::Notify,
+        Self::LockScreen,
+        Self::OpenUrl,
+    ];
+
+    /// The name that stands for the operation in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Reply => "reply",
+            Self::Log => "log",
+            Self::HttpRequest => "http-request",
+            Self::HttpOpen => "http-open",
+            Self::HttpRead => "http-read",
+            Self::HttpClose => "http-close",
+            Self::WebSocketOpen => "websocket-open",
+            Self::WebSocketSend => "websocket-send",
+            Self::WebSocketReceive => "websocket-receive",
+            Self::WebSocketClose => "websocket-close",
+            Self::MidiPorts => "midi-ports",
+            Self::MidiSend => "midi-send",
+            Self::MidiInputs => "midi-inputs",
+            Self::MidiSubscribe => "midi-subscribe",
+            Self::MidiReceive => "midi-receive",
+            Self::MidiUnsubscribe => "midi-unsubscribe",
+            Self::AudioOutputs => "audio-outputs",
+            Self::AudioOpen => "audio-open",
+            Self::AudioWrite => "audio-write",
+            Self::AudioFinish => "audio-finish",
+            Self::AudioClose => "audio-close",
+            Self::ProgramRun => "program-run",
+            Self::Volume => "volume",
+            Self::Mute => "mute",
+            Self::MediaKey => "media-key",
+            Self::Notify => "notify",
+            Self::LockScreen => "lock-screen",
+            Self::OpenUrl => "open-url",
+        }
+    }
+
+    /// The operation with this name, if this version of the ABI has one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|op| op.name() == name)
+    }
 }
 
-/// How an operation ended. Everything but [`Status::Ok`] is answered with a UTF-8 message that says why.
+/// How an operation ended. The answer to every status but [`Status::Ok`] is a UTF-8 message that gives the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u32)]
@@ -129,13 +209,13 @@ pub enum Status {
     Invalid = 2,
     /// The request or the answer is larger than the host allows.
     TooLarge = 3,
-    /// A part that the operation needs is missing on this machine.
+    /// A device or service that the operation needs is missing on this machine.
     Unavailable = 4,
     /// The operation was tried and failed.
     Failed = 5,
-    /// The operation took longer than it may.
+    /// The operation took longer than it is allowed to.
     TimedOut = 6,
-    /// The plugin makes more calls per second than it may.
+    /// The plugin makes more host calls per second than it is allowed to.
     RateLimited = 7,
     /// This host does not know the operation.
     UnknownOp = 8,
@@ -158,9 +238,26 @@ impl Status {
             _ => None,
         }
     }
+
+    /// The name that stands for the status in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Denied => "denied",
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too-large",
+            Self::Unavailable => "unavailable",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+            Self::RateLimited => "rate-limited",
+            Self::UnknownOp => "unknown-op",
+        }
+    }
 }
 
-/// The value of one `conductor.call`: status in the upper 32 bits, length of the waiting answer in the lower.
+/// The return value of both imports: the status in the upper 32 bits, the length of the answer to fetch in the
+/// lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallResult {
     /// How the operation ended.
@@ -188,6 +285,9 @@ impl CallResult {
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -209,5 +309,18 @@ mod tests {
         assert_eq!(Op::from_number(0x100), Some(Op::HttpRequest));
         assert_eq!(Op::from_number(0x201), Some(Op::MidiSend));
         assert_eq!(Op::from_number(3), None);
+    }
+
+    #[test]
+    fn every_operation_and_every_status_has_a_name_of_its_own() {
+        let known: Vec<Op> = (0..0x1000).filter_map(Op::from_number).collect();
+        assert_eq!(known, Op::ALL);
+        known.iter().for_each(|op| assert_eq!(Op::from_name(op.name()), Some(*op)));
+        assert_eq!(Op::MidiSend.name(), "midi-send");
+        for unknown in ["", "Midi-Send", "midi_send", "midi-send ", "513"] {
+            assert_eq!(Op::from_name(unknown), None, "{unknown:?}");
+        }
+        let names: BTreeSet<&str> = (0..=8).filter_map(Status::from_number).map(Status::name).collect();
+        assert_eq!(names.len(), 9);
     }
 }

@@ -1,5 +1,8 @@
 //! What a plugin is called and asks for, known before any of its code runs.
 
+mod secret;
+mod setting;
+
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,10 +13,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::ABI_VERSION;
 
+pub use secret::{MAX_SECRET_HOSTS, MAX_SECRETS, SecretSpec};
+pub use setting::{
+    MAX_CHOICES, MAX_SETTING_TEXT_BYTES, MAX_SETTINGS, SettingFault, SettingSpec, SettingType, SettingValues,
+};
+
 /// Name of the custom section that holds the manifest.
 pub const MANIFEST_SECTION: &str = "conductor:manifest";
 
-/// Largest manifest in bytes; keeps a module from making the host parse megabytes before anything was decided.
+/// Largest manifest in bytes; keeps a module from making the host parse megabytes before the module is verified.
 pub const MAX_MANIFEST_BYTES: usize = 64 * 1024;
 
 /// Most actions or capabilities in one manifest; keeps lists that are shown to a person readable.
@@ -29,9 +37,9 @@ const MAX_TEXT_BYTES: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Name of the plugin: policy, pins and the data directory go by it.
+    /// Name of the plugin: policy, pins and the data directory are found by this name.
     pub name: String,
-    /// Version of the plugin, by convention semantic.
+    /// Version of the plugin, by convention a semantic version.
     pub version: String,
     /// One line for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +56,12 @@ pub struct Manifest {
     /// Capabilities that the plugin asks for.
     #[serde(default)]
     pub capabilities: Vec<CapabilityRequest>,
+    /// Settings that the user may change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<SettingSpec>,
+    /// Secrets that the user enters and the plugin never sees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretSpec>,
     /// ABI version that the plugin was built for.
     #[serde(default = "abi_version")]
     pub abi: u32,
@@ -72,10 +86,10 @@ pub struct ActionSpec {
 pub struct CapabilityRequest {
     /// Name of the capability, read without regard to case and underscores.
     pub name: String,
-    /// What of the capability, in the scope grammar; `None` asks for the capability without naming anything.
+    /// Which part of the capability, in the scope grammar; `None` asks for the capability without naming a part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// Why, for the person who is asked.
+    /// Why the plugin needs the capability, for the person who is asked to approve.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -104,7 +118,7 @@ impl<'de> Deserialize<'de> for CapabilityRequest {
                 Ok(CapabilityRequest { name: name.into(), scope: None, reason: None })
             }
 
-            // What is wrong in an object is so told by its name.
+            // Reads the object as `Fields`, so that an error names the field that is wrong.
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<CapabilityRequest, A::Error> {
                 let Fields { name, scope, reason } = Fields::deserialize(MapAccessDeserializer::new(map))?;
                 Ok(CapabilityRequest { name, scope, reason })
@@ -166,12 +180,15 @@ impl Manifest {
             check_text("capabilities.scope", request.scope.as_deref(), MAX_TEXT_BYTES)?;
             check_text("capabilities.reason", request.reason.as_deref(), MAX_TEXT_BYTES)?;
         }
-        Ok(())
+        check_count_of("settings", self.settings.len(), MAX_SETTINGS)?;
+        check_each("settings.name", &self.settings, |setting| &setting.name, SettingSpec::check)?;
+        check_count_of("secrets", self.secrets.len(), MAX_SECRETS)?;
+        check_each("secrets.name", &self.secrets, |secret| &secret.name, SecretSpec::check)
     }
 }
 
-/// A name starts with a letter or digit and goes on with those, `-`, `_` and `.`: safe as a directory name, in a
-/// terminal and in a pattern.
+/// Checks that a name starts with a letter or digit and continues with letters, digits, `-`, `_` and `.`: such a name
+/// is safe as a directory name, in a terminal and in a pattern.
 fn check_name(field: &'static str, name: &str) -> Result<(), ManifestError> {
     let mut bytes = name.bytes();
     let first = bytes.next().ok_or(ManifestError::Empty { field })?;
@@ -193,8 +210,28 @@ fn check_text(field: &'static str, text: Option<&str>, max: usize) -> Result<(),
 }
 
 fn check_count(field: &'static str, count: usize) -> Result<(), ManifestError> {
-    if count > MAX_ENTRIES {
-        return Err(ManifestError::TooMany { field, max: MAX_ENTRIES });
+    check_count_of(field, count, MAX_ENTRIES)
+}
+
+fn check_count_of(field: &'static str, count: usize, max: usize) -> Result<(), ManifestError> {
+    if count > max {
+        return Err(ManifestError::TooMany { field, max });
+    }
+    Ok(())
+}
+
+/// Checks each entry of a list, and that no two have the same name.
+fn check_each<T>(
+    field: &'static str,
+    entries: &[T],
+    name: impl Fn(&T) -> &str,
+    check: impl Fn(&T) -> Result<(), ManifestError>,
+) -> Result<(), ManifestError> {
+    for (index, entry) in entries.iter().enumerate() {
+        check(entry)?;
+        if entries.iter().take(index).any(|earlier| name(earlier) == name(entry)) {
+            return Err(ManifestError::Duplicate { field });
+        }
     }
     Ok(())
 }
@@ -203,12 +240,12 @@ fn check_count(field: &'static str, count: usize) -> Result<(), ManifestError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ManifestError {
-    /// Longer than [`MAX_MANIFEST_BYTES`].
+    /// The manifest is longer than [`MAX_MANIFEST_BYTES`].
     TooLarge {
-        /// Length found.
+        /// Length of the manifest in bytes.
         bytes: usize,
     },
-    /// Not the JSON of a manifest.
+    /// The bytes are not the JSON of a manifest.
     Json {
         /// What the parser said, with line and column.
         cause: String,
@@ -218,21 +255,21 @@ pub enum ManifestError {
         /// The field.
         field: &'static str,
     },
-    /// A field is longer than it may be.
+    /// A field is longer than allowed.
     TooLong {
         /// The field.
         field: &'static str,
-        /// Most bytes.
+        /// Most bytes that the field may have.
         max: usize,
     },
-    /// A list has more entries than it may have.
+    /// A list has more entries than allowed.
     TooMany {
         /// The field.
         field: &'static str,
-        /// Most entries.
+        /// Most entries that the list may have.
         max: usize,
     },
-    /// A name has characters that names do not have.
+    /// A name has characters that are not allowed in names.
     Name {
         /// The field.
         field: &'static str,
@@ -241,6 +278,22 @@ pub enum ManifestError {
     Duplicate {
         /// The field.
         field: &'static str,
+    },
+    /// A setting is declared in a way that makes no sense.
+    Setting {
+        /// The setting's name.
+        name: String,
+        /// The field of the declaration.
+        field: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
+    /// A secret is declared in a way that makes no sense.
+    Secret {
+        /// The secret's name.
+        name: String,
+        /// What is wrong.
+        cause: String,
     },
     /// The plugin was built for another version of the ABI.
     Abi {
@@ -264,6 +317,12 @@ impl fmt::Display for ManifestError {
                 "manifest field `{field}` must start with a letter or digit and hold only letters, digits, `-`, `_` and `.`"
             ),
             Self::Duplicate { field } => write!(f, "manifest field `{field}` holds the same name twice"),
+            Self::Setting { name, field, cause } => {
+                write!(f, "manifest field `settings.{field}` of the setting `{name}`: {cause}")
+            }
+            Self::Secret { name, cause } => {
+                write!(f, "manifest field `secrets.hosts` of the secret `{name}`: {cause}")
+            }
             Self::Abi { found } => {
                 write!(f, "plugin was built for ABI version {found}, this host has version {ABI_VERSION}")
             }

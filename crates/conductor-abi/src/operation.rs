@@ -1,4 +1,7 @@
-//! Requests and answers of the operations, encoded with postcard and borrowed from the guest's bytes where they can be.
+//! Requests and answers of the operations; where possible they borrow from the guest's bytes.
+//!
+//! The same types are encoded with postcard, which knows neither names nor defaults, and read and written as JSON, where
+//! a field with a default may be left out.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// How important a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
     /// Something failed.
     Error,
@@ -31,14 +35,15 @@ pub struct LogRecord<'a> {
 /// An HTTP request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpRequest<'a> {
-    /// Method in upper case, `GET` or `POST`.
+    /// Method in upper case, such as `GET`.
     pub method: &'a str,
     /// Absolute `http` or `https` URL.
     pub url: &'a str,
     /// Header fields in the order in which they are sent.
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     pub headers: Vec<(&'a str, &'a str)>,
-    /// Body; empty for none.
+    /// The body; empty if the request has none.
+    #[serde(default)]
     pub body: &'a [u8],
 }
 
@@ -50,13 +55,14 @@ pub struct HttpResponse {
     /// Header fields with lower-case names; values that are not UTF-8 are left out.
     pub headers: Vec<(String, String)>,
     /// Body.
+    #[serde(with = "crate::bytes")]
     pub body: Vec<u8>,
 }
 
-/// A response whose body is read piece by piece.
+/// A response whose body is read in pieces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpOpened {
-    /// Number of the body.
+    /// Number of the body, for [`HttpRead`].
     pub body: u32,
     /// Status code.
     pub status: u16,
@@ -64,19 +70,20 @@ pub struct HttpOpened {
     pub headers: Vec<(String, String)>,
 }
 
-/// A wish for more of a body.
+/// A request for the next bytes of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpRead {
     /// Number of the body.
     pub body: u32,
-    /// Most bytes.
+    /// Most bytes to answer with.
     pub max: u32,
 }
 
-/// More of a body.
+/// The next bytes of a body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpPiece {
-    /// The bytes; none at the end, which gives the number back.
+    /// The bytes; no bytes mean the end of the body, and its number is then free again.
+    #[serde(with = "crate::bytes")]
     pub bytes: Vec<u8>,
 }
 
@@ -85,10 +92,11 @@ pub struct HttpPiece {
 pub struct WebSocketOpen<'a> {
     /// Absolute `ws` or `wss` URL.
     pub url: &'a str,
-    /// Subprotocols to choose from, separated by commas; empty for none.
+    /// Subprotocols that the server may choose from, separated by commas; empty for none.
+    #[serde(default)]
     pub protocols: &'a str,
     /// Header fields of the opening request.
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     pub headers: Vec<(&'a str, &'a str)>,
 }
 
@@ -103,6 +111,7 @@ pub struct WebSocketOpened {
 
 /// A message to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WebSocketMessage<'a> {
     /// Text.
     Text(&'a str),
@@ -120,29 +129,30 @@ pub struct WebSocketSend<'a> {
     pub message: WebSocketMessage<'a>,
 }
 
-/// A wish for the next message.
+/// A request for the next message of a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebSocketReceive {
     /// Number of the WebSocket.
     pub socket: u32,
-    /// Longest time to wait, in milliseconds; 0 looks whether something is there.
+    /// Longest time to wait for a message, in milliseconds; 0 answers at once.
     pub wait_ms: u32,
 }
 
-/// What came through a WebSocket.
+/// What arrived through a WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WebSocketEvent {
-    /// Nothing yet.
+    /// No message arrived in the time to wait.
     Nothing,
-    /// A text.
+    /// A text message.
     Text(String),
-    /// Bytes.
-    Binary(Vec<u8>),
-    /// It was closed, which gives the number back.
+    /// A binary message.
+    Binary(#[serde(with = "crate::bytes")] Vec<u8>),
+    /// The WebSocket was closed; its number is then free again.
     Closed {
-        /// Why (RFC 6455, section 7.4).
+        /// The close code (RFC 6455, section 7.4).
         code: u16,
-        /// Why, in the other side's words.
+        /// The reason in the other side's words.
         reason: String,
     },
 }
@@ -163,30 +173,31 @@ pub struct MidiPortList {
     pub ports: Vec<String>,
 }
 
-/// A wish for MIDI messages.
+/// A request for the next MIDI messages of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MidiReceive {
     /// Number of the subscription.
     pub subscription: u32,
-    /// Longest time to wait for the first, in milliseconds; 0 looks whether something is there.
+    /// Longest time to wait for the first message, in milliseconds; 0 answers at once.
     pub wait_ms: u32,
 }
 
-/// MIDI messages that came.
+/// MIDI messages that arrived.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MidiReceived {
-    /// The messages in their order, each complete and with its status byte.
+    /// The messages in the order of their arrival, each complete and with its status byte.
     pub messages: Vec<MidiMessage>,
-    /// How many more came that nobody took in time.
+    /// How many further messages were dropped because the plugin did not take them in time.
     pub missed: u64,
 }
 
-/// A MIDI message that came.
+/// A MIDI message that arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MidiMessage {
-    /// When, in milliseconds since the Unix epoch.
+    /// When the message arrived, in milliseconds since the Unix epoch.
     pub timestamp: u64,
-    /// Its bytes.
+    /// The bytes of the message.
+    #[serde(with = "crate::bytes")]
     pub bytes: Vec<u8>,
 }
 
@@ -201,12 +212,13 @@ pub struct AudioOutputList {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AudioOpen<'a> {
     /// Name of the output; empty for `default`.
+    #[serde(default)]
     pub output: &'a str,
     /// Frames in a second, 8,000 to 192,000.
     pub rate: u32,
-    /// 1 or 2.
+    /// Number of channels, 1 or 2.
     pub channels: u8,
-    /// How loud, 0 to 1; it is lowered to what was granted.
+    /// How loud the sound is to be, 0 to 1; the host lowers the value to what was granted.
     pub gain: f32,
 }
 
@@ -215,42 +227,44 @@ pub struct AudioOpen<'a> {
 pub struct AudioOpened {
     /// Number of the sound.
     pub sound: u32,
-    /// How loud it will be.
+    /// How loud the sound will be, after the host lowered the gain to what was granted.
     pub gain: f32,
 }
 
-/// More of a sound.
+/// More samples of a sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudioWrite<'a> {
     /// Number of the sound.
     pub sound: u32,
-    /// Whole frames.
+    /// The samples, in whole frames.
     pub samples: &'a [u8],
 }
 
 /// A program to run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramRun<'a> {
-    /// Absolute path, as the grant names it.
+    /// Absolute path of the program, as the grant names the program.
     pub program: &'a str,
     /// Arguments after the program's name.
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     pub arguments: Vec<&'a str>,
     /// What the program reads from standard input.
+    #[serde(default)]
     pub input: &'a [u8],
 }
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ProgramEnd {
-    /// By itself.
+    /// The program ended by itself.
     Exited {
-        /// Its exit status.
+        /// The exit status of the program.
         code: i32,
     },
-    /// By a signal.
+    /// A signal ended the program.
     Signalled {
-        /// The signal's number.
+        /// Number of the signal.
         signal: i32,
     },
 }
@@ -260,77 +274,85 @@ pub enum ProgramEnd {
 pub struct ProgramOutput {
     /// How the program ended.
     pub end: ProgramEnd,
-    /// What it wrote to standard output.
+    /// What the program wrote to standard output.
+    #[serde(with = "crate::bytes")]
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error.
+    /// What the program wrote to standard error.
+    #[serde(with = "crate::bytes")]
     pub stderr: Vec<u8>,
-    /// Whether it wrote more than is in these.
+    /// Whether the program wrote more than `stdout` and `stderr` hold.
     pub cut: bool,
 }
 
-/// What is to become of the volume of the output. A level is 0 for silence to 1 for all that the output gives unamplified.
+/// What to do with the volume of the output. A level runs from 0, which is silence, to 1, which is the loudest that the
+/// output gives without amplification.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum VolumeChange {
-    /// Nothing: it is read.
+    /// Read the level and change nothing.
     Read,
-    /// This level.
+    /// Set this level.
     Set(f32),
-    /// So much more, or less if negative.
+    /// Raise the level by this much, or lower it if the number is negative.
     By(f32),
 }
 
-/// The output as it is now.
+/// The state of the output after the operation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VolumeState {
-    /// Its level; above 1 where the user amplifies it.
+    /// The level; above 1 where the user amplifies the output.
     pub level: f32,
-    /// Whether it is muted.
+    /// Whether the output is muted.
     pub muted: bool,
 }
 
-/// Whether the output is to be heard.
+/// Whether the output is to be muted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MuteChange {
-    /// No.
+    /// Mute the output.
     Mute,
-    /// Yes.
+    /// Unmute the output.
     Unmute,
-    /// The other way round.
+    /// Unmute the output if it is muted, mute it otherwise.
     Toggle,
 }
 
 /// A key of a media player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MediaKey {
     /// Go on playing.
     Play,
-    /// Rest.
+    /// Pause.
     Pause,
-    /// One or the other.
+    /// Pause if the player plays, play otherwise.
     PlayPause,
-    /// End.
+    /// Stop playing.
     Stop,
-    /// The next piece.
+    /// Skip to the next piece.
     Next,
-    /// The piece before.
+    /// Go back to the previous piece.
     Previous,
 }
 
-/// A key to press.
+/// A key of a media player to press.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MediaPress<'a> {
     /// The key.
     pub key: MediaKey,
-    /// Which player, such as `mpv`; empty for the one that plays.
+    /// Name of the player, such as `mpv`; empty for the player that is playing.
+    #[serde(default)]
     pub player: &'a str,
 }
 
 /// A message for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification<'a> {
-    /// What it is about; shown behind the plugin's name.
+    /// The subject of the message; shown after the plugin's name.
     pub summary: &'a str,
-    /// More of it; may be empty. It is text, not markup.
+    /// The text of the message, which may be empty. It is plain text, not markup.
+    #[serde(default)]
     pub body: &'a str,
 }
 

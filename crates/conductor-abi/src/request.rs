@@ -5,15 +5,17 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::manifest::SettingValues;
+
 /// One call of an action.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// Name of the action.
     pub action: String,
-    /// What triggered it.
+    /// What triggered the action.
     #[serde(default)]
     pub context: Context,
-    /// Parameters of the mapping, any JSON.
+    /// Parameters that the mapping gives, any JSON.
     #[serde(default)]
     pub parameters: serde_json::Value,
 }
@@ -45,14 +47,17 @@ pub struct Context {
     /// Further facts about the trigger, such as the name of the input.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
+    /// The plugin's settings, if its manifest declares any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<SettingValues>,
 }
 
 impl Request {
-    /// The request as plugins read it that were built for Conductor 1.0: `parameters` is left out where there are none,
-    /// `current_mode` is `mode`, the index of the mode, and a `value` without a fraction is written without one.
+    /// The request in the form that plugins built for Conductor 1.0 read: `parameters` is left out if it is null,
+    /// `current_mode` is `mode`, the index of the mode, and a `value` without a fraction is written as an integer.
     #[must_use]
     pub fn for_conductor_1_0(&self, mode: Option<u32>) -> impl Serialize + '_ {
-        let Context { velocity, note, cc, value, channel, current_mode: _, timestamp, metadata } =
+        let Context { velocity, note, cc, value, channel, current_mode: _, timestamp, metadata, settings: _ } =
             &self.context;
         RequestOf10 {
             action: &self.action,
@@ -91,7 +96,7 @@ struct ContextOf10<'r> {
     metadata: &'r BTreeMap<String, String>,
 }
 
-/// A number that is written as an integer where it is one, for readers that take nothing else.
+/// A number that is written as an integer if it has no fraction, for readers that accept only integers.
 struct Number(f64);
 
 impl Serialize for Number {

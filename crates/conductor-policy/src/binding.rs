@@ -1,8 +1,9 @@
-//! Which plugin stands behind each of the user's names: an alias is bound to the plugin that was first loaded under it.
+//! Which plugin stands behind each alias: an alias is bound to the plugin that was first loaded under it.
 //!
-//! What the configuration says of an alias (grants, limits, mappings) is meant for one plugin. So its name and the line of its
-//! publisher are remembered when it is first loaded. Whatever comes to the alias later and is another plugin, by its name or
-//! by who signed it, is not loaded until the user accepts it, and the user accepts what was shown and nothing else.
+//! What the configuration says of an alias (grants, limits, mappings) is meant for one plugin. So the plugin's name and
+//! the key of its publisher are remembered when it is first loaded. If another plugin comes to the alias later, with
+//! another name or a publisher of another line of keys, it is not loaded until the user accepts it. The user accepts
+//! exactly the change that was shown.
 
 mod file;
 mod judge;
@@ -19,7 +20,7 @@ use crate::grant::GrantSpec;
 pub use judge::{Arrived, Judged, NewBinding};
 pub use store::{BINDINGS_FILE, BindingError, Bindings, MAX_BINDINGS};
 
-/// The user's name for a plugin: it keeps to the rules of plugin names.
+/// The user's name for a plugin. It follows the rules of plugin names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Alias(PluginName);
 
@@ -30,7 +31,7 @@ impl Alias {
         self.0.as_str()
     }
 
-    /// The name that a plugin has to have which calls itself as the user does.
+    /// The name of a plugin that calls itself what the user calls it.
     #[must_use]
     pub const fn as_plugin_name(&self) -> &PluginName {
         &self.0
@@ -51,19 +52,19 @@ impl fmt::Display for Alias {
     }
 }
 
-/// A plugin as an alias is bound to it.
+/// A plugin, as far as an alias is bound to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// Its own name.
+    /// The plugin's own name.
     pub name: PluginName,
-    /// The key of its publisher; `None` if nobody signed it.
+    /// The key of the plugin's publisher; `None` if nobody signed the plugin.
     pub publisher: Option<PublicKey>,
-    /// Its version, if it says one. It binds nothing, and is there to be shown.
+    /// The plugin's version, if it has one. The alias is not bound to the version, which is only shown.
     pub version: Option<String>,
 }
 
 impl Bound {
-    /// Whether the two differ in their versions at most, which bind nothing.
+    /// Whether the two are the same or differ only in their versions, which bind nothing.
     fn is_other_version_of(&self, other: &Self) -> bool {
         (&self.name, &self.publisher) == (&other.name, &other.publisher)
     }
@@ -83,8 +84,8 @@ impl fmt::Display for Bound {
     }
 }
 
-/// Another plugin at an alias than the one that it is bound to, as it is shown to the user. Text in it comes from plugins:
-/// escape it when showing it.
+/// Another plugin than the one that its alias is bound to, with what the user is shown about it. Its texts come from
+/// plugins: escape them before showing them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindingChange {
     /// The alias.
@@ -93,26 +94,27 @@ pub struct BindingChange {
     pub before: Bound,
     /// The plugin that is there now.
     pub now: Bound,
-    /// SHA-256 of its module.
+    /// SHA-256 of the module of the plugin that is there now.
     pub digest: Digest,
-    /// How far somebody vouches for it.
+    /// How far somebody vouches for that plugin.
     pub trust: TrustLevel,
-    /// Why its signature does not count, if it has one that does not.
+    /// Why that plugin's signature does not count, if it has one that does not.
     pub ignored: Option<String>,
-    /// What the configuration grants to whatever is behind the alias.
+    /// What the configuration grants to any plugin behind the alias.
     pub granted: Vec<GrantSpec>,
-    /// What was denied to the plugin before, and will be denied to this one as well.
+    /// What is denied to the plugin before, and will be denied to the new plugin as well.
     pub denied: Vec<Capability>,
-    /// Cosigners that the plugin before had to have and this one lacks.
+    /// Cosigners that the plugin before had to have and the new plugin lacks.
     pub missing_cosigners: Vec<PublicKey>,
-    /// Whether the plugin before came with a signed statement and this one does not.
+    /// Whether the plugin before had a signed statement and the new plugin has none.
     pub lacks_statement: bool,
-    /// The key of the publisher to whom the name that the plugin has now is pinned until it is accepted, if that is another.
+    /// The publisher's key to which the new plugin's name is pinned until the change is accepted, if that is another
+    /// key than the plugin's.
     pub pinned_until_now: Option<PublicKey>,
 }
 
 impl BindingChange {
-    /// A digest over everything that is shown, by which the user's decision is bound to it.
+    /// A digest over everything that is shown. The user's decision carries it, and so is bound to what was shown.
     #[must_use]
     pub fn shown(&self) -> Digest {
         let Self {
@@ -136,7 +138,7 @@ impl BindingChange {
             TrustLevel::SelfSigned => ("self-signed", None),
             TrustLevel::Trusted { key_name } => ("trusted", Some(key_name)),
         };
-        // JSON keeps the texts apart, whatever is in them.
+        // JSON keeps the texts apart, whatever they contain.
         let shown = serde_json::json!([
             "conductor binding change 2",
             alias.as_str(),

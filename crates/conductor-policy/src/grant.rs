@@ -3,12 +3,14 @@
 mod approvals;
 mod choices;
 mod decision;
+mod error;
 mod judge;
 mod once;
 mod pending;
 mod session;
 mod spec;
 pub mod store;
+mod taken;
 mod unkept;
 
 use std::sync::Arc;
@@ -19,17 +21,20 @@ use thiserror::Error;
 
 use crate::scope::{Excerpt, Scope, ScopeError};
 
-pub use approvals::{
-    Approval, ApprovalError, Approvals, Approved, Before, Decided, Duration as GrantDuration,
-};
+pub use approvals::{Approval, Approvals, Approved, Before, Decided, Duration as GrantDuration};
 pub use choices::Choices;
 use choices::Chosen;
 pub use decision::{Allowance, CapabilityDecision, Decision, Grant, GrantSource, Outside};
+pub use error::ApprovalError;
 pub use judge::{Judge, JudgeError, Vouched};
-pub use once::{Deed, DeedNumber, Once, Taken};
+pub use once::{Deed, DeedNumber, Once};
 pub use pending::{Earlier, Requested};
 pub use session::{SessionGrants, UnkeptDenial};
 pub use spec::GrantSpec;
+pub use taken::Taken;
+
+/// Most grants that last no longer than the host runs; stops a program that grants in a loop from filling the memory.
+const MAX_SESSION_GRANTS: usize = 4096;
 
 /// The highest risk that may be granted, by how far a plugin is vouched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +43,12 @@ pub struct Ceilings {
     pub unsigned: Risk,
     /// For plugins whose signer is not trusted.
     pub self_signed: Risk,
-    /// For plugins whose signer is trusted; `None` where the user set no ceiling for the key.
+    /// For plugins whose signer is trusted; `None` if the user set no ceiling for the key.
     pub trusted: Option<Risk>,
 }
 
 impl Ceilings {
-    /// The ceiling of a plugin; `None` where there is none.
+    /// The ceiling of a plugin; `None` if it has no ceiling.
     #[must_use]
     pub const fn of(self, trust: &TrustLevel) -> Option<Risk> {
         match trust {
@@ -69,10 +74,10 @@ impl Grants {
 
     /// Decides about every capability that the plugin requests or the user names.
     ///
-    /// A capability that the plugin does not request is never granted, and a denial outranks every grant. Without an entry
-    /// in `configured` or `approved`, what is requested at low risk is granted; with one, exactly what the entries say is.
-    /// Nothing above the ceiling of the plugin's trust is granted, unless the user said so and
-    /// `lift_ceiling` is set.
+    /// A capability that the plugin does not request is never granted, and a denial outranks every grant. Without an
+    /// entry in `configured` or `approved`, requests of low risk are granted; with entries, exactly what they say.
+    /// Nothing above the ceiling of the plugin's trust is granted, unless the user granted it and `lift_ceiling` is
+    /// set.
     ///
     /// # Errors
     ///
@@ -86,7 +91,7 @@ impl Grants {
         Self::resolve_below(requests, choices, ceilings.of(trust))
     }
 
-    /// The same below a ceiling that is known already.
+    /// The same decision, below a ceiling that is known already.
     pub(crate) fn resolve_below(
         requests: &[CapabilityRequest],
         choices: &Choices,
@@ -127,12 +132,12 @@ impl Grants {
         decided.map_or(&Decision::NotDeclared, |decided| &decided.decision)
     }
 
-    /// What of it a deed may rely on: grants for once that another deed has used are no more.
+    /// The grants that a deed may rely on. Grants for once that another deed has used are left out.
     pub fn open_to(self: &Arc<Self>, deed: Deed) -> Arc<Self> {
         self.keeping(|once| once.is_open_to(deed))
     }
 
-    /// Leaves out grants for once that are not among those.
+    /// The grants without those grants for once for which `is_kept` is false.
     pub fn keeping(self: &Arc<Self>, is_kept: impl Fn(&Once) -> bool) -> Arc<Self> {
         let of = |decided: &CapabilityDecision| decided.decision.onces().any(|once| !is_kept(once));
         if !self.decisions.iter().any(of) {
@@ -144,23 +149,18 @@ impl Grants {
         Arc::new(Self { decisions: decisions.collect() })
     }
 
-    /// What `self` grants that `before` did not, by capability.
+    /// What `self` grants and `before` did not, by capability.
     pub fn wider_than(&self, before: &Self) -> Vec<(Capability, Vec<GrantSpec>)> {
         let wider = self.decisions.iter().filter_map(|CapabilityDecision { capability, decision }| {
-            let scopes = |decision: &Decision| -> Vec<Scope> {
-                let grant = if let Decision::Granted(grant) = decision { Some(grant) } else { None };
-                let allowed = grant.into_iter().flat_map(Grant::allowed);
-                allowed.map(|allowance| allowance.scope().clone()).collect()
-            };
-            let known = scopes(before.decision(*capability));
-            let new = scopes(decision).into_iter().filter(|scope| !known.contains(scope));
-            let new: Vec<_> = new.map(GrantSpec::of).collect();
+            let known = before.decision(*capability).allowed();
+            let new = decision.allowed().iter().filter(|allowance| !allowance.is_within(known));
+            let new: Vec<_> = new.map(|allowance| GrantSpec::of(allowance.scope().clone())).collect();
             (!new.is_empty()).then_some((*capability, new))
         });
         wider.collect()
     }
 
-    /// Grants no more of a capability than `before` did.
+    /// Limits a capability to the scopes that `before` granted too.
     pub fn hold_back(&mut self, capability: Capability, before: &Self) {
         let before = before.decision(capability);
         for decided in self.decisions.iter_mut().filter(|decided| decided.capability == capability) {
@@ -180,7 +180,7 @@ impl Grants {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GrantError {
-    /// A name that is no capability.
+    /// A name that is not a capability.
     #[error(
         "unknown capability {name}; known are Network, Audio, Midi, Filesystem, Subprocess and SystemControl"
     )]
@@ -213,7 +213,7 @@ fn below_ceiling(
     ceiling: Option<Risk>,
     lift_ceiling: bool,
 ) -> Decision {
-    // The user's decision replaces what would be granted without it: a narrower grant narrows.
+    // The user's decision replaces automatic grants, so a narrower grant of the user narrows the capability.
     let has_word = chosen.is_any() || chosen.has_ended;
     let mut allowed = if has_word { explicit(&declared, chosen) } else { automatic(&declared) };
     allowed
@@ -238,13 +238,13 @@ fn below_ceiling(
     Decision::Granted(Grant::new(declared, allowed))
 }
 
-/// What is granted without asking: requests of low risk.
+/// Automatic grants: requests of low risk.
 fn automatic(declared: &[Scope]) -> Vec<Allowance> {
     let low = declared.iter().filter(|scope| scope.risk() == Risk::Low);
     low.map(|scope| Allowance::new(scope.clone(), GrantSource::Automatic)).collect()
 }
 
-/// What the user's own entries say.
+/// Grants by the user's own entries.
 fn explicit(declared: &[Scope], chosen: &Chosen<'_>) -> Vec<Allowance> {
     let mut allowed = Vec::new();
     let as_declared = if chosen.first_declared.is_empty() { declared } else { &chosen.first_declared };

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Inside a value, `%`, `,`, `;` and `=` are written `%25`, `%2C`, `%3B` and `%3D`. A key that is left out does not
-//! narrow the capability, save that a grant of Network without hosts is one of `*`: every host on the ports of the web.
+//! narrow the capability, with one exception: a grant of Network without hosts is a grant of `*`, every host on the
+//! ports of the web.
 
 mod address;
 mod audio;
@@ -18,6 +19,7 @@ mod excerpt;
 mod filesystem;
 mod grammar;
 mod host;
+mod limits;
 mod midi;
 mod network;
 mod number;
@@ -35,8 +37,9 @@ pub use audio::AudioScope;
 pub use error::ScopeError;
 pub use excerpt::Excerpt;
 pub use filesystem::{FileAccess, FilesystemScope};
-pub use grammar::{MAX_SCOPE_BYTES, MAX_VALUE_BYTES, MAX_VALUES, encode as written};
+pub use grammar::encode as written;
 pub use host::{HostPattern, is_inside_host, literal, normal_host};
+pub use limits::{MAX_SCOPE_BYTES, MAX_VALUE_BYTES, MAX_VALUES};
 pub use midi::MidiScope;
 pub use network::{NetworkMethod, NetworkScope};
 pub use pattern::NamePattern;
@@ -68,8 +71,8 @@ impl Scope {
     ///
     /// # Errors
     ///
-    /// Names the part that is not understood and says what is allowed there. A scope whose written form, with its escapes and
-    /// the international names of hosts in letters of DNS, could not be read again is refused as too long.
+    /// Names the part that is not understood, and says what is allowed there. A scope is also refused as too long if
+    /// its written form could not be read again: escapes and international host names in DNS letters make it longer.
     pub fn parse(capability: Capability, text: &str) -> Result<Self, ScopeError> {
         let scope = Self::read(capability, text)?;
         let bytes = scope.to_string().len();
@@ -105,8 +108,8 @@ impl Scope {
         })
     }
 
-    /// What a bare capability name declares: all of it that need not be named (public hosts, plain MIDI), and
-    /// nothing of a high risk capability. What a grant of it grants is [`Scope::granted`].
+    /// What a bare capability name declares: everything that need not be named (public hosts, plain MIDI), and nothing
+    /// of a capability of high risk. [`Scope::granted`] is what a grant of it grants.
     #[must_use]
     pub fn unnamed(capability: Capability) -> Self {
         match capability {
@@ -119,8 +122,9 @@ impl Scope {
         }
     }
 
-    /// What is granted by this scope. A plugin that declares Network and names no host leaves it to the user to name them; who
-    /// grants it and names none either grants every host on the ports of the web. Every host on every port is said: `*:*`.
+    /// What a grant of this scope grants. A plugin that declares Network and names no host leaves the naming to the
+    /// user. A user who grants that and names no host grants every host on the ports of the web. Every host on every
+    /// port is written `*:*`.
     #[must_use]
     pub fn granted(self) -> Self {
         match self {
@@ -133,7 +137,7 @@ impl Scope {
         }
     }
 
-    /// The capability that this is a part of.
+    /// The capability that this scope is a part of.
     #[must_use]
     pub const fn capability(&self) -> Capability {
         match self {
@@ -182,8 +186,8 @@ impl Scope {
         if let Self::SystemControl(scope) = self { Some(scope) } else { None }
     }
 
-    /// The risk of granting this: that of the capability, raised to medium by a host on the user's own network and by
-    /// System Exclusive messages.
+    /// The risk of granting this scope: the risk of the capability, raised to medium by a host on the user's own
+    /// network and by System Exclusive messages.
     #[must_use]
     pub fn risk(&self) -> Risk {
         let raised = match self {
@@ -195,7 +199,7 @@ impl Scope {
         if raised { own.max(Risk::Medium) } else { own }
     }
 
-    /// Whether nothing could be done with this scope: a high risk capability that names no program or operation.
+    /// Whether the scope permits nothing: a capability of high risk without a program or operation.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         match self {
@@ -207,8 +211,8 @@ impl Scope {
 }
 
 impl fmt::Display for Scope {
-    /// Writes the scope so that [`Scope::parse`] reads the same scope; a scope that names nothing is written as
-    /// nothing.
+    /// Writes the scope so that [`Scope::parse`] reads the same scope. A scope that names nothing is written as empty
+    /// text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Network(scope) => scope.fmt(f),

@@ -1,22 +1,28 @@
-//! The TOML of `bindings.toml`.
+//! The format of `bindings.toml`.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
 use conductor_signing::escape::terminal;
+use conductor_signing::keeper::Decisions;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use super::store::{BINDINGS_FILE, VERSION};
 use super::{Alias, BindingError, Bindings, Bound};
 
-/// The version that is read and written.
-pub(super) const VERSION: i64 = 1;
+/// Name of the lock that its writers take.
+const LOCK_FILE: &str = "bindings.lock";
 
-/// Longest version of a plugin in bytes, as manifests and statements have it.
+/// Largest file; stops one that somebody else wrote from filling the host's memory. It has room for
+/// [`MAX_BINDINGS`](super::MAX_BINDINGS).
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Longest version of a plugin in bytes, as in manifests and statements.
 const MAX_VERSION_BYTES: usize = 64;
 
-/// Says to a person who opens the file what it is.
+/// Tells a person who opens the file what it is.
 const HEADER: &str = "# Which plugin each name in the configuration stands for. Written by Conductor, which keeps no comments.\n\
                       # A name without its entry is bound to what is loaded next.\n\n";
 
@@ -37,8 +43,23 @@ struct Entry {
     version: Option<String>,
 }
 
+impl Decisions for Bindings {
+    const FILE: &'static str = BINDINGS_FILE;
+    const LOCK: &'static str = LOCK_FILE;
+    const MAX_BYTES: u64 = MAX_FILE_BYTES;
+    type Error = BindingError;
+
+    fn parse(path: &Path, text: &str) -> Result<Self, BindingError> {
+        parse(path, text)
+    }
+
+    fn to_text(&self) -> Result<String, BindingError> {
+        to_toml(self)
+    }
+}
+
 /// Reads the file; every fault names its line.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Bindings, BindingError> {
+fn parse(path: &Path, text: &str) -> Result<Bindings, BindingError> {
     let ends: Vec<usize> = text.match_indices('\n').map(|(place, _)| place).collect();
     let line = |offset: usize| 1 + ends.partition_point(|end| *end < offset);
     let file: File<Spanned<Entry>> = toml::from_str(text).map_err(|error| BindingError::Syntax {
@@ -79,7 +100,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Bindings, BindingError> {
 }
 
 /// Writes the file.
-pub(super) fn to_toml(bindings: &Bindings) -> Result<String, BindingError> {
+fn to_toml(bindings: &Bindings) -> Result<String, BindingError> {
     let entries = bindings.0.iter().map(|(alias, Bound { name, publisher, version })| Entry {
         alias: alias.to_string(),
         plugin: name.to_string(),

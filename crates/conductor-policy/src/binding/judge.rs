@@ -1,4 +1,4 @@
-//! Whether a plugin is the one that its alias is bound to.
+//! Judges whether a plugin is the one that its alias is bound to.
 
 use conductor_abi::{Capability, Risk};
 use conductor_signing::keeper::Keeper;
@@ -7,31 +7,31 @@ use conductor_signing::{Pin, PluginName, PublicKey, TrustStore, VerifiedPlugin};
 use super::{Alias, BindingChange, BindingError, Bindings, Bound};
 use crate::grant::GrantSpec;
 
-/// A plugin that has come to an alias.
+/// A plugin that was found behind an alias.
 pub struct Arrived<'a> {
     /// The alias.
     pub alias: &'a Alias,
     /// The plugin.
     pub plugin: &'a VerifiedPlugin,
-    /// By what its publisher's line is known.
+    /// The trust store that knows the line of keys of the plugin's publisher.
     pub trust: &'a TrustStore,
-    /// What was seen of plugin names until now.
+    /// The trust store with the pins from before this load.
     pub seen: &'a TrustStore,
-    /// What the configuration grants to whatever is behind the alias.
+    /// What the configuration grants to any plugin behind the alias.
     pub granted: &'a [GrantSpec],
-    /// Highest risk that is granted to what nobody signed.
+    /// Highest risk that is granted to unsigned plugins.
     pub unsigned_max_risk: Risk,
 }
 
 /// What a plugin is to its alias.
 pub enum Judged {
-    /// The one that it is bound to, or the first; what is to be remembered of it once it was loaded.
+    /// The plugin that the alias is bound to, or the first one; with the binding to record once the plugin is loaded.
     Itself(NewBinding),
-    /// Another one.
+    /// Another plugin.
     Another(Box<BindingChange>),
 }
 
-/// What is to be remembered of an alias once a plugin was loaded under it.
+/// The binding of an alias, to be recorded once a plugin was loaded under the alias.
 #[must_use = "an alias that is not bound is bound to whatever is loaded next"]
 pub struct NewBinding {
     alias: Alias,
@@ -40,7 +40,8 @@ pub struct NewBinding {
 }
 
 impl Arrived<'_> {
-    /// Holds the plugin against what the alias is bound to. `denied_to` tells what is denied to plugins of a name.
+    /// Compares the plugin with the one that the alias is bound to. `denied_to` returns what is denied to plugins of a
+    /// name.
     pub fn judge(
         &self,
         bindings: &Bindings,
@@ -70,7 +71,7 @@ impl Arrived<'_> {
         })))
     }
 
-    /// What is to be remembered where the alias was bound to `before`.
+    /// The binding to record if the alias was bound to `before`.
     pub fn binding(&self, before: Option<Bound>) -> NewBinding {
         NewBinding { alias: self.alias.clone(), before, after: self.bound() }
     }
@@ -80,7 +81,8 @@ impl Arrived<'_> {
             && match (&before.publisher, self.plugin.publisher()) {
                 (None, None) => true,
                 (Some(key), Some(_)) => self.trust.is_of_line(self.plugin, key),
-                // Whoever signs it is somebody new. Nothing hangs on that unless more takes effect than before.
+                // The plugin was unsigned and is signed now. That matters only if a grant of the configuration is above
+                // the ceiling of unsigned plugins, and would now take effect for the first time.
                 (None, Some(_)) => self.granted.iter().all(|spec| risk(spec) <= self.unsigned_max_risk),
                 (Some(_), None) => false,
             }
@@ -97,14 +99,14 @@ impl Arrived<'_> {
     }
 }
 
-/// The highest risk that a grant of the configuration could come to. A bare name grants what is declared, which is of medium
-/// risk where it names hosts inside or System Exclusive.
+/// The highest risk that a grant of the configuration may have. A bare name grants what the plugin declares, which is
+/// of medium risk if it names hosts inside the user's network or System Exclusive.
 fn risk(spec: &GrantSpec) -> Risk {
     spec.scope().map_or_else(|| spec.capability().risk().max(Risk::Medium), crate::scope::Scope::risk)
 }
 
 impl NewBinding {
-    /// What is to be remembered once the user has accepted a plugin.
+    /// The binding to record once the user has accepted a plugin.
     pub const fn accepted(alias: Alias, before: Bound, after: Bound) -> Self {
         Self { alias, before: Some(before), after }
     }
@@ -114,14 +116,14 @@ impl NewBinding {
         self.before.is_none()
     }
 
-    /// The alias, the plugin that it was bound to and the one that it is bound to now, if these are two.
+    /// The alias, the plugin that it was bound to and the one that it is bound to now, if the two differ.
     pub fn change(&self) -> Option<(&Alias, &Bound, &Bound)> {
         let Self { alias, before, after } = self;
         let before = before.as_ref().filter(|before| !before.is_other_version_of(after))?;
         Some((alias, before, after))
     }
 
-    /// Writes down what is new.
+    /// Records the binding, if it is new.
     ///
     /// # Errors
     ///

@@ -1,25 +1,22 @@
-//! What each alias is bound to, kept in `bindings.toml` of the configuration directory.
+//! Which plugin each alias is bound to, stored in `bindings.toml` of the configuration directory.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use conductor_signing::escape;
-use conductor_signing::keeper::{Decisions, Keeper, KeeperError};
+use conductor_signing::keeper::{Keeper, KeeperError};
 
-use super::{Alias, Bound, file};
+use super::{Alias, Bound};
 
 /// Name of the file.
 pub const BINDINGS_FILE: &str = "bindings.toml";
 
-/// Name of the lock that its writers take.
-const LOCK_FILE: &str = "bindings.lock";
+/// The version that is read and written.
+pub(super) const VERSION: i64 = 1;
 
-/// Most aliases that are remembered, four times as many as a configuration has; stops names that come and go from filling
-/// the file.
+/// Most aliases that are remembered: four times as many as a configuration may have. Stops aliases that come and go
+/// from filling the file.
 pub const MAX_BINDINGS: usize = 1024;
-
-/// Largest file; stops one that somebody else wrote from filling the host's memory. It has room for [`MAX_BINDINGS`].
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// What every alias is bound to, as it is on disk at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,12 +29,12 @@ impl Bindings {
         config_dir.join(BINDINGS_FILE)
     }
 
-    /// Reads the bindings; where there is no file, no alias is bound.
+    /// Reads the bindings. If there is no file, no alias is bound.
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be read, if others could have written it, or names what is wrong in it. It is never taken for
-    /// an empty one.
+    /// Fails if the file cannot be read, if others could have written it, or if it has a fault, which the error names.
+    /// A file that cannot be used is never taken for an empty one.
     pub fn load(keeper: &Keeper) -> Result<Self, BindingError> {
         keeper.load()
     }
@@ -48,7 +45,7 @@ impl Bindings {
         self.0.get(alias)
     }
 
-    /// Binds an alias to a plugin, where it was bound to `before`.
+    /// Binds an alias to a plugin, if the alias is still bound to `before`.
     pub(super) fn bind(
         keeper: &Keeper,
         alias: Alias,
@@ -74,21 +71,6 @@ impl Bindings {
     }
 }
 
-impl Decisions for Bindings {
-    const FILE: &'static str = BINDINGS_FILE;
-    const LOCK: &'static str = LOCK_FILE;
-    const MAX_BYTES: u64 = MAX_FILE_BYTES;
-    type Error = BindingError;
-
-    fn parse(path: &Path, text: &str) -> Result<Self, BindingError> {
-        file::parse(path, text)
-    }
-
-    fn to_text(&self) -> Result<String, BindingError> {
-        file::to_toml(self)
-    }
-}
-
 /// Why it is not known, or cannot be kept, what an alias is bound to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -96,7 +78,7 @@ pub enum BindingError {
     /// The file or its directory cannot be read or written.
     #[error("bindings: {0}")]
     Kept(#[from] KeeperError),
-    /// The decisions about capabilities cannot be read or written, which go along with a binding.
+    /// The decisions about capabilities, which change together with a binding, cannot be read or written.
     #[error(transparent)]
     Grants(#[from] crate::grant::store::GrantStoreError),
     /// Another program bound the alias to another plugin at the same time.
@@ -105,28 +87,28 @@ pub enum BindingError {
         /// The alias.
         alias: Alias,
     },
-    /// There are as many bindings as are kept.
+    /// The file has as many bindings as it may have.
     #[error("{} holds {MAX_BINDINGS} aliases, and no more", escape::path(path))]
     Full {
         /// The file.
         path: PathBuf,
     },
-    /// The file is no TOML of the expected form.
+    /// The file is not TOML of the expected form.
     #[error("{}: line {line}: {cause}", escape::path(path))]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Line, from 1.
+        /// Line, counted from 1.
         line: usize,
         /// What is wrong.
         cause: String,
     },
     /// A value is not understood.
-    #[error("{}: line {line}: `{field}`: {cause}", escape::path(path))]
+    #[error("{}: line {line}: `{field}`: {}", escape::path(path), escape::terminal(cause))]
     Value {
         /// The file.
         path: PathBuf,
-        /// Line of the entry, from 1.
+        /// Line of the entry, counted from 1.
         line: usize,
         /// The field.
         field: &'static str,
@@ -134,14 +116,14 @@ pub enum BindingError {
         cause: String,
     },
     /// The file is of a version that this program does not know.
-    #[error("{}: version {found} is not known, only version {} is", escape::path(path), file::VERSION)]
+    #[error("{}: version {found} is not known, only version {VERSION} is", escape::path(path))]
     Version {
         /// The file.
         path: PathBuf,
         /// The version found.
         found: i64,
     },
-    /// The bindings cannot be put into a file.
+    /// The bindings cannot be encoded.
     #[error("bindings cannot be encoded: {source}")]
     Encode {
         /// The cause.
@@ -150,7 +132,7 @@ pub enum BindingError {
 }
 
 impl BindingError {
-    /// What to do about it.
+    /// What the user can do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -1,4 +1,4 @@
-//! What is bound, kept and shown, with faults and damage.
+//! What is bound, stored and shown, with faults of the disk and damaged files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use conductor_signing::keeper::{Decisions as _, Faults, Keeper, KeeperError};
 use conductor_signing::{Digest, SigningKey, TrustLevel};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -114,7 +115,7 @@ fn a_fault_at_any_call_leaves_the_old_binding_or_the_new() {
         let faulty = Keeper::on(place.path(), Arc::clone(&disk) as _);
         let result = Bindings::bind(&faulty, alias("a"), Some(old.clone()), new.clone());
         let found = Bindings::load(&keeper).expect("readable").of(&alias("a")).cloned();
-        // What a writer that was killed has left behind may stay for the next.
+        // A temporary file that a killed writer left behind may stay for the next writer.
         match result {
             Ok(()) => assert_eq!(found, Some(new)),
             Err(BindingError::Kept(_)) => {
@@ -179,5 +180,38 @@ fn an_error_says_what_to_do_next() {
         BindingError::Version { path, found: 2 },
     ] {
         assert!(error.hint().is_some(), "{error}");
+    }
+}
+
+/// A plugin by its name, whether somebody signed it, and what it calls its version.
+fn any_plugin() -> impl Strategy<Value = (String, bool, Option<String>)> {
+    let version = "(\\PC|[\"'\\\\\n\u{0}\u{7f}\u{202e}=#]){0,24}";
+    (ANY_NAME, any::<bool>(), prop::option::of(version))
+}
+
+const ANY_NAME: &str = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Whatever a plugin calls its version, what was bound is read back as it was; a version that is too long for the
+    /// file binds nothing.
+    #[test]
+    fn any_bindings_are_read_as_they_were_bound(
+        bindings in prop::collection::btree_map(ANY_NAME, any_plugin(), 0..6),
+    ) {
+        let place = tempfile::tempdir().expect("a directory");
+        let keeper = Keeper::of(place.path());
+        let publisher = SigningKey::from_seed(&[7; 32]).public_key();
+        let mut expected = Bindings::default();
+        for (name, (plugin, is_signed, version)) in bindings {
+            let plugin = bound(&plugin, is_signed.then_some(publisher), version.as_deref());
+            let is_kept = Bindings::bind(&keeper, alias(&name), None, plugin.clone()).is_ok();
+            prop_assert_eq!(is_kept, version.is_none_or(|version| version.len() <= 64));
+            if is_kept {
+                expected.0.insert(alias(&name), plugin);
+            }
+            prop_assert_eq!(&Bindings::load(&keeper).expect("read"), &expected);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Deciding about a loaded plugin's capabilities, when it is loaded and whenever the user changes their mind.
+//! Decides about a plugin's capabilities when it is loaded, and again whenever the user decides.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,22 +8,23 @@ use conductor_signing::{Digest, PluginName, UtcTime};
 use jiff::Timestamp;
 
 use super::pending::{Requested, requested};
-use super::session::{MAX_SESSION_GRANTS, SessionGrant, SessionGrants, UnkeptDenial};
-use super::store::{DenialKept, FirstDeclared, GrantStore, GrantStoreError, Holder, StoredGrant, Subject};
-use super::{Choices, GrantError, GrantSpec, Grants, Judge, JudgeError, Once, Vouched, declared_scope};
+use super::session::{SessionGrant, SessionGrants, UnkeptDenial};
+use super::store::{DenialKept, FirstDeclared, GrantStore, StoredGrant, Subject};
+use super::{ApprovalError, Choices, GrantSpec, Grants, Judge, Once, Vouched, declared_scope};
 use crate::scope::Scope;
 
 /// How long a grant lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Duration {
-    /// For the first deed that begins under it, whatever becomes of that, and what it leaves open for the rest of its call.
-    /// Files are reached without asking the host, so Filesystem lasts for the next call, whatever that does.
+    /// For the first deed that begins under the grant, whatever becomes of the deed, and for what the deed leaves open
+    /// for the rest of its call. Files are reached without asking the host, so a grant of Filesystem lasts for the next
+    /// call, whatever that call does.
     Once,
     /// Until the host ends.
     Session,
     /// Until a date.
     Until(UtcTime),
-    /// Until it is taken back.
+    /// Until the user revokes it.
     Always,
 }
 
@@ -38,93 +39,93 @@ impl std::fmt::Display for Duration {
     }
 }
 
-/// What decides about one plugin.
+/// Everything that decides about one plugin.
 #[derive(Clone)]
 pub struct Approvals {
-    /// Its name.
+    /// The plugin's name.
     pub name: PluginName,
-    /// SHA-256 of its file.
+    /// SHA-256 of the plugin's file.
     pub digest: Digest,
-    /// What judges how far somebody vouches for it.
+    /// Judges how far somebody vouches for the plugin.
     pub judge: Arc<Judge>,
-    /// Its version, if it says one.
+    /// The plugin's version, if it has one.
     pub version: Option<String>,
-    /// What it declares.
+    /// What the plugin declares.
     pub requests: Vec<CapabilityRequest>,
-    /// What the configuration says.
+    /// What the configuration grants.
     pub configured: Vec<GrantSpec>,
-    /// What the configuration denies; outranks what is granted.
+    /// What the configuration denies, which outranks every grant.
     pub denied: Vec<Capability>,
-    /// Whether a bare name in `configured` grants what was declared first, and never more.
+    /// Whether a bare name in `configured` grants what was declared when it was first read, and never more.
     pub standing: bool,
     /// Whether `configured` may exceed the ceiling of the plugin's trust.
     pub lift_ceiling: bool,
-    /// Keeps lasting decisions; without it, none are.
+    /// Stores lasting decisions. Without it, there are none.
     pub keeper: Option<Keeper>,
     /// Decisions that end with the host.
     pub session: SessionGrants,
-    /// What was last read of the lasting decisions.
+    /// The lasting decisions as last read.
     pub known: Arc<Mutex<GrantStore>>,
 }
 
 /// The state of all decisions about a plugin at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Decided {
-    /// Whether anything was decided yet.
+    /// Whether a decision was made yet.
     pub is_decided: bool,
-    /// How far somebody vouched for the plugin then, if somebody did.
+    /// How far somebody vouched for the plugin at that moment, if somebody did.
     pub vouched: Option<Vouched>,
     /// What the plugin may do.
     pub grants: Grants,
-    /// What it asks for.
+    /// What the plugin asks for.
     pub requested: Vec<Requested>,
     /// Decisions of the user that hold.
     pub stored: Vec<StoredGrant>,
-    /// When the first of them ends.
+    /// When the first of these decisions ends.
     pub next_end: Option<Timestamp>,
-    /// Those of them that are for one deed.
+    /// The grants for once among these decisions.
     pub once: Vec<Once>,
 }
 
-/// What the user's decision is about to lead to.
+/// A grant that the user has asked for and that is not made yet.
 pub struct Approval {
     subject: Subject,
     capability: Capability,
     stored: Vec<StoredGrant>,
     duration: Duration,
-    /// What it will have led to.
+    /// The result that the grant will have.
     pub approved: Approved,
 }
 
-/// What the user's decision has led to.
+/// The result of a grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
     /// What is granted from now on.
     pub granted: Vec<GrantSpec>,
-    /// The highest risk among it.
+    /// The highest risk among these grants.
     pub risk: Risk,
 }
 
 impl Decided {
-    /// The decision about a plugin for which nobody vouches: nothing.
+    /// The decision about a plugin for which nobody vouches: nothing is granted.
     pub fn nothing() -> Self {
         Self { is_decided: true, ..Self::default() }
     }
 }
 
 impl Approvals {
-    /// What grants are bound to, as somebody vouches for the plugin.
+    /// The subject that grants are bound to, if the plugin is vouched for in this way.
     pub fn subject(&self, vouched: &Vouched) -> Subject {
         let (name, publisher) = (self.name.clone(), vouched.publisher.clone());
         Subject { name, publisher, digest: self.digest }
     }
 
-    /// Decides, from what is on disk and in memory now.
+    /// Decides by the decisions on disk and in memory.
     pub fn decide(&self) -> Result<Decided, ApprovalError> {
         self.decide_for(self.judge.now()?)
     }
 
-    /// Decides about a plugin for which somebody vouches this far.
+    /// Decides about a plugin that is vouched for in this way.
     pub fn decide_for(&self, vouched: Vouched) -> Result<Decided, ApprovalError> {
         let store = self.store()?;
         let decided = self.decide_by(vouched, &store, Timestamp::now());
@@ -140,10 +141,14 @@ impl Approvals {
         }
     }
 
-    /// Decides from what was last read: what cannot be read any more does not keep a grant from ending. `vouched` is how far
-    /// somebody vouched for the plugin last; without it, nothing is granted.
+    /// Decides where the trust store or the lasting decisions cannot be read, so that grants end nevertheless: by the lasting
+    /// decisions as they are, or else as last read.
+    /// `vouched` is how far somebody last vouched for the plugin; without it, nothing is granted.
     pub fn decide_by_known(&self, vouched: Option<Vouched>) -> Result<Decided, ApprovalError> {
         let Some(vouched) = vouched else { return Ok(Decided::nothing()) };
+        if let Ok(store) = self.store() {
+            *self.known() = store;
+        }
         let mut known = self.known().clone();
         if let Some(keeper) = &self.keeper {
             known.take_over_journal(keeper);
@@ -190,13 +195,14 @@ impl Approvals {
         Ok(Decided { is_decided: true, vouched: Some(vouched), grants, requested, stored, next_end, once })
     }
 
-    /// Writes down what decisions grant now that were made when Network without a host granted every port.
+    /// Rewrites old grants of Network without hosts, which granted every port when they were made, to what they grant
+    /// now.
     pub fn narrow(&self, subject: &Subject) -> Result<(), ApprovalError> {
         Ok(GrantStore::narrow(self.keeper()?, subject)?)
     }
 
-    /// Takes note of what the bare names of the configuration stand for, so that a later version that declares more gets
-    /// no more.
+    /// Stores what the bare names of the configuration stand for, so that a later version that declares more gets no
+    /// more.
     pub fn remember(&self, subject: &Subject, store: &GrantStore) -> Result<(), ApprovalError> {
         let Some(keeper) = &self.keeper else { return Ok(()) };
         let mut first = Vec::new();
@@ -212,9 +218,9 @@ impl Approvals {
         if first.is_empty() { Ok(()) } else { Ok(GrantStore::remember(keeper, first)?) }
     }
 
-    /// What it would be to grant what the plugin declares of a capability, or one scope of it.
+    /// Prepares a grant of everything that the plugin declares of a capability, or of one scope.
     ///
-    /// `name` is the plugin's name as the user typed it: without it nothing of high risk is granted.
+    /// `name` is the plugin's name as the user typed it. Without it, nothing of high risk is granted.
     pub fn prepare(
         &self,
         capability: Capability,
@@ -259,7 +265,7 @@ impl Approvals {
         Ok(Approval { subject, capability, stored, duration, approved: Approved { granted, risk } })
     }
 
-    /// Grants that, and nothing else of the capability. Returns what was decided about it before.
+    /// Makes the prepared grant, which replaces other grants of the capability. Returns what was decided before.
     pub fn commit(&self, approval: &Approval) -> Result<Before, ApprovalError> {
         let Approval { subject, capability, stored, duration, approved: _ } = approval;
         let (subject, capability, stored) = (subject.clone(), *capability, stored.clone());
@@ -295,33 +301,33 @@ impl Approvals {
         self.session.put_back(session);
         let Some(keeper) = &self.keeper else { return Ok(()) };
         GrantStore::put_back(keeper, &subject, capability, &stored).map_err(|error| {
-            // What stands there now was not to be granted.
+            // The present decision must not be left in place, because it was not to be granted.
             let (plugin, cause) = (self.name.clone(), error.to_string());
             self.session.cannot_keep(UnkeptDenial { plugin, capability, cause });
             error.into()
         })
     }
 
-    /// Denies a capability from now on, whoever publishes a plugin of this name.
+    /// Denies a capability from now on to plugins of this name, whoever publishes them.
     pub fn deny(&self, capability: Capability) -> Result<DenialKept, ApprovalError> {
         self.session.deny(self.keeper.as_ref(), &self.name, capability)
     }
 
-    /// Tries again to write denials that could not be written, of this plugin and of those that are not loaded.
+    /// Tries again to store denials that could not be written, even those of plugins that are not loaded.
     pub fn keep_unkept(&self) {
         for denial in self.session.unkept() {
-            // What cannot be written still holds.
+            // A denial that cannot be written still holds.
             let _ = self.session.deny(self.keeper.as_ref(), &denial.plugin, denial.capability);
         }
     }
 
-    /// What the plugin declares of a capability.
+    /// What the plugin declares of a capability, as grants.
     fn declared(&self, capability: Capability) -> Result<Vec<GrantSpec>, ApprovalError> {
         let scopes = self.requests.iter().map(declared_scope).collect::<Result<Vec<_>, _>>()?;
         Ok(scopes.into_iter().filter(|scope| scope.capability() == capability).map(GrantSpec::of).collect())
     }
 
-    /// Capabilities that a standing configuration grants by their bare names.
+    /// Capabilities that the configuration grants by bare names, if `standing` is set.
     fn bare(&self) -> impl Iterator<Item = Capability> {
         let bare = self.configured.iter().filter(|spec| self.standing && spec.scope().is_none());
         bare.map(GrantSpec::capability)
@@ -332,7 +338,7 @@ impl Approvals {
     }
 }
 
-/// What was decided about a capability of a plugin before a grant.
+/// What was decided about a capability of a plugin before a grant was made.
 pub struct Before {
     subject: Subject,
     capability: Capability,
@@ -340,108 +346,11 @@ pub struct Before {
     session: (Vec<SessionGrant>, Vec<UnkeptDenial>),
 }
 
-/// What it is to grant these.
+/// What a grant of these declared scopes grants.
 fn as_granted(declared: &[GrantSpec]) -> Vec<GrantSpec> {
     declared.iter().filter_map(scope_of).map(|scope| GrantSpec::of(scope.granted())).collect()
 }
 
-pub(super) fn scope_of(spec: &GrantSpec) -> Option<Scope> {
+fn scope_of(spec: &GrantSpec) -> Option<Scope> {
     spec.scope().cloned()
-}
-
-/// Why the user's decision about a capability had no effect.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ApprovalError {
-    /// The plugin does not ask for it.
-    #[error("the plugin does not declare {capability}, so there is nothing to grant")]
-    NotDeclared {
-        /// The capability.
-        capability: Capability,
-    },
-    /// The configuration denies it.
-    #[error("{capability} is denied in the configuration")]
-    DeniedByConfiguration {
-        /// The capability.
-        capability: Capability,
-    },
-    /// The plugin names no scope and neither did the user.
-    #[error("the plugin names no scope of {capability}, so the grant must: {capability}=SCOPE")]
-    NothingNamed {
-        /// The capability.
-        capability: Capability,
-    },
-    /// Riskier than the plugin's trust allows.
-    #[error(
-        "{capability} is of {risk} risk here, above {ceiling}, the highest that the trust in its signature allows"
-    )]
-    AboveCeiling {
-        /// The capability.
-        capability: Capability,
-        /// Risk of what was to be granted.
-        risk: Risk,
-        /// Highest risk allowed.
-        ceiling: Risk,
-    },
-    /// High risk, and the plugin's name was not typed.
-    #[error("{capability} is of high risk: to grant it, the plugin's name must be typed")]
-    NameNotTyped {
-        /// The capability.
-        capability: Capability,
-    },
-    /// Nobody vouches for the plugin any more, or nobody can tell.
-    #[error(transparent)]
-    Judge(#[from] JudgeError),
-    /// It could not be recorded that it is granted.
-    #[error("nothing is granted while the audit log cannot be written")]
-    NotAudited,
-    /// The host keeps no decisions.
-    #[error("this host keeps no grants: it has no configuration directory")]
-    NoDirectory,
-    /// There are too many grants that end with the host.
-    #[error("more than {MAX_SESSION_GRANTS} grants for this session")]
-    TooMany,
-    /// The decisions cannot be read or written.
-    #[error(transparent)]
-    Store(#[from] GrantStoreError),
-    /// What the plugin declares is not understood.
-    #[error(transparent)]
-    Grant(#[from] GrantError),
-}
-
-impl ApprovalError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::DeniedByConfiguration { capability } => {
-                Some(format!("take {capability} out of `denied_capabilities` in config.toml"))
-            }
-            Self::AboveCeiling { .. } => Some(
-                "have the plugin signed by a key that you trust, or raise `unsigned_max_risk`, `self_signed_max_risk` or \
-                 the key's `max_risk`"
-                    .to_owned(),
-            ),
-            Self::Store(error) => error.hint(),
-            Self::Judge(JudgeError::Refused(error)) => error.hint(),
-            Self::Judge(JudgeError::Trust(error)) => error.hint(),
-            Self::NotDeclared { .. }
-            | Self::NothingNamed { .. }
-            | Self::NameNotTyped { .. }
-            | Self::NotAudited
-            | Self::NoDirectory
-            | Self::TooMany
-            | Self::Grant(_) => None,
-        }
-    }
-}
-
-/// Whom a decision is bound to, for records.
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Publisher(key) => write!(f, "publisher {key}"),
-            Self::File(digest) => write!(f, "file {digest}"),
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! What the user decided about a plugin's capabilities, wherever it was written.
+//! The user's decisions about a plugin's capabilities, from all places where they are written.
 
 use conductor_abi::Capability;
 
@@ -10,21 +10,22 @@ use crate::scope::Scope;
 pub struct Choices {
     /// Grants in the configuration or on the command line. A bare name stands for what the plugin declares.
     pub configured: Vec<GrantSpec>,
-    /// What a bare name in `configured` stands for instead, if that was settled before.
+    /// What a bare name in `configured` stands for, if that was stored before.
     pub first_declared: Vec<Scope>,
     /// Scopes that the user was shown and approved.
     pub approved: Vec<Scope>,
     /// Scopes that the user was shown and approved for one deed.
     pub once: Vec<(Scope, Once)>,
-    /// Capabilities that the user granted for a time that is over: what was narrower does not become wider by that.
+    /// Capabilities that the user granted for a time that is over. When a narrower grant ends, the wider automatic one
+    /// does not come back.
     pub ended: Vec<Capability>,
-    /// Capabilities that are denied, whatever else is said of them.
+    /// Capabilities that are denied, whatever the other fields say.
     pub denied: Vec<Capability>,
-    /// Let what the user granted exceed the ceiling of the plugin's trust.
+    /// Whether what the user granted may exceed the ceiling of the plugin's trust.
     pub lift_ceiling: bool,
 }
 
-/// The grants among them that are about one capability.
+/// The user's grants of one capability.
 pub(super) struct Chosen<'c> {
     pub(super) configured: Vec<&'c GrantSpec>,
     pub(super) first_declared: Vec<Scope>,

@@ -1,11 +1,11 @@
-//! What was decided about a capability, and the grant that an operation is held against.
+//! What was decided about a capability, and the grant that operations are compared with.
 
 use std::fmt;
 
 use conductor_abi::{Capability, Risk};
 
 use super::Once;
-use crate::scope::Scope;
+use crate::scope::{NetworkScope, Scope};
 
 /// What was decided about one capability of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +22,10 @@ impl fmt::Display for CapabilityDecision {
     }
 }
 
-/// Whether a capability is granted, and if not, why. Written so that it follows "Network is".
+/// Whether a capability is granted and, if not, why. Its text continues the words "Network is".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Granted, as far as the grant says.
+    /// Granted within the scopes of the grant.
     Granted(Grant),
     /// The plugin does not declare the capability.
     NotDeclared,
@@ -36,30 +36,35 @@ pub enum Decision {
     },
     /// The user denied it.
     Denied,
-    /// Riskier than the plugin's trust allows.
+    /// What was granted is riskier than the plugin's trust allows.
     AboveCeiling {
-        /// Risk of what was to be granted.
+        /// Lowest risk of what was granted.
         risk: Risk,
         /// Highest risk allowed.
         ceiling: Risk,
     },
-    /// Granted by a bare name where the plugin declares nothing to grant.
+    /// Granted by a bare name, but the plugin declares no scope that could be granted.
     NothingToGrant,
 }
 
 impl Decision {
-    /// The grants for once that it rests on.
+    /// The scopes that the decision grants.
+    pub(super) fn allowed(&self) -> &[Allowance] {
+        if let Self::Granted(grant) = self { grant.allowed() } else { &[] }
+    }
+
+    /// The grants for once that the decision rests on.
     pub(super) fn onces(&self) -> impl Iterator<Item = &Once> {
         let grant = if let Self::Granted(grant) = self { Some(grant) } else { None };
         grant.into_iter().flat_map(Grant::onces)
     }
 
-    /// What of it was granted before.
+    /// The decision limited to scopes that `before` granted too.
     pub(super) fn within(&self, before: &Self) -> Self {
         let (Self::Granted(now), Self::Granted(before)) = (self, before) else {
             return Self::NotGranted { risk: Risk::High };
         };
-        let was = |allowance: &&Allowance| before.allowed.iter().any(|known| known.scope == allowance.scope);
+        let was = |allowance: &&Allowance| allowance.is_within(&before.allowed);
         let allowed: Vec<_> = now.allowed.iter().filter(was).cloned().collect();
         if allowed.is_empty() {
             return Self::NotGranted { risk: Risk::High };
@@ -67,7 +72,7 @@ impl Decision {
         Self::Granted(Grant { declared: now.declared.clone(), allowed })
     }
 
-    /// What is left of it without grants for once that are not among those.
+    /// The decision without those grants for once for which `is_kept` is false.
     pub(super) fn keeping(&self, is_kept: impl Fn(&Once) -> bool) -> Self {
         let Self::Granted(Grant { declared, allowed }) = self else { return self.clone() };
         let allowed = allowed.iter().filter(|allowance| allowance.once.as_ref().is_none_or(&is_kept));
@@ -105,7 +110,7 @@ impl fmt::Display for Decision {
     }
 }
 
-/// A granted capability. An operation is allowed if both what was declared and what was granted cover it.
+/// A granted capability. An operation is allowed if both a declared scope and a granted scope cover it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     declared: Vec<Scope>,
@@ -129,17 +134,18 @@ impl Grant {
         &self.allowed
     }
 
-    /// The grants for once among what was granted, each as often as it has scopes.
+    /// The grants for once among the granted scopes. A grant with several scopes comes once for each.
     pub fn onces(&self) -> impl Iterator<Item = &Once> {
         self.allowed.iter().filter_map(|allowance| allowance.once.as_ref())
     }
 
-    /// The granted scopes that cover something, if a declared one covers it too. `covers` answers for one scope. A declared
-    /// scope that names nothing of a high risk leaves it to the user to name it; a granted one grants nothing.
+    /// The granted scopes that cover an operation, if a declared scope covers it too. `covers` says whether one scope
+    /// covers the operation. A declared scope of a high risk that names nothing leaves the naming to the user, and so
+    /// covers everything; a granted scope that names nothing grants nothing.
     ///
     /// # Errors
     ///
-    /// Says on which side nothing covers it.
+    /// Says whether no declared scope or no granted scope covers the operation.
     pub fn covering(&self, covers: impl Fn(&Scope) -> bool) -> Result<Vec<&Allowance>, Outside> {
         if !self.declared.iter().any(|scope| scope.is_nothing() || covers(scope)) {
             return Err(Outside::Declared);
@@ -150,7 +156,7 @@ impl Grant {
     }
 }
 
-/// Which of the two scopes does not cover an operation. Written so that it follows "host `a.example` is".
+/// Which of the two sides does not cover an operation. Its text continues the words "host `a.example` is".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outside {
     /// What the plugin declares.
@@ -173,19 +179,34 @@ impl fmt::Display for Outside {
 pub struct Allowance {
     scope: Scope,
     source: GrantSource,
-    /// Whether it was used, if it is for one deed.
+    /// The state of the grant, if it is for once.
     once: Option<Once>,
 }
 
 impl Allowance {
-    /// A grant of this scope, as far as it grants anything that it does not name.
+    /// A grant of this scope. A scope of Network without hosts is replaced by what it grants.
     pub(super) fn new(scope: Scope, source: GrantSource) -> Self {
         Self { scope: scope.granted(), source, once: None }
     }
 
-    /// What the user was shown and approved for one deed.
+    /// A grant for once of a scope that the user was shown and approved.
     pub(super) fn for_once(scope: Scope, once: Once) -> Self {
         Self { scope: scope.granted(), source: GrantSource::Approved, once: Some(once) }
+    }
+
+    /// Whether one of these grants as much: the same scope, its places inside as well where it opens any, and for more
+    /// than one deed unless it is for the same one.
+    pub(super) fn is_within(&self, known: &[Self]) -> bool {
+        known.iter().any(|known| {
+            known.scope == self.scope
+                && (known.opens_inside() || !self.opens_inside())
+                && (known.once.is_none() || known.once == self.once)
+        })
+    }
+
+    /// Whether it opens places on the user's own machine or network, which takes more than a scope that covers them.
+    fn opens_inside(&self) -> bool {
+        self.source.names_scope() && self.scope.as_network().is_some_and(NetworkScope::reaches_inside)
     }
 
     /// What is granted.
@@ -226,7 +247,7 @@ pub enum GrantSource {
 }
 
 impl GrantSource {
-    /// Whether the user said so.
+    /// Whether the user made the grant.
     #[must_use]
     pub const fn is_explicit(self) -> bool {
         match self {
@@ -235,7 +256,7 @@ impl GrantSource {
         }
     }
 
-    /// Whether the user saw the very scope: that alone opens the user's own machine and network.
+    /// Whether the user saw this very scope. Only such a grant opens the user's own machine and network.
     #[must_use]
     pub const fn names_scope(self) -> bool {
         match self {

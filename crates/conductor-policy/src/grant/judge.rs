@@ -1,8 +1,8 @@
-//! How far somebody vouches for a loaded plugin, judged anew whenever it matters.
+//! How far somebody vouches for a loaded plugin, judged again whenever that matters.
 //!
-//! Trust changes while a plugin runs: a key is removed or capped, trust ends, a key passes on. Whatever follows from trust
-//! (which risk may be granted, whom grants are bound to, what is shown) is taken from one judgement of that moment; nothing of
-//! it is kept from the time when the plugin was loaded.
+//! Trust changes while a plugin runs: a key is removed or capped, trust ends, a key passes on to another. Everything
+//! that follows from trust (which risk may be granted, whom grants are bound to, what is shown) is taken from one
+//! judgement of that moment. Nothing is kept from the time when the plugin was loaded.
 
 use std::path::PathBuf;
 
@@ -17,35 +17,35 @@ use super::Ceilings;
 /// How far somebody vouches for a plugin at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vouched {
-    /// By whom.
+    /// The level of trust.
     pub trust: TrustLevel,
-    /// Highest risk that may be granted; `None` where there is no limit.
+    /// Highest risk that may be granted; `None` if there is no ceiling.
     pub ceiling: Option<Risk>,
     /// Who answers for the plugin from one version to the next; `None` if nobody signed it.
     pub publisher: Option<Publisher>,
 }
 
 impl Vouched {
-    /// What an admission comes to under the ceilings of the configuration.
+    /// The result of an admission, with the ceilings of the configuration.
     #[must_use]
     pub fn of(admission: &Admission, unsigned: Risk, self_signed: Risk) -> Self {
         let (trust, cap) = (admission.trust(), admission.max_risk());
-        // What the user set for a cosigner's key holds, whoever published.
+        // The limit that the user set for a cosigner's key holds, whoever published the plugin.
         let level = Ceilings { unsigned, self_signed, trusted: None }.of(&trust);
         let ceiling = level.into_iter().chain(cap).min();
         Self { trust, ceiling, publisher: admission.publisher() }
     }
 }
 
-/// What judges one plugin.
+/// Everything that is needed to judge one plugin.
 pub struct Judge {
-    /// Its files, as they were read once.
+    /// The plugin's files, which were read once.
     pub file: PluginFile,
-    /// What is demanded of its signature.
+    /// The policy about signatures.
     pub policy: VerificationPolicy,
-    /// Where the trust store is; without it, nobody is trusted.
+    /// Directory of the trust store. Without it, nobody is trusted.
     pub directory: Option<PathBuf>,
-    /// Highest risk of plugins that nobody signed.
+    /// Highest risk of unsigned plugins.
     pub unsigned: Risk,
     /// Highest risk of plugins whose signer is not trusted.
     pub self_signed: Risk,
@@ -61,19 +61,19 @@ impl Judge {
         Ok(self.by(&trust)?)
     }
 
-    /// When time alone changes next how the plugin's files are judged.
+    /// When the judgement of the plugin's files next changes through time alone.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         self.file.next_change(now)
     }
 
-    /// Judges by a trust store that was loaded.
+    /// Judges by a trust store that is loaded already.
     pub fn by(&self, trust: &TrustStore) -> Result<Vouched, VerifyError> {
         let admission = self.file.judge_running(&self.policy, trust)?;
         Ok(Vouched::of(&admission, self.unsigned, self.self_signed))
     }
 }
 
-/// Why nobody vouches for a plugin any more, or nobody can tell.
+/// Why nobody vouches for a plugin any more, or why that is not known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JudgeError {

@@ -1,44 +1,43 @@
-//! Grants for once, which end with the first deed that begins under them, whatever becomes of it.
+//! Grants for once, which end with the first deed that begins under them, whatever becomes of the deed.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Grant;
-
 /// Nothing has begun under the grant.
 const UNUSED: u64 = 0;
 
-/// What had begun under it is over, and so is the grant.
+/// The deed that began under the grant is over, and so is the grant.
 const OVER: u64 = u64::MAX;
 
-/// Says whether a grant for once was used, to all who hold a copy of the grant: several plugins may run from the same file.
+/// The state of a grant for once, shared by all copies of the grant, because several plugins may run from the same
+/// file.
 #[derive(Clone, Debug, Default)]
 pub struct Once(Arc<AtomicU64>);
 
-/// The number of a deed; no two have the same.
+/// The number of a deed. No two deeds have the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeedNumber(NonZeroU64);
 
-/// Something that a plugin does, as grants for once are held against it.
+/// The stage of a deed, which decides whether a grant for once permits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
-    /// It is about to begin.
+    /// The deed is about to begin.
     Beginning(DeedNumber),
-    /// It has begun.
+    /// The deed has begun.
     Begun(DeedNumber),
-    /// It goes on with what another has begun and left open.
+    /// A deed that goes on with what an earlier deed has begun and left open.
     GoingOn,
 }
 
 impl Once {
     /// Uses the grant; `false` if it was used before.
-    fn begin(&self, deed: DeedNumber) -> bool {
+    pub(super) fn begin(&self, deed: DeedNumber) -> bool {
         self.0.compare_exchange(UNUSED, deed.0.get(), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Takes [`Once::begin`] back, for a deed that did not begin after all.
-    fn take_back(&self, deed: DeedNumber) {
+    pub(super) fn take_back(&self, deed: DeedNumber) {
         // Nobody else changes what this deed has taken.
         let _ = self.0.compare_exchange(deed.0.get(), UNUSED, Ordering::AcqRel, Ordering::Acquire);
     }
@@ -64,40 +63,6 @@ impl Once {
     }
 }
 
-/// The grants for once that a deed has used. They are given back when this is dropped: the deed did not begin.
-pub struct Taken {
-    once: Vec<Once>,
-    deed: DeedNumber,
-}
-
-impl Taken {
-    /// Uses what is for once in a grant; `None`, and nothing is used, if another deed was faster.
-    pub fn from(grant: &Grant, deed: DeedNumber) -> Option<Self> {
-        let mut taken = Self { once: Vec::new(), deed };
-        for once in grant.onces() {
-            if taken.once.contains(once) {
-                continue;
-            }
-            if !once.begin(deed) {
-                return None;
-            }
-            taken.once.push(once.clone());
-        }
-        Some(taken)
-    }
-
-    /// The deed has begun: they stay used.
-    pub fn keep(mut self) -> Vec<Once> {
-        std::mem::take(&mut self.once)
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        self.once.iter().for_each(|once| once.take_back(self.deed));
-    }
-}
-
 /// Two are the same if they are of one grant.
 impl PartialEq for Once {
     fn eq(&self, other: &Self) -> bool {
@@ -108,11 +73,11 @@ impl PartialEq for Once {
 impl Eq for Once {}
 
 impl DeedNumber {
-    /// The next one.
+    /// The next number.
     pub fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(UNUSED + 1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        // At a thousand million deeds a second the numbers last for centuries.
+        // At a thousand million deeds a second, the numbers last for centuries.
         Self(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN))
     }
 }

@@ -1,4 +1,4 @@
-//! What a plugin asks for, and whether anybody has decided about it yet.
+//! What a plugin asks for, and whether it is decided.
 
 use conductor_abi::{Capability, CapabilityRequest, Risk};
 use conductor_signing::UtcTime;
@@ -7,31 +7,33 @@ use super::store::StoredGrant;
 use super::{Decision, GrantError, GrantSource, GrantSpec, Grants, declared_scope};
 use crate::scope::Scope;
 
-/// Something that a plugin asks for. What nobody has decided about waits for ever: nothing is granted because time went by.
+/// Something that a plugin asks for. A request without a decision waits for ever: nothing is granted because time has
+/// passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requested {
-    /// What is asked for.
+    /// The scope that is asked for.
     pub scope: Scope,
     /// The risk of granting it.
     pub risk: Risk,
-    /// Why the plugin wants it, in its own words.
+    /// Why the plugin needs it, in its own words.
     pub reason: Option<String>,
-    /// Whether it needs the user's approval.
+    /// Whether the request needs the user's approval.
     pub is_pending: bool,
-    /// What the user decided about this capability before, perhaps when the plugin asked for less or for something else.
+    /// What the user decided about this capability before, perhaps when the plugin asked for less or for something
+    /// else.
     pub earlier: Option<Earlier>,
 }
 
 /// An earlier decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {
-    /// What is granted.
+    /// What was granted.
     pub granted: Vec<GrantSpec>,
-    /// What the plugin declared then.
+    /// What the plugin declared at that time.
     pub declared: Vec<GrantSpec>,
-    /// The plugin's version then, if it had one.
+    /// The plugin's version at that time, if it had one.
     pub version: Option<String>,
-    /// When.
+    /// When the user decided.
     pub at: UtcTime,
 }
 
@@ -43,7 +45,8 @@ impl Requested {
     }
 }
 
-/// What is asked for, each with whether neither a rule nor a decision of the user has settled it.
+/// Everything that is asked for, each with whether it is pending: neither a rule nor a decision of the user has settled
+/// it.
 ///
 /// # Errors
 ///
@@ -94,7 +97,7 @@ fn is_settled(scope: &Scope, decision: &Decision, stored: &[&StoredGrant]) -> bo
                 || decided_then()
         }
         Decision::NotGranted { .. } | Decision::NothingToGrant => decided_then(),
-        // No word of the user's about this plugin would change these.
+        // A decision of the user about this plugin's request would change nothing here.
         Decision::NotDeclared | Decision::Denied | Decision::AboveCeiling { .. } => true,
     }
 }

@@ -7,14 +7,10 @@ use conductor_abi::Capability;
 use conductor_signing::PluginName;
 use conductor_signing::keeper::Keeper;
 
-use super::Once;
-use super::approvals::{ApprovalError, scope_of};
 use super::store::{DenialKept, GrantStore, StoredGrant, Subject};
 use super::unkept::{FROM_BEFORE, Notes};
+use super::{ApprovalError, MAX_SESSION_GRANTS, Once};
 use crate::scope::Scope;
-
-/// Most grants that last no longer than the host runs; stops a program that grants in a loop from filling the memory.
-pub(super) const MAX_SESSION_GRANTS: usize = 4096;
 
 /// Decisions that end with the host, for all of its plugins.
 #[derive(Clone, Debug, Default)]
@@ -23,11 +19,12 @@ pub struct SessionGrants(Arc<Mutex<Session>>, Arc<Mutex<Notes>>);
 #[derive(Debug, Default)]
 struct Session {
     grants: Vec<SessionGrant>,
-    /// Denials that stand nowhere else, because they could not be written.
+    /// Denials that could not be written, and so are only in memory.
     unkept: Vec<UnkeptDenial>,
 }
 
-/// A denial that could not be written: it holds until the host ends, and then on where it could be noted.
+/// A denial that could not be written. It holds until the host ends and, if it could be noted elsewhere, afterwards
+/// too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnkeptDenial {
     /// Name of the plugin.
@@ -48,7 +45,7 @@ impl std::fmt::Display for UnkeptDenial {
 #[derive(Clone, Debug)]
 pub(super) struct SessionGrant {
     pub(super) stored: StoredGrant,
-    /// Whether it was used, if it is for one deed.
+    /// The state of the grant, if it is for once.
     pub(super) once: Option<Once>,
 }
 
@@ -67,7 +64,7 @@ impl SessionGrants {
         Ok(())
     }
 
-    /// Denies a capability to plugins of a name from now on. The denial holds until the host ends also where it cannot be
+    /// Denies a capability to plugins of a name from now on. The denial holds until the host ends even if it cannot be
     /// written.
     pub fn deny(
         &self,
@@ -91,7 +88,7 @@ impl SessionGrants {
         kept
     }
 
-    /// Forgets what was decided about a capability of a plugin, and returns it.
+    /// Forgets and returns what was decided about a capability of a plugin.
     pub(super) fn forget(
         &self,
         subject: &Subject,
@@ -123,7 +120,8 @@ impl SessionGrants {
         }
     }
 
-    /// Notes denials in these directories from now on, and takes over those that an earlier host noted there. Returns these.
+    /// Notes unwritten denials in these directories from now on, and takes over and returns those that an earlier host
+    /// noted there.
     pub fn recall(&self, directories: &[PathBuf]) -> Vec<UnkeptDenial> {
         let notes = Notes::in_directories(directories);
         let before = notes.read().into_iter().map(|(plugin, capability)| UnkeptDenial {
@@ -137,7 +135,7 @@ impl SessionGrants {
         before
     }
 
-    /// Notes what stands nowhere else. Whether it is noted.
+    /// Notes the denials that are only in memory. Returns whether they could be noted.
     pub fn note(&self) -> bool {
         let notes = self.1.lock().unwrap_or_else(PoisonError::into_inner);
         let unkept: Vec<_> =
@@ -145,7 +143,7 @@ impl SessionGrants {
         notes.write(&unkept)
     }
 
-    /// Keeps a denial in memory alone.
+    /// Keeps a denial in memory only.
     pub(super) fn cannot_keep(&self, denial: UnkeptDenial) {
         let mut session = self.lock();
         let is_same =
@@ -156,7 +154,7 @@ impl SessionGrants {
         self.note();
     }
 
-    /// Takes note that a denial stands in a file.
+    /// Notes that a denial was written to a file.
     fn is_kept(&self, plugin: &PluginName, capability: Capability) {
         let is_of = |known: &mut UnkeptDenial| (&known.plugin, known.capability) == (plugin, capability);
         let was_unkept = self.lock().unkept.extract_if(.., is_of).count() > 0;
@@ -165,14 +163,14 @@ impl SessionGrants {
         }
     }
 
-    /// What is denied to plugins of a name and could not be written down.
+    /// The capabilities that are denied to plugins of a name by denials that could not be written.
     pub fn unkept_of(&self, plugin: &PluginName) -> Vec<Capability> {
         let session = self.lock();
         let of_plugin = session.unkept.iter().filter(|denial| denial.plugin == *plugin);
         of_plugin.map(|denial| denial.capability).collect()
     }
 
-    /// Denies to plugins of one name what is denied to those of another in memory alone.
+    /// Denies to plugins of the name `to` what unwritten denials deny to plugins of the name `from`.
     pub fn carry_denials(&self, from: &PluginName, to: &PluginName) {
         let of_old: Vec<_> =
             self.lock().unkept.iter().filter(|denial| denial.plugin == *from).cloned().collect();
@@ -181,7 +179,7 @@ impl SessionGrants {
         }
     }
 
-    /// Denials that stand nowhere else.
+    /// The denials that could not be written.
     pub fn unkept(&self) -> Vec<UnkeptDenial> {
         self.lock().unkept.clone()
     }
@@ -196,13 +194,13 @@ impl SessionGrant {
         subject.is(&self.stored.plugin, &self.stored.holder)
     }
 
-    /// Whether it was for one deed, and that is over.
+    /// Whether the grant was for once, and is over.
     fn is_over(&self) -> bool {
         self.once.as_ref().is_some_and(Once::is_over)
     }
 
-    /// Its scope, if it is for one deed.
+    /// The scope and state of the grant, if it is for once.
     pub(super) fn for_once(&self) -> Option<(Scope, Once)> {
-        Some((scope_of(&self.stored.grant)?, self.once.clone()?))
+        Some((self.stored.grant.scope()?.clone(), self.once.clone()?))
     }
 }

@@ -1,4 +1,4 @@
-//! One grant as the user writes it: `CAP` or `CAP=SCOPE`.
+//! One grant in the form in which the user writes it: `CAP` or `CAP=SCOPE`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,13 +16,13 @@ pub struct GrantSpec {
 }
 
 impl GrantSpec {
-    /// Grants the scope that the plugin declares.
+    /// A grant of the scope that the plugin declares.
     #[must_use]
     pub const fn bare(capability: Capability) -> Self {
         Self { capability, scope: None }
     }
 
-    /// Grants one scope.
+    /// A grant of one scope.
     #[must_use]
     pub const fn of(scope: Scope) -> Self {
         Self { capability: scope.capability(), scope: Some(scope) }
@@ -34,7 +34,7 @@ impl GrantSpec {
         self.capability
     }
 
-    /// The scope that the user names; `None` for the one that the plugin declares.
+    /// The scope that the user names; `None` for the scope that the plugin declares.
     #[must_use]
     pub const fn scope(&self) -> Option<&Scope> {
         self.scope.as_ref()

@@ -1,13 +1,14 @@
-//! The user's decisions about capabilities, kept in `grants.toml` of the configuration directory.
+//! The user's decisions about capabilities, stored in `grants.toml` of the configuration directory.
 //!
-//! A grant is bound to a plugin's name and publisher, a denial to the name alone: whoever comes next under that name is
-//! denied as well. Every change is made under a lock, to a file that is replaced whole; a denial stands in a journal as well,
-//! until it is in that file.
+//! A grant is bound to a plugin's name and publisher, a denial to the name alone: the next plugin of that name is
+//! denied the capability as well. Every change is made under a lock, to a file that is replaced as a whole. A denial
+//! that cannot be written there is kept in a journal until it is in the file.
 
 mod file;
 mod journal;
 mod shares;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use conductor_abi::Capability;
@@ -27,26 +28,27 @@ pub const GRANTS_FILE: &str = "grants.toml";
 /// Name of the lock that its writers take.
 const LOCK_FILE: &str = "grants.lock";
 
-/// Largest file; stops one that somebody else wrote from filling the host's memory. It has room for thousands of grants.
+/// Largest file in bytes. Stops a file that another program wrote from filling the host's memory. Thousands of grants
+/// fit.
 const MAX_GRANTS_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Whom a grant is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// The key that the plugin's name is pinned to, and those that follow from it by rotation.
+    /// The key that the plugin's name is pinned to, and the keys that follow it by rotation.
     Publisher(PublicKey),
-    /// One file, because nobody signed it.
+    /// One file, because nobody signed the plugin.
     File(Digest),
 }
 
-/// A plugin as decisions are looked up for it.
+/// The identity of a plugin for which decisions are looked up.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// Its own name.
+    /// The plugin's own name.
     pub name: PluginName,
-    /// Who answers for it; `None` if nobody signed it.
+    /// The plugin's publisher; `None` if nobody signed the plugin.
     pub publisher: Option<Publisher>,
-    /// Digest of its file.
+    /// Digest of the plugin's file.
     pub digest: Digest,
 }
 
@@ -55,15 +57,16 @@ pub struct Subject {
 pub struct StoredGrant {
     /// Name of the plugin.
     pub plugin: PluginName,
-    /// Whom it is bound to.
+    /// Whom the grant is bound to.
     pub holder: Holder,
-    /// What is granted; always with its scope.
+    /// What is granted, always with its scope.
     pub grant: GrantSpec,
-    /// What the plugin declared of this capability when the user decided: what it declares later asks again.
+    /// What the plugin declared of this capability when the user decided. What it declares in addition later needs a
+    /// new decision.
     pub declared: Vec<GrantSpec>,
-    /// The plugin's version then, if it had one.
+    /// The plugin's version at that time, if it had one.
     pub version: Option<String>,
-    /// When.
+    /// When the user decided.
     pub granted_at: UtcTime,
     /// When the grant ends; `None` for never.
     pub until: Option<UtcTime>,
@@ -76,33 +79,34 @@ pub struct StoredDenial {
     pub plugin: PluginName,
     /// The capability.
     pub capability: Capability,
-    /// When.
+    /// When the user decided.
     pub denied_at: UtcTime,
 }
 
-/// What a bare name in the configuration stood for when it was first read for a plugin: it grants that and no more.
+/// What a bare name in the configuration stood for when it was first read for a plugin. The bare name grants that and
+/// no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstDeclared {
     /// Name of the plugin.
     pub plugin: PluginName,
-    /// Whom it is bound to.
+    /// Whom this is bound to.
     pub holder: Holder,
     /// The capability.
     pub capability: Capability,
     /// What the plugin declared.
     pub declared: Vec<GrantSpec>,
-    /// When.
+    /// When the bare name was first read.
     pub seen_at: UtcTime,
 }
 
-/// Where a denial stands.
+/// Where a denial is stored.
 #[derive(Debug)]
 pub enum DenialKept {
     /// In the file of all decisions.
     InFile,
-    /// In the journal, until it can be put into the file.
+    /// In the journal, until it can be written to the file.
     InJournal {
-        /// Why it cannot.
+        /// Why it cannot be written to the file.
         cause: GrantStoreError,
     },
 }
@@ -116,7 +120,7 @@ pub struct GrantStore {
 }
 
 impl Subject {
-    /// Whom a new grant is bound to.
+    /// Whom a new grant for this plugin is bound to.
     #[must_use]
     pub fn holder(&self) -> Holder {
         match &self.publisher {
@@ -125,12 +129,22 @@ impl Subject {
         }
     }
 
-    pub(super) fn is(&self, plugin: &PluginName, holder: &Holder) -> bool {
+    pub(crate) fn is(&self, plugin: &PluginName, holder: &Holder) -> bool {
         self.name == *plugin
             && match holder {
                 Holder::Publisher(key) => self.publisher.as_ref().is_some_and(|publisher| publisher.is(key)),
                 Holder::File(digest) => self.publisher.is_none() && self.digest == *digest,
             }
+    }
+}
+
+/// Whom a decision is bound to, for records.
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publisher(key) => write!(f, "publisher {key}"),
+            Self::File(digest) => write!(f, "file {digest}"),
+        }
     }
 }
 
@@ -143,50 +157,50 @@ impl StoredGrant {
 }
 
 impl GrantStore {
-    /// Where the decisions of a configuration directory are.
+    /// The path of the file with the decisions of a configuration directory.
     #[must_use]
     pub fn file(config_dir: &Path) -> PathBuf {
         config_dir.join(GRANTS_FILE)
     }
 
-    /// The files whose content is what is decided in a configuration directory.
+    /// The files that hold the decisions of a configuration directory.
     #[must_use]
     pub fn files(config_dir: &Path) -> [PathBuf; 2] {
         [GRANTS_FILE, JOURNAL_FILE].map(|name| config_dir.join(name))
     }
 
-    /// Takes the room for denials that a full disk must not refuse, and puts those that wait there into the file of all
-    /// decisions.
+    /// Reserves the room for denials that a full disk must not refuse, and moves denials from the journal into the
+    /// file.
     ///
     /// # Errors
     ///
-    /// Fails if there is no room, or if what is decided cannot be read or written.
+    /// Fails if there is no room, or if the decisions cannot be read or written.
     pub fn prepare(keeper: &Keeper) -> Result<(), GrantStoreError> {
         keeper.remove_leftovers::<Self>();
         Journal::prepare(keeper)?;
         if Journal::load(keeper)?.is_empty() { Ok(()) } else { Self::change(keeper, |_| Ok(())) }
     }
 
-    /// Reads the decisions; where there is no file, nothing was decided. Denials that wait to be put into the file count.
+    /// Reads the decisions. If there is no file, nothing was decided. Denials in the journal count as well.
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be read, if others could have written it, or names what is wrong in it. It is never
-    /// taken for an empty one.
+    /// Fails if a file cannot be read, if others could have written it, or if it has a fault, which the error names. A
+    /// file that cannot be used is never taken for an empty one.
     pub fn load(keeper: &Keeper) -> Result<Self, GrantStoreError> {
         let mut store: Self = keeper.load()?;
         store.take_over(&Journal::load(keeper)?);
         Ok(store)
     }
 
-    /// Puts in what stands in the journal, if it can be read.
+    /// Adds the denials in the journal, if it can be read.
     pub(super) fn take_over_journal(&mut self, keeper: &Keeper) {
         if let Ok(journal) = Journal::load(keeper) {
             self.take_over(&journal);
         }
     }
 
-    /// Puts in what stands in the journal.
+    /// Adds the denials in the journal.
     fn take_over(&mut self, journal: &Journal) {
         for denial in journal.denials() {
             self.put_denial(denial.clone());
@@ -199,17 +213,17 @@ impl GrantStore {
         &self.grants
     }
 
-    /// What was granted to a plugin, whether it still holds or not.
+    /// The grants of a plugin, whether they hold or have ended.
     pub fn grants_of<'s>(&'s self, subject: &'s Subject) -> impl Iterator<Item = &'s StoredGrant> {
         self.grants.iter().filter(|grant| subject.is(&grant.plugin, &grant.holder))
     }
 
-    /// What was denied to plugins of this name.
+    /// The denials of this plugin name.
     pub fn denials_of<'s>(&'s self, name: &'s PluginName) -> impl Iterator<Item = &'s StoredDenial> {
         self.denials.iter().filter(move |denial| denial.plugin == *name)
     }
 
-    /// What a bare name of this capability in the configuration stands for, if it was read for the plugin before.
+    /// What a bare name of this capability in the configuration stands for, if it was read for this plugin before.
     #[must_use]
     pub fn first_declared(&self, subject: &Subject, capability: Capability) -> Option<&FirstDeclared> {
         let of = |first: &&FirstDeclared| {
@@ -218,7 +232,7 @@ impl GrantStore {
         self.first_declared.iter().find(of)
     }
 
-    /// Grants scopes of one capability to a plugin, instead of what was granted or denied of it before.
+    /// Grants scopes of one capability to a plugin. They replace what was granted or denied of the capability before.
     ///
     /// # Errors
     ///
@@ -239,11 +253,11 @@ impl GrantStore {
         })
     }
 
-    /// Denies a capability to plugins of a name, and ends what was granted of it. Says where the denial stands.
+    /// Denies a capability to plugins of a name, and ends their grants of it. Returns where the denial is stored.
     ///
     /// # Errors
     ///
-    /// Fails if it stands nowhere: the decisions cannot be read or written, and neither can the journal.
+    /// Fails if the denial is stored nowhere: neither the file nor the journal can be written.
     pub fn deny(
         keeper: &Keeper,
         plugin: &PluginName,
@@ -261,7 +275,7 @@ impl GrantStore {
         }
     }
 
-    /// Puts back what was decided before about one capability of a plugin.
+    /// Puts back earlier decisions about one capability of a plugin.
     pub(super) fn put_back(
         keeper: &Keeper,
         subject: &Subject,
@@ -298,11 +312,11 @@ impl GrantStore {
         })
     }
 
-    /// Takes note of what a bare name in the configuration stands for from now on.
+    /// Stores what bare names in the configuration stand for from now on.
     ///
     /// # Errors
     ///
-    /// Fails if the decisions cannot be read or written, or if there is no more room for what is noted.
+    /// Fails if the decisions cannot be read or written, or if there is no room for these entries.
     pub fn remember(keeper: &Keeper, first: Vec<FirstDeclared>) -> Result<(), GrantStoreError> {
         Self::change(keeper, |store| {
             for first in first {
@@ -321,8 +335,8 @@ impl GrantStore {
         })
     }
 
-    /// Denies to plugins of one name what is denied to those of another, so that a plugin that takes another name takes its
-    /// denials along.
+    /// Denies to plugins of the name `to` what is denied to plugins of the name `from`, so that a plugin with a new
+    /// name keeps its denials.
     ///
     /// # Errors
     ///
@@ -337,7 +351,7 @@ impl GrantStore {
         })
     }
 
-    /// Decisions about a plugin that do not name all that they grant, as they are written.
+    /// Decisions about a plugin whose text does not name everything that they grant, as they are written.
     pub fn unnamed(&self, subject: &Subject) -> Vec<GrantSpec> {
         let mut of_it = self.clone();
         let mut found = Vec::new();
@@ -349,7 +363,7 @@ impl GrantStore {
         found
     }
 
-    /// Writes down all that the decisions about a plugin grant.
+    /// Rewrites the decisions about a plugin so that they name everything that they grant.
     ///
     /// # Errors
     ///
@@ -363,7 +377,7 @@ impl GrantStore {
         })
     }
 
-    /// Every scope that is granted to a plugin here.
+    /// Every scope that the file grants to a plugin.
     fn granting(&mut self, subject: &Subject) -> impl Iterator<Item = &mut GrantSpec> {
         let of = move |plugin: &PluginName, holder: &Holder| subject.is(plugin, holder);
         let grants = self.grants.iter_mut().filter(move |grant| of(&grant.plugin, &grant.holder));
@@ -371,7 +385,7 @@ impl GrantStore {
         grants.map(|grant| &mut grant.grant).chain(first.flat_map(|first| &mut first.declared))
     }
 
-    /// Ends what was granted of a capability to plugins of a name, and denies it.
+    /// Ends the grants of a capability to plugins of a name, and denies the capability.
     fn put_denial(&mut self, denial: StoredDenial) {
         let is_of = |plugin: &PluginName, capability: Capability| {
             (plugin, capability) == (&denial.plugin, denial.capability)
@@ -383,7 +397,7 @@ impl GrantStore {
         }
     }
 
-    /// Drops the decisions about one capability of a plugin.
+    /// Removes the decisions about one capability of a plugin.
     fn forget(&mut self, subject: &Subject, capability: Capability) {
         self.grants.retain(|grant| {
             grant.grant.capability() != capability || !subject.is(&grant.plugin, &grant.holder)
@@ -393,8 +407,8 @@ impl GrantStore {
             .retain(|first| first.capability != capability || !subject.is(&first.plugin, &first.holder));
     }
 
-    /// Changes the file under its lock. What waits in the journal goes into the file first, and is then taken out of the
-    /// journal: where it stays there, it outranks the file.
+    /// Changes the file under its lock. Denials in the journal are written to the file first, and then removed from the
+    /// journal. A denial that stays in the journal outranks the file.
     fn change(
         keeper: &Keeper,
         action: impl FnOnce(&mut Self) -> Result<(), GrantStoreError>,
@@ -429,7 +443,7 @@ impl Decisions for GrantStore {
     }
 }
 
-/// A grant with all that it grants named.
+/// A grant with a scope that names everything that it grants.
 fn granted(spec: &GrantSpec) -> GrantSpec {
     spec.scope().map_or_else(|| spec.clone(), |scope| GrantSpec::of(scope.clone().granted()))
 }
@@ -441,15 +455,15 @@ pub enum GrantStoreError {
     /// The file or its directory cannot be read or written.
     #[error("grants: {0}")]
     Kept(#[from] KeeperError),
-    /// Somebody wrote something else into the journal of denials.
+    /// Another program wrote to the journal of denials, and a place in it is damaged.
     #[error("{}: place {place} is damaged", escape::path(path))]
     JournalDamaged {
         /// The journal.
         path: PathBuf,
-        /// The place, from 0.
+        /// The place, counted from 0.
         place: usize,
     },
-    /// The journal of denials holds as many as it can.
+    /// The journal of denials is full.
     #[error("{} is full", escape::path(path))]
     JournalFull {
         /// The journal.
@@ -458,40 +472,40 @@ pub enum GrantStoreError {
     /// One publisher's share of the file is used up.
     #[error("more than {max} bytes of decisions about the plugins of {holder}")]
     Share {
-        /// Whose.
+        /// Whose share it is.
         holder: Holder,
         /// Most bytes.
         max: u64,
     },
-    /// The part of the file is used up that is not kept for denials.
+    /// The part of the file that is not reserved for denials is used up.
     #[error("more than {max} bytes of decisions")]
     Full {
         /// Most bytes.
         max: u64,
     },
-    /// The file is no TOML of the expected form.
+    /// The file is not TOML of the expected form.
     #[error("{}: line {line}: {cause}", escape::path(path))]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Line, from 1.
+        /// Line, counted from 1.
         line: usize,
         /// What is wrong.
         cause: String,
     },
     /// A value is not understood.
-    #[error("{}: line {line}: `{field}`: {cause}", escape::path(path))]
+    #[error("{}: line {line}: `{field}`: {}", escape::path(path), escape::terminal(cause))]
     Value {
         /// The file.
         path: PathBuf,
-        /// Line of the entry, from 1.
+        /// Line of the entry, counted from 1.
         line: usize,
         /// The field.
         field: &'static str,
         /// What is wrong.
         cause: String,
     },
-    /// The file is of a version that this program does not know.
+    /// The file has a version that this program does not know.
     #[error(
         "{}: version {found} is not known, only versions up to {} are",
         escape::path(path),
@@ -503,7 +517,7 @@ pub enum GrantStoreError {
         /// The version found.
         found: i64,
     },
-    /// The decisions cannot be put into a file.
+    /// The decisions cannot be encoded.
     #[error("grants cannot be encoded: {source}")]
     Encode {
         /// The cause.
@@ -512,7 +526,7 @@ pub enum GrantStoreError {
 }
 
 impl GrantStoreError {
-    /// What to do about it.
+    /// What the user can do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -1,5 +1,5 @@
-//! Notes of denials that could not be written beside the other decisions, in directories that may be on other disks, so that the
-//! next start knows of them and holds them.
+//! Notes of denials that could not be written with the other decisions. The notes are in directories that may be on
+//! other disks, so that the next start knows and applies the denials.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ use super::store::GrantStoreError;
 /// Version of the file.
 const VERSION: u32 = 1;
 
-/// Why a denial of an earlier host is held, for people.
+/// Why a denial of an earlier host is only noted, for people.
 pub(super) const FROM_BEFORE: &str = "it could not be written before the last stop";
 
-/// Where the notes are.
+/// The directories of the notes.
 #[derive(Debug, Default)]
 pub(super) struct Notes(Vec<Keeper>);
 
-/// What is noted, as far as it tells one denial from another.
+/// The noted denials: the plugin's name and the capability of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Noted(BTreeSet<(PluginName, String)>);
 
@@ -44,14 +44,15 @@ impl Notes {
         Self(directories.iter().map(|directory| Keeper::of(directory)).collect())
     }
 
-    /// What is noted in any of the directories. What cannot be read there is passed over: it may be a directory that is gone.
+    /// The denials that are noted in any of the directories. A directory that cannot be read is skipped: it may be
+    /// gone.
     pub(super) fn read(&self) -> Vec<(PluginName, Capability)> {
         let read = self.0.iter().filter_map(|keeper| keeper.load::<Noted>().ok());
         let all: BTreeSet<_> = read.flat_map(|noted| noted.0).collect();
         all.into_iter().filter_map(|(plugin, capability)| Some((plugin, capability.parse().ok()?))).collect()
     }
 
-    /// Notes these and no others. Whether they stand anywhere then.
+    /// Notes these denials and no others. Returns whether any directory has the notes then.
     pub(super) fn write(&self, denials: &[(PluginName, Capability)]) -> bool {
         let noted = Noted(
             denials.iter().map(|(plugin, capability)| (plugin.clone(), capability.to_string())).collect(),
@@ -66,7 +67,7 @@ impl Notes {
             };
             keeper.change(change).is_ok()
         });
-        // Each is written, also where an earlier one was.
+        // The notes are written to every directory, even if an earlier one has them already.
         written.filter(|is_written| *is_written).count() > 0
     }
 }
@@ -97,7 +98,7 @@ impl Decisions for Noted {
             capability: capability.clone(),
         };
         let file = File { version: VERSION, denials: self.0.iter().map(denial).collect() };
-        // Texts and a number can always be written.
+        // Texts and a number can always be encoded.
         Ok(serde_json::to_string(&file).unwrap_or_default() + "\n")
     }
 }

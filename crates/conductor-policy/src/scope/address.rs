@@ -1,9 +1,9 @@
-//! Which IP addresses lead to the public internet and which to the user's own machine and network.
+//! Which IP addresses are on the public internet, and which are on the user's own machine and network.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What an address is reserved for, by the IANA special-purpose registries (RFC 6890 and its successors).
+/// What an address is reserved for, according to the IANA special-purpose registries (RFC 6890 and its successors).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressKind {
     /// Reachable on the public internet.
@@ -22,9 +22,9 @@ pub enum AddressKind {
     Tunnel,
     /// Reserved for protocols or for the future.
     Reserved,
-    /// A group of hosts, or all of them.
+    /// A group of hosts, or all hosts.
     Multicast,
-    /// No host at all, which systems take for this machine: `0.0.0.0/8`, `::`.
+    /// No host. Systems treat these addresses as this machine: `0.0.0.0/8`, `::`.
     Unspecified,
 }
 
@@ -38,7 +38,8 @@ impl AddressKind {
         }
     }
 
-    /// Whether a grant that names the host may lead there. Groups and the unspecified address are never a host.
+    /// Whether a grant that names the host may lead to such an address. Groups and the unspecified address are never a
+    /// host.
     #[must_use]
     pub const fn can_be_named(self) -> bool {
         match self {

@@ -13,7 +13,7 @@ const FULL_GAIN: u16 = 1000;
 /// Longest sound in seconds that a scope can name: one hour.
 const MAX_SECONDS: u32 = 3600;
 
-/// Output devices that may be played on, how loud and how long.
+/// Output devices that may be played on, and how loud and how long.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AudioScope {
     devices: Vec<NamePattern>,
@@ -55,7 +55,7 @@ impl AudioScope {
         self.gain.map_or(FULL_GAIN, |gain| gain.0)
     }
 
-    /// Longest sound in seconds, if the scope says so.
+    /// Longest sound in seconds, if the scope names a limit.
     #[must_use]
     pub const fn seconds(&self) -> Option<u32> {
         self.seconds

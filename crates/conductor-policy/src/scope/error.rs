@@ -4,19 +4,19 @@ use conductor_abi::Capability;
 use thiserror::Error;
 
 use super::excerpt::Excerpt;
-use super::grammar::{MAX_SCOPE_BYTES, MAX_VALUE_BYTES, MAX_VALUES};
+use super::limits::{MAX_SCOPE_BYTES, MAX_VALUE_BYTES, MAX_VALUES};
 
 /// Why a scope was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ScopeError {
-    /// Nothing, or only blanks.
+    /// The scope is empty or has only blanks.
     #[error("scope of {capability} is empty; leave it out to name nothing")]
     Empty {
         /// The capability.
         capability: Capability,
     },
-    /// Longer than [`MAX_SCOPE_BYTES`].
+    /// The scope is longer than [`MAX_SCOPE_BYTES`].
     #[error("scope of {capability} has {bytes} bytes, more than {MAX_SCOPE_BYTES}")]
     TooLong {
         /// The capability.

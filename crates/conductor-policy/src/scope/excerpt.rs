@@ -1,10 +1,10 @@
-//! Untrusted text made fit for a terminal, a log and an error message.
+//! Excerpts of untrusted text that are safe for a terminal, a log and an error message.
 
 use std::fmt;
 
 use conductor_signing::escape;
 
-/// Most characters of untrusted text that are shown; keeps a hostile file from filling a screen.
+/// Most characters of untrusted text that are shown. Stops a hostile file from filling a screen.
 const MAX_EXCERPT_CHARS: usize = 160;
 
 /// A bounded piece of untrusted text, quoted, with control, bidirectional and other unprintable characters escaped.

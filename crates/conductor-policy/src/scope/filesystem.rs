@@ -27,19 +27,19 @@ impl FilesystemScope {
         })
     }
 
-    /// Whether the directory may be written to; a scope that does not say covers writing.
+    /// Whether the directory may be written. A scope that does not say permits writing.
     #[must_use]
     pub fn access(&self) -> FileAccess {
         self.access.unwrap_or(FileAccess::ReadWrite)
     }
 
-    /// Most bytes on disk, if the scope says so.
+    /// Most bytes on disk, if the scope names a limit.
     #[must_use]
     pub fn bytes(&self) -> Option<u64> {
         self.bytes.map(|bytes| bytes.0)
     }
 
-    /// Most files on disk, if the scope says so.
+    /// Most files on disk, if the scope names a limit.
     #[must_use]
     pub const fn files(&self) -> Option<u32> {
         self.files
@@ -55,7 +55,7 @@ impl fmt::Display for FilesystemScope {
     }
 }
 
-/// What may be done with the files of the data directory, in rising order.
+/// The access to files of the data directory, in rising order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileAccess {
     /// Read.

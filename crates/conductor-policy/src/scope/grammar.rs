@@ -1,4 +1,4 @@
-//! The scope grammar itself: parts, keys, values, escapes; what a value means is up to each capability.
+//! The scope grammar itself: parts, keys, values and escapes. Each capability decides what its values mean.
 
 use std::fmt;
 
@@ -6,15 +6,7 @@ use conductor_abi::Capability;
 
 use super::error::ScopeError;
 use super::excerpt::Excerpt;
-
-/// Longest scope in bytes, as in the manifest; a scope is read by a person before it is granted.
-pub const MAX_SCOPE_BYTES: usize = 1024;
-
-/// Most values of one key; keeps the check of every operation short and the question to the user readable.
-pub const MAX_VALUES: usize = 64;
-
-/// Longest value in bytes: a DNS name has at most 253 (RFC 1035, section 3.1).
-pub const MAX_VALUE_BYTES: usize = 255;
+use super::limits::{MAX_SCOPE_BYTES, MAX_VALUE_BYTES, MAX_VALUES};
 
 /// The keys of one scope with their values, each key at most once.
 pub(super) struct Fields {
@@ -23,7 +15,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Splits a scope into keys and values. `keys` are those of the capability, its first key first.
+    /// Splits a scope into keys and values. `keys` are the capability's keys, its first key first.
     pub(super) fn parse(
         capability: Capability,
         keys: &'static [&'static str],
@@ -86,7 +78,7 @@ impl Fields {
         Ok(value)
     }
 
-    /// The values of a key, each read by `read`, which gives `None` for a value that is not `allowed`.
+    /// The values of a key. Each is read by `read`, which returns `None` for a value that is not `allowed`.
     pub(super) fn list<T: PartialEq>(
         &self,
         key: &'static str,
@@ -108,7 +100,7 @@ impl Fields {
         Ok(list)
     }
 
-    /// The value of a key that takes one, read as in [`Fields::list`].
+    /// The value of a key that takes a single value, read as in [`Fields::list`].
     pub(super) fn one<T>(
         &self,
         key: &'static str,
@@ -142,7 +134,7 @@ impl Fields {
     }
 }
 
-/// Writes a scope part by part, the first key without its name.
+/// Writes a scope part by part. The first key is written without its name.
 pub(super) struct Parts<'a, 'f> {
     formatter: &'a mut fmt::Formatter<'f>,
     started: bool,
@@ -153,17 +145,17 @@ impl<'a, 'f> Parts<'a, 'f> {
         Self { formatter, started: false }
     }
 
-    /// Writes the values of the capability's first key; nothing if there are none.
+    /// Writes the values of the capability's first key. Writes nothing if there are none.
     pub(super) fn first<T: fmt::Display>(&mut self, values: &[T]) -> fmt::Result {
         self.write(None, values)
     }
 
-    /// Writes a key and its values; nothing if there are none.
+    /// Writes a key and its values. Writes nothing if there are no values.
     pub(super) fn key<T: fmt::Display>(&mut self, key: &str, values: &[T]) -> fmt::Result {
         self.write(Some(key), values)
     }
 
-    /// Writes a key that is `yes`; nothing for `no`.
+    /// Writes a key whose value is `yes`. Writes nothing for `no`.
     pub(super) fn flag(&mut self, key: &str, on: bool) -> fmt::Result {
         if on { self.key(key, &["yes"]) } else { Ok(()) }
     }
@@ -189,7 +181,7 @@ impl<'a, 'f> Parts<'a, 'f> {
     }
 }
 
-/// Undoes the escapes; `None` for a malformed escape and for characters that are not shown unchanged.
+/// Undoes the escapes. `None` for a malformed escape, and for a character that is never shown unchanged.
 fn decode(raw: &str) -> Option<String> {
     let mut value = String::with_capacity(raw.len());
     let mut chars = raw.chars();
@@ -211,7 +203,7 @@ fn decode(raw: &str) -> Option<String> {
     Some(value)
 }
 
-/// Escapes what the grammar itself uses, and blanks at the ends, which it would trim.
+/// Escapes characters that the grammar uses, and blanks at the ends, which reading would remove.
 pub fn encode(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let last = value.chars().count().saturating_sub(1);

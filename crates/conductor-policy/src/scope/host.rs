@@ -10,12 +10,12 @@ use super::address::AddressKind;
 /// Ports that a pattern without a port stands for: those of `http` and `https`.
 const WEB_PORTS: [u16; 2] = [80, 443];
 
-/// Last labels of names that are answered inside a home, an office or a machine, not by the public DNS
-/// (RFC 6761, RFC 6762, RFC 8375, RFC 6762 appendix G, ICANN's `.internal`).
+/// Last labels of names that are resolved inside a home, an office or a machine, not by the public DNS (RFC 6761, RFC
+/// 6762, RFC 8375, RFC 6762 appendix G, ICANN's `.internal`).
 const INSIDE_LABELS: [&str; 9] =
     ["localhost", "local", "internal", "intranet", "lan", "home", "corp", "private", "home.arpa"];
 
-/// Which hosts and ports a scope covers. Names are kept in ASCII form, so that look-alike letters show.
+/// Which hosts and ports a scope covers. Names are stored in ASCII form, so that look-alike letters become visible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPattern {
     host: Hosts,
@@ -61,7 +61,7 @@ impl HostPattern {
         Some(Self { host, port })
     }
 
-    /// Whether a request to this host and port is covered. The host is one that [`normal_host`] returned.
+    /// Whether the pattern covers a request to this host and port. [`normal_host`] must have returned the host.
     #[must_use]
     pub fn covers(&self, host: &Host<String>, port: u16) -> bool {
         let port_fits = match self.port {
@@ -80,14 +80,20 @@ impl HostPattern {
         port_fits && host_fits
     }
 
-    /// Whether the pattern is one host, not a wildcard.
+    /// Whether the pattern names a single host.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         matches!(self.host, Hosts::Exactly(_))
     }
 
-    /// Whether the pattern names the user's own machine or network: a literal address that is not public, or a name
-    /// that the public DNS does not answer.
+    /// Whether the pattern names a single host, on the ports of the web or on one.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.is_exact() && self.port != Ports::Any
+    }
+
+    /// Whether the pattern names the user's own machine or network: by a literal address that is not public, or by a
+    /// name that the public DNS does not resolve.
     #[must_use]
     pub fn is_inside(&self) -> bool {
         match &self.host {
@@ -113,7 +119,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// The host of a URL in the form in which patterns keep hosts: without the root's trailing dot.
+/// The host of a URL in the form that patterns use, without the trailing dot of the root.
 #[must_use]
 pub fn normal_host(host: Host<&str>) -> Host<String> {
     match host {
@@ -123,7 +129,7 @@ pub fn normal_host(host: Host<&str>) -> Host<String> {
     }
 }
 
-/// The address, if the host is a literal one.
+/// The address, if the host is a literal address.
 #[must_use]
 pub const fn literal(host: &Host<String>) -> Option<IpAddr> {
     match host {
@@ -133,7 +139,7 @@ pub const fn literal(host: &Host<String>) -> Option<IpAddr> {
     }
 }
 
-/// Splits `host:port`; an IPv6 address stands in brackets, which stay with the host.
+/// Splits `host:port`. An IPv6 address is in brackets, which stay with the host.
 fn split_port(text: &str) -> Option<(&str, Ports)> {
     let after_brackets = text.rfind(']').map_or(0, |index| index + 1);
     let (host, port) = match text.get(after_brackets..)?.split_once(':') {
@@ -147,7 +153,7 @@ fn split_port(text: &str) -> Option<(&str, Ports)> {
     if plain { Some((host, Ports::Exactly(port.parse().ok()?))) } else { None }
 }
 
-/// Reads a host as URLs do, so that a pattern and a request that mean the same host are equal.
+/// Reads a host as URLs do, so that a pattern and a request for the same host are equal.
 fn plain_host(text: &str) -> Option<Host<String>> {
     if text.contains('*') {
         return None;
@@ -164,7 +170,7 @@ fn plain_host(text: &str) -> Option<Host<String>> {
     }
 }
 
-/// Whether a host is on the user's own machine or network, as far as its name or address tells.
+/// Whether a host is on the user's own machine or network, as far as its name or address shows.
 pub fn is_inside_host(host: &Host<String>) -> bool {
     match (literal(host), host) {
         (Some(address), _) => AddressKind::of(address) != AddressKind::Public,
@@ -177,7 +183,7 @@ fn is_inside_name(domain: &str) -> bool {
     !domain.contains('.') || INSIDE_LABELS.iter().any(|label| is_under(domain, label))
 }
 
-/// Whether a name has at least one more label in front of the suffix.
+/// Whether a name has at least one more label before the suffix.
 fn is_under(domain: &str, suffix: &str) -> bool {
     domain.strip_suffix(suffix).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
 }

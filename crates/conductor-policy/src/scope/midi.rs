@@ -27,7 +27,8 @@ impl MidiScope {
         self.ports.is_empty() || self.ports.iter().any(|pattern| pattern.covers(port))
     }
 
-    /// Whether System Exclusive messages may be sent and heard: they can rewrite the memory and the firmware of a device.
+    /// Whether System Exclusive messages may be sent and received. They can rewrite the memory and the firmware of a
+    /// device.
     #[must_use]
     pub const fn sysex(&self) -> bool {
         self.sysex

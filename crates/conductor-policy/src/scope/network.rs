@@ -8,7 +8,7 @@ use super::error::ScopeError;
 use super::grammar::{Fields, Parts};
 use super::host::HostPattern;
 
-/// Hosts, and the ways of talking to them.
+/// Hosts, and the methods of talking to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkScope {
     hosts: Vec<HostPattern>,
@@ -27,7 +27,7 @@ impl NetworkScope {
         })
     }
 
-    /// What is granted by this scope: where it names no host, every host on the ports of the web.
+    /// What a grant of this scope grants. If the scope names no host, that is every host on the ports of the web.
     #[must_use]
     pub(super) fn granted(mut self) -> Self {
         if self.hosts.is_empty() {
@@ -36,8 +36,8 @@ impl NetworkScope {
         self
     }
 
-    /// Whether this scope covers a request. One that names no host covers every host and port: a plugin that declares it leaves
-    /// it to the user to name them. Whether the host's address may be a private one is another question.
+    /// Whether this scope covers a request. A scope without hosts covers every host and port, because a plugin that
+    /// declares it leaves the naming to the user. Whether the host's address may be private is checked separately.
     #[must_use]
     pub fn allows(&self, host: &Host<String>, port: u16, method: NetworkMethod) -> bool {
         let host_fits = self.hosts.is_empty() || self.hosts.iter().any(|pattern| pattern.covers(host, port));
@@ -45,8 +45,8 @@ impl NetworkScope {
         host_fits && method_fits
     }
 
-    /// Whether this scope names the host itself, as one that may be on the user's own machine or network: by a name
-    /// or an address that can be nowhere else, or by `private=yes`.
+    /// Whether this scope names the host as one that may be on the user's own machine or network: by a name or an
+    /// address that can be nowhere else, or by `private=yes`.
     #[must_use]
     pub fn names_private(&self, host: &Host<String>, port: u16) -> bool {
         self.hosts.iter().any(|pattern| {
@@ -70,7 +70,7 @@ impl fmt::Display for NetworkScope {
     }
 }
 
-/// A way of talking to a server: a method of HTTP (RFC 9110, section 9; RFC 5789), or a WebSocket (RFC 6455).
+/// A method of talking to a server: a method of HTTP (RFC 9110, section 9; RFC 5789), or a WebSocket (RFC 6455).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkMethod {
     /// Fetch something.
@@ -85,7 +85,7 @@ pub enum NetworkMethod {
     Patch,
     /// Delete something.
     Delete,
-    /// Open a WebSocket, through which both sides send what they like.
+    /// Open a WebSocket, through which both sides may send anything.
     WebSocket,
 }
 
@@ -96,13 +96,13 @@ impl NetworkMethod {
     /// What a method may be, for error messages.
     const ALLOWED: &'static str = "write `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE` or `WEBSOCKET`";
 
-    /// Reads a method; the case matters (RFC 9110, section 9.1).
+    /// Reads a method. Case matters (RFC 9110, section 9.1).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.name() == text)
     }
 
-    /// The method as it is written, and for HTTP as it is sent.
+    /// The method as it is written in a scope and, for HTTP, as it is sent.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-/// A whole number from 1 to `max` without sign or leading zero.
+/// A whole number from 1 to `max`, without sign or leading zero.
 pub(super) fn whole_number(text: &str, max: u32) -> Option<u32> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let number = text.parse().ok()?;
     (plain && number <= max).then_some(number)
 }
 
-/// A number of bytes, written with the largest unit that fits.
+/// A number of bytes, written with the largest unit that divides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bytes(pub(super) u64);
 
-/// Units in falling order; the last one is the byte itself.
+/// Units in falling order. The last one is the byte.
 const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
 
 impl Bytes {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Names of ports or devices, or arguments: one text, or all that begin alike (`Synth*`). The case matters.
+/// A pattern for names of ports or devices, or for arguments: one text, or all texts with one beginning (`Synth*`).
+/// Case matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamePattern {
     start: String,
@@ -10,7 +11,7 @@ pub struct NamePattern {
 }
 
 impl NamePattern {
-    /// Reads a pattern; a `*` may only stand at the end.
+    /// Reads a pattern. A `*` may only be at its end.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (start, open) = match text.strip_suffix('*') {

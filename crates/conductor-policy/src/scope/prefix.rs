@@ -1,4 +1,4 @@
-//! Networks as they are written: `203.0.113.0/24`, `2001:db8::/32`, or a single address.
+//! Networks in their written form: `203.0.113.0/24`, `2001:db8::/32`, or a single address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The addresses that begin with the same bits.
+/// All addresses that begin with the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkPrefix {
     address: IpAddr,
@@ -14,7 +14,7 @@ pub struct NetworkPrefix {
 }
 
 impl NetworkPrefix {
-    /// The network that an address is in; `None` where the length is more than an address has bits.
+    /// The network that contains an address; `None` if the length is 0 or more than the number of an address's bits.
     #[must_use]
     pub fn of(address: IpAddr, length: u8) -> Option<Self> {
         let address = match address {
@@ -36,20 +36,21 @@ impl NetworkPrefix {
         self.address.is_ipv4() == address.is_ipv4() && Self::of(address, self.length) == Some(*self)
     }
 
-    /// The first address.
+    /// The first address of the network.
     #[must_use]
     pub const fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// How many bits are the same.
+    /// How many bits the addresses have in common.
     #[must_use]
     pub const fn length(&self) -> u8 {
         self.length
     }
 }
 
-/// Bits that a prefix of this length leaves open. A length of none is left to the caller: the whole family is no network.
+/// Bits that a prefix of this length leaves open; `None` for a length of 0, because a whole address family is no
+/// network.
 fn bits_left(all: u8, length: u8) -> Option<u32> {
     all.checked_sub(length).filter(|_| length > 0).map(u32::from)
 }
@@ -82,23 +83,23 @@ impl FromStr for NetworkPrefix {
     }
 }
 
-/// Why a text is no network.
+/// Why a text is not a network.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PrefixError {
-    /// What stands in front of the slash is no address.
+    /// The text before the slash is not an address.
     #[error("not an address; write a network such as `203.0.113.0/24` or `2001:db8::/32`")]
     Address,
-    /// The length is no number of bits.
+    /// The length is not a number of bits of the address.
     #[error("the number after `/` must be from 1 to {all}")]
     Length {
         /// Bits of an address.
         all: u8,
     },
-    /// The address has bits beyond the length.
+    /// The address has bits beyond the length that are not 0.
     #[error("the address goes on after the prefix; the network is `{prefix}`")]
     Host {
-        /// The network that was probably meant.
+        /// The network that the user probably meant.
         prefix: NetworkPrefix,
     },
 }

@@ -40,7 +40,7 @@ impl SubprocessScope {
         })
     }
 
-    /// Absolute paths of the programs; none means that nothing may be run.
+    /// Absolute paths of the programs. If there are none, nothing may be run.
     #[must_use]
     pub fn programs(&self) -> &[String] {
         &self.programs
@@ -52,13 +52,13 @@ impl SubprocessScope {
         self.args.iter().any(|pattern| pattern.covers(argument))
     }
 
-    /// Longest run in seconds, if the scope says so.
+    /// Longest run in seconds, if the scope names a limit.
     #[must_use]
     pub const fn seconds(&self) -> Option<u32> {
         self.seconds
     }
 
-    /// Most bytes of output, if the scope says so.
+    /// Most bytes of output, if the scope names a limit.
     #[must_use]
     pub fn bytes(&self) -> Option<u64> {
         self.bytes.map(|bytes| bytes.0)
@@ -69,14 +69,14 @@ impl SubprocessScope {
         self.env.iter().map(|variable| (variable.name.clone(), variable.value.clone()))
     }
 
-    /// Whether the program is kept to reading the system and writing in the plugin's own directory.
+    /// Whether the program may only read the system's files, and write only in the plugin's own directory.
     #[must_use]
     pub const fn confined(&self) -> bool {
         self.confined
     }
 }
 
-/// A variable of the environment.
+/// An environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Variable {
     name: String,
@@ -88,7 +88,7 @@ impl Variable {
         let (name, value) = text.split_once('=')?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let is_name = !name.is_empty() && !name.starts_with(|first: char| first.is_ascii_digit());
-        // What the dynamic linker reads would be another program.
+        // Variables of the dynamic linker could make the program run other code.
         let is_safe = is_name && name.bytes().all(plain) && !name.starts_with("LD_") && !value.contains('\0');
         is_safe.then(|| Self { name: name.to_owned(), value: value.to_owned() })
     }

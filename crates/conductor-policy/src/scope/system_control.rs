@@ -19,7 +19,7 @@ impl SystemControlScope {
         Ok(Self { operations: fields.list("operations", allowed, SystemOperation::parse)? })
     }
 
-    /// The operations; none means that nothing may be done.
+    /// The operations. If there are none, nothing may be done.
     #[must_use]
     pub fn operations(&self) -> &[SystemOperation] {
         &self.operations

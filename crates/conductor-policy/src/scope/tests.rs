@@ -136,7 +136,7 @@ fn capability() -> impl Strategy<Value = Capability> {
     proptest::sample::select(&Capability::ALL[..])
 }
 
-/// Text that is close enough to the grammar to get far.
+/// Text that is similar enough to the grammar to be partly understood.
 fn near_scope() -> impl Strategy<Value = String> {
     let word = proptest::sample::select(vec![
         "hosts",

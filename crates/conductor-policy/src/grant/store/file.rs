@@ -1,4 +1,4 @@
-//! The TOML of `grants.toml`.
+//! The format of `grants.toml`.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -11,13 +11,13 @@ use super::{FirstDeclared, GrantStore, GrantStoreError, Holder, StoredDenial, St
 use crate::grant::{self, GrantSpec};
 use crate::scope::Scope;
 
-/// The version that is written. In the first, each grant was an entry of its own, and repeated what was declared.
+/// The version that is written. In version 1, each grant was a separate entry that repeated what was declared.
 pub(super) const VERSION: i64 = 2;
 
 /// The oldest version that is read.
 const OLDEST_VERSION: i64 = 1;
 
-/// Says to a person who opens the file what it is.
+/// Tells a person who opens the file what it is.
 const HEADER: &str = "# What plugins may do and what they may not. Written by `conductorctl plugin grant` and `revoke`, \
                       which keep no comments.\n\n";
 
@@ -47,7 +47,7 @@ struct GrantEntry {
     until: Option<String>,
 }
 
-/// What was granted together is one entry.
+/// The grants of one entry: grants that were made together are one entry.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {
@@ -74,7 +74,7 @@ struct FirstEntry {
     seen_at: String,
 }
 
-/// Reads the file; every fault names its line.
+/// Reads the file. Every fault names its line.
 pub(super) fn parse(path: &Path, text: &str) -> Result<GrantStore, GrantStoreError> {
     let ends: Vec<usize> = text.match_indices('\n').map(|(place, _)| place).collect();
     let line = |offset: usize| 1 + ends.partition_point(|end| *end < offset);
@@ -185,7 +185,7 @@ pub(super) fn to_toml(store: &GrantStore) -> Result<String, GrantStoreError> {
     Ok(format!("{HEADER}{text}"))
 }
 
-/// Whether two grants differ in nothing but what is granted.
+/// Whether two grants differ only in their scopes.
 fn is_of_one_decision(one: &StoredGrant, other: &StoredGrant) -> bool {
     let StoredGrant { plugin, holder, grant, declared, version, granted_at, until } = other;
     (&one.plugin, &one.holder, &one.declared) == (plugin, holder, declared)
@@ -193,7 +193,7 @@ fn is_of_one_decision(one: &StoredGrant, other: &StoredGrant) -> bool {
         && one.grant.capability() == grant.capability()
 }
 
-/// The two fields of a holder.
+/// The two fields of the file for a holder.
 fn written(holder: &Holder) -> (Option<String>, Option<String>) {
     match holder {
         Holder::Publisher(key) => (Some(key.to_string()), None),
@@ -201,7 +201,7 @@ fn written(holder: &Holder) -> (Option<String>, Option<String>) {
     }
 }
 
-/// A grant in the file always says of what: a bare name is what it stands for where nobody names more.
+/// Reads a grant. In the file every grant has a scope; a bare name stands for what a bare name declares.
 fn with_scope(text: &str) -> Result<GrantSpec, grant::GrantError> {
     let spec: GrantSpec = text.parse()?;
     Ok(match spec.scope() {

@@ -1,7 +1,8 @@
-//! Denials that a full disk cannot refuse: a small file whose room was taken beforehand, written over in place.
+//! Denials that a full disk cannot refuse: a small file whose room was reserved before, and which is overwritten in
+//! place.
 //!
-//! A denial stands here until it stands in the file of all decisions, and outranks that file meanwhile. Each place holds one
-//! line of JSON, filled up with blanks, which ends with a check of itself.
+//! A denial is here until it is in the file of all decisions, and outranks that file meanwhile. Each place holds one
+//! line of JSON, padded with blanks, with a checksum at its end.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,22 +17,22 @@ use super::{GrantStoreError, StoredDenial};
 /// Name of the journal.
 pub const JOURNAL_FILE: &str = "denials.journal";
 
-/// Name of the lock that its writers take for the moment in which they write.
+/// Name of the lock that writers hold while they write.
 const LOCK_FILE: &str = "denials.lock";
 
-/// Bytes of a place, a part of every sector: a disk writes all of it or nothing.
+/// Bytes of a place. A sector holds a whole number of places, so a disk writes a place completely or not at all.
 const PLACE_BYTES: usize = 256;
 
-/// Places: every capability of 42 plugins.
+/// Number of places: enough for every capability of 42 plugins.
 const PLACES: usize = 256;
 
 /// Bytes of the file.
 const JOURNAL_BYTES: usize = PLACE_BYTES * PLACES;
 
-/// Digits of the check at the end of a place.
+/// Digits of the checksum at the end of a place.
 const CHECK_DIGITS: usize = 16;
 
-/// A denial as it stands in a place.
+/// A denial as it is written in a place.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -41,14 +42,14 @@ struct Line {
     check: String,
 }
 
-/// What the journal says, by place.
+/// The contents of the journal, by place.
 pub(super) struct Journal {
     path: PathBuf,
     places: Vec<Option<StoredDenial>>,
 }
 
 impl Journal {
-    /// Takes the room of the journal, where there is none yet.
+    /// Reserves the room of the journal, if there is no journal yet.
     pub(super) fn prepare(keeper: &Keeper) -> Result<(), GrantStoreError> {
         let disk = keeper.disk();
         disk.prepare(keeper.directory()).map_err(|source| KeeperError::File { source })?;
@@ -63,7 +64,7 @@ impl Journal {
         }
     }
 
-    /// Reads the journal; where there is none, it says nothing.
+    /// Reads the journal. If there is none, it is empty.
     pub(super) fn load(keeper: &Keeper) -> Result<Self, GrantStoreError> {
         let path = keeper.directory().join(JOURNAL_FILE);
         let bytes = keeper.disk().read(&path, JOURNAL_BYTES as u64);
@@ -74,12 +75,12 @@ impl Journal {
         Ok(Self { path, places })
     }
 
-    /// The denials in it.
+    /// The denials in the journal.
     pub(super) fn denials(&self) -> impl Iterator<Item = &StoredDenial> {
         self.places.iter().flatten()
     }
 
-    /// Whether it says nothing.
+    /// Whether the journal has no denials.
     pub(super) fn is_empty(&self) -> bool {
         self.denials().next().is_none()
     }
@@ -98,7 +99,7 @@ impl Journal {
         journal.write(keeper, &[(place, written(&journal.path, denial)?)])
     }
 
-    /// Takes out what this journal says, and not what was put in since.
+    /// Removes the denials that this value holds from the journal. Denials that were added since stay.
     pub(super) fn clear(&self, keeper: &Keeper) -> Result<(), GrantStoreError> {
         if self.is_empty() {
             return Ok(());
@@ -162,7 +163,7 @@ fn written(path: &Path, denial: &StoredDenial) -> Result<Vec<u8>, GrantStoreErro
     let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
     bytes.resize(PLACE_BYTES - 1, b' ');
     bytes.push(b'\n');
-    // What would not be read again is not written.
+    // A line that could not be read back is not written.
     match read(&bytes) {
         Ok(Some(read)) if read == *denial => Ok(bytes),
         Ok(_) | Err(()) => Err(KeeperError::Misread { path: path.into() }.into()),
@@ -198,6 +199,35 @@ mod tests {
     fn the_longest_denial_has_room_in_a_place() {
         let place = written(Path::new("j"), &denial(&"x".repeat(64))).expect("written");
         assert_eq!(place.len(), PLACE_BYTES);
+    }
+
+    #[test]
+    fn every_denial_is_read_as_it_was_written() {
+        let times = ["2026-01-01T00:00:00Z", "9999-12-31T23:59:59.123456789+00:00"];
+        for (length, time) in (1..=64).flat_map(|length| times.map(|time| (length, time))) {
+            for capability in Capability::ALL {
+                let plugin = "A-_.z9".chars().cycle().take(length).collect::<String>();
+                let denied_at = time.parse().expect("a time");
+                let denial = StoredDenial { plugin: plugin.parse().expect("a name"), capability, denied_at };
+                let place = written(Path::new("j"), &denial).expect("written");
+                assert_eq!((place.len(), read(&place)), (PLACE_BYTES, Ok(Some(denial))));
+            }
+        }
+    }
+
+    /// One bit alone makes neither another denial of one nor a denial of none, nor none of one.
+    #[test]
+    fn no_bit_can_be_turned_unseen() {
+        let one = written(Path::new("j"), &denial("notes")).expect("written");
+        for place in [one, empty_place()] {
+            let says = read(&place);
+            for (byte, bit) in (0..PLACE_BYTES).flat_map(|byte| (0..8).map(move |bit| (byte, bit))) {
+                let mut bent = place.clone();
+                bent[byte] ^= 1 << bit;
+                let found = read(&bent);
+                assert!(found == Err(()) || found == says, "bit {bit} of byte {byte}: {found:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,31 +1,33 @@
-//! How much of the file of decisions who may fill: no publisher pushes out what is decided about others, and what is noted
-//! without the user's doing leaves room for the user's own.
+//! How much of the file of decisions each publisher may fill. No publisher can displace decisions about others, and
+//! entries that are stored automatically leave room for the user's own.
 
 use super::file::to_toml;
 use super::{GrantStore, GrantStoreError, Holder, MAX_GRANTS_FILE_BYTES};
 use conductor_signing::PluginName;
 
-/// Most bytes of what is decided and noted about the plugins of one publisher, or about one unsigned file.
+/// Most bytes of decisions and entries about the plugins of one publisher, or about one unsigned file.
 pub const MAX_HOLDER_BYTES: u64 = 160 * 1024;
 
-/// Most bytes of what is noted when plugins are loaded, of all publishers together.
+/// Most bytes of the entries that are stored when plugins are loaded, for all publishers together.
 pub const MAX_NOTED_BYTES: u64 = 512 * 1024;
 
-/// Bytes that are left for denials: what takes something away never lacks room for what was granted.
+/// Bytes that are reserved for denials, so that grants never take the room that a denial needs.
 pub const DENIAL_RESERVE_BYTES: u64 = 128 * 1024;
 
-/// Most unsigned files of one name of which it is noted what they declared first: each build of a plugin is another file.
+/// Most unsigned files of one name whose first declarations are stored. Each build of an unsigned plugin is another
+/// file.
 pub(super) const MAX_FILES_OF_NAME: usize = 16;
 
 impl GrantStore {
-    /// Checks a store that is about to be written against the shares. What shrinks or denies is not held against them.
+    /// Checks the shares of a store that is about to be written. Changes that shrink the store or deny something are
+    /// not checked.
     pub(super) fn check_grant(&self, holder: &Holder) -> Result<(), GrantStoreError> {
         self.check_holder(holder)?;
         let max = MAX_GRANTS_FILE_BYTES - DENIAL_RESERVE_BYTES;
         if bytes(self)? > max { Err(GrantStoreError::Full { max }) } else { Ok(()) }
     }
 
-    /// Checks what was noted without the user's doing.
+    /// Checks the shares of entries that are stored automatically.
     pub(super) fn check_noted(&self, holder: &Holder) -> Result<(), GrantStoreError> {
         self.check_grant(holder)?;
         let noted = Self { first_declared: self.first_declared.clone(), ..Self::default() };
@@ -52,10 +54,11 @@ impl GrantStore {
         Ok(())
     }
 
-    /// Forgets what the oldest unsigned files of a name declared first, where there are more than are noted.
+    /// Removes the first declarations of the oldest unsigned files of a name, if there are more than
+    /// [`MAX_FILES_OF_NAME`].
     pub(super) fn forget_old_files(&mut self, name: &PluginName) {
         let is_file = |holder: &Holder| matches!(holder, Holder::File(_));
-        // What came later stands further behind.
+        // Later entries are further back in the list.
         let of_name = self.first_declared.iter().rev().filter(|first| first.plugin == *name);
         let mut files: Vec<Holder> = Vec::new();
         for first in of_name.filter(|first| is_file(&first.holder)) {

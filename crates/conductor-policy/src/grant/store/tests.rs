@@ -1,4 +1,4 @@
-//! Tests of what is written down, by many at once and where it cannot be read.
+//! Tests of storing decisions: with several writers, with faults of the disk, and with unreadable files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,7 +21,7 @@ fn keeper(directory: &TempDir) -> Keeper {
     Keeper::of(directory.path())
 }
 
-/// A plugin that nobody signed, told from others by its bytes.
+/// An unsigned plugin, identified by its bytes.
 fn subject(name: &str, bytes: &[u8]) -> Subject {
     let name = name.parse().expect("a name");
     Subject { name, publisher: None, digest: Digest::from_bytes(bytes) }
@@ -137,7 +137,7 @@ fn what_was_declared_first_stays() {
     assert_eq!(declared, &[spec("Filesystem=read-only")]);
 }
 
-/// Row race: two writers × 1,000 on grants, no update lost.
+/// Row race: two writers make 1,000 changes each, and no change is lost.
 #[test]
 fn no_update_of_two_writers_is_lost() {
     const UPDATES: usize = 1000;
@@ -161,7 +161,7 @@ fn no_update_of_two_writers_is_lost() {
         scope.spawn(|| write(1));
     });
     let store = load(&directory);
-    // Every name of each writer was decided about for each of the six capabilities, always the same way.
+    // Each writer decided about every name for each of the six capabilities, always in the same way.
     let decisions = 2 * NAMES * Capability::ALL.len();
     assert_eq!((store.grants.len(), store.denials.len()), (decisions / 2, decisions / 2));
 }
@@ -229,7 +229,7 @@ fn a_denial_on_a_full_disk_outranks_the_file_until_it_stands_there() {
     let refused = GrantStore::grant(&full, &notes, Capability::Midi, grants("Midi=drums"));
     assert!(refused.is_err() && load(&directory) == store, "nothing is granted on a full disk");
 
-    // The next change that succeeds, or the next start, puts it into the file.
+    // The next change that succeeds, or the next start, moves the denial into the file.
     GrantStore::prepare(&at_leisure).expect("prepared");
     assert_eq!(load(&directory), store);
     fs::remove_file(directory.path().join(JOURNAL_FILE)).expect("it holds nothing");
@@ -262,7 +262,7 @@ fn a_fault_at_any_call_leaves_a_denial_standing_or_says_that_it_does_not() {
             let store = load(&directory);
             let stands = store.denials_of(&notes.name).count() == 1 && texts(&store, &notes).is_empty();
             assert!(stands || kept.is_err(), "call {call}: {kept:?}");
-            // One fault alone never loses it: there are two places where it stands.
+            // A single fault never loses the denial, because there are two places for it.
             assert!(stands || for_good, "call {call}");
             if disk.calls() <= call {
                 assert!(call >= 8, "each call is a site: {call}");
@@ -347,7 +347,7 @@ fn builds_of_an_unsigned_plugin_do_not_fill_the_file() {
     assert!(store.first_declared(&last, Capability::Filesystem).is_some());
 }
 
-/// What a user may decide, in the order in which it comes.
+/// Decisions that a user may make, in the order in which they are made.
 #[derive(Clone, Debug)]
 enum Change {
     Grant { plugin: usize, scope: String, until: Option<u8> },
@@ -356,7 +356,7 @@ enum Change {
 }
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
-    // Letters that are written with escapes, ends of TOML strings, and such that no scope may have.
+    // Letters that need escapes, ends of TOML strings, and letters that no scope may have.
     let scope = "(Midi=ports=[a-z%=;,\"\\\\ é\n]{1,250}|Network=[a-zü.]{1,70}|Midi=synth)";
     let change = prop_oneof![
         (0..3_usize, scope, proptest::option::of(1..28_u8))
@@ -370,7 +370,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Any sequence of changes that were accepted reads back to the same decisions.
+    /// After any sequence of accepted changes, the same decisions are read back.
     #[test]
     fn what_was_accepted_is_read_as_it_was_decided(changes in changes()) {
         let directory = directory();
