@@ -1,4 +1,4 @@
-//! What a plugin asks its host for while it runs, and what it is answered.
+//! What a plugin asks its host for while it runs, and what the host answers.
 
 use std::time::Instant;
 
@@ -15,32 +15,41 @@ pub struct Answer {
     pub bytes: Vec<u8>,
     /// Fuel to charge the plugin for.
     pub fuel: u64,
-    /// The limit that refused, if one did.
+    /// The limit by which the operation was refused, if it was refused by a limit.
     pub refused_by: Option<Limit>,
 }
 
-/// Who answers what a plugin asks its host for: the broker itself, or in a worker process the way to it.
+/// Answers what a plugin asks its host for. In the daemon this is the broker; in a worker process it is the channel to
+/// the broker.
 pub trait HostCalls: Send + Sync {
-    /// Carries out one operation, or says why not. The request is the guest's, unparsed.
+    /// Carries out one operation, or answers why the operation was refused. `request` holds the guest's bytes, not yet
+    /// parsed.
     fn call(&self, op: u32, request: &[u8], deadline: Instant) -> Answer;
 
-    /// Whether the plugin's code is to end: looked at every few milliseconds while it runs.
+    /// Whether the plugin's code is to be ended; asked every few milliseconds while the code runs.
     fn has_ended_it(&self) -> bool {
         false
     }
 }
 
-/// What carries out the host calls of one plugin for as long as it is loaded, whichever process its code runs in.
+/// Carries out the host calls of one plugin for as long as the plugin is loaded, in whichever process the plugin's code
+/// runs.
 pub trait HostSession: HostCalls {
-    /// As [`HostCalls::call`]; what is done for the call also ends with who asked for it.
+    /// As [`HostCalls::call`]; the work for the call also ends when `caller` no longer waits for the answer.
     fn call_for(&self, caller: &dyn Caller, op: u32, request: &[u8], deadline: Instant) -> Answer;
 
-    /// Ends everything that the plugin keeps open: the instance that knew the numbers is gone.
+    /// Closes everything that the plugin keeps open and ends what it leaves sounding, because the instance that knew of
+    /// it is gone.
     fn end_handles(&self);
+
+    /// What is to be done when the process that is about to run for the plugin is gone, on whichever thread learns of it,
+    /// between two calls as well. It waits for nothing. If [`HostSession::end_handles`] came first, it does nothing:
+    /// what is open then may belong to another process.
+    fn when_gone(&self) -> Box<dyn Fn() + Send + Sync>;
 }
 
-/// Who waits for the answer to a host call: the worker that asked, or the plugin's code in this process.
+/// Whoever waits for the answer to a host call: the worker that asked, or the plugin's code in this process.
 pub trait Caller {
-    /// Whether nobody waits any more, so that what is done for the call is to end.
+    /// Whether nobody waits for the answer any more, so that the work for the call is to end.
     fn is_gone(&self) -> bool;
 }

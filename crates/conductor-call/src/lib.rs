@@ -1,15 +1,17 @@
-//! Words about a plugin's call: what it may use up, what it asks its host for and is answered, how it ended and what it cost.
+//! Words about a call of a plugin: its limits, its host calls and their answers, how the call ended and what it cost.
 //!
-//! Everybody who has to do with a call speaks them: the engine that runs it, the broker that does what it asks for, the host
-//! that reports it. This crate knows none of them, opens nothing and starts nothing.
+//! These words are shared by the engine, which runs a call, the broker, which does what the plugin asks for, and the
+//! host, which reports the call. This crate depends on none of the three, opens no file and starts no process.
 //!
-//! In reading order: [`flavour`] of the plugin that is called, [`limits`] on it and the [`quota`] of its directory, [`walls`]
-//! around it, [`host_calls`] while it runs and the [`refusal`] of one, [`outcome`] with the report of the whole.
+//! In reading order: [`flavour`] of the plugin that is called, [`limits`] on the plugin and the [`quota`] of its
+//! directory, the [`walls`] around it, its [`host_calls`] while it runs, their form as [`json`] and the [`refusal`] of a
+//! host call, and the [`outcome`] with the report of the whole call.
 
 #![forbid(unsafe_code)]
 
 mod flavour;
 mod host_calls;
+pub mod json;
 mod limits;
 mod outcome;
 mod quota;
@@ -26,8 +28,8 @@ pub use limits::{
     DEFAULT_MAX_NETWORK_BYTES_PER_MINUTE, DEFAULT_MAX_NETWORK_CONNECTIONS,
     DEFAULT_MAX_NETWORK_FRAMES_PER_SECOND, DEFAULT_MAX_NETWORK_LOOKUPS, DEFAULT_MAX_OPEN_FILES,
     DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MAX_QUEUED_EVENTS, DEFAULT_MAX_REPLY_BYTES, DEFAULT_MAX_STACK_BYTES,
-    DEFAULT_MAX_TABLE_ELEMENTS, DEFAULT_MONOTONIC_CLOCK_STEP, DEFAULT_WALL_CLOCK_STEP, Isolation, Limit,
-    Limits, MAX_STACK_BYTES,
+    DEFAULT_MAX_TABLE_ELEMENTS, DEFAULT_MONOTONIC_CLOCK_STEP, DEFAULT_WALL_CLOCK_STEP, Isolation,
+    JSON_BYTES_PER_MESSAGE_BYTE, Limit, Limits, MAX_STACK_BYTES,
 };
 pub use outcome::{CallReport, Denial, LogLine, LogSource, Outcome, Suspension, WorkerFault};
 pub use quota::DataQuota;

@@ -1,4 +1,4 @@
-//! Limits: the budgets that a host enforces on one plugin, their names, and what they are unless somebody says otherwise.
+//! Limits: the budgets that a host enforces on one plugin, their names and their defaults.
 
 use std::fmt;
 use std::time::Duration;
@@ -25,11 +25,11 @@ pub enum Limit {
     DiskBytes,
     /// `max_disk_files`: files and directories in the data directory.
     DiskFiles,
-    /// `max_message_bytes`: one host call's request or answer.
+    /// `max_message_bytes`: request or answer of one host call, and a multiple of it where they are JSON.
     MessageBytes,
     /// `max_calls_per_second`: host calls that ask for a capability.
     CallRate,
-    /// `max_network_bytes_per_minute`: what crosses the wire, in both directions.
+    /// `max_network_bytes_per_minute`: bytes that cross the wire, in both directions.
     NetworkRate,
     /// `max_network_connections`: connections at once.
     NetworkConnections,
@@ -45,7 +45,7 @@ pub enum Limit {
     LogRate,
     /// `max_queued_events`: events that wait for the plugin.
     QueuedEvents,
-    /// `max_queued_bytes`: bytes of these events.
+    /// `max_queued_bytes`: bytes of the events that wait for the plugin.
     QueuedBytes,
     /// `max_compile_time`: processor time of compiling in a worker process.
     CompileTime,
@@ -117,7 +117,8 @@ impl fmt::Display for Limit {
 
 /// Default of [`Limits::max_fuel`], about 100 ms of computing; stops a loop or a sleep without end.
 pub const DEFAULT_MAX_FUEL: u64 = 100_000_000;
-/// Default of [`Limits::max_execution_time`]; stops a call that waits for something slow from holding up those behind it.
+/// Default of [`Limits::max_execution_time`]; stops a call that waits for something slow from holding up the calls
+/// behind it.
 pub const DEFAULT_MAX_EXECUTION_TIME: Duration = Duration::from_secs(5);
 /// Default of [`Limits::max_memory_bytes`]; stops a plugin from using up the machine's memory.
 pub const DEFAULT_MAX_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
@@ -126,8 +127,8 @@ pub const DEFAULT_MAX_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
 pub const DEFAULT_MAX_TABLE_ELEMENTS: u64 = 10_000;
 /// Default of [`Limits::max_stack_bytes`]; stops a recursion without end before the host's own stack is used up.
 pub const DEFAULT_MAX_STACK_BYTES: u32 = 512 * 1024;
-/// Most that [`Limits::max_stack_bytes`] may be: the plugin's stack is part of the calling thread's, which has
-/// 2 MiB by Rust's default, and the host's own functions need the rest.
+/// Largest value of [`Limits::max_stack_bytes`]: the plugin's stack is part of the calling thread's stack, which has 2
+/// MiB by Rust's default, and the host's own functions need the rest.
 pub const MAX_STACK_BYTES: u32 = 1024 * 1024;
 /// Default of [`Limits::max_open_files`]; stops a plugin from using up the process's file descriptors.
 pub const DEFAULT_MAX_OPEN_FILES: u32 = 64;
@@ -135,25 +136,31 @@ pub const DEFAULT_MAX_OPEN_FILES: u32 = 64;
 pub const DEFAULT_MAX_DISK_BYTES: u64 = 256 * 1024 * 1024;
 /// Default of [`Limits::max_disk_files`]; stops a plugin from using up the file system's inodes.
 pub const DEFAULT_MAX_DISK_FILES: u32 = 10_000;
-/// Default of [`Limits::max_message_bytes`]; stops a plugin, or a server that it talks to, from making the host hold more
-/// than that for it.
+/// Default of [`Limits::max_message_bytes`]; stops a plugin, or a server that the plugin talks to, from making the host
+/// hold a longer message for the plugin.
 pub const DEFAULT_MAX_MESSAGE_BYTES: u32 = 1024 * 1024;
+/// Bytes of JSON that a request or an answer may have for each byte of [`Limits::max_message_bytes`], so that what fits
+/// as bytes fits as JSON: a list of numbers takes up to four bytes for each of them, and an escaped character up to six
+/// in place of one. The limit stops a plugin from making the host decode a longer text, and a server's answer from being
+/// written as one.
+pub const JSON_BYTES_PER_MESSAGE_BYTE: u32 = 8;
 /// Default of [`Limits::max_calls_per_second`]; stops a plugin from keeping the host busy with calls that cost it little.
 pub const DEFAULT_MAX_CALLS_PER_SECOND: u32 = 10_000;
 /// Default of [`Limits::max_network_bytes_per_minute`]; stops a plugin from using up what the user's line carries.
 pub const DEFAULT_MAX_NETWORK_BYTES_PER_MINUTE: u64 = 256 * 1024 * 1024;
-/// Default of [`Limits::max_network_connections`]; stops a plugin from using up the process's descriptors with connections to
-/// many hosts. It is two for each thing that a plugin may keep open.
+/// Default of [`Limits::max_network_connections`]; stops a plugin from using up the process's descriptors with
+/// connections to many hosts. The default is two connections for each thing that a plugin may keep open.
 pub const DEFAULT_MAX_NETWORK_CONNECTIONS: u32 = 32;
 /// Default of [`Limits::max_network_lookups`]; stops a plugin from keeping threads busy with names whose servers never answer.
 pub const DEFAULT_MAX_NETWORK_LOOKUPS: u32 = 4;
-/// Default of [`Limits::max_network_buffered_bytes`]; stops servers from filling the host's memory with what a plugin does not
-/// read.
+/// Default of [`Limits::max_network_buffered_bytes`]; stops servers from filling the host's memory with bytes that the
+/// plugin does not read.
 pub const DEFAULT_MAX_NETWORK_BUFFERED_BYTES: u64 = 4 * 1024 * 1024;
 /// Default of [`Limits::max_network_frames_per_second`]; stops a server from keeping the host busy with frames that carry
 /// nothing.
 pub const DEFAULT_MAX_NETWORK_FRAMES_PER_SECOND: u32 = 10_000;
-/// Default of [`Limits::max_reply_bytes`]; stops a reply that whoever asked would have to hold.
+/// Default of [`Limits::max_reply_bytes`]; stops a reply that would fill the memory of the program that asked for the
+/// call.
 pub const DEFAULT_MAX_REPLY_BYTES: u32 = 1024 * 1024;
 /// Default of [`Limits::max_log_bytes`]; stops a single call from flooding the log and the host's memory.
 pub const DEFAULT_MAX_LOG_BYTES: u32 = 64 * 1024;
@@ -162,8 +169,8 @@ pub const DEFAULT_MAX_LOG_BYTES: u32 = 64 * 1024;
 pub const DEFAULT_MAX_LOG_BYTES_PER_MINUTE: u64 = 1024 * 1024;
 /// Default of [`Limits::max_queued_events`]; stops a plugin that is slower than its input from filling memory with events.
 pub const DEFAULT_MAX_QUEUED_EVENTS: u32 = 1_024;
-/// Default of [`Limits::max_queued_bytes`]; stops events that are long each, such as system exclusive messages, from filling
-/// memory while a plugin is busy.
+/// Default of [`Limits::max_queued_bytes`]; stops long events, such as system exclusive messages, from filling memory
+/// while a plugin is busy.
 pub const DEFAULT_MAX_QUEUED_BYTES: u64 = 4 * 1024 * 1024;
 /// Default of [`Limits::max_module_bytes`]; stops a file that would not fit into memory, or would keep the compiler busy
 /// for minutes, from being read.
@@ -173,10 +180,11 @@ pub const DEFAULT_MAX_COMPILE_TIME: Duration = Duration::from_secs(60);
 /// Default of [`Limits::max_compile_bytes`]; stops a module that is made to fill a compiler's memory.
 pub const DEFAULT_MAX_COMPILE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
-/// Seconds of processor time that compiling may take whatever the size of the module, and for each MiB of it: three to
-/// six times what it takes for modules of toolchains, because machines differ. Stops a small module from taking what a large one may.
+/// Seconds of processor time that compiling may take: the first number for a module of any size, the second for each
+/// MiB of the module. They are three to six times what modules of common toolchains need, because machines differ.
+/// Stops a small module from taking the time allowed for a large module.
 const COMPILE_SECONDS: (u64, u64) = (3, 4);
-/// The same for bytes of memory.
+/// Bytes of memory that compiling may take, in the form of [`COMPILE_SECONDS`].
 const COMPILE_BYTES: (u64, u64) = (512 * 1024 * 1024, 32 * 1024 * 1024);
 
 /// Default of [`Limits::wall_clock_step`]; stops a plugin from telling how long something took by the time of day.
@@ -185,7 +193,7 @@ pub const DEFAULT_WALL_CLOCK_STEP: Duration = Duration::from_millis(1);
 /// somebody else's code from another, by looking at the clock before and after.
 pub const DEFAULT_MONOTONIC_CLOCK_STEP: Duration = Duration::from_micros(100);
 
-/// The limits of one plugin; the fields mean what they mean in the configuration of a host.
+/// The limits of one plugin; the fields mean what the keys of the same names mean in the configuration of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Fuel of loading, and again of every call.
@@ -214,19 +222,19 @@ pub struct Limits {
     pub max_network_connections: u32,
     /// Look-ups of host names at once.
     pub max_network_lookups: u32,
-    /// Bytes that came over the network and were not read yet.
+    /// Bytes that arrived over the network and that the plugin has not read yet.
     pub max_network_buffered_bytes: u64,
     /// Frames of one type in a second.
     pub max_network_frames_per_second: u32,
     /// Bytes of the reply of one call.
     pub max_reply_bytes: u32,
-    /// Bytes of log that one call keeps.
+    /// Bytes of log that are kept of one call.
     pub max_log_bytes: u32,
     /// Bytes of log in a minute.
     pub max_log_bytes_per_minute: u64,
     /// Events that wait for the plugin.
     pub max_queued_events: u32,
-    /// Bytes that these events take together.
+    /// Bytes that the waiting events take together.
     pub max_queued_bytes: u64,
     /// Bytes of the plugin's file.
     pub max_module_bytes: u64,
@@ -243,9 +251,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The least of each limit that a configuration may name. With less, no plugin could do what the limit is about, or even
-    /// be started, and nobody would look for the cause there; that of `max_message_bytes` leaves room for an answer beside
-    /// what it says about itself. Embedders may set less, and then their plugins have that.
+    /// The smallest value of each limit that a configuration may name. With a smaller value, a plugin could not do what
+    /// the limit is about or could not even start, and nobody would look for the cause in the limit. The smallest
+    /// `max_message_bytes` leaves room for an answer beside its metadata, such as header fields. Embedders may set
+    /// smaller values.
     pub const LEAST: Self = Self {
         max_fuel: 1_000,
         max_memory_bytes: 64 * 1024,
@@ -266,7 +275,7 @@ impl Limits {
         max_log_bytes: 256,
         max_log_bytes_per_minute: 1024,
         max_queued_events: 1,
-        // Room for the longest event of any input.
+        // Holds the longest event of any input.
         max_queued_bytes: 128 * 1024,
         max_module_bytes: 64,
         wall_clock_step: Duration::from_nanos(1),
@@ -311,8 +320,14 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Seconds of processor time and bytes of memory that compiling a module of so many bytes may take in a worker process: a
-    /// base, and more for each MiB begun, up to what these limits say.
+    /// Bytes of a host call's request as JSON, and of its answer as JSON.
+    #[must_use]
+    pub const fn max_json_bytes(&self) -> usize {
+        (self.max_message_bytes as usize).saturating_mul(JSON_BYTES_PER_MESSAGE_BYTE as usize)
+    }
+
+    /// Seconds of processor time and bytes of memory that compiling a module of this size may take in a worker process:
+    /// a base, and an addition for each MiB begun, up to the limits.
     #[must_use]
     pub fn compile_cost(&self, module_bytes: u64) -> (u64, u64) {
         let mebibytes = module_bytes.div_ceil(1024 * 1024);

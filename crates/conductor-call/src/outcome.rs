@@ -8,29 +8,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::Limit;
 
-/// How a call ended. Whoever takes one apart names every variant, so that a new one is noticed wherever it matters.
+/// How a call ended. Code that classifies an outcome names every variant, so that the compiler points out each place
+/// that a new variant concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The plugin returned 0.
     Ok,
     /// The plugin returned or exited with another number.
     Failed {
-        /// What it returned.
+        /// The number that the plugin returned.
         code: i32,
     },
     /// The host ended the call because a limit was reached. The instance is gone; the next call gets a fresh one.
     Limit {
-        /// Which limit.
+        /// The limit.
         limit: Limit,
     },
     /// The plugin's code trapped. The instance is gone; the next call gets a fresh one.
     Trap {
-        /// What WebAssembly calls the trap, such as "integer divide by zero".
+        /// The name that WebAssembly gives the trap, such as "integer divide by zero".
         reason: String,
     },
     /// The plugin broke a rule of the ABI, such as an `alloc` that points outside its memory.
     Protocol {
-        /// Which rule.
+        /// The rule.
         reason: String,
     },
     /// The plugin's worker process ended, hung or broke the rules of its channel. The next call gets a new one.
@@ -38,26 +39,26 @@ pub enum Outcome {
         /// What became of the worker.
         fault: WorkerFault,
     },
-    /// The plugin was not called, or its call was ended, for a reason that is not in the call.
+    /// The plugin was not called, or its call was ended, for a reason that lies outside the call.
     Suspended {
         /// Why.
         suspension: Suspension,
     },
 }
 
-/// What became of a worker process. Whoever takes one apart names every variant, as with an [`Outcome`].
+/// What became of a worker process. Code that classifies a fault names every variant, as with an [`Outcome`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorkerFault {
     /// The process ended although nobody told it to.
     #[error("worker process ended: {how}")]
     Ended {
-        /// Its exit status or the signal that ended it, in words.
+        /// The exit status of the process or the signal that ended it, in words.
         how: String,
     },
-    /// It was ended because the call had outlived its time limit.
+    /// The process was ended because the call had outlived its time limit.
     #[error("worker process did not answer in time and was ended")]
     Hung,
-    /// It announced a frame longer than any that it may send.
+    /// The process announced a frame longer than the longest that it may send.
     #[error("worker process announced a frame of {found} bytes, more than {max}, and was ended")]
     FrameTooLarge {
         /// Bytes announced.
@@ -65,63 +66,63 @@ pub enum WorkerFault {
         /// Bytes allowed.
         max: u64,
     },
-    /// It sent bytes that are no frame, or a frame out of turn.
+    /// The process sent bytes that are no frame, or a frame out of turn.
     #[error("worker process sent what is no valid {expected} and was ended")]
     Garbage {
-        /// What was to come.
+        /// The frame that was expected.
         expected: &'static str,
     },
-    /// It was ended because what the plugin may do, or that it may run at all, was taken away.
+    /// The process was ended because something that the plugin may do, or the permission to run at all, was taken away.
     #[error("worker process was ended because something was taken away from its plugin")]
     TakenAway,
-    /// One that was told to end has not, and could still write to the plugin's directory: it sleeps in the kernel, such as
-    /// on a file system that does not answer.
+    /// An earlier process of the plugin was told to end, has not ended and could still write to the plugin's directory.
+    /// Such a process sleeps in the kernel, for example on a file system that does not answer.
     #[error(
         "worker process {pid} was ended and does not die; until it does, no other one is started in its directory"
     )]
     Ending {
-        /// Its process identifier.
+        /// Process identifier of the earlier process.
         pid: u32,
     },
-    /// It computed while nobody had called it.
+    /// The process computed although no call was under way.
     #[error("worker process computed without being called and was ended")]
     Busy,
-    /// Its files had outgrown their quota, measured from outside.
+    /// The files of the process had outgrown their quota, as measured from outside.
     #[error("worker process filled its directory beyond the quota and was ended")]
     OverQuota,
-    /// The plugin's directory is on a file system that does not answer, or not in time, so that nobody knows how much is in
-    /// it.
+    /// The plugin's directory is on a file system that does not answer in time, so nobody knows how much the directory
+    /// holds.
     #[error("the plugin's directory was not measured in time, so that no worker process may write to it")]
     Unmeasured,
-    /// It could not be started.
+    /// The process could not be started.
     #[error("worker process cannot be started: {cause}")]
     NotStarted {
-        /// Why.
+        /// The cause.
         cause: String,
     },
 }
 
-/// Why a plugin is not called for the time being.
+/// Why a plugin is not called at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Suspension {
-    /// It failed a few times in a row and rests.
+    /// The plugin failed a few times in a row and rests.
     BackingOff {
-        /// When it may be called again, from now.
+        /// Time until the plugin may be called again.
         retry_in: Duration,
     },
-    /// It failed many times in a row and is left alone until somebody lets it back in.
+    /// The plugin failed many times in a row and is not called until somebody lets it back in.
     Quarantined {
         /// Failures in a row.
         failures: u32,
     },
-    /// The permission under which it was loaded was withdrawn, before the call or while it was under way.
+    /// The permission under which the plugin was loaded was withdrawn, before the call or while the call was under way.
     Withdrawn,
-    /// Files that the call could see were taken away while it was under way.
+    /// Files that the plugin could see in the call were taken away while the call was under way.
     FilesRevoked,
-    /// A worker process of the plugin that was ended does not die, and could still write to the plugin's directory.
+    /// An ended worker process of the plugin does not die, and could still write to the plugin's directory.
     Ending {
-        /// Its process identifier.
+        /// Process identifier of the worker.
         pid: u32,
     },
 }
@@ -173,7 +174,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the instance may be called again.
+    /// Whether the plugin's instance may be called again.
     #[must_use]
     pub const fn keeps_instance(&self) -> bool {
         match self {
@@ -201,15 +202,15 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Something that a plugin asked its host for and did not get.
+/// Something that a plugin asked its host for and was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// The capability.
     pub capability: Capability,
-    /// Whether nothing of the capability is granted, rather than something else of it.
+    /// Whether nothing of the capability is granted; false if another part of the capability is granted.
     pub of_everything: bool,
-    /// Why, such as `Network is not granted; at medium risk it needs approval`, at most some hundred bytes. It may quote the
-    /// plugin: escape it wherever it is shown.
+    /// The reason, such as `Network is not granted; at medium risk it needs approval`, at most some hundred bytes. The
+    /// reason may quote the plugin: escape it wherever it is shown.
     pub reason: String,
 }
 
@@ -238,7 +239,7 @@ pub enum LogSource {
 pub struct CallReport {
     /// How the call ended.
     pub outcome: Outcome,
-    /// What the plugin replied, if it did.
+    /// The plugin's reply, if the plugin replied.
     pub reply: Option<Vec<u8>>,
     /// Fuel that the call used: instructions, bytes moved for it and nanoseconds waited.
     pub fuel_used: u64,
@@ -250,21 +251,25 @@ pub struct CallReport {
     pub log: Vec<LogLine>,
     /// Bytes of log that were dropped because `max_log_bytes` was reached.
     pub dropped_log_bytes: u64,
-    /// Limits that refused the plugin something and left it to go on, such as opening one more file. Each is named once,
-    /// in the order in which they first refused; what refused the start of the plugin's instance is in the report of the
-    /// first call. If the plugin then gave up, the limit that it gave up over may be the outcome as well.
+    /// Limits that refused the plugin something and left it to go on, such as opening one more file. Each limit is
+    /// named once, in the order in which the limits first refused. Limits that refused at the start of the plugin's
+    /// instance are in the report of the first call. If the plugin gave up because of a limit, the same limit may be
+    /// the outcome as well.
     pub limits_refused: Vec<Limit>,
-    /// What the plugin was denied in the call, the last denial of each capability. Files that are not granted are among it
-    /// where the call failed: the plugin finds no directory then, and asks nobody.
+    /// What the plugin was denied in the call, the last denial of each capability. Files that are not granted are
+    /// included only where the call failed: a plugin without granted files finds no directory and makes no host call
+    /// that could be denied.
     pub denied: Vec<Denial>,
-    /// Whether the plugin's instance ended with the call, so that the next one finds nothing of what it kept in memory: it exited,
-    /// is a command, or has a fresh instance for each call. After a call that ended badly it has ended in any case.
+    /// Whether the plugin's instance ended with the call, so that the next call finds nothing of what the plugin kept
+    /// in memory: the plugin exited, is a command, or has a fresh instance for each call. After a call that ended badly
+    /// the instance has ended in any case.
     pub instance_ended: bool,
 }
 
 impl CallReport {
-    /// Why the call did not succeed: the outcome, and for one that the plugin itself reported the last error it logged or, if it
-    /// logged none, the last line that it wrote to standard error. It may be the plugin's own text.
+    /// Why the call did not succeed: the outcome and, if the plugin itself reported failure, the last error that the
+    /// plugin logged or, if it logged none, the last line that it wrote to standard error. The text may be the plugin's
+    /// own.
     #[must_use]
     pub fn error(&self) -> Option<String> {
         let own = self.own_error().and_then(|index| self.log.get(index));
@@ -275,7 +280,7 @@ impl CallReport {
         }
     }
 
-    /// Index in the log of the line that says why a plugin failed which reported failure itself: the last error that it logged
+    /// Index in the log of the line that says why the plugin reported failure: the last error that the plugin logged
     /// or, if it logged none, the last line that it wrote to standard error.
     #[must_use]
     pub fn own_error(&self) -> Option<usize> {
@@ -287,7 +292,7 @@ impl CallReport {
         last(LogSource::Host(conductor_abi::LogLevel::Error)).or_else(|| last(LogSource::Stderr))
     }
 
-    /// The report of a call that did not reach the plugin's code, or that nothing is known of but how it ended.
+    /// The report of a call that did not reach the plugin's code, or of which only the outcome is known.
     #[must_use]
     pub const fn without_call(outcome: Outcome, elapsed: Duration) -> Self {
         Self {

@@ -14,7 +14,7 @@ pub struct DataQuota {
 }
 
 impl DataQuota {
-    /// What the limits allow, whatever is granted.
+    /// The quota that the limits allow, whatever is granted.
     #[must_use]
     pub const fn most(limits: &Limits) -> Self {
         Self { bytes: limits.max_disk_bytes, files: limits.max_disk_files }

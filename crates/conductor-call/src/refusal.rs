@@ -7,13 +7,13 @@ use crate::limits::Limit;
 /// Why an operation was not done: a status for the plugin's code and a reason for its author.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// How it ended, for the code of whoever asked.
+    /// How the operation ended, for the code of the plugin that asked.
     pub status: Status,
-    /// Why, for its author and the user.
+    /// Why the operation was not done, for the plugin's author and the user.
     pub reason: String,
-    /// The configured limit that refused, if one did.
+    /// The configured limit by which the operation was refused, if it was refused by a limit.
     pub limit: Option<Limit>,
-    /// What the plugin is told instead, where the reason is the user's alone.
+    /// What the plugin is told instead of status and reason, where the reason is for the user alone.
     told: Option<(Status, String)>,
 }
 
@@ -30,14 +30,14 @@ impl Refusal {
         Self { status, reason: reason.into(), limit: Some(limit), told: None }
     }
 
-    /// The same refusal, of which the plugin is told something else.
+    /// The same refusal, but the plugin is told this status and this reason.
     #[must_use]
     pub fn told_as(mut self, status: Status, reason: impl Into<String>) -> Self {
         self.told = Some((status, reason.into()));
         self
     }
 
-    /// The same refusal, of something that came after another thing.
+    /// The same refusal, with a reason that begins with what was done before, such as a redirect.
     #[must_use]
     pub fn after(mut self, what: &str) -> Self {
         self.reason = format!("after {what}: {}", self.reason);
@@ -51,31 +51,31 @@ impl Refusal {
         self.told.unwrap_or((self.status, self.reason))
     }
 
-    /// What was asked for is not granted.
+    /// A refusal of something that is not granted.
     #[must_use]
     pub fn denied(reason: impl Into<String>) -> Self {
         Self::new(Status::Denied, reason)
     }
 
-    /// The request breaks a rule of its operation.
+    /// A refusal of a request that breaks a rule of its operation.
     #[must_use]
     pub fn invalid(reason: impl Into<String>) -> Self {
         Self::new(Status::Invalid, reason)
     }
 
-    /// The request or its answer has too many bytes.
+    /// A refusal of a request or an answer that has too many bytes.
     #[must_use]
     pub fn too_large(reason: impl Into<String>) -> Self {
         Self::new(Status::TooLarge, reason)
     }
 
-    /// What was permitted did not work.
+    /// A refusal of an operation that was permitted and then failed.
     #[must_use]
     pub fn failed(reason: impl Into<String>) -> Self {
         Self::new(Status::Failed, reason)
     }
 
-    /// What was permitted did not end in time.
+    /// A refusal of an operation that was permitted and did not end in time.
     #[must_use]
     pub fn timed_out(reason: impl Into<String>) -> Self {
         Self::new(Status::TimedOut, reason)

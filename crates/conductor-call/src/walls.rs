@@ -11,7 +11,7 @@ pub struct Walls {
     pub process: Option<ProcessWall>,
 }
 
-/// What the operating system enforces on a worker process, as the process itself found it after it was locked.
+/// What the operating system enforces on a worker process, as the process itself observed after it was locked in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessWall {
     /// Version of the landlock interface that is enforced; 0 where the kernel has none.
@@ -47,13 +47,13 @@ impl ProcessWall {
 }
 
 impl Walls {
-    /// Wall one only.
+    /// Only the wall that WebAssembly is.
     #[must_use]
     pub const fn in_process() -> Self {
         Self { process: None }
     }
 
-    /// Wall one, and around it what the operating system enforces.
+    /// The wall that WebAssembly is, and around it the wall of the operating system.
     #[must_use]
     pub const fn with_process(wall: ProcessWall) -> Self {
         Self { process: Some(wall) }

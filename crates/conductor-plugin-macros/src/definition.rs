@@ -1,10 +1,14 @@
 //! The syntax of `plugin! { … }`.
 
+mod settings;
+
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitStr, Meta, Path, Token, braced, parenthesized};
 
-/// Everything between the braces.
+pub(crate) use settings::{SecretItem, SettingItem};
+
+/// Everything between the braces of `plugin! { … }`.
 #[derive(Default)]
 pub(crate) struct Definition {
     pub(crate) name: Option<LitStr>,
@@ -13,6 +17,8 @@ pub(crate) struct Definition {
     pub(crate) author: Option<LitStr>,
     pub(crate) license: Option<LitStr>,
     pub(crate) capabilities: Vec<CapabilityItem>,
+    pub(crate) settings: Vec<SettingItem>,
+    pub(crate) secrets: Vec<SecretItem>,
     pub(crate) actions: Vec<ActionItem>,
     pub(crate) init: Option<Path>,
 }
@@ -56,11 +62,12 @@ impl Parse for Definition {
                 "author" => definition.author = Some(input.parse()?),
                 "license" => definition.license = Some(input.parse()?),
                 "capabilities" => definition.capabilities = list(input)?,
+                "settings" => definition.settings = list(input)?,
+                "secrets" => definition.secrets = list(input)?,
                 "actions" => definition.actions = list(input)?,
                 "init" => definition.init = Some(input.parse()?),
                 _ => {
-                    let fields =
-                        "name, version, description, author, license, capabilities, actions and init";
+                    let fields = "name, version, description, author, license, capabilities, settings, secrets, actions and init";
                     return Err(syn::Error::new(field.span(), format!("unknown field; known are {fields}")));
                 }
             }

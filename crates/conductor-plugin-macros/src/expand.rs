@@ -7,14 +7,15 @@ use syn::spanned::Spanned;
 
 use crate::definition::Definition;
 
-/// The dispatch by action name on every target, the manifest section and the exports on WebAssembly.
+/// Makes the dispatch by action name, for every target, and the manifest section and the exports, for WebAssembly only.
 ///
-/// Names begin with `__conductor`, so that they hide no function of the author's. The exports only call safe functions;
-/// their attributes are `unsafe` because names could clash in the linker.
+/// Names begin with `__conductor`, so that they do not hide functions of the author. The exports only call safe
+/// functions. Their attributes are `unsafe` because names could clash in the linker.
 pub(crate) fn expand(definition: &Definition, manifest: &str) -> TokenStream {
     let arms = definition.actions.iter().map(|action| {
         let (name, function) = (&action.name, &action.function);
-        // The call carries the function's span, so an action of the wrong type is reported where it is named.
+        // The call has the function's span, so an action of the wrong type is reported where the definition names the
+        // function.
         let run = quote_spanned! { function.span() => ::conductor_plugin::runtime::run(request, #function) };
         quote! { #name => #run, }
     });

@@ -14,7 +14,7 @@ mod manifest;
 
 use proc_macro::TokenStream;
 
-/// Turns functions into a plugin. Documented where `conductor-plugin` re-exports it.
+/// Turns functions into a plugin. The documentation is where `conductor-plugin` re-exports this macro.
 #[proc_macro]
 pub fn plugin(input: TokenStream) -> TokenStream {
     let definition = syn::parse_macro_input!(input as definition::Definition);

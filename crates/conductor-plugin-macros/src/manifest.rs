@@ -15,7 +15,7 @@ impl std::fmt::Display for CheckedManifest {
     }
 }
 
-/// Builds the manifest part by part and checks it after each, so that an error points at the part that broke it.
+/// Builds the manifest part by part. It is checked after each part, so that an error points at the part that broke it.
 pub(crate) fn build(definition: &Definition) -> syn::Result<CheckedManifest> {
     let mut builder = Builder::default();
     builder.text(definition.name.as_ref(), "CARGO_PKG_NAME", |manifest, text| manifest.name = text)?;
@@ -50,6 +50,12 @@ pub(crate) fn build(definition: &Definition) -> syn::Result<CheckedManifest> {
             manifest.capabilities.push(request(item.scope.as_ref(), Some(&item.reason)));
         })?;
     }
+    for item in &definition.settings {
+        builder.add(item.span, |manifest| manifest.settings.push(item.spec.clone()))?;
+    }
+    for item in &definition.secrets {
+        builder.add(item.span, |manifest| manifest.secrets.push(item.spec.clone()))?;
+    }
     for item in &definition.actions {
         let mut action = ActionSpec { name: item.name.value(), description: None, parameters: None };
         if !item.parameters.is_empty() {
@@ -74,7 +80,7 @@ pub(crate) fn build(definition: &Definition) -> syn::Result<CheckedManifest> {
     Ok(CheckedManifest(builder.json))
 }
 
-/// A manifest that is valid after every step.
+/// A manifest that stays valid after every step.
 struct Builder {
     manifest: Manifest,
     json: String,
@@ -90,6 +96,8 @@ impl Default for Builder {
             license: None,
             actions: None,
             capabilities: Vec::new(),
+            settings: Vec::new(),
+            secrets: Vec::new(),
             abi: ABI_VERSION,
         };
         Self { manifest, json: String::new() }
@@ -97,7 +105,7 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Adds a text that is given literally, or else stands in the crate's `Cargo.toml`.
+    /// Adds a text from the definition or, if the definition has none, from the crate's `Cargo.toml`.
     fn text(
         &mut self,
         literal: Option<&LitStr>,
@@ -113,7 +121,7 @@ impl Builder {
         }
     }
 
-    /// Adds one part and checks the whole.
+    /// Adds one part and checks the whole manifest.
     fn add(&mut self, span: Span, change: impl FnOnce(&mut Manifest)) -> syn::Result<()> {
         change(&mut self.manifest);
         let error = |error: &dyn std::fmt::Display| syn::Error::new(span, error);
@@ -142,7 +150,7 @@ mod tests {
         Manifest::from_json(json.as_bytes()).expect("accepted by the host")
     }
 
-    /// What the author is told.
+    /// The error message that the author gets.
     fn error(text: &str) -> String {
         let error = match syn::parse_str(text) {
             Ok(definition) => build(&definition).err().expect("an error"),
@@ -171,6 +179,52 @@ mod tests {
         assert_eq!(actions[0].description.as_deref(), Some("Plays a chord."));
         assert_eq!(actions[0].parameters, Some(serde_json::json!({"port": "output"})));
         assert_eq!(actions[1].name, "all-off");
+    }
+
+    #[test]
+    fn settings_and_secrets_are_declared_in_their_own_syntax() {
+        let manifest = manifest(
+            r#"settings: {
+                   /// How loud
+                   /// it is.
+                   gain: number(0..=1.5) = 0.5,
+                   offset: integer(-12..) = -7,
+                   port: text(64),
+                   "read-only": bool = false,
+                   mode: choice("major", "minor") = "major",
+                   word: secret text = "x",
+               },
+               secrets: { token("api.example.org", "localhost:8123"): "to fetch the weather" },
+               actions: { play },"#,
+        );
+        let expected = serde_json::json!([
+            {"name": "gain", "type": "number", "min": 0, "max": 1.5, "default": 0.5,
+             "description": "How loud it is."},
+            {"name": "offset", "type": "integer", "min": -12, "default": -7},
+            {"name": "port", "type": "text", "max_length": 64},
+            {"name": "read-only", "type": "bool", "default": false},
+            {"name": "mode", "type": "choice", "choices": ["major", "minor"], "default": "major"},
+            {"name": "word", "type": "text", "default": "x", "secret": true},
+        ]);
+        assert_eq!(serde_json::to_value(&manifest.settings).expect("json"), expected);
+        let expected = serde_json::json!([{
+            "name": "token",
+            "reason": "to fetch the weather",
+            "hosts": ["api.example.org", "localhost:8123"],
+        }]);
+        assert_eq!(serde_json::to_value(&manifest.secrets).expect("json"), expected);
+        for (text, message) in [
+            (r#"settings: { a: colour }, actions: { a }"#, "unknown type"),
+            (r#"settings: { a: bool(1) }, actions: { a }"#, "has no bounds"),
+            (r#"settings: { a: bool = 1 }, actions: { a }"#, "expected true or false"),
+            (r#"settings: { a: number(2..=1) }, actions: { a }"#, "less than `min`"),
+            (r#"settings: { a: text, a: bool }, actions: { a }"#, "same name twice"),
+            (r#"secrets: { a("*.example.org"): "r" }, actions: { a }"#, "written as `HOST`"),
+            (r#"secrets: { a(): "r" }, actions: { a }"#, "`secrets.hosts` is empty"),
+        ] {
+            let found = error(text);
+            assert!(found.contains(message), "{text}: {found}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Playing sounds, for plugins with the Audio capability.
 //!
-//! A sound goes on when the call that began it has returned, until its end. Several sound at once.
+//! A sound goes on until its end, even after the call that began it has returned. Several sounds may play at once.
 //!
 //! ```no_run
 //! use conductor_plugin::audio::{self, Tone, Wav};
@@ -22,10 +22,10 @@ use conductor_abi::{AudioOpen, AudioOpened, AudioOutputList, AudioWrite, Op, Sta
 
 use crate::{HostError, host};
 
-/// Most bytes that are handed over at once; hosts take messages of at least this size and the few bytes around it.
+/// Most bytes that are handed over at once. Every host takes messages of this size and the few bytes around them.
 const PIECE_BYTES: usize = 32 * 1024;
 
-/// Names of the outputs that the plugin may play on, the system's own choice first.
+/// Names of the outputs that the plugin may play on, the default output first.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub fn outputs() -> Result<Vec<String>, HostError> {
     Ok(outputs)
 }
 
-/// A sound that was begun. It may be dropped, and goes on.
+/// A sound that was begun. Dropping this value does not end the sound.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sound {
     number: u32,
@@ -44,8 +44,8 @@ pub struct Sound {
 }
 
 impl Sound {
-    /// Begins a sound on an output, or on the system's own choice if the name is empty: `rate` frames of 16-bit PCM a
-    /// second, 8,000 to 192,000, with 1 or 2 channels. `gain`, 0 to 1, is lowered to what was granted.
+    /// Begins a sound on an output, or on the default output if the name is empty. The sound has `rate` frames of
+    /// 16-bit PCM a second, 8,000 to 192,000, with 1 or 2 channels. `gain`, 0 to 1, is lowered to what was granted.
     ///
     /// # Errors
     ///
@@ -57,18 +57,18 @@ impl Sound {
         Ok(Self { number: sound, gain })
     }
 
-    /// How loud it is, 0 to 1.
+    /// How loud the sound is, 0 to 1.
     #[must_use]
     pub const fn gain(&self) -> f32 {
         self.gain
     }
 
-    /// Appends frames, little-endian, to what is played; returns how many bytes were taken, which is fewer where much waits
-    /// to be played already.
+    /// Appends frames, little-endian, to the sound. Returns how many bytes were taken: fewer than `samples` has, if
+    /// much waits to be played already.
     ///
     /// # Errors
     ///
-    /// [`Status::Invalid`] if the sound has ended, [`Status::Denied`] if it becomes longer than was granted.
+    /// [`Status::Invalid`] if the sound has ended, [`Status::Denied`] if it would become longer than was granted.
     pub fn write(&self, samples: &[u8]) -> Result<usize, HostError> {
         let mut written = 0;
         for piece in samples.chunks(PIECE_BYTES) {
@@ -86,7 +86,7 @@ impl Sound {
     ///
     /// # Errors
     ///
-    /// As [`Sound::write`], and [`Status::TooLarge`] if not all of them fit; then the sound is ended.
+    /// As [`Sound::write`], and [`Status::TooLarge`] if not all of them fit. In that case the sound ends.
     pub fn write_all(&self, samples: &[u8]) -> Result<(), HostError> {
         if self.write(samples)? == samples.len() {
             return Ok(());
@@ -95,11 +95,11 @@ impl Sound {
         Err(HostError::new(Status::TooLarge, "more waits to be played than the host keeps"))
     }
 
-    /// Lets the sound end after what was written.
+    /// Lets the sound end after the frames that were written.
     ///
     /// # Errors
     ///
-    /// [`Status::Invalid`] if it has ended.
+    /// [`Status::Invalid`] if the sound has ended.
     pub fn finish(&self) -> Result<(), HostError> {
         host::exchange(Op::AudioFinish, &self.number).map(drop)
     }
@@ -108,7 +108,7 @@ impl Sound {
     ///
     /// # Errors
     ///
-    /// [`Status::Invalid`] if it has ended.
+    /// [`Status::Invalid`] if the sound has ended.
     pub fn stop(&self) -> Result<(), HostError> {
         host::exchange(Op::AudioClose, &self.number).map(drop)
     }

@@ -1,25 +1,27 @@
-//! What an action is called with.
+//! The argument of an action.
 
-use conductor_abi::{Context, Request};
+use conductor_abi::{Context, Request, Status};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Velocity of a note whose event has none, as keyboards without touch send it.
+use crate::HostError;
+
+/// Velocity of a note whose event has none, as from a keyboard that does not sense touch.
 const DEFAULT_VELOCITY: u8 = 64;
 
-/// One call of an action, with parameters of the author's own type.
+/// One call of an action, with parameters of a type that the author chose.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Call<P> {
     /// Name of the action.
     pub action: String,
-    /// What triggered it.
+    /// The event that triggered the action.
     pub context: Context,
     /// Parameters of the mapping.
     pub parameters: P,
 }
 
-/// What a note does in the event that triggered an action.
+/// What happens to a note in the event that triggered an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteEvent {
     /// The note begins.
@@ -37,7 +39,7 @@ pub enum NoteEvent {
 }
 
 impl<P> Call<P> {
-    /// The note that begins or ends in the triggering event, if the event is about that at all.
+    /// The note that begins or ends in the triggering event; `None` if the event is about no note.
     ///
     /// The host writes the kind of an event into the context's metadata as `event`. A note ends with `note-off`, and
     /// with a `note-on` of velocity 0, which means the same on the wire.
@@ -51,17 +53,47 @@ impl<P> Call<P> {
             _ => None,
         }
     }
+
+    /// All settings of the plugin, as a type of the author's. A setting without value and default is absent, so its field
+    /// is an `Option`, or has a default of serde's.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::Invalid`] if the type does not fit what the manifest declares.
+    pub fn settings<T: DeserializeOwned>(&self) -> Result<T, HostError> {
+        let settings = self.context.settings.iter().flat_map(|settings| settings.iter());
+        let all = settings.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        T::deserialize(Value::Object(all)).map_err(|error| misfit("settings", &error))
+    }
+
+    /// One setting of the plugin; `None` if it has neither a value nor a default.
+    ///
+    /// # Errors
+    ///
+    /// [`Status::Invalid`] if the value is of another type than `T`.
+    pub fn setting<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, HostError> {
+        let Some(value) = self.context.settings.as_ref().and_then(|settings| settings.get(name)) else {
+            return Ok(None);
+        };
+        T::deserialize(value).map(Some).map_err(|error| misfit(name, &error))
+    }
 }
 
-/// Reads the parameters of a request. Hosts write "none" as `null` or as an empty object: each is read as the other where
-/// `P` has no use for it, so an action without parameters takes both, and so does a structure whose fields all have
-/// defaults.
+/// Serde quotes the value that does not fit, and a setting may be a secret, so only the kind of error is said.
+fn misfit(what: &str, error: &serde_json::Error) -> HostError {
+    let kind = if error.is_data() { "another type than this plugin reads" } else { "an unreadable value" };
+    HostError::new(Status::Invalid, format!("`{what}` has {kind}"))
+}
+
+/// Reads the parameters of a request. Hosts write "none" as `null` or as an empty object. If `P` cannot be read from
+/// one of them, it is read from the other, so an action without parameters accepts both, and so does a structure whose
+/// fields all have defaults.
 pub(crate) fn parameters<P: DeserializeOwned>(json: &[u8]) -> Result<P, serde_json::Error> {
     #[derive(Deserialize)]
     struct Typed<P> {
         parameters: P,
     }
-    // As a rule they are of the action's type, and are read without being made a value of any type first.
+    // Usually the parameters are of the action's type, and are read without becoming a JSON value first.
     if let Ok(Typed { parameters }) = serde_json::from_slice(json) {
         return Ok(parameters);
     }
@@ -113,6 +145,25 @@ mod tests {
     fn parameters_that_do_not_fit_are_refused() {
         let json = r#"{"action":"a","parameters":{"port":7}}"#;
         assert_eq!(read::<Parameters>(json), Err("invalid type: integer `7`, expected a string".into()));
+    }
+
+    #[test]
+    fn settings_are_read_as_the_authors_types() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Settings {
+            gain: f64,
+            port: Option<String>,
+        }
+        let request = br#"{"action":"a","context":{"settings":{"gain":1,"word":"hush"}}}"#;
+        let context = serde_json::from_slice::<Request>(request).expect("a request").context;
+        let call = Call { context, ..Call::<()>::default() };
+        assert_eq!(call.settings::<Settings>().expect("fits"), Settings { gain: 1.0, port: None });
+        assert_eq!(call.setting("gain").expect("fits"), Some(1.0));
+        assert_eq!(call.setting::<String>("port").expect("absent"), None);
+        let error = call.setting::<u8>("word").expect_err("a text");
+        assert!(!error.to_string().contains("hush"), "{error}");
+        assert!(Call::<()>::default().settings::<Settings>().is_err());
+        assert_eq!(Call::<()>::default().setting::<u8>("gain").expect("no settings"), None);
     }
 
     #[test]

@@ -21,13 +21,13 @@ pub use conductor_abi::{MediaKey, MuteChange, VolumeChange, VolumeState};
 
 use crate::{HostError, host};
 
-/// Reads or changes the volume of the user's output and returns it as it is then. It never becomes more than 1.
+/// Reads or changes the volume of the user's output. Returns the new volume, which is never more than 1.
 ///
 /// # Errors
 ///
 /// [`Status::Denied`](crate::Status::Denied) if SystemControl was not granted with `volume`,
 /// [`Status::Unavailable`](crate::Status::Unavailable) if a part of the desktop is missing,
-/// [`Status::Failed`](crate::Status::Failed) if it refused.
+/// [`Status::Failed`](crate::Status::Failed) if the desktop refused.
 pub fn volume(change: VolumeChange) -> Result<VolumeState, HostError> {
     ask(Op::Volume, &change)
 }
@@ -50,7 +50,7 @@ pub fn press(key: MediaKey, player: Option<&str>) -> Result<String, HostError> {
     ask(Op::MediaKey, &MediaPress { key, player: player.unwrap_or_default() })
 }
 
-/// Shows a message; the user sees the plugin's name in front of it. Neither text is read as markup.
+/// Shows a message. The user sees the plugin's name before it. Neither text is read as markup.
 ///
 /// # Errors
 ///
@@ -68,7 +68,7 @@ pub fn lock() -> Result<(), HostError> {
     host::call(Op::LockScreen, &[]).map(drop)
 }
 
-/// Opens a page of the web, `http` or `https`, in the user's browser.
+/// Opens a web page, `http` or `https`, in the user's browser.
 ///
 /// # Errors
 ///

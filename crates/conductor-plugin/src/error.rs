@@ -16,7 +16,7 @@ impl HostError {
         Self { status, message: message.into() }
     }
 
-    /// Which kind of failure it is, [`Status::Denied`] for a capability that was not granted.
+    /// Which kind of failure it is, such as [`Status::Denied`] for a capability that was not granted.
     #[must_use]
     pub fn status(&self) -> Status {
         self.status

@@ -1,4 +1,4 @@
-//! The one import of a plugin, and the exchange of a request for its answer.
+//! The one import of a plugin in Rust, and the exchange of a request for its answer.
 
 use conductor_abi::{CallResult, Op, Status};
 use serde::Serialize;
@@ -18,7 +18,7 @@ pub(crate) fn decode<'a, T: serde::Deserialize<'a>>(answer: &'a [u8]) -> Result<
         .map_err(|error| HostError::new(Status::Failed, format!("answer of the host is not valid: {error}")))
 }
 
-/// Makes the host carry out `op` on `request` as it is and returns the answer's bytes.
+/// Makes the host carry out `op` with `request` as its bytes. Returns the answer's bytes.
 pub(crate) fn call(op: Op, request: &[u8]) -> Result<Vec<u8>, HostError> {
     let result = unpack(import::send(op, request)?)?;
     let mut answer = Vec::new();
@@ -61,13 +61,13 @@ mod import {
     }
 
     pub(super) fn fetch(answer: &mut [u8]) -> Result<u64, HostError> {
-        // SAFETY: the slice is writable for its whole length and borrowed by nobody else; the host writes no
-        // further than the length that it is given.
+        // SAFETY: the slice is writable for its whole length and borrowed by nobody else. The host writes at most as
+        // many bytes as the length that it gets.
         Ok(unsafe { conductor_call(Op::Fetch.number(), answer.as_mut_ptr(), answer.len() as u32) })
     }
 }
 
-/// There is no host outside WebAssembly.
+/// Stands in for the host on targets other than WebAssembly, where there is none.
 #[cfg(not(target_family = "wasm"))]
 mod import {
     use conductor_abi::{Op, Status};

@@ -39,7 +39,22 @@ pub fn post_json(url: &str, body: &impl Serialize) -> Result<Response, HostError
     Request::post(url, "application/json", body).send()
 }
 
-/// A request that is being put together.
+/// The text that stands for a secret in the value of a header field. The host puts the secret there if the request goes
+/// to one of the secret's hosts, over TLS or to this machine, and otherwise refuses the request. The plugin does not see
+/// the secret, which the user enters; its name and hosts are declared in `secrets` of [`plugin!`](crate::plugin).
+///
+/// ```
+/// use conductor_plugin::http;
+///
+/// let request = http::Request::get("https://api.example.org/state")
+///     .header("authorization", format!("Bearer {}", http::secret("token")));
+/// ```
+#[must_use]
+pub fn secret(name: &str) -> String {
+    format!("{{secret:{name}}}")
+}
+
+/// A request that is being built.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     method: &'static str,
@@ -93,8 +108,8 @@ impl<'a> Request<'a> {
         Ok(Response { status, headers, body })
     }
 
-    /// Sends the request, waits for the header fields, and leaves the body to be read piece by piece: for bodies that
-    /// are larger than a host call may answer, or that have no end.
+    /// Sends the request, waits for the header fields, and leaves the body to be read piece by piece. This is for
+    /// bodies that are larger than the answer of a host call may be, or that have no end.
     ///
     /// # Errors
     ///
@@ -111,7 +126,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The body of a response that is under way. Dropping it ends the response.
+/// The body of a response that is still arriving. Dropping it ends the response.
 #[derive(Debug)]
 pub struct Body {
     number: u32,
@@ -122,7 +137,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// Waits for more, at most `max` bytes; none at the end.
+    /// Waits for more bytes of the body, at most `max`. Returns none at the end.
     ///
     /// # Errors
     ///
@@ -137,7 +152,7 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        // Where it has ended there is nothing to do.
+        // If the response has ended already, closing it fails and changes nothing.
         let _ = host::exchange(Op::HttpClose, &self.number);
     }
 }
@@ -160,7 +175,7 @@ impl Response {
         (200..300).contains(&self.status)
     }
 
-    /// The first header field with this name, which is compared without regard to case.
+    /// The first header field with this name. Names are compared without regard to case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers

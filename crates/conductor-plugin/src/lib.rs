@@ -33,12 +33,12 @@
 //!
 //! # Actions
 //!
-//! An action takes a [`Call`] and returns `Result<R, E>`. `R` is anything that serialises; unless it serialises to
-//! `null`, as `()` and `None` do, it is sent as the reply. `E` is anything that displays; its text goes to the log.
-//! `execute` returns 0 for `Ok`, and otherwise one of the codes in [`exit`].
+//! An action takes a [`Call`] and returns `Result<R, E>`. `R` is any type that serialises. Its value is sent as the
+//! reply, unless it serialises to `null`, as `()` and `None` do. `E` is any type that displays; its text goes to the
+//! log. `execute` returns 0 for `Ok`, and otherwise one of the codes in [`exit`].
 //!
-//! An instance lives across calls, so statics and thread locals keep their values from one call to the next, until a
-//! panic or a limit ends the instance. A panic ends the call as a trap, with its message on the plugin's stderr.
+//! An instance lives across calls: statics and thread locals keep their values from one call to the next, until a panic
+//! or a limit ends the instance. A panic ends the call as a trap, with its message on the plugin's stderr.
 //!
 //! # Files
 //!
@@ -46,18 +46,20 @@
 //!
 //! # Tests
 //!
-//! On other targets than WebAssembly the crate compiles, `plugin!` checks the manifest and exports nothing, and every
-//! call to the host fails with [`Status::Unavailable`]. Actions are plain functions: build a [`Call`] and test them.
+//! On targets other than WebAssembly the crate compiles too. There `plugin!` checks the manifest and exports nothing,
+//! and every call to the host fails with [`Status::Unavailable`]. Actions are plain functions: build a [`Call`] and
+//! test them.
 //!
 //! # Modules
 //!
 //! In reading order:
 //!
-//! - `call`: what an action is called with; `reply`: what it answers
-//! - [`log`], [`midi`], [`http`], [`websocket`], [`process`], [`audio`], [`desktop`]: what it may ask the host for
+//! - `call`: the argument of an action; `reply`: its answer
+//! - [`log`], [`midi`], [`http`], [`websocket`], [`process`], [`audio`], [`desktop`]: what an action may ask the host
+//!   for
 //! - `error`: the error of every call to the host
-//! - `host`: the one import, through which all of them go
-//! - `runtime`: what the exports do that [`plugin!`] writes
+//! - `host`: the one import, through which all calls to the host go
+//! - `runtime`: what the exports do, which [`plugin!`] writes
 
 pub mod audio;
 mod call;
@@ -74,7 +76,7 @@ pub mod runtime;
 pub mod websocket;
 
 pub use call::{Call, NoteEvent};
-pub use conductor_abi::{Context, Status};
+pub use conductor_abi::{Context, SettingValues, Status};
 /// Turns functions into a plugin: see the [crate's documentation](crate) for an example.
 ///
 /// The fields may come in any order, and each may be left out:
@@ -82,21 +84,26 @@ pub use conductor_abi::{Context, Status};
 /// - `name`, `version`, `description`, `author`, `license`: string literals; name, version, description and licence
 ///   are taken from `Cargo.toml` where they are absent
 /// - `capabilities: { Name: "reason", Name("scope"): "reason" }`: what the plugin asks for and why
+/// - `settings: { name: type, name: type(bounds) = default, name: secret type }`: what the user may set, each with a doc
+///   comment. Types are `bool`, `integer(min..=max)`, `number(min..=max)`, `text(most characters)` and
+///   `choice("one", "other")`. A call reads them with [`Call::settings`] or [`Call::setting`]
+/// - `secrets: { name("host", "host:port"): "reason" }`: what the user enters for the plugin, which never sees it; see
+///   [`http::secret`]
 /// - `actions: { function, function as "name", function { parameter: "what it is" } }`: the functions, each with a
 ///   doc comment that describes the action
 /// - `init: function`: called once before the first action; its `Err` keeps the plugin from loading
 ///
-/// The manifest is checked with the parser that the host uses; an error points at the literal that breaks a rule.
+/// The manifest is checked with the parser that the host uses. An error points at the literal that breaks a rule.
 pub use conductor_plugin_macros::plugin;
 pub use error::HostError;
 pub use reply::reply;
 
-/// What `execute` returns when an action did not succeed.
+/// The return values of `execute` for an action that did not succeed.
 pub mod exit {
     /// The action returned an error, or its reply could not be sent.
     pub const FAILED: i32 = 1;
     /// The plugin has no action with the requested name.
     pub const UNKNOWN_ACTION: i32 = 2;
-    /// The request is not the JSON of a request, or its parameters do not fit the action.
+    /// The request is not valid JSON of a request, or its parameters do not fit the action.
     pub const MALFORMED_REQUEST: i32 = 3;
 }

@@ -1,6 +1,7 @@
 //! Lines in the plugin's log.
 //!
-//! The host bounds what it keeps of a call's log; a line that it refuses is lost. Natively, lines go to stderr.
+//! The host bounds how much it keeps of a call's log. A line that the host refuses is lost. On other targets than
+//! WebAssembly, lines go to stderr.
 
 use std::fmt;
 
@@ -29,7 +30,7 @@ pub fn debug(message: impl fmt::Display) {
 #[cfg(target_family = "wasm")]
 fn write(level: LogLevel, message: &str) {
     let record = conductor_abi::LogRecord { level, message };
-    // A log that is full has nowhere to say so.
+    // If the log is full, there is nowhere to say so.
     drop(crate::host::exchange(conductor_abi::Op::Log, &record));
 }
 

@@ -1,7 +1,7 @@
 //! MIDI, for plugins with the Midi capability.
 //!
-//! The functions that build messages lower a value that is too large to the largest one allowed, so that what they
-//! return is always a well-formed message. Channels count from 0 to 15. Messages may be joined and sent together:
+//! The functions that build messages lower a value that is too large to the largest one that is allowed, so that they
+//! always return a well-formed message. Channels count from 0 to 15. Messages may be joined and sent together:
 //!
 //! ```no_run
 //! use conductor_plugin::midi;
@@ -53,7 +53,7 @@ pub fn inputs() -> Result<Vec<String>, HostError> {
     Ok(ports)
 }
 
-/// Messages of an input, from the subscription on; they wait from call to call until they are taken.
+/// The messages of an input since the subscription. They wait across calls until the plugin takes them.
 #[derive(Debug)]
 pub struct Subscription {
     number: u32,
@@ -64,13 +64,14 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// Fails if Midi was not granted for this input, or there is none of that name.
+    /// Fails if Midi was not granted for this input, or there is no input of that name.
     pub fn open(input: &str) -> Result<Self, HostError> {
         let answer = host::call(Op::MidiSubscribe, input.as_bytes())?;
         Ok(Self { number: host::decode(&answer)? })
     }
 
-    /// Takes the messages that have come. If there are none it waits for the first, for as many milliseconds at most.
+    /// Takes the messages that have arrived. If there are none, waits for the first, for at most `wait_ms`
+    /// milliseconds.
     ///
     /// # Errors
     ///
@@ -84,7 +85,7 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        // Where it has ended there is nothing to do.
+        // If the subscription has ended already, ending it fails and changes nothing.
         let _ = host::exchange(Op::MidiUnsubscribe, &self.number);
     }
 }

@@ -7,8 +7,8 @@ use crate::{HostError, host};
 
 /// Sends a reply, as JSON, before the action returns. A later reply replaces an earlier one.
 ///
-/// Actions usually return their reply; this is for those that reply and then fail. A value that serialises to `null`
-/// is not sent, and leaves an earlier reply as it is.
+/// Actions usually return their reply. This function is for actions that reply and then fail. A value that serialises
+/// to `null` is not sent, and leaves an earlier reply in place.
 ///
 /// # Errors
 ///

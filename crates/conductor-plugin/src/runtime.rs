@@ -1,4 +1,4 @@
-//! What the exports written by [`plugin!`](crate::plugin) do. Not part of the public interface.
+//! The functions behind the exports that [`plugin!`](crate::plugin) writes. Not part of the public interface.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Call, call, exit, log};
 
-/// The buffer that `alloc` hands out. There is one, because the host calls `alloc` and `execute` in turn, and it is
-/// used again for every request.
+/// The buffer that `alloc` hands out. One buffer is enough for every request, because the host calls `alloc` and
+/// `execute` in turn.
 static REQUEST: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// A request of which the parameters are not read yet: their type is the action's.
+/// A request whose parameters are not read yet, because their type depends on the action.
 pub struct Request<'a> {
     head: Head<'a>,
     json: &'a [u8],
 }
 
-/// What all requests have in common.
+/// The members that all requests have.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]
@@ -42,8 +42,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The export `_initialize`: runs the constructors of the C library. Were nothing to call them, the linker would wrap
-/// every export in a program's start and end.
+/// The export `_initialize`: runs the constructors of the C library. If nothing called them, the linker would wrap
+/// every export in the start and end of a program.
 #[cfg(target_family = "wasm")]
 #[expect(unsafe_code, reason = "the constructors are a symbol that the linker makes")]
 pub fn initialize() {
@@ -54,8 +54,8 @@ pub fn initialize() {
     unsafe { __wasm_call_ctors() };
 }
 
-/// The export `alloc`: address of a buffer for a request of `size` bytes, 0 if memory is used up. The address is valid
-/// until `alloc` is called again.
+/// The export `alloc`: the address of a buffer for a request of `size` bytes, or 0 if memory is used up. The address is
+/// valid until the next call of `alloc`.
 #[must_use]
 pub fn alloc(size: u32) -> u32 {
     let mut buffer = REQUEST.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,13 +69,13 @@ pub fn alloc(size: u32) -> u32 {
     address(&buffer)
 }
 
-/// The export `init`: address and length of the manifest, packed.
+/// The export `init`: address and length of the manifest, packed into one number.
 #[must_use]
 pub fn init(manifest: &'static str) -> u64 {
     (u64::from(address(manifest.as_bytes())) << 32) | manifest.len() as u64
 }
 
-/// Runs the author's initialisation, whose error ends the instance.
+/// Runs the author's initialisation. An error ends the instance.
 #[expect(clippy::panic, reason = "a trap is the way in which `init` can fail")]
 pub fn set_up<E: fmt::Display>(set_up: impl FnOnce() -> Result<(), E>) {
     if let Err(error) = set_up() {
@@ -87,7 +87,7 @@ pub fn set_up<E: fmt::Display>(set_up: impl FnOnce() -> Result<(), E>) {
 /// The export `execute`: reads the request that the host wrote into the buffer and hands it to `dispatch`.
 #[must_use]
 pub fn execute(pointer: u32, len: u32, dispatch: fn(Request<'_>) -> i32) -> i32 {
-    // The host calls nothing else meanwhile, so nobody misses the buffer.
+    // The host calls no other export meanwhile, so the buffer can be taken out of the lock.
     let buffer = std::mem::take(&mut *REQUEST.lock().unwrap_or_else(PoisonError::into_inner));
     let written = if pointer == address(&buffer) { buffer.get(..len as usize) } else { None };
     let code = match written.map(Request::read) {
@@ -143,7 +143,7 @@ pub fn unknown_action(request: &Request<'_>) -> i32 {
     exit::UNKNOWN_ACTION
 }
 
-/// The address of the bytes in the plugin's memory, where pointers have 32 bits.
+/// The address of bytes in the plugin's memory, whose pointers have 32 bits.
 fn address(bytes: &[u8]) -> u32 {
     bytes.as_ptr().expose_provenance() as u32
 }

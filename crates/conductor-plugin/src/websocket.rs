@@ -12,8 +12,8 @@
 //! # Ok::<(), conductor_plugin::HostError>(())
 //! ```
 //!
-//! A WebSocket stays open from call to call, for as long as the instance lives and the grant holds; what comes in
-//! between waits, and where too much waits, the host stops reading.
+//! A WebSocket stays open across calls, as long as the instance lives and the grant holds. Messages that arrive between
+//! calls wait; if too many wait, the host stops reading.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub use conductor_abi::WebSocketEvent as Event;
 use crate::Status;
 use crate::{HostError, host};
 
-/// A WebSocket. Dropping it closes it.
+/// A WebSocket. Dropping this value closes it.
 #[derive(Debug)]
 pub struct WebSocket {
     socket: u32,
@@ -38,8 +38,8 @@ impl WebSocket {
     ///
     /// # Errors
     ///
-    /// [`Status::Denied`] if Network was not granted for this host and for WebSockets, [`Status::TimedOut`] if the server
-    /// does not answer, [`Status::Failed`] if it refuses.
+    /// [`Status::Denied`] if Network was not granted for this host and for WebSockets, [`Status::TimedOut`] if the
+    /// server does not answer, [`Status::Failed`] if the server refuses.
     pub fn open(url: &str, protocols: &str) -> Result<Self, HostError> {
         let request = WebSocketOpen { url, protocols, headers: Vec::new() };
         let answer = host::exchange(Op::WebSocketOpen, &request)?;
@@ -71,12 +71,12 @@ impl WebSocket {
         self.send(WebSocketMessage::Binary(bytes))
     }
 
-    /// Waits for what comes next, in whole milliseconds and no longer than the call may take. [`Event::Nothing`] if
-    /// nothing came in that time.
+    /// Waits for the next event, in whole milliseconds and no longer than the call may take. [`Event::Nothing`] if
+    /// nothing arrived in that time.
     ///
     /// # Errors
     ///
-    /// Fails if the WebSocket was closed, which the last event said, or is no longer granted.
+    /// Fails if the WebSocket was closed, which the last event has said, or is no longer granted.
     pub fn receive(&self, wait: Duration) -> Result<Event, HostError> {
         let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
         let request = WebSocketReceive { socket: self.socket, wait_ms };
@@ -90,7 +90,7 @@ impl WebSocket {
 
 impl Drop for WebSocket {
     fn drop(&mut self) {
-        // Where it is closed already there is nothing to do.
+        // If the WebSocket is closed already, closing it fails and changes nothing.
         let _ = host::exchange(Op::WebSocketClose, &self.socket);
     }
 }

@@ -8,7 +8,7 @@ use crate::HostError;
 /// Frames in a second.
 const RATE: u32 = 48_000;
 
-/// Frames in which a tone rises and falls: without these five milliseconds it would click.
+/// Frames in which a tone rises, and in which it falls. Without these five milliseconds the tone would click.
 const FADE: u32 = RATE / 200;
 
 /// A sine that fades in and out.
@@ -16,14 +16,14 @@ const FADE: u32 = RATE / 200;
 pub struct Tone {
     /// Periods in a second.
     pub hz: f32,
-    /// Length.
+    /// Length in seconds.
     pub seconds: f32,
-    /// How loud, 0 to 1; it is lowered to what was granted.
+    /// How loud the tone is, 0 to 1. It is lowered to what was granted.
     pub gain: f32,
 }
 
 impl Tone {
-    /// Begins to play it on an output, or on the system's own choice if the name is empty.
+    /// Begins to play the tone on an output, or on the default output if the name is empty.
     ///
     /// # Errors
     ///
@@ -35,17 +35,18 @@ impl Tone {
         Ok(sound)
     }
 
-    /// 16-bit PCM, 48,000 frames of one channel a second.
+    /// The tone as 16-bit PCM, with 48,000 frames of one channel a second.
     fn samples(&self) -> Vec<u8> {
         let frames = (self.seconds.max(0.0) * RATE as f32) as u32;
-        // One turn of a wheel for each frame: a sine that is computed anew each time costs many times as much.
+        // The sine is a point that turns by the same angle in each frame. Computing each sine anew costs many times as
+        // much.
         let (sin, cos) = (self.hz * TAU / RATE as f32).sin_cos();
         let (mut x, mut y) = (1.0_f32, 0.0_f32);
         let mut samples = Vec::with_capacity(frames as usize * size_of::<i16>());
         for at in 0..frames {
             let fade = at.min(frames - 1 - at).min(FADE) as f32 / FADE as f32;
             samples.extend(((y * fade * f32::from(i16::MAX)) as i16).to_le_bytes());
-            // Rounding makes the wheel grow or shrink by a hair; this holds it.
+            // Rounding would make the point drift away from the circle; this keeps it there.
             let length = 1.5 - 0.5 * x.mul_add(x, y * y);
             (x, y) = ((x * cos - y * sin) * length, (x * sin + y * cos) * length);
         }

@@ -7,13 +7,13 @@ use std::fmt;
 use super::Sound;
 use crate::HostError;
 
-/// Integers, in the `fmt ` chunk.
+/// The format of integer samples, in the `fmt ` chunk.
 const PCM: u16 = 1;
 
-/// Floating point.
+/// The format of floating-point samples.
 const FLOAT: u16 = 3;
 
-/// What it is stands further on.
+/// The value that says that the format is further on in the chunk.
 const EXTENSIBLE: u16 = 0xfffe;
 
 /// A WAV file.
@@ -39,7 +39,7 @@ impl fmt::Display for WavError {
 
 impl Error for WavError {}
 
-/// What the `fmt ` chunk says.
+/// The contents of the `fmt ` chunk.
 #[derive(Clone, Copy)]
 struct Format {
     kind: u16,
@@ -58,7 +58,7 @@ impl Format {
 }
 
 impl<'a> Wav<'a> {
-    /// Reads a file; 16-bit samples are left where they are.
+    /// Reads a file. 16-bit samples are borrowed from it.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl<'a> Wav<'a> {
         Ok(Self { rate: format.rate, channels, samples })
     }
 
-    /// Begins to play it on an output, or on the system's own choice if the name is empty.
+    /// Begins to play the file on an output, or on the default output if the name is empty.
     ///
     /// # Errors
     ///
@@ -108,7 +108,8 @@ impl<'a> Wav<'a> {
     }
 }
 
-/// The first chunk with this name. One that claims to be longer than the file ends with it, as in a recording that was cut.
+/// The first chunk with this name. A chunk that claims to be longer than the file ends with the file, as in a recording
+/// that was cut off.
 fn chunk(mut rest: &[u8], name: [u8; 4]) -> Option<&[u8]> {
     loop {
         let (found, after) = rest.split_first_chunk::<4>()?;
