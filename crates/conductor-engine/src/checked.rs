@@ -8,7 +8,7 @@ use crate::code_cache::CodeCache;
 use crate::engine::CompileError;
 use crate::shape::{self, ShapeError};
 
-/// A verified plugin whose module has a shape that a plugin may have.
+/// A verified plugin whose module has a shape that is allowed for plugins.
 pub struct CheckedPlugin {
     plugin: VerifiedPlugin,
     flavour: Option<Flavour>,
@@ -20,7 +20,7 @@ impl CheckedPlugin {
         Ok(Self { plugin, flavour })
     }
 
-    /// As [`CheckedPlugin::check`], unless the same bytes were checked before and a cache remembers it.
+    /// As [`CheckedPlugin::check`], but skips the check if the cache remembers that these bytes passed it.
     #[cfg(target_os = "linux")]
     pub(crate) fn check_once(plugin: VerifiedPlugin, cache: &CodeCache) -> Result<Self, ShapeError> {
         let digest = plugin.digest();
@@ -40,7 +40,8 @@ impl CheckedPlugin {
         &self.plugin
     }
 
-    /// Why the plugin was refused by a compiler: what is wrong with it as WebAssembly, if that is it.
+    /// Explains an error of a compiler: if the module is not valid WebAssembly, the error says what is wrong; otherwise
+    /// it stays as it is.
     pub(crate) fn explain(&self, error: CompileError) -> CompileError {
         if !matches!(error, CompileError::Compiler { .. } | CompileError::InWorker { .. }) {
             return error;
@@ -51,7 +52,7 @@ impl CheckedPlugin {
         }
     }
 
-    /// The flavour that the module's exports make it; `None` if it is no plugin.
+    /// The flavour that the module's exports give it; `None` if the module is not a plugin.
     #[must_use]
     pub const fn flavour(&self) -> Option<Flavour> {
         self.flavour

@@ -1,15 +1,15 @@
-//! Where time comes from: the machine, or a test.
+//! The source of time: the machine, or a test.
 
 use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A clock, given to whatever ends something when its time is over.
+/// A clock, for code that ends something when its time is over.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The time that only goes forward.
+    /// The current time, which never goes back.
     fn now(&self) -> Instant;
 
-    /// Waits until so much of this clock's time has passed.
+    /// Waits until `duration` has passed on this clock.
     fn sleep(&self, duration: Duration);
 }
 
@@ -29,7 +29,7 @@ impl Clock for SystemClock {
 
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) mod manual {
-    //! A clock that goes on when a test says so.
+    //! A clock that moves only when a test moves it.
 
     use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -46,7 +46,7 @@ pub(crate) mod manual {
             Self { now: Mutex::new(Instant::now()), changed: Condvar::new() }
         }
 
-        /// Lets time pass.
+        /// Moves the clock forward.
         pub(crate) fn advance(&self, duration: Duration) {
             *self.lock() += duration;
             self.changed.notify_all();

@@ -1,9 +1,10 @@
-//! Compiled code that outlives the process.
+//! A cache of compiled code, which outlives the process.
 //!
-//! A file of machine code is as dangerous as the code in it, so a file is believed only with a code of authentication under
-//! a key that this process alone has: no worker is given it, and none can reach the directory. What is authenticated is what
-//! runs: a file is copied into memory that nobody else has, and each piece is judged as it is copied. What goes to workers is
-//! sealed before they are given it. Code that workers made and code that this process made for itself are told apart, so that
+//! A file of machine code is as dangerous as the code in it. So a file is believed only with an authentication code
+//! (HMAC) under a key that only this process has: no worker is given the key, and no worker can reach the directory.
+//! The authenticated bytes are exactly the bytes that run: a file is copied into memory that nobody else has, and each
+//! piece is authenticated as it is copied. Workers get sealed memory. Code that workers made and code that this process
+//! made for itself are kept apart, so that a worker's code never runs here.
 //! the former never runs here.
 
 use std::fs::{self, File};
@@ -24,48 +25,50 @@ use crate::fingerprint::Fingerprint;
 use crate::mapped::Runnable;
 use crate::sealed::SealedFile;
 
-/// Most bytes of one plugin's compiled code; stops a compiler that was taken over from filling memory and disk with it, and a
+/// Most bytes of one plugin's compiled code; stops a compiler that was taken over from filling memory and disk, and a
 /// file from filling memory.
 pub(crate) const MAX_CODE_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Most bytes of all files of compiled code; stops plugins that come and go from filling the disk. What was not used for the
-/// longest time goes.
+/// Most bytes of all files of compiled code; stops plugins that come and go from filling the disk. The files that were
+/// not used for the longest time are removed first.
 const MAX_KEPT_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// First bytes of a file: what it is, and its version.
+/// First bytes of a file: its type and version.
 const MAGIC: &[u8; 8] = b"CNDCODE3";
 
-/// Bytes of the code of authentication.
+/// Length of the authentication code in bytes.
 const TAG_BYTES: usize = 32;
 
-/// Bytes of a file that are read, authenticated and copied at once: as many as the processor has at hand meanwhile.
+/// Bytes of a file that are read, authenticated and copied at once: few enough to stay in the processor's cache
+/// meanwhile.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Where in a file the code begins.
+/// Offset in a file at which the code begins.
 const CODE_AT: usize = MAGIC.len() + TAG_BYTES;
 
-/// Names that what is authenticated is this and nothing else.
+/// Start of the authenticated bytes for compiled code, so that an authentication code made for another purpose is never
+/// valid.
 const CONTEXT: &[u8] = b"conductor code cache v3\0";
 
-/// The same for the shape of a module.
+/// Start of the authenticated bytes for the shape of a module.
 const SHAPE_CONTEXT: &[u8] = b"conductor module shape v1\0";
 
-/// How the flavour of a module is written down.
+/// Numbers for the flavour of a module in a file.
 const REACTOR: u8 = 1;
 const COMMAND: u8 = 2;
 
-/// Where compiled code is kept between runs, and a secret that says which of it is our own. Both must be out of reach of the
-/// workers, which are given neither.
+/// A directory in which compiled code is kept between runs, and the secret that authenticates the code. Both must be
+/// out of the workers' reach, and the workers are given neither.
 pub struct CodeCache {
     directory: PathBuf,
     secret: Zeroizing<[u8; 32]>,
-    /// Most bytes of all files.
+    /// Most bytes of all files together.
     most: u64,
-    /// Tells files that are being written from one another.
+    /// Makes the names of files that are being written differ.
     written: AtomicU64,
 }
 
-/// Which code: of which plugin, for which engine, and where it runs.
+/// Identifies code: its plugin, its engine, and where it runs.
 #[derive(Clone, Copy)]
 struct Wanted<'w> {
     digest: &'w Digest,
@@ -73,7 +76,7 @@ struct Wanted<'w> {
     runs: Runs,
 }
 
-/// Where code runs.
+/// The process that runs the code.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Runs {
     InWorkers,
@@ -91,12 +94,13 @@ impl Wanted<'_> {
 }
 
 impl CodeCache {
-    /// Opens a cache in `directory`, with the secret in the file `secret`. Both are made if they are missing, readable by
-    /// this user alone.
+    /// Opens a cache in `directory`, with the secret in the file `secret`. Both are created if they are missing,
+    /// readable by this user only.
     ///
     /// # Errors
     ///
-    /// Fails if the directory cannot be made, or if the secret can be read by others, is no such secret, or cannot be made.
+    /// Fails if the directory cannot be created, or if the secret can be read by others, has a wrong length, or cannot
+    /// be created.
     pub fn open(directory: &Path, secret: &Path) -> Result<Self, CodeCacheError> {
         atomic_file::create_private_directory(directory)
             .map_err(|source| CodeCacheError::Directory { path: directory.into(), source })?;
@@ -105,20 +109,20 @@ impl CodeCache {
         Ok(Self { directory, secret, most: MAX_KEPT_BYTES, written: AtomicU64::new(0) })
     }
 
-    /// The cache, keeping no more than so many bytes of code.
+    /// The cache with another bound on the bytes of all code.
     #[must_use]
     pub fn at_most(self, bytes: u64) -> Self {
         Self { most: bytes, ..self }
     }
 
-    /// The code of a plugin that runs in workers, if it is there and sound.
+    /// The code of a plugin that runs in workers, if it is cached and authentic.
     pub(crate) fn for_workers(&self, digest: &Digest, fingerprint: &Fingerprint) -> Option<SealedFile> {
         let wanted = Wanted { digest, fingerprint, runs: Runs::InWorkers };
         let copy = self.find(wanted, |_| SealedFile::to_be_written("conductor-code").ok())?;
         SealedFile::seal(copy).ok()
     }
 
-    /// Keeps code that a worker made, for workers.
+    /// Caches code that a worker made, for workers.
     pub(crate) fn keep_for_workers(&self, digest: &Digest, fingerprint: &Fingerprint, code: &SealedFile) {
         self.keep(Wanted { digest, fingerprint, runs: Runs::InWorkers }, code);
     }
@@ -126,24 +130,24 @@ impl CodeCache {
     /// Removes code that a worker could not use.
     pub(crate) fn forget_for_workers(&self, digest: &Digest, fingerprint: &Fingerprint) {
         let wanted = Wanted { digest, fingerprint, runs: Runs::InWorkers };
-        // What cannot be removed is replaced.
+        // A file that cannot be removed is replaced by the next code.
         let _ = fs::remove_file(self.directory.join(wanted.file_name()));
     }
 
-    /// The code of a plugin that runs in this process, if it is there and sound.
+    /// The code of a plugin that runs in this process, if it is cached and authentic.
     pub(crate) fn for_this_process(&self, digest: &Digest, fingerprint: &Fingerprint) -> Option<Runnable> {
         let wanted = Wanted { digest, fingerprint, runs: Runs::InProcess };
         let room = |bytes| usize::try_from(bytes).ok().map(Vec::with_capacity);
         self.find(wanted, room).map(Runnable::own)
     }
 
-    /// Keeps code that this process made for itself.
+    /// Caches code that this process made for itself.
     pub(crate) fn keep_own(&self, digest: &Digest, fingerprint: &Fingerprint, code: &SealedFile) {
         self.keep(Wanted { digest, fingerprint, runs: Runs::InProcess }, code);
     }
 
-    /// Copies what is in a file, without its head, to where nobody else can change it; nothing if there is none or it was
-    /// touched. What is judged are the pieces that are copied. `room` makes what so many bytes are copied to.
+    /// Copies the code in a file to where nobody else can change it; `None` if there is no file or it is not authentic.
+    /// The copied pieces are authenticated, not the file. `room` makes the place for a copy of the given length.
     fn find<C: Write>(&self, wanted: Wanted<'_>, room: impl FnOnce(u64) -> Option<C>) -> Option<C> {
         let path = self.directory.join(wanted.file_name());
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
@@ -160,12 +164,12 @@ impl CodeCache {
         let mut pieces = BufReader::with_capacity(PIECE_BYTES, (&file).take(MAX_CODE_BYTES));
         io::copy(&mut pieces, &mut judged).ok()?;
         judged.tag.verify_slice(tag).ok()?;
-        // Whether it was used lately is all that its time says.
+        // The modification time only records when the code was last used.
         let _ = file.set_modified(SystemTime::now());
         Some(judged.copy)
     }
 
-    /// Keeps code for the next time. What cannot be kept is compiled again.
+    /// Caches code for the next time. If writing fails, the code is compiled again next time.
     fn keep(&self, wanted: Wanted<'_>, code: &SealedFile) {
         let name = wanted.file_name();
         let written = self.write(wanted, &name, code).and_then(|()| self.make_room(&name));
@@ -199,7 +203,8 @@ impl CodeCache {
         file.sync_data()
     }
 
-    /// Removes what was not used for the longest time until the rest is no more than may be kept; `newest` stays.
+    /// Removes the files that were not used for the longest time, until the rest is within the bound; the file `newest`
+    /// stays.
     fn make_room(&self, newest: &str) -> io::Result<()> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
@@ -221,7 +226,7 @@ impl CodeCache {
         Ok(())
     }
 
-    /// A code of authentication, which the code is still to be added to.
+    /// The start of an authentication code, to which the code is still to be added.
     fn tag(&self, wanted: Wanted<'_>) -> Hmac<Sha256> {
         let mut mac = keyed(&self.secret);
         mac.update(CONTEXT);
@@ -231,7 +236,7 @@ impl CodeCache {
         mac
     }
 
-    /// The flavour of a module whose shape was found to be one that a plugin may have, by this version of the host.
+    /// The flavour of a module, if this version of the host has checked its shape before.
     pub(crate) fn shape(&self, digest: &Digest) -> Option<Flavour> {
         let mut remembered = Vec::with_capacity(TAG_BYTES + 1);
         let file = File::open(self.shape_file(digest)).ok()?;
@@ -246,7 +251,8 @@ impl CodeCache {
         Some(flavour)
     }
 
-    /// Remembers the flavour of a module whose shape was checked. What cannot be remembered is checked again.
+    /// Remembers the flavour of a module whose shape was checked. If writing fails, the module is checked again next
+    /// time.
     pub(crate) fn remember_shape(&self, digest: &Digest, flavour: Flavour) {
         let path = self.shape_file(digest);
         let mut bytes = self.shape_tag(digest, flavour).finalize().into_bytes().to_vec();
@@ -275,7 +281,7 @@ impl CodeCache {
     }
 }
 
-/// A copy of code, with a code of authentication of what was copied.
+/// A copy of code, with the authentication code of the copied bytes.
 struct Judged<C> {
     copy: C,
     tag: Hmac<Sha256>,
@@ -310,18 +316,18 @@ impl std::fmt::Debug for CodeCache {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodeCacheError {
-    /// The directory cannot be made.
+    /// The directory cannot be created.
     #[error("cannot make the directory {} for compiled code", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The secret cannot be used.
     #[error("{source}")]
     Secret {
-        /// Which file and why.
+        /// The file, and what is wrong with it.
         source: FileError,
     },
 }

@@ -1,4 +1,4 @@
-//! The proof that code was made of a verified plugin.
+//! The proof that code was compiled from a verified plugin.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use conductor_signing::VerifiedPlugin;
 use crate::checked::CheckedPlugin;
 use crate::engine::{Code, Compilable, CompileError, Engine};
 
-/// A verified plugin as machine code, not yet running. There is no other way to get one than from a
-/// [`VerifiedPlugin`], so what was not verified cannot be compiled:
+/// A verified plugin as machine code, not yet running. It can be made only from a [`VerifiedPlugin`], so bytes that
+/// were not verified cannot be compiled:
 ///
 /// ```compile_fail,E0308
 /// # fn example(engine: &conductor_engine::Engine, bytes: Vec<u8>) {
@@ -18,7 +18,7 @@ use crate::engine::{Code, Compilable, CompileError, Engine};
 /// # }
 /// ```
 ///
-/// With the step that was left out it compiles:
+/// With the step that is missing above, the example compiles:
 ///
 /// ```
 /// # use conductor_signing::{SignaturePolicy, TrustStore, UnverifiedPlugin};
@@ -38,7 +38,8 @@ impl CompiledPlugin {
     ///
     /// # Errors
     ///
-    /// Fails if the bytes are not a module that a plugin may be, see [`ShapeError`](crate::shape::ShapeError), or do not compile.
+    /// Fails if the bytes are not a module that is allowed for plugins, see [`ShapeError`](crate::shape::ShapeError),
+    /// or do not compile.
     pub fn compile(engine: &Engine, plugin: VerifiedPlugin) -> Result<Self, CompileError> {
         let checked = CheckedPlugin::check(plugin).map_err(|source| CompileError::Shape { source })?;
         match Code::compile(engine, Compilable::verified(checked.plugin())) {
@@ -47,7 +48,7 @@ impl CompiledPlugin {
         }
     }
 
-    /// A plugin and the code that was made of it.
+    /// A plugin with the code that was compiled from it.
     pub(crate) const fn of(checked: CheckedPlugin, code: Arc<Code>) -> Self {
         Self { checked, code }
     }
@@ -66,7 +67,7 @@ impl CompiledPlugin {
         self.checked.plugin()
     }
 
-    /// The flavour that the module's exports make it; `None` if it is no plugin.
+    /// The flavour that the module's exports give it; `None` if the module is not a plugin.
     #[must_use]
     pub const fn flavour(&self) -> Option<Flavour> {
         self.checked.flavour()

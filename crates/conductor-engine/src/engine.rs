@@ -1,4 +1,4 @@
-//! The compiler and what it makes: the only file that turns verified bytes into code.
+//! The compiler and its output: the only file that turns verified bytes into code.
 
 mod names;
 mod ticker;
@@ -21,34 +21,35 @@ pub(crate) use names::Names;
 use ticker::Ticker;
 pub(crate) use ticker::{Activity, TICK};
 
-/// Most instances in a pool at once: calls, on as many threads, of plugins that get a new instance for each. An instance
-/// takes four gigabytes of addresses, of which a process has thousands.
+/// Most instances in a pool at once: one for each thread that calls a plugin which gets a new instance for every call.
+/// An instance takes four gigabytes of address space, and a process has room for thousands of them.
 const POOLED_INSTANCES: u32 = 512;
 
-/// Most tables in a pool at once. A plugin has one, as a rule.
+/// Most tables in a pool at once. A plugin usually has one table.
 const POOLED_TABLES: u32 = 8 * POOLED_INSTANCES;
 
-/// Most elements of a table in a pool; plugins that may have more get their tables elsewhere.
+/// Most elements of a table in a pool; a plugin that may have more elements gets its tables outside of the pool.
 pub(crate) const POOLED_TABLE_ELEMENTS: u64 = DEFAULT_MAX_TABLE_ELEMENTS;
 
-/// Memory that an instance leaves in the pool for the next one, zeroed, in bytes: writing zeros costs less than the kernel's
-/// fresh pages do.
+/// Bytes of an instance's memory that stay in the pool for the next instance, zeroed: writing zeros costs less than
+/// fresh pages from the kernel.
 const KEPT_MEMORY_BYTES: usize = 1 << 20;
 
-/// The same of its table.
+/// Bytes of an instance's tables that stay in the pool for the next instance.
 const KEPT_TABLE_BYTES: usize = 64 * 1024;
 
-/// Bytes of the engine's own data about one instance; there is no more of it than [`shape`] allows a module.
+/// Bytes of the engine's own data about one instance; a module that [`shape`] allows needs no more.
 const POOLED_INSTANCE_BYTES: usize = 64 << 20;
 
-/// Where an engine's instances come from.
+/// How an engine makes instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Instances {
-    /// Each is made for itself: for those that live across calls.
+    /// Each instance is made separately, for instances that live across calls.
     OnDemand,
-    /// From a pool, to which they return what they were made of: for those that live for one call.
+    /// From a pool, to which an instance returns its memory, for instances that live for one call.
     Pooled,
-    /// On demand, in a worker: the compiler does without threads, which the kernel refuses there. What is compiled is the same.
+    /// On demand, in a worker: the compiler uses no threads, because the kernel refuses threads there. The compiled
+    /// code is the same.
     InWorker,
 }
 
@@ -59,10 +60,10 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
-/// Address space that is reserved for a memory, of which it can use all without being moved.
+/// Address space that is reserved for a memory, so that the memory can grow to its full size without being moved.
 pub(crate) const MEMORY_RESERVATION: u64 = 4 * 1024 * 1024 * 1024;
 
-/// Address space before and behind a memory in which nothing ever is.
+/// Address space before and behind a memory that always stays empty.
 pub(crate) const MEMORY_GUARD: u64 = 32 * 1024 * 1024;
 
 struct Shared {
@@ -82,7 +83,7 @@ impl Engine {
         Self::with(max_stack_bytes, Instances::OnDemand)
     }
 
-    /// As [`Engine::new`], with instances from where they are wanted.
+    /// As [`Engine::new`], with instances that are made in this way.
     pub(crate) fn with(max_stack_bytes: u32, instances: Instances) -> Result<Self, EngineError> {
         let engine = engine(max_stack_bytes, instances)?;
         let mut linker = Linker::new(&engine);
@@ -95,7 +96,7 @@ impl Engine {
         &self.shared.engine
     }
 
-    /// Something that will make calls of code of this engine, one at a time.
+    /// A caller of this engine's code, which makes one call at a time.
     pub(crate) fn activity(&self) -> Activity {
         self.shared.ticker.activity()
     }
@@ -112,7 +113,8 @@ fn engine(max_stack_bytes: u32, instances: Instances) -> Result<wasmtime::Engine
         .epoch_interruption(true)
         .concurrency_support(false)
         .parallel_compilation(instances != Instances::InWorker)
-        // A memory begins as pages of the code's file, where there is one: data is laid out once, when it is compiled.
+        // The initial content of a memory is mapped from the code's file, if there is one: data is laid out once, when
+        // the module is compiled.
         .memory_init_cow(true)
         .memory_reservation(MEMORY_RESERVATION)
         .memory_guard_size(MEMORY_GUARD)
@@ -124,13 +126,13 @@ fn engine(max_stack_bytes: u32, instances: Instances) -> Result<wasmtime::Engine
     wasmtime::Engine::new(&config).map_err(|source| EngineError::Unsupported { source })
 }
 
-/// Which code the engines of workers take.
+/// The fingerprint of the code that the engines of workers accept.
 #[cfg(target_os = "linux")]
 pub(crate) fn fingerprint_of_workers(max_stack_bytes: u32) -> Result<Fingerprint, EngineError> {
     engine(max_stack_bytes, Instances::InWorker).map(|engine| Fingerprint::of(&engine))
 }
 
-/// What compiles in a worker, for another one: the code is made and never run here.
+/// The compiler in a worker, which compiles for another worker: the code never runs in this process.
 #[cfg(target_os = "linux")]
 pub(crate) struct Compiler(wasmtime::Engine);
 
@@ -149,7 +151,7 @@ impl Compiler {
     }
 }
 
-/// The pool of [`Instances::Pooled`].
+/// The configuration of the pool for [`Instances::Pooled`].
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_core_instances(POOLED_INSTANCES)
@@ -160,16 +162,16 @@ fn pool() -> PoolingAllocationConfig {
         .max_core_instance_size(POOLED_INSTANCE_BYTES)
         .linear_memory_keep_resident(KEPT_MEMORY_BYTES)
         .table_keep_resident(KEPT_TABLE_BYTES)
-        // What was written is all that has to be zeroed, where the kernel can tell.
+        // Only pages that were written have to be zeroed, where the kernel reports them.
         .pagemap_scan(Enabled::Auto);
     pool
 }
 
-/// Refuses a stack that the calling thread does not have.
+/// Refuses a stack size that the calling thread's stack has no room for.
 ///
 /// # Errors
 ///
-/// Fails if it is larger than [`MAX_STACK_BYTES`].
+/// Fails if the size is larger than [`MAX_STACK_BYTES`].
 pub const fn check_stack(max_stack_bytes: u32) -> Result<(), EngineError> {
     if max_stack_bytes > MAX_STACK_BYTES {
         return Err(EngineError::Stack { asked: max_stack_bytes });
@@ -181,27 +183,28 @@ pub const fn check_stack(max_stack_bytes: u32) -> Result<(), EngineError> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// A stack that the calling thread does not have.
+    /// The calling thread's stack has no room for a stack of this size.
     #[error("max_stack_bytes is {asked}, more than {MAX_STACK_BYTES}")]
     Stack {
-        /// What was asked for.
+        /// The size that was asked for.
         asked: u32,
     },
     /// wasmtime refuses the configuration on this machine.
     #[error("this machine cannot run the WebAssembly engine")]
     Unsupported {
-        /// What wasmtime said.
+        /// The error of wasmtime.
         source: wasmtime::Error,
     },
-    /// The thread that makes time limits pass could not be started.
+    /// The thread that enforces time limits could not be started.
     #[error("cannot start the thread that enforces time limits")]
     Ticker {
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
 
-/// Bytes that may be compiled: those of a verified plugin, here or in the supervisor that handed them over.
+/// Bytes that may be compiled: those of a verified plugin in this process, or bytes that a supervisor verified and
+/// handed over.
 pub(crate) struct Compilable<'a>(&'a [u8]);
 
 impl<'a> Compilable<'a> {
@@ -229,7 +232,7 @@ impl Code {
         Self::link(engine, &module)
     }
 
-    /// Links a module that was compiled before.
+    /// Links a module that is compiled already.
     pub(crate) fn link(engine: &Engine, module: &wasmtime::Module) -> Result<Self, CompileError> {
         let pre =
             engine.shared.linker.instantiate_pre(module).map_err(|source| CompileError::Import { source })?;
@@ -255,16 +258,16 @@ impl Code {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// The module is not one that a plugin may be.
+    /// The module is not allowed for plugins.
     #[error("{source}")]
     Shape {
-        /// What is wrong with it.
+        /// The rule that the module breaks.
         source: ShapeError,
     },
     /// The compiler gave up.
     #[error("module does not compile")]
     Compiler {
-        /// What the compiler said.
+        /// The error of the compiler.
         source: wasmtime::Error,
     },
     /// An import has another type than the host's function of that name.
@@ -273,37 +276,37 @@ pub enum CompileError {
         /// Which import and which types.
         source: wasmtime::Error,
     },
-    /// A worker process did not make code of the module.
+    /// A worker process failed to compile the module.
     #[error("{what}")]
     InWorker {
-        /// What the variant would be in this process.
+        /// The message that the same error has in this process.
         what: &'static str,
-        /// What the worker said.
+        /// The cause, as the worker reported it.
         cause: String,
     },
-    /// What a worker made of the module is no code that another one can use.
+    /// The code that a worker compiled cannot be used by another worker.
     #[error("compiled code of the module cannot be used")]
     NotLoaded {
-        /// What the engine said.
+        /// The error of the engine.
         cause: String,
     },
-    /// Compiling took longer than it may.
+    /// Compiling took more processor time than allowed.
     #[error("module takes more than {seconds} s of processor time to compile")]
     TooSlow {
-        /// Processor time that it may take, in seconds.
+        /// Processor time that is allowed, in seconds.
         seconds: u64,
     },
-    /// Compiling did not end, although it took little processor time: this machine has too much else to do, or the compiler
+    /// Compiling did not end in time, although it took little processor time: the machine is too busy, or the compiler
     /// waits for something.
     #[error("module was not compiled within {seconds} s")]
     Late {
-        /// Time by the clock that it may take, in seconds.
+        /// Wall clock time that is allowed, in seconds.
         seconds: u64,
     },
-    /// Compiling took more memory than it may.
+    /// Compiling took more memory than allowed.
     #[error("module takes more than {max} bytes of memory to compile")]
     TooMuchMemory {
-        /// Bytes that it may take.
+        /// Bytes that are allowed.
         max: u64,
     },
 }

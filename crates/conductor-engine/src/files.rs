@@ -1,7 +1,7 @@
-//! What is asked of the file systems that plugins' files and directories are on.
+//! Access to the file systems that plugins' files and directories are on.
 //!
-//! Such a file system may not answer, for as long as it likes, and whoever asks it sleeps in the kernel then. A host with workers
-//! therefore has processes of their own ask; a host that runs plugins in its own process asks by itself.
+//! Such a file system may not answer for as long as it likes, and whoever asks it then sleeps in the kernel. A host
+//! with workers therefore lets separate processes ask; a host that runs plugins in its own process asks by itself.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
@@ -13,34 +13,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::guest::{SetupError, data_directory};
 
-/// Who asks file systems that a plugin's path lies on.
+/// Asks the file systems that plugins' paths are on.
 pub trait Files: Send + Sync {
-    /// Reads a plugin and the documents beside it, however long that takes.
+    /// Reads a plugin and its companions, however long that takes.
     ///
     /// # Errors
     ///
     /// Fails if one of the files cannot be read or the plugin is larger than `max_bytes`.
     fn read(&self, path: &Path, max_bytes: u64) -> Result<UnverifiedPlugin, ReadError>;
 
-    /// Makes a plugin's own directory if it is not there.
+    /// Creates a plugin's own directory if it is missing.
     ///
     /// # Errors
     ///
-    /// Fails if it is not there and cannot be made, or is no directory.
+    /// Fails if the directory cannot be created, or if the path is not a directory.
     fn data_directory(&self, parent: &Path, name: &str) -> Result<PathBuf, SetupError>;
 
-    /// A directory without links in its path.
+    /// The path of a directory, with all links resolved.
     ///
     /// # Errors
     ///
     /// Fails if there is no such directory.
     fn canonical(&self, directory: &Path) -> Result<PathBuf, SetupError>;
 
-    /// How the files of each group are now; nothing of a group of which that was not said in time.
+    /// The present state of the files of each group; `None` for a group whose file systems did not answer in time.
     fn states(&self, groups: &[Vec<PathBuf>], patience: Duration) -> Vec<Option<Vec<Option<FileState>>>>;
 }
 
-/// What tells one content of a file from the next. A file that is replaced as a whole is a new one, by its number.
+/// State by which two contents of a file are told apart. A file that was replaced as a whole has a new number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileState {
     device: u64,
@@ -49,20 +49,19 @@ pub struct FileState {
     mode: u32,
     modified: (i64, i64),
     changed: (i64, i64),
-    /// Number and change of the link that leads to the file, if one was followed.
+    /// Number and change time of the link that leads to the file, if a link was followed.
     link: Option<(u64, (i64, i64))>,
 }
 
 impl FileState {
-    /// The state of a file now; `None` where there is no such file. A link is what it is, wherever it leads. Waits for the file
-    /// system.
+    /// The present state of a file; `None` if there is no such file. A link is not followed. Waits for the file system.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
         fs::symlink_metadata(path).ok().map(|metadata| Self::new(&metadata, None))
     }
 
-    /// As [`FileState::of`], of the file that a link leads to, and of the link: either may change. For files that are read through
-    /// links.
+    /// As [`FileState::of`], for files that are read through links: the state of the file behind the link together with
+    /// that of the link, because either may change.
     pub(crate) fn behind_links(path: &Path) -> Option<Self> {
         let own = fs::symlink_metadata(path).ok()?;
         if !own.is_symlink() {
@@ -85,7 +84,7 @@ impl FileState {
     }
 }
 
-/// Whoever asks here waits for the file system.
+/// Asks in this thread, which then waits for the file system.
 pub(crate) struct AskedHere;
 
 impl Files for AskedHere {

@@ -1,9 +1,9 @@
-//! Which engine a piece of compiled code is for.
+//! Identifies the engine that a piece of compiled code is for.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Exactly which engine code is for: its version, its configuration and the processor.
+/// The exact engine that code is for: its version, its configuration and the processor.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Fingerprint(String);
 

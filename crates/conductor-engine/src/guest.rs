@@ -1,4 +1,4 @@
-//! What the host keeps of one instance while the plugin's code runs, and every function of the host that this code may import.
+//! The host's data about one instance while the plugin's code runs, and every host function that this code may import.
 
 mod call_log;
 mod classify;
@@ -22,10 +22,10 @@ pub use wasi::{Access, SetupError};
 use wasi::{Capture, OpenFiles};
 pub(crate) use wasi::{Disk, MODULE as WASI_MODULE, Setup, data_directory, offers as wasi_offers};
 
-/// Deadline of a call whose time limit is longer than the clock can tell.
+/// Time limit of a call whose own limit is too long for the clock.
 const LONGEST_CALL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a store holds beside the plugin's own memory.
+/// The host's data in a store, beside the plugin's own memory.
 pub(crate) struct State {
     wasi: WasiP1Ctx,
     open_files: OpenFiles,
@@ -35,7 +35,7 @@ pub(crate) struct State {
     limiter: Limiter,
     memory: Option<Memory>,
     host_calls: Arc<dyn HostCalls>,
-    /// Answer of the last host call, waiting to be fetched.
+    /// Answer of the last host call, which the plugin has yet to fetch.
     answer: Vec<u8>,
     reply: Option<Vec<u8>>,
     log: CallLog,
@@ -44,7 +44,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The state of an instance that is not made yet.
+    /// The state of an instance that is about to be made.
     pub(crate) fn new(limits: Limits, host_calls: Arc<dyn HostCalls>, setup: Setup) -> Self {
         Self {
             wasi: setup.context,
@@ -63,7 +63,7 @@ impl State {
         }
     }
 
-    /// Begins one load or one call, at this time.
+    /// Begins one load or one call at the time `now`.
     pub(crate) fn begin(&mut self, now: Instant) {
         self.deadline = now.checked_add(self.limits.max_execution_time).unwrap_or(now + LONGEST_CALL);
         self.limiter.begin_call();
@@ -71,7 +71,7 @@ impl State {
         self.reply = None;
     }
 
-    /// Takes what a call left behind that has so much fuel left; standard output is log, or the reply.
+    /// Takes the cost and the output of a call that left `fuel_left`; standard output is the reply or part of the log.
     pub(crate) fn take_cost(&mut self, fuel_left: u64, stdout_is_reply: bool) -> Cost {
         let mut reply = self.reply.take();
         if let Some(output) = self.stdout.take() {
@@ -110,17 +110,17 @@ impl State {
         &self.limits
     }
 
-    /// When the call that is under way has to end.
+    /// The time at which the current call must end.
     pub(crate) const fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Whether the one who answers host calls has ended the call that is under way.
+    /// Whether the call is to end because whoever answers host calls has ended it.
     pub(crate) fn is_ended(&self) -> bool {
         self.host_calls.has_ended_it()
     }
 
-    /// What memories and tables are held against.
+    /// The limiter of memories and tables.
     pub(crate) const fn limiter(&mut self) -> &mut Limiter {
         &mut self.limiter
     }
@@ -135,13 +135,13 @@ impl State {
         self.memory = memory;
     }
 
-    /// Whether more was printed to standard output than is kept.
+    /// Whether more was printed to standard output than its limit.
     pub(crate) fn printed_too_much(&self) -> bool {
         self.stdout.overflowed()
     }
 }
 
-/// What a call cost and left behind.
+/// The cost and the output of a call.
 #[derive(Default)]
 pub(crate) struct Cost {
     pub(crate) fuel_used: u64,

@@ -1,4 +1,4 @@
-//! The proof that a worker may compile bytes: a supervisor verified them, sealed them and handed them over.
+//! The proof that a worker may compile bytes: a supervisor verified the bytes, sealed them and handed them over.
 
 use std::io;
 
@@ -6,14 +6,14 @@ use conductor_signing::Digest;
 
 use crate::sealed::SealedFile;
 
-/// A plugin as a worker has it: bytes that a supervisor verified, sealed and handed over, and whose digest is the one that
-/// it named. Nothing else can be compiled in a worker.
+/// The bytes of a plugin in a worker: a supervisor verified them, sealed them and handed them over together with their
+/// digest, which the worker has compared. Nothing else can be compiled in a worker.
 pub(crate) struct HandedOver {
     bytes: Vec<u8>,
 }
 
 impl HandedOver {
-    /// Reads a file, which must be sealed, and holds it against the digest.
+    /// Reads a file, which must be sealed, and compares it with the digest.
     pub(crate) fn read(file: &SealedFile, digest: &[u8; 32]) -> io::Result<Self> {
         let bytes = file.read()?;
         if Digest::from_bytes(&bytes).as_bytes() != digest {

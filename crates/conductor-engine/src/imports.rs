@@ -1,24 +1,24 @@
-//! What a module asks its host for, read without compiling anything.
+//! The imports of a module, read without compiling the module.
 
 use wasmparser::{Parser, Payload};
 
 use crate::shape::MAX_IMPORTS;
 
-/// An import of a module. The names are as the module has them: escape them when showing them.
+/// An import of a module. The names are the module's own text: escape them before showing them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
-    /// Name of the module that is to provide it.
+    /// Name of the module that the import is from.
     pub module: String,
-    /// Name of what is imported.
+    /// Name of the imported item.
     pub name: String,
 }
 
-/// The imports of a module, in its order. Whether the host offers them is not checked here.
+/// The imports of a module, in their order. Whether the host offers them is not checked here.
 ///
 /// # Errors
 ///
-/// Fails if the bytes cannot be read as a module up to the end of its imports, or it has more of them than a plugin may
-/// have.
+/// Fails if the bytes up to the end of the imports are not a module, or if the module has more imports than a plugin
+/// may have.
 pub fn imports(wasm: &[u8]) -> Result<Vec<Import>, ImportsError> {
     let unreadable =
         |error: wasmparser::BinaryReaderError| ImportsError::Unreadable { cause: error.to_string() };
@@ -44,13 +44,13 @@ pub enum ImportsError {
     /// The bytes are not a module.
     #[error("not a module: {cause}")]
     Unreadable {
-        /// What the parser said.
+        /// The error of the parser.
         cause: String,
     },
     /// More imports than a plugin may have.
     #[error("{found} imports are more than {MAX_IMPORTS}")]
     TooMany {
-        /// How many it claims.
+        /// Number of imports that the module announces.
         found: u32,
     },
 }

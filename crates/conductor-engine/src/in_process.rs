@@ -1,4 +1,4 @@
-//! Plugins in the host's own address space: wall one only.
+//! Plugins in the host's own address space, with only the wall of WebAssembly around them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -22,21 +22,21 @@ use crate::runtime::{Prepared, Running, Runtime, Switch};
 #[cfg(target_os = "linux")]
 use crate::sealed::SealedFile;
 
-/// Size of the stack in bytes, and where instances come from.
+/// Size of the stack in bytes, and how instances are made.
 type EngineKey = (u32, Instances);
 
-/// Runs plugins with engines in this process: one for each size of stack and way to make instances, which are the engine's
-/// and not the plugin's.
+/// Runs plugins with engines in this process. There is one engine for each stack size and way of making instances,
+/// because both are settings of an engine and not of a plugin.
 pub struct InProcess {
     engines: Mutex<BTreeMap<EngineKey, Engine>>,
-    /// Code of plugins that are loaded, which those with the same bytes share.
+    /// Code of the loaded plugins, shared by plugins with the same bytes.
     codes: Mutex<HashMap<(Digest, EngineKey), Weak<Code>>>,
     #[cfg(target_os = "linux")]
     cache: Option<CodeCache>,
 }
 
 impl InProcess {
-    /// Starts with the engine that most plugins will use.
+    /// Starts with the engine that most plugins use.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl InProcess {
         runtime.engine((max_stack_bytes, Instances::OnDemand)).map(|_| runtime)
     }
 
-    /// Keeps compiled code between runs.
+    /// The same runtime, which keeps compiled code between runs in this cache.
     #[cfg(target_os = "linux")]
     #[must_use]
     pub fn keeping_code_in(self, cache: CodeCache) -> Self {
@@ -68,7 +68,7 @@ impl InProcess {
         Ok(engine)
     }
 
-    /// The code of a plugin: that of another one with the same bytes, if it is loaded, or from the cache, or compiled.
+    /// The code of a plugin: shared with a loaded plugin of the same bytes, or else from the cache, or else compiled.
     fn code(
         &self,
         engine: &Engine,
@@ -94,7 +94,7 @@ impl InProcess {
         let Some(cache) = &self.cache else { return Code::compile(engine, Compilable::verified(verified)) };
         let (digest, fingerprint) = (verified.digest(), Fingerprint::of(engine.inner()));
         let kept = cache.for_this_process(&digest, &fingerprint);
-        // A cache that cannot be used costs time, not the plugin.
+        // If the cached code cannot be used, the plugin is compiled.
         if let Some(module) = kept.and_then(|code| code.map(engine).ok()) {
             return Code::link(engine, &module);
         }
@@ -112,7 +112,7 @@ impl InProcess {
     }
 }
 
-/// Where the instances of a plugin come from.
+/// How the instances of a plugin are made.
 fn instances(limits: &Limits, flavour: Flavour) -> Instances {
     let is_fresh = limits.isolation == Isolation::Fresh || flavour == Flavour::Command;
     if is_fresh && limits.max_table_elements <= POOLED_TABLE_ELEMENTS {

@@ -14,24 +14,24 @@ use abi::Exports;
 pub use abi::Metadata;
 pub(crate) use abi::Told;
 
-/// One instance of a plugin. After an outcome for which [`Outcome::keeps_instance`] is false, or when it
-/// [has exited](Self::has_exited), it must be dropped.
+/// One instance of a plugin. It must be dropped after an outcome for which [`Outcome::keeps_instance`] is false, or
+/// when it [has exited](Self::has_exited).
 pub(crate) struct Instance {
     activity: Arc<Activity>,
     guest: Guest,
 }
 
-/// An instance's store and what the host calls of it.
+/// The store of an instance, and the exports that the host calls.
 struct Guest {
     store: Store<State>,
     exports: Exports,
-    /// Whether a call exited, which left what the plugin's functions were doing undone.
+    /// Whether a call exited, which leaves the plugin's functions unfinished.
     has_exited: bool,
 }
 
 impl Instance {
-    /// Makes an instance and runs what runs before the first call: the start function, `_initialize` and `init`,
-    /// all on one budget.
+    /// Makes an instance and runs what comes before the first call: the start function, `_initialize` and `init`, all
+    /// on one budget.
     pub(crate) fn start(
         engine: &Engine,
         activity: &Arc<Activity>,
@@ -63,7 +63,7 @@ impl Instance {
         Ok((Self { activity: Arc::clone(activity), guest }, metadata))
     }
 
-    /// Executes one request whose time begins now: JSON for a reactor, standard input for a command.
+    /// Executes one request, whose time begins at `now`: JSON for a reactor, standard input for a command.
     pub(crate) fn execute(&mut self, request: &[u8], now: Instant) -> Outcome {
         let Self { activity, guest } = self;
         let _ticking = activity.begin();
@@ -76,7 +76,7 @@ impl Instance {
         self.guest.has_exited
     }
 
-    /// Takes what the call left behind.
+    /// Takes the cost and the output of the call.
     pub(crate) fn take_cost(&mut self) -> Cost {
         let Guest { store, exports, .. } = &mut self.guest;
         let left = store.get_fuel().unwrap_or(0);
@@ -91,13 +91,13 @@ fn begin(store: &mut Store<State>, now: Instant) {
     let Limits { max_execution_time: time, max_fuel: fuel, .. } = *state.limits();
     store.set_epoch_deadline(ticks(time));
     if store.set_fuel(fuel).is_err() {
-        // Fuel is always configured by `Engine`; without it a store starts and stays at zero and every call ends.
+        // `Engine` always configures fuel. Without it, a store starts at zero and stays there, and every call ends.
         tracing::error!("the engine was built without fuel");
     }
 }
 
-/// Ticks after which a running call's deadline is next held against the clock. Ticks come late, never early, so the
-/// whole of `time` in ticks would be too long; and looking at the clock at every tick would be for nothing.
+/// Ticks until a running call's deadline is next compared with the clock. Ticks come late, never early, so all of
+/// `time` in ticks would be too long; comparing at every tick would be wasteful.
 fn ticks(time: Duration) -> u64 {
     const MOST: u64 = 4;
     let ticks = time.as_nanos().div_ceil(TICK.as_nanos());

@@ -1,19 +1,20 @@
 //! Verified bytes running within limits: compiler, instances and WASI, in this process or in workers that the kernel confines.
 //!
-//! Bytes become code only along one way, and every step returns the proof that the next one asks for:
+//! There is only one way from bytes to running code, and every step returns the proof that the next step demands:
 //! [`UnverifiedPlugin`](conductor_signing::UnverifiedPlugin) → [`VerifiedPlugin`](conductor_signing::VerifiedPlugin) →
-//! [`CheckedPlugin`] → [`CompiledPlugin`] → what is [`Running`]. What a worker compiles is a part of that way: the type that
-//! says so is private to this crate.
+//! [`CheckedPlugin`] → [`CompiledPlugin`] → [`Running`]. Compiling in a worker is part of this way: the type of its
+//! proof is private to this crate.
 //!
 //! This crate knows neither what a plugin may do nor who does it: what a plugin asks for goes to a
-//! [`HostSession`](conductor_call::HostSession), and what it sees are [`Surroundings`] that were decided before.
+//! [`HostSession`](conductor_call::HostSession), and the [`Surroundings`] of a plugin are decided elsewhere.
 //!
-//! In reading order: [`guest`], what the host keeps of an instance, with the functions of the system (`wasi`) and of the host
-//! that its code can call; [`shape`] and [`imports`] of a module before it is compiled; [`engine`], the compiler, and the proofs
-//! around it, [`handed_over`], [`checked`] and [`compiled`]; [`sealed`], [`mapped`] and [`code_cache`], code as it is handed over,
-//! mapped and kept, for the engine that its [`fingerprint`] names; [`instance`], calls of a module's functions; [`local`], a
-//! plugin in this address space; [`runtime`], the trait of which [`in_process`] and [`worker`] are the two implementations, with
-//! [`run_error`]; [`files`], who asks file systems; and the [`clock`] that deadlines go by.
+//! In reading order: [`guest`], the host's data about an instance, with the functions of WASI (`wasi`) and of the host
+//! that its code can call; [`shape`] and [`imports`] of a module before it is compiled; [`engine`], the compiler, and
+//! the proofs around it, [`handed_over`], [`checked`] and [`compiled`]; [`sealed`], [`mapped`] and [`code_cache`],
+//! which hand over, map and cache code for the engine that its [`fingerprint`] names; [`instance`], calls of a module's
+//! functions; [`local`], a plugin in this address space; [`runtime`], the trait with the two implementations
+//! [`in_process`] and [`worker`], and its [`run_error`]; [`files`], access to file systems; and [`clock`], for
+//! deadlines.
 
 mod checked;
 pub mod clock;

@@ -13,26 +13,27 @@ use crate::instance::{Instance, Metadata, Told};
 /// Everything around a plugin that is decided before its code runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Surroundings {
-    /// What it may use up.
+    /// The limits of the plugin.
     pub limits: Limits,
     /// Directories that the plugin sees.
     pub directories: Vec<Access>,
-    /// How much its own directory may hold, if it may write there.
+    /// The quota of the plugin's own directory, if the plugin may write there.
     pub quota: Option<DataQuota>,
-    /// Arguments of a command, its name first.
+    /// Arguments of a command; the first is its name.
     pub arguments: Vec<String>,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
 }
 
 impl Surroundings {
-    /// No capability at all: nothing but the limits.
+    /// Surroundings without any capability: only the limits.
     #[must_use]
     pub const fn bare(limits: Limits) -> Self {
         Self { limits, directories: Vec::new(), quota: None, arguments: Vec::new(), environment: Vec::new() }
     }
 
-    /// What the plugin's own directory, which is the first, holds of its quota; others exist for development only.
+    /// Measures the plugin's own directory, which is the first, against its quota. Further directories exist for
+    /// development only.
     fn measure(&self) -> Option<Disk> {
         let own = self.directories.first().map(|access| access.host.clone());
         own.zip(self.quota).map(|(directory, quota)| Disk::measure(directory, quota))
@@ -48,7 +49,7 @@ pub(crate) struct Local {
     surroundings: Surroundings,
     disk: Option<Disk>,
     host_calls: Arc<dyn HostCalls>,
-    /// Lives across calls unless a call ended badly, isolation is fresh or the flavour is command.
+    /// Lives across calls, unless a call ended badly, every call has a fresh instance, or the plugin is a command.
     instance: Option<Instance>,
 }
 
@@ -65,7 +66,7 @@ impl Local {
         Self { engine, activity, code, flavour, surroundings, disk, host_calls, instance: None }
     }
 
-    /// Starts a reactor, and returns what it says about itself. A command starts with each call.
+    /// Starts a reactor, and returns its answers about itself. A command starts with each call.
     pub(crate) fn start(&mut self) -> Result<Metadata, StartError> {
         if self.flavour == Flavour::Command {
             return Ok(Metadata::default());
@@ -76,7 +77,7 @@ impl Local {
         Ok(metadata)
     }
 
-    /// Executes one request that came when it `started`.
+    /// Executes one request that arrived at `started`.
     pub(crate) fn execute(&mut self, request: &[u8], started: Instant) -> CallReport {
         let lived_on = self.instance.is_some();
         let (outcome, cost) = match self.instance_for(request) {
@@ -106,12 +107,12 @@ impl Local {
         }
     }
 
-    /// Gives up the instance that lives across calls.
+    /// Drops the instance that lives across calls.
     pub(crate) fn rest(&mut self) {
         self.instance = None;
     }
 
-    /// As [`Local::rest`], with other surroundings from then on.
+    /// As [`Local::rest`], and changes the surroundings.
     pub(crate) fn restart_with(&mut self, surroundings: Surroundings) {
         self.disk = surroundings.measure();
         self.surroundings = surroundings;
@@ -137,7 +138,7 @@ impl Local {
         )
     }
 
-    /// The instance for the next call: the one that lived on, or a new one.
+    /// The instance for the next call: the living one, or a new one.
     fn instance_for(&mut self, request: &[u8]) -> Result<Instance, Outcome> {
         if let Some(instance) = self.instance.take() {
             return Ok(instance);
@@ -156,8 +157,8 @@ impl Local {
 
 /// Why a plugin did not start.
 pub(crate) enum StartError {
-    /// Its surroundings cannot be set up.
+    /// The plugin's surroundings cannot be set up.
     Setup(SetupError),
-    /// Its code did not get through its start.
+    /// The start of the plugin's code failed.
     Outcome(Outcome),
 }

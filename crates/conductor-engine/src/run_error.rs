@@ -5,19 +5,19 @@ use conductor_call::{Outcome, ProcessWall, WorkerFault};
 use crate::engine::{CompileError, EngineError};
 use crate::guest::SetupError;
 
-/// Why a verified plugin was not made ready, or did not start. Whoever takes one apart names every variant.
+/// Why a verified plugin was not made ready, or did not start. Code that classifies the error names every variant.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The bytes are not a module that a plugin may be.
+    /// The bytes are not a module that is allowed for plugins, or do not compile.
     #[error("{source}")]
     Compile {
-        /// What is wrong with them.
+        /// The error of the compiler.
         source: CompileError,
     },
-    /// The plugin's stack is larger than it may be, or this machine cannot run an engine with it.
+    /// The plugin's stack is larger than allowed, or this machine cannot run an engine with it.
     #[error("{source}")]
     Engine {
-        /// Why.
+        /// The error of the engine.
         source: EngineError,
     },
     /// The module exports neither `execute` nor `_start`.
@@ -26,10 +26,10 @@ pub enum RunError {
     /// The plugin's surroundings cannot be set up.
     #[error("{source}")]
     Setup {
-        /// What and why.
+        /// The directory, and what is wrong with it.
         source: SetupError,
     },
-    /// The plugin did not get through its start.
+    /// The start of the plugin failed.
     #[error("plugin failed while starting: {outcome}")]
     Start {
         /// How the start ended.
@@ -38,13 +38,13 @@ pub enum RunError {
     /// The plugin's worker process failed.
     #[error("{fault}")]
     Worker {
-        /// What became of it.
+        /// The fault of the worker.
         fault: WorkerFault,
     },
     /// The kernel did not confine the plugin's worker process.
     #[error("the plugin's worker process is not confined: {}", wall.missing())]
     WeakIsolation {
-        /// What the kernel did.
+        /// The wall that the kernel did enforce.
         wall: ProcessWall,
     },
 }

@@ -1,4 +1,4 @@
-//! Where plugins' code runs: one trait, of which this process and worker processes are the two implementations.
+//! The trait for running plugins' code, with two implementations: this process, and worker processes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
@@ -13,23 +13,23 @@ use crate::instance::Metadata;
 use crate::local::Surroundings;
 use crate::run_error::RunError;
 
-/// A place for plugins' code.
+/// A place where plugins' code runs.
 pub trait Runtime: Send + Sync {
-    /// Who asks the file systems that plugins' paths lie on.
+    /// Access to the file systems that plugins' paths are on.
     fn files(&self) -> Arc<dyn Files>;
 
     /// Checks the shape of a plugin's module.
     ///
     /// # Errors
     ///
-    /// Names the first rule that it breaks.
+    /// Names the first rule that the module breaks.
     fn check(&self, plugin: VerifiedPlugin) -> Result<CheckedPlugin, CompileError>;
 
-    /// Makes a plugin ready to be started, as often as wanted.
+    /// Makes a plugin ready to be started any number of times.
     ///
     /// # Errors
     ///
-    /// Fails if it is no plugin, or cannot be compiled within these limits.
+    /// Fails if the module is not a plugin, or cannot be compiled within these limits.
     fn prepare(&self, plugin: CheckedPlugin, limits: &Limits) -> Result<Box<dyn Prepared>, RunError>;
 }
 
@@ -38,11 +38,11 @@ pub trait Prepared: Send {
     /// The plugin.
     fn plugin(&self) -> &CheckedPlugin;
 
-    /// Starts the plugin in these surroundings; what it asks for goes to `session`, and `switch` ends it.
+    /// Starts the plugin in these surroundings. Its host calls go to `session`, and `switch` can end it.
     ///
     /// # Errors
     ///
-    /// Says which step of the start failed.
+    /// Names the step of the start that failed.
     fn start(
         &self,
         surroundings: Surroundings,
@@ -53,26 +53,28 @@ pub trait Prepared: Send {
 
 /// A plugin that runs.
 pub trait Running: Send {
-    /// Executes one request that came when it `started`.
+    /// Executes one request that arrived at `started`.
     fn execute(&mut self, request: &[u8], started: Instant) -> CallReport;
 
-    /// Which walls stand around it.
+    /// The walls that stand around the plugin.
     fn walls(&self) -> Walls;
 
-    /// Gives up what it holds between calls; the next call, if one comes, starts anew.
+    /// Drops everything that the plugin holds between calls; the next call starts the plugin anew.
     fn rest(&mut self);
 
-    /// As [`Running::rest`], with other surroundings from then on.
+    /// As [`Running::rest`], and changes the surroundings.
     fn restart_with(&mut self, surroundings: Surroundings);
 
-    /// What went wrong between the last two calls, if the last one needed a new start for it. Asked once after each call.
+    /// The fault between the last two calls, if the last call had to start the plugin again because of it. Asked once
+    /// after each call.
     fn take_fault_between_calls(&mut self) -> Option<WorkerFault> {
         None
     }
 }
 
-/// Whether a plugin's processes may run, and the one that does: from its start on, so that whoever takes something away from
-/// the plugin reaches it in whatever it does. Code in this process looks at its session instead.
+/// Whether a plugin's processes may run, and the process that runs. The process is known from its start on, so that
+/// taking something away from the plugin ends it, whatever it is doing. Code in this process looks at its session
+/// instead.
 #[derive(Default)]
 pub struct Switch(Mutex<Switched>);
 
@@ -80,27 +82,27 @@ pub struct Switch(Mutex<Switched>);
 struct Switched {
     is_off: bool,
     process: Option<Weak<dyn Endable>>,
-    /// The same process, as long as nobody has waited for its end.
+    /// The same process, until somebody has waited for its end.
     remains: Option<Weak<dyn Mortal>>,
 }
 
 /// A process that can be ended from any thread.
 pub(crate) trait Endable: Send + Sync {
-    /// Ends it, and waits for nothing.
+    /// Ends the process, without waiting.
     fn end(&self);
 
-    /// Its identifier, unless it is over.
+    /// Identifier of the process, unless it has ended.
     fn pid(&self) -> Option<u32>;
 }
 
-/// A process that may be told to end and does not.
+/// A process that may not die although it was told to end.
 pub(crate) trait Mortal: Send + Sync {
-    /// Its identifier, if it was told to end and has not for longer than that takes.
+    /// Identifier of the process, if it was told to end and has not died within the usual time.
     fn ending(&self) -> Option<u32>;
 }
 
 impl Switch {
-    /// Takes note of the process that runs from now on, and ends it where none may.
+    /// Records the process that runs from now on, and ends it at once if no process may run.
     pub(crate) fn is_now(&self, process: Weak<dyn Endable>, remains: Weak<dyn Mortal>) {
         let mut switched = self.lock();
         (switched.process, switched.remains) = (Some(process), Some(remains));
@@ -111,13 +113,13 @@ impl Switch {
         }
     }
 
-    /// Ends the process that runs, and each that is started later.
+    /// Ends the process that runs, and every process that is started later.
     pub fn turn_off(&self) {
         self.lock().is_off = true;
         self.end();
     }
 
-    /// Lets processes run again.
+    /// Allows processes to run again.
     pub fn turn_on(&self) {
         self.lock().is_off = false;
     }
@@ -126,13 +128,13 @@ impl Switch {
         self.lock().is_off
     }
 
-    /// Identifier of the process, while there is one.
+    /// Identifier of the process, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process()?.pid()
     }
 
-    /// Identifier of the process that was told to end and does not.
+    /// Identifier of the process, if it was told to end and does not die.
     #[must_use]
     pub fn ending(&self) -> Option<u32> {
         let remains = self.lock().remains.as_ref()?.upgrade()?;

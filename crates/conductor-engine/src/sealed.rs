@@ -1,5 +1,5 @@
-//! Files in memory that nobody can change any more, this process included: what was judged in one is what is used of it,
-//! whoever else has it open.
+//! Files in memory that nobody can change any more, not even this process: what was checked in such a file is what is
+//! used of it, whoever else has the file open.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -8,11 +8,11 @@ use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 
-/// What makes a file one that cannot be changed.
+/// The seals that make a file unchangeable.
 const SEALS: SealFlags =
     SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
 
-/// Bytes that are read of a file at once.
+/// Bytes of a file that are read at once.
 const PIECE_BYTES: usize = 256 * 1024;
 
 /// A sealed file.
@@ -23,25 +23,25 @@ pub(crate) struct SealedFile {
 }
 
 impl SealedFile {
-    /// An empty file that is still to be written, and then sealed.
+    /// An empty file, to be written and then sealed.
     pub(crate) fn to_be_written(name: &str) -> io::Result<File> {
         Ok(File::from(memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?))
     }
 
-    /// Copies bytes and seals them.
+    /// A sealed file with a copy of the bytes.
     pub(crate) fn of(name: &str, bytes: &[u8]) -> io::Result<Self> {
         let mut file = Self::to_be_written(name)?;
         file.write_all(bytes)?;
         Self::seal(file)
     }
 
-    /// Seals a file. Fails while anybody else could still change it through a mapping.
+    /// Seals a file. Fails while anybody could still change the file through a mapping.
     pub(crate) fn seal(file: File) -> io::Result<Self> {
         fcntl_add_seals(&file, SEALS)?;
         Self::take(file.into())
     }
 
-    /// Takes a file from somebody else, which must be sealed.
+    /// Takes a file that somebody else made, which must be sealed.
     pub(crate) fn take(file: OwnedFd) -> io::Result<Self> {
         if !fcntl_get_seals(&file)?.contains(SEALS) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is not sealed"));
@@ -51,7 +51,7 @@ impl SealedFile {
         Ok(Self { file, bytes })
     }
 
-    /// Its length.
+    /// Length of the file in bytes.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -65,14 +65,14 @@ impl SealedFile {
         self.file
     }
 
-    /// Everything in it.
+    /// The whole content of the file.
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(self.bytes).map_err(io::Error::other)?];
         self.file.read_exact_at(&mut bytes, 0)?;
         Ok(bytes)
     }
 
-    /// Everything in it, one piece after the other.
+    /// Passes the content of the file to `look`, piece by piece.
     pub(crate) fn each_piece(&self, mut look: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let mut buffer = vec![0; PIECE_BYTES.min(usize::try_from(self.bytes).map_err(io::Error::other)?)];
         let mut at = 0;

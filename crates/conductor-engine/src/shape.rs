@@ -1,12 +1,14 @@
 //! Static checks on a module's bytes before they reach the compiler.
 //!
-//! A compiler's cost is not linear in the size of its input: a module of 68 KB can take 19 seconds and 820 MB. What can
-//! be counted is therefore counted first, in one pass and without allocating for what the module claims about itself.
+//! A compiler's cost is not linear in the size of its input: a module of 68 KB can take 19 seconds and 820 MB. So
+//! everything that can be counted is counted first, in one pass, and without allocating for sizes that the module
+//! claims.
 //!
-//! Some counts may be larger in a larger module, or in a function of more code, as what toolchains make without optimising is:
-//! what such a count costs the compiler for each byte stays the same. Counting refuses the usual bombs early and by name. What
-//! ends every other one is the processor time and the memory of the worker that compiles.
+//! Some counts may be higher in a larger module, or in a function with more code, as unoptimised output of toolchains
+//! needs: the cost for each byte stays the same. Counting refuses well-known bombs early, and names what is wrong. Any
+//! other bomb is ended by the limits on processor time and memory of the worker that compiles.
 
+use conductor_abi::{IMPORT_CALL, IMPORT_MODULE, IMPORT_REQUEST};
 use conductor_call::Flavour;
 use wasmparser::{
     BinaryReaderError, CompositeInnerType, ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef,
@@ -16,43 +18,45 @@ use wasmparser::{
 pub use crate::guest::MAX_TABLES;
 use crate::guest::{WASI_MODULE, wasi_offers};
 
-/// Most functions, imported ones included; stops hundreds of thousands of empty functions.
+/// Most functions, including imported ones; stops hundreds of thousands of empty functions.
 pub const MAX_FUNCTIONS: Growing = Growing { least: 50_000, bytes: 128, count: 1 };
 /// Most blocks, loops and conditionals in one function; stops the million-block function.
 pub const MAX_FUNCTION_BLOCKS: u32 = 50_000;
-/// Deepest nesting of blocks; a large `switch` nests one block a case.
+/// Deepest nesting of blocks; a large `switch` nests one block for each case.
 pub const MAX_NESTING: u32 = 8_192;
 /// Most branch targets in all tables of one function; stops the million-target `br_table`.
 pub const MAX_FUNCTION_BRANCH_TARGETS: u32 = 65_536;
 /// Most locals of one function; each costs the compiler a variable.
 pub const MAX_FUNCTION_LOCALS: Growing = Growing { least: 5_000, bytes: 4, count: 1 };
-/// Most of (loops × locals) of one function: every loop may carry every local, and the compiler's time and memory grow
-/// faster than that product. A function of 6 KB with 400 of each takes five seconds.
+/// Largest product of loops and locals in one function: every loop may carry every local, and the compiler's time and
+/// memory grow faster than the product. A function of 6 KB with 400 of each takes five seconds.
 pub const MAX_LOOP_LOCALS: Growing = Growing { least: 50_000, bytes: 1, count: 8 };
-/// Most of (blocks × locals) of one function, for the merges that blocks and conditionals make of locals.
+/// Largest product of blocks and locals in one function, because blocks and conditionals merge locals.
 pub const MAX_BLOCK_LOCALS: Growing = Growing { least: 250_000, bytes: 1, count: 128 };
-/// Most locals of all functions together; stops thousands of functions that each have as many as one may.
+/// Most locals of all functions together; stops thousands of functions that each have as many locals as one function
+/// may.
 pub const MAX_TOTAL_LOCALS: u64 = 2_000_000;
-/// Most imports; stops one function that is imported a million times. The host offers fewer than a hundred.
+/// Most imports; stops a function that is imported a million times. The host offers fewer than a hundred.
 pub const MAX_IMPORTS: u32 = 1_000;
 /// Most exports; stops a list of names that the engine keeps for as long as the module lives.
 pub const MAX_EXPORTS: u32 = 10_000;
-/// Most types; each is registered with the engine, for all its plugins.
+/// Most types; each is registered with the engine, for all plugins of the engine.
 pub const MAX_TYPES: u32 = 20_000;
-/// Most parameters and results of one type together; the validator keeps them in the host's memory at four times their
-/// size, so 20,000 types of the 2,000 that WebAssembly allows would fill it, and each call of such a function moves them all.
+/// Most parameters and results of one type together. The validator keeps them in the host's memory at four times their
+/// size, so 20,000 types with the 2,000 values that WebAssembly allows would fill the memory, and each call of such a
+/// function moves all of them.
 pub const MAX_TYPE_VALUES: u32 = 256;
-/// Most globals; each costs every instance a place and an initial value to compute.
+/// Most globals; each costs every instance a place and the computation of its initial value.
 pub const MAX_GLOBALS: u32 = 10_000;
 
-/// A most that grows with the module or the function that is counted in.
+/// A maximum that grows with the size of the module or function in which something is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growing {
-    /// The most, whatever the size.
+    /// The maximum for a small module or function.
     pub least: u64,
-    /// So many bytes…
+    /// For each of this many bytes of the module or function…
     pub bytes: u64,
-    /// …may have so many, where that is more.
+    /// …this many are allowed, where that gives more than `least`.
     pub count: u64,
 }
 
@@ -76,7 +80,7 @@ pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::FLOATS)
     .union(WasmFeatures::GC_TYPES);
 
-/// Every number that a module is held against; what was accepted under others is checked again.
+/// Every number that a module is checked against; a module that was accepted under other numbers is checked again.
 pub(crate) const RULES: [u64; 22] = [
     MAX_FUNCTIONS.least,
     MAX_FUNCTIONS.bytes,
@@ -102,7 +106,7 @@ pub(crate) const RULES: [u64; 22] = [
     MAX_TABLES as u64,
 ];
 
-/// Proposals that are off, each with the name that a refusal gives it.
+/// Proposals that are off, each with the name for error messages.
 const REFUSED_FEATURES: [(&str, WasmFeatures); 8] = [
     ("threads", WasmFeatures::THREADS),
     ("memory64", WasmFeatures::MEMORY64),
@@ -127,17 +131,17 @@ pub enum ShapeError {
     /// The module is malformed or invalid.
     #[error("module is not valid WebAssembly: {source}")]
     Invalid {
-        /// What is wrong and at which offset.
+        /// The error, with its offset.
         source: BinaryReaderError,
     },
-    /// The module has more of something than it may have.
+    /// The module has more of something than allowed.
     #[error("module has {found} {what}, more than {max}")]
     TooMany {
-        /// What was counted.
+        /// The thing that was counted.
         what: &'static str,
-        /// How many there are, or the count at which counting stopped.
+        /// The number that the module has, or the count at which counting stopped.
         found: u64,
-        /// How many there may be.
+        /// The number that is allowed.
         max: u64,
     },
     /// The module imports something that the host does not offer.
@@ -150,11 +154,12 @@ pub enum ShapeError {
     },
 }
 
-/// Checks what must be known before compiling: that there is no more of anything than the compiler can bear, and nothing
-/// imported that the host lacks. Returns the flavour that the module's exports make it; `None` if it is no plugin.
+/// Checks the module before it is compiled: that it has not more of anything than the compiler can cope with, and
+/// imports nothing that the host lacks. Returns the flavour that the module's exports give it; `None` if the module is
+/// not a plugin.
 ///
-/// That the module is valid WebAssembly is for the compiler to check, which does so anyway; [`validate`] says what is wrong
-/// with one that it refused.
+/// Whether the module is valid WebAssembly is not checked here, because the compiler checks that anyway; for a module
+/// that the compiler refused, [`validate`] says what is wrong.
 pub(crate) fn check(bytes: &[u8]) -> Result<Option<Flavour>, ShapeError> {
     let mut counts = Counts { bytes: bytes.len(), ..Counts::default() };
     for payload in Parser::new(0).parse_all(bytes) {
@@ -163,7 +168,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<Option<Flavour>, ShapeError> {
     Ok(counts.flavour)
 }
 
-/// Says what is wrong with a module that did not compile, if it is no valid WebAssembly.
+/// Says what is wrong with a module that did not compile, if the module is not valid WebAssembly.
 pub(crate) fn validate(bytes: &[u8]) -> Result<(), ShapeError> {
     match Validator::new_with_features(FEATURES).validate_all(bytes) {
         Ok(_) => Ok(()),
@@ -171,9 +176,9 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<(), ShapeError> {
     }
 }
 
-/// Names the feature that would make an invalid module valid, if there is one.
+/// The error for an invalid module. If a single feature would make the module valid, the error names that feature.
 fn refuse(bytes: &[u8], source: BinaryReaderError) -> ShapeError {
-    /// Largest module for which the feature is looked for; validating nine times must stay well under a second.
+    /// Largest module for which such a feature is searched; validating nine times must stay well under a second.
     const MAX_DIAGNOSED_BYTES: usize = 4 * 1024 * 1024;
     if bytes.len() <= MAX_DIAGNOSED_BYTES {
         let valid_with =
@@ -191,7 +196,7 @@ fn refuse(bytes: &[u8], source: BinaryReaderError) -> ShapeError {
 
 #[derive(Default)]
 struct Counts {
-    /// Of the module.
+    /// Size of the module in bytes.
     bytes: usize,
     functions: u32,
     total_locals: u64,
@@ -207,7 +212,7 @@ impl Counts {
                 at_most("types", section.count(), MAX_TYPES)?;
                 for group in section {
                     for ty in group.map_err(invalid)?.types() {
-                        // Types of another kind are left to the validator, which refuses them.
+                        // The validator refuses types of other kinds.
                         if let CompositeInnerType::Func(function) = &ty.composite_type.inner {
                             let values = function.params().len() + function.results().len();
                             let values = u32::try_from(values).unwrap_or(u32::MAX);
@@ -295,11 +300,11 @@ impl Counts {
     }
 }
 
-/// Whether the host defines this import; only functions are ever imported.
+/// Whether the host defines this import. Only functions can be imported.
 fn offered(module: &str, name: &str, ty: TypeRef) -> bool {
     let function = matches!(ty, TypeRef::Func(_) | TypeRef::FuncExact(_));
     let known = match module {
-        conductor_abi::IMPORT_MODULE => name == conductor_abi::IMPORT_CALL,
+        IMPORT_MODULE => matches!(name, IMPORT_CALL | IMPORT_REQUEST),
         WASI_MODULE => wasi_offers(name),
         _ => false,
     };
@@ -323,7 +328,7 @@ const fn no_more(what: &'static str, found: u64, max: u64) -> Result<(), ShapeEr
 mod tests {
     use super::*;
 
-    /// A number as the manual writes it.
+    /// A number with the separators that the manual uses.
     fn grouped(number: u64) -> String {
         let digits = number.to_string();
         let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();

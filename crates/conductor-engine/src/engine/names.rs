@@ -4,7 +4,7 @@ use wasmtime::{Module, ModuleExport, Store};
 
 use crate::guest::State;
 
-/// Where a module has the exports that the host calls: looked up by name once, and not for every instance.
+/// The exports that the host calls: looked up by name once for a module, and not for every instance.
 pub(crate) struct Names {
     memory: Option<ModuleExport>,
     pub(crate) start: Option<ModuleExport>,

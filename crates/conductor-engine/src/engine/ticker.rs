@@ -1,9 +1,9 @@
-//! The thread that makes time limits pass.
+//! The thread that enforces time limits.
 //!
-//! Code that WebAssembly compiles to checks an epoch counter; a thread that adds one to it every millisecond is what
-//! brings a call that never yields back to the host, where its deadline is compared with the clock. The thread looks
-//! once in a while whether any call runs and sleeps if none does, so that an idle host wakes nobody up and a busy one
-//! wakes the thread about once a second.
+//! Compiled code checks an epoch counter. A thread increments the counter every millisecond, which brings a call that
+//! never yields back to the host, where its deadline is compared with the clock. Now and then the thread looks whether
+//! a call is under way, and sleeps if there is none, so that an idle host uses no processor time, and calls wake a
+//! sleeping thread at most about once a second.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use wasmtime::EngineWeak;
 
-/// Time between two ticks: how far past its deadline a computing call may run.
+/// Time between two ticks: a computing call may overrun its deadline by this much.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Ticks between two looks whether any call runs.
+/// Ticks after which the thread looks whether a call is under way.
 const TICKS_BETWEEN_LOOKS: u32 = 1_000;
 
-/// The thread, and what keeps it from sleeping.
+/// The thread, and the state that it shares with callers.
 pub(super) struct Ticker {
     shared: Arc<Shared>,
     thread: Thread,
@@ -28,19 +28,20 @@ pub(super) struct Ticker {
 
 #[derive(Default)]
 struct Shared {
-    /// What may have a call under way. Each has a place in memory of its own that it alone writes to, so that calls on
-    /// several processors do not wait for one another.
+    /// Every activity, each with a flag of its own in memory that only this activity writes to, so that calls on
+    /// several processors do not wait for each other.
     all: Mutex<Vec<Weak<Busy>>>,
     asleep: AtomicBool,
     stopped: AtomicBool,
 }
 
-/// Whether a call is under way. A cache line of its own, lest neighbours in memory share it.
+/// Whether a call is under way. The flag has a cache line of its own, so that no processor waits for another because of
+/// a neighbour in memory.
 #[derive(Default)]
 #[repr(align(64))]
 struct Busy(AtomicBool);
 
-/// Something that makes calls, one at a time.
+/// A caller of plugins' code, which makes one call at a time.
 pub(crate) struct Activity {
     busy: Arc<Busy>,
     shared: Arc<Shared>,
@@ -57,7 +58,7 @@ impl Ticker {
         Ok(Self { shared, thread: end.thread().clone(), end: Some(end) })
     }
 
-    /// Something new that makes calls.
+    /// A new activity.
     pub(super) fn activity(&self) -> Activity {
         let busy = Arc::default();
         self.shared.lock().push(Arc::downgrade(&busy));
@@ -69,7 +70,8 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
         self.thread.unpark();
-        // The last owner of an engine may be the ticker's own upgrade of it: a thread cannot join itself.
+        // The last owner of an engine may be the ticker's own thread, for the moment of a tick: a thread cannot join
+        // itself.
         if let Some(end) = self.end.take().filter(|_| self.thread.id() != std::thread::current().id()) {
             let _ = end.join();
         }
@@ -77,7 +79,7 @@ impl Drop for Ticker {
 }
 
 impl Activity {
-    /// Makes time pass while the returned value lives.
+    /// Keeps the ticker ticking while the returned value lives.
     pub(crate) fn begin(&self) -> Ticking<'_> {
         self.busy.0.store(true, Ordering::SeqCst);
         if self.shared.asleep.load(Ordering::SeqCst) {
@@ -103,8 +105,8 @@ impl Shared {
         }
     }
 
-    /// Announces the sleep before looking once more, so that a call that starts in between either sees the
-    /// announcement and unparks, or is seen.
+    /// Announces the sleep before looking once more. A call that starts in between either sees the announcement and
+    /// wakes the thread, or is seen by the look.
     fn sleep_until_needed(&self) {
         self.asleep.store(true, Ordering::SeqCst);
         while !self.any_is_busy() && !self.stopped.load(Ordering::SeqCst) {

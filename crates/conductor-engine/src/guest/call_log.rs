@@ -1,11 +1,11 @@
-//! The log of one call: lines of the host call, standard output and standard error under one budget.
+//! The log of one call: lines of the host call `log`, of standard output and of standard error, with one budget.
 
 use conductor_call::{LogLine, LogSource};
 
-/// What a line costs beside its text; stops a page of line breaks from becoming as many log records.
+/// Cost of a line beside its text; stops a page of line breaks from becoming as many log records.
 const LINE_BYTES: u64 = 32;
 
-/// Lines up to a number of bytes, and a count of those beyond.
+/// Lines up to a number of bytes, and a count of the bytes that were dropped.
 pub(crate) struct CallLog {
     max: u64,
     used: u64,
@@ -19,8 +19,8 @@ impl CallLog {
         Self { max: max as u64, used: 0, lines: Vec::new(), dropped: 0 }
     }
 
-    /// Keeps a line, or as much of it as fits. The first that does not fit ends the log of the call: one without its long
-    /// lines would mislead.
+    /// Keeps a line, or as much of the line as fits. After the first line that does not fit, all lines of the call are
+    /// dropped, because a log without its long lines would mislead.
     pub(crate) fn push(&mut self, source: LogSource, text: &str) {
         let room = self.max.saturating_sub(self.used).checked_sub(LINE_BYTES).filter(|_| self.dropped == 0);
         let room = room.map(|room| usize::try_from(room).unwrap_or(usize::MAX));
@@ -30,24 +30,24 @@ impl CallLog {
             self.lines.push(LogLine { source, text: kept.to_owned() });
         }
         if room.is_none() || !lost.is_empty() {
-            // An empty line has a line break to lose.
+            // An empty line that is dropped counts as one byte, its line break.
             self.drop_bytes(lost.len() as u64 + 1);
         }
     }
 
-    /// Keeps what was printed, line by line.
+    /// Keeps printed text, line by line.
     pub(super) fn push_printed(&mut self, source: LogSource, bytes: &[u8]) {
         for line in String::from_utf8_lossy(bytes).lines() {
             self.push(source, line);
         }
     }
 
-    /// Counts bytes that were dropped before they came here.
+    /// Counts bytes that were dropped before they reached the log.
     pub(crate) const fn drop_bytes(&mut self, bytes: u64) {
         self.dropped = self.dropped.saturating_add(bytes);
     }
 
-    /// Takes the lines and the number of bytes that were dropped, and begins anew.
+    /// Takes the lines and the number of dropped bytes; the log is then empty.
     pub(crate) fn take(&mut self) -> (Vec<LogLine>, u64) {
         self.used = 0;
         (std::mem::take(&mut self.lines), std::mem::take(&mut self.dropped))

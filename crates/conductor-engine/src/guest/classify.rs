@@ -1,16 +1,16 @@
-//! From wasmtime's errors to the outcome that a user reads.
+//! Turns wasmtime's errors into the outcome that a user reads.
 
 use conductor_call::{Limit, Outcome};
 use wasmtime::Trap;
 
 use super::State;
 
-/// The error that host functions return to end a call on a limit.
+/// The error with which host functions end a call because of a limit.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Stopped(pub(crate) Limit);
 
-/// The error that `proc_exit` returns to end the code of the plugin, with the exit status as POSIX keeps it: the low 8 bits.
+/// The error with which `proc_exit` ends the plugin's code. It holds the exit status in the low 8 bits, as POSIX does.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("exited with status {0}")]
 pub(crate) struct Exited(u8);
@@ -21,7 +21,7 @@ impl Exited {
     }
 }
 
-/// The exit status of a plugin that ended by exiting.
+/// The exit status of a plugin that exited.
 pub(crate) fn exit_code(error: &wasmtime::Error) -> Option<i32> {
     error.downcast_ref().map(|Exited(status)| i32::from(*status))
 }
@@ -42,7 +42,7 @@ pub(crate) fn classify(error: &wasmtime::Error, state: &State) -> Outcome {
     if let Some((_, limit)) = limits.into_iter().find(|(ends, _)| trap == Some(ends)) {
         return Outcome::Limit { limit };
     }
-    // A growth that was refused makes an allocator abort, or instantiation fail.
+    // After a refused growth, an allocator aborts, or instantiation fails.
     if let Some(limit) = state.limiter.refused_growth() {
         return Outcome::Limit { limit };
     }

@@ -1,4 +1,4 @@
-//! Totals over all memories and tables of one instance.
+//! Limits on all memories and tables of one instance together.
 
 use conductor_call::Limit;
 use wasmtime::ResourceLimiter;
@@ -8,7 +8,7 @@ use super::refused::Refused;
 /// Most instances in a store: a module is one instance.
 const MAX_INSTANCES: usize = 1;
 
-/// Most memories in a store; multi-memory is off.
+/// Most memories in a store; the multi-memory feature is off.
 const MAX_MEMORIES: usize = 1;
 
 /// Most tables; each costs the instance an allocation of its own.
@@ -19,9 +19,9 @@ pub(crate) struct Limiter {
     max_table_elements: u64,
     memory_bytes: u64,
     table_elements: u64,
-    /// The growth that was refused last during this call.
+    /// The limit of the last growth that was refused in this call.
     refused_growth: Option<Limit>,
-    /// Every limit that refused something, the ones that others keep among them.
+    /// Every limit that refused something, also limits that other types enforce.
     pub(super) refused: Refused,
 }
 
@@ -41,7 +41,7 @@ impl Limiter {
         self.refused_growth = None;
     }
 
-    /// The limit that refused a growth during this call; a trap that follows is its consequence.
+    /// The limit that refused a growth in this call. A trap after it is a consequence of the refusal.
     pub(super) const fn refused_growth(&self) -> Option<Limit> {
         self.refused_growth
     }
@@ -51,7 +51,7 @@ impl Limiter {
         self.refused.note(limit);
     }
 
-    /// Memories never shrink: what they have now is the most they had.
+    /// The largest size of all memories so far. Memories never shrink, so this is their present size.
     pub(super) const fn peak_memory_bytes(&self) -> u64 {
         self.memory_bytes
     }
@@ -87,8 +87,8 @@ impl ResourceLimiter for Limiter {
     }
 }
 
-/// Adds the growth to the total unless that would exceed `max`. A growth that the operating system then refuses stays
-/// counted: the plugin loses budget, never the host.
+/// Adds the growth to the total, unless the total would exceed `max`. A growth that the operating system then refuses
+/// stays counted, which costs the plugin budget and the host nothing.
 fn grow(total: &mut u64, max: u64, current: usize, desired: usize) -> bool {
     let growth = desired.saturating_sub(current) as u64;
     match total.checked_add(growth) {

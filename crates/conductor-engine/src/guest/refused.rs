@@ -2,8 +2,8 @@
 
 use conductor_call::Limit;
 
-/// Which limits refused something, each once, in the order in which they first did. At most one entry for each limit,
-/// however often a plugin runs into it.
+/// The limits that refused something, in the order of their first refusal. Each limit has at most one entry, however
+/// often the plugin reaches it.
 pub(crate) struct Refused {
     limits: Vec<Limit>,
 }
@@ -19,7 +19,7 @@ impl Refused {
         }
     }
 
-    /// What was noted since the last time.
+    /// The limits since the last call of this function.
     pub(super) fn take(&mut self) -> Vec<Limit> {
         std::mem::take(&mut self.limits)
     }

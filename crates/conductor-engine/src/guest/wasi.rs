@@ -1,9 +1,10 @@
-//! WASI preview 1, filtered: every function is charged, bounded and, where it waits, waits under the call's deadline.
+//! WASI preview 1, filtered: every function is charged and bounded, and a function that waits stops at the call's
+//! deadline.
 //!
 //! The functions themselves are wasmtime's. This module decides what they can reach: no inherited standard streams,
-//! arguments or environment, no sockets, coarse clocks, one directory at most, a bounded number of open files. Calls
-//! are synchronous: file operations run on the calling thread and sleeping is done by [`poll`], so nothing here needs an
-//! executor.
+//! arguments or environment, no sockets, coarse clocks, only the given directories, a bounded number of open files.
+//! Calls are synchronous: file operations run on the calling thread and [`poll`] does the sleeping, so no executor is
+//! needed.
 
 mod capture;
 mod clocks;
@@ -37,19 +38,20 @@ pub(crate) use files::OpenFiles;
 /// Name of the import module.
 pub(crate) const MODULE: &str = "wasi_snapshot_preview1";
 
-/// Fuel of a function that touches no file, about what crossing the boundary costs.
+/// Fuel of a function that touches no file, about the cost of crossing the boundary.
 const BASE_FUEL: u64 = 200;
 
-/// Fuel of a function that touches a file, beside its bytes and the processor time that it takes.
+/// Fuel of a function that touches a file, beside the fuel for its bytes and its processor time.
 const FILE_FUEL: u64 = 1_000;
 
-/// Bytes of arguments that one function may make the host copy, such as a path; what is read and written is not copied.
+/// Bytes of arguments that one function may make the host copy, such as a path; bytes that are read and written are not
+/// copied.
 const MAX_COPIED_BYTES: usize = 64 * 1024;
 
-/// Random bytes that are made at once; stops a guest from making the host hold them all.
+/// Random bytes that are made at once; stops a guest from making the host hold all of them.
 const RANDOM_PIECE_BYTES: u32 = 64 * 1024;
 
-/// WASI's error numbers that this module returns itself.
+/// Error numbers of WASI that this module itself returns.
 mod errno {
     pub(super) const ACCES: i32 = 2;
     pub(super) const DQUOT: i32 = 19;
@@ -61,18 +63,18 @@ mod errno {
     pub(super) const SUCCESS: i32 = 0;
 }
 
-/// Declares every function once: its name, its parameters and what it costs.
+/// Declares every function once: its name, its parameters and its cost.
 ///
 /// - `plain`: synchronous, touches no file.
-/// - `file`: may touch a file; charged for the given bytes before and for processor time after.
-/// - `own`: implemented here.
+/// - `file`: may touch a file; charged for the given bytes before it runs and for its processor time after.
+/// - `own`: implemented in this module.
 macro_rules! functions {
     (
         plain { $($plain:ident($($pa:ident: $pt:ty),*);)* }
         file { $($file:ident($($fa:ident: $ft:ty),*) [$bytes:expr];)* }
         own { $($own:ident = $function:path;)* }
     ) => {
-        /// Whether the host offers a function of this name.
+        /// Whether the host offers a function with this name.
         pub(crate) fn offers(name: &str) -> bool {
             matches!(name, $(stringify!($plain))|* | $(stringify!($file))|* | $(stringify!($own))|* | "proc_exit")
         }
@@ -167,7 +169,8 @@ functions! {
     }
 }
 
-/// Random bytes cost fuel before they are made: a gigabyte of them would take the host more than a second.
+/// Fills memory with random bytes. Fuel is charged before they are made, because a gigabyte would take the host more
+/// than a second.
 fn random_get(mut caller: Caller<'_, State>, buffer: i32, len: i32) -> wasmtime::Result<i32> {
     let (mut at, mut left) = (buffer as u32, len as u32);
     charge(&mut caller, BASE_FUEL + u64::from(left))?;
@@ -195,7 +198,7 @@ fn with_memory<T>(
     with_memory_moving(caller, 0, work)
 }
 
-/// As [`with_memory`], for work that moves `bytes` between the plugin's memory and a file, which are not copied.
+/// As [`with_memory`], for work that moves `bytes` bytes between the plugin's memory and a file without copying them.
 fn with_memory_moving<T>(
     caller: &mut Caller<'_, State>,
     bytes: u64,
@@ -213,7 +216,7 @@ fn with_memory_moving<T>(
     }
 }
 
-/// The memory that the plugin exports, in its start function too, before whose end it is not in the state.
+/// The memory that the plugin exports. While the plugin's start function runs, the memory is not in the state yet.
 fn memory(caller: &mut Caller<'_, State>) -> Option<Memory> {
     match caller.data().memory() {
         Some(memory) => Some(memory),
@@ -221,9 +224,9 @@ fn memory(caller: &mut Caller<'_, State>) -> Option<Memory> {
     }
 }
 
-/// As [`with_memory_moving`], and charges a unit of fuel for each nanosecond of processor time that the work took: reading a
-/// directory of ten thousand files costs the host more than its arguments tell. A file operation that outlasts the call's
-/// deadline ends the call.
+/// As [`with_memory_moving`], and charges a unit of fuel for each nanosecond of processor time that the work took:
+/// reading a directory of ten thousand files costs the host more than the arguments suggest. A file operation that
+/// outlasts the call's deadline ends the call.
 fn timed<T>(
     caller: &mut Caller<'_, State>,
     bytes: u64,
@@ -245,7 +248,7 @@ fn processor_nanoseconds() -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// The value of a future that is ready at once, as all file operations are on a thread that may block.
+/// The value of a future that is ready at once. All file operations are, on a thread that may block.
 fn now_or_trap<T>(future: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,

@@ -9,7 +9,7 @@ use super::Guest;
 use crate::engine::Names;
 use crate::guest::{State, classify, exit_code};
 
-/// What a plugin says about itself when it is asked, as JSON that nobody has checked yet.
+/// A plugin's answers about itself, as JSON that is not checked yet.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Metadata {
     /// Answer of `init()`.
@@ -18,12 +18,12 @@ pub struct Metadata {
     pub capabilities: Option<Vec<u8>>,
 }
 
-/// Whether the plugin is asked what it is.
+/// Whether the plugin is asked about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// It is.
+    /// The plugin is asked now.
     Now,
-    /// It was, when it was loaded.
+    /// The plugin was asked when it was loaded.
     Before,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Reactor {
     capabilities: Option<Capabilities>,
 }
 
-/// Conductor 1.0 plugins answer `capabilities()` with a pointer to NUL-terminated text, later ones with a packed
+/// Plugins of Conductor 1.0 answer `capabilities()` with a pointer to NUL-terminated text, later plugins with a packed
 /// pointer and length.
 enum Capabilities {
     Packed(TypedFunc<(), u64>),
@@ -79,7 +79,7 @@ impl Exports {
     }
 }
 
-/// The exports of one instance.
+/// An instance whose exports are looked up.
 struct Found<'a> {
     store: &'a mut Store<State>,
     instance: &'a wasmtime::Instance,
@@ -129,8 +129,8 @@ fn protocol(reason: &str) -> Outcome {
 }
 
 impl Guest {
-    /// Runs `_initialize` and `init`, as far as the plugin has them, and where it is to be `told` what the plugin says about
-    /// itself, `capabilities`.
+    /// Runs `_initialize` and `init`, if the plugin has them. If the plugin is to be asked about itself now, also runs
+    /// `capabilities`.
     pub(super) fn initialize(&mut self, told: Told) -> Result<Metadata, Outcome> {
         let Self { store, exports: Exports::Reactor(reactor), .. } = self else {
             return Ok(Metadata::default());
@@ -147,7 +147,7 @@ impl Guest {
         if told == Told::Before {
             return Ok(Metadata::default());
         }
-        // Read before the plugin goes on, which may write over it.
+        // Reads the answer before the plugin runs on, because the plugin may overwrite it.
         let init = init.map(|packed| read_packed(store, packed, "init")).transpose()?;
         let capabilities = match &reactor.capabilities {
             Some(Capabilities::Packed(function)) => {
@@ -172,7 +172,7 @@ impl Guest {
     }
 
     fn try_call(&mut self, request: &[u8]) -> Result<i32, Outcome> {
-        // The functions are used where they are: a clone counts references in a place that all plugins share.
+        // The functions are used in place: a clone would change a reference count that all plugins share.
         let Self { store, exports, .. } = self;
         match exports {
             Exports::Command { start } => match run_to_end(store, start, ())? {
@@ -208,11 +208,11 @@ impl Guest {
 /// How a function of the plugin ended.
 enum End<R> {
     Returned(R),
-    /// By exiting, with this status.
+    /// The plugin exited with this status.
     Exited(i32),
 }
 
-/// Calls a function of the plugin that may as well exit.
+/// Calls a function of the plugin that may exit.
 fn run_to_end<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
     store: &mut Store<State>,
     function: &TypedFunc<P, R>,
@@ -227,7 +227,7 @@ fn run_to_end<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
     }
 }
 
-/// Calls a function of the plugin.
+/// Calls a function of the plugin that may not exit.
 fn run<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
     store: &mut Store<State>,
     function: &TypedFunc<P, R>,
@@ -236,7 +236,7 @@ fn run<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
     function.call(&mut *store, params).map_err(|error| classify(&error, store.data()))
 }
 
-/// Writes into the plugin's memory, where the plugin said.
+/// Writes bytes into the plugin's memory, at an address that the plugin gave.
 fn write(store: &mut Store<State>, pointer: u32, bytes: &[u8]) -> Result<(), Outcome> {
     let start = pointer as usize;
     let memory = store.data().memory();

@@ -1,9 +1,10 @@
-//! Processes that ask file systems on which plugins' paths lie.
+//! Processes that ask the file systems on which plugins' paths lie.
 //!
-//! Whoever asks a file system that does not answer sleeps in the kernel, and no signal ends that. A thread of the host's process
-//! that slept so would keep that process, with all that it has open, from going away. The one that sleeps is therefore a
-//! process that has nothing open but its channel and a file in memory, and whoever waits for it here waits at a pipe. Modules come
-//! in that file: through the pipe each piece of them would wake up both sides.
+//! Whoever asks a file system that does not answer sleeps in the kernel, and no signal ends that sleep. A sleeping
+//! thread of the host's process would keep the whole process, with everything that it has open, from ending. So a
+//! separate process asks, which has nothing open but its channel and a file in memory, and the host's thread waits at a
+//! pipe. Modules are handed over in that file, because sending them through the pipe would wake both sides for each
+//! piece.
 
 use std::fs::File;
 use std::io;
@@ -29,38 +30,38 @@ use crate::files::{FileState, Files};
 use crate::guest::{SetupError, data_directory};
 use crate::sealed::SealedFile;
 
-/// Processes that are kept for the next question.
+/// Most idle processes that are kept for later questions.
 const MAX_IDLE: usize = 2;
 
-/// Longest answer: what is beside a module, and how as many files are as a question has room for.
+/// Longest answer: the companions of a module, or the states of as many files as fit into a question.
 const MAX_ANSWER_BYTES: u64 = u32::MAX as u64;
 
-/// What is asked.
+/// A question about a file system.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Question {
-    /// What is in a directory.
+    /// What does a directory hold?
     Found { directory: PathBuf, max_files: u32 },
-    /// To make a plugin's own directory if it is not there.
+    /// Create a plugin's own directory if it is missing.
     DataDirectory { parent: PathBuf, name: String },
-    /// What a path is without links.
+    /// Which path does this path give with all links resolved?
     Canonical { path: PathBuf },
-    /// How files are.
+    /// In which state are these files?
     States { paths: Vec<PathBuf> },
-    /// What is in a plugin's files.
+    /// What is in a plugin and its companions?
     Read { path: PathBuf, max_bytes: u64 },
 }
 
-/// What is answered.
+/// The answer to a question.
 #[derive(Debug, Serialize, Deserialize)]
 enum Answer {
     Found(Found),
     Directory(Result<PathBuf, DirectoryFault>),
     States(Vec<Option<FileState>>),
-    /// The module is in the file.
+    /// The module itself is in the shared file.
     Read(Result<Beside, ReadFault>),
 }
 
-/// What was read beside a module.
+/// The name and the companions of a module that was read.
 #[derive(Debug, Serialize, Deserialize)]
 struct Beside {
     file_name: String,
@@ -75,7 +76,7 @@ enum DirectoryFault {
     Failed(SystemFault),
 }
 
-/// A [`ReadError`].
+/// A [`ReadError`] in a form that can be sent.
 #[derive(Debug, Serialize, Deserialize)]
 enum ReadFault {
     Missing(PathBuf),
@@ -85,7 +86,7 @@ enum ReadFault {
     Unreadable(PathBuf, SystemFault),
 }
 
-/// What the operating system said.
+/// An error of the operating system.
 #[derive(Debug, Serialize, Deserialize)]
 struct SystemFault {
     number: Option<i32>,
@@ -110,7 +111,7 @@ impl ReadFault {
             ReadError::TooLarge { path, max } => Self::TooLarge(path, max),
             ReadError::CompanionTooLarge { path, max } => Self::CompanionTooLarge(path, max),
             ReadError::Unreadable { path, source } => Self::Unreadable(path, SystemFault::of(&source)),
-            // A cause that this version does not know is told in its own words.
+            // An error that this version does not know is sent as text.
             other => {
                 Self::Unreadable(asked.to_owned(), SystemFault { number: None, text: other.to_string() })
             }
@@ -128,9 +129,9 @@ impl ReadFault {
     }
 }
 
-/// Inside such a process: answers one question after the other, until nobody asks any more.
+/// Runs in such a process: answers one question after the other, until the channel closes.
 pub(super) fn serve(mut channel: Channel, module: OwnedFd) -> Result<(), WorkerError> {
-    // One that was kept by a file system ends with the host all the same, when it is let go.
+    // A process that a file system blocks is killed with the host all the same, once the file system releases it.
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|errno| WorkerError::Start { what: "be ended with the supervisor", source: errno.into() })?;
     let module = File::from(module);
@@ -167,7 +168,7 @@ fn answer(question: Question, module: &File) -> Answer {
     }
 }
 
-/// Reads a plugin, and puts its module into a file, in place of what is there.
+/// Reads a plugin, and replaces the content of the file `into` with the module.
 fn read(path: &Path, max_bytes: u64, into: &File) -> Result<Beside, ReadError> {
     let PluginParts { file_name, module, document, rotation } = PluginParts::read(path, max_bytes)?;
     into.set_len(0)
@@ -176,10 +177,10 @@ fn read(path: &Path, max_bytes: u64, into: &File) -> Result<Beside, ReadError> {
     Ok(Beside { file_name, document, rotation })
 }
 
-/// Has processes ask. They end with the host.
+/// The processes that ask file systems. They end with the host.
 pub(super) struct Askers(Arc<Pool>);
 
-/// The same, without keeping them.
+/// A weak handle to the processes, which does not keep them alive.
 #[derive(Clone)]
 pub(super) struct Asking(Weak<Pool>);
 
@@ -188,16 +189,16 @@ struct Pool {
     idle: Mutex<Vec<Asker>>,
 }
 
-/// A process that asks, until this is dropped.
+/// A process that asks; it ends when this value is dropped.
 struct Asker {
     child: Arc<Child>,
     channel: Channel,
-    /// Where the process puts a module.
+    /// The file into which the process puts a module.
     module: File,
 }
 
 impl Asker {
-    /// Takes out the module that the process has read.
+    /// Copies the module that the process has read.
     fn take_module(&self) -> io::Result<Vec<u8>> {
         let length = self.module.metadata()?.len();
         let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
@@ -259,11 +260,12 @@ impl Asking {
         }
     }
 
-    /// Has a process ask, and waits for its answer for as long as it takes. The module is what it has read of one.
+    /// Lets a process ask, and waits for the answer without a time limit. The second value is the module, if the
+    /// question was to read one.
     fn ask(&self, question: &Question) -> io::Result<(Answer, Vec<u8>)> {
         let pool = self.0.upgrade().ok_or_else(lost)?;
         let mut asker = pool.asker()?;
-        // Who waits keeps nothing but the one process.
+        // While this thread waits, it keeps only this one process alive.
         drop(pool);
         asker.channel.send(question, &[]).map_err(|_| lost())?;
         let (answer, _) = asker.channel.receive().map_err(|_| lost())?;
@@ -296,7 +298,8 @@ fn lost() -> io::Error {
     io::Error::other("the process that asks the file system has ended")
 }
 
-/// Asks in processes of their own. They have another working directory than this one, so they are only given absolute paths.
+/// Asks through separate processes. They have another working directory than this process, so they get only absolute
+/// paths.
 pub(super) struct AskedElsewhere {
     asking: Asking,
     directories: Errands,
@@ -309,7 +312,7 @@ impl AskedElsewhere {
         Self { asking, directories, states }
     }
 
-    /// A directory, unless it takes too long to be found.
+    /// The directory that answers the question, or an error if the answer takes too long.
     fn directory(&self, path: &PathBuf, question: Question) -> Result<PathBuf, SetupError> {
         let asking = self.asking.clone();
         let deadline = Instant::now() + PATIENCE;

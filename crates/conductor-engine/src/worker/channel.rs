@@ -1,5 +1,5 @@
-//! Frames over two pipes, one for each way, bounded in size. Nothing here looks at the time: the supervisor ends a worker
-//! that takes too long, and wakes up whoever waits for it here.
+//! Frames over two pipes, one in each direction, bounded in size. Nothing in this file looks at the time: the
+//! supervisor ends a worker that takes too long, and wakes up whoever waits for the worker here.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::ops::Range;
@@ -15,32 +15,33 @@ use serde::de::DeserializeOwned;
 use super::child::Child;
 use super::frame::{self, LENGTH_BYTES};
 
-/// Room for at least so many bytes is there whenever something is read.
+/// Free space in the buffer for every read.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Capacity that a buffer keeps between frames; a larger one is given back.
+/// Capacity that a buffer keeps between frames; a larger buffer is freed.
 const KEPT_BYTES: usize = 256 * 1024;
 
-/// How often one that cannot send looks whether the worker is over. It is woken up as soon as it can send.
+/// Interval at which a blocked sender looks whether the worker was told to end. As soon as the sender can send, it is
+/// woken up.
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
 /// One end of the pipes between supervisor and worker.
 pub(super) struct Channel {
     from: Arc<PipeReader>,
     to: PipeWriter,
-    /// The process at the other end, where this is the supervisor's: the end of the wait for it does not depend on its own
-    /// ends of the pipes, which stay open as long as it cannot die.
+    /// The process at the other end, in a channel of the supervisor. Waiting for the process can end without its ends
+    /// of the pipes being closed, because a process that cannot die keeps them open.
     other: Option<Arc<Child>>,
     outgoing: Vec<u8>,
-    /// Room for what is read; the first `filled` bytes were, and the first `taken` of those belong to frames that were handed
-    /// out.
+    /// Buffer for received bytes: the first `filled` bytes were received, and the first `taken` of those belong to
+    /// frames that were handed out.
     incoming: Vec<u8>,
     filled: usize,
     taken: usize,
     max_frame: u64,
 }
 
-/// Where in a channel's buffer the bytes behind a head are.
+/// Where in the buffer of a channel the bytes behind a head are.
 #[derive(Debug)]
 pub(super) struct Tail(Range<usize>);
 
@@ -51,16 +52,16 @@ pub(super) enum ChannelError {
     Closed,
     /// The process at the other end was told to end.
     Over,
-    /// The other end announced a frame that is too large.
+    /// The other end announced a frame that is larger than allowed.
     TooLarge { found: u64, max: u64 },
-    /// The other end sent what is no frame of the kind that is expected.
+    /// The other end sent bytes that are not a frame of the expected kind.
     Garbage,
     /// The operating system failed.
     Failed,
 }
 
 impl Channel {
-    /// A channel.
+    /// A channel to the supervisor, over these pipes.
     pub(super) fn new(from: PipeReader, to: PipeWriter, max_frame: u64) -> Self {
         let (from, other) = (Arc::new(from), None);
         Self { from, to, other, outgoing: Vec::new(), incoming: Vec::new(), filled: 0, taken: 0, max_frame }
@@ -73,18 +74,18 @@ impl Channel {
         max_frame: u64,
         other: Arc<Child>,
     ) -> io::Result<Self> {
-        // One that is full is waited for in a way that can be ended. The other end's own descriptor is not changed by this.
+        // Without blocking, waiting at a full pipe can be ended. The descriptor of the other end is not affected.
         fcntl_setfl(&to, OFlags::NONBLOCK)?;
         let (outgoing, incoming) = (Vec::new(), Vec::new());
         Ok(Self { from, to, other: Some(other), outgoing, incoming, filled: 0, taken: 0, max_frame })
     }
 
-    /// What comes in, and what goes out.
+    /// The pipe for incoming frames and the pipe for outgoing frames.
     pub(super) fn pipes(&self) -> (&PipeReader, &PipeWriter) {
         (&self.from, &self.to)
     }
 
-    /// Gives up the channel, and keeps where answers go.
+    /// Drops the channel except for the pipe for outgoing frames.
     pub(super) fn into_output(self) -> OwnedFd {
         self.to.into()
     }
@@ -106,7 +107,8 @@ impl Channel {
         Ok(())
     }
 
-    /// Receives a frame: its head, and where the bytes behind it are until the next one is received.
+    /// Receives a frame: its head, and the place of the bytes behind the head, which stay until the next frame is
+    /// received.
     pub(super) fn receive<H: DeserializeOwned>(&mut self) -> Result<(H, Tail), ChannelError> {
         self.make_room();
         let length = loop {
@@ -133,7 +135,7 @@ impl Channel {
         self.incoming.get(tail.0).unwrap_or_default()
     }
 
-    /// Whether the other end has sent something that nobody asked for, or has closed.
+    /// Whether the other end has sent something that nobody asked for, or has closed its end.
     pub(super) fn has_unexpected(&mut self) -> bool {
         if self.filled > self.taken {
             return true;
@@ -142,25 +144,26 @@ impl Channel {
         poll(&mut file, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
-    /// Waits until the other end has taken something, or is over.
+    /// Waits a moment for room in the pipe; fails if the other end was told to end.
     fn wait_for_room(&self) -> Result<(), ChannelError> {
         let mut file = [PollFd::new(&self.to, PollFlags::OUT)];
-        // Whatever it says, the next attempt to write says more.
+        // The result does not matter, because the next attempt to write reports any error.
         let _ = poll(&mut file, Some(&LOOK_EVERY));
         if self.is_over() { Err(ChannelError::Over) } else { Ok(()) }
     }
 
-    /// Whether the process at the other end was told to end. What one has sent that ended by itself is read to its end.
+    /// Whether the process at the other end was told to end. A process that ended by itself is not meant: the frames
+    /// that it sent are still read.
     fn is_over(&self) -> bool {
         self.other.as_ref().is_some_and(|other| other.is_told())
     }
 
-    /// What was read and not given back.
+    /// The bytes that were received and are still in the buffer.
     fn received(&self) -> &[u8] {
         self.incoming.get(..self.filled).unwrap_or_default()
     }
 
-    /// Gives back the frame that was handed out last, and memory that a large one took.
+    /// Drops the frame that was handed out last, and frees the memory of a large frame.
     fn make_room(&mut self) {
         self.incoming.copy_within(self.taken..self.filled, 0);
         self.filled -= self.taken;
@@ -179,7 +182,7 @@ impl Channel {
             return Err(ChannelError::Over);
         }
         let read = (&*self.from).read(self.incoming.get_mut(self.filled..).unwrap_or_default());
-        // Whoever ended the process may have written what was read.
+        // The bytes may come from the thread that ended the process, which writes to the pipe to wake this reader.
         match read {
             Ok(_) if self.is_over() => Err(ChannelError::Over),
             Ok(0) => Err(ChannelError::Closed),
@@ -192,7 +195,7 @@ impl Channel {
     }
 }
 
-/// After an operation that did not succeed: whether to try it again.
+/// Whether to try an operation again that did not succeed.
 #[expect(clippy::wildcard_enum_match_arm, reason = "there are two ends of a pipe that are no failure")]
 fn again(error: &io::Error) -> Result<(), ChannelError> {
     match error.kind() {
@@ -203,8 +206,8 @@ fn again(error: &io::Error) -> Result<(), ChannelError> {
 }
 
 impl ChannelError {
-    /// What this says about the worker at the other end; `None` if it is only closed or over, and why is known better
-    /// from the process.
+    /// The fault of the worker that this error shows. `None` if the channel is only closed or the worker was ended:
+    /// then the process itself tells the cause better.
     pub(super) fn fault(&self, expected: &'static str) -> Option<WorkerFault> {
         match self {
             Self::Closed | Self::Over | Self::Failed => None,
@@ -247,7 +250,8 @@ mod tests {
         let far = sender.join().expect("sender");
         assert!(!near.has_unexpected());
         drop(far);
-        // A process that another test starts at this moment holds a copy of the other end until it is a program of its own.
+        // A process that another test starts at this moment holds a copy of the other end, until it executes its own
+        // program.
         let closed = std::time::Instant::now();
         while !near.has_unexpected() {
             assert!(closed.elapsed() < std::time::Duration::from_secs(10), "the end is not seen");

@@ -1,8 +1,8 @@
 //! The processes that were started, until each of them was waited for.
 //!
-//! To end a process is to send it a signal, and nobody waits for what comes of that: one that sleeps in the kernel, such as on
-//! a file system that does not answer, cannot die before it wakes up. A single thread waits for all of them, for as long as
-//! it takes. Everybody else reads what it found out.
+//! Ending a process means sending it a signal, and the sender does not wait for the effect: a process that sleeps in
+//! the kernel, for example on a file system that does not answer, cannot die before it wakes up. A single thread waits
+//! for all processes, for as long as it takes. Every other thread reads its results.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,37 +25,40 @@ use rustix::process::{
 
 use crate::runtime::Mortal;
 
-/// Time between two looks at processes that were told to end and have not, in case that the kernel's word of one was lost.
+/// Time between two looks at processes that were told to end and have not ended, in case the kernel's notification was
+/// lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Time between two tries to wait for a process whose number is in use.
+/// Time between two attempts to wait for a process whose number is in use.
 const TRY_AGAIN: Duration = Duration::from_millis(1);
 
-/// How long a process that was told to end is expected to take. It takes longer to die only if it sleeps in the kernel, and
-/// its plugin counts as ending then.
+/// Time in which a process that was told to end is expected to die. Only a process that sleeps in the kernel takes
+/// longer, and its plugin then counts as ending.
 pub(super) const END_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the event of the thread's own alarm is marked with; processes count from 0.
+/// Marker of the event for the thread's own alarm; processes are numbered from 0.
 const ALARM: u64 = u64::MAX;
 
-/// Says in [`Child::users`] that the process was waited for, so that its number may be another one's.
+/// Flag in [`Child::users`]: the process was waited for, so its number may belong to another process.
 const GONE: u32 = 1 << 31;
 
-/// A process that was started from here. Nothing in here is waited for.
+/// A process that this program started. No method except [`Child::wait`] waits.
 pub(super) struct Child {
     pid: u32,
     file: OwnedFd,
-    /// Directories that it may write to.
+    /// Directories that the process may write to.
     writes_to: Vec<PathBuf>,
-    /// Whether it was told to end from here.
+    /// Whether this program told the process to end.
     is_told: AtomicBool,
-    /// When, for whoever wants to know how long ago.
+    /// When the process was told to end.
     told_at: OnceLock<Instant>,
-    /// How it ended, once it has.
+    /// How the process ended, once it has ended.
     end: OnceLock<End>,
-    /// How many use its number just now, or [`GONE`].
+    /// How many threads use the number of the process at present, or [`GONE`].
     users: AtomicU32,
-    /// Where those wait who want to know how it ended.
+    /// What is to be done when the process has ended.
+    when_ended: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// For threads that wait for the end of the process.
     waiting: Mutex<()>,
     ended: Condvar,
 }
@@ -63,9 +66,9 @@ pub(super) struct Child {
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// As its status says.
+    /// With this exit status.
     Known(ExitStatus),
-    /// Somebody else in this program has waited for it.
+    /// Not known, because other code in this program has waited for the process.
     Unknown,
 }
 
@@ -74,30 +77,40 @@ impl Child {
         self.pid
     }
 
-    /// Tells the process to end. It does nothing more from the moment at which it is woken up by that, which may be never.
+    /// Tells the process to end. The process does nothing more once the signal wakes it, but a process that sleeps in
+    /// the kernel may never wake.
     pub(super) fn end(&self) {
         let _ = self.told_at.set(Instant::now());
         self.is_told.store(true, Ordering::SeqCst);
-        // It fails only if the process has ended.
+        // Sending the signal fails only if the process has ended.
         let _ = pidfd_send_signal(&self.file, Signal::KILL);
     }
 
-    /// Whether it was told to end from here: nothing that it says counts any more.
+    /// Whether this program told the process to end. Nothing that the process says counts after that.
     pub(super) fn is_told(&self) -> bool {
         self.is_told.load(Ordering::SeqCst)
     }
 
-    /// Whether it has ended, or was told to.
+    /// Whether the process has ended, or was told to end.
     pub(super) fn is_over(&self) -> bool {
         self.is_told() || self.end.get().is_some()
     }
 
-    /// How it ended, if it has.
+    /// How the process ended, if it has ended.
     pub(super) fn how(&self) -> Option<End> {
         self.end.get().copied()
     }
 
-    /// How it ended, after waiting for that for a while.
+    /// Has something done once the process has ended, at once if it has ended already. It is done by the thread that
+    /// waits for all processes, so it must not wait. A process has one such thing to be done; it may be done twice.
+    pub(super) fn when_ended(&self, work: Box<dyn Fn() + Send + Sync>) {
+        let work = self.when_ended.get_or_init(|| work);
+        if self.end.get().is_some() {
+            work();
+        }
+    }
+
+    /// How the process ended, after waiting for its end up to `patience`.
     pub(super) fn wait(&self, patience: Duration) -> Option<End> {
         let nothing = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.ended.wait_timeout_while(nothing, patience, |()| self.end.get().is_none());
@@ -105,7 +118,7 @@ impl Child {
         self.how()
     }
 
-    /// Does something to the process by its number, which is its own meanwhile.
+    /// Does `work` with the number of the process, which cannot become another process's number meanwhile.
     pub(super) fn while_it_runs<T>(&self, work: impl FnOnce(Pid) -> io::Result<T>) -> io::Result<T> {
         let gone = || io::Error::other("the process has ended");
         let taken = self.users.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |users| {
@@ -117,7 +130,8 @@ impl Child {
         work(pid.ok_or_else(gone)?)
     }
 
-    /// Waits for the process if it has ended and nobody uses its number; says whether there is nothing left to wait for.
+    /// Collects the exit status if the process has ended and no thread uses its number. Returns whether the status is
+    /// collected.
     fn reap(&self) -> bool {
         if self.users.compare_exchange(0, GONE, Ordering::SeqCst, Ordering::SeqCst).is_err() {
             return self.end.get().is_some();
@@ -132,14 +146,17 @@ impl Child {
             }
         };
         let nothing = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        // Only this says how it ended.
+        // This is the only place that sets how the process ended.
         let _ = self.end.set(end);
         drop(nothing);
         self.ended.notify_all();
+        if let Some(work) = self.when_ended.get() {
+            work();
+        }
         true
     }
 
-    /// Whether it could still write to one of these directories although it was told to end.
+    /// Whether the process could still write to one of these directories although it was told to end.
     fn could_write_to(&self, directories: &[&Path]) -> bool {
         let overlaps = |own: &PathBuf| {
             directories.iter().any(|directory| directory.starts_with(own) || own.starts_with(directory))
@@ -155,7 +172,7 @@ impl Mortal for Child {
     }
 }
 
-/// The use of a process's number, until it is dropped.
+/// The use of a process's number, until the value is dropped.
 struct InUse<'u>(&'u AtomicU32);
 
 impl Drop for InUse<'_> {
@@ -173,7 +190,7 @@ impl fmt::Display for End {
     }
 }
 
-/// A status as `wait` would have given it.
+/// A status in the form that `wait` gives.
 fn exit_status(status: &WaitIdStatus) -> ExitStatus {
     ExitStatus::from_raw(match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => code << 8,
@@ -182,7 +199,7 @@ fn exit_status(status: &WaitIdStatus) -> ExitStatus {
     })
 }
 
-/// The processes of all hosts of this program, and the thread that waits for them.
+/// The processes of all hosts in this program, and the thread that waits for them.
 pub(super) struct Children(Arc<Shared>);
 
 struct Shared {
@@ -194,24 +211,25 @@ struct Shared {
 #[derive(Default)]
 struct Table {
     next: u64,
-    /// Those that nobody has waited for yet.
+    /// The processes that were not waited for yet.
     running: BTreeMap<u64, Arc<Child>>,
-    /// Hosts that may start more.
+    /// Number of hosts that may start processes.
     hosts: usize,
 }
 
 impl Table {
-    /// The numbers of those that were told to end and have not been waited for.
+    /// Numbers of the processes that were told to end and have not been waited for.
     fn told(&self) -> Vec<u64> {
         self.running.iter().filter(|(_, child)| child.is_told()).map(|(number, _)| *number).collect()
     }
 }
 
-/// What all hosts share: a directory may be given to plugins of more than one, such as while a configuration is changed.
+/// The processes that all hosts share, because a directory may be given to plugins of more than one host, for example
+/// while a configuration is changed.
 static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
 
 impl Children {
-    /// The processes of this program, for one more host.
+    /// The shared processes, with one more host.
     pub(super) fn share() -> io::Result<Self> {
         let mut known = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shared) = known.upgrade() {
@@ -229,17 +247,17 @@ impl Children {
         Ok(Self(shared))
     }
 
-    /// Takes care of a process that was just started and may write to these directories.
+    /// Takes over a process that was just started and may write to these directories.
     pub(super) fn adopt(&self, mut spawned: Spawned, writes_to: Vec<PathBuf>) -> io::Result<Arc<Child>> {
         let pid = spawned.id();
         let number = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let opened = match number {
-            // Nobody has waited for it, so that it is what has the number.
+            // Nobody has waited for the process, so the number is still its own.
             Some(number) => pidfd_open(number, PidfdFlags::empty()).map_err(io::Error::from),
             None => Err(io::Error::other("the process has no number")),
         };
         let file = opened.inspect_err(|_| {
-            // It has done nothing yet that it could sleep in.
+            // The process has just started, so it cannot be sleeping on a file system yet.
             let _ = spawned.kill();
             let _ = spawned.wait();
         })?;
@@ -251,6 +269,7 @@ impl Children {
             told_at: OnceLock::new(),
             end: OnceLock::new(),
             users: AtomicU32::new(0),
+            when_ended: OnceLock::new(),
             waiting: Mutex::new(()),
             ended: Condvar::new(),
         });
@@ -261,7 +280,7 @@ impl Children {
         drop(table);
         let data = epoll::EventData::new_u64(number);
         if let Err(errno) = epoll::add(&self.0.epoll, &child.file, data, epoll::EventFlags::IN) {
-            // The thread looks at what was told to end in any case.
+            // The thread looks at processes that were told to end even without a notification.
             child.end();
             self.0.wake();
             return Err(errno.into());
@@ -269,8 +288,8 @@ impl Children {
         Ok(child)
     }
 
-    /// Waits for what was told to end and could still write to one of these directories, no longer than it is expected
-    /// to take.
+    /// Waits for processes that were told to end and could still write to one of these directories, up to the time in
+    /// which they are expected to die.
     pub(super) fn await_end_in(&self, directories: &[&Path]) -> Result<(), WorkerFault> {
         loop {
             let ending =
@@ -293,7 +312,7 @@ impl Drop for Children {
 }
 
 impl Shared {
-    /// Waits for processes until there is none left and no host that could start one.
+    /// Waits for processes until none is left and no host could start another.
     fn run(&self) {
         let mut ready: Vec<epoll::Event> = Vec::with_capacity(64);
         while !self.is_over() {
@@ -302,7 +321,7 @@ impl Shared {
             if epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready), patience.as_ref())
                 .is_err()
             {
-                // It was interrupted, or the kernel is short of memory.
+                // The wait was interrupted, or the kernel is short of memory.
                 thread::sleep(TRY_AGAIN);
             }
             let mut is_in_use = false;
@@ -317,7 +336,7 @@ impl Shared {
             if ready.is_empty() {
                 let told = self.table().told();
                 for number in told {
-                    // One that has not ended yet is looked at again.
+                    // A process that has not ended yet is looked at again later.
                     let _ = self.reap(number);
                 }
             }
@@ -327,7 +346,7 @@ impl Shared {
         }
     }
 
-    /// Whether the thread is of no more use; no host shares this from then on.
+    /// Whether the thread is no longer needed; if so, no further host shares these processes.
     fn is_over(&self) -> bool {
         let mut known = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         let table = self.table();
@@ -338,7 +357,7 @@ impl Shared {
         is_over
     }
 
-    /// Waits for one process; says whether that succeeded.
+    /// Collects the exit status of one process; returns whether that succeeded.
     fn reap(&self, number: u64) -> bool {
         let child = self.table().running.get(&number).cloned();
         let Some(child) = child else { return true };
@@ -350,14 +369,14 @@ impl Shared {
         is_reaped
     }
 
-    /// How long to wait for the kernel's word.
+    /// How long to wait for notifications of the kernel.
     fn patience(&self) -> Option<Timespec> {
         let is_told = self.table().running.values().any(|child| child.is_told());
         is_told.then(|| Timespec { tv_sec: LOOK_AGAIN.as_secs() as i64, tv_nsec: 0 })
     }
 
     fn wake(&self) {
-        // A counter that is full is as readable as one that is not.
+        // Writing fails only if the counter is full, and a full counter wakes the thread as well.
         let _ = rustix::io::write(&self.alarm, &1u64.to_ne_bytes());
     }
 
@@ -372,12 +391,12 @@ mod tests {
 
     use super::*;
 
-    /// A process that outlives the test, if nobody ends it.
+    /// A process that outlives the test unless it is ended.
     fn waits() -> Spawned {
         Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().expect("a process")
     }
 
-    /// Whether a process is there, waited for or not.
+    /// Whether a process exists, whether it was waited for or not.
     fn is_there(pid: u32) -> bool {
         Path::new(&format!("/proc/{pid}")).exists()
     }
@@ -416,7 +435,7 @@ mod tests {
         let child = children.adopt(waits(), Vec::new()).expect("adopted");
         let used = child.while_it_runs(|pid| {
             child.end();
-            // It ends, and is there until its number is no longer used.
+            // The process ends, but remains until its number is no longer used.
             assert_eq!(child.wait(Duration::from_millis(300)), None);
             assert!(is_there(pid.as_raw_nonzero().get() as u32));
             Ok(())
@@ -432,7 +451,7 @@ mod tests {
         let child = children.adopt(waits(), vec![own.to_owned()]).expect("adopted");
         children.await_end_in(&[own]).expect("it was not told to end");
         let used = child.while_it_runs(|_| {
-            // As if it could not die.
+            // The process stands for one that cannot die.
             child.end();
             let pid = child.pid();
             for taken in ["/plugins/own", "/plugins", "/plugins/own/inner"] {

@@ -1,7 +1,7 @@
-//! Inside a worker that compiles: it reads one module, writes its code, and ends.
+//! Runs in a worker that compiles: reads one module, writes its code, and ends.
 //!
-//! It has no way to answer but the file that it writes, and no way to stay: the supervisor looks at that file only once the
-//! process has ended.
+//! The worker can answer only through the file that it writes, and it cannot stay: the supervisor looks at the file
+//! only after the process has ended.
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
@@ -19,30 +19,30 @@ use crate::engine::{Compilable, Compiler};
 use crate::handed_over::HandedOver;
 use crate::sealed::SealedFile;
 
-/// First bytes of what a worker writes that made no code.
+/// First bytes of the file when there is no code.
 const NO_CODE: &[u8; 8] = b"\0NO-CODE";
 
-/// Most bytes of why there is no code; what is longer is no answer.
+/// Most bytes of the reason for which there is no code; a longer text is not accepted.
 const MAX_REASON_BYTES: u64 = 64 * 1024;
 
 /// Why a worker made no code.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum NoCode {
-    /// The kernel cannot lock it.
+    /// The kernel cannot lock the worker in.
     NotLocked(ProcessWall),
     /// The module does not compile.
     NotCompiled(CompileFault),
 }
 
-/// What a compilation left behind.
+/// The result of a compilation.
 pub(super) enum Made {
-    /// What is said to be code.
+    /// The file holds code, as the worker claims.
     Code,
-    /// What is not.
+    /// The file holds the reason for which there is no code.
     Nothing(NoCode),
 }
 
-/// Compiles what the order says.
+/// Compiles the module of the order.
 pub(super) fn run(
     order: &CompileOrder,
     module: OwnedFd,
@@ -79,7 +79,7 @@ fn answer(output: &File, why: &NoCode) -> Result<(), WorkerError> {
     write_answer(output, why).map_err(|source| WorkerError::Start { what: "answer", source })
 }
 
-/// Puts the answer in the place of whatever was written before.
+/// Replaces everything that was written before with the answer.
 fn write_answer(mut output: &File, why: &NoCode) -> io::Result<()> {
     output.set_len(0)?;
     output.rewind()?;
@@ -87,7 +87,7 @@ fn write_answer(mut output: &File, why: &NoCode) -> io::Result<()> {
     output.write_all(&postcard::to_allocvec(why).map_err(io::Error::other)?)
 }
 
-/// What a worker that has ended wrote; nothing if that makes no sense.
+/// The result in the file of a worker that has ended; `None` if the file makes no sense.
 pub(super) fn made(output: &SealedFile) -> io::Result<Option<Made>> {
     if output.bytes() == 0 {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Why a worker ended, as it knows it itself.
+//! Why a worker ended, as the worker itself knows it.
 
 use std::io;
 
@@ -8,19 +8,19 @@ use super::channel::ChannelError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
-    /// It could not be started.
+    /// The worker could not be started.
     #[error("a worker cannot {what}: {source}")]
     Start {
-        /// What it could not do.
+        /// What the worker could not do.
         what: &'static str,
-        /// Why.
+        /// The error of the system.
         source: io::Error,
     },
     /// The channel to the supervisor failed.
     #[error("the channel to the supervisor failed")]
     #[expect(private_interfaces, reason = "shown to nobody; a worker has no standard streams")]
     Channel(ChannelError),
-    /// The supervisor sent a frame that is not due.
+    /// The supervisor sent a frame out of turn.
     #[error("the supervisor sent a frame out of turn")]
     OutOfTurn,
 }

@@ -1,7 +1,7 @@
-//! What supervisor and worker say to each other.
+//! The frames that supervisor and worker exchange.
 //!
-//! A frame is a length in four bytes, little-endian, then a head in postcard, then bytes that the head says the meaning
-//! of: a request, an answer, a reply. Only heads are decoded; the bytes behind them are handed on as they are.
+//! A frame is a length in four bytes, little-endian, then a head in postcard, then bytes whose meaning the head gives:
+//! a request, an answer, a reply. Only heads are decoded; the bytes behind them are passed on unchanged.
 
 use std::time::Duration;
 
@@ -14,67 +14,67 @@ use crate::engine::CompileError;
 use crate::guest::CallLog;
 use crate::instance::Metadata;
 
-/// Bytes of a frame's length.
+/// Number of bytes of a frame's length.
 pub(super) const LENGTH_BYTES: usize = 4;
 
-/// Most bytes of a head that carries no log and no metadata, generously.
+/// Generous bound on the bytes of a head without log and metadata.
 const HEAD_BYTES: u64 = 64 * 1024;
 
-/// Most characters of a text from a worker; what is longer is cut.
+/// Most characters of a text from a worker; a longer text is cut.
 const MAX_REASON_CHARS: usize = 1_024;
 
 /// From the supervisor to its worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToWorker {
-    /// What to run, and how. The first frame; the plugin's code comes beside it.
+    /// What to run, and how. The first frame; the plugin's code is in the file that the worker inherits.
     Order(Box<Order>),
     /// Start the plugin, now that its code is mapped.
     Start,
-    /// Execute the request that follows.
+    /// Execute the request behind the head.
     Execute,
-    /// The answer to a host call follows.
+    /// The answer to a host call is behind the head.
     Answer {
         /// Number of a [`Status`].
         status: u32,
         /// Fuel to charge.
         fuel: u64,
-        /// The limit that refused, if one did.
+        /// The limit by which the operation was refused, if it was refused by a limit.
         refused_by: Option<Limit>,
     },
-    /// What to compile. The first and only frame; the module comes beside it.
+    /// What to compile. The first and only frame; the module is in the file that the worker inherits.
     Compile(CompileOrder),
-    /// To ask file systems what is asked from now on. The first frame of this kind.
+    /// Answer questions about file systems from now on. The first frame for a process of that kind.
     Ask,
 }
 
 /// From a worker to its supervisor.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum FromWorker {
-    /// The worker is locked; nothing of the plugin was touched yet.
+    /// The worker is locked in and has touched nothing of the plugin yet.
     Locked(ProcessWall),
     /// The code is mapped.
     Loaded,
-    /// The code is not what this engine takes, or imports what the host does not offer so.
+    /// The code is not for this engine, or imports a host function with a type that it does not have.
     NotLoaded(CompileFault),
     /// The plugin has started.
     Started(Metadata),
-    /// The plugin did not get through its start.
+    /// The start of the plugin failed.
     NotStarted(End),
     /// The plugin's directories cannot be opened.
     NotSetUp {
-        /// Why.
+        /// The cause.
         cause: String,
     },
-    /// The plugin calls its host; the request follows.
+    /// The plugin calls its host; the request is behind the head.
     HostCall {
         /// Number of the operation.
         op: u32,
     },
-    /// The call has ended; the reply follows.
+    /// The call has ended; the reply is behind the head.
     Done(Done),
 }
 
-/// How a call ended, as far as a worker can know.
+/// How a call ended, as far as a worker can know it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum End {
     /// [`Outcome::Ok`].
@@ -86,38 +86,38 @@ pub(super) enum End {
     },
     /// [`Outcome::Limit`].
     Limit {
-        /// Which.
+        /// The limit.
         limit: Limit,
     },
     /// [`Outcome::Trap`].
     Trap {
-        /// What trapped.
+        /// The trap.
         reason: String,
     },
     /// [`Outcome::Protocol`].
     Protocol {
-        /// Which rule was broken.
+        /// The rule that was broken.
         reason: String,
     },
 }
 
-/// Why a plugin did not become code.
+/// Why a plugin could not be compiled or linked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum CompileFault {
-    /// The compiler gave up.
+    /// The compiler refused the module.
     Compiler {
-        /// What it said.
+        /// The error of the compiler.
         cause: String,
     },
     /// An import has another type than the host's function.
     Import {
-        /// Which.
+        /// The import.
         cause: String,
     },
 }
 
 impl CompileFault {
-    /// The error that this is in the host's process.
+    /// The same error in the host's process.
     pub(super) fn error(self) -> CompileError {
         match self {
             Self::Compiler { cause } => {
@@ -132,7 +132,7 @@ impl CompileFault {
 }
 
 impl CompileFault {
-    /// The error that this is of a worker that could not use code.
+    /// The error for a worker that could not use compiled code.
     pub(super) fn not_loaded(self) -> CompileError {
         match self {
             Self::Compiler { cause } => CompileError::NotLoaded { cause: cut(&cause) },
@@ -141,7 +141,7 @@ impl CompileFault {
     }
 }
 
-/// A call's report without its reply.
+/// The report of a call without its reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Done {
     pub(super) end: End,
@@ -155,7 +155,7 @@ pub(super) struct Done {
 }
 
 impl Done {
-    /// Takes a report apart: the head of its frame, and the reply.
+    /// Splits a report into the head of its frame and the reply.
     pub(super) fn of(report: CallReport) -> (Self, Vec<u8>) {
         let CallReport {
             outcome,
@@ -167,7 +167,7 @@ impl Done {
             limits_refused,
             instance_ended,
             elapsed: _,
-            // Who hosts the worker knows better.
+            // The host of the worker knows the denials better.
             denied: _,
         } = report;
         let done = Self {
@@ -183,8 +183,8 @@ impl Done {
         (done, reply.unwrap_or_default())
     }
 
-    /// Puts a report together. What the worker claims about costs, and what it logs, is at most what the limits allow: they
-    /// are enforced in there, and a worker that was taken over can claim what it likes.
+    /// Makes the report of the call. Costs and log lines that the worker claims are cut to the limits: the limits are
+    /// enforced inside the worker, and a worker that was taken over can claim anything.
     pub(super) fn report(self, reply: &[u8], limits: &Limits, elapsed: Duration) -> CallReport {
         let mut log = CallLog::new(limits.max_log_bytes);
         for line in &self.log {
@@ -215,7 +215,7 @@ impl End {
             Outcome::Limit { limit } => Self::Limit { limit: *limit },
             Outcome::Trap { reason } => Self::Trap { reason: cut(reason) },
             Outcome::Protocol { reason } => Self::Protocol { reason: cut(reason) },
-            // A worker neither suspends nor supervises.
+            // A worker has no suspensions and no workers of its own.
             Outcome::Crashed { .. } | Outcome::Suspended { .. } => {
                 Self::Protocol { reason: cut(&outcome.to_string()) }
             }
@@ -248,7 +248,7 @@ impl CompileFault {
     }
 }
 
-/// Each limit once, in the order of the first.
+/// Each limit once, in the order of first occurrence.
 fn distinct(limits: Vec<Limit>) -> Vec<Limit> {
     let mut seen = Vec::new();
     for limit in limits {
@@ -259,27 +259,27 @@ fn distinct(limits: Vec<Limit>) -> Vec<Limit> {
     seen
 }
 
-/// The first part of a text.
+/// The first part of a text, at most [`MAX_REASON_CHARS`] characters.
 pub(super) fn cut(text: &str) -> String {
     text.chars().take(MAX_REASON_CHARS).collect()
 }
 
-/// Status of an answer; a number that this version does not know is a failure.
+/// The status with this number; a number that this version does not know means a failure.
 pub(super) fn status(number: u32) -> Status {
     Status::from_number(number).unwrap_or(Status::Failed)
 }
 
-/// Longest frame that a worker may send under these limits: one host call, or a reply with its log, each line of which
+/// Longest frame that a worker may send under these limits: a host call, or a reply with its log, in which every line
 /// may be empty.
 pub(super) fn max_frame_bytes(limits: &Limits) -> u64 {
     let reply = u64::from(limits.max_reply_bytes).max(u64::from(limits.max_message_bytes));
-    // Host log, standard output and standard error each have the limit to themselves; a byte of an invalid text becomes
-    // three, and a line costs a few bytes beside its text.
+    // The log lines of the host call, standard output and standard error may each fill the limit; an invalid byte of
+    // text becomes three bytes, and a line takes a few bytes beside its text.
     let log = u64::from(limits.max_log_bytes).saturating_mul(3 * 4);
     HEAD_BYTES + reply + log + 2 * conductor_abi::MAX_MANIFEST_BYTES as u64
 }
 
-/// Appends a frame.
+/// Replaces the content of `frame` with an encoded frame.
 pub(super) fn encode(head: &impl Serialize, tail: &[u8], frame: &mut Vec<u8>) -> postcard::Result<()> {
     frame.clear();
     frame.extend_from_slice(&[0; LENGTH_BYTES]);
@@ -292,13 +292,13 @@ pub(super) fn encode(head: &impl Serialize, tail: &[u8], frame: &mut Vec<u8>) ->
     Ok(())
 }
 
-/// Takes a frame apart, behind its length.
+/// Splits a frame, without its length, into head and bytes.
 pub(super) fn decode<'a, H: Deserialize<'a>>(frame: &'a [u8]) -> postcard::Result<(H, &'a [u8])> {
     postcard::take_from_bytes(frame)
 }
 
-/// Decodes bytes as a supervisor decodes what a worker sends; says whether they are a frame. For fuzzing: whatever the
-/// bytes are, this returns.
+/// Decodes bytes as a supervisor decodes frames from a worker; returns whether they are a frame. For fuzzing: the
+/// function returns for any bytes.
 #[must_use]
 pub fn check_worker_frame(bytes: &[u8]) -> bool {
     match decode::<FromWorker>(bytes) {
@@ -310,3 +310,6 @@ pub fn check_worker_frame(bytes: &[u8]) -> bool {
         Err(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! A worker process, as whoever is not calling it sees it. Everything in here is read and told without waiting.
+//! A worker process as seen by threads that are not calling it. No method waits for the worker, except that
+//! [`Handle::why_over`] waits a short while for its end.
 
 use std::fs;
 use std::io::{self, PipeReader};
@@ -18,35 +19,35 @@ use super::place::Place;
 use super::turns::Turn;
 use crate::runtime::Endable;
 
-/// What a call began at where none is under way.
+/// Value of `called_at` while no call is under way.
 const NOT_CALLED: u64 = 0;
 
 /// A worker process.
 pub(super) struct Handle {
     child: Arc<Child>,
-    /// What it sends, which its caller reads.
+    /// The pipe of the worker's answers, from which its caller reads.
     answers: Arc<PipeReader>,
     /// Number of calls begun.
     calls: AtomicU64,
-    /// When the call that is under way began, in nanoseconds of the clock of `due`.
+    /// When the current call began, in nanoseconds of the clock of `due`.
     called_at: AtomicU64,
     /// Nanoseconds of all calls that have ended.
     in_calls: AtomicU64,
-    /// Whether it waits for calls; until then it does what it was started for.
+    /// Whether the worker waits for calls; before that it starts or compiles.
     has_started: AtomicBool,
-    /// The turn that it compiles in.
+    /// The turn in which the worker compiles.
     turn: Mutex<Option<Turn>>,
-    /// Why it was ended from here.
+    /// Why this program ended the worker.
     fault: OnceLock<WorkerFault>,
-    /// When whoever waits for it has waited long enough.
+    /// When the wait for the worker becomes overdue.
     due: Due,
     place: Place,
-    /// The directory that it can write to and that has a quota.
+    /// The directory with a quota that the worker can write to.
     directory: Option<Allowance>,
 }
 
 impl Handle {
-    /// A worker that can fill this directory.
+    /// A worker that can write to this directory.
     pub(super) fn new(
         child: Arc<Child>,
         answers: Arc<PipeReader>,
@@ -76,7 +77,7 @@ impl Handle {
         &self.due
     }
 
-    /// Keeps the worker where the calling thread is.
+    /// Keeps the worker on the processor of the calling thread.
     pub(super) fn follow(&self) {
         self.place.follow(&self.child);
     }
@@ -87,27 +88,30 @@ impl Handle {
 
     /// Number of calls begun.
     pub(super) fn calls(&self) -> u64 {
-        self.calls.load(Ordering::SeqCst)
+        self.calls.load(Ordering::Acquire)
     }
 
-    /// Says that a call which began at `now` is under way while the returned value lives.
+    /// Records that a call which began at `now` is under way while the returned value lives. Only the thread that calls
+    /// the worker may use this.
     pub(super) fn begin_call(&self, now: Instant) -> InCall<'_> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        self.called_at.store(self.due.at(now), Ordering::SeqCst);
-        InCall(self)
+        let began = self.due.at(now);
+        // No other thread writes these numbers, and a locked operation takes longer than everything else here.
+        self.calls.store(self.calls.load(Ordering::Relaxed) + 1, Ordering::Release);
+        self.called_at.store(began, Ordering::Release);
+        InCall { handle: self, began, ended: None }
     }
 
-    /// For how long it was called so far; nothing if a call began or ended while that was worked out.
+    /// Total time of the worker's calls so far; `None` if a call began or ended during the computation.
     pub(super) fn time_in_calls(&self) -> Option<Duration> {
         let calls = self.calls();
-        let called_at = self.called_at.load(Ordering::SeqCst);
-        let ended = self.in_calls.load(Ordering::SeqCst);
-        let is_same = calls == self.calls() && called_at == self.called_at.load(Ordering::SeqCst);
+        let called_at = self.called_at.load(Ordering::Acquire);
+        let ended = self.in_calls.load(Ordering::Acquire);
+        let is_same = calls == self.calls() && called_at == self.called_at.load(Ordering::Acquire);
         let under_way = if called_at == NOT_CALLED { 0 } else { self.due.now().saturating_sub(called_at) };
         is_same.then(|| Duration::from_nanos(ended.saturating_add(under_way)))
     }
 
-    /// It waits for calls from now on.
+    /// Records that the worker waits for calls from now on.
     pub(super) fn has_started(&self) {
         self.give_back_turn();
         self.has_started.store(true, Ordering::SeqCst);
@@ -117,12 +121,12 @@ impl Handle {
         !self.has_started.load(Ordering::SeqCst)
     }
 
-    /// It compiles in this turn, until it has compiled or is found asleep.
+    /// Records the turn in which the worker compiles, until it has compiled or is found asleep.
     pub(super) fn takes(&self, turn: Turn) {
         *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = Some(turn);
     }
 
-    /// Lets somebody else have its turn; says whether it had one.
+    /// Gives the turn of the worker back; returns whether it had a turn.
     pub(super) fn give_back_turn(&self) -> bool {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }
@@ -131,7 +135,8 @@ impl Handle {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Ends the worker, for a reason; the first reason stays. Whoever waits for its answer is told, whether it dies or not.
+    /// Ends the worker and records why; the first reason stays. A thread that waits for its answer is woken, whether
+    /// the worker dies or not.
     pub(super) fn end(&self, fault: WorkerFault) {
         let _ = self.fault.set(fault);
         self.child.end();
@@ -140,29 +145,30 @@ impl Handle {
         }
     }
 
-    /// Whether it has ended, or was told to.
+    /// Whether the worker has ended, or was told to end.
     pub(super) fn is_over(&self) -> bool {
         self.child.is_over()
     }
 
-    /// Whether it was told to end.
+    /// Whether the worker was told to end.
     pub(super) fn is_told(&self) -> bool {
         self.child.is_told()
     }
 
-    /// Ends the wait of whoever reads its answers. Its end of the pipe may stay open, so that something is written
-    /// into it from here; the reader looks first whether the worker is over, and takes it for nothing.
+    /// Wakes the thread that waits for the worker's answers. The worker may keep its end of the pipe open, so a byte is
+    /// written into the pipe from here; the reader first looks whether the worker is over, and ignores the byte.
     pub(super) fn wake_caller(&self) {
-        // A pipe can be opened anew by the name that a descriptor of it has, which leaves nothing behind that would keep it open.
+        // The pipe is opened anew through the name of its descriptor, so that no further writing end stays open
+        // afterwards.
         let name = format!("/proc/thread-self/fd/{}", self.answers.as_raw_fd());
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         if let Ok(end) = rustix::fs::open(name, flags, Mode::empty()) {
-            // One that is full is no pipe that anybody waits at.
+            // If the pipe is full, its reader is not waiting.
             let _ = rustix::io::write(&end, &[0]);
         }
     }
 
-    /// Why it is over; for one that nobody ended, after waiting for a short while, to learn how it did.
+    /// Why the worker is over. If this program did not end it, waits a short while for its end, to learn how it ended.
     pub(super) fn why_over(&self) -> WorkerFault {
         if let Some(fault) = self.fault.get() {
             return fault.clone();
@@ -180,7 +186,7 @@ impl Handle {
 
     /// Processor time that the process has used.
     pub(super) fn processor_time(&self) -> io::Result<Duration> {
-        /// The kernel's unit for this file, the same on every machine that Linux runs on.
+        /// The kernel's unit in this file, the same on every machine with Linux.
         const TICKS_PER_SECOND: u64 = 100;
         let stat = self.child.while_it_runs(|pid| fs::read_to_string(proc_file(pid, "stat")))?;
         // User and system time are the 14th and 15th field of the file.
@@ -193,12 +199,12 @@ impl Handle {
         Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
     }
 
-    /// Whether each of its threads sleeps, wherever.
+    /// Whether every thread of the worker sleeps, wherever that is.
     pub(super) fn is_asleep(&self) -> io::Result<bool> {
         self.child.while_it_runs(|pid| {
             for thread in fs::read_dir(proc_file(pid, "task"))? {
                 let stat = fs::read_to_string(thread?.path().join("stat"));
-                // A thread that has ended meanwhile sleeps for good.
+                // A thread that has ended meanwhile counts as asleep.
                 if stat.is_ok_and(|stat| after_name(&stat).trim_start().starts_with('R')) {
                     return Ok(false);
                 }
@@ -208,12 +214,12 @@ impl Handle {
     }
 }
 
-/// The name of a file about a process.
+/// Path of a file about a process.
 pub(super) fn proc_file(pid: Pid, file: &str) -> String {
     format!("/proc/{}/{file}", pid.as_raw_nonzero())
 }
 
-/// What follows the name in a line about a process or a thread: the name is in parentheses and may contain anything.
+/// The fields behind the name in a line about a process or thread: the name is in parentheses and may contain anything.
 fn after_name(stat: &str) -> &str {
     stat.rsplit_once(')').map_or("", |(_, fields)| fields)
 }
@@ -267,12 +273,25 @@ impl Drop for Handle {
 }
 
 /// A call under way; see [`Handle::begin_call`].
-pub(super) struct InCall<'h>(&'h Handle);
+pub(super) struct InCall<'h> {
+    handle: &'h Handle,
+    began: u64,
+    ended: Option<Instant>,
+}
+
+impl InCall<'_> {
+    /// Records that the call has ended at `now`, for a caller that has looked at the time anyway.
+    pub(super) fn ends(mut self, now: Instant) {
+        self.ended = Some(now);
+    }
+}
 
 impl Drop for InCall<'_> {
     fn drop(&mut self) {
-        let began = self.0.called_at.swap(NOT_CALLED, Ordering::SeqCst);
-        let took = self.0.due.now().saturating_sub(began);
-        self.0.in_calls.fetch_add(took, Ordering::SeqCst);
+        let Handle { due, called_at, in_calls, .. } = self.handle;
+        let ended = self.ended.map_or_else(|| due.now(), |now| due.at(now));
+        let took = ended.saturating_sub(self.began);
+        called_at.store(NOT_CALLED, Ordering::Release);
+        in_calls.store(in_calls.load(Ordering::Relaxed).saturating_add(took), Ordering::Release);
     }
 }

@@ -1,4 +1,4 @@
-//! What a worker gives up before it starts a thread or touches a byte that comes from a plugin.
+//! The rights that a worker gives up before it starts a thread or touches a byte of a plugin.
 
 use std::fs::File;
 use std::io;
@@ -21,39 +21,44 @@ use super::order::{CompileOrder, Order};
 use crate::code_cache::MAX_CODE_BYTES;
 use crate::engine::{MEMORY_GUARD, MEMORY_RESERVATION};
 
-/// Descriptors that a worker needs beside those of its plugin: null devices, its pipes, its code, and a walk through its data
-/// directory. As few as are needed: what a worker that was taken over has open keeps its space on the disk even without a
-/// name.
+/// Descriptors that a worker needs beside those of its plugin: null devices, its pipes, its code, and a walk through
+/// its data directory. As few as possible, because a file that a worker which was taken over keeps open takes disk
+/// space even without a name.
 const OWN_DESCRIPTORS: u64 = 16;
 
 /// Descriptors of a worker that compiles.
 const COMPILER_DESCRIPTORS: u64 = 16;
 
-/// Data that a worker has beside its code and its plugin's memories: the engine's own, tables, stacks, messages under way.
+/// Memory that a worker has beside its code and its plugin's memories: the engine's data, tables, stacks, messages in
+/// transit.
 const OWN_DATA_BYTES: u64 = 48 * 1024 * 1024;
 
-/// Address space of a worker beyond what it has when it is locked, its data and its plugin's memory: what its allocator reserves for
-/// its threads, and what is mapped to be read. Memory that is only reserved or read is no data, but the tables in which the kernel
-/// notes its pages take a five-hundredth of it, and nothing else bounds them.
+/// How often the longest JSON of a host call is in memory at once: a request with what it stands for, or an answer while
+/// the room for it grows.
+const JSON_COPIES: u64 = 3;
+
+/// Address space of a worker, beyond its size when it is locked in, its data and its plugin's memory: for what its
+/// allocator reserves for threads, and for mappings that are only read. Memory that is only reserved or read does not
+/// count as data, but the kernel's page tables take a five-hundredth of it, and nothing else bounds them.
 const OWN_ADDRESS_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// Memories that a worker has at the same time: of the instance that ends, and of the one in its place.
+/// Most memories that a worker has at once: that of the instance that ends, and that of its successor.
 const MEMORIES: u64 = 2;
 
-/// Newest landlock interface whose rights this file names; an older kernel enforces those that it knows.
+/// Newest landlock interface whose rights this file names; an older kernel enforces the rights that it knows.
 const LANDLOCK: ABI = ABI::V7;
 
-/// A directory in which there is nothing that a process has not brought itself, and in which nothing can be made: the list of
-/// its own descriptors.
+/// A directory that holds only what a process itself has opened, and in which nothing can be created: the list of the
+/// process's own descriptors.
 const NOWHERE: &str = "/proc/self/fdinfo";
 
-/// Locks a process that compiles; it has one thread, and gets no other.
+/// Locks in a process that compiles. The process has one thread and starts no other.
 pub(super) fn lock_compiler(order: &CompileOrder) -> Result<ProcessWall, LockError> {
     let limits = [
         (Resource::Core, both(0)),
         (Resource::Fsize, both(MAX_CODE_BYTES)),
         (Resource::Nofile, both(COMPILER_DESCRIPTORS)),
-        // The first ends the process with a signal that says why.
+        // The first value ends the process with a signal that shows the reason.
         (Resource::Cpu, Rlimit { current: Some(order.max_seconds), maximum: Some(order.max_seconds + 1) }),
         (Resource::Data, both(order.max_bytes)),
         (Resource::As, both(address_bytes(order.max_bytes)?)),
@@ -61,7 +66,8 @@ pub(super) fn lock_compiler(order: &CompileOrder) -> Result<ProcessWall, LockErr
     confine(Some(Path::new(NOWHERE)), &limits, &[])
 }
 
-/// Locks a process that runs a plugin; it has one thread. Paths in the order are changed to what they are called from inside.
+/// Locks in a process that runs a plugin. The process has one thread. Paths in the order are changed to the names that
+/// they have inside.
 pub(super) fn lock_runner(order: &mut Order) -> Result<ProcessWall, LockError> {
     let is_full = order.is_full;
     let directories = order
@@ -77,7 +83,7 @@ pub(super) fn lock_runner(order: &mut Order) -> Result<ProcessWall, LockError> {
     let root = match order.surroundings.directories.as_slice() {
         [] => Some(PathBuf::from(NOWHERE)),
         [own] => Some(own.host.clone()),
-        // Development directories elsewhere are named by their paths, so with them the root stays.
+        // Further directories, for development, are named by their full paths, so with them the root directory stays.
         _ => None,
     };
     let limits = &order.surroundings.limits;
@@ -103,14 +109,14 @@ pub(super) fn lock_runner(order: &mut Order) -> Result<ProcessWall, LockError> {
     Ok(wall)
 }
 
-/// Longest file that a worker may write: nothing where its directory is full or it may write nowhere.
+/// Longest file that a worker may write: 0 if its directory is full or it may write nowhere.
 fn max_file_bytes(order: &Order) -> u64 {
     if order.is_full {
         return 0;
     }
     let quota = order.surroundings.quota;
     let own = quota.map_or(0, |quota| quota.bytes);
-    // The plugin's own directory has a quota if it may be written to; those for development have none.
+    // The plugin's own directory has a quota if it is writable; directories for development have none.
     let writable = order.surroundings.directories.iter().filter(|access| access.writable).count();
     let others = writable > usize::from(quota.is_some());
     if others { own.max(order.surroundings.limits.max_disk_bytes) } else { own }
@@ -121,15 +127,16 @@ fn max_descriptors(order: &Order) -> u64 {
     u64::from(order.surroundings.limits.max_open_files) + directories + OWN_DESCRIPTORS
 }
 
-/// Data that a worker may have: a number that depends on nothing but what it is ordered to run.
+/// Memory that a worker may have. The number depends only on what the worker runs.
 fn data_bytes(limits: &Limits, code_bytes: u64) -> u64 {
     OWN_DATA_BYTES
         .saturating_add(code_bytes)
         .saturating_add(limits.max_memory_bytes)
         .saturating_add(2 * frame::max_frame_bytes(limits))
+        .saturating_add(JSON_COPIES.saturating_mul(limits.max_json_bytes() as u64))
 }
 
-/// Address space of a process that now begins to have `more`.
+/// Address space of this process at present and `more` bytes.
 fn address_bytes(more: u64) -> Result<u64, LockError> {
     let what = "learn how large it is";
     let text = std::fs::read_to_string("/proc/self/statm").map_err(|source| LockError { what, source })?;
@@ -139,7 +146,7 @@ fn address_bytes(more: u64) -> Result<u64, LockError> {
     Ok(now.saturating_add(OWN_ADDRESS_BYTES).saturating_add(more))
 }
 
-/// What may be done with a directory; in one that is full, nothing that takes more room.
+/// The rights in a directory; in a full directory, only rights that cannot take more room.
 fn rights(is_writable: bool, is_full: bool) -> BitFlags<AccessFs> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let shrink = read | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::RemoveFile | AccessFs::RemoveDir;
@@ -152,7 +159,7 @@ fn rights(is_writable: bool, is_full: bool) -> BitFlags<AccessFs> {
 }
 
 /// Gives up what every worker gives up: other processes, network and privileges, resources beyond the limits, and files
-/// beyond the directories. `root` becomes the root directory where the system permits.
+/// outside of the directories. `root` becomes the root directory where the system permits it.
 fn confine(
     root: Option<&Path>,
     limits: &[(Resource, Rlimit)],
@@ -165,7 +172,8 @@ fn confine(
             .is_some_and(|root| rustix::process::chroot(root).is_ok() && rustix::process::chdir("/").is_ok());
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(failed("be ended with the supervisor"))?;
-    // Reaching the size of a file is then an error to whoever writes, not the end of the process.
+    // Catching the signal makes reaching the largest file size an error for the writer, instead of the end of the
+    // process.
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())
         .map_err(|source| LockError { what: "ignore the signal of a full file", source })?;
     for (resource, limit) in limits {
@@ -188,8 +196,8 @@ const fn both(limit: u64) -> Rlimit {
     Rlimit { current: Some(limit), maximum: Some(limit) }
 }
 
-/// Restricts the calling thread, and those that it starts, to the given directories. Returns the interface's version; 0 where
-/// the kernel has none.
+/// Restricts the calling thread and the threads that it starts to the given directories. Returns the version of the
+/// landlock interface; 0 where the kernel has none.
 fn restrict_files(directories: &[(OwnedFd, BitFlags<AccessFs>)]) -> Result<u32, LockError> {
     let status = enforce(directories).map_err(|error| LockError {
         what: "restrict its access to files",
@@ -224,7 +232,7 @@ fn open_directory(path: &Path) -> Result<OwnedFd, LockError> {
     rustix::fs::open(path, flags, Mode::empty()).map_err(failed("open its directory"))
 }
 
-/// Takes a null device in place of each standard stream.
+/// Replaces each standard stream with a null device.
 pub(super) fn close_standard_streams() -> io::Result<()> {
     let null = File::options().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null)?;
@@ -237,7 +245,7 @@ fn failed(what: &'static str) -> impl Fn(rustix::io::Errno) -> LockError {
     move |errno| LockError { what, source: errno.into() }
 }
 
-/// Why a worker could not be locked.
+/// Why a worker could not be locked in.
 #[derive(Debug, thiserror::Error)]
 #[error("a worker cannot {what}")]
 pub(super) struct LockError {

@@ -1,9 +1,10 @@
-//! Ends workers that are waited for in vain.
+//! Ends workers that do not answer in time.
 //!
-//! Whoever waits for a worker just reads its pipe: to wait under a deadline would take a second system call. A thread
-//! looks every millisecond whether a wait is overdue, and ends the worker then, and with it the wait: the worker may not be able to
-//! die, and its end of the pipe stays open. A worker that is still waited for at the next look computes for long, and may do so
-//! on any processor. The thread sleeps while nobody waits.
+//! A thread that waits for a worker just reads the worker's pipe, because waiting with a deadline would take a second
+//! system call. The thread in this file looks every millisecond whether a wait is overdue; if so, it ends the worker
+//! and also the wait, because the worker may be unable to die and its end of the pipe would stay open. A worker that is
+//! still in the same call at the next look computes for long, and may then use any processor. The thread sleeps while
+//! nobody waits.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,19 +17,19 @@ use crate::clock::Clock;
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// Looks at which nobody was waited for, after which the thread sleeps. Waking it costs as much as a few calls.
+/// Looks without any waiting thread, after which this thread sleeps. Waking it costs as much as a few calls.
 const IDLE_LOOKS: u32 = 1_000;
 
-/// What no wait is due at.
+/// Value of [`Due::at`] while nobody waits.
 const NOT_WAITED_FOR: u64 = 0;
 
-/// What a wait is due at whose worker was ended for being late.
+/// Value of [`Due::at`] for a wait whose worker was ended for being late.
 const OVERDUE: u64 = 1;
 
-/// The thread, and what it looks at.
+/// The thread, and the workers that it looks at.
 pub(super) struct Overdue {
     clock: Arc<dyn Clock>,
-    /// From when on times are counted.
+    /// The start from which times are counted.
     began: Instant,
     all: Mutex<Vec<Watched>>,
     is_asleep: AtomicBool,
@@ -37,32 +38,32 @@ pub(super) struct Overdue {
 
 /// A worker that somebody may wait for.
 pub(super) trait WaitedFor: Send + Sync {
-    /// When the wait for it is overdue.
+    /// When the wait for the worker becomes overdue.
     fn due(&self) -> &Due;
 
     /// Number of calls begun.
     fn calls(&self) -> u64;
 
-    /// Whether it was told to end.
+    /// Whether the worker was told to end.
     fn is_told(&self) -> bool;
 
-    /// Lets it go to any processor.
+    /// Lets the worker run on any processor.
     fn set_free(&self);
 
-    /// Ends the wait of whoever reads its answers.
+    /// Wakes the thread that waits for the worker's answers.
     fn wake_caller(&self);
 
-    /// Ends it for not answering in time.
+    /// Ends the worker because it did not answer in time.
     fn end_hung(&self);
 }
 
-/// A worker, and how often it had been called at the last look.
+/// A worker, and its number of calls at the last look.
 struct Watched {
     worker: Weak<dyn WaitedFor>,
     calls: u64,
 }
 
-/// When the wait for one worker is overdue, in nanoseconds of its clock. A cache line of its own.
+/// When the wait for one worker becomes overdue, in nanoseconds of its clock. The value has a cache line of its own.
 #[repr(align(64))]
 pub(super) struct Due {
     at: AtomicU64,
@@ -70,7 +71,7 @@ pub(super) struct Due {
 }
 
 impl Overdue {
-    /// Starts the thread, which ends when nobody has this any longer.
+    /// Starts the thread, which ends when the returned value is dropped.
     pub(super) fn start(clock: Arc<dyn Clock>) -> io::Result<Arc<Self>> {
         let overdue = Arc::new(Self {
             began: clock.now(),
@@ -89,7 +90,7 @@ impl Overdue {
                     clock.sleep(LOOK_EVERY);
                 } else {
                     overdue.is_asleep.store(true, Ordering::SeqCst);
-                    // A wait that begins now either sees that, or is seen.
+                    // A wait that begins now either sees that the thread sleeps, or is seen by the look.
                     let is_needed = overdue.look();
                     drop(overdue);
                     if !is_needed {
@@ -101,18 +102,18 @@ impl Overdue {
                 }
             }
         })?;
-        // There is one thread.
+        // The value is set once, because there is one thread.
         let _ = overdue.thread.set(thread.thread().clone());
         Ok(overdue)
     }
 
-    /// Looks after a worker as long as it lives.
+    /// Looks after a worker for as long as it lives.
     pub(super) fn add<W: WaitedFor + 'static>(&self, worker: &Arc<W>) {
         let worker: Weak<W> = Arc::downgrade(worker);
         self.all().push(Watched { worker, calls: 0 });
     }
 
-    /// Ends the workers that are overdue; says whether any is waited for.
+    /// Ends the workers whose wait is overdue; returns whether any worker is waited for.
     fn look(&self) -> bool {
         let now = self.at(self.clock.now());
         let mut is_waited_for = false;
@@ -135,7 +136,7 @@ impl Overdue {
         });
         for (worker, at) in overdue {
             if worker.is_told() {
-                // Nobody has told its caller yet, or it could not be told.
+                // The caller was not woken yet, or could not be woken.
                 worker.wake_caller();
             } else if worker.due().is_overdue(at) {
                 worker.end_hung();
@@ -144,7 +145,7 @@ impl Overdue {
         is_waited_for
     }
 
-    /// A time in nanoseconds, which is neither [`NOT_WAITED_FOR`] nor [`OVERDUE`].
+    /// A time in nanoseconds that is neither [`NOT_WAITED_FOR`] nor [`OVERDUE`].
     fn at(&self, time: Instant) -> u64 {
         let nanoseconds = time.saturating_duration_since(self.began).as_nanos();
         u64::try_from(nanoseconds).unwrap_or(u64::MAX).max(OVERDUE + 1)
@@ -172,7 +173,7 @@ impl Due {
         Self { at: AtomicU64::new(NOT_WAITED_FOR), overdue: Arc::clone(overdue) }
     }
 
-    /// Says that the worker is waited for until `deadline`, while the returned value lives.
+    /// Records that the worker is waited for until `deadline`, while the returned value lives.
     pub(super) fn wait_until(&self, deadline: Instant) -> Waiting<'_> {
         self.at.store(self.at(deadline), Ordering::SeqCst);
         if self.overdue.is_asleep.load(Ordering::SeqCst) {
@@ -186,7 +187,7 @@ impl Due {
         self.at.load(Ordering::SeqCst) != NOT_WAITED_FOR
     }
 
-    /// Takes note that the wait which was due `at` is overdue; one that is over in this moment is not.
+    /// Marks the wait that was due `at` as overdue; returns false if that wait has just ended.
     fn is_overdue(&self, at: u64) -> bool {
         self.at.compare_exchange(at, OVERDUE, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
@@ -207,6 +208,6 @@ pub(super) struct Waiting<'d>(&'d Due);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.at.store(NOT_WAITED_FOR, Ordering::SeqCst);
+        self.0.at.store(NOT_WAITED_FOR, Ordering::Release);
     }
 }

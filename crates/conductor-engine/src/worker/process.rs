@@ -1,4 +1,4 @@
-//! Inside a worker.
+//! Runs in a worker.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -20,21 +20,22 @@ use crate::local::{Local, StartError};
 use crate::mapped::Runnable;
 use crate::sealed::SealedFile;
 
-/// Longest frame that a supervisor sends: a request, or an answer, whose limits it enforces itself.
+/// Longest frame that a supervisor sends: a request, or an answer. The supervisor itself enforces their limits.
 const MAX_FRAME_BYTES: u64 = u32::MAX as u64;
 
-/// Runs this process as a worker until its supervisor ends it or goes away. Standard input and output are the channel, standard
-/// error is the plugin's sealed file; the process has one thread, and nothing else that matters is open.
+/// Runs this process as a worker until its supervisor ends it or goes away. Standard input and output are the channel,
+/// and standard error is the file with the module or the code. The process must have one thread, and nothing else of
+/// importance open.
 ///
 /// # Errors
 ///
-/// Fails if the process cannot be locked, or if what comes over the channel is not a supervisor's.
+/// Fails if the process cannot be locked in, or if the frames are not those of a supervisor.
 pub fn run() -> Result<(), WorkerError> {
     run_with(|_, _| ())
 }
 
-/// As [`run`], and calls `taken_over` at each stage with the descriptors of the channel: for tests of what a worker can still
-/// do that was taken over. It runs behind the same walls as everything else in a worker.
+/// As [`run`], and calls `taken_over` at each stage with the descriptors of the channel, for tests of what a worker can
+/// still do after it was taken over. The function runs behind the same walls as everything else in a worker.
 #[doc(hidden)]
 pub fn run_with(mut taken_over: impl FnMut(Stage, Ends<'_>)) -> Result<(), WorkerError> {
     let (channel, file) =
@@ -49,7 +50,7 @@ pub fn run_with(mut taken_over: impl FnMut(Stage, Ends<'_>)) -> Result<(), Worke
     }
 }
 
-/// Runs what was compiled.
+/// Runs the code of a plugin.
 fn run_plugin(
     channel: Channel,
     file: OwnedFd,
@@ -69,12 +70,12 @@ fn run_plugin(
     let mut wall =
         lock::lock_runner(&mut order).map_err(|error| cannot("be locked")(io::Error::other(error)))?;
     if wall.landlock_abi == 0 && !order.allow_weak_isolation {
-        // The supervisor says what is missing.
+        // The supervisor reports what the wall lacks.
         return channel.send(&FromWorker::Locked(wall), &[]);
     }
     let engine = Engine::with(order.surroundings.limits.max_stack_bytes, Instances::InWorker)
         .map_err(|error| cannot("make its engine")(io::Error::other(error)))?;
-    // From here on the threads of the process are those that it has.
+    // After this, the process starts no further threads.
     wall.seccomp = syscalls::confine(syscalls::Stage::Run { code: number }).is_ok();
     channel.send(&FromWorker::Locked(wall), &[])?;
     if !wall.stands() && !order.allow_weak_isolation {
@@ -97,7 +98,7 @@ fn run_plugin(
     serve(&channel, engine, code, order, reach)
 }
 
-/// Starts the plugin and executes what comes.
+/// Starts the plugin and executes requests as they arrive.
 fn serve(
     channel: &Shared,
     engine: Engine,
@@ -132,7 +133,8 @@ fn serve(
     }
 }
 
-/// The channel and the plugin's file on the standard streams, with everything else closed.
+/// The channel and the inherited file from the standard streams, which are replaced by null devices; all other
+/// descriptors are closed.
 fn inherited() -> io::Result<(Channel, OwnedFd)> {
     let requests = io::stdin().as_fd().try_clone_to_owned()?;
     let answers = io::stdout().as_fd().try_clone_to_owned()?;
@@ -142,7 +144,7 @@ fn inherited() -> io::Result<(Channel, OwnedFd)> {
     Ok((Channel::new(requests.into(), answers.into(), MAX_FRAME_BYTES), plugin))
 }
 
-/// The channel, for the one who waits for requests and for the plugin's host calls in between.
+/// The channel, shared by the code that waits for requests and the plugin's host calls.
 #[derive(Clone)]
 struct Shared(Arc<Mutex<Channel>>);
 
@@ -159,7 +161,7 @@ impl Shared {
         self.receive_with(&mut Vec::new())
     }
 
-    /// Receives a frame; what stands behind its head replaces `tail`.
+    /// Receives a frame; the bytes behind its head replace `tail`.
     fn receive_with(&self, tail: &mut Vec<u8>) -> Result<ToWorker, WorkerError> {
         let mut channel = self.lock();
         let (head, bytes) = channel.receive().map_err(WorkerError::Channel)?;
@@ -178,7 +180,7 @@ impl HostCalls for Shared {
             Ok(ToWorker::Answer { status, fuel, refused_by }) => {
                 Answer { status: frame::status(status), bytes, fuel, refused_by }
             }
-            // Without its supervisor the worker ends with the next frame that it sends.
+            // Without its supervisor, the worker ends with the next frame that it sends.
             Ok(_) | Err(_) => Answer {
                 status: Status::Failed,
                 bytes: b"the host is gone".to_vec(),

@@ -1,7 +1,7 @@
 //! The thread that starts worker processes.
 //!
-//! A worker asks the kernel to be killed when the thread that started it ends, so that it never outlives its supervisor. That
-//! thread must therefore live as long as any plugin, whichever thread asks for one.
+//! A worker asks the kernel to be killed when the thread that started it ends, so that it never outlives its
+//! supervisor. So the starting thread must live as long as any plugin, whichever thread asks for a worker.
 
 use std::ffi::OsString;
 use std::io::{self, PipeReader, PipeWriter};
@@ -15,7 +15,7 @@ use std::thread;
 
 use super::child::{Child, Children};
 
-/// The program that runs as a worker: it calls [`run`](super::run) and does nothing before.
+/// The program that runs as a worker: it calls [`run`](super::run), and does nothing before that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerProgram {
     path: PathBuf,
@@ -23,18 +23,18 @@ pub struct WorkerProgram {
 }
 
 impl WorkerProgram {
-    /// A program and the arguments that make it a worker.
+    /// A program, and the arguments with which it runs as a worker.
     pub fn new(path: impl Into<PathBuf>, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         Self { path: path.into(), arguments: arguments.into_iter().map(Into::into).collect() }
     }
 
-    /// The program that is running now, even if its file was replaced since, with these arguments.
+    /// The program that is running now, with these arguments, even if its file was replaced since it started.
     pub fn this(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         Self::new("/proc/self/exe", arguments)
     }
 
-    /// Starts the program with pipes as its standard input and output, or a file in place of the latter, what it works on as
-    /// its standard error, nothing else open and no environment.
+    /// Starts the program. Its standard input and output are pipes, or its output is the given file; its standard error
+    /// is the file that it works on. It has nothing else open and no environment.
     fn start(&self, wanted: Wanted, children: &Children) -> io::Result<Started> {
         let Wanted { name, file, output, writes_to } = wanted;
         let ((requests, to), (from, answers)) = (io::pipe()?, io::pipe()?);
@@ -57,15 +57,15 @@ pub(super) struct Started {
 
 type Answer = io::Result<Started>;
 
-/// What to start.
+/// A process to start.
 pub(super) struct Wanted {
-    /// What the system's list of processes shows.
+    /// The name that the system's list of processes shows.
     pub(super) name: String,
-    /// The sealed file that it works on.
+    /// The sealed file that the process works on.
     pub(super) file: OwnedFd,
-    /// A file that it writes to in place of a pipe.
+    /// A file to use as standard output in place of a pipe.
     pub(super) output: Option<OwnedFd>,
-    /// Directories that it will be able to write to.
+    /// Directories that the process will be able to write to.
     pub(super) writes_to: Vec<PathBuf>,
 }
 
@@ -75,13 +75,13 @@ pub(super) struct Spawner {
 }
 
 impl Spawner {
-    /// Starts the thread; it hands over to `children` what it starts.
+    /// Starts the thread; every process that it starts is handed over to `children`.
     pub(super) fn start(program: WorkerProgram, children: Arc<Children>) -> io::Result<Self> {
         let (requests, waiting): (_, Receiver<(Wanted, Sender<Answer>)>) = channel();
         thread::Builder::new().name("conductor-spawn".into()).spawn(move || {
-            // Ends when the last one who could ask is gone.
+            // The loop ends when every sender is gone.
             for (wanted, answer) in waiting {
-                // Who asked may have given up; the child then ends with its pipes.
+                // The requester may have given up; the child then ends because its pipes are closed.
                 let _ = answer.send(program.start(wanted, &children));
             }
         })?;

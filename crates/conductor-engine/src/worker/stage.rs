@@ -1,4 +1,4 @@
-//! What tests of a worker that was taken over are told of it.
+//! The stages of a worker, for tests of a worker that was taken over.
 
 use std::os::fd::BorrowedFd;
 
@@ -6,26 +6,26 @@ use std::os::fd::BorrowedFd;
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It is to compile, and its system calls are filtered next.
+    /// The worker is to compile; its system calls are filtered next.
     Prepared,
-    /// It is to compile, and is locked, with nothing of the plugin touched.
+    /// The worker is to compile; it is locked in and has touched nothing of the plugin.
     Compiling,
-    /// It is to run a plugin, and is locked, with nothing of its code touched.
+    /// The worker is to run a plugin; it is locked in and has touched nothing of the code.
     Locked,
-    /// The code is mapped, and no memory becomes executable any more.
+    /// The code is mapped, and no further memory can become executable.
     Loaded,
     /// The plugin has started and waits for calls.
     Started,
-    /// A request has come.
+    /// A request has arrived.
     Called,
 }
 
-/// The channel as descriptors.
+/// The descriptors of the channel.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Ends<'c> {
-    /// Where frames of the supervisor come from.
+    /// The pipe of frames from the supervisor.
     pub requests: BorrowedFd<'c>,
-    /// Where frames for it go.
+    /// The pipe of frames to the supervisor.
     pub answers: BorrowedFd<'c>,
 }

@@ -1,4 +1,4 @@
-//! The side of the host: starts workers, calls them, believes nothing.
+//! The host's side of workers: starts them, calls them, and believes nothing that they send.
 
 mod code;
 mod worker;
@@ -37,19 +37,19 @@ use crate::sealed::SealedFile;
 use code::Codes;
 use worker::{Received, Worker, end_of_call, unanswered};
 
-/// How far past its time limit the start of a plugin may go before the worker, which enforces the limit itself, is taken for
-/// hung.
+/// Time by which the start of a plugin may exceed its time limit. The worker itself enforces the limit; after this time
+/// it counts as hung.
 const START_GRACE: Duration = Duration::from_secs(1);
 
-/// How much longer than a call's own time it may take to start another worker for it. Stops one that does not start from keeping
-/// its caller for as long as a start may take that nobody waits for.
+/// Time beyond a call's own time in which another worker may be started for the call. Stops a worker that does not
+/// start from keeping the caller for as long as a start without a waiting caller may take.
 const RESTART_GRACE: Duration = Duration::from_secs(2);
 
 /// Longest time from the start of a worker until it is locked, on a busy machine.
 const MAX_LOCK_TIME: Duration = Duration::from_secs(30);
 
-/// How much longer than its processor time a compilation may take by the clock, on a machine that has much else to do. Stops
-/// a compiler that was taken over from waiting for ever.
+/// How many times its processor time a compilation may take in wall clock time, because the machine may be busy. Stops
+/// a compiler that was taken over from waiting forever.
 const COMPILE_PATIENCE: u32 = 15;
 
 /// Runs each plugin in a process of its own.
@@ -71,11 +71,11 @@ struct Shared {
 }
 
 impl Workers {
-    /// Starts what supervises workers, and one worker to learn which walls this system gives.
+    /// Starts the supervising threads, and one worker to learn which walls this system provides.
     ///
     /// # Errors
     ///
-    /// Fails if what supervises workers cannot be started, or the first worker does not get so far as to be locked.
+    /// Fails if a supervising thread cannot be started, or if the first worker does not come as far as being locked in.
     pub fn start(
         program: WorkerProgram,
         cache: Option<CodeCache>,
@@ -175,7 +175,7 @@ impl Prepared for Ready {
     }
 }
 
-/// A plugin in a worker, and what it takes to start another one.
+/// A plugin in a worker, and everything needed to start another worker.
 struct Supervised {
     spec: Arc<Spec>,
     surroundings: Surroundings,
@@ -183,7 +183,7 @@ struct Supervised {
     switch: Arc<Switch>,
     walls: Walls,
     worker: Option<Worker>,
-    /// What the worker did while nobody called it, for which there had to be another one.
+    /// The fault of a worker between two calls, because of which another worker had to be started.
     between_calls: Option<WorkerFault>,
 }
 
@@ -196,7 +196,7 @@ impl Running for Supervised {
             Ok(report)
         });
         result.unwrap_or_else(|outcome| {
-            // What it had open, such as what it plays, is nobody's any more.
+            // The handles that the worker knew, such as a sound that plays, belong to nobody any more.
             self.session.end_handles();
             CallReport::without_call(outcome, started.elapsed())
         })
@@ -220,12 +220,12 @@ impl Running for Supervised {
     }
 }
 
-/// The outcome of a call that did not come to its end.
+/// The outcome of a call that the worker did not finish.
 fn over(fault: WorkerFault) -> Outcome {
     match fault {
-        // Seen from here it took too long, whatever the worker would have said.
+        // For the supervisor, the call took too long, whatever the worker would have reported.
         WorkerFault::Hung => Outcome::Limit { limit: Limit::WallClock },
-        // That is no failure of this call.
+        // An earlier worker that does not die is not a failure of this call.
         WorkerFault::Ending { pid } => Outcome::Suspended { suspension: Suspension::Ending { pid } },
         WorkerFault::Ended { .. }
         | WorkerFault::FrameTooLarge { .. }
@@ -239,17 +239,18 @@ fn over(fault: WorkerFault) -> Outcome {
 }
 
 impl Supervised {
-    /// Whether the plugin's directory holds no more than it may.
+    /// Whether the plugin's directory is within its quota.
     fn has_room(&self) -> Result<bool, WorkerFault> {
         let own = own_allowance(&self.surroundings);
         own.map_or(Ok(true), |own| self.spec.shared.measurer.has_room(&own))
     }
 
-    /// The worker that waits for calls; a new one where there is none or it ended while nobody called it.
+    /// The worker that waits for calls; a new worker if there is none or it ended between calls.
     fn worker_for_call(&mut self) -> Result<Worker, Outcome> {
         if let Some(mut worker) = self.worker.take() {
             match worker.check_idle() {
-                // What a worker may do with a directory that was full does not change any more.
+                // A worker that was started with a full directory may never write there, so once there is room, another
+                // worker takes its place.
                 Ok(()) if worker.is_full && self.has_room().map_err(over)? => {}
                 Ok(()) => return Ok(worker),
                 Err(fault) => {
@@ -285,17 +286,17 @@ struct Spec {
     shared: Arc<Shared>,
     plugin: CheckedPlugin,
     flavour: Flavour,
-    /// Kept for as long as the plugin is, and shared with those that have the same bytes.
+    /// The code, kept for as long as the plugin, and shared with plugins of the same bytes.
     code: Mutex<Option<Arc<SealedFile>>>,
 }
 
-/// What it takes to start a worker up to the point where it is locked.
+/// The input for starting a worker up to the point where it is locked in.
 struct Locking<'l> {
     name: &'l str,
     flavour: Flavour,
     code: &'l SealedFile,
     surroundings: &'l Surroundings,
-    /// Whoever has it reaches the worker from its first moment on.
+    /// Whoever holds the switch can end the worker from its first moment on.
     switch: &'l Switch,
     by: Option<Instant>,
 }
@@ -309,7 +310,8 @@ impl Spec {
         self.plugin.plugin().digest()
     }
 
-    /// Starts a worker up to the point where it waits for calls; one that a call waits for, until then at the latest.
+    /// Starts a worker up to the point where it waits for calls. If a call waits for the worker, the start must end at
+    /// `by`.
     fn start(
         &self,
         surroundings: &Surroundings,
@@ -318,7 +320,8 @@ impl Spec {
         by: Option<Instant>,
     ) -> Result<(Worker, Metadata), RunError> {
         match self.start_with_code(surroundings, session, switch, by) {
-            // Code from a file that a worker cannot use, or that a compiler made which was taken over, is made anew, once.
+            // If a worker cannot use the code, because its file is outdated or a compiler that was taken over made it,
+            // the plugin is compiled anew, once.
             Err(RunError::Compile { source: CompileError::NotLoaded { .. } }) => {
                 self.forget_code(&surroundings.limits);
                 self.start_with_code(surroundings, session, switch, by)
@@ -341,6 +344,7 @@ impl Spec {
         let locking = Locking { name, flavour, code: &code, surroundings, switch, by };
         let mut worker = self.shared.lock(&locking).map_err(faulty)?;
         let handle = Arc::clone(&worker.handle);
+        handle.child().when_ended(session.when_gone());
         if !worker.wall.stands() && !self.shared.allow_weak_isolation {
             return Err(RunError::WeakIsolation { wall: worker.wall });
         }
@@ -375,14 +379,14 @@ impl Spec {
 }
 
 impl Shared {
-    /// Starts a worker up to the point where it is locked.
+    /// Starts a worker up to the point where it is locked in.
     fn lock(&self, locking: &Locking<'_>) -> Result<Worker, WorkerFault> {
         let Locking { name, flavour, code, surroundings, switch, by } = *locking;
         let failed = |error: io::Error| WorkerFault::NotStarted { cause: error.to_string() };
         let limits = &surroundings.limits;
         let writable = surroundings.directories.iter().filter(|access| access.writable);
         let writes_to: Vec<PathBuf> = writable.map(|access| access.host.clone()).collect();
-        // Nothing else is started in a directory that one which was ended could still write to.
+        // No worker is started in a directory that an earlier worker, which was told to end, could still write to.
         let seen = surroundings.directories.iter().map(|access| access.host.as_path());
         self.children.await_end_in(&seen.collect::<Vec<_>>())?;
         let own = own_allowance(surroundings);
@@ -390,7 +394,7 @@ impl Shared {
             Some(own) => !self.measurer.has_room(own)?,
             None => false,
         };
-        // Nothing more can be written to a directory that is full.
+        // A worker with a full directory cannot write, so its directory need not be measured.
         let written = own.filter(|_| !is_full);
         let file = code.descriptor().map_err(failed)?;
         let wanted = Wanted { name: name.to_owned(), file, output: None, writes_to };
@@ -427,12 +431,12 @@ impl Shared {
     }
 }
 
-/// A deadline, or the one that somebody else has if that is earlier.
+/// The deadline, or `by` if that is earlier.
 fn no_later(deadline: Instant, by: Option<Instant>) -> Instant {
     by.map_or(deadline, |by| by.min(deadline))
 }
 
-/// What may be in the plugin's own directory, if it may write there.
+/// The quota of the plugin's own directory, if the plugin may write there.
 fn own_allowance(surroundings: &Surroundings) -> Option<Allowance> {
     let own = surroundings.quota.zip(surroundings.directories.first());
     own.map(|(quota, own)| Allowance::new(own.host.clone(), quota))

@@ -1,7 +1,8 @@
-//! The filters of system calls: what a worker may ask the kernel for at each stage, and nothing else.
+//! The filters of system calls: which calls a worker may make at each stage.
 //!
-//! What is not listed fails with `EPERM`, in every thread. Sockets, processes, tracing, devices, mounts, keys and the
-//! limits of the process itself are not listed, nor is a second way to do what another call does.
+//! A call that is not listed fails with `EPERM`, in every thread. Sockets, processes, tracing, devices, mounts, keys
+//! and the limits of the process itself are not listed, and neither is a second call for something that a listed call
+//! does.
 
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
@@ -14,19 +15,19 @@ use seccompiler::{
     TargetArch,
 };
 
-/// What a worker does.
+/// The task of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Compiles a module.
     Compile,
-    /// Maps compiled code, which is in this descriptor, and then runs it.
+    /// Maps compiled code and then runs it.
     Run {
-        /// The file that may be mapped.
+        /// Descriptor of the code's file, the only file that may be mapped.
         code: RawFd,
     },
 }
 
-/// What each worker needs.
+/// System calls that every worker needs.
 const ALWAYS: &[Call] = calls! {
     SYS_brk: "memory of the program's own, which could also be mapped, more slowly",
     SYS_mmap "checked": "the same, and memories of plugins; see `mapping`",
@@ -43,13 +44,13 @@ const ALWAYS: &[Call] = calls! {
     SYS_clock_gettime: "time, where the kernel's own page does not tell it",
 };
 
-/// What a worker that compiles needs beside that.
+/// Further system calls that a worker needs to compile.
 const COMPILING: &[Call] = calls! {
     SYS_ftruncate: "says why there is no code, in place of half of it",
     SYS_lseek: "the same",
 };
 
-/// What a worker that runs a plugin needs beside that.
+/// Further system calls that a worker needs to run a plugin.
 const RUNNING: &[Call] = calls! {
     SYS_read: "frames",
     SYS_futex: "locks that two threads want at once",
@@ -62,7 +63,7 @@ const RUNNING: &[Call] = calls! {
     SYS_rseq: "a thread that is just starting",
     SYS_clock_nanosleep: "plugins that sleep; the engine's ticker",
     SYS_restart_syscall: "a sleep that was interrupted",
-    // Files below the data directory, where landlock has the say.
+    // Files below the data directory, where landlock restricts access.
     SYS_pwrite64: "fd_write, fd_pwrite",
     SYS_pwritev2: "fd_write to the end of a file",
     SYS_openat: "path_open; the data directory; a walk through it",
@@ -84,14 +85,15 @@ const RUNNING: &[Call] = calls! {
     SYS_utimensat "checked": "fd_filestat_set_times; by descriptor, as landlock has no say over the times of files",
 };
 
-/// What it needs once: to let no memory become executable any more.
+/// System calls that are needed once, to forbid that further memory becomes executable.
 const FORBIDDING: &[Call] = calls! {
     SYS_seccomp: "the second filter",
     SYS_prctl "checked": "the second filter",
 };
 
-/// What may be asked of an open descriptor: its flags, a copy of it, and which seals it has. Not who is sent a signal when
-/// something arrives, which the kernel would send in the worker's name to any process of the same user; nor locks and leases.
+/// Commands on an open descriptor: get its flags, copy it, get its seals. Setting who gets a signal when data arrives
+/// is not listed, because the kernel would send the signal in the worker's name to any process of the same user;
+/// neither are locks and leases.
 const DESCRIPTOR_COMMANDS: &[i32] = &[
     libc::F_DUPFD,
     libc::F_DUPFD_CLOEXEC,
@@ -102,15 +104,15 @@ const DESCRIPTOR_COMMANDS: &[i32] = &[
     libc::F_GET_SEALS,
 ];
 
-/// Mappings that the limit on a process's data does not count: shared ones, and those that grow as a stack does; and large
-/// pages, of which the system has few. For the same reason nothing is moved or resized in place, as the stack itself could
-/// be, and there are no files in memory.
+/// Flags of mappings that the limit on a process's data does not count: shared mappings, and mappings that grow like a
+/// stack. Also large pages, of which the system has few. For the same reason no mapping may be moved or resized in
+/// place, because that would also work for the stack, and files in memory are not allowed.
 const UNCOUNTED: i32 = libc::MAP_SHARED | libc::MAP_GROWSDOWN | libc::MAP_HUGETLB;
 
-/// The descriptor of a mapping that is of no file.
+/// The descriptor argument of a mapping without a file.
 const NO_FILE: RawFd = -1;
 
-/// What workers may ask the kernel for, stage by stage.
+/// The system calls that workers may make, stage by stage.
 #[must_use]
 pub fn stages() -> [StageCalls; 3] {
     [
@@ -120,8 +122,18 @@ pub fn stages() -> [StageCalls; 3] {
     ]
 }
 
-/// Lets all threads of the process make no other system calls than the stage needs.
+/// Restricts all threads of the process to the system calls of the stage.
 pub(super) fn confine(stage: Stage) -> Result<(), seccompiler::Error> {
+    seccompiler::apply_filter_all_threads(&needed(stage)?)
+}
+
+/// From now on, no memory can become executable, and no filter can be changed.
+pub(super) fn forbid_new_code() -> Result<(), seccompiler::Error> {
+    seccompiler::apply_filter_all_threads(&no_new_code()?)
+}
+
+/// The filter that lets through what a stage needs.
+fn needed(stage: Stage) -> Result<BpfProgram, seccompiler::Error> {
     let lists: &[&[Call]] = match stage {
         Stage::Compile => &[ALWAYS, COMPILING],
         Stage::Run { .. } => &[ALWAYS, RUNNING, FORBIDDING],
@@ -132,14 +144,14 @@ pub(super) fn confine(stage: Stage) -> Result<(), seccompiler::Error> {
         rules.insert(call.number, conditions);
     }
     if let Stage::Run { code } = stage {
-        // The number of the one file that may be mapped stays that file's.
+        // The descriptor of the code's file may not be closed, so that its number stays the file's.
         rules.insert(libc::SYS_close, vec![rule(0, SeccompCmpOp::Ne, code as u64)?]);
     }
-    apply(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
+    program(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
 }
 
-/// From now on no memory becomes executable any more, and no filter is changed.
-pub(super) fn forbid_new_code() -> Result<(), seccompiler::Error> {
+/// The filter that refuses executable memory and further filters.
+fn no_new_code() -> Result<BpfProgram, seccompiler::Error> {
     let exec = libc::PROT_EXEC as u64;
     let executable = || rule(2, SeccompCmpOp::MaskedEq(exec), exec);
     let mut rules =
@@ -147,10 +159,10 @@ pub(super) fn forbid_new_code() -> Result<(), seccompiler::Error> {
     for call in FORBIDDING {
         rules.insert(call.number, Vec::new());
     }
-    apply(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))
+    program(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))
 }
 
-/// The rules about a call's arguments, of which one has to hold.
+/// The rules for the arguments of a call; one of them must be met.
 fn conditions(call: c_long, stage: Stage) -> Result<Vec<SeccompRule>, seccompiler::Error> {
     match call {
         libc::SYS_mmap => mapping(stage),
@@ -161,13 +173,13 @@ fn conditions(call: c_long, stage: Stage) -> Result<Vec<SeccompRule>, seccompile
         libc::SYS_tgkill => Ok(vec![rule(0, SeccompCmpOp::Eq, u64::from(std::process::id()))?]),
         libc::SYS_prctl => Ok(vec![rule(0, SeccompCmpOp::Eq, libc::PR_SET_NO_NEW_PRIVS as u64)?]),
         libc::SYS_utimensat => Ok(vec![null(1)?]),
-        // Nothing else is checked; a rule that cannot hold refuses.
+        // No other call is listed as checked; a rule that can never be met refuses the call.
         _ => Ok(vec![SeccompRule::new(vec![word(0, SeccompCmpOp::Eq, 0)?, word(0, SeccompCmpOp::Eq, 1)?])?]),
     }
 }
 
-/// Memory is never mapped executable, and is of no file but the code: what a worker that was taken over has mapped would keep
-/// its space on the disk, past every limit of open files.
+/// Memory is never mapped executable, and no file but the code is mapped: a file that a worker which was taken over
+/// keeps mapped would take disk space, past every limit of open files.
 fn mapping(stage: Stage) -> Result<Vec<SeccompRule>, seccompiler::Error> {
     let of = |file: RawFd| -> Result<SeccompRule, seccompiler::Error> {
         Ok(SeccompRule::new(vec![
@@ -182,8 +194,8 @@ fn mapping(stage: Stage) -> Result<Vec<SeccompRule>, seccompiler::Error> {
     }
 }
 
-/// Memory becomes executable in one way only: by changing the protection of what was mapped, until [`forbid_new_code`]. What a
-/// worker compiles never becomes executable there.
+/// Memory becomes executable only by changing the protection of a mapping, until [`forbid_new_code`]. In a worker that
+/// compiles, no memory becomes executable.
 fn protection(stage: Stage) -> Result<Vec<SeccompRule>, seccompiler::Error> {
     match stage {
         Stage::Compile => Ok(vec![rule(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)?]),
@@ -191,7 +203,7 @@ fn protection(stage: Stage) -> Result<Vec<SeccompRule>, seccompiler::Error> {
     }
 }
 
-/// Compares the lower half of an argument, which is all that the kernel takes of it.
+/// Compares the lower half of an argument, because the kernel uses no more of it.
 fn word(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompCondition, seccompiler::Error> {
     Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)?)
 }
@@ -200,18 +212,20 @@ fn rule(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, secco
     Ok(SeccompRule::new(vec![word(argument, op, value)?])?)
 }
 
-/// An argument that is no pointer.
+/// A rule for a pointer argument that must be null.
 fn null(argument: u8) -> Result<SeccompRule, seccompiler::Error> {
     let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;
     Ok(SeccompRule::new(vec![condition])?)
 }
 
-fn apply(
+fn program(
     rules: BTreeMap<i64, Vec<SeccompRule>>,
     otherwise: SeccompAction,
     matched: SeccompAction,
-) -> Result<(), seccompiler::Error> {
+) -> Result<BpfProgram, seccompiler::Error> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
-    let program: BpfProgram = SeccompFilter::new(rules, otherwise, matched, arch)?.try_into()?;
-    seccompiler::apply_filter_all_threads(&program)
+    Ok(SeccompFilter::new(rules, otherwise, matched, arch)?.try_into()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,14 @@
-//! How many may do something at the same time, and how much of the machine's memory all of them may take together.
+//! Turns: how many threads may do something at once, and how much memory they may take together.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How often one that waits for a turn looks whether it still wants one.
+/// Interval at which a waiting thread looks whether it still wants its turn.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Turns, each of a weight, of which each is taken and given back. They are had in the order in which they were asked for, so
-/// that one of great weight is not passed over for ever.
+/// Turns of different weights, each taken and given back. They are given out in the order in which they were asked for,
+/// so that a heavy turn is not passed over forever.
 pub(super) struct Turns(Arc<Shared>);
 
 struct Shared {
@@ -17,34 +17,34 @@ struct Shared {
 }
 
 struct State {
-    /// Turns that are free.
+    /// Number of free turns.
     count: usize,
-    /// Turns in all.
+    /// Number of all turns.
     all: usize,
     /// Weight that is free.
     weight: u64,
-    /// Weight in all.
+    /// Weight of all turns together.
     whole: u64,
-    /// Those who wait, by number.
+    /// Numbers of the threads that wait.
     waiting: VecDeque<u64>,
     next: u64,
 }
 
-/// A turn; it is given back when this is dropped, by whoever does.
+/// A turn, which is given back when the value is dropped.
 pub(super) struct Turn {
     shared: Arc<Shared>,
     weight: u64,
 }
 
 impl Turns {
-    /// So many turns of so much weight together.
+    /// `count` turns, of `weight` together.
     pub(super) fn new(count: usize, weight: u64) -> Self {
         let state = State { count, all: count, weight, whole: weight, waiting: VecDeque::new(), next: 0 };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() }))
     }
 
-    /// Waits for a turn, unless `given_up` says that it is no longer wanted. One that weighs more than all may together is had
-    /// alone.
+    /// Waits for a turn, unless `given_up` says that the turn is no longer wanted. A turn heavier than the whole weight
+    /// is given only while no other turn is taken.
     pub(super) fn take(&self, weight: u64, given_up: impl Fn() -> bool) -> Option<Turn> {
         let mut state = self.0.state();
         let number = state.next;
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// Most turns, and most weight, that were taken at once.
+    /// The largest number of turns, and the largest weight, that were taken at once.
     fn most(turns: &Turns, weights: &[u64]) -> (u64, u64) {
         let [count, weight, most_count, most_weight] = [const { AtomicU64::new(0) }; 4];
         std::thread::scope(|scope| {

@@ -1,6 +1,6 @@
-//! What only an outside observer can see of a worker: that it is gone, that it computes although nobody called it, that its
-//! files outgrow their quota, that it sleeps in a turn that others wait for. Nothing in here asks a file system that a plugin
-//! writes to.
+//! Observes workers from outside, for what only an observer can see: that a worker is gone, computes although nobody
+//! called it, has files beyond its quota, or sleeps in a turn that others wait for. Nothing in this file asks a file
+//! system that a plugin writes to.
 
 use std::io;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -20,39 +20,39 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Looks between two measurements of the files of a worker that was called or was busy.
 const LOOKS_PER_MEASUREMENT: u32 = 8;
 
-/// Looks between two measurements of any worker's files: writing takes so little time that one which was taken over can do
-/// it while it seems to sleep.
+/// Looks between two measurements of any worker's files: writing takes so little time that a worker which was taken
+/// over could write while it seems to sleep.
 const LOOKS_PER_IDLE_MEASUREMENT: u32 = 32;
 
-/// Processor time that a worker may take between two looks without a call, generously more than the end of a call and the
-/// engine's ticker cost; stops a worker that was taken over from computing for itself.
+/// Processor time that a worker may take between two looks without a call, generously more than the end of a call and
+/// the engine's ticker need; stops a worker that was taken over from computing for its own purposes.
 const MAX_IDLE_TIME: Duration = Duration::from_millis(100);
 
-/// Looks in a row at which a worker took more than that.
+/// Looks in a row at which a worker may exceed that time before it is ended.
 const MAX_BUSY_LOOKS: u32 = 4;
 
-/// Processor time without a call that is forgotten at each look: a hundredth of what passes.
+/// Processor time without a call that is forgiven at each look: a hundredth of the time between looks.
 const FORGOTTEN_IDLE_TIME: Duration = Duration::from_micros(2_500);
 
-/// Processor time without a call that a worker may have taken and that is not forgotten yet; stops one that was taken over
-/// from computing for itself so little at a time that no single look shows it. A fiftieth of a processor is noticed within
-/// four minutes.
+/// Sum of the processor time without a call that was not forgiven, beyond which a worker is ended; stops a worker that
+/// was taken over from computing for its own purposes so little at a time that no single look shows it. A fiftieth of a
+/// processor is noticed within four minutes.
 const MAX_SUMMED_IDLE_TIME: Duration = Duration::from_secs(2);
 
-/// Processor time that a call costs its worker before it has begun and after it has ended.
+/// Processor time that a call costs its worker before the call begins and after it ends.
 const TIME_BESIDE_A_CALL: Duration = Duration::from_micros(20);
 
-/// Looks in a row at which a worker slept that could have compiled, after which its turn is somebody else's.
+/// Looks in a row at which a worker sleeps instead of compiling, after which its turn is given to another.
 const MAX_SLEEPING_LOOKS: u32 = 2;
 
-/// Looks after all workers of a host, on a thread of its own.
+/// Looks at all workers of a host, on a thread of its own.
 pub(super) struct Watch {
     watched: Arc<Mutex<Vec<Watched>>>,
 }
 
 struct Watched {
     handle: Weak<Handle>,
-    /// What the last look saw: calls, the time that they took, and processor time.
+    /// State at the last look: number of calls, their total time, and processor time.
     calls: u64,
     in_calls: Duration,
     used: Duration,
@@ -63,12 +63,12 @@ struct Watched {
     measurement: Measurement,
 }
 
-/// How far the measurement of a worker's files is.
+/// State of the measurement of a worker's files.
 #[derive(Default)]
 struct Measurement {
-    /// Since when one is due or under way.
+    /// Since when a measurement is due or under way.
     since: Option<Instant>,
-    /// Where the answer of one that was begun will be.
+    /// Receiver of the answer of a measurement that was begun.
     answer: Option<Receiver<Answer>>,
 }
 
@@ -76,8 +76,8 @@ struct Measurement {
 #[derive(Default)]
 struct IdleTime {
     busy_looks: u32,
-    /// In microseconds, less what was forgotten. The kernel's account is coarse, so that it may be less than nothing
-    /// for a look or two.
+    /// In microseconds, less what was forgiven. The kernel's account is coarse, so the sum may be negative for a look
+    /// or two.
     sum: i64,
 }
 
@@ -87,7 +87,7 @@ impl Watch {
         let weak = Arc::downgrade(&watched);
         thread::Builder::new().name("conductor-watch".into()).spawn(move || {
             while let Some(watched) = weak.upgrade() {
-                // Taken out while they are looked at, so that nobody waits for that to add one.
+                // The list is taken out during the look, so that nobody waits for the look to add a worker.
                 let mut all = std::mem::take(&mut *watched.lock().unwrap_or_else(PoisonError::into_inner));
                 let now = clock.now();
                 all.retain_mut(|worker| worker.look(&measurer, now));
@@ -115,7 +115,7 @@ impl Watch {
 }
 
 impl Watched {
-    /// Looks at one worker; says whether there is a reason to look again.
+    /// Looks at one worker; returns whether to look at it again.
     fn look(&mut self, measurer: &Measurer, now: Instant) -> bool {
         let Some(handle) = self.handle.upgrade() else { return false };
         if handle.is_over() {
@@ -151,7 +151,7 @@ impl Watched {
         true
     }
 
-    /// Lets others have the turn of a worker that does not use it.
+    /// Gives the turn of a worker to others if the worker does not use it.
     fn look_at_turn(&mut self, handle: &Handle, used: Duration) {
         if !handle.has_turn() {
             return;
@@ -163,9 +163,9 @@ impl Watched {
         }
     }
 
-    /// Takes note of the processor time that the worker took beside its calls; says whether that was much.
+    /// Records the processor time that the worker took beside its calls; returns whether that was much.
     fn look_at_idle_time(&mut self, handle: &Handle, used: Duration) -> bool {
-        // The next look sees what this one does not.
+        // The next look includes what this look leaves out.
         let Some(in_calls) = handle.time_in_calls() else { return false };
         let calls = handle.calls();
         let called = in_calls.saturating_sub(self.in_calls);
@@ -177,12 +177,12 @@ impl Watched {
 }
 
 impl Measurement {
-    /// One that is due already stays as late as it is.
+    /// Makes a measurement due; if one is due already, its time stays.
     fn is_due(&mut self, now: Instant) {
         self.since.get_or_insert(now);
     }
 
-    /// Begins one that is due, or takes its answer; says why the worker is to end.
+    /// Begins a measurement that is due, or takes its answer; the error says why the worker is to end.
     fn look(&mut self, handle: &Handle, measurer: &Measurer, now: Instant) -> Result<(), WorkerFault> {
         let (Some(since), Some(directory)) = (self.since, handle.directory()) else { return Ok(()) };
         if self.answer.is_none() {
@@ -201,10 +201,10 @@ impl Measurement {
 }
 
 impl IdleTime {
-    /// Adds what one look saw: the processor time taken, and the number and the time of the calls in it. Says whether it was
-    /// much.
+    /// Adds the numbers of one look: the processor time taken, and the total time and the number of the calls in it.
+    /// Returns whether the processor time beside the calls was much.
     fn add(&mut self, taken: Duration, called: Duration, calls: u32) -> bool {
-        // Calls have the threads of the engine compute beside the plugin.
+        // During calls, threads of the engine compute beside the plugin.
         let allowed = called + called / 4 + TIME_BESIDE_A_CALL.saturating_mul(calls);
         let is_busy = taken > allowed + MAX_IDLE_TIME;
         self.busy_looks = if is_busy { self.busy_looks + 1 } else { 0 };
@@ -228,7 +228,7 @@ mod tests {
 
     const NONE: Duration = Duration::ZERO;
 
-    /// Looks after which a worker is ended that takes so much at each look, up to an hour of them.
+    /// Number of looks after which a worker that takes this much at each look is ended, up to an hour of looks.
     fn looks_until_too_much(taken: Duration, called: Duration, calls: u32) -> Option<u32> {
         let mut idle = IdleTime::default();
         (1..=60 * 60 * 4).find(|_| {
@@ -242,7 +242,7 @@ mod tests {
         let ms = Duration::from_millis;
         assert_eq!(looks_until_too_much(ms(250), NONE, 0), Some(MAX_BUSY_LOOKS));
         assert_eq!(looks_until_too_much(ms(101), NONE, 0), Some(MAX_BUSY_LOOKS));
-        // Below what one look shows.
+        // This is less than a single look would notice.
         assert_eq!(looks_until_too_much(ms(99), NONE, 0), Some(21));
         let minutes = 4 * 60;
         assert!(looks_until_too_much(ms(5), NONE, 0).is_some_and(|looks| looks < 4 * minutes));
@@ -264,7 +264,7 @@ mod tests {
     fn an_account_that_is_coarse_adds_up_to_nothing() {
         let mut idle = IdleTime::default();
         for look in 0..100_000 {
-            // Five milliseconds in calls, of which the kernel tells every other time.
+            // Five milliseconds in calls, which the kernel reports only at every second look.
             let taken = Duration::from_millis(if look % 2 == 0 { 10 } else { 0 });
             idle.add(taken, Duration::from_millis(5), 1);
             assert!(!idle.is_too_much());

@@ -1,4 +1,4 @@
-//! Standard output and error of a plugin: kept up to a limit, counted beyond it.
+//! Standard output and standard error of a plugin: kept up to a limit, and only counted beyond the limit.
 
 use std::io;
 use std::pin::Pin;
@@ -16,12 +16,12 @@ pub(crate) struct Capture {
     buffer: Arc<Mutex<Output>>,
 }
 
-/// What was printed.
+/// The output that was captured.
 #[derive(Default)]
 pub(crate) struct Output {
     /// The first bytes, at most the limit.
     pub(crate) bytes: Vec<u8>,
-    /// How many came after those.
+    /// Number of bytes after the first ones, which were dropped.
     pub(crate) dropped: u64,
 }
 
@@ -30,7 +30,7 @@ impl Capture {
         Self { max: max as usize, buffer: Arc::default() }
     }
 
-    /// What was printed since the last time, if anything was.
+    /// The output since the last call of this function, if there was any.
     pub(crate) fn take(&self) -> Option<Output> {
         let mut output = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         let printed = !output.bytes.is_empty() || output.dropped > 0;
@@ -77,7 +77,7 @@ impl OutputStream for Capture {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        /// What wasmtime's own streams permit at once.
+        /// The number of bytes that wasmtime's own streams permit at once.
         const PERMIT: usize = 64 * 1024;
         Ok(PERMIT)
     }

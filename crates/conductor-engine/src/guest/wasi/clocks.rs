@@ -1,7 +1,7 @@
 //! The clocks that plugins see: coarse, so that they are poor tools for timing attacks.
 //!
-//! Whatever tells a plugin the time goes through here: reading a clock, its resolution, waiting until a clock shows a
-//! time, and the times of files.
+//! Everything that tells a plugin the time uses these clocks: reading a clock, its resolution, waiting until a clock
+//! shows a time, and the times of files.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,7 +12,7 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 /// Zero of the monotonic clock; says nothing about the machine's uptime.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// A clock that moves in steps. It never shows a time that has not come yet.
+/// A clock that moves in steps. It never shows a time in the future.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     step: Duration,
@@ -26,7 +26,7 @@ impl Clock {
         Self { step: limits.wall_clock_step, now }
     }
 
-    /// Time since the first look at this clock.
+    /// Time since the first use of this clock.
     pub(super) fn monotonic(limits: &Limits) -> Self {
         Self { step: limits.monotonic_clock_step, now: || ORIGIN.elapsed() }
     }
@@ -37,7 +37,7 @@ impl Clock {
         nanoseconds(time.as_nanos() / step * step)
     }
 
-    /// How long until the clock shows `time`, which it does at the first step that is not before it.
+    /// Time until the clock shows `time` or later, at the first step that is not before `time`.
     pub(super) fn until(self, time: Duration) -> Duration {
         let step = self.step.as_nanos().max(1);
         nanoseconds(time.as_nanos().div_ceil(step).saturating_mul(step)).saturating_sub((self.now)())
@@ -68,7 +68,7 @@ impl HostMonotonicClock for Clock {
     }
 }
 
-/// A duration of so many nanoseconds, or the longest that WASI can name.
+/// A duration of `count` nanoseconds, or the longest that WASI can express.
 fn nanoseconds(count: u128) -> Duration {
     Duration::from_nanos(u64::try_from(count).unwrap_or(u64::MAX))
 }

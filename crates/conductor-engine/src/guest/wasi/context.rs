@@ -1,4 +1,4 @@
-//! What one instance's WASI can reach, decided before any of its code runs.
+//! The files and streams that one instance can reach through WASI, decided before its code runs.
 
 use std::fs;
 use std::io;
@@ -17,15 +17,15 @@ use super::{Capture, Disk};
 /// A directory of the host that a plugin sees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
-    /// Its path in the host's file system.
+    /// Path of the directory in the host's file system.
     pub host: PathBuf,
-    /// The path at which the plugin sees it.
+    /// Path at which the plugin sees the directory.
     pub guest: String,
-    /// Whether the plugin may change what is in it.
+    /// Whether the plugin may change the content of the directory.
     pub writable: bool,
 }
 
-/// Everything that an instance is started with.
+/// Everything that an instance gets from WASI when it starts.
 pub(crate) struct Setup {
     pub(crate) context: WasiP1Ctx,
     pub(crate) stdout: Capture,
@@ -71,7 +71,7 @@ impl Setup {
     }
 }
 
-/// Makes the plugin's own directory below `parent` if it is not there, readable by the user alone.
+/// Creates the plugin's own directory below `parent` if it is missing, accessible to the user only.
 pub(crate) fn data_directory(parent: &Path, name: &str) -> Result<PathBuf, SetupError> {
     let path = parent.join(name);
     let failed = |source| SetupError::Directory { path: path.clone(), source };
@@ -96,16 +96,16 @@ pub enum SetupError {
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Something else stands where the plugin's directory should be, perhaps a planted link.
+    /// The path of the plugin's directory is not a directory; it may be a link that somebody planted.
     #[error("{} is not a directory; remove it to let the plugin have its data there", path.display())]
     NotADirectory {
         /// The path.
         path: PathBuf,
     },
-    /// The file system that a directory is on does not answer, or not in time.
+    /// The file system of a directory does not answer in time.
     #[error("the file system of {} does not answer; the plugin starts when it does", path.display())]
     Unanswered {
         /// The directory.
@@ -114,7 +114,7 @@ pub enum SetupError {
     /// A worker process could not open a directory.
     #[error("the plugin's worker cannot open its directories: {cause}")]
     InWorker {
-        /// What the worker said.
+        /// The cause, as the worker reported it.
         cause: String,
     },
 }

@@ -1,11 +1,12 @@
-//! How much disk a plugin takes with its data directory, held against its quota before it takes more.
+//! The disk space of a plugin's data directory, checked against the quota before the plugin takes more.
 //!
-//! A directory counts by what it takes beyond its first block, which it keeps when the names in it are gone: what a new name may
-//! add to it stays counted until it is measured.
+//! A directory counts with what it takes beyond its first block, and keeps that space when the names in it are gone. So
+//! the space for a new name stays counted until a measurement corrects it.
 //!
-//! A file counts by its length, holes included, once however many names it has, and also without a name for as long as the
-//! plugin has it open. What a function may add is counted before it runs, and put right by what it did add. Only a
-//! measurement lowers the count otherwise: a plugin that deletes is believed by what is found then.
+//! A file counts with its length, holes included. It counts once however many names it has, and also without a name
+//! while the plugin has it open. What a function may add is counted before it runs, and corrected to what it added.
+//! Otherwise only a measurement lowers the count: space that a plugin says it freed is believed only when a measurement
+//! finds it free.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,11 +23,11 @@ use super::vectors::Vectors;
 use super::{FILE_FUEL, charge, errno, now_or_trap, timed};
 use crate::guest::State;
 
-/// The part of a quota that may be added before the directory is measured again. Stops several workers that have one
-/// directory, such as those of two aliases, from filling it once for each of them.
+/// The part of a quota that may be added before the directory is measured again, as a divisor. Stops several workers
+/// that share a directory, such as those of two aliases, from filling the quota once each.
 const PARTS_BETWEEN_MEASUREMENTS: u32 = 8;
 
-/// The usage of one data directory; shared by the instances of its plugin, of which one runs at a time.
+/// The usage of one data directory, shared by the instances of its plugin, of which one runs at a time.
 #[derive(Clone)]
 pub(crate) struct Disk {
     usage: Arc<Mutex<Usage>>,
@@ -36,18 +37,18 @@ struct Usage {
     directory: PathBuf,
     quota: DataQuota,
     used: Used,
-    /// What was counted since the last measurement: others may have added to the directory since then.
+    /// What was counted since the last measurement. Others may have added to the directory since then.
     unmeasured: Used,
 }
 
 impl Disk {
-    /// Measures a directory that may hold so much. What is there beyond that stays beyond it.
+    /// Measures a directory with this quota. Content beyond the quota stays, and keeps the count above the quota.
     pub(crate) fn measure(directory: PathBuf, quota: DataQuota) -> Self {
         let used = measure(&directory, quota.files);
         Self { usage: Arc::new(Mutex::new(Usage { directory, quota, used, unmeasured: Used::NOTHING })) }
     }
 
-    /// Puts right what was counted in advance by what was really added.
+    /// Replaces what was counted in advance by what was really added.
     fn settle(&self, counted: Used, added: Used) {
         let used = &mut self.lock().used;
         used.bytes = used.bytes.saturating_sub(counted.bytes).saturating_add(added.bytes);
@@ -60,7 +61,7 @@ impl Disk {
 }
 
 impl Usage {
-    /// Counts what is about to be added, or names the limit that it would exceed.
+    /// Counts what is about to be added, or returns the limit that would be exceeded.
     fn add(&mut self, more: Used) -> Result<(), Limit> {
         let sum = self.used.and(more);
         if sum.bytes > self.quota.bytes {
@@ -74,7 +75,7 @@ impl Usage {
         Ok(())
     }
 
-    /// Whether so much may be counted without another look at the directory.
+    /// Whether this much may be counted without measuring the directory again.
     fn is_fresh_for(&self, more: Used) -> bool {
         let Used { bytes, files } = self.unmeasured.and(more);
         bytes <= self.quota.bytes / u64::from(PARTS_BETWEEN_MEASUREMENTS)
@@ -82,23 +83,23 @@ impl Usage {
     }
 }
 
-/// Counts what is about to be added to the data directory, and what the `name` that it gets may add to the directory that has
-/// it; `false` if it does not fit.
+/// Counts what is about to be added to the data directory, and what the new `name` may add to its own directory;
+/// `false` if it does not fit.
 fn admit(state: &mut State, disk: &Disk, more: Used, name: Used) -> wasmtime::Result<bool> {
     let mut usage = disk.lock();
     let both = more.and(name);
-    // Who adds nothing takes nothing that others could have taken.
+    // A function that adds nothing uses no space that another worker may have taken.
     let is_fresh = both == Used::NOTHING || usage.is_fresh_for(both);
     let mut added = usage.add(both);
     if added.is_err() || !is_fresh {
-        // What was overwritten or deleted was counted all the same: look again before saying no.
+        // Space that was freed by overwriting or deleting is still counted, so measure before refusing.
         let named = measure(&usage.directory, usage.quota.files);
         usage.used = named.and(state.open_files.without_names(&mut state.wasi)?);
         usage.unmeasured = Used::NOTHING;
         added = usage.add(more);
         if added.is_ok() {
-            // Most names have room where other ones were. One that has not takes a block, which the next measurement finds: every
-            // name is measured for while so little is left.
+            // Most names fit where another name was removed. A name that does not fit takes a block, which the next
+            // measurement finds: while so little room is left, every new name leads to a measurement.
             usage.used = usage.used.and(name);
         }
     }
@@ -109,15 +110,16 @@ fn admit(state: &mut State, disk: &Disk, more: Used, name: Used) -> wasmtime::Re
     Ok(added.is_ok())
 }
 
-/// Runs `work`, which may make the file longer. `end` says where what it writes ends, or WASI's error number.
+/// Runs `work`, which may make the file longer. `end` gives the end of the bytes that `work` writes, or WASI's error
+/// number.
 fn growing(
     state: &mut State,
     fd: i32,
     end: impl FnOnce(&mut WasiP1Ctx, &Opened) -> wasmtime::Result<Result<u64, i32>>,
     work: impl FnOnce(&mut WasiP1Ctx) -> wasmtime::Result<i32>,
 ) -> wasmtime::Result<i32> {
-    // Only what the plugin opened itself fills the disk, and only where it has a directory to fill; its standard streams do
-    // not.
+    // Only files that the plugin opened itself fill the disk, and only if the plugin has a data directory; its standard
+    // streams do not.
     let Some(disk) = state.disk.clone().filter(|_| state.open_files.has(fd)) else {
         return work(&mut state.wasi);
     };
@@ -135,7 +137,7 @@ fn growing(
     }
     let result = work(&mut state.wasi);
     if matches!(result, Ok(errno::FBIG)) {
-        // The kernel holds a worker to its quota too.
+        // The kernel enforces a worker's quota too.
         state.refuse(Limit::DiskBytes);
     }
     if let Ok(after) = Opened::of(&mut state.wasi, fd)? {
@@ -144,7 +146,8 @@ fn growing(
     result
 }
 
-/// Runs `work`, which makes one directory entry by a name of at most `name` bytes, and a link's text of so many `bytes`.
+/// Runs `work`, which makes one directory entry with a name of at most `name` bytes and, for a link, a text of `bytes`
+/// bytes.
 pub(super) fn adding_entry(
     state: &mut State,
     name: i32,
@@ -154,7 +157,7 @@ pub(super) fn adding_entry(
     naming(state, Used { bytes, files: 1 }, name, work)
 }
 
-/// Runs `work`, which adds so much by a name of at most `name` bytes.
+/// Runs `work`, which adds `more` under a name of at most `name` bytes.
 fn naming(
     state: &mut State,
     more: Used,
@@ -173,8 +176,8 @@ fn naming(
     Ok(result)
 }
 
-/// What a name adds to its directory: the last part of a path of so many bytes. What was counted for it stays counted when
-/// the name is removed, until a measurement finds how much the directory has kept of it.
+/// What a name adds to its directory: the last component of a path of `path` bytes. The space stays counted when the
+/// name is removed, until a measurement finds how much of it the directory has kept.
 fn name_of(path: i32) -> Used {
     /// Longest name of Linux, `NAME_MAX`.
     const MAX_NAME_BYTES: u32 = 255;
@@ -206,7 +209,7 @@ pub(super) fn write_at(
     })
 }
 
-/// Writes a list at a place in the file, or where the plugin stands in it.
+/// Writes the bytes of a list at a given offset of the file, or at the plugin's present offset.
 fn write_list(
     caller: &mut Caller<'_, State>,
     fd: i32,
@@ -237,12 +240,12 @@ pub(super) fn set_size(mut caller: Caller<'_, State>, fd: i32, size: i64) -> was
         };
         let mut work =
             |wasi: &mut WasiP1Ctx| now_or_trap(preview1::fd_filestat_set_size(wasi, memory, fd, size));
-        // Who has more than fits may have less.
+        // A plugin that is over its quota may still shorten files.
         if shortens { work(&mut state.wasi) } else { growing(state, fd, |_, _| Ok(Ok(size as u64)), work) }
     })
 }
 
-/// Wasmtime refuses it so far; what it may do one day is counted all the same.
+/// Wasmtime refuses this function at present. It is counted nevertheless, in case a later version allows it.
 pub(super) fn allocate(
     mut caller: Caller<'_, State>,
     fd: i32,
@@ -270,7 +273,7 @@ pub(super) fn create_directory(
     })
 }
 
-/// Gives something another name, which may make its directory larger.
+/// Renames an entry, which may make its directory larger.
 pub(super) fn rename(
     mut caller: Caller<'_, State>,
     fd: i32,
@@ -319,7 +322,7 @@ pub(super) fn symlink(
 ) -> wasmtime::Result<i32> {
     charge(&mut caller, FILE_FUEL)?;
     timed(&mut caller, 0, |state, memory| {
-        // Where it leads is what is in it.
+        // The content of a link is the path that it leads to.
         adding_entry(state, new_len, u64::from(old_len as u32), |state| {
             now_or_trap(preview1::path_symlink(&mut state.wasi, memory, old, old_len, fd, new, new_len))
         })

@@ -1,4 +1,4 @@
-//! Files: how many are open, and what reading and writing them costs.
+//! Files: how many are open, and the cost of reading and writing them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,19 +16,19 @@ use super::vectors::Vectors;
 use super::{FILE_FUEL, charge, disk, errno, now_or_trap, timed};
 use crate::guest::State;
 
-/// Longest path that is looked at before it is opened; `PATH_MAX` of Linux.
+/// Longest path that is looked up before it is opened; `PATH_MAX` of Linux.
 const MAX_PATH_BYTES: u32 = 4096;
 
 /// `O_CREAT` among the flags of `path_open`.
 const CREATE: i32 = 1;
 
-/// The rights of `path_open` that stand for opening a file for reading, and for writing.
+/// The rights in `path_open` that open a file for reading, and for writing.
 const RIGHTS: [i64; 2] = [1 << 1, 1 << 6];
 
 /// `SYMLINK_FOLLOW` among the flags of a look-up.
 const FOLLOW: i32 = 1;
 
-/// The files and directories that a plugin has opened itself.
+/// The files and directories that a plugin opened itself.
 pub(crate) struct OpenFiles {
     max: usize,
     open: BTreeSet<i32>,
@@ -39,13 +39,13 @@ impl OpenFiles {
         Self { max: max as usize, open: BTreeSet::new() }
     }
 
-    /// Whether the plugin opened this one itself.
+    /// Whether the plugin opened this descriptor itself.
     pub(super) fn has(&self, fd: i32) -> bool {
         self.open.contains(&fd)
     }
 
-    /// What the files among them take that no longer have a name, so that no walk through the directory finds them. What
-    /// cannot be looked at counts as more than fits.
+    /// Usage of open files that no longer have a name, which a walk through the directory does not find. A file that
+    /// cannot be examined counts as more than any quota.
     pub(super) fn without_names(&self, wasi: &mut WasiP1Ctx) -> wasmtime::Result<Used> {
         let (mut seen, mut used) = (BTreeSet::new(), Used::NOTHING);
         for fd in &self.open {
@@ -62,13 +62,13 @@ impl OpenFiles {
     }
 }
 
-/// What stands at a path that is to be opened.
+/// What is at a path that is to be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Nothing,
     /// A file, a directory or a link.
     Usual,
-    /// What may not be opened.
+    /// Something else, which may not be opened.
     Unusual,
 }
 
@@ -121,8 +121,8 @@ pub(super) fn open(
     })
 }
 
-/// What the path leads to. Opening a named pipe waits for its other end, past every limit of the call, and a device does what
-/// it pleases; a plugin can make neither, but somebody else may have.
+/// Looks up what is at a path. Opening a named pipe waits for its other end, past every limit of the call, and opening
+/// a device may do anything. A plugin can make neither, but somebody else may have put one there.
 fn look_up(
     caller: &mut Caller<'_, State>,
     fd: i32,
@@ -131,7 +131,7 @@ fn look_up(
     len: i32,
 ) -> wasmtime::Result<Found> {
     timed(caller, 0, |state, memory| {
-        // Whatever needs the path refuses one that is too long, or not in the plugin's memory.
+        // A path that is too long, or outside of the plugin's memory, is refused by the functions that use the path.
         let Some(Scratch { memory: mut own, answer }) = Scratch::of(memory, path, len, filestat::BYTES)
         else {
             return Ok(Found::Nothing);
@@ -148,8 +148,8 @@ fn look_up(
     })
 }
 
-/// Sets the times of what a path leads to by a descriptor of it: a worker may set none by path, over which landlock has no
-/// say. Those of a symbolic link can be set in no other way, so there a worker is refused.
+/// Sets the times of a file through a descriptor of the file: a worker may not set times by path, because landlock does
+/// not control that. The times of a symbolic link can be set only by path, so a worker cannot set them.
 #[expect(clippy::too_many_arguments, reason = "the signature is WASI's")]
 pub(super) fn set_times_at(
     mut caller: Caller<'_, State>,
@@ -166,7 +166,7 @@ pub(super) fn set_times_at(
         return Ok(errno::ACCES);
     }
     timed(&mut caller, 0, |state, memory| {
-        // A file that may not be read may still be written.
+        // A file that may not be read may still be writable.
         for rights in RIGHTS {
             let Some(Scratch { memory: mut own, answer }) = Scratch::of(memory, path, len, size_of::<u32>())
             else {
@@ -199,7 +199,7 @@ pub(super) fn set_times_at(
             now_or_trap(preview1::fd_close(&mut state.wasi, &mut own, opened))?;
             return Ok(result);
         }
-        // A link itself, what may neither be read nor written, and a path that is none.
+        // For a link itself, for a file that may be neither read nor written, and for an invalid path.
         now_or_trap(preview1::path_filestat_set_times(
             &mut state.wasi,
             memory,
@@ -214,14 +214,16 @@ pub(super) fn set_times_at(
     })
 }
 
-/// A memory of the host's own, so that the plugin's is not written to: a path at its beginning, then room for an answer.
+/// Memory of the host's own, so that the plugin's memory is not written to: a path at its start, then room for an
+/// answer.
 struct Scratch {
     memory: Vec<u8>,
     answer: u32,
 }
 
 impl Scratch {
-    /// Takes a path from the plugin's memory; `None` if it is not there, or longer than any is.
+    /// Takes a path from the plugin's memory; `None` if the path is outside of the memory, or longer than any valid
+    /// path.
     fn of(memory: &GuestMemory<'_>, path: i32, len: i32, answer_bytes: usize) -> Option<Self> {
         let GuestMemory::Unshared(bytes) = memory else { return None };
         if len as u32 > MAX_PATH_BYTES {
@@ -297,7 +299,7 @@ pub(super) fn stat_at(
     })
 }
 
-/// Rounds the times of a `filestat` down to what the wall clock shows: a plugin that touches a file would otherwise read
+/// Rounds the times of a `filestat` down to the step of the wall clock: otherwise a plugin could touch a file and read
 /// the time to the nanosecond.
 fn coarsen(state: &State, memory: &mut GuestMemory<'_>, result: i32, out: i32) -> wasmtime::Result<i32> {
     if result == errno::SUCCESS {

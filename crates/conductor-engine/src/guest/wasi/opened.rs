@@ -1,4 +1,5 @@
-//! What an open file is at the moment, as the kernel says: judged for each use, as others may change it in between.
+//! The present state of an open file, as the kernel reports it: asked for each use, because others may change the file
+//! in between.
 
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as preview1;
@@ -24,23 +25,23 @@ pub(super) mod filetype {
     pub(in crate::guest::wasi) const SYMBOLIC_LINK: u8 = 7;
 }
 
-/// Flag of `fdstat` in WASI preview 1 for a file whose every write goes to its end.
+/// Flag of `fdstat` in WASI preview 1 for a file to which every write appends.
 const APPEND: u8 = 1;
 
 /// A file or directory that the plugin opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Opened {
-    /// Which it is: two descriptors of one file have the same number.
+    /// Identity of the file: two descriptors of one file have the same number.
     pub(super) inode: u64,
-    /// Names that it has; one that was deleted while it is open has none.
+    /// Number of names of the file; a file that was deleted while it is open has none.
     pub(super) names: u64,
-    /// Its length, holes included.
+    /// Length of the file, holes included.
     pub(super) bytes: u64,
     pub(super) is_directory: bool,
 }
 
 impl Opened {
-    /// What stands behind a descriptor now, or WASI's error number.
+    /// The present state of the file of a descriptor, or WASI's error number.
     pub(super) fn of(wasi: &mut WasiP1Ctx, fd: i32) -> wasmtime::Result<Result<Self, i32>> {
         let answer = ask(|memory| now_or_trap(preview1::fd_filestat_get(wasi, memory, fd, 0)))?;
         Ok(answer.map(|stat| Self {
@@ -51,15 +52,15 @@ impl Opened {
         }))
     }
 
-    /// Where the next write of this descriptor begins, or WASI's error number. `at` is where the plugin asks for it, if it does:
-    /// an appending write goes to the end all the same.
+    /// The offset at which the next write through this descriptor begins, or WASI's error number. `at` is the offset
+    /// that the plugin asks for, if it asks for one; an appending write ignores it.
     pub(super) fn next_write(
         &self,
         wasi: &mut WasiP1Ctx,
         fd: i32,
         at: Option<u64>,
     ) -> wasmtime::Result<Result<u64, i32>> {
-        /// Place of the flags in `fdstat` of WASI preview 1.
+        /// Offset of the flags in `fdstat` of WASI preview 1.
         const FLAGS: usize = 2;
 
         let flags = ask(|memory| now_or_trap(preview1::fd_fdstat_get(wasi, memory, fd, 0)))?;
@@ -77,11 +78,11 @@ impl Opened {
 
 type Answer = [u8; filestat::BYTES];
 
-/// Asks for something that is answered at address 0 of a memory of the host's own.
+/// Calls a WASI function that writes its answer to address 0 of a memory of the host's own.
 fn ask(
     question: impl FnOnce(&mut GuestMemory<'_>) -> wasmtime::Result<i32>,
 ) -> wasmtime::Result<Result<Answer, i32>> {
-    /// As aligned as the widest field is.
+    /// Aligned for the widest field.
     #[repr(align(8))]
     struct Scratch(Answer);
 

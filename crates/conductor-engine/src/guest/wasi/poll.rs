@@ -1,7 +1,7 @@
 //! `poll_oneoff`: the only place where a plugin waits.
 //!
 //! A plugin's files and streams are always ready, so that waiting means waiting for a clock. The wait ends early when
-//! the fuel or the time of the call does; each nanosecond of it costs one unit of fuel.
+//! the fuel or the time of the call runs out; each nanosecond of waiting costs one unit of fuel.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::{BASE_FUEL, charge, errno, with_memory};
 use crate::guest::State;
 use crate::guest::classify::Stopped;
 
-/// Most subscriptions of one call; stops a list that costs more to read than it waits.
+/// Most subscriptions of one call; stops a list that takes longer to read than the call waits.
 const MAX_SUBSCRIPTIONS: u32 = 1_024;
 
 /// Fuel of each subscription.
@@ -33,7 +33,7 @@ const FLAG_ABSOLUTE: u16 = 1;
 struct Subscription {
     userdata: u64,
     kind: u8,
-    /// How long until it is ready; `None` for an unknown clock or type.
+    /// Time until the subscription is ready; `None` for an unknown clock or type.
     wait: Option<Duration>,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn poll_oneoff(
         Ok(subscriptions(memory, &state.limits, input as u32, count))
     })?;
     let Some(subscriptions) = read else { return Ok(errno::FAULT) };
-    // Something that cannot be waited for is reported at once, with an error.
+    // A subscription that cannot be waited for is reported at once, with an error.
     let wait = subscriptions.iter().map(|s| s.wait.unwrap_or(Duration::ZERO)).min().unwrap_or(Duration::ZERO);
     sleep(&mut caller, wait)?;
     with_memory(&mut caller, |_, memory| {
@@ -79,7 +79,8 @@ pub(super) fn poll_oneoff(
     })
 }
 
-/// Waits as long as the plugin asked, its fuel lasts and its call may take, and says which of them ended the wait.
+/// Waits for the time that the plugin asked for, or until the fuel or the time of the call runs out, which ends the
+/// call.
 fn sleep(caller: &mut Caller<'_, State>, wait: Duration) -> wasmtime::Result<()> {
     let started = Instant::now();
     let fuel = Duration::from_nanos(caller.get_fuel()?);
@@ -89,7 +90,7 @@ fn sleep(caller: &mut Caller<'_, State>, wait: Duration) -> wasmtime::Result<()>
     if wait > left && left <= fuel {
         return Err(Stopped(Limit::WallClock).into());
     }
-    // At least what was asked for: a sleep that the operating system cut short does not come cheaper.
+    // Charges at least the time that was asked for: a sleep that the operating system cut short does not cost less.
     let asked = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
     charge(caller, if wait.is_zero() { 0 } else { waited.max(asked) })
 }
@@ -120,7 +121,8 @@ fn subscriptions(
         .collect()
 }
 
-/// Time until a clock shows `timeout`, or has moved on by it; `None` for a clock that plugins do not have.
+/// Time until a clock shows `timeout` or, for a relative timeout, has moved on by it; `None` for a clock that plugins
+/// do not have.
 fn clock_wait(limits: &Limits, clock: u32, timeout: u64, absolute: bool) -> Option<Duration> {
     let clock = match clock {
         CLOCK_REALTIME => Clock::wall(limits),

@@ -1,17 +1,17 @@
-//! Scatter-gather lists: what the host looks at before it reads or writes with one.
+//! Scatter-gather lists: what the host checks before it reads or writes with a list.
 
 use wasmtime::Caller;
 
 use crate::guest::State;
 
-/// Most entries of a list, as `IOV_MAX` of Linux; stops a list whose first thousands of entries are empty from moving more
-/// than was looked at, charged and counted. A longer list is refused.
+/// Most entries of a list, as `IOV_MAX` of Linux. Stops a list whose first thousands of entries are empty from moving
+/// more bytes than the host has checked, charged and counted. A longer list is refused.
 const MAX_VECTORS: u32 = 1_024;
 
 /// Bytes of one entry in WASI preview 1.
 const VECTOR_BYTES: usize = 8;
 
-/// A list that was looked at from its first entry to its last.
+/// A list that was checked from its first to its last entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Vectors {
     count: u32,
@@ -19,7 +19,7 @@ pub(super) struct Vectors {
 }
 
 impl Vectors {
-    /// Looks at a list; `None` if it is longer than the host looks at.
+    /// Checks a list; `None` if the list is too long.
     pub(super) fn look(caller: &mut Caller<'_, State>, vectors: i32, count: i32) -> Option<Self> {
         let count = count as u32;
         if count > MAX_VECTORS {
@@ -30,20 +30,20 @@ impl Vectors {
         Some(Self { count, moved: u64::from(moved) })
     }
 
-    /// Most bytes that a read or a write with this list moves: those of its first entry that is not empty, as wasmtime does
-    /// not look further.
+    /// Most bytes that a read or a write with this list moves: the length of its first entry that is not empty, because
+    /// wasmtime uses no further entry.
     pub(super) const fn moved(self) -> u64 {
         self.moved
     }
 
-    /// Bytes that the host looks at: those that it can move and the list itself.
+    /// Bytes that the host touches: those that the list can move, and the list itself.
     pub(super) const fn looked_at(self) -> u64 {
         self.moved + VECTOR_BYTES as u64 * self.count as u64
     }
 }
 
-/// Length of the first entry that is not empty. An entry outside of the plugin's memory ends the list, as it does the reading
-/// or writing.
+/// Length of the first entry that is not empty. An entry outside of the plugin's memory ends the list, as it ends
+/// reading or writing.
 fn first_not_empty(memory: &[u8], start: usize, count: u32) -> u32 {
     let length_of = |index: u32| {
         let at = start.checked_add(index as usize * VECTOR_BYTES + 4)?;

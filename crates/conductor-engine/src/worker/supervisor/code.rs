@@ -1,4 +1,4 @@
-//! Where the code of a plugin comes from: workers that run it already, the cache, or a worker that compiles it.
+//! Gets the code of a plugin: from workers that run it already, from the cache, or from a worker that compiles it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -25,22 +25,22 @@ use crate::run_error::RunError;
 use crate::runtime::{Endable, Mortal, Switch};
 use crate::sealed::SealedFile;
 
-/// Workers that compile at the same time, for each processor. More would only take each other's time.
+/// Most workers that compile at once, for each processor. More workers would only slow each other down.
 const COMPILING_PER_PROCESSOR: usize = 2;
 
-/// The part of the machine's memory that all workers that compile may have together: a half.
+/// Divisor for the part of the machine's memory that all compiling workers may have together: a half.
 const SHARE_OF_MEMORY: u64 = 2;
 
-/// How often whoever waits for the end of a worker looks whether that is still wanted.
+/// Interval at which a thread that waits for the end of a worker looks whether the worker was told to end.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Code of workers, and who may make it.
+/// The code of workers, and the turns in which it is compiled.
 pub(super) struct Codes {
     cache: Option<CodeCache>,
     turns: Turns,
-    /// Code that some plugin's workers have, which those with the same bytes share.
+    /// Code that the workers of some plugin have, shared by plugins with the same bytes.
     known: Mutex<HashMap<(Digest, Fingerprint), Weak<SealedFile>>>,
-    /// Of the engines of workers, by the size of the stack.
+    /// Fingerprints of the workers' engines, by stack size.
     fingerprints: Mutex<BTreeMap<u32, Fingerprint>>,
 }
 
@@ -72,7 +72,7 @@ impl Codes {
 }
 
 impl Spec {
-    /// The plugin's code: that of workers with the same bytes, or from the cache, or compiled.
+    /// The plugin's code: shared with workers of the same bytes, or else from the cache, or else compiled.
     pub(super) fn code(
         &self,
         limits: &Limits,
@@ -106,7 +106,7 @@ impl Spec {
         Ok(code)
     }
 
-    /// Forgets code that a worker could not use, so that it is compiled anew.
+    /// Forgets code that a worker could not use, so that the plugin is compiled anew.
     pub(super) fn forget_code(&self, limits: &Limits) {
         *self.own_code() = None;
         let codes = &self.shared.codes;
@@ -123,7 +123,8 @@ impl Spec {
         self.code.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a worker compile the module. What it wrote is looked at once it has ended and nobody can change it any more.
+    /// Lets a worker compile the module. The file that it wrote is read once the worker has ended and nobody can change
+    /// the file any more.
     fn compile(&self, limits: &Limits, switch: &Switch, by: Option<Instant>) -> Result<SealedFile, RunError> {
         let cannot = |error: io::Error| faulty(WorkerFault::NotStarted { cause: error.to_string() });
         let verified = self.plugin.plugin();
@@ -158,7 +159,7 @@ impl Spec {
             allow_weak_isolation: self.shared.allow_weak_isolation,
         };
         let mut channel = Channel::to_child(from, to, 0, child).map_err(cannot)?;
-        // Why it cannot be sent shows in how the worker ended.
+        // If the order cannot be sent, the way in which the worker ended shows why.
         let _ = channel.send(&ToWorker::Compile(order), &[]);
         drop(channel);
         let status = match await_end(&handle) {
@@ -170,7 +171,7 @@ impl Spec {
         };
         match status.signal() {
             Some(libc::SIGXCPU) => return Err(compile_error(CompileError::TooSlow { seconds })),
-            // How a program of Rust ends that gets no memory.
+            // A Rust program that gets no memory ends with this signal.
             Some(libc::SIGABRT) => return Err(compile_error(CompileError::TooMuchMemory { max: bytes })),
             Some(_) | None if !status.success() => {
                 return Err(faulty(WorkerFault::Ended { how: status.to_string() }));
@@ -187,7 +188,7 @@ impl Spec {
     }
 }
 
-/// Waits until the worker has ended, by itself; otherwise says why it was ended.
+/// Waits until the worker has ended by itself; if it was ended, the error says why.
 fn await_end(handle: &Handle) -> Result<std::process::ExitStatus, WorkerFault> {
     let child = handle.child();
     let end = loop {
@@ -195,7 +196,7 @@ fn await_end(handle: &Handle) -> Result<std::process::ExitStatus, WorkerFault> {
             break end;
         }
         if handle.is_over() {
-            // It was told to, and does nothing more: what it wrote is not looked at, whether it dies or not.
+            // The worker was told to end and does nothing more: its file is not read, whether it dies or not.
             match child.wait(END_PATIENCE) {
                 Some(end) => break end,
                 None => return Err(handle.why_over()),
@@ -208,7 +209,7 @@ fn await_end(handle: &Handle) -> Result<std::process::ExitStatus, WorkerFault> {
     }
 }
 
-/// Bytes of memory of this machine; 0 where the system does not say, so that one worker compiles at a time.
+/// Bytes of memory of this machine; 0 if the system does not say, so that only one worker compiles at a time.
 fn memory_bytes() -> u64 {
     let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"));

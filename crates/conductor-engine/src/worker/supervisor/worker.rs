@@ -1,4 +1,4 @@
-//! One worker process, called and believed nothing.
+//! One worker process: it is called, and nothing that it sends is believed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,13 +11,13 @@ use super::super::frame::{FromWorker, ToWorker};
 use super::super::handle::Handle;
 use crate::clock::Clock;
 
-/// How much later a call's time is over for what it asks the host to do than it should be by the supervisor's clock. The
-/// worker's own begins when the request arrives; with this it is the first to be over, and the call ends on its limit.
+/// Time that the supervisor adds to a call's time limit for host calls. The worker's own clock starts when the request
+/// arrives; with this addition the worker's time ends first, and the call ends on its limit.
 const TRANSIT: Duration = Duration::from_millis(2);
 
-/// How much later still the worker, which enforces the limit itself, is ended: for one that does not want to. One that cannot look
-/// at the time meanwhile, such as one whose plugin fills its memory in one instruction, is sooner done than ended, and its
-/// account of the call is not lost.
+/// Further time after which the worker, which itself enforces the limit, is ended: for a worker that ignores the limit.
+/// A worker that cannot look at the time for a while, for example because its plugin fills its memory in one
+/// instruction, usually finishes within this time, and its report of the call is not lost.
 const GRACE: Duration = Duration::from_millis(18);
 
 /// One worker process with its channel.
@@ -25,14 +25,14 @@ pub(super) struct Worker {
     pub(super) handle: Arc<Handle>,
     pub(super) channel: Channel,
     pub(super) wall: ProcessWall,
-    /// Whether its directory held more than its quota when it was started, so that it can write nothing there.
+    /// Whether its directory was beyond the quota when the worker was started, so that the worker cannot write there.
     pub(super) is_full: bool,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// What a worker sent.
+/// A frame or host call from a worker.
 pub(super) enum Received {
-    /// A frame, and where to find what stands behind its head.
+    /// A frame, and the place of the bytes behind its head.
     Frame(FromWorker, Tail),
     /// A host call, which was answered.
     Answered,
@@ -49,7 +49,7 @@ impl Worker {
     ) -> Result<CallReport, WorkerFault> {
         let handle = Arc::clone(&self.handle);
         let now = self.clock.now();
-        let _in_call = handle.begin_call(now);
+        let in_call = handle.begin_call(now);
         let end = end_of_call(limits, now);
         let deadline = end + GRACE;
         let _waiting = handle.due().wait_until(deadline);
@@ -62,11 +62,13 @@ impl Worker {
             {
                 Received::Frame(FromWorker::Done(done), reply) => {
                     let reply = self.channel.bytes(reply);
-                    // A frame may be longer, for the log in it.
+                    // The bound on frames is larger than that on replies, because a frame also holds the log.
                     if reply.len() > limits.max_reply_bytes as usize {
                         return Err(self.ended_for_garbage(expected));
                     }
-                    return Ok(done.report(reply, limits, started.elapsed()));
+                    let now = self.clock.now();
+                    in_call.ends(now);
+                    return Ok(done.report(reply, limits, now.saturating_duration_since(started)));
                 }
                 Received::Frame(_, _) => return Err(self.ended_for_garbage(expected)),
                 Received::Answered => {}
@@ -74,7 +76,7 @@ impl Worker {
         }
     }
 
-    /// Whether the worker waits quietly for its next call.
+    /// Checks that the worker waits quietly for its next call.
     pub(super) fn check_idle(&mut self) -> Result<(), WorkerFault> {
         if self.handle.is_over() {
             return Err(self.handle.why_over());
@@ -101,14 +103,14 @@ impl Worker {
                 | WorkerFault::Garbage { .. }
                 | WorkerFault::NotStarted { .. },
             ) => {
-                // Whatever else it was ended for meanwhile, it had sent something before.
+                // The worker had sent something before it was ended, for whichever reason.
                 self.ended_for_garbage("silence between calls");
                 Err(WorkerFault::Garbage { expected: "silence between calls" })
             }
         }
     }
 
-    /// Receives one frame; a host call in between is handed to `answer`.
+    /// Receives one frame; a host call is passed to `answer` instead.
     pub(super) fn receive(
         &mut self,
         expected: &'static str,
@@ -125,7 +127,7 @@ impl Worker {
             refused_by: answer.refused_by,
         };
         self.send(&head, &answer.bytes)?;
-        // What was asked in advance is still there when the worker was ended.
+        // The frame may have been sent in advance by a worker whose time is over.
         if self.clock.now() >= deadline {
             self.handle.end(WorkerFault::Hung);
             return Err(WorkerFault::Hung);
@@ -145,7 +147,7 @@ impl Worker {
     }
 }
 
-/// What a failure of the channel says about a worker; the worker is over then.
+/// The fault that an error of the channel shows; the worker is ended.
 pub(super) fn fault_of(handle: &Handle, error: &ChannelError, expected: &'static str) -> WorkerFault {
     match error.fault(expected) {
         Some(fault) => {
@@ -156,14 +158,14 @@ pub(super) fn fault_of(handle: &Handle, error: &ChannelError, expected: &'static
     }
 }
 
-/// The answer to a host call where none can come: before the plugin's code runs, or between two calls.
+/// The answer to a host call at a time when none is allowed: before the plugin's code runs, or between two calls.
 pub(super) fn unanswered() -> Answer {
     Answer { status: conductor_abi::Status::Invalid, bytes: Vec::new(), fuel: 0, refused_by: None }
 }
 
-/// When the time of a call that begins `now` is over, for the plugin and for what it asks the host to do.
+/// The time at which a call that begins at `now` is over, for the plugin and for its host calls.
 pub(super) fn end_of_call(limits: &Limits, now: Instant) -> Instant {
-    /// End of a call whose time limit is longer than the clock can tell.
+    /// Longest time of a call, for a limit that is too long for the clock.
     const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
     now.checked_add(limits.max_execution_time.min(LONGEST) + TRANSIT).unwrap_or(now)
 }
@@ -182,7 +184,7 @@ mod tests {
     use super::*;
     use crate::clock::manual::ManualClock;
 
-    /// A host that is asked for nothing.
+    /// A host that no test asks for anything.
     struct Unasked;
 
     impl HostCalls for Unasked {
@@ -197,12 +199,16 @@ mod tests {
         }
 
         fn end_handles(&self) {}
+
+        fn when_gone(&self) -> Box<dyn Fn() + Send + Sync> {
+            Box::new(|| {})
+        }
     }
 
-    /// A hang watchdog: far longer than anything here takes.
+    /// Time after which a test counts as hung: far longer than any test takes.
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// A worker on a clock that the test has, with the worker's own end of the channel.
+    /// A worker with a clock that the test moves, and the worker's end of the channel.
     fn worker(clock: &Arc<ManualClock>) -> (Worker, Channel) {
         let (there, back) = (io::pipe().expect("pipe"), io::pipe().expect("pipe"));
         let child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().expect("a process");
@@ -218,11 +224,11 @@ mod tests {
         )
     }
 
-    /// A process whose number is in use is not waited for, and the test has the other ends of its pipes, so that they do not
-    /// close: both as with one that sleeps in the kernel for good.
+    /// The process cannot be waited for, because its number is in use, and the test holds the other ends of its pipes
+    /// open: so it is like a process that sleeps in the kernel forever.
     #[test]
     fn a_call_ends_in_time_although_its_process_cannot_die() {
-        // One that waits for an answer, and one that waits for its request to be taken.
+        // Once the caller waits for an answer, and once it waits for its request to be read.
         for request in [&b"short"[..], &[0; 1024 * 1024]] {
             let clock = Arc::new(ManualClock::new());
             let (mut worker, far) = worker(&clock);
