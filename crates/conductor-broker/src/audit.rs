@@ -8,10 +8,12 @@ mod budget;
 mod chain;
 mod checkpoint;
 mod error;
-mod file;
+mod log;
+mod paths;
 mod plugin;
 mod record;
 mod request;
+mod synced;
 mod verify;
 
 pub use budget::{
@@ -20,7 +22,7 @@ pub use budget::{
 pub use chain::Head;
 pub use checkpoint::Checkpoint;
 pub use error::AuditError;
-pub use file::{AuditLog, MAX_LOG_BYTES};
+pub use log::{AuditLog, MAX_LOG_BYTES};
 pub use plugin::PluginAudit;
 pub(crate) use plugin::{Asked, Ticket, Unrecordable};
 pub use record::{AuditEvent, AuditRecord, AuditText, MAX_TEXT_BYTES, RECORD_VERSION};

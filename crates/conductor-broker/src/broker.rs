@@ -4,10 +4,8 @@
 //! all, the request's own rules, the scope, the deed, the size of the answer. A refusal is an answer to the plugin,
 //! never a trap.
 
-mod changes;
 mod denials;
-mod handles;
-mod rate;
+mod resources;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -16,31 +14,30 @@ use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Op, Risk, Status};
 use conductor_call::{Answer, Caller, DataQuota, HostCalls, HostSession, Limit, Limits, Refusal};
-#[cfg(target_os = "linux")]
-use conductor_confine::measuring::Allowance;
 use conductor_policy::grant::{Decision, Deed, DeedNumber, Grants, Once, SessionGrants, Taken};
+use conductor_policy::secret::HeldSecrets;
+use conductor_sounding::Player;
 
 use crate::audit::{
     Asked, AuditSink, HIGH_RISK_RECORDS_AT_ONCE, HIGH_RISK_RECORDS_PER_MINUTE, PluginAudit, Ticket,
     Unrecordable,
 };
-use crate::capability::filesystem::{DataAccess, data_quota};
+use crate::capability::continuation::{Close, Continued};
+use crate::capability::listing::Listed;
 #[cfg(target_os = "linux")]
 use crate::capability::subprocess;
 use crate::capability::system_control::Desktop;
 #[cfg(target_os = "linux")]
 use crate::capability::waiting::Places;
 use crate::capability::{Call, Operation, audio, granted, midi, network, system_control};
-use crate::devices::Devices;
+use crate::devices::{Devices, Pausable, Sounding};
+use crate::grant_changes::GrantChanges;
+use crate::handles::Handles;
+use crate::held_secrets::SecretsNow;
+use crate::rate::Window;
 use crate::recorder::Recorder;
 
-use changes::Changes;
 use denials::Denials;
-use handles::Handles;
-
-pub(crate) use rate::Window;
-
-pub(crate) use handles::Live;
 
 /// Fuel of every operation beside that of its bytes: decoding, checking and recording it.
 const OPERATION_FUEL: u64 = 2_000;
@@ -58,6 +55,7 @@ pub struct Broker {
 /// What sessions share.
 struct Services {
     devices: Devices,
+    sounding: Sounding,
     http: network::Service,
 }
 
@@ -65,8 +63,9 @@ impl Broker {
     /// A broker over the given devices.
     #[must_use]
     pub fn new(devices: Devices) -> Self {
+        let sounding = devices.sounding.clone().unwrap_or_else(|| Sounding::new(&devices.midi));
         Self {
-            services: Arc::new(Services { devices, http: network::Service::default() }),
+            services: Arc::new(Services { devices, sounding, http: network::Service::default() }),
             audit: None,
             session_grants: SessionGrants::default(),
         }
@@ -97,15 +96,17 @@ impl Broker {
     /// A session for one plugin. Of its limits, those of host calls and of the network are kept here.
     #[must_use]
     pub fn session(&self, plugin: &str, grants: Grants, limits: &Limits) -> Arc<Session> {
-        Arc::new(Session {
+        let session = Arc::new(Session {
             audit: Arc::new(PluginAudit::new(plugin.to_owned(), self.audit.clone())),
             services: Arc::clone(&self.services),
+            has_files_for_once: AtomicBool::new(has_files_for_once(&grants)),
             grants: RwLock::new(Arc::new(grants)),
             max_message_bytes: limits.max_message_bytes as usize,
             rate: Window::new(limits.max_calls_per_second, Duration::from_secs(1)),
             denials: Denials::default(),
-            changes: Changes::default(),
+            changes: GrantChanges::default(),
             handles: Handles::default(),
+            secrets: SecretsNow::default(),
             connections: network::Connections::new(limits, &self.services.http),
             once: Mutex::default(),
             has_used_once: AtomicBool::new(false),
@@ -118,7 +119,20 @@ impl Broker {
             studio: audio::Studio::default(),
             recorder: OnceLock::new(),
             is_withdrawn: AtomicBool::new(false),
-        })
+            player: self.services.sounding.ledger().player(),
+        });
+        let known = Arc::downgrade(&session);
+        self.services.sounding.add(known);
+        session
+    }
+}
+
+/// Whether files are granted for once.
+fn has_files_for_once(grants: &Grants) -> bool {
+    if let Decision::Granted(grant) = grants.decision(Capability::Filesystem) {
+        grant.onces().next().is_some()
+    } else {
+        false
     }
 }
 
@@ -136,11 +150,14 @@ pub struct Session {
     audit: Arc<PluginAudit>,
     services: Arc<Services>,
     grants: RwLock<Arc<Grants>>,
+    /// Whether files are granted for once; changed under the lock of the grants, and read without it before each call.
+    has_files_for_once: AtomicBool,
     max_message_bytes: usize,
     rate: Window,
     denials: Denials,
-    changes: Changes,
+    changes: GrantChanges,
     handles: Handles,
+    secrets: SecretsNow,
     connections: network::Connections,
     /// The grants for once that the call under way has used.
     once: Mutex<Vec<Once>>,
@@ -159,6 +176,8 @@ pub struct Session {
     /// Writes down what the plugin asks for, if that is wanted.
     recorder: OnceLock<Arc<Recorder>>,
     is_withdrawn: AtomicBool,
+    /// Plays on the MIDI outputs. What it leaves sounding ends with the session.
+    player: Player,
 }
 
 /// What an operation ends with at the latest.
@@ -185,6 +204,12 @@ impl HostSession for Session {
 
     fn end_handles(&self) {
         self.handles.end_all();
+        self.player.end();
+    }
+
+    fn when_gone(&self) -> Box<dyn Fn() + Send + Sync> {
+        let life = self.player.life();
+        Box::new(move || life.end())
     }
 }
 
@@ -192,6 +217,12 @@ impl HostSession for Session {
 impl Caller for Session {
     fn is_gone(&self) -> bool {
         self.has_ended_it()
+    }
+}
+
+impl Pausable for Session {
+    fn is_paused_now(&self) {
+        self.grants_changed();
     }
 }
 
@@ -225,6 +256,11 @@ impl Session {
         Arc::clone(&self.grants.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What the plugin may do now; nothing while everything is paused.
+    fn grants_in_force(&self) -> Arc<Grants> {
+        if self.services.sounding.is_paused() { Arc::new(Grants::none()) } else { self.grants() }
+    }
+
     /// Changes what the plugin may do, from its next operation on and for operations under way.
     pub fn set_grants(&self, grants: Grants) {
         let used = self.once().clone();
@@ -232,7 +268,11 @@ impl Session {
         let number = DeedNumber::next();
         let grants =
             Arc::new(grants).keeping(|once| once.is_open_to(Deed::Beginning(number)) || used.contains(once));
-        *self.grants.write().unwrap_or_else(PoisonError::into_inner) = grants;
+        {
+            let mut held = self.grants.write().unwrap_or_else(PoisonError::into_inner);
+            self.has_files_for_once.store(has_files_for_once(&grants), Ordering::Release);
+            *held = grants;
+        }
         self.grants_changed();
     }
 
@@ -247,7 +287,22 @@ impl Session {
 
     fn grants_changed(&self) {
         self.changes.announce();
-        self.handles.keep_covered(&self.grants());
+        let grants = self.grants_in_force();
+        self.handles.keep_covered(&grants);
+        self.player.end_where(|port| !midi::may_send_to(&grants, port));
+    }
+
+    /// Changes which of the user's secrets the plugin may have used, from its next operation on and for operations under
+    /// way: what carries a secret that was taken away is ended.
+    pub fn set_secrets(&self, secrets: HeldSecrets) {
+        self.secrets.set(secrets);
+        self.grants_changed();
+    }
+
+    /// The secrets that the plugin may have used now.
+    #[must_use]
+    pub fn secrets(&self) -> Arc<HeldSecrets> {
+        self.secrets.get()
     }
 
     /// Takes everything away, and has a plugin in this process ended.
@@ -289,6 +344,9 @@ impl Session {
     /// took them first.
     #[must_use]
     pub fn take_files_for_call(&self) -> bool {
+        if !self.has_files_for_once.load(Ordering::Acquire) {
+            return true;
+        }
         let taken =
             match self.grants.read().unwrap_or_else(PoisonError::into_inner).decision(Capability::Filesystem)
             {
@@ -327,10 +385,11 @@ impl Session {
         !used.is_empty()
     }
 
-    /// Ends what the plugin keeps open, but for what comes to its end by itself, such as a sound that is played once: its instance
-    /// ended as it should, and no later one knows the numbers.
+    /// Ends what the plugin keeps open and what it leaves sounding, but for what comes to its end by itself, such as a sound
+    /// that is played once: its instance ended as it should, and no later one knows the numbers or the notes.
     pub fn end_abandoned_handles(&self) {
         self.handles.end_all_but_ending();
+        self.player.end();
     }
 
     /// Keeps what a deed that has begun has used, until the call ends; says whether there is any.
@@ -355,60 +414,6 @@ impl Session {
         &self.audit
     }
 
-    /// The devices of the host.
-    pub(crate) fn devices(&self) -> &Devices {
-        &self.services.devices
-    }
-
-    /// The HTTP service of the host.
-    pub(crate) fn http(&self) -> &network::Service {
-        &self.services.http
-    }
-
-    /// The HTTP connections of the plugin.
-    pub(crate) const fn connections(&self) -> &network::Connections {
-        &self.connections
-    }
-
-    /// Places for the programs that the plugin runs.
-    #[cfg(target_os = "linux")]
-    pub(crate) const fn programs(&self) -> &Places {
-        &self.programs
-    }
-
-    /// What the plugin has under way on the desktop, and how often it asked for it.
-    pub(crate) const fn desktop(&self) -> &system_control::Uses {
-        &self.desktop
-    }
-
-    /// What the plugin plays.
-    pub(crate) const fn studio(&self) -> &audio::Studio {
-        &self.studio
-    }
-
-    /// The plugin's name.
-    pub(crate) fn plugin(&self) -> &str {
-        self.audit.plugin()
-    }
-
-    /// Changes of the grants.
-    pub(crate) const fn changes(&self) -> &Changes {
-        &self.changes
-    }
-
-    /// The plugin's own directory on this machine, if it may write there now.
-    pub(crate) fn data_directory(&self) -> Option<PathBuf> {
-        let writable = DataAccess::of(&self.file_grants()) == DataAccess::ReadWrite;
-        self.data_dir.get().cloned().filter(|_| writable)
-    }
-
-    /// The same directory, and how much may be in it.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn data_allowance(&self) -> Option<Allowance> {
-        let directory = self.data_directory()?;
-        Some(Allowance::new(directory, data_quota(&self.file_grants(), self.max_data)))
-    }
-
     /// Says where the plugin's own directory is.
     pub fn keeps_files_in(&self, directory: PathBuf) {
         // It is where it is for as long as the plugin is loaded.
@@ -421,25 +426,10 @@ impl Session {
         let _ = self.recorder.set(Arc::clone(recorder));
     }
 
-    /// What the plugin keeps open.
-    pub(crate) const fn handles(&self) -> &Handles {
-        &self.handles
-    }
-
     /// Whether something is still being played to its end that the plugin began.
     #[must_use]
     pub fn is_heard(&self) -> bool {
         self.handles.are_ending()
-    }
-
-    /// Keeps open what a deed has begun, and returns its number.
-    pub(crate) fn keep_open(&self, live: Arc<dyn Live>, deed: Deed) -> Result<u32, Refusal> {
-        self.handles.insert(live, deed, || self.grants())
-    }
-
-    /// Largest request and largest answer in bytes.
-    pub(crate) const fn max_message_bytes(&self) -> usize {
-        self.max_message_bytes
     }
 
     fn within_limits(&self, request: &[u8]) -> Result<(), Refusal> {
@@ -462,25 +452,29 @@ impl Session {
     /// The list of all operations.
     fn dispatch(&self, op: u32, request: &[u8], within: Within<'_>) -> Result<Vec<u8>, Refusal> {
         match Op::from_number(op) {
-            Some(Op::HttpRequest) => self.perform::<network::Http>(request, within),
-            Some(Op::HttpOpen) => self.perform::<network::HttpOpen>(request, within),
-            Some(Op::HttpRead) => self.perform::<network::HttpRead>(request, within),
-            Some(Op::HttpClose) => self.perform::<network::HttpClose>(request, within),
+            Some(Op::HttpRequest) => self.perform::<network::Http<network::WholeBody>>(request, within),
+            Some(Op::HttpOpen) => self.perform::<network::Http<network::PieceByPiece>>(request, within),
+            Some(Op::HttpRead) => self.perform::<Continued<network::HttpRead>>(request, within),
+            Some(Op::HttpClose) => self.perform::<Continued<Close<network::Body>>>(request, within),
             Some(Op::WebSocketOpen) => self.perform::<network::WebSocketOpen>(request, within),
-            Some(Op::WebSocketSend) => self.perform::<network::WebSocketSend>(request, within),
-            Some(Op::WebSocketReceive) => self.perform::<network::WebSocketReceive>(request, within),
-            Some(Op::WebSocketClose) => self.perform::<network::WebSocketClose>(request, within),
-            Some(Op::MidiPorts) => self.perform::<midi::Ports>(request, within),
+            Some(Op::WebSocketSend) => self.perform::<Continued<network::WebSocketSend>>(request, within),
+            Some(Op::WebSocketReceive) => {
+                self.perform::<Continued<network::WebSocketReceive>>(request, within)
+            }
+            Some(Op::WebSocketClose) => self.perform::<Continued<Close<network::Socket>>>(request, within),
+            Some(Op::MidiPorts) => self.perform::<Listed<midi::Ports>>(request, within),
             Some(Op::MidiSend) => self.perform::<midi::Send>(request, within),
-            Some(Op::MidiInputs) => self.perform::<midi::Inputs>(request, within),
+            Some(Op::MidiInputs) => self.perform::<Listed<midi::Inputs>>(request, within),
             Some(Op::MidiSubscribe) => self.perform::<midi::Subscribe>(request, within),
-            Some(Op::MidiReceive) => self.perform::<midi::Receive>(request, within),
-            Some(Op::MidiUnsubscribe) => self.perform::<midi::Unsubscribe>(request, within),
-            Some(Op::AudioOutputs) => self.perform::<audio::Outputs>(request, within),
+            Some(Op::MidiReceive) => self.perform::<Continued<midi::Receive>>(request, within),
+            Some(Op::MidiUnsubscribe) => {
+                self.perform::<Continued<Close<midi::Subscription>>>(request, within)
+            }
+            Some(Op::AudioOutputs) => self.perform::<Listed<audio::Outputs>>(request, within),
             Some(Op::AudioOpen) => self.perform::<audio::Open>(request, within),
-            Some(Op::AudioWrite) => self.perform::<audio::Write>(request, within),
-            Some(Op::AudioFinish) => self.perform::<audio::Finish>(request, within),
-            Some(Op::AudioClose) => self.perform::<audio::Close>(request, within),
+            Some(Op::AudioWrite) => self.perform::<Continued<audio::Write>>(request, within),
+            Some(Op::AudioFinish) => self.perform::<Continued<audio::Finish>>(request, within),
+            Some(Op::AudioClose) => self.perform::<Continued<Close<audio::Sound>>>(request, within),
             #[cfg(target_os = "linux")]
             Some(Op::ProgramRun) => self.perform::<subprocess::Run>(request, within),
             Some(Op::Volume) => self.perform::<Desktop<system_control::Volume>>(request, within),
@@ -501,6 +495,9 @@ impl Session {
         {
             recorder.note(O::CAPABILITY, scope);
         }
+        self.not_paused().inspect_err(|refusal| {
+            self.refused(&Asked::new(O::CAPABILITY, O::NAME, O::CAPABILITY.risk(), &"", bytes), refusal);
+        })?;
         // Who lacks the capability altogether is refused before anybody looks at the request.
         granted(&self.grants(), O::CAPABILITY).inspect_err(|refusal| {
             self.refused(&Asked::new(O::CAPABILITY, O::NAME, O::CAPABILITY.risk(), &"", bytes), refusal);
@@ -509,6 +506,8 @@ impl Session {
         let Begun { permit, deed, risk, ticket } = self.begin::<O>(&request, bytes)?;
         let Within { deadline, caller } = within;
         let result = O::act(&request, permit, &Call { session: self, deadline, deed, caller });
+        // What a pause has ended is not to look like something that the plugin was not granted.
+        let result = result.or_else(|refusal| self.not_paused().and(Err(refusal)));
         if O::RECORDS_USE || result.is_err() {
             let asked = Asked::new(O::CAPABILITY, O::NAME, risk, &request, bytes);
             self.note_denial(O::CAPABILITY, result.as_ref().err());
@@ -552,6 +551,14 @@ impl Session {
             };
             return Ok(Begun { permit, deed, risk, ticket });
         }
+    }
+
+    fn not_paused(&self) -> Result<(), Refusal> {
+        if self.services.sounding.is_paused() {
+            let reason = "everything was silenced by panic, and plugins do nothing until they are resumed";
+            return Err(Refusal::new(Status::Unavailable, reason));
+        }
+        Ok(())
     }
 
     fn refused(&self, asked: &Asked<'_>, refusal: &Refusal) {

@@ -1,10 +1,12 @@
 //! The shape that all capabilities share: an operation is parsed, checked and only then acted on.
 //!
-//! A capability is one file here. Adding an operation adds a type that implements [`Operation`] in that file and one
-//! line in the broker's list.
+//! A capability is one file here. Adding an operation adds a type that implements [`Operation`] in that file, or what is
+//! left of it where several are alike ([`continuation`], [`listing`]), and one line in the broker's list.
 
 pub(crate) mod audio;
+pub(crate) mod continuation;
 pub mod filesystem;
+pub(crate) mod listing;
 pub(crate) mod midi;
 pub(crate) mod network;
 #[cfg(target_os = "linux")]
@@ -13,15 +15,23 @@ pub(crate) mod system_control;
 pub(crate) mod waiting;
 
 use std::fmt;
+#[cfg(target_os = "linux")]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conductor_abi::{Capability, Risk};
 use conductor_call::{Caller, Refusal};
+#[cfg(target_os = "linux")]
+use conductor_confine::measuring::Allowance;
 use conductor_policy::grant::{Decision, Deed, Grant, Grants};
+use conductor_sounding::Player;
 use serde::Deserialize;
 
-use crate::broker::{Live, Session};
+use crate::devices::Devices;
+use crate::grant_changes::GrantChanges;
+use crate::handles::{Handles, Live};
+use crate::held_secrets::SecretsNow;
 
 /// How long a wait goes on at most between two looks at who waits for the answer. A worker is ended by others than its
 /// caller, the kernel among them, and nobody tells a wait of that.
@@ -78,10 +88,61 @@ pub(crate) trait Operation {
     fn act(request: &Self::Request<'_>, permit: Self::Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal>;
 }
 
+/// What an operation may ask of the session of the plugin that calls.
+pub(crate) trait Resources {
+    /// The plugin's name.
+    fn plugin(&self) -> &str;
+
+    /// What the plugin may do now. What is granted for once and in use is among it. Nothing while everything is paused.
+    fn grants(&self) -> Arc<Grants>;
+
+    /// Changes of the grants.
+    fn changes(&self) -> &GrantChanges;
+
+    /// What the plugin keeps open.
+    fn handles(&self) -> &Handles;
+
+    /// Largest request and largest answer in bytes.
+    fn max_message_bytes(&self) -> usize;
+
+    /// The devices of the host.
+    fn devices(&self) -> &Devices;
+
+    /// The user's secrets that the plugin may have used.
+    fn secrets(&self) -> &SecretsNow;
+
+    /// Plays on the MIDI outputs for the plugin.
+    fn player(&self) -> &Player;
+
+    /// The HTTP service of the host.
+    fn http(&self) -> &network::Service;
+
+    /// The HTTP connections of the plugin.
+    fn connections(&self) -> &network::Connections;
+
+    /// Places for the programs that the plugin runs.
+    #[cfg(target_os = "linux")]
+    fn programs(&self) -> &waiting::Places;
+
+    /// What the plugin has under way on the desktop, and how often it asked for it.
+    fn desktop(&self) -> &system_control::Uses;
+
+    /// What the plugin plays.
+    fn studio(&self) -> &audio::Studio;
+
+    /// The plugin's own directory on this machine, if it may write there now.
+    #[cfg(target_os = "linux")]
+    fn data_directory(&self) -> Option<PathBuf>;
+
+    /// The same directory, and how much may be in it.
+    #[cfg(target_os = "linux")]
+    fn data_allowance(&self) -> Option<Allowance>;
+}
+
 /// The call that an operation is part of.
 pub(crate) struct Call<'a> {
-    /// The session of the plugin that calls.
-    pub(crate) session: &'a Session,
+    /// What the session of the plugin that calls has for it.
+    pub(crate) session: &'a dyn Resources,
     /// When the plugin's time is over.
     pub(crate) deadline: Instant,
     /// What the operation is to grants for once.
@@ -106,7 +167,7 @@ impl Call<'_> {
 
     /// Keeps open what the operation has begun, and returns its number.
     pub(crate) fn keep_open(&self, live: Arc<dyn Live>) -> Result<u32, Refusal> {
-        self.session.keep_open(live, self.deed)
+        self.session.handles().insert(live, self.deed, || self.session.grants())
     }
 }
 
@@ -129,6 +190,11 @@ pub(crate) fn decode<'a, T: Deserialize<'a>>(request: &'a [u8]) -> Result<T, Ref
         Ok((_, rest)) => Err(Refusal::invalid(format!("the request has {} bytes too many", rest.len()))),
         Err(error) => Err(Refusal::invalid(format!("the request cannot be decoded: {error}"))),
     }
+}
+
+/// Refuses a request that carries anything, for an operation that asks for nothing more.
+pub(crate) fn empty(request: &[u8]) -> Result<(), Refusal> {
+    if request.is_empty() { Ok(()) } else { Err(Refusal::invalid("the request must be empty")) }
 }
 
 /// Encodes an answer.

@@ -1,6 +1,8 @@
 //! What the machine offers to plugins; whoever embeds the host decides.
 
 mod audio;
+mod secrets;
+mod sounding;
 
 use std::fmt;
 use std::io;
@@ -17,6 +19,9 @@ use thiserror::Error;
 use crate::launcher::Launcher;
 
 pub use audio::{AUDIO_RATE, AudioError, AudioOutputs, AudioSource};
+pub use secrets::{SecretValueError, SecretValues};
+pub(crate) use sounding::Pausable;
+pub use sounding::Sounding;
 
 /// Most additional root certificates; each is compared with every certificate chain that a server presents.
 const MAX_ROOTS: usize = 256;
@@ -26,6 +31,8 @@ const MAX_ROOTS: usize = 256;
 pub struct Devices {
     /// Where MIDI messages go.
     pub midi: Arc<dyn MidiOutputs>,
+    /// What plugins leave sounding there, shared with other hosts; without it, the host keeps that to itself.
+    pub sounding: Option<Sounding>,
     /// Where MIDI messages come from.
     pub midi_inputs: Arc<dyn MidiInputs>,
     /// Where sound goes.
@@ -36,6 +43,8 @@ pub struct Devices {
     pub names: Arc<dyn NameResolver>,
     /// What the user says about which addresses are of their own network.
     pub networks: Arc<Networks>,
+    /// Where the secrets are that the user entered for plugins.
+    pub secrets: Arc<dyn SecretValues>,
     /// The user's desktop.
     pub desktop: Arc<dyn Desktop>,
     /// What starts programs.
@@ -44,15 +53,18 @@ pub struct Devices {
 }
 
 impl Default for Devices {
-    /// No MIDI outputs, no sound, no additional certificate authorities, the system's resolver, no desktop, no programs.
+    /// No MIDI outputs, no sound, no additional certificate authorities, the system's resolver, no secrets, no desktop, no
+    /// programs.
     fn default() -> Self {
         Self {
             midi: Arc::new(NoMidiOutputs),
+            sounding: None,
             midi_inputs: Arc::new(NoMidiInputs),
             audio: Arc::new(audio::NoAudioOutputs),
             http_roots: RootCertificates::default(),
             names: Arc::new(SystemResolver),
             networks: Arc::default(),
+            secrets: Arc::new(secrets::NoSecrets),
             desktop: Arc::new(NoDesktop),
             #[cfg(target_os = "linux")]
             launcher: None,
@@ -71,7 +83,12 @@ pub trait MidiOutputs: Send + Sync {
     /// Names of the ports.
     fn ports(&self) -> Vec<String>;
 
-    /// Sends one complete MIDI message to a port.
+    /// Whether there is a port of this name.
+    fn has(&self, port: &str) -> bool {
+        self.ports().iter().any(|known| known == port)
+    }
+
+    /// Sends one complete MIDI message to a port, without waiting.
     ///
     /// # Errors
     ///

@@ -17,6 +17,10 @@ mod forbidden;
 mod inside;
 mod keeper;
 mod order;
+mod process_descriptor;
+#[cfg(test)]
+#[path = "../../../tests/support/seccomp.rs"]
+mod seccomp;
 mod waiting;
 
 use std::ffi::OsString;

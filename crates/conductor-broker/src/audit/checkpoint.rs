@@ -1,11 +1,13 @@
 //! Where the chain stood, signed and kept outside the log: who cuts lines off its end cannot take that back.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use conductor_signing::{KeyPaths, PublicKey, Signature, SigningKey, UtcTime, atomic_file, dsse, guarded};
 use serde::{Deserialize, Serialize};
 
-use super::file::{Synced, beside};
+use super::paths::beside;
+use super::synced::Synced;
 use super::{AuditKey, Head};
 
 /// What a checkpoint's signature says that it is over.
@@ -57,12 +59,14 @@ impl Notary {
     /// Takes the key beside the log, or makes one.
     pub(super) fn of(log: &Path) -> Result<Self, String> {
         let paths = KeyPaths::from_argument(&beside(log, ".key")).map_err(|error| error.to_string())?;
-        let key = if paths.private.symlink_metadata().is_ok() {
-            SigningKey::read(&paths.private).map_err(|error| error.to_string())?
-        } else {
-            let key = SigningKey::generate().map_err(|error| error.to_string())?;
-            key.write_new(&paths).map_err(|error| error.to_string())?;
-            key
+        let key = match paths.private.symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let key = SigningKey::generate().map_err(|error| error.to_string())?;
+                key.write_new(&paths).map_err(|error| error.to_string())?;
+                key
+            }
+            // What is wrong with a file that cannot be looked at, reading it says.
+            Ok(_) | Err(_) => SigningKey::read(&paths.private).map_err(|error| error.to_string())?,
         };
         Ok(Self { path: file(log), key })
     }

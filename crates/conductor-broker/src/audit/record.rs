@@ -191,6 +191,18 @@ pub enum AuditEvent {
         /// Why.
         cause: AuditText,
     },
+    /// The user entered a secret for the plugin, or confirmed further hosts for one.
+    SecretEntered {
+        /// The secret's name.
+        secret: AuditText,
+        /// Hosts that it may go to.
+        hosts: AuditText,
+    },
+    /// The user took a secret away from the plugin.
+    SecretRemoved {
+        /// The secret's name.
+        secret: AuditText,
+    },
     /// The user granted a capability.
     CapabilityGranted {
         /// The capability.

@@ -8,7 +8,7 @@ use conductor_signing::{Digest, escape};
 
 use super::chain::{Link, MAX_LINE_BYTES};
 use super::checkpoint::{self, Checkpoint};
-use super::file::previous;
+use super::paths::previous;
 use super::{AuditError, Head};
 
 /// Most faults that are named; a log of nothing but faults would have millions.

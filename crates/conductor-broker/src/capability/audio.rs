@@ -16,9 +16,11 @@ use conductor_abi::{AudioOpen, AudioOpened, AudioOutputList, AudioWrite, Capabil
 use conductor_policy::grant::{Grant, Grants};
 use conductor_policy::scope::{AudioScope, Excerpt, Scope, written};
 
+use super::continuation::{Closable, Continuation};
+use super::listing::Listing;
 use super::{Call, Operation, Refusal, decode, encode, granted, waiting};
-use crate::broker::Live;
 use crate::devices::AudioError;
+use crate::handles::Live;
 
 use mixer::{Format, Mixer, Waiting, WriteError};
 
@@ -48,9 +50,6 @@ pub(crate) struct Write;
 
 /// Lets a sound end after what was written.
 pub(crate) struct Finish;
-
-/// Ends a sound at once.
-pub(crate) struct Close;
 
 /// What a plugin plays.
 pub(crate) struct Studio {
@@ -195,7 +194,7 @@ impl Terms {
 }
 
 /// A sound.
-struct Sound {
+pub(crate) struct Sound {
     output: Arc<Output>,
     number: u32,
     format: Format,
@@ -224,37 +223,19 @@ impl Live for Sound {
     }
 }
 
-/// A request that carries nothing.
-pub(crate) struct Nothing;
-
-impl fmt::Display for Nothing {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
-    }
+impl Closable for Sound {
+    const CAPABILITY: Capability = Capability::Audio;
+    const CLOSING: &'static str = "audio-close";
 }
 
-impl Operation for Outputs {
+impl Listing for Outputs {
     const CAPABILITY: Capability = Capability::Audio;
     const NAME: &'static str = "audio-outputs";
-    type Request<'a> = Nothing;
-    type Permit = Grant;
 
-    fn parse(request: &[u8]) -> Result<Nothing, Refusal> {
-        if request.is_empty() { Ok(Nothing) } else { Err(Refusal::invalid("the request must be empty")) }
-    }
-
-    fn needs(_request: &Nothing) -> Option<String> {
-        Some(String::new())
-    }
-
-    fn check(_request: &Nothing, grant: &Grant) -> Result<Grant, Refusal> {
-        Ok(grant.clone())
-    }
-
-    fn act(_request: &Nothing, grant: Grant, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    fn list(grant: &Grant, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let audio = Arc::clone(&call.session.devices().audio);
         let mut outputs = in_thread(call, &Self::NAME, |finish| move || finish.with(audio.outputs()))?;
-        outputs.retain(|output| Terms::of(&grant, output).is_ok());
+        outputs.retain(|output| Terms::of(grant, output).is_ok());
         encode(&AudioOutputList { outputs })
     }
 }
@@ -326,25 +307,17 @@ impl fmt::Display for More<'_> {
     }
 }
 
-impl Operation for Write {
+impl Continuation for Write {
     const CAPABILITY: Capability = Capability::Audio;
     const NAME: &'static str = "audio-write";
-    const RECORDS_USE: bool = false;
-    const GOES_ON: bool = true;
     type Request<'a> = More<'a>;
-    type Permit = ();
 
     fn parse(request: &[u8]) -> Result<More<'_>, Refusal> {
         let AudioWrite { sound, samples } = decode(request)?;
         Ok(More { sound, samples })
     }
 
-    /// The sound is gone if it is not covered any more.
-    fn check(_request: &More<'_>, _grant: &Grant) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn act(request: &More<'_>, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    fn act(request: &More<'_>, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let sound = call.session.handles().get::<Sound>(request.sound)?;
         let frame_bytes = sound.format.frame_bytes();
         if !request.samples.len().is_multiple_of(frame_bytes) {
@@ -378,46 +351,18 @@ impl fmt::Display for Number {
     }
 }
 
-impl Operation for Finish {
+impl Continuation for Finish {
     const CAPABILITY: Capability = Capability::Audio;
     const NAME: &'static str = "audio-finish";
-    const RECORDS_USE: bool = false;
-    const GOES_ON: bool = true;
     type Request<'a> = Number;
-    type Permit = ();
 
     fn parse(request: &[u8]) -> Result<Number, Refusal> {
         decode(request).map(Number)
     }
 
-    fn check(_request: &Number, _grant: &Grant) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn act(request: &Number, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    fn act(request: &Number, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let sound = call.session.handles().get::<Sound>(request.0)?;
         sound.output.mixer.finish(sound.number);
         Ok(Vec::new())
-    }
-}
-
-impl Operation for Close {
-    const CAPABILITY: Capability = Capability::Audio;
-    const NAME: &'static str = "audio-close";
-    const RECORDS_USE: bool = false;
-    const GOES_ON: bool = true;
-    type Request<'a> = Number;
-    type Permit = ();
-
-    fn parse(request: &[u8]) -> Result<Number, Refusal> {
-        decode(request).map(Number)
-    }
-
-    fn check(_request: &Number, _grant: &Grant) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn act(request: &Number, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-        call.session.handles().close::<Sound>(request.0).map(|_sound| Vec::new())
     }
 }

@@ -6,13 +6,15 @@ use std::fmt;
 use std::time::Instant;
 
 use conductor_abi::{Capability, MidiPortList, MidiSend, Risk, Status};
-use conductor_policy::grant::Grant;
+use conductor_policy::grant::{Grant, Grants};
 use conductor_policy::scope::{Excerpt, Scope, written};
+use conductor_sounding::PlayError;
 
-use super::{Call, Operation, Refusal, decode, encode};
+use super::listing::Listing;
+use super::{Call, Operation, Refusal, decode, encode, granted};
 use crate::devices::MidiError;
 
-pub(crate) use input::{Inputs, Receive, Subscribe, Unsubscribe};
+pub(crate) use input::{Inputs, Receive, Subscribe, Subscription};
 
 /// Most messages in one call; stops a plugin from holding a port for long with one cheap call.
 const MAX_MESSAGES: usize = 1024;
@@ -29,9 +31,6 @@ pub(crate) struct Ports;
 /// Sends messages to one port.
 pub(crate) struct Send;
 
-/// A request that carries nothing.
-pub(crate) struct Nothing;
-
 /// Messages for a port.
 pub(crate) struct Messages<'a> {
     port: &'a str,
@@ -39,34 +38,15 @@ pub(crate) struct Messages<'a> {
     sysex: bool,
 }
 
-/// The grant that a list of ports is filtered by.
-pub(crate) struct ListPermit(Grant);
-
 /// Proof that port and messages are covered.
 pub(crate) struct SendPermit(());
 
-impl Operation for Ports {
+impl Listing for Ports {
     const CAPABILITY: Capability = Capability::Midi;
     const NAME: &'static str = "midi-ports";
-    type Request<'a> = Nothing;
-    type Permit = ListPermit;
 
-    fn parse(request: &[u8]) -> Result<Nothing, Refusal> {
-        if request.is_empty() { Ok(Nothing) } else { Err(Refusal::invalid("the request must be empty")) }
-    }
-
-    fn needs(_request: &Nothing) -> Option<String> {
-        Some(String::new())
-    }
-
-    fn check(_request: &Nothing, grant: &Grant) -> Result<ListPermit, Refusal> {
-        Ok(ListPermit(grant.clone()))
-    }
-
-    fn act(_request: &Nothing, permit: ListPermit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-        let ports = call.session.devices().midi.ports();
-        let covered = |port: &String| permit.0.covering(|scope| covers(scope, port, false)).is_ok();
-        encode(&MidiPortList { ports: ports.into_iter().filter(covered).collect() })
+    fn list(grant: &Grant, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+        covered_ports(grant, call.session.devices().midi.ports())
     }
 }
 
@@ -119,15 +99,37 @@ impl Operation for Send {
                 ));
             }
             call.is_waited_for(request)?;
-            call.session.devices().midi.send(request.port, message).map_err(refusal)?;
+            let sysex = message.first() == Some(&SYSEX);
+            let may = || is_covered(&call.grants(), request.port, sysex);
+            let send = || call.session.devices().midi.send(request.port, message);
+            call.session
+                .player()
+                .play(request.port, message, may, send)
+                .map_err(|error| not_played(error, request.port))?;
         }
         Ok(Vec::new())
     }
 }
 
-impl fmt::Display for Nothing {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
+/// Whether grants cover sending to a port, so that what the plugin plays there goes on.
+pub(crate) fn may_send_to(grants: &Grants, port: &str) -> bool {
+    is_covered(grants, port, false)
+}
+
+fn is_covered(grants: &Grants, port: &str, sysex: bool) -> bool {
+    granted(grants, Capability::Midi)
+        .is_ok_and(|grant| grant.covering(|scope| covers(scope, port, sysex)).is_ok())
+}
+
+/// Why a message was not sent.
+fn not_played(error: PlayError<MidiError>, port: &str) -> Refusal {
+    match error {
+        PlayError::Output(error) => refusal(error),
+        PlayError::NotAllowed => Refusal::denied("Midi: the capability was taken away"),
+        PlayError::Paused | PlayError::Closed => {
+            let reason = format!("MIDI port {} takes no messages now: {error}", Excerpt::new(port));
+            Refusal::new(Status::Unavailable, reason)
+        }
     }
 }
 
@@ -135,6 +137,12 @@ impl fmt::Display for Messages<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} messages to {}", self.messages.len(), Excerpt::new(self.port))
     }
+}
+
+/// The list of those ports that a grant covers, as an answer.
+fn covered_ports(grant: &Grant, mut ports: Vec<String>) -> Result<Vec<u8>, Refusal> {
+    ports.retain(|port| grant.covering(|scope| covers(scope, port, false)).is_ok());
+    encode(&MidiPortList { ports })
 }
 
 fn covers(scope: &Scope, port: &str, sysex: bool) -> bool {

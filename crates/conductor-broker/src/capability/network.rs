@@ -16,6 +16,7 @@ mod lookup;
 mod meter;
 mod route;
 mod seats;
+mod secrets;
 mod service;
 mod target;
 mod traffic;
@@ -24,6 +25,7 @@ mod websocket;
 mod wire;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,14 +35,15 @@ use conductor_policy::scope::{AddressKind, Excerpt, NetworkMethod};
 use hyper::header::HeaderMap;
 
 use super::{Call, Operation, Refusal, decode, encode, granted};
-use crate::broker::Live;
+use crate::handles::Live;
 
 use exchange::Reply;
+use secrets::{Carried, Names};
 use target::Target;
 
-pub(crate) use body::{HttpClose, HttpOpen, HttpRead};
+pub(crate) use body::{Body, HttpRead, PieceByPiece};
 pub(crate) use service::{Connections, Service};
-pub(crate) use websocket::{WebSocketClose, WebSocketOpen, WebSocketReceive, WebSocketSend};
+pub(crate) use websocket::{Socket, WebSocketOpen, WebSocketReceive, WebSocketSend};
 
 /// Longest request with all its redirects; a plugin's own time limit may be shorter.
 const MAX_REQUEST_TIME: Duration = Duration::from_secs(30);
@@ -51,13 +54,26 @@ const MAX_REDIRECTS: usize = 5;
 /// Longest URL in bytes.
 const MAX_URL_BYTES: usize = 8 * 1024;
 
-/// Sends one HTTP request and follows its redirects.
-pub(crate) struct Http;
+/// Sends one HTTP request, follows its redirects and answers with what `A` makes of the response.
+pub(crate) struct Http<A>(PhantomData<A>);
+
+/// What becomes of the response to a request.
+trait HttpAnswer {
+    /// Name of the operation in the audit.
+    const NAME: &'static str;
+
+    /// The encoded answer; waiting for more of the response ends at `deadline`.
+    fn answer(reply: Reply, call: &Call<'_>, deadline: Instant) -> Result<Vec<u8>, Refusal>;
+}
+
+/// Answers with the whole body.
+pub(crate) struct WholeBody;
 
 /// A request that follows the rules of HTTP and of this host.
 pub(crate) struct Outgoing<'a> {
     target: Target,
     headers: HeaderMap,
+    secrets: Names,
     body: &'a [u8],
 }
 
@@ -75,9 +91,9 @@ enum Reach {
     Inside,
 }
 
-impl Operation for Http {
+impl<A: HttpAnswer> Operation for Http<A> {
     const CAPABILITY: Capability = Capability::Network;
-    const NAME: &'static str = "http-request";
+    const NAME: &'static str = A::NAME;
     type Request<'a> = Outgoing<'a>;
     type Permit = Permit;
 
@@ -94,12 +110,19 @@ impl Operation for Http {
     }
 
     fn risk(request: &Outgoing<'_>, permit: Option<&Permit>) -> Risk {
-        risk_of(&request.target, permit)
+        risk_of(&request.target, &request.secrets, permit)
     }
 
     fn act(request: &Outgoing<'_>, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
-        let reply = request.follow(permit, call, deadline)?;
+        A::answer(request.follow(permit, call, deadline)?, call, deadline)
+    }
+}
+
+impl HttpAnswer for WholeBody {
+    const NAME: &'static str = "http-request";
+
+    fn answer(reply: Reply, call: &Call<'_>, deadline: Instant) -> Result<Vec<u8>, Refusal> {
         let status = reply.status.as_u16();
         let headers = headers::received(&reply.headers)?;
         let body = exchange::body(reply, call, deadline)?;
@@ -117,12 +140,15 @@ impl<'a> Outgoing<'a> {
         if !method.has_body() && !body.is_empty() {
             return Err(Refusal::invalid(format!("a {method} request has no body")));
         }
+        secrets::refuse_in("a URL", url)?;
         let headers = headers::outgoing(&headers)?;
-        Ok(Outgoing { target: Target::parse(method, url)?, headers, body })
+        let secrets = Names::of(&headers)?;
+        Ok(Outgoing { target: Target::parse(method, url)?, headers, secrets, body })
     }
 
     /// Sends the request and follows redirects, as far as a response that is none.
     fn follow(&self, permit: Permit, call: &Call<'_>, deadline: Instant) -> Result<Reply, Refusal> {
+        secrets::refuse_in_content(self.body, call.session)?;
         let mut permit = permit;
         let mut target = self.target.clone();
         let mut headers = self.headers.clone();
@@ -143,7 +169,7 @@ impl<'a> Outgoing<'a> {
 
 impl fmt::Display for Outgoing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.target.fmt(f)
+        write!(f, "{}{}", self.target, self.secrets)
     }
 }
 
@@ -152,8 +178,9 @@ fn check_again(target: &Target, call: &Call<'_>) -> Result<Permit, Refusal> {
     check_target(target, granted(&call.grants(), Capability::Network)?)
 }
 
-/// The risk of reaching a target: what is inside the user's own machine or network, or may be, is of more than low risk.
-fn risk_of(target: &Target, permit: Option<&Permit>) -> Risk {
+/// The risk of reaching a target: what is inside the user's own machine or network, or may be, is of more than low risk, and
+/// so is what carries a secret.
+fn risk_of(target: &Target, secrets: &Names, permit: Option<&Permit>) -> Risk {
     let may_be_inside = match permit {
         Some(permit) => permit.reach == Reach::Inside,
         None => {
@@ -162,7 +189,7 @@ fn risk_of(target: &Target, permit: Option<&Permit>) -> Risk {
         }
     };
     let own = Capability::Network.risk();
-    if may_be_inside { own.max(Risk::Medium) } else { own }
+    if may_be_inside || !secrets.is_empty() { own.max(Risk::Medium) } else { own }
 }
 
 /// Holds a target against what was declared and granted. A private address needs more than a scope that covers it:
@@ -188,8 +215,9 @@ fn check_target(target: &Target, grant: &Grant) -> Result<Permit, Refusal> {
 }
 
 /// Whether what goes on with a target is still allowed.
-fn is_covered(target: &Target, grants: &Grants) -> bool {
+fn is_covered(target: &Target, carried: &Carried, grants: &Grants) -> bool {
     granted(grants, Capability::Network).and_then(|grant| check_target(target, grant)).is_ok()
+        && carried.check(target).is_ok()
 }
 
 /// What the plugin opened under a number, if it may still use it.

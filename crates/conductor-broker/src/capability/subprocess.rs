@@ -107,18 +107,22 @@ impl Operation for Run {
         let covering = grant
             .covering(|scope| covers(scope, request))
             .map_err(|outside| Refusal::denied(format!("Subprocess: {request} is {outside}")))?;
-        let declared: Vec<_> = grant.declared().iter().filter(|scope| covers(scope, request)).collect();
+        // A declaration that names no program holds for every program; what it leaves out, it does not narrow.
+        let declared: Vec<_> =
+            grant.declared().iter().filter(|scope| scope.is_nothing() || covers(scope, request)).collect();
+        let unlimited = Defaults { time: Duration::MAX, output_bytes: u64::MAX };
+        let defaults =
+            if declared.iter().all(|scope| scope.is_nothing()) { unlimited } else { Defaults::OF_SCOPES };
+        let declared = Terms::of(&declared, &defaults);
         let granted: Vec<_> = covering.iter().map(|allowance| allowance.scope()).collect();
-        // A declaration that names no program narrows nothing.
-        let declared = (!declared.is_empty()).then(|| Terms::of(&declared));
-        let granted = Terms::of(&granted);
-        let output_bytes = declared.as_ref().map_or(u64::MAX, |declared| declared.output_bytes);
+        let granted = Terms::of(&granted, &Defaults::OF_SCOPES);
+        let output_bytes = declared.output_bytes.min(granted.output_bytes);
         Ok(Permit {
-            time: declared.as_ref().map_or(Duration::MAX, |declared| declared.time).min(granted.time),
-            output_bytes: usize::try_from(output_bytes.min(granted.output_bytes)).unwrap_or(usize::MAX),
+            time: declared.time.min(granted.time),
+            output_bytes: usize::try_from(output_bytes).unwrap_or(usize::MAX),
             // What the program sees of the user's surroundings is for the user to say.
             environment: granted.environment,
-            confined: declared.is_some_and(|declared| declared.confined) || granted.confined,
+            confined: declared.confined || granted.confined,
         })
     }
 
@@ -167,18 +171,29 @@ struct Terms {
     confined: bool,
 }
 
+/// What a scope gives that does not say.
+struct Defaults {
+    time: Duration,
+    output_bytes: u64,
+}
+
+impl Defaults {
+    /// Those of a scope that names a program.
+    const OF_SCOPES: Self = Self { time: DEFAULT_TIME, output_bytes: DEFAULT_OUTPUT_BYTES };
+}
+
 impl Terms {
-    fn of(scopes: &[&Scope]) -> Self {
+    fn of(scopes: &[&Scope], defaults: &Defaults) -> Self {
         let scopes = || scopes.iter().filter_map(|scope| scope.as_subprocess());
         let time = |scope: &SubprocessScope| {
-            scope.seconds().map_or(DEFAULT_TIME, |seconds| Duration::from_secs(seconds.into()))
+            scope.seconds().map_or(defaults.time, |seconds| Duration::from_secs(seconds.into()))
         };
         Self {
-            time: scopes().map(time).max().unwrap_or(DEFAULT_TIME),
+            time: scopes().map(time).max().unwrap_or(defaults.time),
             output_bytes: scopes()
-                .map(|scope| scope.bytes().unwrap_or(DEFAULT_OUTPUT_BYTES))
+                .map(|scope| scope.bytes().unwrap_or(defaults.output_bytes))
                 .max()
-                .unwrap_or(DEFAULT_OUTPUT_BYTES),
+                .unwrap_or(defaults.output_bytes),
             environment: scopes().flat_map(SubprocessScope::environment).collect(),
             confined: scopes().all(SubprocessScope::confined),
         }
@@ -438,5 +453,47 @@ impl Output {
             self.bytes.push(b'\n');
         }
         self.bytes.extend(note.bytes().take(self.max.saturating_sub(self.bytes.len())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conductor_abi::{Capability, CapabilityRequest, Risk};
+    use conductor_policy::grant::{Ceilings, Choices, Decision, Grants};
+    use conductor_signing::TrustLevel;
+
+    use super::*;
+
+    /// What a run of `/bin/true` is permitted by one declaration and one grant.
+    fn permit(declared: &str, granted: &str) -> Permit {
+        let request =
+            CapabilityRequest { name: "Subprocess".into(), scope: Some(declared.into()), reason: None };
+        let choices = Choices {
+            configured: vec![format!("Subprocess={granted}").parse().expect("a grant")],
+            ..Choices::default()
+        };
+        let ceilings = Ceilings { unsigned: Risk::High, self_signed: Risk::High, trusted: None };
+        let grants = Grants::resolve(&[request], &choices, &TrustLevel::Unsigned, ceilings).expect("grants");
+        let Decision::Granted(grant) = grants.decision(Capability::Subprocess) else { panic!("granted") };
+        let request = Invocation { program: "/bin/true", arguments: Vec::new(), input: b"" };
+        <Run as Operation>::check(&request, grant).unwrap_or_else(|_| panic!("permitted"))
+    }
+
+    #[test]
+    fn a_declaration_without_a_program_still_says_how_programs_run() {
+        assert!(permit("confined=yes", "/bin/true").confined);
+        assert!(permit("confined=yes;seconds=3", "/bin/true;confined=no;seconds=5").confined);
+        assert_eq!(permit("seconds=3", "/bin/true;seconds=5").time, Duration::from_secs(3));
+        assert_eq!(permit("bytes=1KiB", "/bin/true;bytes=1MiB").output_bytes, 1024);
+        assert!(!permit("seconds=3", "/bin/true").confined);
+    }
+
+    #[test]
+    fn what_a_declaration_leaves_out_is_for_the_grant_to_say() {
+        let permit = permit("confined=yes", "/bin/true;seconds=60;bytes=1MiB");
+        assert_eq!((permit.time, permit.output_bytes), (Duration::from_secs(60), 1024 * 1024));
+        assert!(!self::permit("/bin/true", "/bin/true").confined);
+        assert!(self::permit("/bin/true;confined=yes", "/bin/true").confined);
+        assert_eq!(self::permit("/bin/true", "/bin/true;seconds=60").time, DEFAULT_TIME);
     }
 }

@@ -14,9 +14,9 @@ use conductor_policy::grant::Grant;
 use conductor_policy::scope::{Excerpt, SystemOperation};
 use url::Url;
 
-use super::{Call, Operation, Refusal, decode, encode, granted, waiting};
-use crate::broker::Window;
+use super::{Call, Operation, Refusal, decode, empty, encode, granted, waiting};
 use crate::devices::{self, DesktopError};
+use crate::rate::Window;
 
 /// Longest that one operation is waited for; a call's own time may be shorter.
 const MAX_TIME: Duration = Duration::from_secs(3);
@@ -314,7 +314,7 @@ impl Deed for Lock {
     const OPERATION: SystemOperation = SystemOperation::Lock;
 
     fn parse(request: &[u8]) -> Result<Self, Refusal> {
-        if request.is_empty() { Ok(Self) } else { Err(Refusal::invalid("the request must be empty")) }
+        empty(request).map(|()| Self)
     }
 
     fn pace(uses: &Uses) -> Option<&Window> {

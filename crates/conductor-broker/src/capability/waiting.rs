@@ -132,7 +132,7 @@ mod tests {
         let caller = Impatient(Arc::clone(&is_gone));
         let started = Instant::now();
         let deadline = started + 2 * WATCHDOG;
-        let call = Call { session: &session, deadline, deed: Deed::GoingOn, caller: &caller };
+        let call = Call { session: &*session, deadline, deed: Deed::GoingOn, caller: &caller };
         let done = until_done(
             &"work",
             &call,

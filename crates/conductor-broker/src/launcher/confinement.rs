@@ -198,3 +198,6 @@ fn first() -> Vec<sock_filter> {
 const fn first() -> Vec<sock_filter> {
     Vec::new()
 }
+
+#[cfg(test)]
+mod tests;

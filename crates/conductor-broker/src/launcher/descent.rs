@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt};
 
-use super::ending::is_readable;
 use super::inside::KEEPER_NAME;
-use super::keeper::{is_known, pid_of};
+use super::keeper::is_known;
+use super::process_descriptor::{has_ended, pid_of};
 
 /// Most processes of a chain of parents; stops one that is made long from keeping whoever looks busy.
 const MAX_CHAIN: usize = 1024;
@@ -94,7 +94,7 @@ pub fn peer_of(socket: impl AsFd) -> Result<Peer, PeerError> {
     match u32::try_from(pid) {
         // It has no identifier here, so it is in no namespace below this one's, where all programs of plugins are.
         Ok(0) | Err(_) => match descriptor {
-            Some(descriptor) if is_readable(descriptor.as_fd()) => Err(PeerError::Gone),
+            Some(descriptor) if has_ended(descriptor.as_fd()) => Err(PeerError::Gone),
             Some(_) | None => Ok(Peer { pid: None, program: None }),
         },
         Ok(pid) => judge(pid, descriptor.as_ref()),
@@ -144,7 +144,7 @@ fn holds(pid: u32, name: &str) -> bool {
 
 /// Holds a process against what a program of a plugin would be. The descriptor says whether it is still the same.
 fn judge(pid: u32, descriptor: Option<&OwnedFd>) -> Result<Peer, PeerError> {
-    let is_gone = || descriptor.is_some_and(|descriptor| is_readable(descriptor.as_fd()));
+    let is_gone = || descriptor.is_some_and(|descriptor| has_ended(descriptor.as_fd()));
     if is_gone() {
         return Err(PeerError::Gone);
     }

@@ -6,7 +6,7 @@ use std::process::Child;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::Builder;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -74,13 +74,6 @@ impl Processes {
         let keeper = self.keeper.as_ref().map(|keeper| keeper.as_fd());
         keeper.into_iter().chain(self.launcher_end())
     }
-}
-
-/// Whether a descriptor is readable now.
-pub(super) fn is_readable(descriptor: BorrowedFd<'_>) -> bool {
-    let mut files = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut files, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
 /// The one thread that clears up.

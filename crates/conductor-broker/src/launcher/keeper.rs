@@ -1,12 +1,11 @@
 //! The keepers of this process, by which its programs end and are told from everything else that runs.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::ending::is_readable;
+use super::process_descriptor::{has_ended, pid_of};
 
 /// Process identifiers of the keepers under which something may run.
 static KEEPERS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
@@ -28,7 +27,7 @@ impl Keeper {
 
     /// Whether it has ended, and everything in its namespace with it.
     pub(super) fn has_ended(&self) -> bool {
-        is_readable(self.descriptor.as_fd())
+        has_ended(self.descriptor.as_fd())
     }
 }
 
@@ -51,11 +50,4 @@ pub(super) fn is_known(pid: u32) -> bool {
 
 fn keepers() -> MutexGuard<'static, BTreeSet<u32>> {
     KEEPERS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The process that a descriptor stands for (proc(5), `/proc/pid/fdinfo`); none if it has ended or is not to be seen from here.
-pub(super) fn pid_of(descriptor: BorrowedFd<'_>) -> io::Result<u32> {
-    let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", descriptor.as_raw_fd()))?;
-    let pid = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
-    pid.filter(|pid| *pid > 0).ok_or_else(|| io::Error::other("the process is gone, or not to be seen"))
 }

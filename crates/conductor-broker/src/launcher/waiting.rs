@@ -48,11 +48,18 @@ pub(super) fn stages() -> [StageCalls; 2] {
 
 /// Lets the process, which has one thread, make no other system calls than it needs for waiting.
 pub(super) fn confine(waiting: Waiting) -> io::Result<()> {
-    let calls = waiting.calls().iter().copied().flatten();
-    let rules: BTreeMap<i64, Vec<_>> = calls.map(|call| (call.number, Vec::new())).collect();
-    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
-    let refused = SeccompAction::Errno(libc::EPERM as u32);
-    let filter = SeccompFilter::new(rules, refused, SeccompAction::Allow, arch).map_err(io::Error::other)?;
-    let filter = BpfProgram::try_from(filter).map_err(io::Error::other)?;
+    let filter = filter(waiting).map_err(io::Error::other)?;
     seccompiler::apply_filter(&filter).map_err(io::Error::other)
 }
+
+/// The filter that lets through what is needed for waiting.
+fn filter(waiting: Waiting) -> Result<BpfProgram, seccompiler::Error> {
+    let calls = waiting.calls().iter().copied().flatten();
+    let rules: BTreeMap<i64, Vec<_>> = calls.map(|call| (call.number, Vec::new())).collect();
+    let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+    let refused = SeccompAction::Errno(libc::EPERM as u32);
+    Ok(SeccompFilter::new(rules, refused, SeccompAction::Allow, arch)?.try_into()?)
+}
+
+#[cfg(test)]
+mod tests;

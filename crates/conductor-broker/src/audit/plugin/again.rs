@@ -1,6 +1,7 @@
 //! What a plugin does again and again in one call.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use conductor_abi::{Capability, Risk};
@@ -13,7 +14,11 @@ const MAX_TOLD_APART: usize = 64;
 /// What was recorded of the call that is under way, by what it was asked with in full. Risks are kept apart, so that what is
 /// of low risk takes no place of what is of high risk.
 #[derive(Default)]
-pub(super) struct Seen(Mutex<BTreeMap<Risk, BTreeMap<RequestCode, Repeated>>>);
+pub(super) struct Seen {
+    /// Whether there are any; changed under their lock, and read without it after each call.
+    are_any: AtomicBool,
+    uses: Mutex<BTreeMap<Risk, BTreeMap<RequestCode, Repeated>>>,
+}
 
 /// A use, and what came after the first that was the same.
 pub(super) struct Repeated {
@@ -64,6 +69,7 @@ impl Seen {
     /// Takes note of a use that was recorded.
     pub(super) fn remember(&self, risk: Risk, code: RequestCode, repeated: Repeated) {
         let mut seen = self.lock();
+        self.are_any.store(true, Ordering::Release);
         let seen = seen.entry(risk).or_default();
         if let Some(known) = seen.get_mut(&code) {
             known.uses += 1;
@@ -81,14 +87,20 @@ impl Seen {
 
     /// What was done again, at the end of the call.
     pub(super) fn take(&self) -> impl Iterator<Item = (Risk, RequestCode, Repeated)> + use<> {
-        let seen = std::mem::take(&mut *self.lock());
+        let seen = if self.are_any.load(Ordering::Acquire) { self.take_all() } else { BTreeMap::new() };
         let all = seen
             .into_iter()
             .flat_map(|(risk, seen)| seen.into_iter().map(move |(code, repeated)| (risk, code, repeated)));
         all.filter(|(_, _, repeated)| repeated.times > 0)
     }
 
+    fn take_all(&self) -> BTreeMap<Risk, BTreeMap<RequestCode, Repeated>> {
+        let mut seen = self.lock();
+        self.are_any.store(false, Ordering::Release);
+        std::mem::take(&mut *seen)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Risk, BTreeMap<RequestCode, Repeated>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,14 +5,16 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use conductor_abi::{Capability, MidiMessage, MidiPortList, MidiReceived, Risk};
+use conductor_abi::{Capability, MidiMessage, MidiReceived, Risk};
 use conductor_call::{Caller, Refusal};
 use conductor_policy::grant::{Grant, Grants};
 use conductor_policy::scope::{Excerpt, written};
 
-use super::{ListPermit, MAX_PORT_BYTES, Nothing, SYSEX, covers, refusal};
-use crate::broker::Live;
-use crate::capability::{Call, LOOK_FOR_CALLER_EVERY, Operation, decode, encode, granted};
+use super::{MAX_PORT_BYTES, SYSEX, covered_ports, covers, is_covered, refusal};
+use crate::capability::continuation::{Closable, Continuation};
+use crate::capability::listing::Listing;
+use crate::capability::{Call, LOOK_FOR_CALLER_EVERY, Operation, decode, encode};
+use crate::handles::Live;
 
 /// Most messages that wait for a plugin; what comes then is counted.
 const MAX_WAITING: usize = 4096;
@@ -28,9 +30,6 @@ pub(crate) struct Subscribe;
 
 /// Takes the messages that have come.
 pub(crate) struct Receive;
-
-/// Ends a subscription.
-pub(crate) struct Unsubscribe;
 
 /// What came from one input and was not taken yet.
 #[derive(Default)]
@@ -95,7 +94,7 @@ impl Inbox {
 }
 
 /// A subscription.
-struct Subscription {
+pub(crate) struct Subscription {
     port: String,
     /// Whether it is for System Exclusive messages as well.
     sysex: bool,
@@ -106,8 +105,7 @@ struct Subscription {
 
 impl Live for Subscription {
     fn is_covered(&self, grants: &Grants) -> bool {
-        granted(grants, Capability::Midi)
-            .is_ok_and(|grant| grant.covering(|scope| covers(scope, &self.port, self.sysex)).is_ok())
+        is_covered(grants, &self.port, self.sysex)
     }
 
     fn end(&self) {
@@ -119,28 +117,17 @@ impl Live for Subscription {
     }
 }
 
-impl Operation for Inputs {
+impl Closable for Subscription {
+    const CAPABILITY: Capability = Capability::Midi;
+    const CLOSING: &'static str = "midi-unsubscribe";
+}
+
+impl Listing for Inputs {
     const CAPABILITY: Capability = Capability::Midi;
     const NAME: &'static str = "midi-inputs";
-    type Request<'a> = Nothing;
-    type Permit = ListPermit;
 
-    fn parse(request: &[u8]) -> Result<Nothing, Refusal> {
-        if request.is_empty() { Ok(Nothing) } else { Err(Refusal::invalid("the request must be empty")) }
-    }
-
-    fn needs(_request: &Nothing) -> Option<String> {
-        Some(String::new())
-    }
-
-    fn check(_request: &Nothing, grant: &Grant) -> Result<ListPermit, Refusal> {
-        Ok(ListPermit(grant.clone()))
-    }
-
-    fn act(_request: &Nothing, permit: ListPermit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-        let mut ports = call.session.devices().midi_inputs.ports();
-        ports.retain(|port| permit.0.covering(|scope| covers(scope, port, false)).is_ok());
-        encode(&MidiPortList { ports })
+    fn list(grant: &Grant, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+        covered_ports(grant, call.session.devices().midi_inputs.ports())
     }
 }
 
@@ -214,59 +201,21 @@ impl fmt::Display for Wish {
     }
 }
 
-impl Operation for Receive {
+impl Continuation for Receive {
     const CAPABILITY: Capability = Capability::Midi;
     const NAME: &'static str = "midi-receive";
-    const RECORDS_USE: bool = false;
-    const GOES_ON: bool = true;
     type Request<'a> = Wish;
-    type Permit = ();
 
     fn parse(request: &[u8]) -> Result<Wish, Refusal> {
         let conductor_abi::MidiReceive { subscription, wait_ms } = decode(request)?;
         Ok(Wish { subscription, wait: Duration::from_millis(wait_ms.into()) })
     }
 
-    /// The subscription is gone if it is not covered any more.
-    fn check(_request: &Wish, _grant: &Grant) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn act(request: &Wish, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    fn act(request: &Wish, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let subscription = call.session.handles().get::<Subscription>(request.subscription)?;
         let deadline = call.deadline.min(Instant::now() + request.wait);
         let received = subscription.inbox.take(deadline, call.caller);
         encode(&received.ok_or_else(|| Refusal::denied("Midi: the capability was taken away"))?)
-    }
-}
-
-/// The number of a subscription.
-pub(crate) struct Number(u32);
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Operation for Unsubscribe {
-    const CAPABILITY: Capability = Capability::Midi;
-    const NAME: &'static str = "midi-unsubscribe";
-    const RECORDS_USE: bool = false;
-    const GOES_ON: bool = true;
-    type Request<'a> = Number;
-    type Permit = ();
-
-    fn parse(request: &[u8]) -> Result<Number, Refusal> {
-        decode(request).map(Number)
-    }
-
-    fn check(_request: &Number, _grant: &Grant) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn act(request: &Number, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-        call.session.handles().close::<Subscription>(request.0).map(|_closed| Vec::new())
     }
 }
 

@@ -6,36 +6,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use conductor_abi::{Capability, HttpOpened, HttpPiece, Risk};
+use conductor_abi::{Capability, HttpOpened, HttpPiece};
 use conductor_call::{Caller, Refusal};
-use conductor_policy::grant::{Grant, Grants};
+use conductor_policy::grant::Grants;
 
-use crate::broker::Live;
-use crate::capability::{Call, Operation, decode, encode};
+use crate::capability::continuation::{Closable, Continuation};
+use crate::capability::{Call, decode, encode};
+use crate::handles::Live;
 
 use super::exchange::Reply;
 use super::inbox::{Inbox, Taken};
+use super::secrets::Carried;
 use super::target::Target;
 use super::waiting::AbortOnDrop;
-use super::{
-    MAX_REQUEST_TIME, Outgoing, Permit, check_target, headers, is_covered, opened, risk_of, taken_away,
-};
+use super::{HttpAnswer, MAX_REQUEST_TIME, headers, is_covered, opened, taken_away};
 
 /// Bytes of an answer that are not the piece's own.
 const OVERHEAD: usize = 16;
 
-/// Sends one HTTP request and leaves the body to be read.
-pub(crate) struct HttpOpen;
+/// Answers without the body, which is left to be read.
+pub(crate) struct PieceByPiece;
 
 /// Reads more of a body.
 pub(crate) struct HttpRead;
 
-/// Closes a body.
-pub(crate) struct HttpClose;
-
 /// A body under way.
-struct Body {
+pub(crate) struct Body {
     target: Target,
+    carried: Carried,
     pieces: Arc<Inbox<Result<Bytes, Refusal>>>,
     /// What is left of a piece of which a part was read.
     rest: Mutex<Bytes>,
@@ -52,11 +50,11 @@ impl Body {
         let service = session.http().started(session.devices())?;
         let meter = Arc::clone(session.connections().meter());
         let pieces = Arc::new(Inbox::new(session.max_message_bytes(), meter));
-        let target = reply.target().clone();
+        let (target, carried) = (reply.target().clone(), reply.carried().clone());
         let task = service.runtime().spawn(read(reply, Arc::clone(&pieces)));
         let task = AbortOnDrop(task.abort_handle());
         let (is_done, was_ended) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { target, pieces, rest: Mutex::default(), is_done, was_ended, task })
+        Ok(Self { target, carried, pieces, rest: Mutex::default(), is_done, was_ended, task })
     }
 
     /// The next bytes, at most so many; none at the end.
@@ -98,7 +96,7 @@ async fn read(mut reply: Reply, pieces: Arc<Inbox<Result<Bytes, Refusal>>>) {
 
 impl Live for Body {
     fn is_covered(&self, grants: &Grants) -> bool {
-        is_covered(&self.target, grants)
+        is_covered(&self.target, &self.carried, grants)
     }
 
     fn end(&self) {
@@ -112,31 +110,16 @@ impl Live for Body {
     }
 }
 
-impl Operation for HttpOpen {
+impl Closable for Body {
     const CAPABILITY: Capability = Capability::Network;
+    const CLOSING: &'static str = "http-close";
+    const WORD: &'static str = "body ";
+}
+
+impl HttpAnswer for PieceByPiece {
     const NAME: &'static str = "http-open";
-    type Request<'a> = Outgoing<'a>;
-    type Permit = Permit;
 
-    fn parse(request: &[u8]) -> Result<Outgoing<'_>, Refusal> {
-        Outgoing::parse(request)
-    }
-
-    fn needs(request: &Outgoing<'_>) -> Option<String> {
-        Some(request.target.scope())
-    }
-
-    fn check(request: &Outgoing<'_>, grant: &Grant) -> Result<Permit, Refusal> {
-        check_target(&request.target, grant)
-    }
-
-    fn risk(request: &Outgoing<'_>, permit: Option<&Permit>) -> Risk {
-        risk_of(&request.target, permit)
-    }
-
-    fn act(request: &Outgoing<'_>, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-        let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
-        let reply = request.follow(permit, call, deadline)?;
+    fn answer(reply: Reply, call: &Call<'_>, _deadline: Instant) -> Result<Vec<u8>, Refusal> {
         let status = reply.status.as_u16();
         let headers = headers::received(&reply.headers)?;
         let body = Body::read_on(reply, call)?;
@@ -153,13 +136,10 @@ impl fmt::Display for Read {
     }
 }
 
-impl Operation for HttpRead {
+impl Continuation for HttpRead {
     const CAPABILITY: Capability = Capability::Network;
     const NAME: &'static str = "http-read";
-    const RECORDS_USE: bool = false;
-    const GOES_ON: bool = true;
     type Request<'a> = Read;
-    type Permit = ();
 
     fn parse(request: &[u8]) -> Result<Read, Refusal> {
         let read: conductor_abi::HttpRead = decode(request)?;
@@ -169,39 +149,12 @@ impl Operation for HttpRead {
         Ok(Read(read))
     }
 
-    /// What is open is held against the grants when it is used.
-    fn check(_request: &Read, _grant: &Grant) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn act(request: &Read, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    fn act(request: &Read, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let Read(conductor_abi::HttpRead { body: number, max }) = *request;
         let body = opened::<Body>(number, call)?;
         let most = call.session.max_message_bytes().saturating_sub(OVERHEAD).max(1);
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
         let piece = body.next(most.min(max as usize), deadline, call.caller)?;
         encode(&HttpPiece { bytes: piece.to_vec() })
-    }
-}
-
-impl Operation for HttpClose {
-    const CAPABILITY: Capability = Capability::Network;
-    const NAME: &'static str = "http-close";
-    const RECORDS_USE: bool = false;
-    const GOES_ON: bool = true;
-    type Request<'a> = Read;
-    type Permit = ();
-
-    fn parse(request: &[u8]) -> Result<Read, Refusal> {
-        Ok(Read(conductor_abi::HttpRead { body: decode(request)?, max: 0 }))
-    }
-
-    /// Closing needs no grant of its own.
-    fn check(_request: &Read, _grant: &Grant) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn act(request: &Read, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-        call.session.handles().close::<Body>(request.0.body).map(|_| Vec::new())
     }
 }

@@ -19,6 +19,7 @@ use super::failure::Failure;
 use super::frames::{FrameType, SMALL_BYTES};
 use super::link::{Link, Links, NotSent};
 use super::meter::Meter;
+use super::secrets::{Carried, Filler};
 use super::target::Target;
 use super::{Permit, Reach, waiting};
 
@@ -27,6 +28,7 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     target: Target,
+    carried: Carried,
     reach: Reach,
     body: Incoming,
     link: Option<Link>,
@@ -46,19 +48,22 @@ pub(super) fn send(
     let session = call.session;
     let (connections, reach) = (session.connections(), permit.reach);
     let dialler = connections.http(reach, session)?;
+    let carried = Carried::by(headers, session)?;
+    let filler = carried.filler(session);
     let request = request(target, headers, body)?;
     let (links, meter) = (connections.links().clone(), Arc::clone(connections.meter()));
     let sending = {
         let (target, links) = (target.clone(), links.clone());
-        async move { exchange(&links, &dialler, &target, request).await }
+        async move { exchange(&links, &dialler, &target, &request, &filler).await }
     };
-    let sent = waiting::carry_out(target, call, deadline, sending)?;
+    let sent = waiting::carry_out(target, &carried, call, deadline, sending)?;
     let (link, response) = sent.map_err(|failure| failure.refusal(target, reach, &meter))?;
     let (head, body) = response.into_parts();
     Ok(Reply {
         status: head.status,
         headers: head.headers,
         target: target.clone(),
+        carried,
         reach,
         body,
         link: Some(link),
@@ -70,9 +75,9 @@ pub(super) fn send(
 /// Waits for the whole body of a response.
 pub(super) fn body(mut reply: Reply, call: &Call<'_>, deadline: Instant) -> Result<Vec<u8>, Refusal> {
     let (target, max) = (reply.target.clone(), call.session.max_message_bytes());
-    let (reach, meter) = (reply.reach, Arc::clone(&reply.meter));
+    let (reach, meter, carried) = (reply.reach, Arc::clone(&reply.meter), reply.carried.clone());
     let whole = async move { reply.whole(max).await };
-    waiting::carry_out(&target, call, deadline, whole)?
+    waiting::carry_out(&target, &carried, call, deadline, whole)?
         .map_err(|failure| failure.refusal(&target, reach, &meter))
 }
 
@@ -81,21 +86,33 @@ async fn exchange(
     links: &Links,
     dialler: &Dialler,
     target: &Target,
-    mut request: Request<Full<Bytes>>,
+    request: &Request<Full<Bytes>>,
+    filler: &Filler,
 ) -> Result<(Link, Response<Incoming>), Failure> {
-    while let Some(mut link) = links.reuse(dialler, target).await {
-        adapt(&mut request, link.is_http2(), target);
-        match link.send(request).await? {
-            Ok(response) => return Ok((link, response)),
-            Err(NotSent(unsent)) => request = unsent,
+    while let Some(link) = links.reuse(dialler, target).await {
+        if let Ok(sent) = send_over(link, target, request, filler).await? {
+            return Ok(sent);
         }
     }
-    let mut link = links.open(dialler, target).await?;
-    adapt(&mut request, link.is_http2(), target);
-    match link.send(request).await? {
-        Ok(response) => Ok((link, response)),
-        Err(NotSent(_)) => Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()),
+    let link = links.open(dialler, target).await?;
+    match send_over(link, target, request, filler).await? {
+        Ok(sent) => Ok(sent),
+        Err(NotSent) => Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()),
     }
+}
+
+/// Sends a request over a connection, with the secrets that may go to where the connection leads.
+async fn send_over(
+    mut link: Link,
+    target: &Target,
+    request: &Request<Full<Bytes>>,
+    filler: &Filler,
+) -> Result<Result<(Link, Response<Incoming>), NotSent>, Failure> {
+    // The copy alone gets secrets; it goes into the connection, or is overwritten.
+    let mut request = request.clone();
+    adapt(&mut request, link.is_http2(), target);
+    filler.fill(request.headers_mut(), link.way()).await?;
+    Ok(link.send(request).await?.map(|response| (link, response)))
 }
 
 fn request(target: &Target, headers: &HeaderMap, body: &[u8]) -> Result<Request<Full<Bytes>>, Refusal> {
@@ -191,6 +208,11 @@ impl Reply {
             body.extend_from_slice(&piece);
         }
         Ok(body)
+    }
+
+    /// The secrets that its request carried.
+    pub(super) const fn carried(&self) -> &Carried {
+        &self.carried
     }
 
     /// Where it came from.

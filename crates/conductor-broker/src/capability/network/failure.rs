@@ -27,6 +27,8 @@ pub(super) enum Failure {
     /// A limit ended the connection.
     Limit(Limit),
     TimedOut,
+    /// A secret may not be sent, or cannot be read.
+    Secret(Refusal),
     /// The body is larger than so many bytes.
     TooLarge(usize),
 }
@@ -43,6 +45,7 @@ impl Failure {
         match self {
             Self::Lookup(error) => by_lookup(error, target, reach),
             Self::NoSeat(none) => none.into(),
+            Self::Secret(refusal) => refusal,
             Self::Limit(Limit::NetworkRate) => meter.traffic().refusal(),
             Self::Limit(limit) => {
                 let reason = format!("the connection of {target} was ended: {limit}");
@@ -97,6 +100,12 @@ fn deepest(error: &hyper::Error) -> &dyn Error {
         deepest = source;
     }
     deepest
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Secret(refusal)
+    }
 }
 
 impl From<LookupError> for Failure {

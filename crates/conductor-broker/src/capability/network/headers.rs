@@ -7,6 +7,7 @@ use hyper::header::{
     HeaderValue, USER_AGENT,
 };
 
+use super::secrets;
 use super::target::Target;
 
 /// Most header fields of a request; stops a small message from becoming a large list in the host.
@@ -69,6 +70,7 @@ pub(super) fn outgoing(fields: &[(&str, &str)]) -> Result<HeaderMap, Refusal> {
         if RESERVED.contains(&name.as_str()) {
             return Err(Refusal::invalid(format!("header field {shown} is set by the host")));
         }
+        secrets::check_value(value)?;
         let value = HeaderValue::from_str(value)
             .map_err(|_| Refusal::invalid(format!("the value of header field {shown} is not allowed")))?;
         headers.append(name, value);
@@ -77,11 +79,14 @@ pub(super) fn outgoing(fields: &[(&str, &str)]) -> Result<HeaderMap, Refusal> {
     Ok(headers)
 }
 
-/// Adapts the fields to the next target of a redirect.
+/// Adapts the fields to the next target of a redirect. No field with a secret goes to another origin, whatever its name.
 pub(super) fn follow(headers: &mut HeaderMap, from: &Target, to: &Target) {
+    let may_follow = |name: &HeaderName| {
+        FOLLOWING.contains(name) && headers.get_all(name).iter().all(|value| !secrets::is_in(value))
+    };
     let kept = |name: &HeaderName| {
         let is_of_body = matches!(*name, CONTENT_ENCODING | CONTENT_LANGUAGE | CONTENT_TYPE);
-        (from.same_origin(to) || FOLLOWING.contains(name)) && (to.method().has_body() || !is_of_body)
+        (from.same_origin(to) || may_follow(name)) && (to.method().has_body() || !is_of_body)
     };
     let dropped: Vec<_> = headers.keys().filter(|name| !kept(name)).cloned().collect();
     for name in dropped {

@@ -22,6 +22,7 @@ use super::failure::Failure;
 use super::frames::Protocol;
 use super::headers::MAX_RECEIVED_BYTES;
 use super::seats::{NoSeat, Seat, Seats};
+use super::secrets::Way;
 use super::target::Target;
 use super::waiting::AbortOnDrop;
 use super::wire::{Channel, Met};
@@ -84,8 +85,8 @@ enum Sender {
 #[derive(Clone, Default)]
 pub(super) struct Links(Arc<Mutex<Vec<(Link, Instant)>>>);
 
-/// A request that was not sent, because the connection had ended.
-pub(super) struct NotSent(pub(super) Request<Full<Bytes>>);
+/// A request was not sent, because the connection had ended.
+pub(super) struct NotSent;
 
 impl Links {
     /// A connection that was kept for such a target, if the address at its other end may still be connected to: the ways may
@@ -213,6 +214,12 @@ impl Link {
         }
     }
 
+    /// What it leads to.
+    pub(super) const fn way(&self) -> Way<'_> {
+        let Origin { is_secure, host, port, .. } = &self.origin;
+        Way { host, port: *port, is_secure: *is_secure, peer: Some(self.peer) }
+    }
+
     /// The limit that ended it.
     pub(super) const fn met(&self) -> &Met {
         &self.met
@@ -237,7 +244,7 @@ impl Link {
         match sent {
             Ok(response) => Ok(Ok(response)),
             Err(mut error) => match error.take_message() {
-                Some(request) if self.met.limit().is_none() => Ok(Err(NotSent(request))),
+                Some(_) if self.met.limit().is_none() => Ok(Err(NotSent)),
                 _ => Err(Failure::broken(error.into_error(), &self.met)),
             },
         }

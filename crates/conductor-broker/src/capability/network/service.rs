@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::broker::Session;
+use crate::capability::Resources;
 use crate::devices::Devices;
 
 use super::Reach;
@@ -102,18 +102,18 @@ impl Connections {
     }
 
     /// Makes connections for HTTP.
-    pub(super) fn http(&self, reach: Reach, session: &Session) -> Result<Dialler, Refusal> {
+    pub(super) fn http(&self, reach: Reach, session: &dyn Resources) -> Result<Dialler, Refusal> {
         let tls = &session.http().started(session.devices())?.http_tls;
         Ok(self.dialler(reach, session, tls))
     }
 
     /// Makes connections for WebSockets.
-    pub(super) fn websocket(&self, reach: Reach, session: &Session) -> Result<Dialler, Refusal> {
+    pub(super) fn websocket(&self, reach: Reach, session: &dyn Resources) -> Result<Dialler, Refusal> {
         let tls = &session.http().started(session.devices())?.websocket_tls;
         Ok(self.dialler(reach, session, tls))
     }
 
-    fn dialler(&self, reach: Reach, session: &Session, tls: &Arc<ClientConfig>) -> Dialler {
+    fn dialler(&self, reach: Reach, session: &dyn Resources, tls: &Arc<ClientConfig>) -> Dialler {
         let Devices { names, networks, .. } = session.devices();
         let resolver = CheckingResolver {
             names: Arc::clone(names),

@@ -17,14 +17,15 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::broker::Live;
+use crate::capability::continuation::{Closable, Continuation};
 use crate::capability::{Call, Operation, decode, encode};
+use crate::handles::Live;
 
 use super::dial::{CONNECT_TIMEOUT, Dialler};
 use super::failure::Failure;
@@ -32,6 +33,7 @@ use super::frames::Protocol;
 use super::inbox::{Inbox, Taken};
 use super::link::Links;
 use super::meter::Meter;
+use super::secrets::{self, Carried, Filler, Names, Way};
 use super::target::Target;
 use super::waiting::{self, AbortOnDrop};
 use super::wire::{Channel, Met};
@@ -67,13 +69,11 @@ pub(crate) struct WebSocketSend;
 /// Waits for a message.
 pub(crate) struct WebSocketReceive;
 
-/// Closes a WebSocket.
-pub(crate) struct WebSocketClose;
-
 /// Where a WebSocket is to lead, and with which header fields.
 pub(crate) struct Opening {
     target: Target,
     headers: HeaderMap,
+    secrets: Names,
 }
 
 /// A message for a WebSocket.
@@ -90,14 +90,18 @@ pub(crate) struct Incoming {
 
 type Stream = WebSocketStream<Channel>;
 
+/// The half that sends; none once the connection has ended.
+type Sender = Arc<tokio::sync::Mutex<Option<SplitSink<Stream, Message>>>>;
+
 /// A WebSocket that is open.
-struct Socket {
+pub(crate) struct Socket {
     target: Target,
+    carried: Carried,
     reach: Reach,
     meter: Arc<Meter>,
     met: Met,
     inbox: Arc<Inbox<WebSocketEvent>>,
-    sink: Arc<tokio::sync::Mutex<SplitSink<Stream, Message>>>,
+    sink: Sender,
     runtime: Handle,
     /// Whether the plugin was told that it was closed.
     is_done: AtomicBool,
@@ -110,13 +114,17 @@ async fn open(
     links: Links,
     dialler: Dialler,
     target: Target,
-    request: Request,
+    mut request: Request,
+    filler: Filler,
     max_message: usize,
 ) -> Result<(Stream, String, Met), Failure> {
     let seat = links.seat(&dialler.seats).await?;
     let mut channel = dialler.dial(&target, seat).await?;
+    let peer = Some(channel.peer()?);
     channel.carries(Protocol::WebSocket);
     let met = channel.met();
+    let (host, port, is_secure) = (target.host(), target.port(), target.is_secure());
+    filler.fill(request.headers_mut(), Way { host, port, is_secure, peer }).await?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
@@ -131,8 +139,9 @@ async fn open(
     Ok((stream, protocol.to_owned(), met))
 }
 
-/// Reads until the connection ends, no further than the inbox has room.
-async fn read(mut stream: SplitStream<Stream>, inbox: Arc<Inbox<WebSocketEvent>>) {
+/// Reads until the connection ends, no further than the inbox has room, and closes it: the server of one that has failed is not
+/// to wait for the plugin (RFC 6455, section 7.1.7).
+async fn read(mut stream: SplitStream<Stream>, sink: Sender, inbox: Arc<Inbox<WebSocketEvent>>) {
     let (code, reason) = loop {
         inbox.has_room().await;
         match stream.next().await {
@@ -156,6 +165,7 @@ async fn read(mut stream: SplitStream<Stream>, inbox: Arc<Inbox<WebSocketEvent>>
     };
     inbox.put(WebSocketEvent::Closed { code, reason }, 0);
     inbox.finish();
+    drop((stream, sink.lock().await.take()));
 }
 
 impl Socket {
@@ -168,22 +178,26 @@ impl Socket {
             Refusal::invalid(format!("{target} cannot be opened: {}", Excerpt::new(&error.to_string())))
         })?;
         request.headers_mut().extend(opening.headers.clone());
+        let carried = Carried::by(&opening.headers, session)?;
         let dialler = connections.websocket(reach, session)?;
         let (links, max_message) = (connections.links().clone(), session.max_message_bytes());
-        let opening = open(links, dialler, target.clone(), request, max_message);
+        let filler = carried.filler(session);
+        let opening = open(links, dialler, target.clone(), request, filler, max_message);
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
-        let (stream, protocol, met) = waiting::carry_out(target, call, deadline, opening)?
+        let (stream, protocol, met) = waiting::carry_out(target, &carried, call, deadline, opening)?
             .map_err(|failure| failure.refusal(target, reach, meter))?;
         let (sink, stream) = stream.split();
         let inbox = Arc::new(Inbox::new(session.max_message_bytes(), Arc::clone(meter)));
-        let reader = service.runtime().spawn(read(stream, Arc::clone(&inbox)));
+        let sink = Arc::new(tokio::sync::Mutex::new(Some(sink)));
+        let reader = service.runtime().spawn(read(stream, Arc::clone(&sink), Arc::clone(&inbox)));
         let socket = Self {
             target: target.clone(),
+            carried,
             reach,
             meter: Arc::clone(meter),
             met,
             inbox,
-            sink: Arc::new(tokio::sync::Mutex::new(sink)),
+            sink,
             runtime: service.runtime().clone(),
             is_done: AtomicBool::new(false),
             was_ended: AtomicBool::new(false),
@@ -199,9 +213,15 @@ impl Socket {
             WebSocketMessage::Binary(bytes) => Message::binary(bytes.to_vec()),
         };
         let sink = Arc::clone(&self.sink);
-        let work = async move { sink.lock().await.send(message).await };
+        let work = async move {
+            match sink.lock().await.as_mut() {
+                Some(sink) => sink.send(message).await,
+                None => Err(tungstenite::Error::AlreadyClosed),
+            }
+        };
         let deadline = call.deadline.min(Instant::now() + MAX_REQUEST_TIME);
-        let sent = waiting::carry_out(&self.target, call, deadline, work).inspect_err(|_| self.end());
+        let sent =
+            waiting::carry_out(&self.target, &self.carried, call, deadline, work).inspect_err(|_| self.end());
         sent?.map_err(|error| self.refusal(error.into()))
     }
 
@@ -226,16 +246,17 @@ impl Socket {
                 }
                 Ok(event)
             }
-            Taken::Nothing => Ok(WebSocketEvent::Nothing),
-            Taken::Over if self.was_ended.load(Ordering::Acquire) => Err(taken_away()),
-            Taken::Over => Err(Refusal::failed(format!("{} was closed", self.target))),
+            // The plugin may ask again before the inbox is told that nothing more comes.
+            Taken::Nothing if !self.is_done.load(Ordering::Acquire) => Ok(WebSocketEvent::Nothing),
+            Taken::Nothing | Taken::Over if self.was_ended.load(Ordering::Acquire) => Err(taken_away()),
+            Taken::Nothing | Taken::Over => Err(Refusal::failed(format!("{} was closed", self.target))),
         }
     }
 }
 
 impl Live for Socket {
     fn is_covered(&self, grants: &Grants) -> bool {
-        is_covered(&self.target, grants)
+        is_covered(&self.target, &self.carried, grants)
     }
 
     fn end(&self) {
@@ -245,7 +266,12 @@ impl Live for Socket {
         let sink = Arc::clone(&self.sink);
         // What the other side has to say to it is of no interest.
         self.runtime.spawn(async move {
-            let _ = timeout(FAREWELL, async { sink.lock().await.close().await }).await;
+            let farewell = async {
+                if let Some(sink) = sink.lock().await.as_mut() {
+                    let _ = sink.close().await;
+                }
+            };
+            let _ = timeout(FAREWELL, farewell).await;
         });
     }
 
@@ -254,10 +280,16 @@ impl Live for Socket {
     }
 }
 
-const fn length(message: WebSocketMessage<'_>) -> usize {
+impl Closable for Socket {
+    const CAPABILITY: Capability = Capability::Network;
+    const CLOSING: &'static str = "websocket-close";
+    const WORD: &'static str = "WebSocket ";
+}
+
+const fn bytes(message: WebSocketMessage<'_>) -> &[u8] {
     match message {
-        WebSocketMessage::Text(text) => text.len(),
-        WebSocketMessage::Binary(bytes) => bytes.len(),
+        WebSocketMessage::Text(text) => text.as_bytes(),
+        WebSocketMessage::Binary(bytes) => bytes,
     }
 }
 
@@ -273,7 +305,10 @@ impl Operation for WebSocketOpen {
         if headers.iter().any(|(name, _)| name.to_ascii_lowercase().starts_with("sec-websocket-")) {
             return Err(Refusal::invalid("header fields `sec-websocket-…` are set by the host"));
         }
+        secrets::refuse_in("a URL", url)?;
+        secrets::refuse_in("the names of subprotocols", protocols)?;
         let mut headers = headers::outgoing(&headers)?;
+        let secrets = Names::of(&headers)?;
         if !protocols.is_empty() {
             let names = HeaderValue::from_str(protocols).ok();
             let names = names.filter(|_| protocols.len() <= MAX_PROTOCOL_BYTES).ok_or_else(|| {
@@ -283,7 +318,7 @@ impl Operation for WebSocketOpen {
             })?;
             headers.insert(SEC_WEBSOCKET_PROTOCOL, names);
         }
-        Ok(Opening { target: Target::parse(NetworkMethod::WebSocket, url)?, headers })
+        Ok(Opening { target: Target::parse(NetworkMethod::WebSocket, url)?, headers, secrets })
     }
 
     fn needs(request: &Opening) -> Option<String> {
@@ -295,7 +330,7 @@ impl Operation for WebSocketOpen {
     }
 
     fn risk(request: &Opening, permit: Option<&Permit>) -> Risk {
-        risk_of(&request.target, permit)
+        risk_of(&request.target, &request.secrets, permit)
     }
 
     fn act(request: &Opening, permit: Permit, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
@@ -305,85 +340,50 @@ impl Operation for WebSocketOpen {
     }
 }
 
-impl Operation for WebSocketSend {
+impl Continuation for WebSocketSend {
     const CAPABILITY: Capability = Capability::Network;
     const NAME: &'static str = "websocket-send";
-    const GOES_ON: bool = true;
+    const RECORDS_USE: bool = true;
     type Request<'a> = Outgoing<'a>;
-    type Permit = ();
 
     fn parse(request: &[u8]) -> Result<Outgoing<'_>, Refusal> {
         let conductor_abi::WebSocketSend { socket, message } = decode(request)?;
         Ok(Outgoing { socket, message })
     }
 
-    /// What is open is held against the grants when it is used.
-    fn check(_request: &Outgoing<'_>, _grant: &Grant) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn act(request: &Outgoing<'_>, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    fn act(request: &Outgoing<'_>, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let socket = opened::<Socket>(request.socket, call)?;
+        secrets::refuse_in_content(bytes(request.message), call.session)?;
         socket.send(request.message, call).map(|()| Vec::new())
     }
 }
 
-impl Operation for WebSocketReceive {
+impl Continuation for WebSocketReceive {
     const CAPABILITY: Capability = Capability::Network;
     const NAME: &'static str = "websocket-receive";
-    const RECORDS_USE: bool = false;
-    const GOES_ON: bool = true;
     type Request<'a> = Incoming;
-    type Permit = ();
 
     fn parse(request: &[u8]) -> Result<Incoming, Refusal> {
         let conductor_abi::WebSocketReceive { socket, wait_ms } = decode(request)?;
         Ok(Incoming { socket, wait: Duration::from_millis(wait_ms.into()) })
     }
 
-    /// What is open is held against the grants when it is used.
-    fn check(_request: &Incoming, _grant: &Grant) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn act(request: &Incoming, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    fn act(request: &Incoming, call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let socket = opened::<Socket>(request.socket, call)?;
         let event = socket.receive(call.deadline.min(Instant::now() + request.wait), call.caller)?;
         encode(&event)
     }
 }
 
-impl Operation for WebSocketClose {
-    const CAPABILITY: Capability = Capability::Network;
-    const NAME: &'static str = "websocket-close";
-    const RECORDS_USE: bool = false;
-    const GOES_ON: bool = true;
-    type Request<'a> = Incoming;
-    type Permit = ();
-
-    fn parse(request: &[u8]) -> Result<Incoming, Refusal> {
-        Ok(Incoming { socket: decode(request)?, wait: Duration::ZERO })
-    }
-
-    /// Closing needs no scope.
-    fn check(_request: &Incoming, _grant: &Grant) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn act(request: &Incoming, (): (), call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-        call.session.handles().close::<Socket>(request.socket).map(|_| Vec::new())
-    }
-}
-
 impl fmt::Display for Opening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.target.fmt(f)
+        write!(f, "{}{}", self.target, self.secrets)
     }
 }
 
 impl fmt::Display for Outgoing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes to WebSocket {}", length(self.message), self.socket)
+        write!(f, "{} bytes to WebSocket {}", bytes(self.message).len(), self.socket)
     }
 }
 

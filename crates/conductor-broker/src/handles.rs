@@ -108,7 +108,7 @@ impl Handles {
     }
 
     /// Ends what these grants do not cover.
-    pub(super) fn keep_covered(&self, grants: &Arc<Grants>) {
+    pub(crate) fn keep_covered(&self, grants: &Arc<Grants>) {
         self.lock().by_number.retain(|_, open| {
             let stays = open.is_covered(grants);
             if !stays {

@@ -15,11 +15,11 @@ use std::time::Duration;
 use conductor_signing::{FileError, atomic_file, escape};
 
 use super::checkpoint::{self, Notary};
+use super::paths::{beside, previous};
+use super::synced::Unsynced;
 use super::{AuditError, AuditEvent, AuditKey, AuditRecord, AuditSink, Head, NotRecorded};
 
-use current::{Current, Unsynced, options};
-
-pub(super) use current::Synced;
+use current::{Current, options};
 
 /// Most bytes of the log. The record that would not fit makes it the previous log, and the one before that is gone: the
 /// two together take twice as much at most, whatever plugins do.
@@ -43,6 +43,8 @@ pub struct AuditLog {
     records: AtomicU64,
     failures: AtomicU64,
     is_failing: AtomicBool,
+    /// Whether it was in its place when that was last asked.
+    is_there: AtomicBool,
     signer: Mutex<Option<Signer>>,
     /// Under which requests are told apart.
     key: AuditKey,
@@ -84,6 +86,7 @@ impl AuditLog {
             records: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             is_failing: AtomicBool::new(false),
+            is_there: AtomicBool::new(true),
             signer: Mutex::default(),
             key,
             _lock: lock,
@@ -229,6 +232,10 @@ impl AuditSink for AuditLog {
     fn is_failing(&self) -> bool {
         // What became of the file meanwhile is found out, and recorded, before anything is granted.
         let looked = self.lock().look_after(&self.path);
+        let was_there = self.is_there.swap(looked.is_ok(), Ordering::Relaxed);
+        if let (Err(error), true) = (&looked, was_there) {
+            tracing::error!("the audit log {} cannot be written: {error}", escape::path(&self.path));
+        }
         looked.is_err() || self.is_failing.load(Ordering::Relaxed)
     }
 }
@@ -266,17 +273,6 @@ impl Signer {
         let thread = Builder::new().name("audit".into()).spawn(work)?;
         Ok(Self { wake, thread })
     }
-}
-
-/// The path with more at its end.
-pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
-}
-
-pub(super) fn previous(path: &Path) -> PathBuf {
-    beside(path, ".1")
 }
 
 /// Two writers would each change to a new file for itself.

@@ -7,7 +7,7 @@ type Listener = Box<dyn Fn() + Send>;
 
 /// Who wants to know. At most one entry for each call under way.
 #[derive(Default)]
-pub(crate) struct Changes {
+pub(crate) struct GrantChanges {
     listeners: Mutex<Listeners>,
 }
 
@@ -19,11 +19,11 @@ struct Listeners {
 
 /// Unsubscribes when it is dropped.
 pub(crate) struct Subscription<'a> {
-    changes: &'a Changes,
+    changes: &'a GrantChanges,
     number: u64,
 }
 
-impl Changes {
+impl GrantChanges {
     /// Calls `listener` at every change until the subscription is dropped. It runs on the thread that changes the
     /// grants, so it only leaves a message.
     pub(crate) fn subscribe(&self, listener: impl Fn() + Send + 'static) -> Subscription<'_> {
@@ -34,7 +34,8 @@ impl Changes {
         Subscription { changes: self, number }
     }
 
-    pub(super) fn announce(&self) {
+    /// Tells all who want to know.
+    pub(crate) fn announce(&self) {
         let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         for listener in listeners.by_number.values() {
             listener();

@@ -10,8 +10,10 @@ use jiff::Timestamp;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::{check_file, previous};
+use super::check_file;
 use crate::audit::chain::{Link, MAX_LINE_BYTES};
+use crate::audit::paths::previous;
+use crate::audit::synced::Unsynced;
 use crate::audit::{AuditError, AuditEvent, AuditRecord, Head};
 
 pub(super) struct Current {
@@ -30,31 +32,6 @@ pub(super) struct Current {
 
 /// Most files that wait to be synchronised; each is open.
 const MAX_UNSYNCED: usize = 4;
-
-/// Files that may not be on the disk yet, with where the chain stood at their end.
-pub(super) struct Unsynced {
-    files: Vec<File>,
-    head: Head,
-}
-
-impl Unsynced {
-    /// Waits until they are: only then may anybody sign for it.
-    pub(super) fn sync(self) -> io::Result<Synced> {
-        self.files.iter().try_for_each(File::sync_data)?;
-        Ok(Synced(self.head))
-    }
-}
-
-/// Proof that all lines up to this one are on the disk.
-#[derive(Clone, Copy)]
-pub(in crate::audit) struct Synced(Head);
-
-impl Synced {
-    /// The last of these lines.
-    pub(in crate::audit) const fn head(self) -> Head {
-        self.0
-    }
-}
 
 /// Records that could not be written.
 #[derive(Clone, Copy)]
@@ -114,7 +91,7 @@ impl Current {
     pub(super) fn unsynced(&mut self) -> io::Result<Unsynced> {
         let mut files = std::mem::take(&mut self.unsynced);
         files.push(self.file.try_clone()?);
-        Ok(Unsynced { files, head: self.head })
+        Ok(Unsynced::new(files, self.head))
     }
 
     /// Looks whether the file is still where it is written to, and as long as it was left. Where it is gone another is begun,
