@@ -21,7 +21,7 @@ pub const MAX_NAME_BYTES: usize = 64;
 ///
 /// # Errors
 ///
-/// Says in words why it is no name.
+/// Says in words why the text cannot be a name.
 pub fn check_name(name: &str) -> Result<(), String> {
     let mut bytes = name.bytes();
     let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
@@ -45,5 +45,5 @@ fn check_unique<'n>(table: &Table<'_, '_>, names: impl Iterator<Item = &'n Locat
     }
 }
 
-/// Makes a path of the file absolute: from where relative ones are taken, and what `~` stands for.
+/// Makes a path of the file absolute: resolves a relative path, and a `~` at its beginning.
 pub type Resolve<'a> = &'a dyn Fn(&Path) -> PathBuf;

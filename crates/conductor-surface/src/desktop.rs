@@ -1,4 +1,4 @@
-//! The user's desktop, as plugins with SystemControl reach it.
+//! The user's desktop, for plugins with SystemControl.
 //!
 //! On Linux: the volume through WirePlumber's `wpctl`, media players through MPRIS and notifications through the
 //! session bus, the lock of the screen through logind, URLs through `xdg-open`.
@@ -17,9 +17,9 @@ mod program;
 mod volume;
 
 use conductor_abi::{MediaKey, MuteChange, VolumeChange, VolumeState};
-use conductor_core::devices::{Desktop, DesktopError};
+use conductor_broker::devices::{Desktop, DesktopError};
 
-/// The desktop of the user whom the program belongs to.
+/// The desktop of the user who runs the program.
 pub struct UserDesktop;
 
 #[cfg(target_os = "linux")]

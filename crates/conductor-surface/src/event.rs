@@ -1,4 +1,4 @@
-//! What inputs deliver, in one form for all of them.
+//! The events of inputs, in one form for all kinds of input.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,8 +9,8 @@ use conductor_signing::escape::terminal;
 use crate::midi::Message;
 use crate::osc_address::Address;
 
-/// Longest piece of an event that is handed to a plugin as text (OSC arguments, system exclusive bytes); a datagram
-/// must not become an event in a queue, or a request, many times its size.
+/// Longest piece of an event that plugins get as text (OSC arguments, system exclusive bytes). Stops a datagram from
+/// becoming an event in a queue, or a request, of many times its size.
 pub(crate) const MAX_METADATA_BYTES: usize = 16 * 1024;
 
 /// Something that happened at an input.
@@ -24,26 +24,26 @@ pub struct Event {
     pub body: Body,
 }
 
-/// What happened.
+/// What kind of event happened, with its values.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     /// A MIDI message came.
     Midi(Message),
     /// An OSC message came.
     Osc {
-        /// Its address.
+        /// The address of the message.
         address: Address,
-        /// The text of a JSON array of its arguments, as plugins get it; `None` if that is too long to be handed on.
+        /// The arguments as the text of a JSON array, in which form plugins get them; `None` if that text is too long.
         arguments: Option<Box<str>>,
-        /// The first number among its arguments.
+        /// The first number among the arguments.
         value: Option<f64>,
     },
     /// An interval passed.
     Tick {
-        /// How many have passed before it.
+        /// How many intervals have passed before this one.
         count: u64,
     },
-    /// The user said so.
+    /// The user made a call by hand.
     ByHand,
 }
 
@@ -124,7 +124,7 @@ impl EventKind {
     }
 }
 
-/// A continuous controller.
+/// A continuous controller of one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Controller {
     kind: EventKind,
@@ -140,7 +140,7 @@ impl Event {
         Self { input, timestamp: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX), body }
     }
 
-    /// The event as plugins see it.
+    /// The event in the form in which plugins get it.
     #[must_use]
     pub fn context(&self, mode: &str) -> Context {
         let mut context = Context {
@@ -177,7 +177,7 @@ impl Event {
 }
 
 impl Body {
-    /// The kind that triggers name.
+    /// The kind of the event, which triggers name.
     #[must_use]
     pub const fn kind(&self) -> EventKind {
         match self {
@@ -201,7 +201,7 @@ impl Body {
         }
     }
 
-    /// The number that the event carries beside note, velocity and controller: a controller's value, a program, a
+    /// The value that the event carries beside note, velocity and controller number: a controller's value, a program, a
     /// pressure, a bend, or the first number of an OSC message.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
@@ -225,8 +225,8 @@ impl Body {
         }
     }
 
-    /// The continuous controller that the event is a value of, if it is one: a later value of it makes this one meaningless,
-    /// unless something in between depends on it.
+    /// The continuous controller whose value the event is, if it is one. A later value of that controller makes this
+    /// one obsolete, unless an event in between depends on it.
     #[must_use]
     pub const fn controller(&self) -> Option<Controller> {
         let kind = self.kind();
@@ -255,17 +255,17 @@ impl Body {
         }
     }
 
-    /// Whether the event ends something that would go on without it, such as a note, or is the user's own word. A queue that is
-    /// full makes room for these.
+    /// Whether the event ends something that would go on without it, such as a note, or is a call by hand. A full queue
+    /// drops other events for these.
     #[must_use]
     pub const fn is_kept(&self) -> bool {
         match self {
             Self::Midi(message) => match message {
                 Message::NoteOff { .. } | Message::Stop => true,
                 Message::ControlChange { cc, value, .. } => match cc {
-                    // Pedals and switches that are let go.
+                    // Pedals and switches that are released.
                     64..=69 | 80..=83 => *value < 64,
-                    // All sound off, reset all controllers, all notes off and what implies that.
+                    // All sound off, reset all controllers, all notes off, and the messages that imply all notes off.
                     120..=121 | 123..=127 => true,
                     _ => false,
                 },
@@ -285,10 +285,10 @@ impl Body {
     }
 }
 
-/// Whether a controller is one of those that the MIDI 1.0 specification (table 3) defines as continuous, and whose values mean
-/// the same whatever came before: not banks, data entry and the numbers of parameters, which belong together in their order; not
-/// the fine halves of controllers of 14 bits, which belong to the coarse one before; no pedal, switch or mode; and none that the
-/// specification leaves undefined, which may be a button.
+/// Whether the MIDI 1.0 specification (table 3) defines a controller as continuous, and its values mean the same
+/// whatever came before. Excluded are banks, data entry and parameter numbers, whose order matters; the fine halves of
+/// 14-bit controllers, which refine the coarse value before them; pedals, switches and modes; and controllers that the
+/// specification leaves undefined, which may be buttons.
 const fn is_continuous(cc: u8) -> bool {
     matches!(
         cc,
@@ -301,7 +301,7 @@ const fn is_continuous(cc: u8) -> bool {
     )
 }
 
-/// Channel, note, velocity and controller of a message.
+/// Channel, note, velocity and controller number of a message.
 pub const fn fields(message: &Message) -> (Option<u8>, Option<u8>, Option<u8>, Option<u8>) {
     match message {
         Message::NoteOff { channel, note, velocity } | Message::NoteOn { channel, note, velocity } => {
@@ -329,7 +329,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Event {
-    /// About what the event takes in memory.
+    /// About how many bytes the event takes in memory.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let body = match &self.body {
@@ -342,8 +342,8 @@ impl Event {
         size_of::<Self>() + body
     }
 
-    /// One line for people, with everything that came from outside escaped; of what came from outside no more than the first
-    /// `max` bytes are looked at.
+    /// The event as one line for people. Texts from outside are escaped, and at most their first `max` bytes are looked
+    /// at.
     #[must_use]
     pub fn in_words(&self, max: usize) -> String {
         match &self.body {

@@ -1,6 +1,7 @@
 //! Where events come from: one file per kind of input.
 
 mod alsa;
+mod held;
 mod interval;
 mod midi_file;
 mod osc;
@@ -15,35 +16,39 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Level;
+
 use crate::config::{InputConfig, InputKind, MidiSource};
 use crate::event::{Body, Event};
 use crate::sequencer;
 use crate::stop::Stop;
 
+use held::Held;
 pub use state::{Condition, InputState, InputStates};
 pub use tap::Taps;
 
 /// How long an input waits before it looks again for a device or file that is gone.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Takes the events of one input.
+/// Hands on the events of one input. Clones share what the input holds.
 #[derive(Clone)]
 pub struct Emitter {
     state: Arc<InputState>,
     sink: Sink,
+    held: Arc<Held>,
 }
 
-/// Takes an event of an input; must not block.
+/// Takes the events of inputs; must not block.
 pub type Sink = Arc<dyn Fn(Event, &InputState) + Send + Sync>;
 
 impl Emitter {
     /// An emitter for the events of one input.
     #[must_use]
-    pub const fn new(state: Arc<InputState>, sink: Sink) -> Self {
-        Self { state, sink }
+    pub fn new(state: Arc<InputState>, sink: Sink) -> Self {
+        Self { state, sink, held: Arc::default() }
     }
 
-    /// How the input is.
+    /// The state of the input.
     pub(crate) fn state(&self) -> &InputState {
         &self.state
     }
@@ -54,29 +59,53 @@ impl Emitter {
         self.state.name()
     }
 
-    /// Hands on what happened just now.
+    /// Hands on an event that happens now.
     pub fn emit(&self, body: Body) {
+        if let Body::Midi(message) = &body {
+            self.held.hears(message);
+        }
+        self.pass(body);
+    }
+
+    /// Ends what the input left sounding, by events like those of a player who lets go of everything: the instrument is
+    /// gone. Called after the last event of an instrument, and not for files and FIFOs, which say themselves what ends.
+    pub fn let_go(&self) {
+        let ends = self.held.let_go();
+        if !ends.is_empty() {
+            let count = ends.len();
+            self.state.log(Level::INFO, format_args!("lets go of what it held: {count} messages"));
+        }
+        ends.into_iter().for_each(|message| self.pass(Body::Midi(message)));
+    }
+
+    fn pass(&self, body: Body) {
         (self.sink)(Event::now(Arc::clone(self.state.name()), body), &self.state);
     }
 }
 
-/// An input that has what it needs and waits to be run on a thread of its own.
+/// An input that was opened and waits to be run on its own thread.
 pub struct OpenInput {
     run: Run,
     ends: bool,
+    is_played: bool,
 }
 
 type Run = Box<dyn FnOnce(&Emitter, &Stop) -> Result<(), InputError> + Send>;
 
 impl OpenInput {
-    /// An input that goes on until it is told to stop.
+    /// An input that goes on until `stop` is given.
     fn endless(run: impl FnOnce(&Emitter, &Stop) -> Result<(), InputError> + Send + 'static) -> Self {
-        Self { run: Box::new(run), ends: false }
+        Self { run: Box::new(run), ends: false, is_played: false }
     }
 
-    /// An input that ends of itself if `ends` says so.
+    /// An instrument, which goes on until `stop` is given. What its player holds then is let go.
+    fn instrument(run: impl FnOnce(&Emitter, &Stop) -> Result<(), InputError> + Send + 'static) -> Self {
+        Self { is_played: true, ..Self::endless(run) }
+    }
+
+    /// An input that ends of itself if `ends` is set.
     fn new(ends: bool, run: impl FnOnce(&Emitter, &Stop) -> Result<(), InputError> + Send + 'static) -> Self {
-        Self { run: Box::new(run), ends }
+        Self { run: Box::new(run), ends, is_played: false }
     }
 
     /// Whether the input ends of itself.
@@ -91,7 +120,17 @@ impl OpenInput {
     ///
     /// Fails if the input breaks while it runs.
     pub fn run(self, emitter: &Emitter, stop: &Stop) -> Result<(), InputError> {
+        let _end = self.is_played.then(|| End(emitter));
         (self.run)(emitter, stop)
+    }
+}
+
+/// The end of an instrument's input, however it ends, through a bug as well: nothing that it began goes on.
+struct End<'e>(&'e Emitter);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.let_go();
     }
 }
 
@@ -99,7 +138,7 @@ impl OpenInput {
 ///
 /// # Errors
 ///
-/// Fails if something that the input needs is missing or unusable here.
+/// Fails if something that the input needs is missing or unusable on this machine.
 pub fn open(config: &InputConfig) -> Result<Option<OpenInput>, InputError> {
     match &config.kind {
         InputKind::MidiFile { path, speed, repeat, strict } => {
@@ -133,10 +172,10 @@ pub enum InputError {
         /// Most bytes.
         max: u64,
     },
-    /// A FIFO, a device or a directory was named where a file is read as a whole.
+    /// A FIFO, a device or a directory was named in place of a plain file.
     #[error("{} is not a plain file", path.display())]
     NotAFile {
-        /// What was named.
+        /// The path that was named.
         path: PathBuf,
     },
     /// A file is not a Standard MIDI File.
@@ -147,7 +186,7 @@ pub enum InputError {
         /// What the parser said.
         cause: String,
     },
-    /// A MIDI file is damaged, and is to be played as it was meant or not at all.
+    /// A MIDI file is damaged, and the configuration accepts only undamaged ones.
     #[error(
         "{} is damaged ({damage}), which `strict` refuses; mend it, or leave out `strict` to play what can be read",
         path.display()
@@ -155,10 +194,10 @@ pub enum InputError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Where, and what is wrong there.
+        /// Where the damage is, and what is wrong there.
         damage: String,
     },
-    /// A MIDI file is to be repeated faster than anybody listens.
+    /// A MIDI file is too short to be repeated.
     #[error(
         "{} takes {length:?}, which is too short to be repeated: at least {min:?}; leave out `loop`, or play it slower",
         path.display()
@@ -166,21 +205,21 @@ pub enum InputError {
     ShortLoop {
         /// The file.
         path: PathBuf,
-        /// How long it takes at its speed.
+        /// How long the file takes at its speed.
         length: Duration,
-        /// How long it has to take.
+        /// The least time that a repeated file must take.
         min: Duration,
     },
-    /// A directory was named where a FIFO or device file is read.
+    /// A directory was named in place of a FIFO or device file.
     #[error("{} is a directory", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
     },
-    /// What is neither a FIFO, a device file that is read byte by byte nor a plain file was named where bytes are read.
+    /// The path is neither a FIFO, a character device nor a plain file, and so gives no bytes.
     #[error("{} is neither a FIFO, a character device nor a plain file", path.display())]
     NoStream {
-        /// What was named.
+        /// The path that was named.
         path: PathBuf,
     },
     /// A UDP port cannot be listened on.
@@ -191,7 +230,7 @@ pub enum InputError {
         /// What the system said.
         source: io::Error,
     },
-    /// Receiving failed for good.
+    /// Receiving failed, and cannot be repeated.
     #[error("cannot receive on {address}: {source}")]
     Receive {
         /// The address and port.
@@ -199,7 +238,7 @@ pub enum InputError {
         /// What the system said.
         source: io::Error,
     },
-    /// There is no ALSA sequencer.
+    /// The machine has no ALSA sequencer.
     #[error("{}", sequencer::MISSING)]
     NoSequencer,
     /// There is no JACK server.

@@ -1,7 +1,7 @@
-//! This daemon as one client of a JACK server, with a port per JACK input and output.
+//! This daemon as one client of a JACK server, with one port for each JACK input and output.
 //!
-//! JACK calls the [`realtime`] half on a thread that must never wait. It only moves bytes between the ports and lock-free
-//! ring buffers; everything else happens here, on ordinary threads.
+//! JACK calls the [`realtime`] half on a thread that must never wait. That half only moves bytes between the ports and
+//! lock-free ring buffers. Everything else happens here, on ordinary threads.
 
 mod frame;
 mod realtime;
@@ -22,25 +22,32 @@ use crate::midi::Message;
 use frame::{FrameReader, FrameWriter};
 use realtime::Process;
 
-/// Name that the server is asked to give this client; it appends a number if the name is taken.
+/// Name that this client asks the server for. The server appends a number if the name is taken.
 const CLIENT: &str = "conductor";
 
-/// Bytes of each ring buffer: a few of the longest messages, so that memory is bounded whatever is sent.
+/// Bytes of each ring buffer: a few of the longest messages. Bounds the memory, whatever is sent.
 const RING_BYTES: usize = 256 * 1024;
 
-/// How often ports are looked for, and a server that went away.
+/// Time between two looks for ports, and for a server that has ended.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Longest sleep of the delivering thread; bounds how late it notices that it shall end.
+/// Longest sleep of the delivering thread. Bounds how late it notices that it is to end.
 const SLEEP: Duration = Duration::from_millis(100);
 
-/// Longest wait for messages that are still on their way when the client ends.
+/// Longest wait for messages that are still in the rings when the client ends.
 const FLUSH: Duration = Duration::from_millis(500);
 
-/// A server whose process cycle has not run for this long is taken for dead.
+/// A server whose process cycle has not run for this long is taken to be dead.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// The daemon's JACK ports, whether or not a server is there.
+/// Longest wait for the server to notice that an earlier client of this name has ended. Until then it goes on playing the
+/// last buffers of a client that was killed, and notes that this client ends would sound again.
+const DEPARTURE: Duration = Duration::from_secs(1);
+
+/// Time between two attempts to get the name of a client that has ended.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+
+/// The daemon's JACK ports, with or without a server.
 pub struct JackClient {
     inputs: Vec<(Emitter, Option<String>)>,
     outputs: Vec<(Arc<JackOutput>, Option<String>)>,
@@ -48,7 +55,7 @@ pub struct JackClient {
 }
 
 impl JackClient {
-    /// A client with these ports, each with the port of another client that it is to be connected to.
+    /// A client with these ports, each with the port of another client to connect it to.
     #[must_use]
     pub const fn new(
         inputs: Vec<(Emitter, Option<String>)>,
@@ -70,8 +77,8 @@ impl JackClient {
         Ok(())
     }
 
-    /// Delivers what comes in until `stopped` says so, then waits a moment for what is on its way out. Ports are connected when their counterparts appear, and the
-    /// server is looked for again when it goes away.
+    /// Delivers messages until `stopped` returns true, then waits for messages that are on their way out, for a limited
+    /// time. Ports are connected when their counterparts appear, and the server is looked for again when it has ended.
     pub fn run(mut self, stopped: impl Fn() -> bool) {
         let mut next_look = Instant::now();
         while !stopped() {
@@ -86,10 +93,16 @@ impl JackClient {
             }
             thread::park_timeout(SLEEP);
         }
+        self.let_go();
         self.flush();
     }
 
-    /// Waits a moment until everything that was sent is on its way.
+    /// Ends what the inputs left sounding.
+    fn let_go(&self) {
+        self.inputs.iter().for_each(|(emitter, _)| emitter.let_go());
+    }
+
+    /// Waits until everything that was sent is on its way, for a limited time.
     pub fn flush(&self) {
         let deadline = Instant::now() + FLUSH;
         let Some(session) = &self.session else { return };
@@ -97,7 +110,7 @@ impl JackClient {
         while is_pending() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(1));
         }
-        // What the last cycle took out of the rings reaches its receivers with the next one.
+        // What the last cycle took out of the rings reaches its receivers in the next cycle.
         let last = session.beats.load(Ordering::Relaxed);
         while session.beats.load(Ordering::Relaxed) < last + 2 && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(1));
@@ -108,6 +121,7 @@ impl JackClient {
         if self.session.as_mut().is_some_and(|session| !session.is_alive()) {
             tracing::warn!("the JACK server went away; looking for it");
             self.session = None;
+            self.let_go();
             self.outputs.iter().for_each(|(output, _)| output.detach());
         }
         if self.session.is_none() && self.connect().is_ok() {
@@ -115,11 +129,12 @@ impl JackClient {
         }
         if let Some(session) = &mut self.session {
             session.connect_ports();
+            session.let_go_of_unplugged(&self.inputs);
         }
     }
 }
 
-/// A port that plugins send to.
+/// A port that plugins send through.
 #[derive(Default)]
 pub struct JackOutput {
     name: String,
@@ -146,7 +161,7 @@ impl JackOutput {
     ///
     /// # Errors
     ///
-    /// Says why it was not sent.
+    /// Says why the message was not sent.
     pub fn send(&self, message: &[u8]) -> Result<(), JackSendError> {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let ring = ring.as_mut().ok_or(JackSendError::NoServer)?;
@@ -167,7 +182,7 @@ impl JackOutput {
     }
 }
 
-/// One stay at a server.
+/// A connection to a server, until it ends.
 struct Session {
     client: AsyncClient<(), Process>,
     incoming: FrameReader,
@@ -177,9 +192,11 @@ struct Session {
     dropped_said: u64,
     last_beat: (u64, Instant),
     wires: Vec<Wire>,
+    /// The input ports, and whether anything was connected to each.
+    plugged: Vec<(String, bool)>,
 }
 
-/// A connection that the configuration asks for, made whenever the other end appears.
+/// A connection between ports that the configuration asks for. It is made whenever the other end appears.
 struct Wire {
     from: String,
     to: String,
@@ -193,13 +210,14 @@ impl Session {
         outputs: &[(Arc<JackOutput>, Option<String>)],
     ) -> Result<Self, jack::Error> {
         if jack::jack_sys::library().is_ok() {
-            // The library would write to standard output, which carries data.
+            // The library would write to standard output, which is reserved for data.
             jack::set_logger(LoggerType::None);
         }
-        let (client, _) = Client::new(CLIENT, ClientOptions::NO_START_SERVER)?;
+        let client = open()?;
         let own = |name: &str| format!("{}:{name}", client.name());
         let mut wires = Vec::new();
         let mut sources = Vec::new();
+        let plugged = inputs.iter().map(|(emitter, _)| (own(emitter.input()), false)).collect();
         for (emitter, connect) in inputs {
             sources.push(client.register_port(emitter.input(), MidiIn::default())?);
             wires.extend(connect.as_ref().map(|other| Wire {
@@ -233,7 +251,8 @@ impl Session {
             output.attach(writer);
         }
         let last_beat = (0, Instant::now());
-        let mut session = Self { client, incoming, wake, beats, dropped, dropped_said: 0, last_beat, wires };
+        let mut session =
+            Self { client, incoming, wake, beats, dropped, dropped_said: 0, last_beat, wires, plugged };
         session.connect_ports();
         Ok(session)
     }
@@ -247,10 +266,27 @@ impl Session {
             }
         });
         let dropped = self.dropped.load(Ordering::Relaxed);
-        // Said again when there are twice as many.
+        // Logged again when the number has doubled.
         if dropped > self.dropped_said.saturating_mul(2) {
             tracing::warn!("JACK messages were dropped: {} in all", dropped);
             self.dropped_said = dropped;
+        }
+    }
+
+    /// Ends what an input left sounding from which the last connection was taken. What had come before is delivered
+    /// first.
+    fn let_go_of_unplugged(&mut self, inputs: &[(Emitter, Option<String>)]) {
+        let client = self.client.as_client();
+        let mut unplugged = Vec::new();
+        for ((port, was_plugged), (emitter, _)) in self.plugged.iter_mut().zip(inputs) {
+            let is_plugged = is_plugged(client, port);
+            if std::mem::replace(was_plugged, is_plugged) && !is_plugged {
+                unplugged.push(emitter);
+            }
+        }
+        if !unplugged.is_empty() {
+            self.deliver(inputs);
+            unplugged.iter().for_each(|emitter| emitter.let_go());
         }
     }
 
@@ -262,7 +298,8 @@ impl Session {
         self.last_beat.1.elapsed() < SILENCE
     }
 
-    /// Connects what has newly appeared. What the user disconnects while both ends are there stays disconnected.
+    /// Connects ports that have newly appeared. A connection that the user removes while both ends exist is not made
+    /// again.
     fn connect_ports(&mut self) {
         let client = self.client.as_client();
         for wire in &mut self.wires {
@@ -277,6 +314,25 @@ impl Session {
             }
             wire.was_present = is_present;
         }
+    }
+}
+
+/// Whether anything is connected to a port of this client.
+fn is_plugged(client: &Client, port: &str) -> bool {
+    let count = client.port_by_name(port).and_then(|port| port.connected_count().ok());
+    count.is_some_and(|count| count > 0)
+}
+
+/// Opens a client by the plain name, or by a numbered one where another program keeps the plain name.
+fn open() -> Result<Client, jack::Error> {
+    let deadline = Instant::now() + DEPARTURE;
+    loop {
+        let (client, status) = Client::new(CLIENT, ClientOptions::NO_START_SERVER)?;
+        if !status.contains(ClientStatus::NAME_NOT_UNIQUE) || Instant::now() >= deadline {
+            return Ok(client);
+        }
+        drop(client);
+        thread::sleep(ASK_EVERY);
     }
 }
 

@@ -1,9 +1,9 @@
-//! How many bytes of log one plugin, or one input, may still cause in a minute.
+//! How many bytes of log one plugin, or one input, may still cause in the current minute.
 
 use std::time::{Duration, Instant};
 
-/// What a line costs beside its text: time, level, target and name of whoever it is about, which are written even with an empty
-/// line.
+/// Bytes that a line takes beside its text: time, level, target and the name of the plugin or input, which are written
+/// even with an empty line.
 const LINE_BYTES: u64 = 100;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -21,12 +21,12 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A minute that begins now and has room for `max` bytes.
+    /// The budget of a minute that begins now, with `max` bytes.
     pub const fn new(max: u64, now: Instant) -> Self {
         Self { max, minute_began: now, written: 0, dropped: 0, is_used_up: false, is_announced: false }
     }
 
-    /// Begins another minute if this one is over. Returns how many bytes it dropped, if it did.
+    /// Begins another minute if this one is over. Returns how many bytes were dropped in it, if any were.
     pub fn advance_to(&mut self, now: Instant) -> Option<u64> {
         if now.saturating_duration_since(self.minute_began) < MINUTE {
             return None;
@@ -36,13 +36,13 @@ impl Budget {
         dropped
     }
 
-    /// Whether a line of `bytes` may be written. The first that may not ends the log of this minute, and is counted as
-    /// dropped like all that follow: a log without its long lines would mislead.
+    /// Whether a line of `bytes` may be written. The first line that may not ends the log of this minute; it is
+    /// dropped, and all later lines are too, because a log that lacks only its long lines would mislead.
     pub const fn admit(&mut self, bytes: usize) -> bool {
         let cost = bytes as u64 + LINE_BYTES;
         self.is_used_up |= self.written + cost > self.max;
         if self.is_used_up {
-            // An empty line has a line break to lose.
+            // Even an empty line loses its line break.
             self.drop_bytes(bytes as u64 + 1);
         } else {
             self.written += cost;
@@ -50,7 +50,7 @@ impl Budget {
         !self.is_used_up
     }
 
-    /// Whether a line did not fit into the minute any more.
+    /// Whether a line did not fit into the current minute.
     pub const fn is_used_up(&self) -> bool {
         self.is_used_up
     }
@@ -60,14 +60,14 @@ impl Budget {
         self.dropped += bytes;
     }
 
-    /// Whether it is to be said now that something is dropped: at the first time in a minute.
+    /// Whether to announce now that lines are dropped: the first time in a minute.
     pub const fn announce(&mut self) -> bool {
         let is_due = self.dropped > 0 && !self.is_announced;
         self.is_announced |= is_due;
         is_due
     }
 
-    /// How many bytes this minute dropped so far, if it did.
+    /// How many bytes were dropped in this minute, if any were.
     pub fn dropped(&self) -> Option<u64> {
         (self.dropped > 0).then_some(self.dropped)
     }

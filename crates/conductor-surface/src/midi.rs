@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 pub use parser::Parser;
 
-/// Longest system exclusive message in bytes, whatever input it comes from; a stream that never sends `F7`, or a file, must not
-/// fill memory.
+/// Longest system exclusive message in bytes, from any input. Stops a stream that never sends `F7`, or a file, from
+/// filling memory.
 pub const MAX_SYSEX_BYTES: usize = 64 * 1024;
 
 /// A message that mappings can react to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// A key was released. A note-on with velocity 0 is one of these.
+    /// A key was released. A note-on with velocity 0 counts as a note-off.
     NoteOff {
         /// 0 to 15.
         channel: u8,
@@ -102,7 +102,7 @@ impl Sysex {
 }
 
 impl Message {
-    /// Reads one complete message without running status. `None` if the bytes are something else, or a message that no
+    /// Reads one complete message without running status. `None` if the bytes are no message, or a message that no
     /// mapping can react to (time code, song position, tuning, active sensing, reset).
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -114,7 +114,7 @@ impl Message {
         parser.push(*last)
     }
 
-    /// The message as it goes over a wire, without running status.
+    /// The bytes of the message on a wire, without running status.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {

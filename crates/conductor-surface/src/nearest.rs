@@ -1,6 +1,6 @@
-//! Which known word was meant by one that is not known.
+//! Finds the known word that is most like an unknown one.
 
-/// The known word that `word` is a slip of the finger away from.
+/// The known word that `word` is probably a typing error of.
 pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let limit = (word.chars().count() / 3).clamp(1, 3);
     let distances = known.iter().map(|candidate| (distance(word, candidate), *candidate));

@@ -1,30 +1,31 @@
 //! Addresses and address patterns of Open Sound Control 1.0 ("OSC Message Dispatching and Pattern Matching").
 //!
-//! Patterns are in mappings, and senders may send some as well. Senders do not all keep to what the specification allows in an
-//! address: whatever they send can be matched, if need be with `?` and `*`.
+//! Mappings have patterns, and senders may send patterns as well. Not all senders keep to the characters that the
+//! specification allows in an address. Any address can be matched, if need be with `?` and `*`.
 //!
-//! Comparing goes through pattern and address once, with the set of all places that the pattern's beginning can reach; nothing is
-//! tried and taken back, so that no pattern and no address takes longer than the product of their lengths.
+//! The comparison passes once through pattern and address, with the set of all places that the beginning of the pattern
+//! can reach. It never backtracks, so it takes at most time proportional to the product of both lengths.
 
 use std::{fmt, iter};
 
-/// Longest address in bytes; each is kept with its event and compared with every mapping.
+/// Longest address in bytes. Each address is kept with its event and compared with every mapping.
 pub const MAX_ADDRESS_BYTES: usize = 1024;
 
-/// Longest pattern in bytes; an address that is longer comes from nobody.
+/// Longest pattern in bytes. A longer pattern could match no address.
 const MAX_PATTERN_BYTES: usize = MAX_ADDRESS_BYTES;
 
-/// Longest address in bytes that is taken for a pattern; whoever sends could otherwise make each comparison with a mapping long.
+/// Longest address in bytes that is treated as a pattern. Stops senders from making each comparison with a mapping
+/// slow.
 const MAX_SENT_PATTERN_BYTES: usize = 128;
 
 /// Characters that have a meaning in patterns.
 const SPECIAL: [char; 6] = ['?', '*', '[', ']', '{', '}'];
 
-/// The address of a message as it came.
+/// The address of a message, as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     text: Box<str>,
-    /// Whether it is a pattern as well.
+    /// Whether the address is a pattern as well.
     is_pattern: bool,
 }
 
@@ -37,7 +38,7 @@ impl Address {
         (text.len() <= MAX_ADDRESS_BYTES).then(|| Self { text: text.into(), is_pattern })
     }
 
-    /// The text.
+    /// The text of the address.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.text
@@ -48,7 +49,7 @@ impl Address {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: Box<str>,
-    /// Whether it means one address only.
+    /// Whether the pattern matches a single address.
     is_plain: bool,
 }
 
@@ -57,7 +58,7 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// Says why it is none.
+    /// Says why the text is not a pattern.
     pub fn new(pattern: &str) -> Result<Self, PatternError> {
         if pattern.len() > MAX_PATTERN_BYTES {
             return Err(PatternError::TooLong);
@@ -69,8 +70,8 @@ impl Pattern {
         Ok(Self { text: pattern.into(), is_plain: !pattern.contains(SPECIAL) })
     }
 
-    /// Whether `address` is one of those meant: as it stands, with or without its slash at the beginning; or as a pattern that
-    /// means this one, if this is no pattern itself.
+    /// Whether the pattern matches `address`, taken literally, with or without its leading slash. If this pattern is a
+    /// plain address, an `address` that is a pattern may also match it.
     #[must_use]
     pub fn matches(&self, address: &Address) -> bool {
         let (own, sent) = (names(&self.text), names(&address.text));
@@ -80,7 +81,7 @@ impl Pattern {
     }
 }
 
-/// An address without the slash at its beginning, which some senders leave out.
+/// An address without its leading slash, which some senders leave out.
 fn names(address: &str) -> &str {
     address.strip_prefix('/').unwrap_or(address)
 }
@@ -100,7 +101,7 @@ fn fits(pattern: &str, text: &str) -> bool {
     places.has(text.len())
 }
 
-/// The pieces of a pattern, up to the first that is none.
+/// The pieces of a pattern, up to the first invalid one.
 fn pieces(pattern: &str) -> impl Iterator<Item = Result<Piece<'_>, PatternError>> {
     let mut rest = pattern;
     iter::from_fn(move || {
@@ -116,20 +117,20 @@ fn pieces(pattern: &str) -> impl Iterator<Item = Result<Piece<'_>, PatternError>
 /// A piece of a pattern.
 #[derive(Clone, Copy)]
 enum Piece<'p> {
-    /// These characters.
+    /// This text.
     Text(&'p str),
-    /// Any character of a name.
+    /// Any single character of a name.
     One,
-    /// Any characters of a name, also none.
+    /// Any number of characters of a name, even none.
     Many,
-    /// One of the characters that are listed, or one of the others.
+    /// One of the listed characters or, if negated, one that is not listed.
     Class { is_negated: bool, list: &'p str },
-    /// One of these texts, with commas between them.
+    /// One of these texts, which are separated by commas.
     Choice(&'p str),
 }
 
 impl<'p> Piece<'p> {
-    /// The piece that a pattern begins with, and what follows it.
+    /// The first piece of a pattern, and the rest.
     fn first_of(pattern: &'p str) -> Result<(Self, &'p str), PatternError> {
         let text = pattern.find(SPECIAL).unwrap_or(pattern.len());
         if text > 0 {
@@ -169,7 +170,7 @@ impl<'p> Piece<'p> {
         }
     }
 
-    /// Where in `text` one can be after this piece, having been at one of `before`.
+    /// The places in `text` that can be reached after this piece from a place in `before`.
     fn reach(self, before: &Places, text: &str) -> Places {
         let mut after = Places::none();
         let mut goes_on = false;
@@ -203,7 +204,7 @@ impl<'p> Piece<'p> {
     }
 }
 
-/// The ranges of characters in a class; a character alone is a range as well.
+/// The ranges of characters in a class. A single character is a range too.
 fn ranges(list: &str) -> impl Iterator<Item = (char, char)> {
     let mut rest = list.chars();
     iter::from_fn(move || {
@@ -219,7 +220,7 @@ fn ranges(list: &str) -> impl Iterator<Item = (char, char)> {
     })
 }
 
-/// A set of places in an address: before its first byte, between two of them, after its last.
+/// A set of places in an address: before its first byte, between two bytes, after its last.
 #[derive(Clone, Copy)]
 struct Places([u64; MAX_ADDRESS_BYTES / 64 + 1]);
 
@@ -249,16 +250,16 @@ impl Places {
     }
 }
 
-/// Why a text is no pattern.
+/// Why a text is not a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatternError {
-    /// It is longer than an address can be.
+    /// The text is longer than an address may be.
     TooLong,
-    /// It does not begin with a slash.
+    /// The text does not begin with a slash.
     NoSlash,
     /// A bracket or brace is not closed.
     Unclosed(char),
-    /// A character that has no meaning where it stands.
+    /// A character that may not stand where it does.
     Character(char),
     /// Brackets without a character in them.
     EmptyClass,
@@ -286,6 +287,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::vector_table;
 
     fn matches(pattern: &str, address: &str) -> bool {
         Pattern::new(pattern).expect(pattern).matches(&Address::new(address).expect("short"))
@@ -315,6 +317,42 @@ mod tests {
             ("/a", "/ab", false),
         ] {
             assert_eq!(matches(pattern, address), expected, "{pattern} {address}");
+        }
+    }
+
+    /// A pattern with addresses that it matches, and others.
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Vector {
+        name: String,
+        clause: String,
+        /// Which words of the clause are meant.
+        #[serde(default)]
+        why: String,
+        pattern: String,
+        #[serde(default)]
+        matches: Vec<String>,
+        #[serde(default)]
+        misses: Vec<String>,
+    }
+
+    impl vector_table::Named for Vector {
+        fn name(&self) -> &str {
+            &self.name
+        }
+    }
+
+    /// The table `tests/vectors/osc/patterns.toml`.
+    #[test]
+    fn every_vector_matches_and_misses_what_it_says() {
+        for vector in vector_table::read::<Vector>("osc/patterns.toml", 20) {
+            let Vector { name, clause, why, pattern, .. } = &vector;
+            for (addresses, expected) in [(&vector.matches, true), (&vector.misses, false)] {
+                for address in addresses {
+                    let is_match = matches(pattern, address);
+                    assert_eq!(is_match, expected, "{name} ({clause}; {why}): {pattern} {address}");
+                }
+            }
         }
     }
 
@@ -352,7 +390,7 @@ mod tests {
             ("/mixer/2/fader", "/mixer/{1,2}/fader", true),
             ("/mixer/3/fader", "/mixer/{1,2}/fader", false),
             ("/mixer/{1,2}/fader", "/mixer/{1,2}/fader", true),
-            // Two patterns: what is sent is compared as it stands.
+            // Two patterns: the one that was sent is compared literally.
             ("/mixer/*/fader", "/mixer/{1,2}/fader", true),
             ("/mixer/[12]/fader", "/mixer/{1,2}/fader", false),
             ("/mixer/1", "/mixer/{1", false),
@@ -399,8 +437,8 @@ mod tests {
         assert!(!matches(&pattern, &format!("/{}", "a".repeat(1000))));
     }
 
-    /// A slow matcher, written from the specification: as many parts, and each part of the pattern matches that of the address
-    /// if its characters can be shared out among consecutive substrings.
+    /// A slow matcher, written from the specification: pattern and address have as many parts, and each part of the
+    /// pattern matches the part of the address if its characters can be distributed over consecutive substrings.
     fn slow(pattern: &str, address: &str) -> bool {
         let (pattern, address): (Vec<&str>, Vec<&str>) =
             (pattern.split('/').collect(), address.split('/').collect());
@@ -467,7 +505,7 @@ mod tests {
             if let Ok(pattern) = Pattern::new(&own) {
                 prop_assert!(pattern.matches(&address) || own != sent);
             }
-            // Whatever is sent, a mapping can mean it.
+            // Whatever address is sent, a mapping can match it.
             let anything: String = sent.chars().map(|c| if SPECIAL.contains(&c) { '?' } else { c }).collect();
             let pattern = Pattern::new(&format!("/{}", names(&anything))).expect("a pattern");
             prop_assert!(pattern.matches(&address), "{} {}", anything, sent);

@@ -1,14 +1,14 @@
 //! MIDI outputs that plugins may be granted: one file per kind.
 //!
-//! None of them ever waits: a port that does not take a message at once refuses it, so that a dead reader cannot hold up
-//! a plugin.
+//! No output ever waits. A port that cannot take a message at once refuses it, so that a dead reader cannot hold up a
+//! plugin.
 
 mod alsa;
 mod file;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use conductor_core::{MidiError, MidiOutputs};
+use conductor_broker::devices::{MidiError, MidiOutputs};
 
 use crate::config::{OutputConfig, OutputTarget};
 use crate::input::{Emitter, InputError};
@@ -16,7 +16,7 @@ use crate::jack_client::{JackClient, JackOutput, JackSendError};
 use alsa::AlsaOutput;
 use file::FileOutput;
 
-/// The outputs of the configuration. Each is opened when it is first sent to, or by [`MidiPorts::open`].
+/// The outputs of the configuration. Each is opened when it is first used, or by [`MidiPorts::open`].
 pub struct MidiPorts {
     ports: Vec<(String, Port)>,
     jack: Mutex<Option<JackClient>>,
@@ -31,10 +31,10 @@ enum Port {
 /// Why bytes were not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SendError {
-    /// What the output needs is missing.
+    /// Something that the output needs is missing.
     #[error("{0}")]
     Unavailable(String),
-    /// It was tried and failed.
+    /// Sending was tried and failed.
     #[error("{0}")]
     Failed(String),
 }
@@ -66,7 +66,7 @@ impl MidiPorts {
     ///
     /// # Errors
     ///
-    /// Fails with the reason for which it is not available here.
+    /// Says why the output is not available on this machine.
     pub fn open(&self, name: &str) -> Result<(), String> {
         let Some((_, port)) = self.ports.iter().find(|(known, _)| known == name) else { return Ok(()) };
         let opened = match port {
@@ -77,7 +77,7 @@ impl MidiPorts {
         opened.map_err(|error| error.to_string())
     }
 
-    /// Connects the JACK client, if there is one and it is not connected yet.
+    /// Connects the JACK client, if there is one that is not connected yet.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl MidiPorts {
         self.jack.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Waits a moment for what is still on its way.
+    /// Waits for messages that are still on their way out, for a limited time.
     pub fn flush(&self) {
         if let Some(jack) = self.jack.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             jack.flush();
@@ -114,23 +114,23 @@ impl MidiPorts {
     }
 }
 
-/// The outputs that there are now. A reload changes them under the plugins that send to them.
+/// The current outputs. A reload replaces them while plugins send to them.
 pub struct CurrentPorts(RwLock<Arc<MidiPorts>>);
 
 impl CurrentPorts {
-    /// From the beginning there are these.
+    /// Holds these outputs at first.
     #[must_use]
     pub const fn new(ports: Arc<MidiPorts>) -> Self {
         Self(RwLock::new(ports))
     }
 
-    /// The outputs.
+    /// The current outputs.
     #[must_use]
     pub fn get(&self) -> Arc<MidiPorts> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on there are these.
+    /// Replaces the outputs.
     pub fn set(&self, ports: Arc<MidiPorts>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = ports;
     }
@@ -141,6 +141,10 @@ impl MidiOutputs for CurrentPorts {
         self.get().ports()
     }
 
+    fn has(&self, port: &str) -> bool {
+        self.get().has(port)
+    }
+
     fn send(&self, port: &str, bytes: &[u8]) -> Result<(), MidiError> {
         self.get().send(port, bytes)
     }
@@ -149,6 +153,10 @@ impl MidiOutputs for CurrentPorts {
 impl MidiOutputs for MidiPorts {
     fn ports(&self) -> Vec<String> {
         self.ports.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    fn has(&self, port: &str) -> bool {
+        self.ports.iter().any(|(name, _)| name == port)
     }
 
     fn send(&self, port: &str, bytes: &[u8]) -> Result<(), MidiError> {

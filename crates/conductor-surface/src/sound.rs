@@ -1,9 +1,9 @@
-//! The outputs for sound of this machine: on Linux those of ALSA, among which PipeWire, PulseAudio and JACK put themselves.
+//! The sound outputs of this machine: on Linux those of ALSA, which include PipeWire, PulseAudio and JACK.
 
 #[cfg(target_os = "linux")]
 mod pcm;
 
-use conductor_core::devices::{AudioError, AudioOutputs, AudioSource};
+use conductor_broker::devices::{AudioError, AudioOutputs, AudioSource};
 
 /// The machine's outputs.
 pub struct SystemSound;

@@ -1,4 +1,4 @@
-//! One signal that ends everything that waits.
+//! One signal to end, for everything that waits.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-/// Tells threads to end. Clones are the same signal.
+/// Tells threads to end. Clones share the signal.
 ///
-/// It is a pipe as well as a flag, so that a thread can wait for it together with a file or a socket.
+/// The signal is a flag and a pipe, so that a thread can wait for it together with a file or a socket.
 #[derive(Clone, Debug)]
 pub struct Stop(Arc<Inner>);
 
@@ -22,7 +22,7 @@ struct Inner {
     writer: OwnedFd,
 }
 
-/// What a wait ended with.
+/// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// The signal was given.
@@ -44,14 +44,14 @@ impl Stop {
         Ok(Self(Arc::new(Inner { stopped: Arc::default(), reader, writer })))
     }
 
-    /// Gives the signal. It stays given.
+    /// Gives the signal, which then stays given.
     pub fn stop(&self) {
         self.0.stopped.store(true, Ordering::SeqCst);
-        // A full pipe is as readable as one byte; nothing ever reads it empty.
+        // A full pipe wakes readers like one byte does, so a failure to write is ignored. Nobody reads from the pipe.
         let _ = rustix::io::write(&self.0.writer, &[1]);
     }
 
-    /// Gives the signal when the process receives one of `signals`. The second of them ends the process at once, with
+    /// Gives the signal when the process receives one of `signals`. A second such signal ends the process at once, with
     /// `status`.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Stop {
     /// Fails if a signal cannot be caught.
     pub fn on_signals(&self, signals: &[i32], status: i32) -> io::Result<()> {
         for signal in signals {
-            // In this order: only a signal that finds the flag already set ends the process.
+            // The order matters: only a signal that finds the flag set already ends the process.
             signal_hook::flag::register_conditional_shutdown(*signal, status, Arc::clone(&self.0.stopped))?;
             signal_hook::flag::register(*signal, Arc::clone(&self.0.stopped))?;
             signal_hook::low_level::pipe::register(*signal, self.0.writer.try_clone()?)?;
@@ -93,7 +93,7 @@ impl Stop {
         self.wait(Some(file.as_fd()), deadline)
     }
 
-    /// A file that can be read once the signal was given, for whoever waits for several things at once.
+    /// A file that becomes readable when the signal is given, for threads that wait for several things.
     pub fn as_file(&self) -> BorrowedFd<'_> {
         self.0.reader.as_fd()
     }
@@ -114,7 +114,7 @@ impl Stop {
             let own = PollFd::new(&self.0.reader, PollFlags::IN);
             let mut files =
                 [own.clone(), file.map_or(own, |file| PollFd::from_borrowed_fd(file, PollFlags::IN))];
-            // An interrupted or failed poll is tried again, after the checks above.
+            // An interrupted or failed poll is repeated, after the checks above.
             let ready = poll(&mut files, timeout.as_ref());
             if ready.is_ok() && file.is_some() && files.iter().skip(1).any(|file| !file.revents().is_empty())
             {

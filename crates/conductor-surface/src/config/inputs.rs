@@ -9,7 +9,7 @@ use super::reader::{Located, Place, Table};
 use super::{Resolve, check_name, check_unique};
 use crate::nearest::nearest;
 
-/// Most inputs; each costs a thread.
+/// Most inputs. Each input costs a thread.
 const MAX_INPUTS: usize = 64;
 
 /// Shortest period of an interval; anything faster is a busy loop, not a clock.
@@ -23,13 +23,13 @@ const SPEED: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
 pub struct InputConfig {
     /// Name that mappings use.
     pub name: Arc<str>,
-    /// Whether the daemon must not start without it.
+    /// Whether the daemon starts only if this input starts.
     pub required: bool,
-    /// What it is.
+    /// Which kind of input.
     pub kind: InputKind,
 }
 
-/// What an input is.
+/// A kind of input, with its settings.
 #[derive(Clone, Debug, PartialEq)]
 pub enum InputKind {
     /// A Standard MIDI File played at its own tempo.
@@ -38,14 +38,14 @@ pub enum InputKind {
         path: PathBuf,
         /// Factor on the tempo.
         speed: f64,
-        /// Whether it starts over at its end.
+        /// Whether the file is played again when it ends.
         repeat: bool,
-        /// Whether it is refused if it is damaged.
+        /// Whether a damaged file is refused.
         strict: bool,
     },
     /// A MIDI port of the system.
     MidiPort {
-        /// Which.
+        /// The port.
         source: MidiSource,
     },
     /// Raw MIDI bytes from a FIFO or a device file.
@@ -62,7 +62,7 @@ pub enum InputKind {
     Interval {
         /// Time between ticks.
         every: Duration,
-        /// Number of ticks after which it ends; `None` for never.
+        /// Number of ticks after which the clock ends; `None` for never.
         count: Option<u64>,
     },
 }
@@ -77,20 +77,20 @@ pub enum MidiSource {
     },
     /// A port of this daemon's JACK client.
     Jack {
-        /// The port of another client to connect to; `None` leaves that to the user's patch bay.
+        /// The port of another client to connect to. With `None`, the user connects the port.
         connect: Option<String>,
     },
 }
 
-/// An input as written, valid or not, so that mappings to it are not reported as well.
+/// An input of the file, valid or not. Mappings to an invalid input are not reported as a second fault.
 pub struct ReadInput {
     /// Name that mappings use.
     pub name: String,
-    /// The input, if what is written is valid.
+    /// The input, if it is valid.
     pub config: Option<InputConfig>,
 }
 
-/// Reads `[[inputs]]`; faults are recorded in `root`. Paths go through `resolve`.
+/// Reads `[[inputs]]`. Faults are recorded in `root`. Paths go through `resolve`.
 pub fn read(root: &Table<'_, '_>, resolve: Resolve<'_>) -> Vec<ReadInput> {
     let tables = root.tables("inputs");
     if let Some(table) = tables.get(MAX_INPUTS) {
@@ -131,7 +131,7 @@ fn input(table: Table<'_, '_>, name: Located<String>, resolve: Resolve<'_>) -> O
     });
     match kind {
         Some(kind) => table.finish().then(|| InputConfig { name: name.value.into(), required, kind }),
-        // The keys of an unknown type are not known either.
+        // For an unknown type, the valid keys are unknown too.
         None => None,
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::reader::{Located, Table};
 use super::{Resolve, check_name};
 
-/// Most MIDI outputs; each is a port or an open file.
+/// Most MIDI outputs. Each output is a port or an open file.
 const MAX_OUTPUTS: usize = 64;
 
 /// A MIDI output.
@@ -13,10 +13,18 @@ const MAX_OUTPUTS: usize = 64;
 pub struct OutputConfig {
     /// Name that scopes and plugins use.
     pub name: String,
-    /// Whether the daemon must not start without it.
+    /// Whether the daemon starts only if this output is available.
     pub required: bool,
-    /// Where it leads.
+    /// Where the output leads.
     pub target: OutputTarget,
+}
+
+impl OutputConfig {
+    /// Whether the output is a port of this daemon's JACK client.
+    #[must_use]
+    pub const fn is_jack(&self) -> bool {
+        matches!(self.target, OutputTarget::Jack { .. })
+    }
 }
 
 /// Where a MIDI output leads.
@@ -29,7 +37,7 @@ pub enum OutputTarget {
     },
     /// A port of this daemon's JACK client.
     Jack {
-        /// The port of another client to connect to; `None` leaves that to the user's patch bay.
+        /// The port of another client to connect to. With `None`, the user connects the port.
         connect: Option<String>,
     },
     /// A file, FIFO or device file that raw MIDI bytes are appended to.
@@ -39,7 +47,7 @@ pub enum OutputTarget {
     },
 }
 
-/// Reads `[midi.outputs.NAME]`; faults are recorded in `root`. Paths go through `resolve`.
+/// Reads `[midi.outputs.NAME]`. Faults are recorded in `root`. Paths go through `resolve`.
 pub fn read(root: &Table<'_, '_>, resolve: Resolve<'_>) -> Vec<OutputConfig> {
     let Some(midi) = root.table("midi") else { return Vec::new() };
     let tables = midi.named_tables("outputs");

@@ -1,4 +1,4 @@
-//! One fault in a configuration file: where it is, what is wrong, and what to do about it.
+//! One fault in a configuration file: where it is, what is wrong, and what the user can do about it.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct Problem {
     pub key: String,
     /// What is wrong.
     pub message: String,
-    /// What to do next.
+    /// What the user can do about it.
     pub hint: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Reading TOML tables key by key, collecting every fault with its place instead of stopping at the first.
+//! Reads TOML tables key by key. Every fault is collected with its place, rather than only the first.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::unit::{duration_of_seconds, parse_duration};
 use crate::nearest::nearest;
 
-/// Most faults that are reported at once; the rest of a wholly broken file says nothing new.
+/// Most faults that are reported at once. In a file that is wholly broken, further faults say nothing new.
 const MAX_PROBLEMS: usize = 100;
 
 /// The text being read and the faults found in it so far.
@@ -22,7 +22,7 @@ pub struct Source<'i> {
     problems: RefCell<Vec<(usize, Problem)>>,
 }
 
-/// A place in the text: where a fault is shown.
+/// A place in the text, at which a fault is shown.
 #[derive(Clone, Debug)]
 pub struct Place {
     key: String,
@@ -34,7 +34,7 @@ pub struct Place {
 pub struct Located<T> {
     /// What was read.
     pub value: T,
-    /// Where it stands.
+    /// Where the value is.
     pub place: Place,
 }
 
@@ -44,7 +44,7 @@ impl<'i> Source<'i> {
         Self { text, problems: RefCell::default() }
     }
 
-    /// The root table. Syntax errors are collected; what could be read around them is in the table.
+    /// The root table. Syntax errors are recorded; the table has what could be read around them.
     pub fn parse(&self) -> DeTable<'i> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in errors {
@@ -86,7 +86,7 @@ impl<'i> Source<'i> {
     }
 }
 
-/// A table whose keys are asked for one by one; [`Table::finish`] then reports the keys nobody asked for.
+/// A table whose keys are asked for one by one. [`Table::finish`] then reports the keys that nobody asked for.
 pub struct Table<'s, 'i> {
     source: &'s Source<'i>,
     table: &'s DeTable<'i>,
@@ -96,7 +96,7 @@ pub struct Table<'s, 'i> {
 }
 
 impl<'s, 'i> Table<'s, 'i> {
-    /// The root table, as [`Source::parse`] gives it.
+    /// The root table that [`Source::parse`] returned.
     pub fn root(source: &'s Source<'i>, table: &'s DeTable<'i>) -> Self {
         Self::at(source, table, Place { key: String::new(), offset: 0 })
     }
@@ -105,7 +105,7 @@ impl<'s, 'i> Table<'s, 'i> {
         Self { source, table, place, asked: RefCell::default(), faulty: Cell::new(false) }
     }
 
-    /// Where it begins.
+    /// Where the table begins.
     pub fn place(&self) -> &Place {
         &self.place
     }
@@ -120,7 +120,7 @@ impl<'s, 'i> Table<'s, 'i> {
         self.source.line_and_column(place.offset).0
     }
 
-    /// Whether it has no key.
+    /// Whether the table has no key.
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
     }
@@ -131,7 +131,8 @@ impl<'s, 'i> Table<'s, 'i> {
         self.source.fault(place, message, hint);
     }
 
-    /// The value of `key`, or `None` if it is absent or of the wrong type; the latter is recorded.
+    /// The value of `key`. `None` if the key is absent or its value has the wrong type; a wrong type is recorded as a
+    /// fault.
     pub fn get<T: FromToml>(&self, key: &'static str) -> Option<Located<T>> {
         let (place, value) = self.look_up(key)?;
         match T::from_toml(value.get_ref()) {
@@ -147,7 +148,7 @@ impl<'s, 'i> Table<'s, 'i> {
         }
     }
 
-    /// The value of `key`, which must be there.
+    /// The value of `key`. A missing key is recorded as a fault.
     pub fn require<T: FromToml>(&self, key: &'static str) -> Option<Located<T>> {
         if self.look_up(key).is_none() {
             let place = self.place.clone();
@@ -160,7 +161,7 @@ impl<'s, 'i> Table<'s, 'i> {
         self.get(key)
     }
 
-    /// The value of `key` put through `parse`, whose error becomes a fault.
+    /// The value of `key`, parsed by `parse`. An error of `parse` is recorded as a fault.
     pub fn parse<T: FromToml, U, E: ToString>(
         &self,
         key: &'static str,
@@ -176,7 +177,7 @@ impl<'s, 'i> Table<'s, 'i> {
         }
     }
 
-    /// The value of `key` as it stands, with its place.
+    /// The value of `key` without conversion, and its place.
     pub fn raw(&self, key: &'static str) -> Option<(Place, &'s DeValue<'i>)> {
         self.look_up(key).map(|(place, value)| (place, value.get_ref()))
     }
@@ -217,6 +218,27 @@ impl<'s, 'i> Table<'s, 'i> {
             let named = outer.child_place(name.get_ref(), name.span());
             let name = Located { value: name.get_ref().to_string(), place: named };
             Some((name, Located { value: text.to_owned(), place }))
+        });
+        entries.collect()
+    }
+
+    /// The values below `key` without conversion, by name, at most `max` of them. The first place is that of the name,
+    /// the second that of the value.
+    pub fn named_values(
+        &self,
+        key: &'static str,
+        max: usize,
+    ) -> Vec<(Located<String>, Place, &'s DeValue<'i>)> {
+        let Some(outer) = self.table(key) else { return Vec::new() };
+        if outer.table.len() > max {
+            self.fault(outer.place(), format!("more than {max} entries"), None);
+            return Vec::new();
+        }
+        let entries = outer.table.iter().map(|(name, value)| {
+            let text = name.get_ref();
+            let place = outer.child_place(text, name.span());
+            let of_value = outer.child_place(text, value.span());
+            (Located { value: text.to_string(), place }, of_value, value.get_ref())
         });
         entries.collect()
     }
@@ -263,7 +285,7 @@ impl<'s, 'i> Table<'s, 'i> {
             self.asked.borrow_mut().push(key);
         }
         let (name, value) = self.table.get_key_value(key)?;
-        // Headers such as `[wasm]` span the value as a whole, so the key is the better place for a table.
+        // The span of a header such as `[wasm]` covers the whole table, so for a table the key is the better place.
         let span = if value.get_ref().is_table() { name.span() } else { value.span() };
         Some((self.child_place(key, span), value))
     }
@@ -285,7 +307,7 @@ impl<'s, 'i> Table<'s, 'i> {
     }
 }
 
-/// What a value is, for the message: of numbers, which, so that they are told apart.
+/// The type of a value, for messages; for a number, which kind of number.
 fn found(value: &DeValue<'_>) -> String {
     match value {
         DeValue::Integer(number) => format!("the whole number {number}"),
@@ -298,11 +320,11 @@ fn found(value: &DeValue<'_>) -> String {
     }
 }
 
-/// Why a value is not what was asked for.
+/// Why a value cannot be read as the expected type.
 pub enum Unfit {
-    /// It has another type.
+    /// The value has another type.
     Type,
-    /// It has the right type and cannot be used for the reason given.
+    /// The value has the right type, but cannot be used, for this reason.
     Value(String),
 }
 
@@ -311,11 +333,11 @@ pub trait FromToml: Sized {
     /// What is expected, for the message.
     const EXPECTED: &'static str;
 
-    /// Reads it.
+    /// Reads the value.
     ///
     /// # Errors
     ///
-    /// Says whether its type or its value is not what is expected.
+    /// Says whether the type or the value is wrong.
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit>;
 }
 
@@ -412,17 +434,17 @@ impl FromToml for Vec<Located<String>> {
 }
 
 impl Place {
-    /// Bytes of the text before it.
+    /// The byte offset of the place in the text.
     pub const fn offset(&self) -> usize {
         self.offset
     }
 
-    /// A place inside of the value of the same key.
+    /// A place inside the value of the same key.
     pub fn at_offset(&self, offset: usize) -> Self {
         Self { key: self.key.clone(), offset }
     }
 
-    /// This place within the list at `list`, named after the list's key.
+    /// This place, which is inside the list at `list`, with the key of that list.
     pub fn within(&self, list: &Self) -> Self {
         Self { key: list.key.clone(), offset: self.offset }
     }

@@ -22,7 +22,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     duration_of_seconds(number.parse::<f64>().ok()? * scale)
 }
 
-/// So many seconds, if that is a duration that a configuration can name.
+/// A duration in seconds, if a configuration can name it.
 pub fn duration_of_seconds(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= MAX_DURATION)
 }
@@ -53,7 +53,7 @@ pub fn parse_note(text: &str) -> Option<u8> {
     u8::try_from((octave + 1) * 12 + semitone + shift).ok().filter(|note| *note <= 127)
 }
 
-/// Reads `A` or `A..B`, both ends included, each end through `parse`.
+/// Reads `A` or `A..B`. Both ends are included, and each is read by `parse`.
 pub fn parse_range<T: Copy + PartialOrd>(
     text: &str,
     parse: impl Fn(&str) -> Option<T>,

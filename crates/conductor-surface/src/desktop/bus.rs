@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conductor_core::devices::DesktopError;
+use conductor_broker::devices::DesktopError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zbus::connection::Builder;
@@ -14,15 +14,15 @@ use super::{failed, unavailable};
 /// Longest wait for one answer.
 const MAX_TIME: Duration = Duration::from_secs(2);
 
-/// What the names of the errors begin with by which a bus says that it cannot start a service.
+/// The beginning of the names of errors with which a bus says that it cannot start a service.
 const CANNOT_START: &str = "org.freedesktop.DBus.Error.Spawn.";
 
-/// One of the two buses.
+/// Which of the two buses.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
-    /// Of the user's session.
+    /// The bus of the user's session.
     Session,
-    /// Of the machine.
+    /// The bus of the machine.
     System,
 }
 
@@ -44,9 +44,9 @@ pub(super) struct Object<'a> {
     pub(super) path: &'a str,
 }
 
-/// Why there was no answer.
+/// Why a call got no answer.
 pub(super) enum CallError {
-    /// Nobody has the service's name, or the object is not there.
+    /// No program has the service's name, or the object does not exist.
     Missing(String),
     /// The service refused or broke.
     Failed(String),

@@ -1,15 +1,15 @@
-//! The lock of the screen: logind tells the session's own program to lock.
+//! Locks the screen: logind tells the session's own program to lock it.
 
-use conductor_core::devices::DesktopError;
+use conductor_broker::devices::DesktopError;
 
 use super::bus::{Bus, CallError, Kind, Object};
 use super::unavailable;
 
-/// The session of who asks, or the user's one with a screen.
+/// The session of the process that asks, or else the user's session with a screen.
 const LOGIND: Object<'static> =
     Object { service: "org.freedesktop.login1", path: "/org/freedesktop/login1/session/auto" };
 
-/// What sessions without logind have.
+/// The service that locks the screen in sessions without logind.
 const SCREEN_SAVER: Object<'static> =
     Object { service: "org.freedesktop.ScreenSaver", path: "/org/freedesktop/ScreenSaver" };
 

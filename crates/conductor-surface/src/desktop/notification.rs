@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use conductor_core::devices::DesktopError;
+use conductor_broker::devices::DesktopError;
 use zbus::Variant;
 
 use super::bus::{Bus, Kind, Object};
@@ -10,7 +10,7 @@ use super::bus::{Bus, Kind, Object};
 const SERVER: Object<'static> =
     Object { service: "org.freedesktop.Notifications", path: "/org/freedesktop/Notifications" };
 
-/// As long as the server likes.
+/// The value with which the server chooses how long to show the message.
 const DEFAULT_TIME: i32 = -1;
 
 /// Shows a message of normal urgency, without actions.
@@ -24,7 +24,7 @@ pub(super) fn show(summary: &str, body: &str) -> Result<(), DesktopError> {
     Ok(())
 }
 
-/// A server may read markup in a body; the summary is text for all of them.
+/// Escapes markup in a body, which a server may interpret. Summaries are plain text for all servers.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

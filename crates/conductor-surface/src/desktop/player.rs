@@ -1,23 +1,23 @@
 //! Media players, after MPRIS 2.2.
 
 use conductor_abi::MediaKey;
-use conductor_core::devices::DesktopError;
+use conductor_broker::devices::DesktopError;
 use zbus::OwnedVariant;
 
 use super::bus::{Bus, Kind, Object};
 use super::unavailable;
 
-/// What the names of players begin with.
+/// The beginning of the names of players.
 const PREFIX: &str = "org.mpris.MediaPlayer2.";
 
 const PATH: &str = "/org/mpris/MediaPlayer2";
 
 const DAEMON: Object<'static> = Object { service: "org.freedesktop.DBus", path: "/org/freedesktop/DBus" };
 
-/// Most players that are asked what they do.
+/// Most players that are asked whether they play.
 const MAX_PLAYERS: usize = 16;
 
-/// What a player does; the first is the one whose keys are pressed.
+/// Whether a player plays. The keys of the player with the least value are pressed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Playing {
     Plays,
@@ -43,8 +43,8 @@ pub(super) fn press(key: MediaKey, wanted: Option<&str>) -> Result<String, Deskt
     Ok(player.to_owned())
 }
 
-/// The player that is meant: the one with the name, otherwise of its windows, or of all players where none is named, the first that
-/// plays.
+/// The player to press keys of. If a name is wanted, this is the player with that name, or else, among the windows of
+/// that name, the first that plays. If no name is wanted, it is the first of all players that plays.
 fn meant<'p>(there: &[&'p str], wanted: Option<&str>, playing: impl Fn(&str) -> Playing) -> Option<&'p str> {
     if let Some(exact) = there.iter().find(|player| Some(**player) == wanted) {
         return Some(exact);
@@ -53,7 +53,7 @@ fn meant<'p>(there: &[&'p str], wanted: Option<&str>, playing: impl Fn(&str) -> 
     there.iter().filter(fits).take(MAX_PLAYERS).min_by_key(|player| playing(player)).copied()
 }
 
-/// Whether this is the player's name, or that of one of its windows.
+/// Whether `player` is the wanted name, or a window of the player with that name.
 fn is_named(player: &str, wanted: &str) -> bool {
     player.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

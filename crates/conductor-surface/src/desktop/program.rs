@@ -6,27 +6,27 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conductor_core::devices::DesktopError;
+use conductor_broker::devices::DesktopError;
 
 use super::{failed, unavailable};
 
 /// Longest that a program may take.
 const MAX_TIME: Duration = Duration::from_secs(2);
 
-/// How long a browser is watched for an error. One that is started by this stays for as long as the user likes.
+/// How long the opener is watched for an error. A browser that it starts may run for as long as the user likes.
 const MAX_START: Duration = Duration::from_millis(500);
 
-/// How often the end of a program is looked for.
+/// Time between two looks whether a program has ended.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Most bytes that are read of what a program printed.
+/// Most bytes of a program's output that are read.
 const MAX_OUTPUT_BYTES: u64 = 4096;
 
 /// A program that is run to its end.
 pub(super) struct Program {
-    /// Its name in `PATH`.
+    /// The program's name in `PATH`.
     pub(super) name: &'static str,
-    /// What has it.
+    /// The package that has the program.
     pub(super) package: &'static str,
 }
 
@@ -38,15 +38,15 @@ pub(super) struct Printed {
 }
 
 impl Program {
-    /// Runs it.
+    /// Runs the program.
     pub(super) fn run(&self, arguments: &[&str]) -> Result<Printed, DesktopError> {
         let mut command = Command::new(self.name);
-        // The texts are read by a program.
+        // A program reads the texts, so they must not be translated.
         command.args(arguments).env("LC_ALL", "C");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.spawn(&mut command)?;
         let Some(status) = ended_within(&mut child, MAX_TIME)? else {
-            // It has ended if this fails.
+            // This fails if the program has ended.
             let _ = child.kill();
             let _ = child.wait();
             return Err(failed(format!("{} did not end in {} s", self.name, MAX_TIME.as_secs())));
@@ -71,12 +71,13 @@ pub(super) fn open_url(url: &str) -> Result<(), DesktopError> {
     let program = Program { name: "xdg-open", package: "xdg-utils" };
     let mut command = Command::new(program.name);
     command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // A group of its own: the browser outlives what ends this program with Ctrl-C.
+    // The browser gets its own process group, so that it goes on when Ctrl-C ends this program.
     command.process_group(0);
     let mut child = program.spawn(&mut command)?;
     match ended_within(&mut child, MAX_START)? {
         None => {
-            // Without a thread it stays in the table of processes until this one ends; the browser runs.
+            // If no thread can be started, the ended process stays in the process table until this program ends. The
+            // browser runs.
             let _ = thread::Builder::new().name("conductor-browser".to_owned()).spawn(move || child.wait());
             Ok(())
         }

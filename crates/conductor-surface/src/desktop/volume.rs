@@ -1,7 +1,7 @@
 //! The volume of the default output, through WirePlumber.
 
 use conductor_abi::{MuteChange, VolumeChange, VolumeState};
-use conductor_core::devices::DesktopError;
+use conductor_broker::devices::DesktopError;
 
 use super::program::{Printed, Program};
 use super::{failed, unavailable};
@@ -11,10 +11,10 @@ const WPCTL: Program = Program { name: "wpctl", package: "wireplumber" };
 /// The output that the user chose.
 const OUTPUT: &str = "@DEFAULT_AUDIO_SINK@";
 
-/// What `wpctl` ends with where PipeWire does not answer (`EX_UNAVAILABLE` of sysexits.h, and 2 in older versions).
+/// Exit statuses of `wpctl` when PipeWire does not answer (`EX_UNAVAILABLE` of sysexits.h, and 2 in older versions).
 const NO_PIPEWIRE: [i32; 2] = [69, 2];
 
-/// What `wpctl` prints where the default output is none.
+/// What `wpctl` prints when there is no default output.
 const NO_OUTPUT: &str = "is not a valid ID";
 
 pub(super) fn volume(change: VolumeChange) -> Result<VolumeState, DesktopError> {
@@ -34,7 +34,7 @@ pub(super) fn mute(change: MuteChange) -> Result<VolumeState, DesktopError> {
         MuteChange::Unmute => "0",
         MuteChange::Toggle => "toggle",
     };
-    // The state says more clearly than `set-mute` that there is no output.
+    // Reading the state reports a missing output more clearly than `set-mute` does.
     state()?;
     wpctl(&["set-mute", OUTPUT, muted])?;
     state()
@@ -59,7 +59,7 @@ fn parse(line: &str) -> Option<VolumeState> {
 fn wpctl(arguments: &[&str]) -> Result<String, DesktopError> {
     let Printed { status, stdout, stderr } = WPCTL.run(arguments)?;
     let said = if stderr.trim().is_empty() { stdout.trim() } else { stderr.trim() };
-    // It ends with 0 here, too.
+    // `wpctl` ends with status 0 in this case, too.
     if said.contains(NO_OUTPUT) {
         return Err(unavailable("the sound server has no output"));
     }

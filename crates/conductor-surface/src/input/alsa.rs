@@ -8,12 +8,12 @@ use crate::midi::Message;
 use crate::sequencer::{self, CLIENT};
 use crate::stop::Wake;
 
-/// Reads the first port whose name contains `port`. The sequencer must be there; the port is waited for and connected
-/// again whenever it comes back.
+/// Reads the first port whose name contains `port`. The sequencer must exist. The port may appear later, and is
+/// connected again whenever it comes back.
 pub(super) fn open(port: &str) -> Result<OpenInput, InputError> {
     client()?;
     let port = port.to_owned();
-    Ok(OpenInput::endless(move |emitter, stop| {
+    Ok(OpenInput::instrument(move |emitter, stop| {
         let mut connection: Option<(String, MidiInputConnection<()>)> = None;
         loop {
             if let Some((id, _)) = &connection
@@ -21,6 +21,7 @@ pub(super) fn open(port: &str) -> Result<OpenInput, InputError> {
             {
                 emitter.state().waits("the MIDI port is gone");
                 connection = None;
+                emitter.let_go();
             }
             if connection.is_none() {
                 connection = connect(&port, emitter)?;
@@ -69,7 +70,7 @@ fn connect(port: &str, emitter: &Emitter) -> Result<Option<(String, MidiInputCon
             target.emit(Body::Midi(message));
         }
     };
-    // The port may vanish between the look-up and the connection; then it is looked for again.
+    // The port may vanish between the look-up and the connection. Then it is looked for again.
     let connection = client.connect(&wanted, emitter.input(), deliver, ()).ok();
     if connection.is_some() {
         tracing::info!(input = emitter.input(), port, "connected to the MIDI port");

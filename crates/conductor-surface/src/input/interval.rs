@@ -8,7 +8,8 @@ use crate::stop::Wake;
 
 /// Ticks every `every`, the first time one period after the start, `count` times or for ever.
 ///
-/// Ticks are counted from the start, so they do not drift; those that were missed (the machine slept) are skipped.
+/// Ticks are counted from the start, so they do not drift. Ticks that were missed, for example because the machine
+/// slept, are skipped.
 pub(super) fn open(every: Duration, count: Option<u64>) -> OpenInput {
     OpenInput::new(count.is_some(), move |emitter, stop| {
         let mut next = Instant::now() + every;

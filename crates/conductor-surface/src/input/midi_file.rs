@@ -22,20 +22,20 @@ use crate::event::Body;
 use crate::stop::{Stop, Wake};
 use tune::Tune;
 
-/// Largest MIDI file in bytes; a file of the wrong kind must not be read into memory.
+/// Largest MIDI file in bytes. Stops a file of the wrong kind from being read into memory.
 const MAX_MIDI_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Shortest tune that may be repeated, at the speed that it is played at; anything shorter is a busy loop, not music.
+/// Shortest tune that may be repeated, measured at its speed. Anything shorter is a busy loop, not music.
 const MIN_LOOP: Duration = Duration::from_millis(10);
 
 /// Most events in a fiftieth of a second, 51,200 in a second.
 const MAX_AT_ONCE: usize = 1024;
 
-/// How late an event may be before the rest of the tune is put off by as much. What was missed while this process was held, or
-/// its machine was busy, is not made up for in a burst.
+/// How late an event may be before the rest of the tune is delayed by the same time. So events that were missed while
+/// this process was stopped, or its machine was busy, do not come in a burst.
 const MAX_LATE: Duration = Duration::from_millis(250);
 
-/// Opens a file. One that is damaged is played as far as it can be read, unless `is_strict`.
+/// Opens a file. A damaged file is played as far as it can be read, unless `is_strict`.
 pub(super) fn open(path: &Path, speed: f64, repeat: bool, is_strict: bool) -> Result<OpenInput, InputError> {
     let path = path.to_owned();
     let tune = match Tune::new(read(&path)?) {
@@ -65,7 +65,7 @@ pub(super) fn open(path: &Path, speed: f64, repeat: bool, is_strict: bool) -> Re
     }))
 }
 
-/// Plays the tune once from `start`, which is put off if need be.
+/// Plays the tune once from `start`. `start` is moved if the tune is delayed.
 fn play(
     tune: &Tune,
     speed: f64,
@@ -93,7 +93,7 @@ fn play(
     if stop.is_stopped() { Wake::Stopped } else { Wake::Elapsed }
 }
 
-/// Reads a plain file; opening never waits, as that of a FIFO without writer would.
+/// Reads a plain file. Opening never waits, as it would for a FIFO without a writer.
 fn read(path: &Path) -> Result<Vec<u8>, InputError> {
     let fail = |source| InputError::Read { path: path.to_owned(), source };
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
@@ -125,10 +125,10 @@ mod tests {
     use super::*;
     use crate::input::InputState;
 
-    /// Writes a tune of notes, each so many microseconds after the one before, and a rest.
+    /// Writes a tune of notes and a rest. Each number is the microseconds since the previous note.
     fn write(path: &Path, deltas: &[u32], rest: u32) {
         let event = |delta, kind| TrackEvent { delta: u28::new(delta), kind };
-        // A thousand ticks a quarter note and a millisecond a quarter note: a tick is a microsecond.
+        // A quarter note has a thousand ticks and takes a millisecond, so a tick is a microsecond.
         let mut track = vec![event(0, TrackEventKind::Meta(MetaMessage::Tempo(u24::new(1000))))];
         track.extend(deltas.iter().map(|delta| {
             let message = MidiMessage::NoteOn { key: u7::new(60), vel: u7::new(100) };
@@ -166,7 +166,7 @@ mod tests {
     fn a_flood_at_one_instant_and_a_pause_are_no_bursts() {
         let directory = tempfile::tempdir().expect("directory");
         let path = directory.path().join("tune.mid");
-        // Three times as many as come at once, and the same again a second later.
+        // Three times as many notes as may come at once, and the same again a second later.
         let instant = vec![0; 3 * MAX_AT_ONCE];
         let deltas = [&instant[..], &[1_000_000], &instant[1..]].concat();
         write(&path, &deltas, 0);
@@ -177,7 +177,7 @@ mod tests {
             Arc::new(InputState::new("tune".into())),
             Arc::new(move |_, _| {
                 sink.lock().expect("lock").push(Instant::now());
-                // As if the process had been stopped for longer than the whole tune.
+                // This simulates a process that is stopped for longer than the whole tune.
                 first.call_once(|| thread::sleep(Duration::from_millis(1500)));
             }),
         );

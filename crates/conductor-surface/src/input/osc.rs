@@ -19,15 +19,14 @@ use flaw::Flaw;
 use overflow::Overflow;
 use packet::Packet;
 
-/// Largest datagram in bytes; what UDP can carry.
+/// Largest datagram in bytes that UDP can carry.
 const MAX_DATAGRAM_BYTES: usize = 65_535;
 
-/// Most warnings about packets that are dropped, each about another sender or cause. Senders can be made up, and each that is
-/// remembered takes memory.
+/// Most warnings about dropped packets, each about another sender or cause. Senders can be forged, and remembering each
+/// takes memory.
 const MAX_WARNINGS: usize = 256;
 
-/// Listens on `address`. Bundles are taken apart and their messages delivered in order, at once: time tags are not
-/// waited for.
+/// Listens on `address`. The messages of a bundle are delivered in order and at once; time tags are ignored.
 pub(super) fn open(address: SocketAddr) -> Result<OpenInput, InputError> {
     let fail = |source| InputError::Listen { address, source };
     let socket = UdpSocket::bind(address).map_err(fail)?;
@@ -66,7 +65,7 @@ fn receive(socket: &UdpSocket, emitter: &Emitter, stop: &Stop) -> io::Result<()>
     }
 }
 
-/// Errors that say nothing about the next datagram.
+/// Whether an error says nothing about the next datagram.
 const fn is_passing(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionRefused)
 }
@@ -80,12 +79,13 @@ fn deliver(datagram: &[u8], sender: IpAddr, warned: &mut Warned, emitter: &Emitt
     }
 }
 
-/// What was warned of.
+/// The warnings that were given.
 #[derive(Default)]
 struct Warned {
-    /// Senders and causes. A sender is an address without its port, which many take anew for each packet.
+    /// Senders and causes. A sender is an address without its port, because many senders use another port for each
+    /// packet.
     of: HashSet<(IpAddr, &'static str)>,
-    /// Whether it was said that packets come too fast.
+    /// Whether it was logged that packets come too fast.
     of_overflow: bool,
 }
 
@@ -102,7 +102,7 @@ impl Warned {
         }
     }
 
-    /// Takes note that the kernel dropped so many packets, of whatever sender.
+    /// Notes that the kernel dropped `count` packets, whose senders are not known.
     fn overflow(&mut self, count: u64, emitter: &Emitter) {
         if count == 0 {
             return;

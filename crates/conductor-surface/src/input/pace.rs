@@ -1,9 +1,9 @@
-//! A bound on how much comes of one input at once: a file may put a million events at one instant, or be played a thousand times
-//! as fast, and a device may never run dry.
+//! A bound on how much an input delivers at once: a file may put a million events at one instant or be played a
+//! thousand times as fast, and a device may deliver without pause.
 
 use std::time::{Duration, Instant};
 
-/// The time in which so much may come.
+/// The length of a window, in which a bounded number may come.
 pub(super) const WINDOW: Duration = Duration::from_millis(20);
 
 /// How much came in the current window.
@@ -19,7 +19,7 @@ impl Pace {
         Self { max, began: now, count: 0 }
     }
 
-    /// Counts what comes at `now`; returns until when that has to wait, if it has to.
+    /// Counts `count` that come at `now`. Returns until when they have to wait, if they must.
     pub(super) fn next(&mut self, count: usize, now: Instant) -> Option<Instant> {
         let end = self.began + WINDOW;
         let is_over = end <= now;

@@ -3,7 +3,7 @@
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rustix::fs::OFlags;
@@ -18,23 +18,24 @@ use crate::stop::{Stop, Wake};
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 1024;
 
-/// Most bytes that are read in a fiftieth of a second, 200 KiB in a second: 60 times what a MIDI cable carries. A device that never
-/// runs dry, and a writer that never rests, keep no processor busy; a writer waits meanwhile.
+/// Most bytes that are read in a fiftieth of a second, which is 200 KiB in a second: 60 times what a MIDI cable
+/// carries. Stops a device or writer that delivers without pause from keeping a processor busy; a writer waits
+/// meanwhile.
 const MAX_BYTES_AT_ONCE: usize = 4 * BUFFER_BYTES;
 
 /// What bytes are read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Opened again when its writer leaves.
+    /// A FIFO, which is opened again when its writer leaves.
     Fifo,
-    /// Opened again when it was unplugged.
+    /// A device, which is opened again after it was unplugged.
     Device,
-    /// Read to its end.
+    /// A plain file, which is read to its end.
     Plain,
 }
 
-/// Opens a FIFO or device file. A FIFO is opened again when its writer leaves, a device when it was unplugged; a plain
-/// file is read to its end.
+/// Opens a FIFO, a device file or a plain file. A FIFO is opened again when its writer leaves, and a device after it
+/// was unplugged. A plain file is read once, to its end.
 pub(super) fn open(path: &Path) -> Result<OpenInput, InputError> {
     let path = path.to_owned();
     let fail = |source| InputError::Read { path: path.clone(), source };
@@ -44,8 +45,8 @@ pub(super) fn open(path: &Path) -> Result<OpenInput, InputError> {
         return Err(InputError::Directory { path });
     }
     let Some(kind) = Kind::of(found) else { return Err(InputError::NoStream { path }) };
-    let mut reader = Reader { parser: Parser::new(), pace: Pace::new(MAX_BYTES_AT_ONCE, Instant::now()) };
     if kind == Kind::Plain {
+        let mut reader = Reader::new();
         return Ok(OpenInput::new(true, move |emitter, stop| {
             match reader.read_to_end(&file, emitter, stop) {
                 Ended::Stopped | Ended::WriterLeft => Ok(()),
@@ -53,14 +54,21 @@ pub(super) fn open(path: &Path) -> Result<OpenInput, InputError> {
             }
         }));
     }
-    Ok(OpenInput::endless(move |emitter, stop| {
+    Ok(stream(path, file, kind))
+}
+
+/// An input that reads a FIFO or a device until `stop` is given.
+fn stream(path: PathBuf, file: File, kind: Kind) -> OpenInput {
+    let mut reader = Reader::new();
+    let run = move |emitter: &Emitter, stop: &Stop| {
         keep_reading(&path, file, kind, &mut reader, emitter, stop);
         Ok(())
-    }))
+    };
+    if kind == Kind::Device { OpenInput::instrument(run) } else { OpenInput::endless(run) }
 }
 
 impl Kind {
-    /// The kind of a file; none of one that no bytes come from, such as a disk.
+    /// The kind of a file; none for a file that gives no bytes, such as a disk.
     fn of(file: FileType) -> Option<Self> {
         if file.is_fifo() {
             Some(Self::Fifo)
@@ -85,7 +93,7 @@ fn open_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)
 }
 
-/// Opens what was read before again. What has taken its place meanwhile is not read: a plain file would be played again and again.
+/// Opens the file again. Another kind of file in its place is not read: a plain file would be played again and again.
 fn reopen(path: &Path, kind: Kind) -> Result<File, String> {
     let fail = |error: io::Error| format!("{} cannot be opened: {error}", path.display());
     let file = open_file(path).map_err(fail)?;
@@ -100,9 +108,9 @@ fn reopen(path: &Path, kind: Kind) -> Result<File, String> {
 fn keep_reading(path: &Path, first: File, kind: Kind, reader: &mut Reader, emitter: &Emitter, stop: &Stop) {
     let mut file = first;
     loop {
-        // Half a message of a writer that left says nothing about the next one.
+        // Half a message of a writer that left is dropped.
         reader.parser = Parser::new();
-        // A FIFO is there again at once; a device comes back when it is plugged in.
+        // A FIFO can be opened again at once. A device comes back when it is plugged in.
         let mut is_due = kind == Kind::Fifo;
         match reader.read_to_end(&file, emitter, stop) {
             Ended::Stopped => return,
@@ -112,7 +120,10 @@ fn keep_reading(path: &Path, first: File, kind: Kind, reader: &mut Reader, emitt
                 is_due = false;
             }
         }
-        // The old descriptor stays open until the new one is, so that nothing written in between is lost.
+        if kind == Kind::Device {
+            emitter.let_go();
+        }
+        // The old descriptor stays open until the new one is open, so that nothing written in between is lost.
         file = loop {
             if !std::mem::replace(&mut is_due, true) && stop.wait_for(RETRY_AFTER) == Wake::Stopped {
                 return;
@@ -142,6 +153,10 @@ enum Ended {
 }
 
 impl Reader {
+    fn new() -> Self {
+        Self { parser: Parser::new(), pace: Pace::new(MAX_BYTES_AT_ONCE, Instant::now()) }
+    }
+
     fn read_to_end(&mut self, mut file: &File, emitter: &Emitter, stop: &Stop) -> Ended {
         let mut buffer = [0; BUFFER_BYTES];
         loop {
@@ -164,6 +179,72 @@ impl Reader {
                     if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 Err(error) => return Ended::Failed(error),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
+
+    use rustix::fs::{CWD, FileType as Type, Mode, mknodat};
+
+    use super::super::InputState;
+    use super::*;
+    use crate::event::Event;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// What is played, and what the player would send to let go of what is down then.
+    const PLAYED: [u8; 15] = [0x91, 60, 9, 0xb1, 64, 127, 0x91, 62, 9, 0x81, 60, 0, 0xe1, 0, 0];
+    const LET_GO: [[u8; 3]; 3] = [[0x81, 62, 64], [0xb1, 64, 0], [0xe1, 0, 64]];
+
+    fn bytes(event: Event) -> Vec<u8> {
+        let Body::Midi(message) = event.body else { panic!("{event:?} is no message") };
+        message.to_bytes()
+    }
+
+    /// What an input delivers after what is played, if its source goes away first or not. A FIFO stands for a device too.
+    fn left_behind(kind: Kind, goes_away: bool) -> Vec<Vec<u8>> {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("midi");
+        mknodat(CWD, &path, Type::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("FIFO made");
+        let input = stream(path.clone(), open_file(&path).expect("opened"), kind);
+        let (sink, events) = channel();
+        let emitter = Emitter::new(
+            Arc::new(InputState::new("keys".into())),
+            Arc::new(move |event, _: &InputState| sink.send(event).expect("the test listens")),
+        );
+        let mut writer = OpenOptions::new().write(true).open(&path).expect("opened");
+        writer.write_all(&PLAYED).expect("written");
+        let stop = Stop::new().expect("a pipe");
+        let end = stop.clone();
+        let reading = thread::spawn(move || input.run(&emitter, &end));
+        let played: Vec<u8> =
+            (0..5).flat_map(|_| bytes(events.recv_timeout(PATIENCE).expect("an event"))).collect();
+        assert_eq!(played, PLAYED);
+        let writer = (!goes_away).then_some(writer);
+        stop.stop();
+        reading.join().expect("no panic").expect("it can be read");
+        drop(writer);
+        events.iter().map(bytes).collect()
+    }
+
+    #[test]
+    fn what_is_down_when_a_device_goes_away_or_is_not_read_any_more_is_let_go_once() {
+        for goes_away in [true, false] {
+            assert_eq!(left_behind(Kind::Device, goes_away), LET_GO, "{goes_away}");
+        }
+    }
+
+    #[test]
+    fn a_fifo_says_itself_what_ends() {
+        for goes_away in [true, false] {
+            assert_eq!(left_behind(Kind::Fifo, goes_away), Vec::<Vec<u8>>::new(), "{goes_away}");
         }
     }
 }

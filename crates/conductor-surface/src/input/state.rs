@@ -1,4 +1,4 @@
-//! How each input is: said by its own thread, read by whoever asks.
+//! The state of each input: the input's own thread sets it, and any thread may read it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,35 +11,35 @@ use tracing::Level;
 use crate::config::InputConfig;
 use crate::log_budget::Budget;
 
-/// Most bytes that one input adds to the log in a minute; stops whoever sends to it from filling a disk.
+/// Most bytes that one input adds to the log in a minute. Stops its senders from filling a disk.
 const MAX_LOG_BYTES_PER_MINUTE: u64 = 64 * 1024;
 
-/// One input, for as long as the configuration has its name.
+/// One input, which exists as long as the configuration has its name.
 pub struct InputState {
     name: Arc<str>,
     condition: Mutex<Condition>,
-    /// What is wrong with its file, if anything is.
+    /// What is wrong with the input's file, if anything is.
     damage: Mutex<Option<String>>,
-    /// What came and was dropped, by cause.
+    /// What arrived and was dropped, by cause.
     dropped: Mutex<BTreeMap<&'static str, u64>>,
     log: Mutex<Budget>,
 }
 
-/// How an input is.
+/// The condition of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// It delivers what comes.
+    /// The input delivers what arrives.
     Delivers,
-    /// It looks for its device or file again and again.
+    /// The device or file is missing, and the input looks for it repeatedly.
     Waits {
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// It came to its own end.
+    /// The input reached its own end.
     Ended,
-    /// It broke, or could not begin: a reload starts it again.
+    /// The input broke, or could not begin. A reload starts it again.
     Failed {
-        /// Why.
+        /// The reason.
         why: String,
     },
 }
@@ -59,37 +59,37 @@ impl InputState {
         &self.name
     }
 
-    /// How it is now.
+    /// The current condition.
     pub fn condition(&self) -> Condition {
         self.lock().clone()
     }
 
-    /// From now on it is so.
+    /// Sets the condition.
     pub fn is_now(&self, condition: Condition) {
         *self.lock() = condition;
     }
 
-    /// What is wrong with its file, in words.
+    /// What is wrong with the input's file, in words.
     pub fn damage(&self) -> Option<String> {
         self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// From now on this is wrong with its file, or nothing.
+    /// Sets what is wrong with the input's file, if anything is.
     pub fn set_damage(&self, damage: Option<String>) {
         *self.damage.lock().unwrap_or_else(PoisonError::into_inner) = damage;
     }
 
-    /// How much of what came was dropped, by cause.
+    /// How much of what arrived was dropped, by cause.
     pub fn dropped(&self) -> BTreeMap<&'static str, u64> {
         self.dropped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Counts what came and is dropped.
+    /// Counts what arrived and is dropped.
     pub fn drops(&self, cause: &'static str, count: u64) {
         *self.dropped.lock().unwrap_or_else(PoisonError::into_inner).entry(cause).or_default() += count;
     }
 
-    /// Takes note that it waits, and says so if it did not wait for the same before.
+    /// Notes that the input waits. The reason is logged if it is another one than before.
     pub fn waits(&self, why: impl fmt::Display) {
         let waits = Condition::Waits { why: why.to_string() };
         let before = std::mem::replace(&mut *self.lock(), waits.clone());
@@ -98,7 +98,7 @@ impl InputState {
         }
     }
 
-    /// Logs what whoever sends to the input caused, as long as there is not too much of that.
+    /// Logs an event that a sender to the input caused, within the input's budget of log bytes.
     pub fn log(&self, level: Level, text: fmt::Arguments<'_>) {
         let is_enabled = match level {
             Level::ERROR => tracing::enabled!(Level::ERROR),
@@ -133,17 +133,17 @@ impl InputState {
     }
 }
 
-/// The inputs of the configuration that runs.
+/// The inputs of the running configuration.
 #[derive(Default)]
 pub struct InputStates(RwLock<Vec<Arc<InputState>>>);
 
 impl InputStates {
-    /// All of them, in the order of the configuration.
+    /// All inputs, in the order of the configuration.
     pub fn all(&self) -> Vec<Arc<InputState>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// From now on there are these; those that were there before stay as they are.
+    /// Replaces the inputs. Those that were there before keep their state.
     pub fn set(&self, configs: &[InputConfig]) {
         let mut states = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let of = |config: &InputConfig| {
@@ -154,7 +154,7 @@ impl InputStates {
         *states = now;
     }
 
-    /// The input of this name.
+    /// The input with this name.
     pub fn of(&self, name: &Arc<str>) -> Arc<InputState> {
         let found = self.all().into_iter().find(|state| state.name == *name);
         found.unwrap_or_else(|| Arc::new(InputState::new(Arc::clone(name))))

@@ -4,21 +4,20 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use conductor_core::MidiError;
-use conductor_core::devices::{MidiInputs, MidiSink};
+use conductor_broker::devices::{MidiError, MidiInputs, MidiSink};
 
 use crate::config::{InputConfig, InputKind};
 use crate::event::{Body, Event};
 
-/// The MIDI inputs of the configuration, and who listens to each.
+/// The MIDI inputs of the configuration, each with its listeners.
 #[derive(Default)]
 pub struct Taps {
     listeners: Mutex<HashMap<String, Vec<Weak<Listener>>>>,
-    /// How many listen, so that nobody takes the lock where nobody does.
+    /// How many listeners there are, so that nobody takes the lock where there are none.
     count: Arc<AtomicUsize>,
 }
 
-/// Somebody who listens, until this is dropped.
+/// A listener, which listens until it is dropped.
 struct Listener {
     sink: MidiSink,
     count: Arc<AtomicUsize>,
@@ -31,7 +30,7 @@ impl Drop for Listener {
 }
 
 impl Taps {
-    /// From now on there are these inputs. Who listens to one that stays goes on, the others hear nothing any more.
+    /// Replaces the inputs. Listeners to an input that stays go on; the others hear nothing from now on.
     pub fn set(&self, configs: &[InputConfig]) {
         let mut before = self.lock();
         let midi = configs.iter().filter(|config| is_midi(&config.kind));
@@ -42,7 +41,7 @@ impl Taps {
         *before = now.collect();
     }
 
-    /// Hands on what happened at an input.
+    /// Hands an event on to the listeners of its input.
     pub fn pass(&self, event: &Event) {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;

@@ -1,6 +1,6 @@
-//! Messages in a ring buffer of bytes: port number, length, bytes.
+//! Messages in a ring buffer of bytes. A frame is a port number, a length and the bytes of one message.
 //!
-//! Neither half allocates, locks or waits, so each may stand on the real-time side.
+//! Neither end allocates, locks or waits, so either may be on the real-time thread.
 
 use jack::{RingBufferReader, RingBufferWriter};
 
@@ -12,7 +12,7 @@ const HEADER_BYTES: usize = 6;
 /// Longest message: a system exclusive message with its two framing bytes.
 const MAX_FRAME_BYTES: usize = MAX_SYSEX_BYTES + 2;
 
-/// The end that frames are put into.
+/// The end at which frames are put in.
 pub(super) struct FrameWriter {
     ring: RingBufferWriter,
     capacity: usize,
@@ -24,7 +24,7 @@ impl FrameWriter {
         Self { ring, capacity }
     }
 
-    /// Puts a message in; `false` if it does not fit.
+    /// Puts a message in. Returns `false` if it does not fit.
     pub(super) fn write(&mut self, port: u16, bytes: &[u8]) -> bool {
         if bytes.len() > MAX_FRAME_BYTES || self.ring.space() < HEADER_BYTES + bytes.len() {
             return false;
@@ -36,13 +36,13 @@ impl FrameWriter {
         true
     }
 
-    /// Whether everything was taken out.
+    /// Whether the reader has taken everything out.
     pub(super) fn is_empty(&mut self) -> bool {
         self.ring.space() == self.capacity
     }
 }
 
-/// The end that frames are taken out of.
+/// The end at which frames are taken out.
 pub(super) struct FrameReader {
     ring: RingBufferReader,
     buffer: Box<[u8]>,
@@ -53,7 +53,7 @@ impl FrameReader {
         Self { ring, buffer: vec![0; MAX_FRAME_BYTES].into_boxed_slice() }
     }
 
-    /// Length of the next message, if one is there as a whole.
+    /// Length of the next message, if it is complete.
     pub(super) fn next_len(&self) -> Option<usize> {
         let (_, len) = self.peek()?;
         (self.ring.space() >= HEADER_BYTES + len).then_some(len)

@@ -1,4 +1,4 @@
-//! The half that JACK calls on its real-time thread: no allocation, no lock, no waiting.
+//! The half that JACK calls on its real-time thread: it does not allocate, lock or wait.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,7 +8,7 @@ use jack::{Client, Control, MidiIn, MidiOut, Port, ProcessHandler, ProcessScope,
 
 use super::frame::{FrameReader, FrameWriter};
 
-/// Moves messages between ports and ring buffers. Everything it uses was allocated before it was handed over.
+/// Moves messages between ports and ring buffers. Everything that it uses was allocated before it was handed to JACK.
 pub(super) struct Process {
     sources: Vec<Port<MidiIn>>,
     incoming: FrameWriter,
@@ -42,7 +42,7 @@ impl Process {
             }
         }
         if came && let Some(thread) = self.wake.get() {
-            // An atomic exchange and at most one futex wake-up.
+            // Waking costs an atomic exchange and at most one futex call.
             thread.unpark();
         }
     }
@@ -52,7 +52,8 @@ impl Process {
             let mut writer = sink.writer(scope);
             let mut wrote = false;
             while let Some(len) = ring.next_len() {
-                // What does not fit into this cycle waits for the next one, unless it would not fit there either.
+                // A message that does not fit into this cycle waits for the next one. If the cycle is still empty, the
+                // message fits into none and is dropped.
                 if len > writer.max_event_size() && wrote {
                     break;
                 }

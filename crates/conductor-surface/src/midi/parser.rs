@@ -1,10 +1,10 @@
-//! Raw MIDI bytes to messages, as they come over a wire.
+//! Reads messages from a stream of raw MIDI bytes.
 
 use super::{MAX_SYSEX_BYTES, Message, Sysex, data_bytes};
 
-/// Turns a stream of bytes into messages, with running status and with real-time bytes in any place, also within
-/// other messages. Bytes that belong to no message are skipped; a system exclusive message longer than
-/// [`MAX_SYSEX_BYTES`] is dropped as a whole.
+/// Reads messages from a stream of bytes, with running status and with real-time bytes in any place, even within other
+/// messages. Bytes that belong to no message are skipped. A system exclusive message longer than [`MAX_SYSEX_BYTES`] is
+/// dropped as a whole.
 #[derive(Debug, Default)]
 pub struct Parser {
     state: State,
@@ -13,12 +13,12 @@ pub struct Parser {
 
 #[derive(Clone, Copy, Debug, Default)]
 enum State {
-    /// Data bytes are skipped until a status byte.
+    /// Between messages. Data bytes are skipped until a status byte.
     #[default]
     Idle,
-    /// Within a message of this status, with the first data byte if it has come.
+    /// Within a message with this status, whose first data byte may have come.
     Channel { status: u8, first: Option<u8> },
-    /// Within a system common message that has this many data bytes left; those are of no use to a mapping.
+    /// Within a system common message with this many data bytes left. Mappings cannot react to such messages.
     Common { left: usize },
     /// Within a system exclusive message.
     Sysex,
@@ -39,7 +39,7 @@ impl Parser {
         matches!(self.state, State::Sysex | State::Overlong)
     }
 
-    /// Takes the next byte; returns the message that it completes.
+    /// Takes the next byte. Returns the message that the byte completes.
     pub fn push(&mut self, byte: u8) -> Option<Message> {
         match byte {
             0xf8..=0xff => real_time(byte),
@@ -100,7 +100,7 @@ impl Parser {
     }
 }
 
-/// A one-byte message that may stand anywhere. Active sensing and reset are of no use to a mapping.
+/// A message of one byte, which may stand anywhere. Mappings cannot react to active sensing and reset.
 const fn real_time(byte: u8) -> Option<Message> {
     match byte {
         0xf8 => Some(Message::Clock),

@@ -1,4 +1,4 @@
-//! A port of the ALSA sequencer to send to.
+//! An ALSA sequencer port that messages are sent to.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use midir::{MidiOutput, MidiOutputConnection};
 use super::SendError;
 use crate::sequencer::{self, CLIENT};
 
-/// The first port whose name contains a text; connected when it is first used and again after it failed.
+/// The first port whose name contains a text. It is connected when it is first used, and again after it failed.
 pub(super) struct AlsaOutput {
     port: String,
     connection: Mutex<Option<MidiOutputConnection>>,

@@ -11,11 +11,11 @@ use rustix::io::Errno;
 
 use super::SendError;
 
-/// Most bytes of a plain file that is an output; sending MIDI is granted without asking, and must not fill a disk.
+/// Most bytes of a plain file that is an output. MIDI is granted automatically, and must not fill a disk.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A file that is opened when it is first used and again when its reader or device comes back. It is never waited for:
-/// the pipe's own buffer is the queue, and when that is full messages are refused.
+/// A file that is opened when it is first used, and again when its reader or device comes back. Writing never waits:
+/// the pipe's own buffer is the queue, and messages are refused when it is full.
 pub(super) struct FileOutput {
     path: PathBuf,
     state: Mutex<State>,
@@ -24,12 +24,12 @@ pub(super) struct FileOutput {
 #[derive(Default)]
 struct State {
     file: Option<File>,
-    /// Bytes that still fit a plain file; `None` for a FIFO or device file.
+    /// Bytes that a plain file still has room for; `None` for a FIFO or device file.
     room: Option<u64>,
-    /// The end of a message whose beginning was already taken; it must be the next to go out, or the reader would see a
-    /// torn message. At most one request long.
+    /// The end of a message whose beginning was written. It must be written next, or the reader would see a torn
+    /// message. At most as long as one request.
     rest: Vec<u8>,
-    /// Whether a FIFO or device file was here: when it is gone, no plain file takes its place.
+    /// Whether the path was a FIFO or device file. When that is gone, no plain file is created in its place.
     is_special: bool,
 }
 
@@ -52,14 +52,14 @@ impl FileOutput {
     pub(super) fn send(&self, bytes: &[u8]) -> Result<(), SendError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match self.try_send(&mut state, bytes) {
-            // The reader left; another one may have come since.
+            // The reader left. Another one may have come since.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 state.close();
                 self.opened(&mut state)?;
                 self.try_send(&mut state, bytes).map_err(|error| self.failed(&error))
             }
             Err(error) => {
-                // A device that was unplugged, or a full file that is moved away, is another when it is opened again.
+                // After a device was unplugged, or a full file was moved away, opening the path gives another file.
                 if error.kind() != io::ErrorKind::WouldBlock {
                     state.close();
                 }
@@ -94,7 +94,7 @@ impl FileOutput {
     fn opened<'s>(&self, state: &'s mut State) -> Result<&'s File, SendError> {
         if state.file.is_none() {
             let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-            // Where devices are, a plain file would be taken for one that is not plugged in.
+            // A plain file among the devices would be mistaken for a device.
             let create = !(state.is_special || self.path.starts_with("/dev"));
             let file = OpenOptions::new().append(true).create(create).custom_flags(flags).open(&self.path);
             let unavailable = |error: io::Error| SendError::Unavailable(self.unavailable(&error));
@@ -134,7 +134,7 @@ fn use_up(room: &mut Option<u64>, taken: usize) {
     }
 }
 
-/// Writes as much as is taken without waiting; returns how much that was.
+/// Writes as much as possible without waiting. Returns how many bytes were written.
 fn write(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
     let mut taken = 0;
     while let Some(left) = bytes.get(taken..).filter(|left| !left.is_empty()) {
@@ -230,7 +230,7 @@ mod tests {
     fn a_device_that_fails_is_opened_again() {
         let directory = tempfile::tempdir().expect("directory");
         let path = directory.path().join("midi");
-        // Writing to this device fails with ENOSPC, as writing to one that was unplugged does with ENODEV.
+        // Writing to `/dev/full` fails with ENOSPC, as writing to an unplugged device fails with ENODEV.
         std::os::unix::fs::symlink("/dev/full", &path).expect("link");
         let output = FileOutput::new(&path);
         let error = output.send(&[0xf8]).expect_err("fails");

@@ -6,24 +6,25 @@ use std::rc::Rc;
 use alsa::device_name::HintIter;
 use alsa::pcm::{Access, Format, HwParams, PCM};
 use alsa::{Direction, Output, ValueOr};
-use conductor_core::devices::{AUDIO_RATE, AudioError, AudioSource};
+use conductor_broker::devices::{AUDIO_RATE, AudioError, AudioSource};
 
 /// Left and right.
 const CHANNELS: u32 = 2;
 
-/// How much is written at a time, in microseconds: a sound that is ended goes on for no longer than this and the buffer.
+/// How much is written at a time, in microseconds. A sound that is stopped goes on for at most this time and the
+/// buffer's.
 const PERIOD_MICROS: u32 = 10_000;
 
-/// How much waits in the device, in microseconds.
+/// How much sound waits in the device, in microseconds.
 const BUFFER_MICROS: u32 = 40_000;
 
-/// Names that no user means: a raw device takes one format alone, and what is played on `null` is lost.
+/// Beginnings of names that are not offered: a raw device takes one format only, and `null` plays nothing.
 const LEFT_OUT: [&str; 2] = ["hw:", "null"];
 
-/// The name of the system's own choice.
+/// The name of the default output.
 const DEFAULT: &str = "default";
 
-/// Names of the outputs, the system's own choice first.
+/// Names of the outputs, the default output first.
 pub(super) fn names() -> Result<Vec<String>, AudioError> {
     let words = Words::begin();
     let hints = HintIter::new_str(None, "pcm")
@@ -38,7 +39,7 @@ pub(super) fn names() -> Result<Vec<String>, AudioError> {
     if names.is_empty() { Err(unavailable("ALSA has no output".to_owned())) } else { Ok(names) }
 }
 
-/// Plays until the source has no more.
+/// Plays until the source is exhausted.
 pub(super) fn play(
     output: &str,
     started: &mut dyn FnMut(),
@@ -58,7 +59,7 @@ pub(super) fn play(
         while !rest.is_empty() {
             match io.writei(rest) {
                 Ok(written) => rest = &rest[written * CHANNELS as usize..],
-                // The device ran dry, or the machine slept.
+                // The device ran out of data, or the machine slept.
                 Err(error) => pcm.try_recover(error, true).map_err(|error| failed(&error))?,
             }
         }
@@ -86,7 +87,7 @@ fn unavailable(reason: String) -> AudioError {
     AudioError::Unavailable { reason }
 }
 
-/// What ALSA says on this thread, which it would write to standard error otherwise.
+/// Collects what ALSA says on this thread, which it would otherwise write to standard error.
 struct Words(Option<Rc<RefCell<Output>>>);
 
 impl Words {
@@ -94,7 +95,7 @@ impl Words {
         Self(Output::local_error_handler().ok())
     }
 
-    /// What went wrong, in ALSA's words where it has some.
+    /// What went wrong, in ALSA's words if it gave any.
     fn about(&self, error: &alsa::Error) -> String {
         let said = self.0.as_ref().map(|words| words.borrow().to_string()).unwrap_or_default();
         match said.lines().find(|line| !line.trim().is_empty()) {

@@ -1,29 +1,29 @@
-//! What is wrong with a MIDI file, whether it can be played all the same or not.
+//! What is wrong with a MIDI file, whether or not the file can be played.
 
 use std::fmt;
 
-/// Most tracks; the header of a file counts no more, and each costs a place beside its bytes.
+/// Most tracks. The header of a file cannot count more, and each track costs memory beside its bytes.
 pub(super) const MAX_TRACKS: usize = 65_535;
 
-/// Most events of a file; a day of music at ten events a second has fewer.
+/// Most events of a file. A day of music at ten events a second has fewer.
 pub(super) const MAX_EVENTS: usize = 1_000_000;
 
 /// Why a file cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TuneError {
-    /// It is no MIDI file.
+    /// The file is no MIDI file.
     #[error("it has no header (`MThd`)")]
     NoHeader,
-    /// Nothing is left of it.
+    /// The file ends within its header.
     #[error("it ends within its header")]
     CutHeader,
-    /// It has more tracks than the format can count.
+    /// The file has more tracks than the format can count.
     #[error("it has more than {MAX_TRACKS} tracks")]
     TooManyTracks,
-    /// It has more events than anybody plays.
+    /// The file has more events than anybody plays.
     #[error("it has more than {MAX_EVENTS} events")]
     TooManyEvents,
-    /// There is nothing to play.
+    /// The file has nothing to play.
     #[error("it has no events{}", .0.as_ref().map(|damage| format!(" that can be read; {damage}")).unwrap_or_default())]
     Empty(Option<Damage>),
 }
@@ -31,7 +31,7 @@ pub(super) enum TuneError {
 /// The first damage of a file, and how much more there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Damage {
-    /// The track, counted from 1, and the tick in it; none for what the header says.
+    /// The track, counted from 1, and the tick in it; none for damage in the header.
     pub(super) place: Option<(usize, u64)>,
     /// What is wrong there.
     pub(super) cause: Cause,
@@ -42,47 +42,47 @@ pub(crate) struct Damage {
 /// What is wrong at one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// So many bytes stand before the header.
+    /// This many bytes stand before the header.
     Leading(usize),
-    /// The header is not as long as it says, or no chunk follows it.
+    /// The header has another length than it says, or no chunk follows it.
     HeaderLength(usize),
-    /// The header names a format that there is not, or that of one track in front of several.
+    /// The header names a format that does not exist, or the format for one track although there are several.
     Format(u16),
-    /// The header counts other tracks than the file has.
+    /// The header counts another number of tracks than the file has.
     Tracks {
-        /// What the header says.
+        /// The number in the header.
         said: usize,
-        /// What is there.
+        /// The number in the file.
         found: usize,
     },
-    /// The header divides time by nothing, or into frames that nobody counts.
+    /// The header divides time by zero, or into frames of an unknown rate.
     Division(u16),
-    /// Running status goes on after an event that ends it.
+    /// Running status is used after an event that ends it.
     RunningStatus,
-    /// So many bytes are no event.
+    /// This many bytes are not an event.
     Unreadable(usize),
     /// A data byte of a message is above 127.
     DataByte,
-    /// A byte that may stand in F7 events only.
+    /// A byte that may only be in F7 events.
     System(u8),
-    /// A system exclusive event says another length than it has.
+    /// A system exclusive event has another length than it says.
     ExclusiveLength,
     /// A system exclusive message has no end.
     Unended,
-    /// A tempo without a value, or of no time at all.
+    /// A tempo without a value, or of zero.
     Tempo,
     /// The track ends within an event.
     Cut,
     /// The track ends without an End-of-Track event.
     NoEnd,
-    /// The track says another length than it has.
+    /// The track has another length than it says.
     Length {
-        /// What its chunk says.
+        /// The length that the chunk says.
         said: usize,
-        /// Where its End-of-Track event ends.
+        /// The length up to the track's End-of-Track event.
         is: usize,
     },
-    /// So many bytes behind the track belong to nothing.
+    /// This many bytes behind the track belong to no chunk.
     Stray(usize),
 }
 

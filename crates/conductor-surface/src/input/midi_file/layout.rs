@@ -1,21 +1,23 @@
-//! The chunks of a Standard MIDI File: where its tracks are, also if lengths are wrong (Standard MIDI Files 1.0, MMA 1996).
+//! The chunks of a Standard MIDI File: where its tracks are, even if lengths are wrong (Standard MIDI Files 1.0, MMA
+//! 1996).
 
 use std::ops::Range;
 
 use super::clock::Timing;
 use super::damage::{Cause, MAX_TRACKS, TuneError};
 
-/// How far into a file its header is looked for; the wrapping of other systems, such as `MacBinary`, takes 128 bytes.
+/// How far into a file the header is looked for. What other systems put before it, such as `MacBinary`, takes 128
+/// bytes.
 const MAX_LEADING_BYTES: usize = 1024;
 
-/// Ticks of a quarter note where the header says none; what most programs write.
+/// Ticks of a quarter note if the header says none. Most programs write this number.
 const USUAL_TICKS: u16 = 480;
 
 const HEADER: &[u8] = b"MThd";
 const TRACK: &[u8] = b"MTrk";
 const END_OF_TRACK: &[u8] = &[0xff, 0x2f, 0];
 
-/// What the header of a file says, and where its tracks are.
+/// What the header of a file says, and where the tracks are.
 pub(super) struct Layout {
     pub(super) format: u16,
     pub(super) timing: Timing,
@@ -26,16 +28,17 @@ pub(super) struct Layout {
 
 /// Where a track is.
 pub(super) struct Chunk {
-    /// Its bytes; where the length that its chunk says cannot be right, all up to the next track.
+    /// The bytes of the track. If the length that the chunk says cannot be right, these are all bytes up to the next
+    /// track.
     pub(super) bytes: Range<usize>,
-    /// The length that its chunk says.
+    /// The length that the chunk says.
     pub(super) said: usize,
-    /// How many bytes follow that belong to no chunk.
+    /// How many bytes after the track belong to no chunk.
     pub(super) stray: usize,
 }
 
 impl Layout {
-    /// Finds header and tracks.
+    /// Finds the header and the tracks.
     pub(super) fn of(bytes: &[u8]) -> Result<Self, TuneError> {
         let file = without_wrapping(bytes);
         let start = file.start;
@@ -73,7 +76,7 @@ impl Layout {
     }
 }
 
-/// The part of a file that is a MIDI file where it is wrapped in RIFF (MMA RP-029).
+/// The part of a file that is a MIDI file, if the file is wrapped in RIFF (MMA RP-029).
 fn without_wrapping(bytes: &[u8]) -> Range<usize> {
     let is_wrapped = bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"RMID");
     let mut at = 12;
@@ -104,7 +107,7 @@ fn timing(division: [u8; 2], flaws: &mut Vec<Cause>) -> Timing {
     Timing::frames(frames, ticks.max(1))
 }
 
-/// The bytes of a file up to its end.
+/// The bytes of a MIDI file, without what follows its end.
 struct File<'b>(&'b [u8]);
 
 impl File<'_> {
@@ -122,7 +125,7 @@ impl File<'_> {
             }
             let (begin, said) = (at + 8, self.length_at(at));
             if !self.has(at, TRACK) {
-                // Programs put chunks of their own beside the tracks, which others skip.
+                // Programs put other chunks beside the tracks, which other programs skip.
                 at = begin + said;
                 continue;
             }
@@ -135,9 +138,10 @@ impl File<'_> {
         Ok(tracks)
     }
 
-    /// Where a track ends that begins at `begin` and says that it has `said` bytes: there, if the file ends there or goes on with
-    /// a chunk, or if End-of-Track stands before; otherwise where the next track begins, and there also if End-of-Track stands
-    /// before that.
+    /// Where a track ends that begins at `begin` and says that it has `said` bytes. The said end is right if the file
+    /// ends there, if a chunk begins there, or if End-of-Track stands just before; but if the next track begins before
+    /// the said end, just after an End-of-Track, the track ends there. Otherwise the track ends where the next track
+    /// begins.
     fn end_of_track(&self, begin: usize, said: usize) -> usize {
         let (end, next) = (begin + said, self.find_track(begin));
         let is_ended = |end| self.0.get(begin..end).is_some_and(|track| track.ends_with(END_OF_TRACK));
@@ -145,14 +149,14 @@ impl File<'_> {
         if is_end && (next >= end || !is_ended(next)) { end } else { next }
     }
 
-    /// Whether a chunk begins at `at`: a track, whatever length it says, or a name of four characters and a length that fits.
+    /// Whether a chunk begins at `at`: a track of any length, or a name of four characters and a length that fits.
     fn has_chunk_at(&self, at: usize) -> bool {
         let Some(head) = self.0.get(at..at + 8) else { return false };
         let is_named = head.iter().take(4).all(|byte| byte.is_ascii_graphic() || *byte == b' ');
         head.starts_with(TRACK) || (is_named && at + 8 + self.length_at(at) <= self.0.len())
     }
 
-    /// The length that the chunk at `at` says.
+    /// The length that the chunk at `at` says it has.
     fn length_at(&self, at: usize) -> usize {
         let length = self.0.get(at + 4..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
         usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX)
@@ -162,7 +166,7 @@ impl File<'_> {
         self.0.get(at..).is_some_and(|rest| rest.starts_with(text))
     }
 
-    /// Where the next track begins from `at` on; the end of the file if there is none.
+    /// Where the first track begins at or after `at`; the end of the file if there is none.
     fn find_track(&self, at: usize) -> usize {
         let rest = self.0.get(at..).unwrap_or_default();
         find(rest, TRACK).filter(|found| found + 8 <= rest.len()).map_or(self.0.len(), |found| at + found)

@@ -1,5 +1,5 @@
-//! One track of a Standard MIDI File, read event by event. Damage is taken note of and read around: where something is no event,
-//! reading goes on at the next place from which several events can be read.
+//! Reads one track of a Standard MIDI File, event by event. Damage is noted and skipped: after bytes that are not an
+//! event, reading goes on at the next place from which several events can be read.
 
 use std::{iter, vec};
 
@@ -8,16 +8,16 @@ use super::layout::Chunk;
 use crate::event::fields;
 use crate::midi::{Message, Parser, data_bytes};
 
-/// How many events without a fault show that reading may go on there.
+/// How many events without a fault show that reading may go on at a place.
 const WITNESSES: usize = 3;
 
-/// Bytes that a message with a short delta time has at most if its last one is cut off.
+/// Most bytes that are left of a message with a short delta time whose last byte is cut off.
 const CUT_EVENT_BYTES: usize = 3;
 
-/// Longest delta time that is believed of an event that is cut off; a larger one is damage as well.
+/// Longest delta time that is believed of an event that is cut off. A longer one counts as damage as well.
 const MAX_CUT_DELTA: u32 = 0x3fff;
 
-/// A track that is read.
+/// A track that is being read.
 pub(super) struct Track<'b> {
     bytes: &'b [u8],
     said: usize,
@@ -25,43 +25,44 @@ pub(super) struct Track<'b> {
     at: usize,
     tick: u64,
     running: Running,
-    /// Puts system exclusive messages together, and takes F7 events apart.
+    /// Assembles system exclusive messages, and takes F7 events apart.
     parser: Parser,
     due: Due<'b>,
-    /// The notes that are on, one bit for each in every channel; there when there was one.
+    /// The notes that are on, with one bit for each note of every channel; not set before the first note.
     sounding: Option<Box<[u128; 16]>>,
     damage: Option<(u64, Cause)>,
     damaged_places: usize,
-    /// Where the first F7 is at or after the place before it that was asked for; so that each byte is looked at once.
+    /// The place that was last searched from for an F7, and the place of the F7 that was found, so that each byte is
+    /// searched once.
     end_byte: Option<(usize, usize)>,
 }
 
-/// What comes of a track.
+/// What reading a track gives.
 #[derive(Debug)]
 pub(super) enum Item {
     /// A message.
     Message(Message),
-    /// From here on a quarter note takes so many microseconds.
+    /// From here on, a quarter note takes this many microseconds.
     Tempo(u32),
     /// The track ends.
     End,
 }
 
-/// What is due at the tick of a track.
+/// What is due at the current tick of a track.
 enum Due<'b> {
     Item(Option<Item>),
-    /// MIDI bytes, and whether the message that they leave open ends with them.
+    /// MIDI bytes, and whether the message that they leave unfinished ends with them.
     Bytes(&'b [u8], bool),
-    /// Note-offs for what a damaged track has left on, and then its end.
+    /// Note-offs for notes that a damaged track has left on, and then the track's end.
     Ending(vec::IntoIter<Message>),
     Over,
 }
 
-/// The status that an event without a status of its own has.
+/// The status of events that have no status byte.
 #[derive(Clone, Copy, Default)]
 struct Running {
     status: Option<u8>,
-    /// Whether an event came since that ends it.
+    /// Whether an event since then has ended the running status.
     is_ended: bool,
 }
 
@@ -77,7 +78,7 @@ struct Event {
 
 enum Kind {
     Channel(Message),
-    /// F0 or F7, and where its bytes begin; they go on up to the next event.
+    /// F0 or F7, and where the bytes begin. They go on up to the next event.
     Packet {
         status: u8,
         begin: usize,
@@ -86,12 +87,12 @@ enum Kind {
         kind: u8,
         begin: usize,
     },
-    /// A byte that may stand in F7 events only.
+    /// A byte that may only be in F7 events.
     System(u8),
 }
 
 impl<'b> Track<'b> {
-    /// The track of a chunk of `file`.
+    /// The track in a chunk of `file`.
     pub(super) fn of(file: &'b [u8], chunk: &Chunk) -> Self {
         Self {
             bytes: file.get(chunk.bytes.clone()).unwrap_or_default(),
@@ -109,12 +110,12 @@ impl<'b> Track<'b> {
         }
     }
 
-    /// The first damage that was found so far, with its tick, and in how many places there is some.
+    /// The first damage so far, with its tick, and the number of damaged places.
     pub(super) const fn damage(&self) -> (Option<(u64, Cause)>, usize) {
         (self.damage, self.damaged_places)
     }
 
-    /// Reads the next event; returns the tick at which it is due, or none after the end.
+    /// Reads the next event. Returns the tick at which it is due, or none after the end.
     pub(super) fn advance(&mut self) -> Option<u64> {
         if matches!(self.due, Due::Over) {
             return None;
@@ -134,7 +135,7 @@ impl<'b> Track<'b> {
         Some(self.tick)
     }
 
-    /// The next piece of what is due at the tick that the track is at.
+    /// The next item that is due at the current tick.
     pub(super) fn take(&mut self) -> Option<Item> {
         let item = match &mut self.due {
             Due::Item(item) => item.take()?,
@@ -166,7 +167,7 @@ impl<'b> Track<'b> {
         Some(item)
     }
 
-    /// The next event that can be read; none at the end of the bytes, or if the last event of them is cut off.
+    /// The next event that can be read; none at the end of the bytes, or if the last event is cut off.
     fn next_event(&mut self) -> Option<Event> {
         let event = Event::at(self.bytes, self.at, self.running);
         let end = event.as_ref().map_or(0, |event| event.next);
@@ -182,7 +183,8 @@ impl<'b> Track<'b> {
         if (self.bytes.len() + 1..=self.said).contains(&end) {
             return None;
         }
-        // What is left of a track that is read around has a status of its own, and a delta time that is no part of the damage.
+        // Reading goes on at an event that has its own status byte, and a delta time that does not belong to the
+        // damage.
         let is_readable = |at: &usize| {
             self.bytes.get(*at).is_some_and(|delta| *delta < 0x80) && self.reads_on(*at, Running::default())
         };
@@ -193,7 +195,7 @@ impl<'b> Track<'b> {
         Event::at(self.bytes, next, self.running).and_then(|event| self.mended(event))
     }
 
-    /// Whether several events without a fault can be read from `at` on, or all up to End-of-Track.
+    /// Whether several events without a fault can be read from `at` on, or events without a fault up to End-of-Track.
     fn reads_on(&self, at: usize, running: Running) -> bool {
         let mut events = self.faultless(at, running).take(WITNESSES);
         let is_end = |event: &Event| matches!(event.kind, Kind::Meta { kind: END_OF_TRACK, .. });
@@ -204,7 +206,7 @@ impl<'b> Track<'b> {
         })
     }
 
-    /// Whether so few bytes are left at `at` that they end before several events do, and what can be read is without a fault.
+    /// Whether the bytes from `at` on end before several events do, and what can be read of them has no fault.
     fn reads_to_end(&self, at: usize, running: Running) -> bool {
         let last = self.faultless(at, running).take(WITNESSES).last();
         last.map_or(at, |event| event.next) + CUT_EVENT_BYTES >= self.bytes.len()
@@ -227,8 +229,8 @@ impl<'b> Track<'b> {
         })
     }
 
-    /// An event that ends within the track; its length is put right if it is a part of a system exclusive message, whose end is
-    /// known by its F7.
+    /// The event, if it ends within the track. If the event is part of a system exclusive message, its length is
+    /// corrected by the F7 that ends the message.
     fn mended(&mut self, mut event: Event) -> Option<Event> {
         let (end, length) = (event.next, self.bytes.len());
         let begin = match event.kind {
@@ -246,7 +248,8 @@ impl<'b> Track<'b> {
             let is_next = |at| self.reads_on(at, event.running);
             after == end || goes_on || (is_next(end) && !is_next(after))
         } else {
-            // It is a packet, unless its F7 stands right behind it, where it can be no delta time of the next packet.
+            // The bytes are a packet, unless an F7 stands just behind them, where it cannot be the delta time of a next
+            // packet.
             found > end || self.is_packet_at(end)
         };
         if is_right {
@@ -260,14 +263,14 @@ impl<'b> Track<'b> {
         Some(event)
     }
 
-    /// Whether a further packet of a system exclusive message, or nothing, is at `at`.
+    /// Whether the track ends at `at`, or a further packet of a system exclusive message stands there.
     fn is_packet_at(&self, at: usize) -> bool {
         at == self.bytes.len()
             || Event::at(self.bytes, at, Running::default())
                 .is_some_and(|event| matches!(event.kind, Kind::Packet { status: 0xf7, .. }))
     }
 
-    /// Where the first F7 is from `at` on; the length of the track if there is none.
+    /// The place of the first F7 at or after `at`; the length of the track if there is none.
     fn end_byte_from(&mut self, at: usize) -> usize {
         if let Some((_, found)) = self.end_byte.filter(|(from, found)| (*from..=*found).contains(&at)) {
             return found;
@@ -302,7 +305,7 @@ impl<'b> Track<'b> {
                 }
             }
             Kind::Meta { .. } => Due::Item(None),
-            // One of real time means the same wherever it stands.
+            // Real-time messages mean the same wherever they stand.
             Kind::System(status @ 0xf8..) => Due::Item(self.parser.push(status).map(Item::Message)),
             Kind::System(_) => Due::Item(None),
         }
@@ -317,7 +320,7 @@ impl<'b> Track<'b> {
             self.parser = Parser::new();
         }
         let bytes = self.bytes.get(begin..next).unwrap_or_default();
-        // A packet of real time alone stands within another one.
+        // A packet that begins with a real-time byte is not part of the message that it stands in.
         let is_part = self.parser.is_in_sysex() && !matches!(bytes, [0xf8..=0xff, ..]);
         let is_last = is_part && !bytes.contains(&0xf7) && self.is_last_packet(next);
         if is_last {
@@ -326,7 +329,7 @@ impl<'b> Track<'b> {
         Due::Bytes(bytes, is_last)
     }
 
-    /// Whether, from `at` on, another message or End-of-Track comes before a further packet.
+    /// Whether another message or End-of-Track comes before the next packet, from `at` on.
     fn is_last_packet(&self, mut at: usize) -> bool {
         let mut running = self.running;
         while let Some(event) =
@@ -344,7 +347,7 @@ impl<'b> Track<'b> {
         false
     }
 
-    /// The end of a track whose bytes end before it does.
+    /// What is due when the bytes of a track end.
     fn end(&mut self) -> Due<'b> {
         if self.at < self.bytes.len() {
             let delta = variable_length(self.bytes, self.at).map_or(0, |(delta, _)| delta);
@@ -367,7 +370,7 @@ impl<'b> Track<'b> {
         Due::Ending(channels.flat_map(of_channel).collect::<Vec<_>>().into_iter())
     }
 
-    /// Takes note if a system exclusive message lacks its end.
+    /// Notes damage if a system exclusive message lacks its end.
     fn expect_ended(&mut self) {
         if self.parser.is_in_sysex() {
             self.note(Cause::Unended);
@@ -395,8 +398,8 @@ const END_OF_TRACK: u8 = 0x2f;
 const TEMPO: u8 = 0x51;
 
 impl Event {
-    /// The event at `at`; none if nothing that stands there is one. Where one with a length ends is not looked at, and may be
-    /// beyond the track.
+    /// The event at `at`; none if the bytes there are not an event. The end of an event with a length is not checked,
+    /// and may be beyond the track.
     fn at(bytes: &[u8], at: usize, running: Running) -> Option<Self> {
         let (delta, at) = variable_length(bytes, at)?;
         let first = *bytes.get(at)?;
@@ -432,14 +435,14 @@ impl Event {
         }
     }
 
-    /// A channel message whose data begin at `at`.
+    /// The event of a channel message whose data begin at `at`.
     fn of_channel(bytes: &[u8], at: usize, delta: u32, status: u8, flaw: Option<Cause>) -> Option<Self> {
         let next = at + data_bytes(status)?;
         let data = bytes.get(at..next)?;
         let flaw = match flaw {
             _ if data.iter().all(|byte| *byte < 0x80) => flaw,
             None => Some(Cause::DataByte),
-            // Two faults at once are no message.
+            // With two faults at once, the bytes are not a message.
             Some(_) => return None,
         };
         let byte = |index: usize| data.get(index).map_or(0, |byte| byte & 0x7f);
@@ -449,7 +452,7 @@ impl Event {
     }
 }
 
-/// The number of variable length at `at`, of four bytes at most, and where it ends.
+/// The number of variable length at `at`, which has at most four bytes, and the place after it.
 fn variable_length(bytes: &[u8], at: usize) -> Option<(u32, usize)> {
     let mut number = 0;
     for (count, byte) in (1..=4).zip(bytes.get(at..)?) {

@@ -1,5 +1,5 @@
-//! The events of a Standard MIDI File in their order, read from its bytes as they are due: a file is held once, and what it says is
-//! held nowhere else.
+//! The events of a Standard MIDI File in their order. Each is read from the bytes of the file when it is due, so that
+//! only the bytes are held in memory.
 
 #[cfg(test)]
 mod tests;
@@ -38,7 +38,7 @@ impl Tune {
         Ok(Self { bytes, layout, length, damage })
     }
 
-    /// When the last of its tracks ends, in microseconds from the start.
+    /// When the last track ends, in microseconds from the start.
     pub(super) const fn length(&self) -> u64 {
         self.length
     }
@@ -58,13 +58,13 @@ impl Tune {
 struct Events<'b> {
     bytes: &'b [u8],
     layout: &'b Layout,
-    /// Tracks that are played together, for as often as others follow them.
+    /// The remaining songs: groups of tracks that are played together.
     songs: slice::Chunks<'b, Chunk>,
     song: Song<'b>,
-    /// How many tracks are in the songs before.
+    /// How many tracks the earlier songs have.
     tracks_before: usize,
     clock: Clock,
-    /// The first damage of the songs before.
+    /// The first damage in the earlier songs.
     damage: Option<(usize, u64, Cause)>,
     damaged_places: usize,
 }
@@ -72,9 +72,9 @@ struct Events<'b> {
 impl<'b> Events<'b> {
     fn of(bytes: &'b [u8], layout: &'b Layout) -> Self {
         let at_once = match layout.format {
-            // Tracks are tunes of their own, played one after the other.
+            // The tracks are separate tunes, which are played one after the other.
             2 => 1,
-            // Tracks are played together, and a tempo in any of them holds for all.
+            // The tracks are played together, and a tempo in any track holds for all tracks.
             _ => layout.tracks.len().max(1),
         };
         Self {
@@ -89,7 +89,7 @@ impl<'b> Events<'b> {
         }
     }
 
-    /// Goes on to the next song.
+    /// Goes on with the next song.
     fn turn(&mut self) -> Option<()> {
         for (number, track) in (self.tracks_before + 1..).zip(&self.song.tracks) {
             let (damage, places) = track.damage();
@@ -104,7 +104,7 @@ impl<'b> Events<'b> {
         Some(())
     }
 
-    /// What is wrong with what was read.
+    /// What is wrong with the part that was read.
     fn damage(&self) -> Option<Damage> {
         let flaws = &self.layout.flaws;
         let (place, cause) = match self.damage {
@@ -134,11 +134,12 @@ impl Iterator for Events<'_> {
     }
 }
 
-/// Tracks that are played together.
+/// A song: tracks that are played together.
 #[derive(Default)]
 struct Song<'b> {
     tracks: Vec<Track<'b>>,
-    /// The tick of each track's next event, and the track; events of one tick are in the order of tracks.
+    /// The tick of each track's next event, with the track's number. Events at the same tick come in the order of the
+    /// tracks.
     due: BinaryHeap<Reverse<(u64, usize)>>,
 }
 

@@ -1,7 +1,7 @@
 //! The arguments of an OSC message as JSON text.
 //!
-//! They are written straight from the packet into a buffer that takes only so much: a tree of values would be tens of times the
-//! size of the packet.
+//! The text is written straight from the packet into a buffer of bounded size. A tree of values would take tens of
+//! times the size of the packet.
 
 use std::io;
 
@@ -12,13 +12,13 @@ use super::flaw::{Flaw, MAX_DEPTH};
 /// The arguments of a message.
 #[derive(Debug, PartialEq)]
 pub(super) struct Arguments {
-    /// The text of a JSON array of them; `None` if it is too long.
+    /// The arguments as the text of a JSON array; `None` if the text is too long.
     pub(super) text: Option<Box<str>>,
-    /// The first number among them that JSON can write.
+    /// The first number among the arguments that JSON can represent.
     pub(super) value: Option<f64>,
 }
 
-/// Reads arguments of the types `tags` from `data`; their text is at most `max` bytes long.
+/// Reads arguments of the types `tags` from `data`. Their text has at most `max` bytes.
 pub(super) fn read(tags: &[u8], data: &[u8], max: usize) -> Result<Arguments, Flaw> {
     let mut arguments = Writer::new(max);
     let mut data = Data(data);
@@ -43,7 +43,7 @@ pub(super) fn read(tags: &[u8], data: &[u8], max: usize) -> Result<Arguments, Fl
                 let number = f64::from_be_bytes(data.take()?);
                 arguments.write_number(&number, number);
             }
-            // A time is the 64-bit fixed-point number that it is on the wire.
+            // A time stays the 64-bit fixed-point number of the packet.
             b't' => {
                 let time = u64::from_be_bytes(data.take()?);
                 arguments.write_number(&time, time as f64);
@@ -54,7 +54,7 @@ pub(super) fn read(tags: &[u8], data: &[u8], max: usize) -> Result<Arguments, Fl
                 arguments.write(&char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
             }
             b'b' => arguments.write(data.blob()?),
-            // Port, status and two bytes of data; red, green, blue and alpha.
+            // Port, status and two data bytes of MIDI; or red, green, blue and alpha.
             b'm' | b'r' => arguments.write(&data.take::<4>()?),
             b'T' => arguments.write(&true),
             b'F' => arguments.write(&false),
@@ -66,7 +66,7 @@ pub(super) fn read(tags: &[u8], data: &[u8], max: usize) -> Result<Arguments, Fl
     arguments.finish()
 }
 
-/// Arguments of which nobody says what they are, as one blob; none if there are no bytes.
+/// Arguments without type tags, as one blob; none if there are no bytes.
 pub(super) fn untyped(data: &[u8], max: usize) -> Arguments {
     let mut arguments = Writer::new(max);
     if !data.is_empty() {
@@ -76,14 +76,14 @@ pub(super) fn untyped(data: &[u8], max: usize) -> Arguments {
     Arguments { text: arguments.finish().ok().and_then(|arguments| arguments.text), value }
 }
 
-/// The text up to the first zero, and what follows the zeros that fill it up to a multiple of four bytes. Zeros may be missing at
-/// the end of a packet, but for the first.
+/// The text up to the first zero byte, and the bytes after the zeros that pad it to a multiple of four bytes. At the
+/// end of a packet, all zeros but the first may be missing.
 pub(super) fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|byte| *byte == 0)?;
     Some((bytes.get(..end)?, bytes.get(end / 4 * 4 + 4..).unwrap_or_default()))
 }
 
-/// What is left of the bytes of arguments.
+/// The remaining bytes of the arguments.
 struct Data<'p>(&'p [u8]);
 
 impl<'p> Data<'p> {
@@ -99,7 +99,7 @@ impl<'p> Data<'p> {
         Ok(text)
     }
 
-    /// The bytes of a blob; zeros that fill it up may be missing at the end of a packet.
+    /// The bytes of a blob. The zeros that pad it may be missing at the end of a packet.
     fn blob(&mut self) -> Result<&'p [u8], Flaw> {
         let length = usize::try_from(u32::from_be_bytes(self.take()?)).unwrap_or(usize::MAX);
         let blob = self.0.get(..length).ok_or(Flaw::CutOff)?;
@@ -108,7 +108,7 @@ impl<'p> Data<'p> {
     }
 }
 
-/// Writes arguments as they come.
+/// Writes arguments one after the other.
 struct Writer {
     text: Bounded,
     value: Option<f64>,
@@ -119,7 +119,7 @@ struct Writer {
 
 impl Writer {
     fn new(max: usize) -> Self {
-        // The bracket that closes the array has its place from the beginning.
+        // Room for the closing bracket is reserved from the beginning.
         let text = Bounded { bytes: vec![b'['], max: max.saturating_sub(1) };
         Self { text, value: None, depth: 0, is_first: true, is_full: false }
     }
@@ -138,7 +138,8 @@ impl Writer {
         Ok(())
     }
 
-    /// A number, and what it is as a value; infinities and what is not a number have no form in JSON and do not count.
+    /// Writes a number. `value` counts as the message's value, unless it is an infinity or not a number, which JSON
+    /// cannot represent.
     fn write_number(&mut self, number: &impl Serialize, value: f64) {
         self.write(number);
         if self.depth == 0 && value.is_finite() {
@@ -148,7 +149,7 @@ impl Writer {
 
     fn write(&mut self, argument: &(impl Serialize + ?Sized)) {
         self.separate();
-        // Writing fails for want of room alone: every argument has a form in JSON.
+        // Writing fails only for lack of room: every argument has a form in JSON.
         self.is_full |= serde_json::to_writer(&mut self.text, argument).is_err();
     }
 
@@ -172,7 +173,7 @@ impl Writer {
     }
 }
 
-/// Takes at most `max` bytes, and allocates no more than twice that on the way.
+/// Takes at most `max` bytes, and allocates at most twice as many.
 struct Bounded {
     bytes: Vec<u8>,
     max: usize,

@@ -4,26 +4,26 @@ use std::fmt;
 
 use crate::osc_address::MAX_ADDRESS_BYTES;
 
-/// Deepest nesting of bundles in bundles, and of arrays in arrays. Reading recurses once per level of bundles, and one packet has
-/// room for enough levels to exhaust a stack; whoever reads the arguments as JSON may recurse as well.
+/// Deepest nesting of bundles in bundles, and of arrays in arrays. Reading recurses once per level of bundles, and one
+/// packet has room for enough levels to exhaust a stack. A plugin that reads the arguments as JSON may recurse as well.
 pub(super) const MAX_DEPTH: usize = 8;
 
-/// Most messages in one packet, however they are bundled. One packet has room for 5,000, each of them an event, which would fill
-/// the queue of every plugin that they are mapped to; real bundles hold a few dozen.
+/// Most messages in one packet, however they are bundled. A packet has room for 5,000 messages. Each would be an event,
+/// and together they would fill the queue of every plugin that they are mapped to. Real bundles hold a few dozen.
 pub(super) const MAX_MESSAGES: usize = 256;
 
-/// Why it is dropped.
+/// Why a packet or message is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
-    /// There are no bytes.
+    /// The packet is empty.
     Empty,
-    /// It does not begin with printable characters and a zero.
+    /// The message does not begin with printable characters and a zero byte.
     NoAddress,
-    /// Its address is longer than any that is handed on.
+    /// The address of the message is longer than [`MAX_ADDRESS_BYTES`].
     AddressTooLong,
-    /// An argument has a type of which nobody knows how long it is.
+    /// An argument has a type whose length is not known.
     UnknownType(u8),
-    /// It ends before its type tags or arguments do.
+    /// The message ends before its type tags or arguments do.
     CutOff,
     /// An array is not closed, or closed where none is open.
     Brackets,
@@ -36,7 +36,7 @@ pub(super) enum Flaw {
 }
 
 impl Flaw {
-    /// The word under which it is counted.
+    /// The word under which the flaw is counted.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Empty => "empty",

@@ -1,4 +1,4 @@
-//! What the kernel drops of a socket where packets come faster than they are taken.
+//! Counts the packets that the kernel drops because they arrive faster than they are read.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::fstat;
 
-/// The word under which it is counted.
+/// The word under which these packets are counted.
 pub(super) const NAME: &str = "overflow";
 
-/// How long after a packet the kernel is asked, once for all that come until then.
+/// How long after a packet the kernel is asked, once for all packets until then.
 const ASKED_AFTER: Duration = Duration::from_secs(1);
 
 /// Most bytes of the kernel's table that are read: some ten thousand sockets.
 const MAX_TABLE_BYTES: u64 = 2 * 1024 * 1024;
 
-/// Asks the kernel about one socket. Where it does not say (other systems than Linux), nothing is counted.
+/// Asks the kernel about one socket. On systems other than Linux the kernel does not say, and nothing is counted.
 pub(super) struct Overflow {
     table: &'static str,
     inode: u64,
@@ -25,23 +25,23 @@ pub(super) struct Overflow {
 }
 
 impl Overflow {
-    /// For a socket of which nothing was dropped yet, or nothing that was counted.
+    /// For a socket whose earlier drops do not count.
     pub(super) fn of(socket: &UdpSocket) -> io::Result<Self> {
         let table = if socket.local_addr()?.is_ipv4() { "/proc/self/net/udp" } else { "/proc/self/net/udp6" };
         Ok(Self { table, inode: fstat(socket)?.st_ino, counted: 0, due: None })
     }
 
-    /// When to ask next; none while no packet comes.
+    /// When to ask next; none if no packet came since the last time.
     pub(super) const fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// A packet came.
+    /// Notes that a packet came.
     pub(super) fn expect(&mut self) {
         self.due.get_or_insert_with(|| Instant::now() + ASKED_AFTER);
     }
 
-    /// Asks how many were dropped since the last time.
+    /// Asks how many packets were dropped since the last time.
     pub(super) fn ask(&mut self) -> u64 {
         self.due = None;
         let dropped = read(self.table).ok().and_then(|table| dropped(&table, self.inode));
@@ -57,10 +57,11 @@ fn read(table: &str) -> io::Result<String> {
     Ok(text)
 }
 
-/// How many packets the socket of this inode has dropped (proc(5), `/proc/net/udp`).
+/// How many packets the socket with this inode has dropped (proc(5), `/proc/net/udp`).
 fn dropped(table: &str, inode: u64) -> Option<u64> {
     table.lines().skip(1).find_map(|line| {
-        // Slot, addresses, state, queues, timers, retransmissions, user and timeout come first; references and a pointer between.
+        // Slot, addresses, state, queues, timers, retransmissions, user and timeout come before the inode; references
+        // and a pointer stand between inode and drops.
         let mut fields = line.split_whitespace();
         let is_meant = fields.nth(9)?.parse() == Ok(inode);
         fields.nth(2).filter(|_| is_meant)?.parse().ok()

@@ -1,22 +1,23 @@
-//! From the bytes of a packet to the messages in it (Open Sound Control 1.0, "OSC Packets"), also of senders that do not keep to
-//! the specification in everything.
+//! Reads the messages in the bytes of a packet (Open Sound Control 1.0, "OSC Packets"), including packets of senders
+//! that do not keep to the specification in every point.
 
 use super::arguments::{self, string};
 use super::flaw::{Flaw, MAX_DEPTH, MAX_MESSAGES};
 use crate::event::{Body, MAX_METADATA_BYTES};
 use crate::osc_address::{Address, MAX_ADDRESS_BYTES};
 
-/// What is in a packet.
+/// The content of a packet.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Packet {
-    /// Its messages in their order.
+    /// The messages, in their order.
     pub(super) messages: Vec<Body>,
-    /// What of it is dropped; no more than there may be messages.
+    /// Why parts of the packet are dropped; at most as many as a packet may have messages.
     pub(super) flaws: Vec<Flaw>,
 }
 
 impl Packet {
-    /// Takes a packet apart. A message that cannot be read costs no other one, a packet beyond a limit is dropped as a whole.
+    /// Reads a packet. A message that cannot be read does not affect the others. A packet beyond a limit is dropped as
+    /// a whole.
     pub(super) fn read(bytes: &[u8]) -> Self {
         let mut packet = Self::default();
         match packet.element(bytes, MAX_DEPTH) {
@@ -30,7 +31,7 @@ impl Packet {
             return self.add(message(bytes));
         };
         let depth = depth.checked_sub(1).ok_or(Flaw::TooDeep)?;
-        // Time tags are not waited for.
+        // The time tag is ignored.
         let mut elements = bundle.get(8..).ok_or(Flaw::BrokenBundle);
         while let Ok([_, ..]) = elements {
             let element = elements.and_then(first_element);
@@ -53,7 +54,7 @@ impl Packet {
     }
 }
 
-/// The element that a list of elements begins with, and the others.
+/// The first of the elements, and the others.
 fn first_element(elements: &[u8]) -> Result<(&[u8], &[u8]), Flaw> {
     let (size, rest) = elements.split_first_chunk().ok_or(Flaw::BrokenBundle)?;
     let size = usize::try_from(u32::from_be_bytes(*size)).unwrap_or(usize::MAX);

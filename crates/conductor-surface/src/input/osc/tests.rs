@@ -1,4 +1,6 @@
-//! Packets of all kinds, as they arrive at an input.
+//! Packets of all kinds, sent to an input.
+
+mod standard;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -16,7 +18,7 @@ use crate::event::Body;
 use crate::input::InputState;
 use crate::osc_address::{Address, MAX_ADDRESS_BYTES};
 
-/// What is delivered of a datagram, and what is dropped.
+/// The events that a datagram leads to, and what of it is dropped.
 fn received(datagram: &[u8]) -> (Vec<Body>, BTreeMap<&'static str, u64>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
@@ -57,7 +59,7 @@ fn encoded(packet: OscPacket) -> Vec<u8> {
     encoder::encode(&packet).expect("encodes")
 }
 
-/// A bundle of elements that need not be packets.
+/// A bundle of elements that may be other than packets.
 fn bundle_of(elements: &[&[u8]]) -> Vec<u8> {
     let mut bytes = b"#bundle\0\0\0\0\0\0\0\0\x01".to_vec();
     for element in elements {
@@ -94,7 +96,7 @@ fn a_datagram_does_not_grow_when_it_becomes_an_event() {
     }
     let long = format!("/{}", "a".repeat(MAX_ADDRESS_BYTES));
     assert_eq!(dropped(&encoded(message(&long, vec![]))), once("address-too-long"));
-    // Three bytes of text for each that is none.
+    // Each byte that is not text becomes three bytes of text.
     let latin = [&b"/"[..], &[0xff; MAX_ADDRESS_BYTES / 2], b"\0"].concat();
     assert_eq!(dropped(&latin), once("address-too-long"));
 }
@@ -200,7 +202,7 @@ fn what_the_kernel_drops_is_counted() {
     set_socket_recv_buffer_size(&socket, 16 * 1024).expect("set");
     let sender = UdpSocket::bind("127.0.0.1:0").expect("socket");
     sender.connect(socket.local_addr().expect("address")).expect("connected");
-    // More than a socket has room for, before anybody reads.
+    // More packets than the socket has room for, before anybody reads.
     (0..SENT).for_each(|_| assert_eq!(sender.send(b"/a\0\0").expect("sent"), 4));
     let delivered = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&delivered);

@@ -1,4 +1,4 @@
-//! The raw MIDI parser on every stream that a sender may make of a list of messages, and on rubbish.
+//! The raw MIDI parser on every stream that a sender may make of a list of messages, and on random bytes.
 
 use proptest::prelude::*;
 
@@ -33,7 +33,7 @@ fn message() -> impl Strategy<Value = (Message, u8, Vec<u8>)> {
     ]
 }
 
-/// What may be put between any two bytes, and what comes of it.
+/// Bytes that may stand between any two bytes, and the message that they give.
 fn interruption() -> impl Strategy<Value = Option<(u8, Option<Message>)>> {
     prop_oneof![
         6 => Just(None),

@@ -1,7 +1,8 @@
-//! Times, orders, damage and rubbish.
+//! Times, orders, damage and random bytes.
 
 mod damage;
 mod properties;
+mod standard;
 
 use midly::num::{u4, u7, u15, u24, u28};
 use midly::{Format, Fps, Header, MetaMessage, MidiMessage, Smf, Timing, TrackEvent, TrackEventKind};
@@ -26,7 +27,7 @@ fn end(delta: u32) -> TrackEvent<'static> {
     event(delta, TrackEventKind::Meta(MetaMessage::EndOfTrack))
 }
 
-/// The bytes of a file; each of its tracks ends with its last event.
+/// The bytes of a file. Each of its tracks ends with its last event.
 fn file<'e>(format: Format, timing: Timing, mut tracks: Vec<Vec<TrackEvent<'e>>>) -> Vec<u8> {
     let is_end = |event: &TrackEvent<'e>| event.kind == TrackEventKind::Meta(MetaMessage::EndOfTrack);
     tracks.iter_mut().filter(|track| !track.last().is_some_and(is_end)).for_each(|track| track.push(end(0)));
@@ -131,7 +132,7 @@ fn no_file_takes_long_to_read() {
         &[0xff][..],
         &[0x80],
         &[0, 0x90],
-        // Lengths that reach beyond the end, and packets with and without one.
+        // Lengths that reach beyond the end, and packets with and without an end.
         &[0, 0xf0, 0xff, 0xff, 0xff, 0x7f],
         &[0, 0xf0, 2, 1, 2],
         &[0, 0xf0, 5, 1, 0xf7],

@@ -1,4 +1,4 @@
-//! Files that are wrong, each with what is played of it and what is said.
+//! Damaged files, each with what is played of it and what is reported about it.
 
 use super::super::*;
 
@@ -27,7 +27,7 @@ const NOTE: &[u8] = &[10, 0x90, 60, 100, 10, 0x80, 60, 0];
 const NOTE_PLAYED: [&str; 2] = ["10 90 3c 64", "20 80 3c 00"];
 const TWO_PLAYED: [&str; 4] = ["10 90 3c 64", "10 90 3c 64", "20 80 3c 00", "20 80 3c 00"];
 
-/// What a file plays, each with its tick (960 in a second), and what is wrong with it.
+/// What a file plays, each message with its tick (960 in a second), and the damage that is reported.
 fn played(file: Vec<u8>) -> (Vec<String>, String) {
     let tune = Tune::new(file).expect("a tune");
     let shown = |(due, message): (u64, Message)| {
@@ -121,7 +121,7 @@ fn wrong_lengths_of_tracks_are_put_right() {
         let file = [&header(0, 1)[..], b"MTrk", &said.to_be_bytes(), &events].concat();
         let damage = format!("track 1, tick 20: the track says that it has {said} bytes, and ends after 12");
         assert_played(file.clone(), &NOTE_PLAYED, &damage);
-        // In front of another track, which is played as well.
+        // The same before another track, which is played as well.
         let second = chunk(&[&[15, 0x91, 61, 1, 0, 61, 0][..], END].concat());
         let file = [&header(1, 2)[..], &file[14..], &second].concat();
         assert_played(file, &["10 90 3c 64", "15 91 3d 01", "15 81 3d 00", "20 80 3c 00"], &damage);
@@ -177,13 +177,14 @@ fn packets_are_one_message_and_f7_events_are_sent_as_they_are() {
         &["20 f0 43 12 00 01 02 03 04 05 f7"],
         "",
     );
-    // Real time within a message, and beside one.
+    // Real-time messages within a message, and beside one.
     assert_track(
         &[0, 0xf0, 2, 0x43, 0xf8, 5, 0xf7, 1, 0xfa, 5, 0xf7, 3, 1, 0xfc, 0xf7, 5, 0xf7, 2, 0xfb, 0xf8],
         &["0 f8", "5 fa", "10 fc", "10 f0 43 01 f7", "15 fb", "15 f8"],
         "",
     );
-    // Several messages in one event; a song position, which no mapping reacts to; no running status from one event to the next.
+    // Several messages in one event; a song position, which no mapping can react to; no running status from one event
+    // to the next.
     assert_track(
         &[
             &[0, 0xf7, 7, 0xf0, 1, 0xf7, 0xf0, 2, 0xf7, 0xfe][..],
@@ -198,7 +199,7 @@ fn packets_are_one_message_and_f7_events_are_sent_as_they_are() {
         &["0 f0 f7", "0 f0 01 f7", "0 f0 02 03 f7", "0 f8"],
         "",
     );
-    // A message goes on in its own track, whatever another one plays.
+    // A message goes on in its own track, whatever another track plays.
     let first = chunk(&[&[0, 0xf0, 1, 1, 10, 0xf7, 2, 2, 0xf7][..], END].concat());
     let second = chunk(&[&[5, 0x90, 60, 1, 0, 60, 0][..], END].concat());
     assert_played(
@@ -235,7 +236,7 @@ fn wrong_lengths_of_system_exclusive_events_are_put_right() {
         let expected = [&expected[..], &["9 f0 03 f7", "9 f8"]].concat();
         assert_track(&[unended, &notes, &another].concat(), &expected, said);
     }
-    // Half a message of a track that is cut off is no message.
+    // Half a message at the end of a track that is cut off is not played.
     assert_played(
         [&header(0, 1)[..], b"MTrk\0\0\0\x20", &[5, 0xf0, 2, 1, 2, 1, 0xc0, 5, 1, 0xf7, 9, 3]].concat(),
         &["6 c0 05"],

@@ -1,4 +1,4 @@
-//! Any file that is right is played as it is written, however its bytes were chosen; any other gives no panic.
+//! Any correct file is played as it was written, whichever encoding its writer chose. No other file causes a panic.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -6,7 +6,7 @@ use proptest::sample::Index;
 use super::super::*;
 use crate::midi::Sysex;
 
-/// An event, or several that belong together.
+/// An event, or several events that belong together.
 #[derive(Clone, Debug)]
 enum Written {
     Channel {
@@ -14,7 +14,7 @@ enum Written {
         data: [u8; 2],
     },
     Exclusive(Vec<u8>),
-    /// A system exclusive message in packets, each with the time since the one before.
+    /// A system exclusive message in packets, each with the time since the previous packet.
     Packets(Vec<(u32, Vec<u8>)>),
     /// An F7 event.
     Escape(Vec<Message>),
@@ -46,7 +46,7 @@ fn escaped() -> impl Strategy<Value = Message> {
 }
 
 fn written() -> impl Strategy<Value = Written> {
-    // No end of a track and no tempo.
+    // Meta events other than End-of-Track and tempo.
     let meta = (0..0x2f_u8, prop::collection::vec(any::<u8>(), 0..200));
     let channel = (0x80..0xf0_u8, [0..0x80_u8, 0..0x80_u8]);
     prop_oneof![
@@ -62,7 +62,7 @@ fn tracks() -> impl Strategy<Value = Vec<Vec<(u32, Written)>>> {
     prop::collection::vec(prop::collection::vec((delta(), written()), 0..40), 1..4)
 }
 
-/// Writes a track, and keeps what is to come of it.
+/// Writes a track, and keeps the messages that playing it must give.
 #[derive(Default)]
 struct Track {
     bytes: Vec<u8>,
@@ -174,7 +174,7 @@ proptest! {
     fn what_is_written_is_played(tracks in tracks(), is_running in any::<bool>()) {
         let tracks: Vec<Track> = tracks.iter().map(|events| Track::of(events, is_running)).collect();
         let mut expected: Vec<_> = tracks.iter().flat_map(|track| track.messages.clone()).collect();
-        // Of one tick, the messages are in the order of tracks.
+        // At the same tick, the messages are in the order of the tracks.
         expected.sort_by_key(|(tick, _)| *tick);
         match Tune::new(file(tracks.iter().map(|track| &*track.bytes))) {
             Ok(tune) => {
@@ -204,7 +204,7 @@ proptest! {
         let tune = Tune::new(file(tracks.iter().map(|track| &*track.bytes)));
         let played = tune.map(|tune| played(&tune)).unwrap_or_default();
         for track in tracks.iter().enumerate().filter(|(number, _)| *number != damaged).map(|(_, track)| track) {
-            // The damaged track may have got a tempo, so that only the order is the same.
+            // The damage may have put a tempo into the track, so only the order is the same.
             let mut played = played.iter();
             let is_played = |(_, message): &(u64, Message)| played.any(|(_, other)| other == message);
             prop_assert!(track.messages.iter().all(is_played));
