@@ -1,4 +1,5 @@
-//! Letting a plugin in: whether its signature is good enough, and whether it is the plugin that its alias is bound to.
+//! Letting a plugin in: whether its signature satisfies the policy, and whether it is the plugin that its alias is
+//! bound to.
 
 use std::path::Path;
 
@@ -15,40 +16,40 @@ use conductor_signing::{
 
 use crate::config::WasmConfig;
 
-/// What a plugin is let in by.
+/// The input of the decision whether a plugin is let in.
 pub(crate) struct Admission<'a> {
     pub(crate) config: &'a WasmConfig,
     pub(crate) policy: &'a VerificationPolicy,
-    /// The alias that it comes to, if it comes to one.
+    /// The alias that the plugin is loaded under, if it has one.
     pub(crate) alias: Option<&'a Alias>,
-    /// What the configuration grants to whatever is behind the alias.
+    /// What the configuration grants to the plugin that the alias stands for.
     pub(crate) granted: &'a [GrantSpec],
-    /// The change of which the user has said that it is meant.
+    /// The change that the user has accepted.
     pub(crate) accepted: Option<Digest>,
     pub(crate) session: &'a SessionGrants,
-    /// Where it is recorded that the user has accepted a plugin.
+    /// The audit, which records that the user has accepted a plugin.
     pub(crate) audit: Option<&'a dyn AuditSink>,
 }
 
-/// A plugin that was let in, and what is to be remembered of it once it was loaded.
+/// A plugin that was let in, with what is to be recorded once it was loaded.
 pub(crate) struct Admitted {
     pub(crate) plugin: VerifiedPlugin,
     trust: TrustStore,
     binding: Option<NewBinding>,
 }
 
-/// What a look at a plugin has found.
+/// The result of comparing a plugin with its alias.
 enum Looked {
-    /// It is the one that its alias is bound to, or the first.
+    /// The plugin is the one that the alias is bound to, or the first under the alias.
     Itself(Box<Admitted>),
-    /// It is another one.
+    /// The plugin is another one than the alias is bound to.
     Another(Another),
 }
 
-/// Another plugin at an alias.
+/// Another plugin than the one that the alias is bound to.
 struct Another {
     change: Box<BindingChange>,
-    /// Cosigners of the plugin before that this one has as well.
+    /// Cosigners of the earlier plugin who have signed this plugin as well.
     cosigners: Vec<PublicKey>,
 }
 
@@ -59,7 +60,7 @@ impl Another {
     }
 }
 
-/// What is to be remembered of a plugin that was let in.
+/// What is to be recorded of a plugin that was let in, once it was loaded.
 #[must_use = "what is not recorded can be taken back by the next file unnoticed"]
 pub(crate) struct News {
     rotations: Option<NewRotations>,
@@ -73,9 +74,9 @@ pub(crate) enum NotAdmitted {
     Trust(TrustError),
     /// The signature does not satisfy the policy.
     Verify(VerifyError),
-    /// It cannot be known whether it is the plugin that its alias is bound to.
+    /// The bindings cannot be used, so nobody knows whether this is the plugin that its alias is bound to.
     Binding(BindingError),
-    /// It is not.
+    /// The plugin is another one than its alias is bound to.
     Another(Box<BindingChange>),
 }
 
@@ -104,8 +105,8 @@ impl From<GrantStoreError> for NotAdmitted {
 }
 
 impl Admission<'_> {
-    /// Verifies a plugin and holds it against its alias. Where the user has accepted another plugin under the alias, and it is
-    /// this one, the alias is bound to it from now on, whatever becomes of it then.
+    /// Verifies a plugin and compares it with the one that its alias is bound to. If the user has accepted exactly this
+    /// other plugin, the alias is bound to it from now on, even if loading it then fails.
     pub(crate) fn admit(&self, plugin: UnverifiedPlugin) -> Result<Admitted, NotAdmitted> {
         let (Some(directory), Some(alias)) = (&self.config.trust_dir, self.alias) else {
             let trust = self.config.trust_dir.as_ref().map(TrustStore::load).transpose()?.unwrap_or_default();
@@ -117,7 +118,7 @@ impl Admission<'_> {
             (Looked::Itself(admitted), _) => admitted,
             (Looked::Another(another), Some((accepted, plugin))) if another.change.shown() == accepted => {
                 self.accept(&another, &keeper)?;
-                // What was accepted is judged as each of its later loads will be.
+                // The accepted plugin is judged in the same way as in each later load.
                 match self.look(alias, plugin, &keeper)? {
                     Looked::Itself(admitted) => admitted,
                     Looked::Another(another) => return Err(NotAdmitted::Another(another.change)),
@@ -126,13 +127,13 @@ impl Admission<'_> {
             (Looked::Another(another), _) => return Err(NotAdmitted::Another(another.change)),
         };
         if admitted.binding.as_ref().is_some_and(NewBinding::is_first) {
-            // What the user has denied before anybody knew what the plugin calls itself.
+            // These are denials that the user made by the alias, before the plugin's own name was known.
             self.carry_denials(&keeper, alias.as_plugin_name(), admitted.plugin.name())?;
         }
         Ok(*admitted)
     }
 
-    /// What the user would be asked about if the plugin were loaded; `None` if nothing.
+    /// The question that the user would be asked if the plugin were loaded; `None` if there is no question.
     pub(crate) fn question(&self, plugin: UnverifiedPlugin) -> Result<Option<BindingChange>, NotAdmitted> {
         let (Some(directory), Some(alias)) = (&self.config.trust_dir, self.alias) else { return Ok(None) };
         match self.look(alias, plugin, &Keeper::of(directory))? {
@@ -141,10 +142,23 @@ impl Admission<'_> {
         }
     }
 
-    /// Verifies a plugin and holds it against its alias. Nothing is written.
+    /// The plugin, if it would be let in. Nothing is written.
+    pub(crate) fn verified(&self, plugin: UnverifiedPlugin) -> Result<VerifiedPlugin, NotAdmitted> {
+        let (Some(directory), Some(alias)) = (&self.config.trust_dir, self.alias) else {
+            let trust = self.config.trust_dir.as_ref().map(TrustStore::load).transpose()?.unwrap_or_default();
+            return Ok(plugin.verify(self.policy, &trust)?);
+        };
+        match self.look(alias, plugin, &Keeper::of(directory))? {
+            Looked::Itself(admitted) => Ok(admitted.plugin),
+            Looked::Another(another) => Err(NotAdmitted::Another(another.change)),
+        }
+    }
+
+    /// Verifies a plugin and compares it with the one that its alias is bound to. Nothing is written.
     fn look(&self, alias: &Alias, plugin: UnverifiedPlugin, keeper: &Keeper) -> Result<Looked, NotAdmitted> {
         let (trust, bindings) = (TrustStore::load(keeper)?, Bindings::load(keeper)?);
-        // Of a publisher whom the user has not heard of yet the user is asked about the alias, not told that a name is pinned.
+        // If the plugin's name is pinned to another publisher, the user is asked about the change of the alias, instead
+        // of reading an error about the pin.
         if bindings.of(alias).is_some()
             && let Some((name, key)) = self.other_publisher(&plugin, &trust)
         {
@@ -192,8 +206,8 @@ impl Admission<'_> {
         }
     }
 
-    /// Takes down the user's decision that the alias stands for another plugin. What was denied to the plugin before is denied to this
-    /// one first, and the alias is bound last: until then the question stands.
+    /// Records the user's decision that the alias stands for another plugin. Denials of the earlier plugin are copied
+    /// to the new one first, and the alias is bound last: until then, the question remains open.
     fn accept(&self, another: &Another, keeper: &Keeper) -> Result<(), NotAdmitted> {
         let Another { change, cosigners } = another;
         let BindingChange { alias, before, now, pinned_until_now, .. } = &**change;
@@ -209,13 +223,14 @@ impl Admission<'_> {
         let event = event(&binding);
         binding.record(keeper)?;
         if let (Some(event), Some(audit)) = (event, self.audit) {
-            // Whoever accepts something has seen to it that records can be kept; the sink tells of those that it lost.
+            // Before accepting, the caller has checked that records can be kept; if a record is lost, the sink reports
+            // it.
             let _ = audit.record(&AuditRecord::now(Some(now.name.as_str()), event));
         }
         Ok(())
     }
 
-    /// Denies to plugins of one name what was denied to those of another.
+    /// Denies to plugins of one name what was denied to plugins of another name.
     fn carry_denials(&self, keeper: &Keeper, from: &PluginName, to: &PluginName) -> Result<(), NotAdmitted> {
         if from != to && !self.denied_to(keeper, from)?.is_empty() {
             self.session.carry_denials(from, to);
@@ -232,7 +247,7 @@ impl Admission<'_> {
 }
 
 impl Admitted {
-    /// The plugin, and what is to be remembered of it.
+    /// The plugin, and what is to be recorded once it was loaded.
     pub(crate) fn into_parts(self) -> (VerifiedPlugin, News) {
         let Self { plugin, trust, binding } = self;
         let (rotations, pin) = (trust.new_rotations(&plugin), trust.new_pin(&plugin));
@@ -241,22 +256,22 @@ impl Admitted {
 }
 
 impl News {
-    /// The record of what the alias is bound to, if that is new.
+    /// The audit record of the alias's binding, if the binding changed.
     pub(crate) fn event(&self) -> Option<AuditEvent> {
         self.binding.as_ref().and_then(event)
     }
 
-    /// Writes down what is known of the publisher now, and what the alias is bound to.
+    /// Writes down rotations, pin and binding.
     pub(crate) fn record(self, directory: &Path) -> Result<(), NotAdmitted> {
         let Self { rotations, pin, binding } = self;
-        // The rotation first: a pin that moved along one must not stand without it.
+        // The rotation comes first: a pin that moved along a rotation must not exist without the rotation.
         rotations.map_or(Ok(()), |rotations| rotations.record(directory))?;
         pin.map_or(Ok(()), |pin| pin.record(directory))?;
         Ok(binding.map_or(Ok(()), |binding| binding.record(&Keeper::of(directory)))?)
     }
 }
 
-/// The record of what is to be remembered of an alias, if that was bound to another plugin.
+/// The audit record of a binding, if the alias was bound to another plugin.
 fn event(binding: &NewBinding) -> Option<AuditEvent> {
     let (alias, before, after) = binding.change()?;
     let (alias, before, after) = (alias.to_string(), AuditText::of(before), AuditText::of(after));

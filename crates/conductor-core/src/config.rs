@@ -1,4 +1,4 @@
-//! What an embedder configures: trust, limits and places.
+//! The configuration of an embedder: trust, limits and directories.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use conductor_abi::Risk;
 use conductor_call::{Isolation, Limits};
 use conductor_signing::{RequireStatement, RuleSource, SignaturePolicy, SignerRule, VerificationPolicy};
 
-/// What a host is configured with. Fields are public so that a program sets just those it cares about:
+/// The configuration of a host. Fields are public, so that a program can set only the fields it needs:
 ///
 /// ```
 /// let mut config = conductor_core::WasmConfig::default();
@@ -20,16 +20,16 @@ pub struct WasmConfig {
     pub require_signature: bool,
     /// Where a signature is required, accept any valid one instead of trusted keys only. Default `false`.
     pub allow_self_signed: bool,
-    /// Whether a signature must carry a signed statement. Default [`RequireStatement::OnceSeen`], which needs
-    /// `trust_dir` to remember what was seen.
+    /// Whether a signature must have a signed statement. Default [`RequireStatement::OnceSeen`], which needs
+    /// `trust_dir` to remember statements.
     pub require_statement: RequireStatement,
     /// Which plugins need more than one trusted signer, under every policy. Default none.
     pub signer_rules: Vec<SignerRule>,
-    /// Where the two settings about signatures were set, for whoever asks why; enters into no decision.
+    /// The place where the two settings about signatures were set, for explanations; it affects no decision.
     pub signature_source: Option<RuleSource>,
-    /// Where `require_statement` was set, for whoever asks why; enters into no decision.
+    /// The place where `require_statement` was set, for explanations; it affects no decision.
     pub statement_source: Option<RuleSource>,
-    /// Highest risk that may be granted to a plugin that nobody vouched for. Default low.
+    /// Highest risk that may be granted to a plugin for which nobody vouches. Default low.
     pub unsigned_max_risk: Risk,
     /// Highest risk that may be granted to a plugin that is signed by an untrusted key. Default medium.
     pub self_signed_max_risk: Risk,
@@ -77,7 +77,8 @@ pub struct WasmConfig {
     /// Events that wait for a plugin in a program that queues them, such as the daemon. Default
     /// [`DEFAULT_MAX_QUEUED_EVENTS`](crate::DEFAULT_MAX_QUEUED_EVENTS).
     pub max_queued_events: u32,
-    /// Bytes that these events take together. Default [`DEFAULT_MAX_QUEUED_BYTES`](crate::DEFAULT_MAX_QUEUED_BYTES).
+    /// Bytes that the waiting events take together. Default
+    /// [`DEFAULT_MAX_QUEUED_BYTES`](crate::DEFAULT_MAX_QUEUED_BYTES).
     pub max_queued_bytes: u64,
     /// Bytes of a plugin's file. Default [`DEFAULT_MAX_MODULE_BYTES`](crate::DEFAULT_MAX_MODULE_BYTES).
     pub max_module_bytes: u64,
@@ -88,64 +89,60 @@ pub struct WasmConfig {
     /// Processor time that compiling the largest plugin may take in a worker process, in whole seconds; smaller ones may take
     /// less, see [`Limits::compile_cost`]. Default [`DEFAULT_MAX_COMPILE_TIME`](crate::DEFAULT_MAX_COMPILE_TIME).
     pub max_compile_time: Duration,
-    /// The same for bytes of memory. Default [`DEFAULT_MAX_COMPILE_BYTES`](crate::DEFAULT_MAX_COMPILE_BYTES).
+    /// Most bytes of memory of a worker process that compiles the largest plugin. Default
+    /// [`DEFAULT_MAX_COMPILE_BYTES`](crate::DEFAULT_MAX_COMPILE_BYTES).
     pub max_compile_bytes: u64,
     /// Whether an instance lives across calls. Default [`Isolation::Persistent`].
     pub isolation: Isolation,
-    /// Directory that holds `trusted_keys.toml`, `revoked_keys.toml`, `rotations.toml` and `pins.toml`; without one no key
-    /// is trusted and no plugin remembered. What a load is the first to show of a plugin (its publisher, its version, that
-    /// it has a statement, a rotation of its key) is recorded there.
+    /// Directory that holds `trusted_keys.toml`, `revoked_keys.toml`, `rotations.toml` and `pins.toml`. Without a
+    /// directory, no key is trusted and no plugin is remembered. New facts that a load shows about a plugin (its
+    /// publisher, its version, that it has a statement, a rotation of its key) are recorded in the directory.
     pub trust_dir: Option<PathBuf>,
-    /// Directory that holds one data directory per plugin; without one Filesystem is not available.
+    /// Directory that holds one data directory for each plugin; without it, Filesystem is not available.
     pub data_dir: Option<PathBuf>,
+}
+
+/// Hands the names of all limits to a macro: a configuration has each as a field of its own. Where one is missing here,
+/// nothing compiles.
+macro_rules! of_all_limits {
+    ($macro:ident) => {
+        $macro! {
+            max_fuel max_memory_bytes max_table_elements max_execution_time max_stack_bytes
+            max_open_files max_disk_bytes max_disk_files max_message_bytes max_calls_per_second
+            max_network_bytes_per_minute max_network_connections max_network_lookups
+            max_network_buffered_bytes max_network_frames_per_second max_reply_bytes max_log_bytes
+            max_log_bytes_per_minute max_queued_events max_queued_bytes max_module_bytes
+            wall_clock_step monotonic_clock_step max_compile_time max_compile_bytes isolation
+        }
+    };
 }
 
 impl Default for WasmConfig {
     fn default() -> Self {
         let limits = Limits::default();
-        Self {
-            require_signature: false,
-            allow_self_signed: false,
-            require_statement: RequireStatement::default(),
-            signer_rules: Vec::new(),
-            signature_source: None,
-            statement_source: None,
-            unsigned_max_risk: Risk::Low,
-            self_signed_max_risk: Risk::Medium,
-            max_fuel: limits.max_fuel,
-            max_memory_bytes: limits.max_memory_bytes,
-            max_table_elements: limits.max_table_elements,
-            max_execution_time: limits.max_execution_time,
-            max_stack_bytes: limits.max_stack_bytes,
-            max_open_files: limits.max_open_files,
-            max_disk_bytes: limits.max_disk_bytes,
-            max_disk_files: limits.max_disk_files,
-            max_message_bytes: limits.max_message_bytes,
-            max_calls_per_second: limits.max_calls_per_second,
-            max_network_bytes_per_minute: limits.max_network_bytes_per_minute,
-            max_network_connections: limits.max_network_connections,
-            max_network_lookups: limits.max_network_lookups,
-            max_network_buffered_bytes: limits.max_network_buffered_bytes,
-            max_network_frames_per_second: limits.max_network_frames_per_second,
-            max_reply_bytes: limits.max_reply_bytes,
-            max_log_bytes: limits.max_log_bytes,
-            max_log_bytes_per_minute: limits.max_log_bytes_per_minute,
-            max_queued_events: limits.max_queued_events,
-            max_queued_bytes: limits.max_queued_bytes,
-            max_module_bytes: limits.max_module_bytes,
-            wall_clock_step: limits.wall_clock_step,
-            monotonic_clock_step: limits.monotonic_clock_step,
-            max_compile_time: limits.max_compile_time,
-            max_compile_bytes: limits.max_compile_bytes,
-            isolation: limits.isolation,
-            trust_dir: None,
-            data_dir: None,
+        macro_rules! with_limits {
+            ($($limit:ident)*) => {
+                Self {
+                    require_signature: false,
+                    allow_self_signed: false,
+                    require_statement: RequireStatement::default(),
+                    signer_rules: Vec::new(),
+                    signature_source: None,
+                    statement_source: None,
+                    unsigned_max_risk: Risk::Low,
+                    self_signed_max_risk: Risk::Medium,
+                    $($limit: limits.$limit,)*
+                    trust_dir: None,
+                    data_dir: None,
+                }
+            };
         }
+        of_all_limits!(with_limits)
     }
 }
 
 impl WasmConfig {
-    /// What is demanded of a plugin's signature.
+    /// The policy that plugins must meet.
     #[must_use]
     pub fn verification_policy(&self) -> VerificationPolicy {
         VerificationPolicy {
@@ -160,93 +157,18 @@ impl WasmConfig {
     /// The limits that a plugin gets unless its options say otherwise.
     #[must_use]
     pub const fn limits(&self) -> Limits {
-        Limits {
-            max_fuel: self.max_fuel,
-            max_memory_bytes: self.max_memory_bytes,
-            max_table_elements: self.max_table_elements,
-            max_execution_time: self.max_execution_time,
-            max_stack_bytes: self.max_stack_bytes,
-            max_open_files: self.max_open_files,
-            max_disk_bytes: self.max_disk_bytes,
-            max_disk_files: self.max_disk_files,
-            max_message_bytes: self.max_message_bytes,
-            max_calls_per_second: self.max_calls_per_second,
-            max_network_bytes_per_minute: self.max_network_bytes_per_minute,
-            max_network_connections: self.max_network_connections,
-            max_network_lookups: self.max_network_lookups,
-            max_network_buffered_bytes: self.max_network_buffered_bytes,
-            max_network_frames_per_second: self.max_network_frames_per_second,
-            max_reply_bytes: self.max_reply_bytes,
-            max_log_bytes: self.max_log_bytes,
-            max_log_bytes_per_minute: self.max_log_bytes_per_minute,
-            max_queued_events: self.max_queued_events,
-            max_queued_bytes: self.max_queued_bytes,
-            max_module_bytes: self.max_module_bytes,
-            wall_clock_step: self.wall_clock_step,
-            monotonic_clock_step: self.monotonic_clock_step,
-            max_compile_time: self.max_compile_time,
-            max_compile_bytes: self.max_compile_bytes,
-            isolation: self.isolation,
+        macro_rules! limits {
+            ($($limit:ident)*) => { Limits { $($limit: self.$limit),* } };
         }
+        of_all_limits!(limits)
     }
 
     /// Sets the limits that a plugin gets unless its options say otherwise.
     pub const fn set_limits(&mut self, limits: Limits) {
-        // Taken apart, so that a limit that is added and not set here does not compile.
-        let Limits {
-            max_fuel,
-            max_memory_bytes,
-            max_table_elements,
-            max_execution_time,
-            max_stack_bytes,
-            max_open_files,
-            max_disk_bytes,
-            max_disk_files,
-            max_message_bytes,
-            max_calls_per_second,
-            max_network_bytes_per_minute,
-            max_network_connections,
-            max_network_lookups,
-            max_network_buffered_bytes,
-            max_network_frames_per_second,
-            max_reply_bytes,
-            max_log_bytes,
-            max_log_bytes_per_minute,
-            max_queued_events,
-            max_queued_bytes,
-            max_module_bytes,
-            max_compile_time,
-            max_compile_bytes,
-            wall_clock_step,
-            monotonic_clock_step,
-            isolation,
-        } = limits;
-        self.max_fuel = max_fuel;
-        self.max_memory_bytes = max_memory_bytes;
-        self.max_table_elements = max_table_elements;
-        self.max_execution_time = max_execution_time;
-        self.max_stack_bytes = max_stack_bytes;
-        self.max_open_files = max_open_files;
-        self.max_disk_bytes = max_disk_bytes;
-        self.max_disk_files = max_disk_files;
-        self.max_message_bytes = max_message_bytes;
-        self.max_calls_per_second = max_calls_per_second;
-        self.max_network_bytes_per_minute = max_network_bytes_per_minute;
-        self.max_network_connections = max_network_connections;
-        self.max_network_lookups = max_network_lookups;
-        self.max_network_buffered_bytes = max_network_buffered_bytes;
-        self.max_network_frames_per_second = max_network_frames_per_second;
-        self.max_reply_bytes = max_reply_bytes;
-        self.max_log_bytes = max_log_bytes;
-        self.max_log_bytes_per_minute = max_log_bytes_per_minute;
-        self.max_queued_events = max_queued_events;
-        self.max_queued_bytes = max_queued_bytes;
-        self.max_module_bytes = max_module_bytes;
-        self.max_compile_time = max_compile_time;
-        self.max_compile_bytes = max_compile_bytes;
-        self.wall_clock_step = wall_clock_step;
-        self.monotonic_clock_step = monotonic_clock_step;
-        self.isolation = isolation;
+        macro_rules! set {
+            ($($limit:ident)*) => {{ $(self.$limit = limits.$limit;)* }};
+        }
+        of_all_limits!(set);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Taking capabilities away from plugins by their names, whatever has become of the plugins.
+//! Denying capabilities to plugins by name, whether they are loaded or not.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use conductor_policy::grant::{ApprovalError, SessionGrants, UnkeptDenial};
 use conductor_signing::PluginName;
 use conductor_signing::keeper::Keeper;
 
-/// Denials of a host and of those in its place, for whoever decides about plugins that are not loaded.
+/// The denials of a host and of the hosts that take its place, for code that decides about plugins that are not loaded.
 #[derive(Clone)]
 pub struct Denials {
     pub(crate) session: SessionGrants,
@@ -18,22 +18,23 @@ pub struct Denials {
 }
 
 impl Denials {
-    /// Denies a capability to every plugin of a name that is loaded from now on. Those that are loaded learn of it by
-    /// [`Permission::refresh`](crate::Permission::refresh).
+    /// Denies a capability to every plugin of a name that is loaded from now on. Loaded plugins learn of the denial
+    /// through [`Permission::refresh`](crate::Permission::refresh).
     ///
     /// # Errors
     ///
-    /// Fails if the denial cannot be kept; it holds until the host ends then, or until the capability is granted.
+    /// Fails if the denial cannot be written down; it then holds until the host ends, or until the capability is
+    /// granted.
     pub fn deny(&self, plugin: &PluginName, capability: Capability) -> Result<DenialKept, ApprovalError> {
         if let Some(audit) = &self.audit {
             let event = AuditEvent::CapabilityRevoked { capability };
-            // What is taken away needs no record; the sink tells of records that it lost.
+            // A denial needs no record; if a record is lost, the sink reports it.
             let _ = audit.record(&AuditRecord::now(Some(plugin.as_str()), event));
         }
         self.session.deny(self.keeper.as_ref(), plugin, capability)
     }
 
-    /// Denials that could not be written, as they are now: they hold until the host ends, and the user is to know.
+    /// The denials that could not be written down so far. They hold until the host ends, and the user should know that.
     #[must_use]
     pub fn unkept(&self) -> Vec<UnkeptDenial> {
         self.session.unkept()

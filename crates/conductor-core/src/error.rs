@@ -1,121 +1,135 @@
-//! Why there is no host, or no plugin.
+//! Why a host could not be made, or a plugin could not be loaded.
 
 use conductor_abi::ManifestError;
 use conductor_call::{Limit, Outcome, ProcessWall, WorkerFault};
 use conductor_engine::{CompileError, EngineError, RunError, SetupError};
 use conductor_policy::binding::{BindingChange, BindingError};
 use conductor_policy::grant::{ApprovalError, GrantError};
+use conductor_policy::secret::SecretHostError;
 use conductor_signing::{ReadError, TrustError, VerifyError};
 
 use crate::admission::NotAdmitted;
+use crate::settings::SettingMisfit;
 
 /// Why a host could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// The engine cannot run here.
+    /// The engine cannot run on this machine.
     #[error("{source}")]
     Engine {
-        /// Why.
+        /// The error of the engine.
         source: EngineError,
     },
     /// Worker processes cannot be started.
     #[error("{source}")]
     Workers {
-        /// Why.
+        /// The fault of the worker.
         source: WorkerFault,
     },
-    /// This system has no worker processes.
+    /// Workers do not exist for this operating system.
     #[error("this system cannot confine plugins: worker processes exist on Linux only so far")]
     NoWorkers,
     /// The kernel cannot confine worker processes.
     #[error("this system cannot confine plugins: {}", wall.missing())]
     WeakIsolation {
-        /// What it can do.
+        /// The wall that the kernel can enforce.
         wall: ProcessWall,
     },
 }
 
-/// Why a plugin was not loaded: the step that refused, in the order in which they are taken.
+/// Why a plugin was not loaded: the step that refused. The variants are in the order of the steps.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The plugin or its signature cannot be read.
     #[error("{source}")]
     Read {
-        /// Which file and why.
+        /// The file, and what is wrong with it.
         source: ReadError,
     },
-    /// The trust store cannot be used; it is never taken for an empty one.
+    /// The trust store cannot be used; a damaged store is never taken for an empty one.
     #[error("{source}")]
     Trust {
-        /// Which file and why.
+        /// The file, and what is wrong with it.
         source: TrustError,
     },
     /// The signature does not satisfy the policy.
     #[error("{source}")]
     Verify {
-        /// Which check and why.
+        /// The check, and what is wrong.
         source: VerifyError,
     },
-    /// It is another plugin than the one that the alias is bound to, and needs the user's approval.
+    /// The plugin is another one than the alias is bound to, and needs the user's approval.
     #[error("{change}")]
     Waits {
-        /// What the user is to decide about.
+        /// The change that the user is to decide about.
         change: Box<BindingChange>,
     },
-    /// What the alias is bound to cannot be read or kept; it is never taken for unbound.
+    /// The bindings of aliases cannot be read or written; an alias is never taken for unbound because of that.
     #[error("{source}")]
     Binding {
-        /// Which file and why.
+        /// The file, and what is wrong with it.
         source: BindingError,
     },
-    /// The bytes are not a module that a plugin may be.
+    /// The bytes are not a module that is allowed for plugins, or do not compile.
     #[error("{source}")]
     Compile {
-        /// What is wrong with them.
+        /// The error of the compiler.
         source: CompileError,
     },
-    /// The plugin's stack is larger than it may be, or this machine cannot run an engine with it.
+    /// The plugin's stack is larger than allowed, or this machine cannot run an engine with it.
     #[error("{source}")]
     Engine {
-        /// Why.
+        /// The error of the engine.
         source: EngineError,
     },
     /// The module exports neither `execute` nor `_start`.
     #[error("module exports neither `execute` nor `_start`, so it is not a plugin")]
     NotAPlugin,
-    /// What the plugin declares about itself when asked is not a valid manifest.
+    /// The plugin's answers about itself are not a valid manifest.
     #[error("what the plugin declares about itself is not valid: {source}")]
     Metadata {
-        /// What is wrong with it.
+        /// The rule that the manifest breaks.
         source: ManifestError,
     },
-    /// What the plugin declares about itself when asked is not what its signer states.
+    /// The plugin's answers about itself contradict its signer's statement.
     #[error("plugin disagrees with its signer's statement about `{field}`")]
     StatementDisagrees {
         /// The member of the statement.
         field: &'static str,
     },
+    /// The manifest declares a secret for what is no host.
+    #[error("manifest field `secrets.hosts`: {source}")]
+    SecretHost {
+        /// The text that is no host.
+        source: SecretHostError,
+    },
+    /// The user's settings do not fit those that the plugin declares.
+    #[error("{}", misfits.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Settings {
+        /// The settings, and what is wrong with each.
+        misfits: Vec<SettingMisfit>,
+    },
     /// A capability is declared or granted in a form that does not exist.
     #[error("{source}")]
     Grant {
-        /// Which one and why.
+        /// The capability, and what is wrong with it.
         source: GrantError,
     },
-    /// The user's decisions about capabilities cannot be read, or cannot be kept.
+    /// The user's decisions about capabilities cannot be read or written.
     #[error("{source}")]
     Approval {
-        /// Which file and why.
+        /// The file, and what is wrong with it.
         source: ApprovalError,
     },
     /// The plugin's surroundings cannot be set up.
     #[error("{source}")]
     Setup {
-        /// What and why.
+        /// The directory, and what is wrong with it.
         source: SetupError,
     },
-    /// The plugin did not get through its start.
+    /// The start of the plugin failed.
     #[error("plugin failed while starting: {outcome}")]
     Start {
         /// How the start ended.
@@ -124,25 +138,25 @@ pub enum LoadError {
     /// The plugin's worker process failed.
     #[error("{fault}")]
     Worker {
-        /// What became of it.
+        /// The fault of the worker.
         fault: WorkerFault,
     },
     /// The kernel did not confine the plugin's worker process.
     #[error("the plugin's worker process is not confined: {}", wall.missing())]
     WeakIsolation {
-        /// What the kernel did.
+        /// The wall that the kernel did enforce.
         wall: ProcessWall,
     },
-    /// What the plugin was the first to show cannot be recorded, so a later file could take it back unnoticed.
+    /// New facts about the plugin cannot be recorded, so a later file could take them back unnoticed.
     #[error("what is now known of the plugin's publisher cannot be recorded: {source}")]
     Pin {
-        /// Which file and why.
+        /// The file, and what is wrong with it.
         source: TrustError,
     },
 }
 
 impl LoadError {
-    /// The limit that refused the plugin, if one did that the configuration sets.
+    /// The limit that refused the plugin, if a limit of the configuration refused it.
     #[must_use]
     pub const fn limit(&self) -> Option<Limit> {
         match self {
@@ -160,6 +174,8 @@ impl LoadError {
             | Self::NotAPlugin
             | Self::Metadata { .. }
             | Self::StatementDisagrees { .. }
+            | Self::SecretHost { .. }
+            | Self::Settings { .. }
             | Self::Grant { .. }
             | Self::Approval { .. }
             | Self::Setup { .. }

@@ -1,9 +1,9 @@
 //! When a plugin that keeps failing is called again.
 //!
-//! A failure is a call that a limit, a trap, a broken rule or the death of a worker ended; a plugin that returns an error
-//! code works as it should. After a few failures in a row the plugin rests, longer after each further one, and after
-//! more it is left alone until somebody lets it back in. Calls that come meanwhile are refused at once, so that they
-//! cost nothing and do not pile up.
+//! A failure is a call that was ended by a limit, a trap, a broken rule or the death of a worker; a plugin that returns
+//! an error code works as it should. After a few failures in a row the plugin rests, and longer after each further
+//! failure; after more failures it is not called until somebody lets it back in. Calls that arrive meanwhile are
+//! refused at once, so that they cost nothing and do not pile up.
 
 use std::time::{Duration, Instant};
 
@@ -19,42 +19,42 @@ pub const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// Longest rest.
 pub const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
-/// Failures in a row after which a plugin is called no more; stops one that is broken from costing a worker process for
-/// ever.
+/// Failures in a row after which a plugin is not called any more; stops a broken plugin from costing a worker process
+/// again and again.
 pub const FAILURES_BEFORE_QUARANTINE: u32 = 10;
 
-/// Faults of workers that nobody had called, after which a plugin is called no more, if they are not forgotten by then. Each costs
-/// a new process, and calls that go well in between do not make up for it.
+/// Faults of a plugin's workers between calls after which the plugin is not called any more; forgotten faults do not
+/// count. Each fault costs a new process, and successful calls in between do not make up for it.
 pub const FAULTS_BETWEEN_CALLS_BEFORE_QUARANTINE: u32 = 10;
 
-/// Time after which one of those faults is forgotten.
+/// Time after which one fault between calls is forgotten.
 pub const FAULT_FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 
 /// Whether a plugin may be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PluginState {
-    /// It may.
+    /// The plugin may be called.
     Ready,
-    /// Not before some time has passed.
+    /// The plugin may be called after some time.
     BackingOff {
-        /// What is left of that time.
+        /// What is left of this time.
         retry_in: Duration,
         /// Failures in a row.
         failures: u32,
-        /// How the last of them ended.
+        /// The outcome of the last failure.
         last: Outcome,
     },
-    /// Not until it is started again.
+    /// The plugin may not be called until somebody lets it back in.
     Quarantined {
         /// Failures in a row.
         failures: u32,
-        /// How the last of them ended.
+        /// The outcome of the last failure.
         last: Outcome,
     },
-    /// Not any more: the permission under which it was loaded was withdrawn.
+    /// The plugin may not be called any more: the permission under which it was loaded was withdrawn.
     Withdrawn {
-        /// Why.
+        /// Why the permission was withdrawn.
         cause: Box<VerifyError>,
     },
 }
@@ -67,13 +67,13 @@ pub(crate) struct Health {
     between_calls: BetweenCalls,
 }
 
-/// Faults that are not forgotten yet.
+/// Faults between calls that are not forgotten yet.
 #[derive(Debug, Default)]
 struct BetweenCalls {
     faults: u32,
-    /// From when on the time runs after which the next one is forgotten.
+    /// Start of the time after which the next fault is forgotten.
     since: Option<Instant>,
-    /// The last of so many that the plugin is called no more.
+    /// The last fault, once there were so many that the plugin is not called any more.
     too_many: Option<WorkerFault>,
 }
 
@@ -88,12 +88,12 @@ impl Health {
         }
     }
 
-    /// Takes note of how a call ended just now.
+    /// Records how a call ended just now.
     pub(crate) fn record(&mut self, outcome: &Outcome) {
         self.record_at(outcome, Instant::now);
     }
 
-    /// Takes note of what the plugin's worker did while nobody called it.
+    /// Records a fault of the plugin's worker between calls.
     pub(crate) fn record_between_calls(&mut self, fault: WorkerFault, now: Instant) {
         self.between_calls.add(fault, now);
     }
@@ -109,7 +109,7 @@ impl Health {
         }
     }
 
-    /// Forgets the failures.
+    /// Forgets all failures and faults.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
@@ -202,7 +202,7 @@ mod tests {
         health.reset();
         assert_eq!(health.state(later), PluginState::Ready);
         for number in 0..1_000 {
-            // As often as they are forgotten.
+            // The faults come as slowly as they are forgotten.
             health.record_between_calls(fault(), later + FAULT_FORGOTTEN_AFTER * number);
             assert_eq!(health.state(later), PluginState::Ready, "after {number}");
         }

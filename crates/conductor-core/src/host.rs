@@ -19,7 +19,9 @@ use conductor_policy::binding::BindingChange;
 use conductor_policy::grant::UnkeptDenial;
 use conductor_policy::grant::store::{GrantStore, GrantStoreError};
 use conductor_signing::keeper::Keeper;
-use conductor_signing::{ReadError, SignaturePolicy, TrustStore, UnverifiedPlugin, VerificationPolicy};
+use conductor_signing::{
+    ReadError, SignaturePolicy, TrustStore, UnverifiedPlugin, VerificationPolicy, VerifiedPlugin,
+};
 
 use crate::admission::{Admission, NotAdmitted};
 use crate::config::WasmConfig;
@@ -29,8 +31,9 @@ use crate::loading::Loading;
 use crate::permission::Permission;
 use crate::plugin::{Plugin, PluginOptions};
 use crate::recorded;
+use crate::unloaded::UnloadedSecrets;
 
-/// Loads plugins under one configuration. Plugins share its engine and its broker and nothing else.
+/// Loads plugins under one configuration. The plugins share the host's engine and broker, and nothing else.
 ///
 /// ```
 /// use conductor_core::{Host, Outcome, PluginOptions, WasmConfig};
@@ -64,7 +67,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host without devices: plugins have Network and Filesystem at most.
+    /// A host without devices: its plugins can have only Network and Filesystem.
     ///
     /// # Errors
     ///
@@ -73,7 +76,7 @@ impl Host {
         Self::with_devices(config, Devices::default())
     }
 
-    /// A host whose plugins reach the given devices, as far as they are granted.
+    /// A host whose plugins can reach the given devices, as far as they are granted.
     ///
     /// # Errors
     ///
@@ -84,7 +87,7 @@ impl Host {
         Ok(Self::in_process(config, devices, runtime))
     }
 
-    /// As [`Host::with_devices`], and compiled code is kept between runs.
+    /// As [`Host::with_devices`], and keeps compiled code between runs.
     ///
     /// # Errors
     ///
@@ -109,7 +112,8 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// Fails if workers cannot be started, or if this system cannot confine them and the options do not allow that.
+    /// Fails if workers cannot be started, or if this system cannot confine them and the options do not allow weak
+    /// isolation.
     #[cfg(target_os = "linux")]
     pub fn with_workers(
         config: WasmConfig,
@@ -128,12 +132,12 @@ impl Host {
         Ok(Self { config, runtime: Box::new(workers), broker: Broker::new(devices), walls })
     }
 
-    /// The host, recording in `sink` what becomes of plugins and what they do. Everything it refuses or ends is recorded
-    /// before the caller learns of it.
+    /// The host, which records in `sink` what happens to plugins and what they do. Everything that the host refuses or
+    /// ends is recorded before the caller learns of it.
     #[must_use]
     pub fn audited(mut self, sink: Arc<dyn AuditSink>) -> Self {
         let (host_version, walls) = (env!("CARGO_PKG_VERSION"), self.walls.standing());
-        // The sink tells of records that it lost.
+        // If a record is lost, the sink reports it.
         let _ = sink.record(&AuditRecord::now(
             None,
             AuditEvent::HostStarted { pid: std::process::id(), host_version, walls },
@@ -142,41 +146,41 @@ impl Host {
         self
     }
 
-    /// The host, in the place of another one: decisions that end with that one go on.
+    /// The host, taking the place of `other`: decisions that last as long as the host go on in this host.
     #[must_use]
     pub fn in_place_of(mut self, other: &Self) -> Self {
         self.broker.share_session_grants(other.broker.session_grants());
         self
     }
 
-    /// Which walls the host puts around its plugins on this system.
+    /// The walls that the host puts around its plugins on this system.
     #[must_use]
     pub const fn walls(&self) -> Walls {
         self.walls
     }
 
-    /// Denials by the names of plugins, also of those that are not loaded.
+    /// The denials of this host by plugin name, also for plugins that are not loaded.
     #[must_use]
     pub fn denials(&self) -> Denials {
         let keeper = self.config.trust_dir.as_deref().map(Keeper::of);
         Denials { session: self.broker.session_grants().clone(), keeper, audit: self.broker.audit().cloned() }
     }
 
-    /// Notes such denials in these directories, which may be on other disks, and holds those that an earlier host noted there;
-    /// returns these. For the beginning, before a plugin is loaded.
+    /// Sets the directories, which may be on other disks, for notes of denials that could not be kept. Applies the
+    /// denials that an earlier host noted there, and returns them. To be called before any plugin is loaded.
     #[must_use]
     pub fn recall_denials(&self, directories: &[PathBuf]) -> Vec<UnkeptDenial> {
         self.broker.session_grants().recall(directories)
     }
 
-    /// Whether every such denial is noted for the next host.
+    /// Notes every denial that could not be kept, for the next host; returns whether that succeeded.
     #[must_use]
     pub fn notes_denials(&self) -> bool {
         self.broker.session_grants().note()
     }
 
-    /// Takes the room for denials on the disk, so that a full one cannot refuse them later, and puts those into the file of
-    /// decisions that were made while it was full.
+    /// Reserves room for denials on the disk, so that a full disk cannot refuse them later, and moves denials that were
+    /// made while the disk was full into the file of decisions.
     ///
     /// # Errors
     ///
@@ -191,7 +195,7 @@ impl Host {
         }
     }
 
-    /// What the host was configured with.
+    /// The configuration of the host.
     #[must_use]
     pub const fn config(&self) -> &WasmConfig {
         &self.config
@@ -201,18 +205,19 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// Each variant of [`LoadError`] is one step that refused.
+    /// Each variant of [`LoadError`] is one step that can refuse.
     pub fn load(&self, path: &Path, options: &PluginOptions) -> Result<Box<dyn Plugin>, LoadError> {
         self.load_registered(path, options, &|_| ())
     }
 
-    /// As [`Host::load`]; `register` is given the plugin's permission as soon as it is known whose plugin it is, before
-    /// anything of it is compiled or runs. Whoever keeps it there can take away what the plugin may do, and that it may run,
-    /// while it is loaded; a plugin that lost its permission is not.
+    /// As [`Host::load`], and gives the plugin's permission to `register` as soon as the publisher of the plugin is
+    /// known, before the plugin is compiled or runs. With the permission, other threads can take away what the plugin
+    /// may do, or that it may run at all, while it is being loaded; a plugin whose permission was withdrawn is not
+    /// loaded.
     ///
     /// # Errors
     ///
-    /// Each variant of [`LoadError`] is one step that refused.
+    /// Each variant of [`LoadError`] is one step that can refuse.
     pub fn load_registered(
         &self,
         path: &Path,
@@ -222,8 +227,8 @@ impl Host {
         self.load_read(path, self.read(path, options), options, register)
     }
 
-    /// Reads a plugin and its signature once, as [`Host::load`] does. It takes as long as the file system does, also where that
-    /// never answers; a host with workers can go away meanwhile.
+    /// Reads a plugin and its signature once, as [`Host::load`] does. Reading takes as long as the file system takes,
+    /// even if it never answers; a host with workers can end meanwhile.
     ///
     /// # Errors
     ///
@@ -233,11 +238,11 @@ impl Host {
         self.runtime.files().read(path, max)
     }
 
-    /// As [`Host::load_registered`], for what was [read](Host::read) at `path`.
+    /// As [`Host::load_registered`], for a plugin that was [read](Host::read) from `path`.
     ///
     /// # Errors
     ///
-    /// Each variant of [`LoadError`] is one step that refused.
+    /// Each variant of [`LoadError`] is one step that can refuse.
     pub fn load_read(
         &self,
         path: &Path,
@@ -251,8 +256,9 @@ impl Host {
         loaded
     }
 
-    /// How the files of each group are now; nothing of a group whose file system has not said so after `patience`. A host with
-    /// workers waits no longer than that, and a host that runs plugins in its own process as long as it takes.
+    /// The present state of the files of each group; `None` for a group whose file system has not answered after
+    /// `patience`. A host with workers waits no longer than `patience`; a host that runs plugins in its own process
+    /// waits as long as it takes.
     #[must_use]
     pub fn file_states(
         &self,
@@ -266,7 +272,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// Each variant of [`LoadError`] is one step that refused.
+    /// Each variant of [`LoadError`] is one step that can refuse.
     pub fn load_unverified(
         &self,
         plugin: UnverifiedPlugin,
@@ -301,18 +307,39 @@ impl Host {
         Ok(plugin)
     }
 
-    /// What the user would be asked about before the plugin is loaded with these options, because its alias is bound to another
-    /// one; `None` if nothing. Nothing of it runs, and nothing is written.
+    /// The question that the user would be asked before the plugin is loaded with these options, because its alias is
+    /// bound to another plugin; `None` if there is no question. The plugin does not run, and nothing is written.
     ///
     /// # Errors
     ///
-    /// Each variant of [`LoadError`] is one step that refused.
+    /// Each variant of [`LoadError`] is one step that can refuse.
     pub fn question(
         &self,
         plugin: UnverifiedPlugin,
         options: &PluginOptions,
     ) -> Result<Option<BindingChange>, LoadError> {
         Ok(self.admission(&self.policy(options), options).question(plugin)?)
+    }
+
+    /// The secrets of the plugin at `path`, which is not loaded, or of the plugin that the alias in `options` is bound to, if
+    /// there is no plugin at `path` that would be let in. Nothing runs, and nothing is written. `None` if neither is known,
+    /// or if the host keeps no decisions. Reading takes as long as the file system takes.
+    ///
+    /// # Errors
+    ///
+    /// Says why the plugin would not be let in, if its alias is not bound to any either.
+    pub fn unloaded_secrets(
+        &self,
+        path: Option<&Path>,
+        options: &PluginOptions,
+    ) -> Result<Option<UnloadedSecrets>, LoadError> {
+        let Some(directory) = &self.config.trust_dir else { return Ok(None) };
+        let verified = path.map(|path| -> Result<VerifiedPlugin, LoadError> {
+            let read = self.read(path, options).map_err(|source| LoadError::Read { source })?;
+            Ok(self.admission(&self.policy(options), options).verified(read)?)
+        });
+        let audit = self.broker.audit().cloned();
+        UnloadedSecrets::of(Keeper::of(directory), audit, options.alias.as_ref(), verified)
     }
 
     fn policy(&self, options: &PluginOptions) -> VerificationPolicy {
@@ -365,10 +392,10 @@ impl Drop for Host {
 pub struct WorkerOptions {
     /// The program that runs as a worker.
     pub program: WorkerProgram,
-    /// Where compiled code is kept between runs; without one every start compiles.
+    /// Cache of compiled code; without it, every start compiles.
     pub cache: Option<CodeCache>,
-    /// Go on where the kernel cannot confine workers: wall two does not stand then.
+    /// Continue if the kernel cannot confine workers; the second wall does not stand then.
     pub allow_weak_isolation: bool,
-    /// What deadlines and the watch over workers go by.
+    /// The clock for deadlines and for the watch over workers.
     pub clock: Arc<dyn Clock>,
 }

@@ -1,17 +1,18 @@
 //! What embedders hold: a host that runs verified WebAssembly plugins within limits and capabilities.
 //!
-//! Bytes become a running plugin only along one way, and every step returns the proof that the next one asks for:
+//! There is only one way from bytes to a running plugin, and every step returns the proof that the next step demands:
 //! [`UnverifiedPlugin`](conductor_signing::UnverifiedPlugin) →
 //! [`VerifiedPlugin`](conductor_signing::VerifiedPlugin) → [`CompiledPlugin`] → a [`Plugin`] that executes.
 //!
-//! This crate knows no command line and no home directory: whoever embeds it says what it is to know. It compiles nothing,
-//! decides nothing and does nothing that is granted; it brings those together that do, and re-exports what embedders need of
-//! them.
+//! This crate knows no command line and no home directory: the embedder passes everything in. The crate itself does not
+//! compile code, decide about grants or carry out what is granted. It connects the crates that do, and re-exports what
+//! embedders need of them.
 //!
-//! In reading order: [`config`]; the [`host`], and a [`plugin`] as it is held; [`loading`], the way from a file to a running
-//! plugin, with [`admission`] under a name, and every [`error`] that can end it; the [`permission`] under which one runs, and
-//! [`denials`]; its [`health`]; what of all that is [`recorded`]. `stages` lists the system calls of processes. [`binding`],
-//! [`broker`], [`grant`] and [`worker`] lead to what embedders need of the crates below.
+//! In reading order: [`config`]; the [`host`], and a [`plugin`] as an embedder holds it; [`loading`], the way from a
+//! file to a running plugin, with its [`settings`] and [`admission`] under an alias, and every [`error`] that can end the way; the
+//! [`permission`] under which a plugin runs, [`denials`], and the secrets of a plugin that is [`unloaded`]; the plugin's [`health`]; what is [`recorded`] of a load.
+//! `stages` lists the system calls of processes. [`binding`], [`broker`], [`grant`], [`secret`] and [`worker`] re-export what
+//! embedders need of the crates below.
 
 #![forbid(unsafe_code)]
 
@@ -25,12 +26,15 @@ mod loading;
 mod permission;
 mod plugin;
 mod recorded;
+mod settings;
 #[cfg(target_os = "linux")]
 mod stages;
+mod unloaded;
 
 pub use conductor_broker::audit::{AuditLog, AuditSink};
 pub use conductor_broker::devices::{
     AudioError, AudioOutputs, Desktop, DesktopError, Devices, MidiError, MidiInputs, MidiOutputs, Networks,
+    Sounding,
 };
 #[cfg(target_os = "linux")]
 pub use conductor_broker::launcher;
@@ -56,25 +60,29 @@ pub use conductor_engine::{
 };
 pub use conductor_policy::grant::{CapabilityDecision, Decision, GrantSpec};
 pub use conductor_policy::scope;
+pub use conductor_sounding as sounding;
 pub use config::WasmConfig;
 pub use error::{HostError, LoadError};
 pub use health::PluginState;
 pub use host::Host;
 #[cfg(target_os = "linux")]
 pub use host::WorkerOptions;
-pub use permission::{Permission, PermissionId, RestoreError};
+pub use permission::{Permission, PermissionId, RestoreError, SecretError};
 pub use plugin::{Plugin, PluginInfo, PluginOptions};
+pub use settings::{GivenSetting, GivenSettings, SettingMisfit, fit_settings};
 #[cfg(target_os = "linux")]
 pub use stages::{refused_to_programs, stages};
+pub use unloaded::{UnloadedPlugin, UnloadedSecrets};
 
-/// Which plugin stands behind each of the user's names: an alias is bound to the plugin that was first loaded under it.
+/// The plugin that each of the user's aliases stands for: an alias is bound to the plugin that was first loaded under
+/// it.
 pub mod binding {
     pub use conductor_policy::binding::{
         Alias, BINDINGS_FILE, BindingChange, BindingError, Bindings, Bound, MAX_BINDINGS,
     };
 }
 
-/// Grants: what a plugin asks for ∩ what it is allowed, decided before anything is handed out.
+/// Grants: the capabilities that a plugin asks for and is allowed, decided before anything is given to the plugin.
 pub mod grant {
     pub use conductor_policy::grant::{
         Allowance, ApprovalError, Approved, CapabilityDecision, Ceilings, Choices, Decision, Earlier, Grant,
@@ -85,7 +93,16 @@ pub mod grant {
     pub use crate::denials::Denials;
 }
 
-/// The broker: the single place where a capability is exercised.
+/// Secrets that the user enters for plugins, which never get them.
+pub mod secret {
+    pub use conductor_policy::secret::{
+        Declared, HeldSecrets, KeptIn, MAX_SECRET_BYTES, SECRETS_FILE, SecretHost, SecretHostError, SecretId,
+        SecretPlace, SecretStore, SecretStoreError, SecretTextError, SecretView, StoredSecret, Whose,
+        check_text,
+    };
+}
+
+/// The broker: the only place that exercises a capability.
 pub mod broker {
     pub use conductor_broker::{Broker, Session};
     pub use conductor_call::Answer;

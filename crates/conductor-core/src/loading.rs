@@ -1,10 +1,10 @@
-//! From a verified plugin to a running one: shape, what it declares, what it is granted, its surroundings, its start.
+//! From a verified plugin to a running plugin: shape, declared capabilities, grants, surroundings, start.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use conductor_abi::{CapabilityRequest, Manifest};
+use conductor_abi::{CapabilityRequest, Manifest, SettingValues};
 use conductor_broker::audit::{AuditEvent, AuditText};
 use conductor_broker::capability::filesystem::{DataAccess, data_quota};
 use conductor_broker::{Broker, Session};
@@ -15,6 +15,7 @@ use conductor_engine::{
     Access, Files, Metadata, Prepared, Running, Runtime, SetupError, Surroundings, Switch,
 };
 use conductor_policy::grant::{ApprovalError, Approvals, Grants, Judge, JudgeError};
+use conductor_policy::secret::Declared;
 use conductor_signing::keeper::Keeper;
 use conductor_signing::{PluginName, Statement, VerificationPolicy, VerifiedPlugin};
 
@@ -22,28 +23,30 @@ use crate::config::WasmConfig;
 use crate::error::LoadError;
 use crate::health::{Health, PluginState};
 use crate::permission::{Parts, Permission};
-use crate::plugin::{Plugin, PluginInfo, PluginOptions};
+use crate::plugin::{Plugin, PluginInfo, PluginOptions, declared_settings};
+use crate::settings::fit_settings;
 
-/// Where a plugin sees its own data directory.
+/// The path at which a plugin sees its own data directory.
 const DATA_MOUNT: &str = "/";
 
-/// Most names that `capabilities()` is read for: there are six, and comparing thousands costs the host time that nobody
-/// is charged for.
+/// Most names that are read from the answer of `capabilities()`: there are six capabilities, and comparing thousands of
+/// names would cost the host time that no plugin is charged for.
 const MAX_NAMES: usize = 64;
 
-/// What plugins are loaded with.
+/// The parts of a host that loading needs.
 pub(crate) struct Loading<'l> {
     pub(crate) runtime: &'l dyn Runtime,
     pub(crate) broker: &'l Broker,
     pub(crate) config: &'l WasmConfig,
     pub(crate) options: &'l PluginOptions,
-    /// Takes note of who decides about the plugin.
+    /// Called with the permission of the plugin.
     pub(crate) register: &'l dyn Fn(&Permission),
 }
 
 impl Loading<'_> {
-    /// Loads a plugin that was verified under a policy. It is registered before anything about it is decided for good, so that
-    /// what is taken away from then on reaches it, however far it has come.
+    /// Loads a plugin that was verified under `policy`. The permission is registered before anything about the plugin
+    /// is decided finally, so that everything that is taken away from then on reaches the plugin, however far its
+    /// loading has come.
     pub(crate) fn load(
         &self,
         verified: VerifiedPlugin,
@@ -62,6 +65,9 @@ impl Loading<'_> {
         register(&permission);
         permission.check_anew()?;
 
+        let settings = settings(verified.manifest(), options)?;
+        let secrets = verified.manifest().map_or(&[][..], |manifest| &manifest.secrets);
+        let secrets = Declared::read(secrets).map_err(|source| LoadError::SecretHost { source })?;
         let checked = runtime.check(verified).map_err(|source| LoadError::Compile { source })?;
         let flavour = checked.flavour().ok_or(LoadError::NotAPlugin)?;
         let prepared = runtime.prepare(checked, &limits)?;
@@ -80,6 +86,7 @@ impl Loading<'_> {
         let requests = manifest.as_ref().map_or(&[][..], |manifest| &manifest.capabilities);
         let version = manifest.as_ref().map(|manifest| manifest.version.clone());
         let grants = permission.declares(requests.to_vec(), version.clone()).map_err(not_decided)?;
+        permission.declares_secrets(secrets);
         let plan = Plan {
             name: plugin.name().clone(),
             data_dir: config.data_dir.clone(),
@@ -95,6 +102,7 @@ impl Loading<'_> {
             trust: plugin.trust().clone(),
             signer: plugin.signer().cloned(),
             capabilities: grants.decisions().to_vec(),
+            settings,
             has_manifest_section: plugin.manifest().is_some(),
             manifest,
         };
@@ -112,7 +120,7 @@ impl Loading<'_> {
     }
 }
 
-/// Starting a plugin that may lose its permission, or its files, meanwhile.
+/// The start of a plugin that may lose its permission or its files meanwhile.
 struct Start<'s> {
     prepared: &'s dyn Prepared,
     session: &'s Arc<Session>,
@@ -121,14 +129,14 @@ struct Start<'s> {
 }
 
 impl Start<'_> {
-    /// Starts the plugin with the files that it is granted when it has started.
+    /// Starts the plugin, and starts it again if its files were taken away meanwhile.
     fn as_granted(&self, plan: &Plan) -> Result<Box<dyn Running>, LoadError> {
         loop {
             self.session.take_changed_files();
             let surroundings = plan.surroundings(&self.session.grants());
             let surroundings = surroundings.map_err(|source| LoadError::Setup { source })?;
             if !self.permission.files_are_as_granted() || self.session.files_were_revoked() {
-                // What was taken away meanwhile is not in what was decided before.
+                // The surroundings were decided before something was taken away, so they are decided again.
                 self.permission.still_stands()?;
                 continue;
             }
@@ -147,7 +155,7 @@ impl Start<'_> {
         }
     }
 
-    /// Asks a plugin without a manifest what it is, in an instance that has no capability at all.
+    /// Asks a plugin without a manifest for its answers about itself, in an instance that has no capability at all.
     fn ask(&self, limits: Limits) -> Result<Option<Manifest>, LoadError> {
         let plugin = self.prepared.plugin().plugin();
         let started = self.start(Surroundings::bare(limits));
@@ -167,7 +175,7 @@ impl Start<'_> {
     }
 }
 
-/// A running plugin with what is known about it, and how often it failed.
+/// A running plugin, with the facts about it and the count of its failures.
 struct Loaded {
     info: PluginInfo,
     running: Box<dyn Running>,
@@ -193,7 +201,7 @@ impl Plugin for Loaded {
         if let Err(outcome) = self.see_granted_files() {
             return CallReport::without_call(outcome, Duration::ZERO);
         }
-        // What was denied outside of calls is on record.
+        // Drops denials from between the calls, which are in the audit already.
         self.session.take_denied();
         let mut report = self.running.execute(request, started);
         report.denied = self.session.take_denied();
@@ -270,8 +278,16 @@ impl Plugin for Loaded {
     }
 }
 
-/// Turns the answers of `init()` and `capabilities()` into a manifest. The name is the one that the plugin was verified
-/// under; fields that Conductor 1.0 had and this version does not are left out; capabilities are those of both answers.
+/// Others may still hold the session, for instance to show what the plugin may do.
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        self.session.end_handles();
+    }
+}
+
+/// Turns the answers of `init()` and `capabilities()` into a manifest. The name is the name that the plugin was
+/// verified under; fields of Conductor 1.0 that this version does not have are left out; the capabilities of both
+/// answers are joined.
 fn declared(name: &str, metadata: Metadata) -> Result<Option<Manifest>, LoadError> {
     const FIELDS: [&str; 7] =
         ["version", "description", "author", "license", "actions", "capabilities", "abi"];
@@ -303,7 +319,19 @@ fn declared(name: &str, metadata: Metadata) -> Result<Option<Manifest>, LoadErro
     Ok(Some(manifest))
 }
 
-/// Holds what the plugin says about itself against what its signer states; what the signer left open is not compared.
+/// The settings of a plugin with this manifest section; `None` if it declares none.
+fn settings(
+    manifest: Option<&Manifest>,
+    options: &PluginOptions,
+) -> Result<Option<SettingValues>, LoadError> {
+    let declared = declared_settings(manifest);
+    let values = fit_settings(declared, &options.settings);
+    let values = values.map_err(|misfits| LoadError::Settings { misfits })?;
+    Ok(Some(values).filter(|_| !declared.is_empty()))
+}
+
+/// Compares the plugin's answers about itself with its signer's statement; members that the signer left out are not
+/// compared.
 fn check_statement(manifest: &Manifest, statement: &Statement) -> Result<(), LoadError> {
     let version = statement.plugin_version.as_ref();
     let capabilities = statement.capabilities.as_ref();
@@ -329,7 +357,7 @@ fn not_decided(error: ApprovalError) -> LoadError {
     }
 }
 
-/// What decides about a plugin, which has declared nothing yet.
+/// The approvals of a plugin that has declared nothing yet.
 fn approvals(
     broker: &Broker,
     config: &WasmConfig,
@@ -360,7 +388,7 @@ fn approvals(
     }
 }
 
-/// What it takes to set up the plugin's surroundings, whenever its grants change.
+/// The input for the plugin's surroundings, for every change of its grants.
 struct Plan {
     name: PluginName,
     data_dir: Option<PathBuf>,
@@ -370,7 +398,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// What the plugin sees under these grants; makes its own directory if it is granted one.
+    /// The surroundings of the plugin under these grants; creates the plugin's own directory if one is granted.
     fn surroundings(&self, grants: &Grants) -> Result<Surroundings, SetupError> {
         let mut surroundings = Surroundings::bare(self.limits);
         let access = DataAccess::of(grants);
@@ -383,7 +411,7 @@ impl Plan {
             surroundings.directories.push(Access { host, guest: DATA_MOUNT.to_owned(), writable });
         }
         for (host, guest) in &self.options.directories {
-            // Resolved here: a worker follows no link to what it opens.
+            // The path is resolved here, because a worker follows no link to a directory that it opens.
             let host = self.files.canonical(host)?;
             surroundings.directories.push(Access { host, guest: guest.clone(), writable: true });
         }
@@ -395,16 +423,16 @@ impl Plan {
 }
 
 impl Loaded {
-    /// Sets up the plugin's files anew if its grants of them changed since its last call.
+    /// Sets up the plugin's surroundings again if the grants of files changed since its last call.
     fn see_granted_files(&mut self) -> Result<(), Outcome> {
         while self.session.take_changed_files() {
             let surroundings = self.plan.surroundings(&self.session.file_grants());
             self.running.restart_with(surroundings.map_err(|error| {
-                // It must not go on with the files that it saw before.
+                // Keeps the change pending, because the plugin must not go on with the files that it saw before.
                 self.session.change_files(true);
                 Outcome::Protocol { reason: error.to_string() }
             })?);
-            // What was taken away before this is seen at the next look, and what is taken away after it ends the call.
+            // The loop sees what was taken away before this line; what is taken away after it ends the call.
             if !self.permission.files_are_as_granted() {
                 return Err(Outcome::Suspended { suspension: Suspension::Withdrawn });
             }

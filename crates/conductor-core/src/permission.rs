@@ -1,14 +1,16 @@
-//! What decides, from any thread, about a plugin: whether it goes on, and what it may do.
+//! The permission of a plugin, which decides from any thread whether the plugin goes on and what it may do.
 //!
-//! A plugin's permission exists before anything is decided about the plugin, and before anything of it runs: what is taken away
-//! while the plugin compiles or starts reaches it there. It holds as little then as a plugin may have, nothing.
+//! A permission exists before anything is decided about its plugin, and before any of the plugin's code runs, so that
+//! what is taken away while the plugin compiles or starts reaches it. At that time, the permission allows nothing.
 //!
-//! Its permission is withdrawn when its key or file is revoked, or when the trust in its signer ends or is taken away. What
-//! it may do changes when the user grants or revokes a capability, and when a grant ends with time.
+//! A permission is withdrawn when the plugin's key or file is revoked, or when the trust in its signer ends or is taken
+//! away. What the plugin may do changes when the user grants or revokes a capability, and when a grant expires.
 
 mod deciding;
 mod listed;
 mod restore;
+mod secrets;
+mod withdrawal;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -25,20 +27,22 @@ use conductor_policy::grant::{
     JudgeError, Once, Requested, Vouched,
 };
 use conductor_policy::scope::Scope;
-use conductor_signing::{PluginName, TrustStore, VerifyError};
+use conductor_signing::{PluginName, VerifyError};
 use jiff::Timestamp;
-
-use crate::error::LoadError;
 
 use deciding::Deciding;
 use listed::Listed;
 pub use restore::RestoreError;
+use secrets::DeclaredSecrets;
+pub use secrets::SecretError;
+pub(crate) use secrets::put_secret;
 
-/// A plugin that is being loaded or was, as far as somebody else than the one who calls it may decide about it.
+/// The permission of a plugin that is being loaded or was loaded: through it, code that does not call the plugin can
+/// decide about it.
 #[derive(Clone)]
 pub struct Permission(Arc<Shared>);
 
-/// Which permission it is: each load of a plugin has another one.
+/// Identifies a permission: each load of a plugin has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PermissionId(u64);
 
@@ -49,18 +53,21 @@ struct Shared {
     limits: Limits,
     session: Arc<Session>,
     switch: Arc<Switch>,
-    /// Replaced once, when a plugin without a manifest has said what it declares.
+    /// Replaced once, when a plugin without a manifest has declared its capabilities.
     approvals: RwLock<Arc<Approvals>>,
-    /// Held while somebody decides, and writes down what was decided.
+    /// Held while a thread decides, and writes its decision down.
     decided: Mutex<Decided>,
-    /// What was decided last, for whoever looks meanwhile.
+    /// The last decision, for threads that look while another thread decides.
     shown: RwLock<Arc<Decided>>,
     withdrawn: Mutex<Option<VerifyError>>,
-    /// Capabilities that are being denied: each is denied from when that begins, whatever somebody decides who began before.
+    /// Capabilities that are being denied. Each is denied from the start of its denial on, even if a decision that
+    /// began earlier grants it.
     denying: Mutex<Vec<Capability>>,
+    /// The secrets that the plugin declares.
+    secrets: DeclaredSecrets,
 }
 
-/// What a permission is made of.
+/// The parts of a new permission.
 pub(crate) struct Parts {
     pub(crate) limits: Limits,
     pub(crate) session: Arc<Session>,
@@ -85,10 +92,11 @@ impl Permission {
             shown: RwLock::default(),
             withdrawn: Mutex::default(),
             denying: Mutex::default(),
+            secrets: DeclaredSecrets::default(),
         }))
     }
 
-    /// Which permission it is.
+    /// The identity of the permission.
     #[must_use]
     pub fn id(&self) -> PermissionId {
         self.0.id
@@ -106,14 +114,14 @@ impl Permission {
         self.0.switch.pid()
     }
 
-    /// Process identifier of a worker of the plugin that was ended and does not die. Until it does, nothing of the plugin is
-    /// started.
+    /// Process identifier of a worker of the plugin that was told to end and does not die. Until it dies, no process of
+    /// the plugin is started.
     #[must_use]
     pub fn ending_pid(&self) -> Option<u32> {
         self.0.switch.ending()
     }
 
-    /// Takes note of what the plugin declares, and decides what it may do for the first time.
+    /// Records what the plugin declares, and decides for the first time what it may do.
     pub(crate) fn declares(
         &self,
         requests: Vec<CapabilityRequest>,
@@ -122,12 +130,13 @@ impl Permission {
         let mut decided = self.decided();
         let approvals = Arc::new(Approvals { requests, version, ..Approvals::clone(&self.approvals()) });
         *self.0.approvals.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&approvals);
-        // Judged and read once for all that follows: whoever takes something away meanwhile decides again afterwards.
+        // Trust and decisions are read once for everything below. A thread that takes something away meanwhile decides
+        // again afterwards.
         let vouched = self.vouched()?;
         let (subject, store) = (approvals.subject(&vouched), approvals.store()?);
         approvals.remember(&subject, &store)?;
         let narrowed = store.unnamed(&subject);
-        // What was not recorded is told again.
+        // If recording failed, the next load tells the user again.
         if self.tell_narrowed(&narrowed) && !narrowed.is_empty() {
             approvals.narrow(&subject)?;
         }
@@ -136,7 +145,8 @@ impl Permission {
         Ok(decided.grants.clone())
     }
 
-    /// Tells and records, once, which of the user's decisions grant less than when they were made; says whether that was recorded.
+    /// Logs and records which of the user's decisions now grant less than when they were made; returns whether
+    /// recording works.
     fn tell_narrowed(&self, narrowed: &[GrantSpec]) -> bool {
         let audit = self.0.session.audit();
         for spec in narrowed {
@@ -150,40 +160,25 @@ impl Permission {
         !audit.is_failing()
     }
 
-    /// Decides again whether the plugin may run, by the trust store as it is now. Whatever is taken away later finds this
-    /// permission, so that nothing falls in between.
-    pub(crate) fn check_anew(&self) -> Result<(), LoadError> {
-        if let Some(directory) = &self.0.judge.directory {
-            let trust = TrustStore::load(directory).map_err(|source| LoadError::Trust { source })?;
-            self.check(&trust);
-        }
-        self.still_stands()
-    }
-
-    /// Fails if the permission was withdrawn.
-    pub(crate) fn still_stands(&self) -> Result<(), LoadError> {
-        self.withdrawn().clone().map_or(Ok(()), |source| Err(LoadError::Verify { source }))
-    }
-
-    /// What is decided about each capability now.
+    /// The present decision about each capability.
     #[must_use]
     pub fn capabilities(&self) -> Vec<CapabilityDecision> {
         self.0.session.grants().decisions().to_vec()
     }
 
-    /// What the plugin asks for.
+    /// The capabilities that the plugin asks for.
     #[must_use]
     pub fn requested(&self) -> Vec<Requested> {
         self.shown().requested.clone()
     }
 
-    /// What the plugin asks for and nobody has decided yet.
+    /// The capabilities that the plugin asks for and about which nobody has decided yet.
     #[must_use]
     pub fn pending(&self) -> Vec<Requested> {
         self.shown().requested.iter().filter(|requested| requested.is_pending).cloned().collect()
     }
 
-    /// How far somebody vouches for the plugin now, by the trust store as it is now.
+    /// How far somebody vouches for the plugin, by the present trust store.
     ///
     /// # Errors
     ///
@@ -192,8 +187,8 @@ impl Permission {
         self.0.judge.now()
     }
 
-    /// Whom the user's grants to the plugin are bound to now; of a plugin for which nobody vouches any more, to whom they were
-    /// bound last.
+    /// The holder to whom the user's grants to the plugin are bound at present. If nobody vouches for the plugin any
+    /// more, the holder to whom they were bound last.
     #[must_use]
     pub fn holder(&self) -> Holder {
         let approvals = self.approvals();
@@ -203,14 +198,14 @@ impl Permission {
         }
     }
 
-    /// The user's grants that hold now, other than those of the configuration.
+    /// The user's grants that hold at present, without those of the configuration.
     #[must_use]
     pub fn approved(&self) -> Vec<StoredGrant> {
         self.shown().stored.clone()
     }
 
-    /// Grants what the plugin declares of a capability, or one scope of it, instead of what was decided about that
-    /// capability before. `name` is the plugin's own name as the user typed it, which a high risk needs.
+    /// Grants everything that the plugin declares of a capability, or one scope of it, in place of the earlier decision
+    /// about the capability. `name` is the plugin's own name as the user typed it, which is needed for a high risk.
     ///
     /// # Errors
     ///
@@ -230,23 +225,32 @@ impl Permission {
             return Err(ApprovalError::NotAudited);
         }
         let before = approvals.commit(&approval)?;
-        // What is granted is recorded when it is, and is not where that cannot be recorded.
+        // A grant that cannot be decided now would have no effect now, and an unexpected one later.
+        let next = match approvals.decide() {
+            Ok(next) => next,
+            Err(error) => {
+                approvals.undo(before)?;
+                return Err(error);
+            }
+        };
+        // A grant must be recorded when it is made; if it cannot be recorded, it is undone.
         if audit.certain(AuditEvent::CapabilityGranted { capability, scopes, lasts }).is_err() {
             approvals.undo(before)?;
             return Err(ApprovalError::NotAudited);
         }
-        *decided = approvals.decide()?;
+        *decided = next;
         self.apply(&decided.grants);
         Ok(approval.approved)
     }
 
-    /// Denies a capability, from the next operation on and from those under way, whatever the plugin is doing.
+    /// Denies a capability, at once for operations under way and for all later ones, whatever the plugin is doing.
     ///
     /// # Errors
     ///
-    /// Fails if the denial cannot be kept; it holds until the host ends then, or until the capability is granted.
+    /// Fails if the denial cannot be written down; it then holds until the host ends, or until the capability is
+    /// granted.
     pub fn deny(&self, capability: Capability) -> Result<(), ApprovalError> {
-        // It takes effect before anybody is waited for who may be writing to a disk that is slow.
+        // The denial takes effect before this thread waits for another that may be writing to a slow disk.
         let denying = self.denies(capability);
         let (mut decided, approvals) = (self.decided(), self.approvals());
         self.0.session.audit().rare(|| AuditEvent::CapabilityRevoked { capability });
@@ -269,7 +273,7 @@ impl Permission {
         Ok(())
     }
 
-    /// Takes a capability away for as long as the returned value lives, and waits for nobody.
+    /// Takes a capability away while the returned value lives, without waiting for any thread.
     fn denies(&self, capability: Capability) -> Denying<'_> {
         self.denying().push(capability);
         let denying = Denying { permission: self, capability };
@@ -277,41 +281,42 @@ impl Permission {
         denying
     }
 
-    /// Takes away what the files no longer grant, and waits for nobody who decides; [`Permission::refresh`] is to follow, which
-    /// grants what they grant now and records it.
+    /// Takes away what the files of decisions no longer grant, without waiting for any thread that decides. The caller
+    /// then calls [`Permission::refresh`], which grants and records what the files grant now.
     ///
     /// # Errors
     ///
-    /// Fails if the decisions cannot be read; everything stays as it was then.
+    /// Fails if the decisions cannot be read; nothing is changed then.
     pub fn take_away(&self) -> Result<(), ApprovalError> {
+        self.follow_secrets();
         let next = match self.approvals().decide() {
             Ok(next) => next.grants,
             Err(ApprovalError::Judge(JudgeError::Refused(_))) => Grants::none(),
             Err(error) => return Err(error),
         };
-        self.change_grants(|before| {
-            let mut narrower = next;
-            for (capability, _) in narrower.wider_than(before) {
-                narrower.hold_back(capability, before);
-            }
-            narrower
-        });
+        self.change_grants(|before| narrower(next, before));
         Ok(())
     }
 
-    /// Decides about every capability again, from what is on disk and in memory now. Where nobody vouches for the plugin any
-    /// more, it may do nothing from now on; [`Permission::check`] ends it.
+    /// Decides about every capability again, from the present decisions in files and in memory. If nobody vouches for
+    /// the plugin any more, it may do nothing from now on; [`Permission::check`] ends it.
     ///
     /// # Errors
     ///
-    /// Fails if the decisions cannot be read; everything stays as it was then, but for what has ended since.
+    /// Fails if the decisions cannot be read; then only grants that have expired since are taken away.
     pub fn refresh(&self) -> Result<(), ApprovalError> {
+        self.follow_secrets();
         let (mut decided, approvals) = (self.decided(), self.approvals());
         approvals.keep_unkept();
         let (next, result) = match approvals.decide() {
             Ok(next) => (next, Ok(())),
             Err(ApprovalError::Judge(JudgeError::Refused(_))) => (Decided::nothing(), Ok(())),
-            Err(error) => (approvals.decide_by_known(decided.vouched.clone())?, Err(error)),
+            Err(error) => {
+                // Nobody can say now who vouches for the plugin, so nothing is added.
+                let mut next = approvals.decide_by_known(decided.vouched.clone())?;
+                next.grants = narrower(next.grants, &self.0.session.grants());
+                (next, Err(error))
+            }
         };
         *decided = next;
         let recorded = self.record_wider(&mut decided.grants);
@@ -319,7 +324,7 @@ impl Permission {
         result.and(recorded)
     }
 
-    /// Records what is granted now and was not before, and takes out what cannot be recorded.
+    /// Records grants that are new, and takes out grants that cannot be recorded.
     fn record_wider(&self, grants: &mut Grants) -> Result<(), ApprovalError> {
         self.leave_out_denied(grants);
         if self.withdrawn().is_some() {
@@ -342,7 +347,7 @@ impl Permission {
         result
     }
 
-    /// Whether a grant has ended by `now`, so that it is time for [`Permission::refresh`].
+    /// Whether a grant has expired by `now`, so that [`Permission::refresh`] is due.
     #[must_use]
     pub fn has_ended_grants(&self, now: Timestamp) -> bool {
         let decided = self.shown();
@@ -356,15 +361,15 @@ impl Permission {
 
     /// Takes files that are granted for once for the call that is about to begin.
     pub(crate) fn call_begins(&self) {
-        // A call that did not come to its end may have left some.
+        // An earlier call that was cut short may have left deeds.
         let has_ended = self.0.session.end_deeds();
-        // Another plugin of the same file may have been faster.
+        // Another plugin that was loaded from the same file may have used the grant first.
         if !self.0.session.take_files_for_call() || has_ended {
             self.decide_again();
         }
     }
 
-    /// Ends the grants for once that were used in a call, after it.
+    /// Ends the grants for once that were used in a call, after the call.
     pub(crate) fn call_ended(&self) {
         if self.0.session.end_deeds() {
             self.decide_again();
@@ -373,13 +378,13 @@ impl Permission {
 
     fn decide_again(&self) {
         if let Err(error) = self.refresh() {
-            // What cannot be decided anew is not granted either.
+            // Without a new decision, nothing is granted.
             tracing::error!(plugin = %self.plugin_name(), "grants cannot be read: {error}");
             self.apply(&Grants::none());
         }
     }
 
-    /// Makes the plugin see and reach what these grants say, unless its permission is withdrawn.
+    /// Gives the plugin these grants, unless its permission is withdrawn.
     fn apply(&self, grants: &Grants) {
         self.change_grants(|_| grants.clone());
     }
@@ -390,7 +395,8 @@ impl Permission {
         }
     }
 
-    /// As [`Permission::apply`], of grants that follow from those that hold now. Whoever holds the lock of this writes nothing.
+    /// As [`Permission::apply`], for grants that are computed from the present ones. While the lock is held, nothing is
+    /// written to disk.
     fn change_grants(&self, change: impl FnOnce(&Grants) -> Grants) {
         let withdrawn = self.withdrawn();
         if withdrawn.is_some() {
@@ -422,7 +428,7 @@ impl Permission {
         }
     }
 
-    /// Lets the plugin be called again after files were taken away. Returns whether it still may be called at all.
+    /// Lets the plugin be called again after files were taken away. Returns whether it may be called at all.
     pub(crate) fn files_are_as_granted(&self) -> bool {
         let withdrawn = self.withdrawn();
         if withdrawn.is_none() {
@@ -431,124 +437,22 @@ impl Permission {
         withdrawn.is_none()
     }
 
-    /// Judges the plugin again by a trust store, and withdraws the permission if it is refused now. What a later load has shown
-    /// of the plugin's name, such as a higher version, is not held against one that runs. Where somebody vouches for it less
-    /// far than before, or further, what it may do follows at once.
-    ///
-    /// Returns why the permission was withdrawn by this, if it was.
-    pub fn check(&self, trust: &TrustStore) -> Option<VerifyError> {
-        let refusal = self.withdraw_if_refused(trust);
-        if refusal.is_none() {
-            self.follow(trust);
-        }
-        refusal
-    }
-
-    /// When time alone changes next how the plugin's files are judged, such as because its signature ends.
-    #[must_use]
-    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        self.0.judge.next_change(now)
-    }
-
-    /// The first half of [`Permission::check`], which waits for nobody who decides: withdraws the permission if the plugin is
-    /// refused now.
-    pub fn withdraw_if_refused(&self, trust: &TrustStore) -> Option<VerifyError> {
-        if self.withdrawn().is_some() {
-            return None;
-        }
-        let refusal = self.0.judge.by(trust).err()?;
-        self.withdraw(refusal.clone());
-        Some(refusal)
-    }
-
-    /// The second half of [`Permission::check`]: where somebody vouches for the plugin less far than before, or further, decides
-    /// what it may do.
-    pub fn follow(&self, trust: &TrustStore) {
-        // What is refused is not followed, but withdrawn.
-        let Ok(vouched) = self.0.judge.by(trust) else { return };
-        let mut decided = self.decided();
-        // What was not decided yet is judged when it is.
-        if decided.is_decided && decided.vouched.as_ref() != Some(&vouched) {
-            match self.approvals().decide_for(vouched) {
-                Ok(next) => *decided = next,
-                Err(error) => {
-                    // What cannot be decided anew is not granted either.
-                    tracing::error!(plugin = %self.plugin_name(), "grants cannot be read: {error}");
-                    *decided = Decided::nothing();
-                }
-            }
-            if let Err(error) = self.record_wider(&mut decided.grants) {
-                tracing::error!(plugin = %self.plugin_name(), "{error}");
-            }
-            self.apply(&decided.grants);
-        }
-    }
-
-    /// Ends the call that is under way, takes every capability away, and lets no further call in.
-    fn withdraw(&self, cause: VerifyError) {
-        let text = AuditText::of(&cause);
-        let mut withdrawn = self.withdrawn();
-        if withdrawn.is_some() {
-            return;
-        }
-        *withdrawn = Some(cause);
-        self.0.session.withdraw();
-        self.0.switch.turn_off();
-        drop(withdrawn);
-        // Nobody waits for what is written down but who withdrew it.
-        self.0.session.audit().rare(|| AuditEvent::PluginWithdrawn { cause: text });
-    }
-
-    /// Why the plugin may not go on, if it may not.
-    #[must_use]
-    pub fn withdrawn_for(&self) -> Option<VerifyError> {
-        self.withdrawn().clone()
-    }
-
-    /// Gives the permission back if the plugin would be let in now, with what it is granted now. Does nothing if it was not
-    /// withdrawn.
-    ///
-    /// # Errors
-    ///
-    /// Says why it would not.
-    pub fn restore(&self) -> Result<(), RestoreError> {
-        if self.withdrawn().is_none() {
-            return Ok(());
-        }
-        let mut decided = self.decided();
-        *decided = match self.approvals().decide() {
-            Ok(next) => next,
-            Err(ApprovalError::Judge(JudgeError::Refused(cause))) => return Err(cause.into()),
-            Err(ApprovalError::Judge(JudgeError::Trust(cause))) => return Err(cause.into()),
-            Err(error) => return Err(error.into()),
-        };
-        let mut withdrawn = self.withdrawn();
-        if withdrawn.take().is_some() {
-            self.0.switch.turn_on();
-            self.0.session.change_files(false);
-            self.0.session.restore(decided.grants.clone());
-            drop(withdrawn);
-            self.0.session.audit().rare(|| AuditEvent::PluginResumed);
-        }
-        Ok(())
-    }
-
     fn approvals(&self) -> Arc<Approvals> {
         Arc::clone(&self.0.approvals.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Locked before [`Permission::withdrawn`] where both are.
+    /// This lock is taken before that of [`Permission::withdrawn`], where a thread needs both.
     fn decided(&self) -> Deciding<'_> {
         let decided = self.0.decided.lock().unwrap_or_else(PoisonError::into_inner);
         Deciding { decided, shown: &self.0.shown }
     }
 
-    /// What was decided last, without waiting for who is deciding.
+    /// The last decision, without waiting for a thread that decides.
     fn shown(&self) -> Arc<Decided> {
         Arc::clone(&self.0.shown.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Locked after [`Permission::withdrawn`] where both are.
+    /// This lock is taken after that of [`Permission::withdrawn`], where a thread needs both.
     fn denying(&self) -> MutexGuard<'_, Vec<Capability>> {
         self.0.denying.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -562,6 +466,14 @@ impl std::fmt::Debug for Permission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Permission").field("plugin", self.plugin_name()).finish_non_exhaustive()
     }
+}
+
+/// Of these grants, no more than there was before.
+fn narrower(mut grants: Grants, before: &Grants) -> Grants {
+    for (capability, _) in grants.wider_than(before) {
+        grants.hold_back(capability, before);
+    }
+    grants
 }
 
 /// A denial that is being written down; see [`Permission::deny`].

@@ -1,4 +1,4 @@
-//! What is written down about a load, beside what the broker writes down about what a plugin does.
+//! The audit records of a load. The broker records what a plugin does.
 
 use std::fmt;
 
@@ -8,7 +8,8 @@ use conductor_signing::TrustLevel;
 use crate::error::LoadError;
 use crate::plugin::Plugin;
 
-/// A plugin was loaded; `unsigned_accepted` if by an explicit decision for this one load.
+/// The record of a plugin that was loaded; `unsigned_accepted` says whether it was accepted unsigned by an explicit
+/// decision for this load.
 pub(crate) fn loaded(plugin: &dyn Plugin, unsigned_accepted: bool) -> AuditRecord {
     let info = plugin.info();
     let trust = match &info.trust {
@@ -28,7 +29,7 @@ pub(crate) fn loaded(plugin: &dyn Plugin, unsigned_accepted: bool) -> AuditRecor
     AuditRecord::now(Some(info.name.as_str()), event)
 }
 
-/// A plugin was refused.
+/// The record of a plugin that was refused.
 pub(crate) fn refused(file: &dyn fmt::Display, cause: &LoadError) -> AuditRecord {
     let event = AuditEvent::PluginRefused { file: AuditText::of(file), cause: AuditText::of(cause) };
     AuditRecord::now(None, event)

@@ -1,4 +1,4 @@
-//! What every process that a host starts for plugins may ask the kernel for, in one list for people and scripts.
+//! The system calls that each process of a host for plugins may make, in one list for people and scripts.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,15 @@ use conductor_broker::launcher;
 use conductor_confine::system_calls::{StageCalls, by_name};
 use conductor_engine::worker;
 
-/// What the processes that the host starts for plugins may ask the kernel for, stage by stage. A launcher and a keeper have
-/// their filters from when they have started what they wait for.
+/// The system calls that the host's processes for plugins may make, stage by stage. The filter of a launcher or keeper
+/// begins when it has started its processes and waits for them.
 #[must_use]
 pub fn stages() -> Vec<StageCalls> {
     launcher::stages().into_iter().chain(worker::stages()).collect()
 }
 
-/// System calls that a confined program of a plugin is refused, by name, and why. It may make every other.
+/// The system calls that are refused to a confined program of a plugin, by name and with the reason. The program may
+/// make all others.
 #[must_use]
 pub fn refused_to_programs() -> BTreeMap<String, String> {
     by_name(launcher::refused_to_programs())

@@ -1,4 +1,4 @@
-//! A dispatch in process allocates nothing on the host's heap, once it is warm.
+//! A call of a plugin in the host's process allocates nothing on the host's heap, after the first calls.
 
 use conductor_core::{Host, Outcome, PluginOptions, WasmConfig};
 use conductor_signing::UnverifiedPlugin;

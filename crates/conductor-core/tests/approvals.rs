@@ -1,4 +1,4 @@
-//! The user's decision about capabilities: asked for, given, limited in time, taken back while the plugin runs.
+//! The user's decisions about capabilities: asked for, given, limited in time, taken back while the plugin runs.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
 
@@ -25,13 +25,13 @@ use conductor_signing::{
 };
 use tempfile::TempDir;
 
-/// Longest wait for something that takes milliseconds.
+/// Longest wait for something that usually takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// WASI's errno for a descriptor that is not there.
+/// WASI's error number for a descriptor that is not open.
 const BADF: i32 = 8;
 
-/// What `execute` of most tests does: creates a file, and returns the errno.
+/// Body of `execute` in most tests: creates a file, and returns the error number.
 const CREATE: &str = "(call $create)";
 
 /// A user with a configuration, a data directory and a publisher's plugins.
@@ -50,7 +50,7 @@ impl Place {
         self.directory.path().join(name)
     }
 
-    /// A host that lets everything in that somebody signed, at any risk.
+    /// A host that lets in every signed plugin, at any risk.
     fn host(&self) -> Host {
         let config = WasmConfig {
             require_signature: true,
@@ -109,7 +109,7 @@ fn load_with(host: &Host, path: &Path, options: &PluginOptions) -> Result<Box<dy
     host.load_unverified(UnverifiedPlugin::read(path, 1 << 20).expect("read"), options)
 }
 
-/// The errno that the call returned.
+/// The error number that the call returned.
 fn call(plugin: &mut dyn Plugin) -> i32 {
     let outcome = plugin.execute(b"{}").outcome;
     if let Outcome::Failed { code } = outcome {
@@ -309,11 +309,14 @@ fn decisions_that_cannot_be_read_stop_loading() {
     assert_eq!(granted, "Filesystem is granted by approval: read-write", "what runs goes on as it was");
 }
 
-/// A sink that fails when told to, and keeps the scopes of what was granted, each with what then stood in the file.
+/// A sink that fails when told to, and keeps the scopes of each grant together with the content of the file at that
+/// time.
 struct Sink {
     fails: AtomicBool,
-    /// Whether it fails at grants alone.
+    /// Whether the sink fails only at grants.
     fails_at_grants: AtomicBool,
+    /// Whether the trust store is damaged when it is asked next whether it fails.
+    damages: AtomicBool,
     key: AuditKey,
     file: PathBuf,
     granted: Mutex<Vec<(String, String)>>,
@@ -323,8 +326,8 @@ impl Sink {
     fn at(place: &Place) -> Arc<Self> {
         let file = GrantStore::file(&place.path("config"));
         let key = AuditKey::from_bytes([7; 32]);
-        let (fails, fails_at_grants) = (AtomicBool::default(), AtomicBool::default());
-        Arc::new(Self { fails, fails_at_grants, key, file, granted: Mutex::default() })
+        let [fails, fails_at_grants, damages] = std::array::from_fn(|_| AtomicBool::default());
+        Arc::new(Self { fails, fails_at_grants, damages, key, file, granted: Mutex::default() })
     }
 
     fn granted(&self) -> Vec<(String, String)> {
@@ -349,8 +352,45 @@ impl AuditSink for Sink {
     }
 
     fn is_failing(&self) -> bool {
+        if self.damages.swap(false, Ordering::Relaxed) {
+            fs::write(self.file.with_file_name("trusted_keys.toml"), "damaged").expect("written");
+        }
         self.fails.load(Ordering::Relaxed)
     }
+}
+
+#[test]
+fn a_denial_holds_where_the_trust_store_cannot_be_read() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let host = place.host();
+    let mut plugin = load(&host, &path);
+    approve(plugin.as_ref(), &GrantDuration::Always);
+    assert_eq!(call(plugin.as_mut()), 0);
+    let granted = fs::read_to_string(GrantStore::file(&place.path("config"))).expect("read");
+    fs::write(place.path("config").join("pins.toml"), "[[[ damaged").expect("written");
+    plugin.permission().deny(Capability::Filesystem).expect("denied");
+    assert_eq!(call(plugin.as_mut()), BADF);
+    let _ = plugin.permission().refresh();
+    assert_eq!(call(plugin.as_mut()), BADF, "nor when it is decided again");
+    fs::write(GrantStore::file(&place.path("config")), granted).expect("written");
+    let _ = plugin.permission().refresh();
+    assert_eq!(call(plugin.as_mut()), BADF, "nothing is added while nobody can say who vouches");
+}
+
+#[test]
+fn what_cannot_be_decided_any_more_is_not_granted_for_later() {
+    let place = Place::new();
+    let path = place.release("1.0.0", &[("Filesystem", "read-write")], CREATE);
+    let sink = Sink::at(&place);
+    let host = place.host().audited(Arc::clone(&sink) as _);
+    let plugin = load(&host, &path);
+    sink.damages.store(true, Ordering::Relaxed);
+    let refused = plugin.permission().approve(Capability::Filesystem, None, &GrantDuration::Always, None);
+    assert!(matches!(refused, Err(ApprovalError::Judge(_))), "{refused:?}");
+    assert!(sink.granted().is_empty(), "nothing is on record as granted");
+    fs::remove_file(place.path("config").join("trusted_keys.toml")).expect("removed");
+    assert_eq!(call(load(&place.host(), &path).as_mut()), BADF, "the next start grants nothing either");
 }
 
 #[test]
@@ -376,7 +416,7 @@ fn nothing_is_granted_that_cannot_be_recorded() {
     assert_eq!(call(plugin.as_mut()), BADF);
 }
 
-/// Says when a grant is being recorded, and takes until it is told for that, as on a disk that is slow.
+/// Reports when a grant is being recorded, and then blocks until the test lets it go on, like a slow disk.
 struct Slow {
     key: AuditKey,
     begun: Mutex<Sender<()>>,
@@ -456,7 +496,7 @@ fn a_stored_grant_that_means_less_than_when_it_was_made_is_told_and_recorded_onc
     drop(plugin);
     drop(load_with(&place.host(), &path, &standing).expect("loads"));
 
-    // As it was written when it meant every port.
+    // The decision in the form in which it used to mean every port.
     let file = GrantStore::file(&place.path("config"));
     let now = fs::read_to_string(&file).expect("decisions");
     let then = now.replace("grant = \"Network=*;methods=GET\"", "grant = \"Network=methods=GET\"");
@@ -473,7 +513,7 @@ fn a_stored_grant_that_means_less_than_when_it_was_made_is_told_and_recorded_onc
     assert_eq!(*sink.records.lock().expect("records"), ["Network Network=methods=GET"]);
     let written = fs::read_to_string(&file).expect("decisions");
     assert!(written.contains("grant = \"Network=*;methods=GET\""), "{written}");
-    // What the plugin declared stays as it was, so that it is not asked for again.
+    // The declared scope stays as it was, so that the user is not asked again.
     assert!(written.contains("declared = [\"Network=methods=GET\"]"), "{written}");
 }
 
@@ -516,7 +556,7 @@ fn what_another_program_granted_is_recorded_when_it_counts_here() {
     assert!(sink.granted().is_empty(), "nothing is wider than before");
 }
 
-/// Holds a lock of the configuration directory, as a program that does not end.
+/// Holds a lock of the configuration directory, like a program that does not end.
 fn hold(place: &Place, lock: &str) -> fs::File {
     let path = place.path("config").join(lock);
     let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).expect("opened");

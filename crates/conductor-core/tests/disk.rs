@@ -1,4 +1,4 @@
-//! The data directory, as a guest written by hand sees it.
+//! The data directory as a hand-written guest sees it.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
 
@@ -12,7 +12,7 @@ use conductor_core::{Host, Limits, Outcome, Plugin, PluginOptions, WasmConfig};
 use support::{REQUEST, load};
 use tempfile::TempDir;
 
-/// A plugin that was granted Filesystem, with these functions beside what every plugin has, and its data directory.
+/// A plugin that was granted Filesystem, with these functions added to the usual ones; and its data directory.
 fn plugin(functions: &str, limits: Limits) -> (Box<dyn Plugin>, TempDir) {
     let data = tempfile::tempdir().expect("data directory");
     let host = Host::new(WasmConfig { data_dir: Some(data.path().to_owned()), ..WasmConfig::default() });
@@ -68,7 +68,7 @@ fn the_start_function_is_held_to_the_quota() {
 
 #[test]
 fn the_times_of_files_are_as_coarse_as_the_clock() {
-    // An hour: the file was made in this one or the one before.
+    // The step is an hour: the file was made in this hour or the one before.
     let functions = r#"
         (global $step i64 (i64.const 3600000000000))
         (func $check (param $time i64)

@@ -1,4 +1,5 @@
-//! A plugin's memory limit is the host's too: a program of its own, because it measures the whole process.
+//! A plugin's memory limit bounds the host's growth too. A program of its own, because the test measures the whole
+//! process.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
 
@@ -9,7 +10,7 @@ mod support;
 use conductor_core::{Host, Outcome, PluginOptions, WasmConfig};
 use support::{REQUEST, load};
 
-/// What the host may use beyond the plugin's own 128 MiB.
+/// Memory that the host may use beyond the plugin's own 128 MiB.
 const ALLOWANCE_KIB: u64 = 16 * 1024;
 
 #[test]
@@ -24,7 +25,7 @@ fn the_host_grows_by_no_more_than_the_plugin_may() {
     assert!(grown <= 128 * 1024 + ALLOWANCE_KIB, "the process grew by {grown} KiB");
 }
 
-/// The most memory that this process has had resident.
+/// Peak of this process's resident memory.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("readable");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("there");

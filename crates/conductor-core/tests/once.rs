@@ -1,4 +1,4 @@
-//! Row revoke, grants for once: one deed, whatever becomes of it, and no second one beside or after it.
+//! Row revoke, grants for once: one deed, whatever becomes of it, and no second deed at the same time or later.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
 
@@ -19,7 +19,7 @@ use conductor_core::{
 use conductor_signing::{UnverifiedPlugin, add_manifest, manifest_from_toml};
 use tempfile::TempDir;
 
-/// Devices that count what they are asked for, and fail it or do it.
+/// Devices that count the deeds that they are asked for, and carry them out or fail.
 #[derive(Default)]
 struct Counted {
     deeds: AtomicUsize,
@@ -89,7 +89,7 @@ impl Desktop for Counted {
     }
 }
 
-/// A user with plugins named `p`, which ask for one thing twice in each call and return both statuses.
+/// A user with plugins named `p`, which ask for one deed twice in each call and return both statuses.
 struct Place {
     directory: TempDir,
     devices: Arc<Counted>,
@@ -150,7 +150,7 @@ impl Place {
     }
 }
 
-/// The statuses of what a call asked for first and second.
+/// The statuses of the first and the second operation of a call.
 fn call(plugin: &mut dyn Plugin) -> [i32; 2] {
     let outcome = plugin.execute(b"{}").outcome;
     if let Outcome::Failed { code } = outcome {
@@ -181,7 +181,7 @@ const fn status(status: Status) -> i32 {
     status as i32
 }
 
-/// What each capability that goes through the broker is asked for.
+/// A request for each capability that goes through the broker.
 fn requests() -> [(Capability, &'static str, Op, Vec<u8>); 3] {
     let midi = wire(&MidiSend { port: "synth", bytes: &[0xf0, 1, 0xf7] });
     let sound = wire(&AudioOpen { output: "speakers", rate: 48_000, channels: 1, gain: 1.0 });
@@ -202,7 +202,7 @@ fn one_deed_is_done_and_a_second_is_not_in_the_same_call_nor_later() {
         let first = call(plugin.as_mut());
         assert_eq!(first, [status(Status::Ok), status(Status::Denied)], "{capability}");
         assert_eq!(place.devices.deeds(), 1, "{capability}");
-        // Audio is of low risk, and so granted again when the narrower word is used up.
+        // Audio has a low risk, so it is granted automatically again once the narrower grant is used up.
         if capability != Capability::Audio {
             assert_eq!(call(plugin.as_mut()), [status(Status::Denied); 2], "{capability}");
             assert_eq!(plugin.permission().pending().len(), 1, "{capability}: it asks again");
@@ -231,7 +231,8 @@ fn a_deed_that_times_out_and_an_answer_that_is_too_large_are_the_one() {
     let address = server.local_addr().expect("an address");
     let accepted = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&accepted);
-    // It promises the first too much and leaves the others without an answer. It ends with the process.
+    // The server promises a too large answer to the first request, and leaves the others unanswered. It ends with the
+    // process.
     thread::spawn(move || {
         let mut open = Vec::new();
         while let Ok((mut connection, _)) = server.accept() {
@@ -293,7 +294,7 @@ fn of_plugins_from_the_same_file_one_has_the_deed() {
 fn files_are_seen_by_one_call_of_one_plugin() {
     const CREATE: &str = "(call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 1)
         (i64.const 0x40) (i64.const 0) (i32.const 0) (i32.const 8))";
-    /// WASI's errno for a descriptor that is not there.
+    /// WASI's error number for a descriptor that is not open.
     const BADF: i32 = 8;
     let place = Place::new(false);
     let host = place.host();

@@ -1,4 +1,4 @@
-//! What a host remembers of a plugin's statement, and what it refuses from then on.
+//! What a host remembers of a plugin's statement, and what it refuses because of that.
 
 #![expect(
     clippy::expect_used,
@@ -18,7 +18,7 @@ use conductor_signing::{
     VerifyError, signature_path,
 };
 
-/// A strict host, its trust and a plugin with its document, whole.
+/// A strict host, its trust store, and a plugin with its whole document.
 struct Scratch {
     dir: tempfile::TempDir,
     key: SigningKey,
@@ -53,7 +53,7 @@ impl Scratch {
         .expect("host")
     }
 
-    /// Writes and signs a plugin; the body of its `execute` tells one release from the next.
+    /// Writes and signs a plugin; the number that its `execute` returns distinguishes releases.
     fn plugin(&self, name: &str, answer: i32, expires_at: Option<UtcTime>) -> PathBuf {
         let path = self.dir.path().join(format!("{name}.wasm"));
         let text = format!(
@@ -77,7 +77,7 @@ impl Scratch {
     }
 }
 
-/// A time so near that a test can wait for it, and the wait.
+/// A time that comes so soon that a test can wait for it.
 struct Expiry(UtcTime);
 
 impl Expiry {
@@ -93,7 +93,7 @@ impl Expiry {
     }
 }
 
-/// Takes the statement out of the document of a plugin.
+/// Removes the statement from the document of a plugin.
 fn strip(plugin: &Path) {
     let path = signature_path(plugin);
     let text = fs::read_to_string(&path).expect("read");
@@ -129,7 +129,7 @@ fn an_expired_release_does_not_come_back_without_its_statement() {
     strip(&expired);
     assert!(matches!(refusal(&host, &expired), VerifyError::StatementStripped { .. }));
 
-    // A plugin that never had one still loads, and the two other answers ask no pin.
+    // A plugin that never had a statement still loads, and the two other requirements need no pin.
     let bare = scratch.plugin("arp", 0, None);
     strip(&bare);
     load(&host, &bare).expect("loads");
@@ -151,13 +151,13 @@ fn only_what_was_loaded_is_recorded_and_only_once() {
     load(&host, &plugin).expect("loads");
     let written = fs::metadata(scratch.pins()).expect("metadata");
     assert_eq!(written.mode() & 0o7777, 0o600);
-    // What is known already needs no lock and no write: not even a lock that nobody can open is in the way.
+    // A load that shows nothing new needs no lock and no write: even a lock that cannot be opened does not matter.
     let lock = scratch.config().join(".trust.lock");
     fs::remove_file(&lock).expect("there");
     fs::create_dir(&lock).expect("a directory in the way");
     load(&host, &plugin).expect("loads");
     assert_eq!(fs::metadata(scratch.pins()).expect("metadata").ino(), written.ino());
-    // What is new does.
+    // A load that shows something new needs both.
     match load(&host, &scratch.plugin("arp", 0, None)) {
         Err(LoadError::Pin { source }) => assert!(source.to_string().contains(".trust.lock"), "{source}"),
         Err(other) => panic!("{other}"),

@@ -1,4 +1,4 @@
-//! The stack of plugins that run in this process is part of the thread that calls them.
+//! The stack of plugins that run in this process is part of the stack of the thread that calls them.
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
 
@@ -16,7 +16,7 @@ fn a_stack_that_threads_do_not_have_is_refused() {
         panic!("it was accepted")
     };
     assert_eq!(error.to_string(), "max_stack_bytes is 1048577, more than 1048576");
-    // The largest that is accepted is survived on a thread of the usual size.
+    // With the largest accepted stack size, a thread of the usual size survives a plugin's recursion without end.
     std::thread::spawn(move || {
         let host = Host::new(config(conductor_core::MAX_STACK_BYTES)).expect("host");
         let text = include_str!("../../../tests/vectors/stack/recursion.wat");

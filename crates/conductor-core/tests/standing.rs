@@ -1,5 +1,5 @@
-//! Trust that changes: what a plugin may do, whom its grants belong to and what is said of it follow from one judgement at every
-//! moment, whatever the plugin is doing.
+//! Trust that changes: what a plugin may do, to whom its grants belong and what is reported of it follow from one
+//! judgement at every moment, whatever the plugin is doing.
 
 #![expect(
     clippy::expect_used,
@@ -23,7 +23,7 @@ use conductor_signing::{
 };
 use tempfile::TempDir;
 
-/// What becomes of the user's trust in the publisher's key.
+/// What happens to the user's trust in the publisher's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     Keep,
@@ -37,7 +37,7 @@ enum Change {
 const CHANGES: [Change; 6] =
     [Change::Keep, Change::Cap, Change::Remove, Change::Expire, Change::Revoke, Change::Rotate];
 
-/// Whose signature is demanded.
+/// The signatures that the policy demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Policy {
     Unsigned,
@@ -58,7 +58,8 @@ enum Phase {
 
 const PHASES: [Phase; 4] = [Phase::Loading, Phase::Running, Phase::Resting, Phase::Withdrawn];
 
-/// What is to be true afterwards: how far somebody vouches and what may be granted at most, or that nobody does.
+/// What must be true afterwards: how far somebody vouches and the highest risk that may be granted, or that nobody
+/// vouches.
 fn expected(change: Change, policy: Policy) -> Option<(&'static str, Option<Risk>)> {
     match (change, policy) {
         (Change::Keep | Change::Rotate, _) => Some(("trusted", None)),
@@ -110,7 +111,7 @@ impl Place {
         Host::new(config).expect("a host")
     }
 
-    /// A plugin that asks for a program, whose calls end in a trap.
+    /// A plugin that asks to run a program, and whose calls end in a trap.
     fn plugin(&self) -> PathBuf {
         let wasm = wat::parse_str(
             r#"(module (memory (export "memory") 1)
@@ -160,7 +161,7 @@ impl Place {
         }
     }
 
-    /// Takes the change back.
+    /// Undoes the change.
     fn undo(&self, change: Change) {
         let (config, key) = (self.config(), self.key.public_key());
         match change {
@@ -200,7 +201,7 @@ fn word(level: &TrustLevel) -> &'static str {
     }
 }
 
-/// Asserts what the user's decision leads to now, and what is said.
+/// Asserts the present effect of the user's decision, and what is reported.
 fn holds(place: &Place, permission: &Permission, vouched: (&str, Option<Risk>), cell: &str) {
     let (level, ceiling) = vouched;
     let judged = permission.vouched().expect("somebody vouches");
@@ -217,7 +218,7 @@ fn holds(place: &Place, permission: &Permission, vouched: (&str, Option<Risk>), 
     assert_eq!(permission.withdrawn_for(), None, "{cell}");
 }
 
-/// Asserts that nobody vouches, and that everything comes back with the trust.
+/// Asserts that nobody vouches, and that everything comes back together with the trust.
 fn ends(place: &Place, permission: &Permission, change: Change, cell: &str) {
     assert!(permission.withdrawn_for().is_some(), "{cell}");
     assert!(matches!(permission.vouched(), Err(JudgeError::Refused(_))), "{cell}");
@@ -244,7 +245,7 @@ fn cell(change: Change, policy: Policy, phase: Phase) {
     let permission = plugin.permission();
     let digest = Revoked::Digest(plugin.info().digest);
     if change == Change::Rotate {
-        // What was signed in the second in which the key passes on was not signed before.
+        // A signature of the same second as the rotation does not count as signed before it.
         std::thread::sleep(Duration::from_millis(1100));
     }
     match phase {
@@ -280,7 +281,7 @@ fn cell(change: Change, policy: Policy, phase: Phase) {
         }
         return;
     }
-    // Before anything has looked at the files, the user's decision is judged by what they say.
+    // Before any check has looked at the files, the user's decision is already judged by their content.
     let is_high = matches!(expected(change, policy), Some((_, None)));
     assert_eq!(approve(&permission).is_ok(), is_high, "{cell}");
     permission.check(&place.store());
@@ -301,7 +302,7 @@ fn trust_is_judged_at_every_moment() {
     }
 }
 
-/// Nobody has to have looked: a grant's end, or a call's, has everything decided anew.
+/// No check has to come first: when a grant or a call ends, everything is decided again.
 #[test]
 fn refreshing_judges_as_well() {
     let place = Place::new(Policy::SelfSigned);
@@ -314,7 +315,8 @@ fn refreshing_judges_as_well() {
     assert!(plugin.permission().capabilities().is_empty(), "nothing, also of what is granted without asking");
     assert!(matches!(approve(&plugin.permission()), Err(ApprovalError::Judge(JudgeError::Refused(_)))));
     plugin.permission().deny(Capability::Subprocess).expect("what is taken back is taken back");
-    // What ended nothing by itself ends with the next look, or goes on as before if the trust has come back meanwhile.
+    // A change that has ended nothing yet takes effect at the next check; if the trust has come back by then, the
+    // plugin goes on.
     place.undo(Change::Revoke);
     place.undo(Change::Remove);
     assert_eq!(plugin.permission().check(&place.store()), None);
@@ -324,7 +326,7 @@ fn refreshing_judges_as_well() {
     assert!(matches!(plugin.permission().check(&place.store()), Some(VerifyError::KeyRevoked { .. })));
 }
 
-/// A later version of the plugin says nothing against the one that runs, and takes nothing of its trust.
+/// A later version of the plugin does not end the running plugin, and takes none of its trust away.
 #[test]
 fn what_a_later_load_shows_is_not_held_against_what_runs() {
     let place = Place::new(Policy::Trusted);

@@ -1,11 +1,11 @@
-//! A decision that is being made.
+//! A decision in progress.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
 
 use conductor_policy::grant::Decided;
 
-/// What is decided, held by who decides; shown to everybody when that is done.
+/// The decision, held by the thread that decides; shown to all threads when the value is dropped.
 pub(super) struct Deciding<'p> {
     pub(super) decided: MutexGuard<'p, Decided>,
     pub(super) shown: &'p RwLock<Arc<Decided>>,

@@ -1,15 +1,15 @@
-//! Grants as they are told in one line.
+//! Grants and hosts on one line.
 
-use conductor_policy::grant::GrantSpec;
+use std::fmt::Display;
 
-/// Grants one after the other.
-pub(super) struct Listed<'g>(pub(super) &'g [GrantSpec]);
+/// Shows entries one after another.
+pub(super) struct Listed<'g, T>(pub(super) &'g [T]);
 
-impl std::fmt::Display for Listed<'_> {
+impl<T: Display> Display for Listed<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, grant) in self.0.iter().enumerate() {
+        for (index, entry) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}{grant}")?;
+            write!(f, "{separator}{entry}")?;
         }
         Ok(())
     }

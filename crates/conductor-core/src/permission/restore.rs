@@ -1,4 +1,4 @@
-//! Why a plugin is not restored.
+//! Why a permission was not given back.
 
 use conductor_policy::grant::ApprovalError;
 use conductor_signing::{TrustError, VerifyError};
@@ -13,7 +13,7 @@ pub enum RestoreError {
     /// The trust store cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// What the plugin may do cannot be decided.
+    /// The grants of the plugin cannot be decided.
     #[error(transparent)]
     Approval(#[from] ApprovalError),
 }

@@ -80,7 +80,7 @@ fn a_grant_ends_though_the_file_cannot_be_read_any_more() {
     assert_eq!(call(plugin.as_mut()), BADF);
 }
 
-/// Four names of ports that are written with three times as many letters as they are read with.
+/// Four port names that have three times as many letters when written as when read.
 #[test]
 fn a_scope_that_could_not_be_read_again_never_enters() {
     let port = |digit: char| format!("{digit}{}", "=".repeat(239));

@@ -1,4 +1,4 @@
-//! Plugins for tests: unsigned ones from bytes, and one that keeps answering in the background.
+//! Plugins for tests: unsigned plugins from bytes, and a plugin that keeps answering in the background.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use conductor_core::{Host, LoadError, Outcome, Plugin, PluginOptions};
 use conductor_signing::UnverifiedPlugin;
 
-/// A request that any plugin takes.
+/// A request that any plugin accepts.
 pub(crate) const REQUEST: &[u8] = br#"{"action":"go","context":{"timestamp":0},"parameters":null}"#;
 
 /// Loads a plugin from bytes under the host's own policy.
@@ -51,12 +51,12 @@ impl Bystander {
         Self { answered, stop, thread }
     }
 
-    /// Calls answered so far.
+    /// Number of calls answered so far.
     pub(crate) fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Ends the background calls; every one of them was answered.
+    /// Ends the background calls, and checks that each was answered.
     pub(crate) fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the other plugin answered every call");

@@ -1,7 +1,6 @@
-//! What a worker tries that was taken over, and how the kernel must refuse it.
+//! What a worker that was taken over attempts, and how the kernel must refuse each attempt.
 //!
-//! Each attempt is made with arguments that would be harmless, or that another error would be the answer to, if the wall were
-//! not there.
+//! Each attempt has arguments that would be harmless, or would lead to another error, if the wall did not stand.
 
 mod files;
 mod memory;
@@ -12,15 +11,15 @@ use std::ffi::CString;
 use std::os::fd::RawFd;
 use std::path::Path;
 
-/// What the attempts are made on.
+/// The targets of the attempts.
 pub(crate) struct Targets {
     /// The process that started the worker.
     pub(crate) supervisor: i32,
     /// The worker of another plugin.
     pub(crate) other: i32,
-    /// Files that are none of the worker's business, by their absolute paths.
+    /// Absolute paths of files that the worker must not reach.
     pub(crate) outside: Vec<CString>,
-    /// The worker's own directory, as it is called from inside.
+    /// The worker's own directory, by its path inside the worker.
     pub(crate) own: CString,
     /// The channel to the supervisor.
     pub(crate) channel: RawFd,
@@ -29,15 +28,16 @@ pub(crate) struct Targets {
 /// How an attempt must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Refused by the filter of system calls.
+    /// The filter of system calls refuses the attempt.
     Filtered,
-    /// There is no such path where the worker's own directory is its root; elsewhere landlock refuses.
+    /// The path does not exist if the worker's own directory is its root; otherwise landlock refuses.
     OutOfReach,
-    /// Nothing is open from where there is such a path, or landlock refuses.
+    /// The worker has nothing open from which the path exists, or landlock refuses.
     Nowhere,
-    /// There is no such path where the worker's own directory is its root; elsewhere landlock has no say.
+    /// The path does not exist if the worker's own directory is its root; otherwise landlock does not restrict the
+    /// attempt.
     Hidden,
-    /// Something of the worker's own that must work, or else the attempts beside it prove nothing.
+    /// A permitted operation that must work, because otherwise the attempts beside it would prove nothing.
     Works,
 }
 
@@ -45,12 +45,12 @@ impl Verdict {
     pub(crate) const ALL: [Self; 5] =
         [Self::Filtered, Self::OutOfReach, Self::Nowhere, Self::Hidden, Self::Works];
 
-    /// Whether the error number, 0 for success, is as it must be.
+    /// Whether the error number, 0 for success, is the one that must be.
     pub(crate) const fn holds(self, errno: i32, own_root: bool) -> bool {
         match self {
             Self::Filtered => errno == libc::EPERM,
             Self::OutOfReach if own_root => errno == libc::ENOENT,
-            // EXDEV is how landlock refuses to link and rename from a directory where it allows less.
+            // Landlock answers EXDEV to a link or rename out of a directory with fewer rights.
             Self::OutOfReach => matches!(errno, libc::EACCES | libc::EXDEV),
             Self::Nowhere => matches!(errno, libc::EBADF | libc::ENOTDIR | libc::ENOENT | libc::EACCES),
             Self::Hidden => errno == if own_root { libc::ENOENT } else { 0 },
@@ -66,7 +66,7 @@ pub(crate) struct Tried {
     pub(crate) errno: i32,
 }
 
-/// Makes all attempts. With `code_is_done`, those too that are refused only once the plugin is compiled.
+/// Makes all attempts. With `code_is_done`, also those that are refused only once the plugin is compiled.
 pub(crate) fn all(targets: &Targets, code_is_done: bool) -> Vec<Tried> {
     let mut tried = Log(Vec::new());
     files::attempt(targets, code_is_done, &mut tried);
@@ -89,7 +89,7 @@ impl Log {
     }
 }
 
-/// A path as the kernel takes it.
+/// A path in the form that the kernel expects.
 pub(crate) fn c_path(path: impl AsRef<Path>) -> CString {
     CString::new(path.as_ref().as_os_str().as_encoded_bytes()).expect("no zero byte")
 }

@@ -1,11 +1,11 @@
-//! Modules that cost a compiler much.
+//! Modules that are expensive to compile.
 
 use wasm_encoder::{
     BlockType, CodeSection, Encode as _, ExportKind, ExportSection, Function, FunctionSection,
     Instruction as I, MemArg, MemorySection, MemoryType, Module, TypeSection, ValType,
 };
 
-/// One function of empty blocks, one after the other.
+/// One function with many empty blocks, one after another.
 pub(crate) fn repeated_blocks(count: usize) -> Vec<u8> {
     let mut body = Vec::new();
     for _ in 0..count {
@@ -14,17 +14,17 @@ pub(crate) fn repeated_blocks(count: usize) -> Vec<u8> {
     module(1, 0, &body)
 }
 
-/// Functions without a body, beside the one that is exported.
+/// Functions without a body, in addition to the exported one.
 pub(crate) fn empty_functions(count: usize) -> Vec<u8> {
     module(count, 0, &[])
 }
 
-/// One function of many locals.
+/// One function with many locals.
 pub(crate) fn locals(count: u32) -> Vec<u8> {
     module(1, count, &[])
 }
 
-/// One function that branches to one of many targets, which are all the same.
+/// One function with a branch to one of many targets, which are all the same.
 pub(crate) fn branch_targets(count: usize) -> Vec<u8> {
     let mut body = Vec::new();
     encode(&mut body, &[I::Block(BlockType::Empty), I::I32Const(0)]);
@@ -32,7 +32,8 @@ pub(crate) fn branch_targets(count: usize) -> Vec<u8> {
     module(1, 0, &body)
 }
 
-/// Functions with just as many loops and locals as one may have: the loops nested, and each local changed in each loop.
+/// Functions with exactly as many loops and locals as one function may have. The loops are nested, and each loop
+/// changes every local.
 pub(crate) fn nested_loops(functions: usize) -> Vec<u8> {
     const EACH: u32 = 223;
     let mut body = Vec::new();
@@ -48,7 +49,7 @@ pub(crate) fn nested_loops(functions: usize) -> Vec<u8> {
     module(functions, EACH, &body)
 }
 
-/// Functions with just as many conditionals and locals as one may have, and locals that each of them changes.
+/// Functions with exactly as many conditionals and locals as one function may have; each conditional changes locals.
 pub(crate) fn conditionals(functions: usize) -> Vec<u8> {
     const EACH: u32 = 500;
     let mut body = Vec::new();
@@ -62,7 +63,7 @@ pub(crate) fn conditionals(functions: usize) -> Vec<u8> {
     module(functions, EACH, &body)
 }
 
-/// Functions of just as many bytes as one may have, without a branch, that load all values before they use any.
+/// Functions of the largest size, without a branch, which load all values before they use any.
 pub(crate) fn large_functions(functions: usize) -> Vec<u8> {
     const VALUES: u32 = 80_000;
     let mut body = Vec::new();
@@ -80,7 +81,7 @@ pub(crate) fn large_functions(functions: usize) -> Vec<u8> {
     module(functions, 2, &body)
 }
 
-/// Functions that branch from within just as many blocks as may be nested to just as many targets as one may have.
+/// Functions with the deepest nesting of blocks and the most branch targets that one function may have.
 pub(crate) fn nested_tables(functions: usize) -> Vec<u8> {
     const DEPTH: u32 = 8_000;
     let mut body = Vec::new();
@@ -98,7 +99,7 @@ pub(crate) fn nested_tables(functions: usize) -> Vec<u8> {
     module(functions, 2, &body)
 }
 
-/// Just as many functions as a module may have, each with a little of everything.
+/// The most functions that a module may have, each with a little of everything.
 pub(crate) fn small_functions(functions: usize) -> Vec<u8> {
     let mut body = Vec::new();
     for local in 0..4 {
@@ -109,7 +110,7 @@ pub(crate) fn small_functions(functions: usize) -> Vec<u8> {
     module(functions, 40, &body)
 }
 
-/// Types of as many parameters and results as WebAssembly allows, each another.
+/// Types with as many parameters and results as WebAssembly allows, all different.
 pub(crate) fn wide_types(count: u32) -> Vec<u8> {
     let mut types = TypeSection::new();
     for number in 0..count {
@@ -124,10 +125,10 @@ pub(crate) fn wide_types(count: u32) -> Vec<u8> {
     module.finish()
 }
 
-/// A module with so many bytes of data more, which make it one that may take longer to compile.
+/// A module with `bytes` more bytes of data, so that it may take longer to compile.
 pub(crate) fn padded(mut module: Vec<u8>, bytes: usize) -> Vec<u8> {
     const DATA_SECTION: u8 = 11;
-    /// One segment, which is used by nobody.
+    /// One data segment, which nothing uses.
     const PASSIVE: [u8; 2] = [1, 1];
     let mut content = PASSIVE.to_vec();
     vec![0u8; bytes].as_slice().encode(&mut content);
@@ -136,7 +137,7 @@ pub(crate) fn padded(mut module: Vec<u8>, bytes: usize) -> Vec<u8> {
     module
 }
 
-/// Adds a local to the one before it.
+/// Adds the next local to this local.
 fn add(body: &mut Vec<u8>, local: u32, locals: u32) {
     encode(body, &[I::LocalGet(local), I::LocalGet((local + 1) % locals), I::I32Add, I::LocalSet(local)]);
 }
@@ -147,7 +148,7 @@ fn encode(body: &mut Vec<u8>, instructions: &[I<'_>]) {
     }
 }
 
-/// A plugin of the command flavour that does nothing, with further functions that all have the same locals and body.
+/// A command plugin that does nothing, with further functions that all have the same locals and body.
 fn module(functions: usize, locals: u32, body: &[u8]) -> Vec<u8> {
     let mut types = TypeSection::new();
     types.ty().function([], []);

@@ -1,7 +1,7 @@
-//! Compiled code that is kept between runs: used when it is sound, never executed when it is not.
+//! Compiled code that is kept between runs: used when it is authentic, never executed otherwise.
 //!
-//! That code came from the cache shows in its file: a plugin that is compiled replaces the file, and one that is loaded from
-//! it leaves it as it is.
+//! The file shows whether code came from the cache: compiling a plugin replaces the file, and loading from the cache
+//! leaves it.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -17,16 +17,16 @@ use sha2::Sha256;
 use crate::hosts;
 use crate::support::{REQUEST, load};
 
-/// Bytes in front of the code: what the file is, and its code of authentication.
+/// Bytes in front of the code: the type of the file, and then its authentication code.
 const MAGIC_BYTES: usize = 8;
 const HEADER_BYTES: usize = MAGIC_BYTES + 32;
 
-/// A cache in a directory that goes away with it.
+/// A cache in a directory that is removed with the value.
 pub(crate) struct Place {
     directory: tempfile::TempDir,
 }
 
-/// A plugin that always fails with the same number, so that whose code ran shows.
+/// A plugin that always fails with its own number, so that the result shows whose code ran.
 struct Numbered(u32);
 
 impl Place {
@@ -42,7 +42,7 @@ impl Place {
         self.directory.path().join("state/secret")
     }
 
-    /// A host that uses the cache, as a program that has just been started has one.
+    /// A host that uses the cache, as in a program that has just started.
     pub(crate) fn host(&self) -> Host {
         self.host_with_secret(&self.secret())
     }
@@ -52,12 +52,12 @@ impl Place {
         hosts::with_cache(WasmConfig::default(), WorkerProgram::this(["worker"]), Some(cache))
     }
 
-    /// The one file of a plugin's code for workers.
+    /// The only file with a plugin's code for workers.
     fn file(&self, plugin: &Numbered) -> PathBuf {
         self.file_as(plugin, "code")
     }
 
-    /// The one file of a plugin's code with this extension.
+    /// The only file with a plugin's code and this extension.
     fn file_as(&self, plugin: &Numbered, extension: &str) -> PathBuf {
         let digest = Digest::from_bytes(&plugin.wasm()).to_string();
         let mut entries = self.files();
@@ -71,7 +71,7 @@ impl Place {
         entries.into_iter().next().expect("one")
     }
 
-    /// Everything in the cache but the shapes of modules.
+    /// All files in the cache, except the shapes of modules.
     fn files(&self) -> Vec<PathBuf> {
         let entries =
             fs::read_dir(self.cache()).expect("readable").map(|entry| entry.expect("readable").path());
@@ -91,20 +91,20 @@ impl Numbered {
         .expect("valid text")
     }
 
-    /// Loads the plugin and calls it: what it does is what its own bytes say, whatever the cache holds.
+    /// Loads and calls the plugin, which must do what its own bytes say, whatever the cache holds.
     fn runs_on(&self, host: &Host) {
         let mut plugin = load(host, "numbered.wasm", self.wasm(), &PluginOptions::default()).expect("loads");
         assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Failed { code: self.0.cast_signed() });
     }
 }
 
-/// What tells a file from one that replaced it: its inode, whose number may be used again, and when it was made.
+/// Tells whether a file was replaced: its inode number, which may be used again, and its time of creation.
 fn identity(path: &Path) -> (u64, SystemTime) {
     let found = fs::symlink_metadata(path).expect("there");
     (found.ino(), found.created().expect("the file system knows when a file was made"))
 }
 
-/// A sound file is what later starts run, in the same host and in another one, and nobody else can read it.
+/// Later starts run the code of an authentic file, in the same host and in another, and nobody else can read the file.
 pub(crate) fn sound_code_is_used_again() {
     let (place, plugin) = (Place::new(), Numbered(11));
     let host = place.host();
@@ -119,8 +119,8 @@ pub(crate) fn sound_code_is_used_again() {
     assert_eq!((mode(&place.cache()), mode(&file), mode(&place.secret())), (0o700, 0o600, 0o600));
 }
 
-/// What runs on a hit is the code in the file and not a compilation: another plugin's code, authenticated under this
-/// plugin's key as only somebody with the host's secret can, is what runs.
+/// When the cache has code, that code runs, and nothing is compiled: here the file holds another plugin's code,
+/// authenticated for this plugin, as only somebody with the host's secret can do.
 pub(crate) fn a_hit_runs_the_code_in_the_file() {
     let (place, plugin, other) = (Place::new(), Numbered(11), Numbered(22));
     let host = place.host();
@@ -135,8 +135,8 @@ pub(crate) fn a_hit_runs_the_code_in_the_file() {
     assert_eq!(identity(&file), before);
 }
 
-/// A host that runs plugins in its own process uses its code again, and never what a worker of the same plugin wrote: that
-/// could be anything, and would run without the second wall.
+/// A host that runs plugins in its own process reuses its own code, and never code that a worker of the same plugin
+/// wrote: such code could be anything, and would run without the second wall.
 pub(crate) fn a_host_does_not_believe_what_workers_write() {
     let (place, plugin, other) = (Place::new(), Numbered(11), Numbered(22));
     let in_process = || {
@@ -149,7 +149,8 @@ pub(crate) fn a_host_does_not_believe_what_workers_write() {
     plugin.runs_on(&in_process());
     assert_eq!((identity(&file), read(&file)), written, "it is used again");
 
-    // The same plugin's code as a worker made it, and another plugin's under the tag that it would have for workers.
+    // The same plugin's code as a worker made it, and another plugin's code with the authentication code that it would
+    // have for workers.
     let host = place.host();
     plugin.runs_on(&host);
     other.runs_on(&host);
@@ -162,7 +163,7 @@ pub(crate) fn a_host_does_not_believe_what_workers_write() {
     }
 }
 
-/// What was not used for the longest time goes when there is more than may be kept.
+/// When there is more code than may be kept, the files that were not used for the longest time are removed.
 pub(crate) fn what_was_not_used_for_longest_goes() {
     let place = Place::new();
     let [first, second, third] = [Numbered(11), Numbered(22), Numbered(33)];
@@ -173,7 +174,7 @@ pub(crate) fn what_was_not_used_for_longest_goes() {
             CodeCache::open(&place.cache(), &place.secret()).expect("cache").at_most(2 * each + each / 2);
         hosts::with_cache(WasmConfig::default(), WorkerProgram::this(["worker"]), Some(cache))
     };
-    // Far enough apart for any file system's clock.
+    // Long enough for the clock of any file system.
     let pause = || std::thread::sleep(std::time::Duration::from_millis(50));
     pause();
     second.runs_on(&host());
@@ -188,7 +189,7 @@ pub(crate) fn what_was_not_used_for_longest_goes() {
     assert_eq!(place.files().len(), 2, "{:?}", place.files());
 }
 
-/// A file of this plugin's code for workers, as only who has the secret can write it.
+/// A file of this plugin's code for workers, as only somebody with the secret can write it.
 fn authenticated(place: &Place, plugin: &Numbered, file: &Path, code: &[u8]) -> Vec<u8> {
     const CONTEXT: &[u8] = b"conductor code cache v3\0";
     let mac = |key: &[u8], parts: &[&[u8]]| {
@@ -203,10 +204,10 @@ fn authenticated(place: &Place, plugin: &Numbered, file: &Path, code: &[u8]) -> 
     [b"CNDCODE3", &tag[..], code].concat()
 }
 
-/// Something put in place of a sound file.
+/// Replaces an authentic file with something else.
 type Damage = fn(&Place, &Path, Vec<u8>);
 
-/// Whatever else lies in the file's place is not executed, and the next start makes a sound file of it.
+/// Anything else in the place of the file is not executed, and the next start replaces it with an authentic file.
 pub(crate) fn anything_else_is_ignored_and_replaced() {
     let cases: &[(&str, Damage)] = &[
         ("a byte of the magic", |_, file, sound| flip(file, sound, 3)),
@@ -300,7 +301,7 @@ fn survives(damage: Damage) {
     assert_eq!(identity(&file), rebuilt, "the file is not a sound one again");
 }
 
-/// A directory in the file's place costs time and nothing else.
+/// A directory in the place of the file costs only time.
 pub(crate) fn a_directory_is_ignored() {
     let (place, plugin) = (Place::new(), Numbered(11));
     let host = place.host();
@@ -319,14 +320,14 @@ pub(crate) fn a_directory_is_ignored() {
     assert_eq!(identity(&file), rebuilt);
 }
 
-/// A sound file of another plugin in the same cache.
+/// The authentic file of another plugin in the same cache.
 fn of_another(place: &Place) -> Vec<u8> {
     let other = Numbered(22);
     other.runs_on(&place.host());
     read(&place.file(&other))
 }
 
-/// The name of the same plugin's code for another engine.
+/// The file name of the same plugin's code for another engine.
 fn other_engine(file: &Path) -> PathBuf {
     let name = file.file_name().expect("a name").to_str().expect("text");
     let digest = name.split('-').next().expect("a digest");
@@ -349,7 +350,7 @@ fn write(file: &Path, bytes: &[u8]) {
     fs::write(file, bytes).expect("written");
 }
 
-/// A secret that others can read is no secret: the cache does not open, and the error names the file.
+/// If others can read the secret, the cache does not open, and the error names the file.
 pub(crate) fn a_secret_that_is_none_is_refused() {
     let place = Place::new();
     drop(place.host());

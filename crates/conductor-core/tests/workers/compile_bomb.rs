@@ -1,8 +1,8 @@
-//! Modules made to keep a compiler busy or to fill its memory, loaded by a host with workers: each is refused with its exact
-//! text, while another plugin keeps answering, without the host's memory growing, and without anything left behind.
+//! Modules made to keep a compiler busy or to fill its memory, loaded by a host with workers. Each is refused with its
+//! exact error, while another plugin keeps answering, the host's memory does not grow, and nothing is left behind.
 //!
-//! Each is tried in a process of its own, this program again, so that its memory and its children are those of this one
-//! attack.
+//! Each attack runs in a separate process, which is this program again, so that its memory and its children belong to
+//! this attack alone.
 
 use std::fs;
 use std::process::{Command, ExitCode, Stdio};
@@ -16,19 +16,19 @@ use crate::bombs;
 use crate::hosts;
 use crate::support::{Bystander, REQUEST, load};
 
-/// Longest that a refusal may take: ten times what the promise says, for a busy machine.
+/// Longest time for a refusal: ten times the promised time, for a busy machine.
 const WATCHDOG: Duration = Duration::from_secs(50);
 
-/// Longest that everything around the refusal may take on top.
+/// Longest time for everything around the refusal.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the process of the host may grow by, with the module's own bytes.
+/// Most memory by which the host's process may grow, including the module's own bytes.
 const MAX_GROWTH_KIB: u64 = 64 * 1024;
 
-/// Memory for a compiler that is to get too little of it: enough for a small plugin.
+/// Memory for a compiler that is to run out of memory: enough for a small plugin.
 const LITTLE_MEMORY: u64 = 64 * 1024 * 1024;
 
-/// One attack and what stops it.
+/// One attack, and the check or limit that stops it.
 struct Bomb {
     name: &'static str,
     make: fn() -> Vec<u8>,
@@ -36,7 +36,7 @@ struct Bomb {
 }
 
 enum StoppedBy {
-    /// The check before compilation, with this text.
+    /// The check before compilation, with this error.
     Shape(&'static str),
     /// `max_compile_time`.
     Time,
@@ -103,7 +103,7 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
     BOMBS.iter().map(|bomb| Trial::test(format!("compile_bomb::{}", bomb.name), || in_own_process(bomb.name)))
 }
 
-/// Runs one attack in a process of its own and shows what that says if it fails.
+/// Runs one attack in a separate process, and shows the output of the process if it fails.
 fn in_own_process(name: &str) -> Result<(), Failed> {
     let mut child = Command::new("/proc/self/exe")
         .args(["compile-bomb", name])
@@ -125,7 +125,7 @@ fn in_own_process(name: &str) -> Result<(), Failed> {
     Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into())
 }
 
-/// What the process of one attack does.
+/// Runs one attack in its process.
 pub(crate) fn run(name: &str) -> ExitCode {
     let bomb = BOMBS.iter().find(|bomb| bomb.name == name).expect("a known attack");
     let host = hosts::in_workers();
@@ -166,7 +166,8 @@ impl Bomb {
             ),
             StoppedBy::Memory => (
                 Limits {
-                    max_compile_time: Duration::from_secs(9),
+                    // Far more than the memory lasts, even where a processor is shared with others.
+                    max_compile_time: Duration::from_secs(60),
                     max_compile_bytes: LITTLE_MEMORY,
                     ..defaults
                 },
@@ -177,13 +178,13 @@ impl Bomb {
     }
 }
 
-/// The same limits are enough for an honest plugin, after an attack as before it.
+/// An honest plugin can be loaded within the same limits, before and after an attack.
 fn loads_a_plugin(host: &Host, options: &PluginOptions) {
     let mut plugin = load(host, "honest.wasm", bombs::empty_functions(10), options).expect("loads");
     assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
 }
 
-/// Of all workers only the other plugin's is left, and it runs.
+/// Of all workers, only that of the other plugin is left, and it runs.
 fn leaves_one_child() {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
@@ -201,7 +202,7 @@ fn children() -> Vec<char> {
     let own = std::process::id();
     let stat = |entry: fs::DirEntry| fs::read_to_string(entry.path().join("stat")).ok();
     let child = |stat: String| {
-        // State and parent stand behind the name in parentheses, which may contain anything.
+        // State and parent follow the name, which is in parentheses and may contain anything.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
         let (state, parent) = (fields.next()?, fields.next()?);
         (parent.parse() == Ok(own)).then(|| state.chars().next())?
@@ -210,13 +211,13 @@ fn children() -> Vec<char> {
     processes.filter_map(|entry| child(stat(entry.ok()?)?)).collect()
 }
 
-/// Makes the peak of this process's memory what it has resident now, and returns that.
+/// Resets the peak of this process's memory to its present resident memory, and returns that.
 fn forget_peak() -> u64 {
     fs::write("/proc/self/clear_refs", "5").expect("the kernel keeps the peak of a process");
     peak_kib()
 }
 
-/// The most memory that this process has had resident.
+/// Peak of this process's resident memory.
 fn peak_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("readable");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("there");

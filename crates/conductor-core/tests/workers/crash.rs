@@ -1,4 +1,4 @@
-//! Workers that die, hang, send what they should not or take what they were not given, at each stage. The call fails with
+//! Workers that die, hang, send invalid frames or take more than they were given, at each stage. The call fails with
 //! its cause, another plugin keeps answering, and the next call gets a new worker.
 
 use std::fs;
@@ -37,8 +37,8 @@ const NO_SILENCE: &str = "worker process sent what is no valid silence between c
 const BUSY: &str = "worker process computed without being called and was ended";
 const OVER_QUOTA: &str = "worker process filled its directory beyond the quota and was ended";
 
-/// A worker that compiles and is out of time or memory is taken for one whose plugin is too large. What it wrote in place of code
-/// is used by nobody.
+/// If a compiling worker runs out of time or memory, its plugin counts as too large. What the worker wrote in place of
+/// code is not used.
 pub(crate) fn while_compiling() {
     for (deed, expected) in [
         ("die-by-SIGKILL", ENDED_KILL),
@@ -93,7 +93,7 @@ pub(crate) fn while_loading() {
     }
 }
 
-/// How a call ends whose worker takes too long, for whatever reason.
+/// The outcome of a call whose worker takes too long, for whatever reason.
 fn overdue() -> String {
     Outcome::Limit { limit: Limit::WallClock }.to_string()
 }
@@ -139,7 +139,8 @@ fn call_fails(deed: &str, limits: Limits, expected: &str) {
     bystander.stop();
 }
 
-/// Who sends something while nobody asked is ended at the next call; who merely died is replaced before it.
+/// A worker that sends something although nothing was asked is ended at the next call; a worker that only died is
+/// replaced before the next call.
 pub(crate) fn between_calls() {
     for (deed, expected) in [
         ("ask-unasked", NO_SILENCE),
@@ -166,7 +167,7 @@ pub(crate) fn between_calls() {
     }
 }
 
-/// What only the watch can see; the next call says what it was.
+/// Faults that only the watch can see; the next call reports them.
 pub(crate) fn unseen_between_calls() {
     for (deed, expected) in
         [("compute", BUSY), ("fill-directory", OVER_QUOTA), ("fill-directory-later", OVER_QUOTA)]
@@ -182,8 +183,8 @@ pub(crate) fn unseen_between_calls() {
     }
 }
 
-/// A worker that starts while its directory holds more than its quota can write nothing, taken over or not: the kernel refuses.
-/// Once there is room, the next call begins with one that can.
+/// A worker that starts while its directory is beyond the quota can write nothing, whether it was taken over or not:
+/// the kernel refuses. Once there is room, the next call starts a worker that can write.
 pub(crate) fn nothing_is_written_beyond_the_quota() {
     let scene = Scene::new("Called", "write-to-a-full-directory");
     fs::write(scene.own().join("small"), "twelve bytes").expect("written");
@@ -208,7 +209,7 @@ pub(crate) fn nothing_is_written_beyond_the_quota() {
     assert_ne!(plugin.worker_pid(), Some(full.1), "there is room");
 }
 
-/// Waits until the worker that waits for calls is ended.
+/// Waits until the worker that waits for calls was ended.
 fn until_ended(plugin: &dyn Plugin, deed: &str) {
     let started = Instant::now();
     while plugin.worker_pid().is_some() {
@@ -230,7 +231,7 @@ pub(crate) fn claims_are_clamped() {
     assert_eq!(report.dropped_log_bytes, u64::MAX);
 }
 
-/// The broker holds what a worker asks for against what was granted, however often it asks.
+/// The broker compares every host call of a worker with the grants, however often the worker asks.
 pub(crate) fn what_is_not_granted_is_denied() {
     let scene = Scene::new("Called", "ask-what-is-not-granted");
     let mut plugin = scene.load(quick()).expect("loads");
@@ -239,7 +240,7 @@ pub(crate) fn what_is_not_granted_is_denied() {
     let file = fs::File::open(scene.own().join("answer")).expect("an answer");
     file.take(1024).read_to_end(&mut answer).expect("readable");
     let (head, reason) = answer.split_at(2);
-    // The number of the variant, and that of the status.
+    // The number of the variant, and the number of the status.
     assert_eq!(head, [3, Status::Denied as u8]);
     assert!(String::from_utf8_lossy(reason).contains("Network"), "{answer:?}");
 
@@ -284,7 +285,7 @@ pub(crate) fn failing_again_and_again_ends_in_quarantine() {
     bystander.stop();
 }
 
-/// A host whose workers misbehave once, at a given stage.
+/// A host whose workers misbehave, at a given stage.
 pub(crate) struct Scene {
     directory: TempDir,
     pub(crate) host: Host,
@@ -312,7 +313,8 @@ impl Scene {
         hosts::load_with_directory(&self.host, "faulty", options)
     }
 
-    /// Waits until the worker has misbehaved: until it says so, is gone, or has had the time to begin with what has no end.
+    /// Waits until the worker has misbehaved: until it reports that, is gone, or has had the time to begin a deed
+    /// without end.
     fn until_done(&self, plugin: &dyn Plugin) {
         let started = Instant::now();
         let mut begun = None;
@@ -336,7 +338,7 @@ impl Scene {
     }
 }
 
-/// Limits under which failures are noticed soon.
+/// Limits within which failures are noticed soon.
 pub(crate) fn quick() -> Limits {
     Limits {
         max_execution_time: Duration::from_millis(300),
@@ -349,7 +351,7 @@ pub(crate) fn quick() -> Limits {
     }
 }
 
-/// What is said of a frame of a gigabyte.
+/// The error about a frame of a gigabyte.
 fn too_large(limits: Limits) -> String {
     let message = limits.max_message_bytes.max(limits.max_reply_bytes);
     let log = 12 * u64::from(limits.max_log_bytes);

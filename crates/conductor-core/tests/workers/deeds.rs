@@ -1,4 +1,4 @@
-//! How a worker that was taken over, or is broken, can fail its supervisor.
+//! The ways in which a worker that was taken over, or is broken, can fail its supervisor.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -12,21 +12,21 @@ use conductor_core::worker::Ends;
 use crate::attempts::c_path;
 use crate::raw::call;
 
-/// Frames by the number of their variant.
+/// Numbers of the variants of frames.
 const LOADED: u8 = 1;
 const HOST_CALL: u8 = 6;
 const DONE: u8 = 7;
 
-/// Number of the operation that asks for Network, as postcard encodes it.
+/// Number of the operation for an HTTP request, as postcard encodes it.
 const HTTP_REQUEST: [u8; 2] = [0x80, 0x02];
 
-/// Bytes of the quota that a worker here has, and so the most of one file.
+/// Quota in bytes of a worker in these tests, which is also the largest length of a file.
 const QUOTA_BYTES: u64 = 1024 * 1024;
 
-/// Files of that length that overflow the quota several times.
+/// Number of files with the largest length, together several times the quota.
 const OVERFLOW_FILES: u32 = 4;
 
-/// A worker's own ends of its pipes, as they are: one that compiles has no way to copy them.
+/// The worker's own ends of its pipes, without copies: a worker that compiles cannot copy them.
 struct Channel<'c> {
     requests: Pipe<'c>,
     answers: Pipe<'c>,
@@ -62,13 +62,13 @@ impl Write for Pipe<'_> {
     }
 }
 
-/// Does what the name says, on the channel or in the worker's own directory.
+/// Carries out the named deed, on the channel or in the worker's own directory.
 pub(crate) fn do_it(deed: &str, ends: Ends<'_>, own: &Path) {
     let mut channel = Channel::new(ends);
     match deed {
         "write-to-a-full-directory" => write_to_a_full_one(own),
         "die-by-SIGKILL" => signal(libc::SIGKILL),
-        // Once it gets no more.
+        // The worker dies once it gets no more address space.
         "map-without-end" if !maps(MOST_GIBIBYTES) => signal(libc::SIGKILL),
         "map-without-end" => {}
         "die-by-SIGSEGV" => {
@@ -85,7 +85,7 @@ pub(crate) fn do_it(deed: &str, ends: Ends<'_>, own: &Path) {
             std::hint::spin_loop();
         },
         "compute-a-little" => loop {
-            // Less at a time than a look at it shows.
+            // Less time than a single look notices.
             let begun = std::time::Instant::now();
             while begun.elapsed() < Duration::from_millis(50) {
                 std::hint::spin_loop();
@@ -116,7 +116,7 @@ pub(crate) fn do_it(deed: &str, ends: Ends<'_>, own: &Path) {
             hang();
         }
         "fill-directory-later" => {
-            // After the first look at the directory, and at the pace of one that does not want to be seen.
+            // After the first look at the directory, like a worker that wants to stay unnoticed.
             sleep(Duration::from_secs(5));
             fill(own);
         }
@@ -132,16 +132,15 @@ pub(crate) fn do_it(deed: &str, ends: Ends<'_>, own: &Path) {
     }
 }
 
-/// Sends this process a signal, as its filter allows.
+/// Sends a signal to this process, in the way that the filter allows.
 fn signal(number: i32) {
     call!(SYS_tgkill, std::process::id(), rustix::thread::gettid().as_raw_nonzero().get(), number);
 }
 
-/// Waits by a system call that every worker may make.
-/// More address space than any worker has, whose tables of pages would take 128 MiB.
+/// More address space than any worker has, in GiB; its page tables would take 128 MiB.
 const MOST_GIBIBYTES: usize = 64;
 
-/// Whether so much can be mapped only to be read, which is no data.
+/// Whether this much address space can be mapped for reading only, which does not count as data.
 fn maps(gibibytes: usize) -> bool {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     (0..gibibytes).all(|_| call!(SYS_mmap, 0, 1usize << 30, libc::PROT_READ, flags, usize::MAX, 0) == 0)
@@ -166,20 +165,20 @@ fn host_call(request: &[u8]) -> Vec<u8> {
     frame(&[&[HOST_CALL][..], &HTTP_REQUEST].concat(), request)
 }
 
-/// The end of a call that claims as much fuel, memory and dropped log as can be said, with 2,000 bytes of log.
+/// The end of a call that claims the largest possible fuel, memory and dropped log, with 2,000 bytes of log.
 fn done(reply: &[u8]) -> Vec<u8> {
     const ENDED_WELL: u8 = 0;
     const REPLIED: u8 = 1;
     const MOST: [u8; 10] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     const NO_LIMITS: u8 = 0;
     const LIVES_ON: u8 = 0;
-    // One line, of standard output, with its length.
+    // One line of standard output, with its length.
     let log = [&[1, 0, 0xd0, 0x0f][..], &[b'x'; 2_000]].concat();
     let head = [&[DONE, ENDED_WELL, REPLIED][..], &MOST, &MOST, &log, &MOST, &[NO_LIMITS, LIVES_ON]].concat();
     frame(&head, reply)
 }
 
-/// Reads one frame; what stands behind its length.
+/// Reads one frame, and returns the bytes behind its length.
 fn answer(channel: &mut Channel<'_>) -> Vec<u8> {
     let mut length = [0; 4];
     channel.requests.read_exact(&mut length).expect("a length");
@@ -188,7 +187,7 @@ fn answer(channel: &mut Channel<'_>) -> Vec<u8> {
     bytes
 }
 
-/// Many host calls, one after the other as they should be.
+/// Many host calls, correctly one after another.
 fn ask_often(channel: &mut Channel<'_>) {
     for _ in 0..20_000 {
         send(channel, &host_call(b""));
@@ -196,10 +195,10 @@ fn ask_often(channel: &mut Channel<'_>) {
     }
 }
 
-/// Host calls without end that never let the supervisor wait for the next one, and never leave it with an answer that it
-/// cannot send.
+/// Endless host calls that never let the supervisor wait for the next call, and never let the supervisor block while it
+/// sends an answer.
 fn flood(channel: &mut Channel<'_>) {
-    // By the one command that the filter leaves for it.
+    // Uses the only command for this that the filter allows.
     rustix::fs::fcntl_setfl(channel.requests.0, rustix::fs::OFlags::NONBLOCK).expect("set");
     rustix::fs::fcntl_setfl(channel.answers.0, rustix::fs::OFlags::NONBLOCK).expect("set");
     let calls = host_call(b"").repeat(4_096);
@@ -217,10 +216,11 @@ fn flood(channel: &mut Channel<'_>) {
     }
 }
 
-/// How a worker ends that was refused what it must be.
+/// Exit status of a worker to which everything was refused that must be refused.
 const REFUSED: i32 = 77;
 
-/// What the kernel must refuse in a directory that holds more than its quota, past whoever counts; leaves `small` shortened.
+/// Writes in a directory beyond the quota, bypassing the worker's own counting; the kernel must refuse them. Leaves
+/// `small` shortened.
 fn write_to_a_full_one(own: &Path) {
     let small = File::options().read(true).write(true).open(own.join("small")).expect("opened");
     let refused = |result: std::io::Result<()>, errno| {
@@ -236,11 +236,11 @@ fn write_to_a_full_one(own: &Path) {
     call!(SYS_exit_group, REFUSED);
 }
 
-/// More than a quota, past whoever counts; each file is as long as the kernel allows.
+/// Writes more than the quota, bypassing the worker's own counting; each file is as long as the kernel allows.
 fn fill(own: &Path) {
     for number in 0..OVERFLOW_FILES {
         let mut file = File::create(own.join(format!("much-{number}"))).expect("made");
-        // A hole counts as if it were filled, which it could be at any time.
+        // A hole counts as if it were filled, because it could be filled at any time.
         file.set_len(QUOTA_BYTES).expect("sized");
         file.write_all(&[1]).expect("written");
     }

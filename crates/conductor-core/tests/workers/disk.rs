@@ -1,5 +1,5 @@
-//! Row disk, with guests written by hand: what a plugin takes of the disk counts, by whichever function it takes it, in this
-//! process and in a worker alike.
+//! Row disk, with hand-written guests: everything that a plugin adds to the disk counts, through whichever function, in
+//! this process and in a worker.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::hosts;
 use crate::support::{REQUEST, load};
 
-/// Bytes that the plugins here may keep.
+/// Bytes that each plugin here may keep.
 const QUOTA: u64 = 100_000;
 
 /// WASI's error numbers.
@@ -51,7 +51,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// A host and where its plugins keep their data.
+/// A host, and the directory in which its plugins keep their data.
 pub(crate) struct Place {
     data: TempDir,
     host: Host,
@@ -74,7 +74,7 @@ impl Place {
         self.data.path().join("writer")
     }
 
-    /// A plugin that may keep [`QUOTA`] bytes and so many files, and executes `body`, which leaves the code to return.
+    /// A plugin that may keep [`QUOTA`] bytes and `files` files, and executes `body`, which leaves the code to return.
     pub(crate) fn plugin(&self, files: u32, body: &str) -> Box<dyn Plugin> {
         let manifest =
             r#"{\"name\":\"writer\",\"version\":\"1\",\"capabilities\":[{\"name\":\"Filesystem\"}]}"#;
@@ -83,7 +83,9 @@ impl Place {
                 (func (export "execute") (param i32 i32) (result i32) (local $i i32) (local $error i32) {body})
                 (@custom "conductor:manifest" "{manifest}"))"#
         );
-        let limits = Limits { max_disk_bytes: QUOTA, max_disk_files: files, ..Limits::default() };
+        // The time of file operations is charged as fuel, and a busy machine takes long.
+        let max_fuel = 10 * Limits::default().max_fuel;
+        let limits = Limits { max_disk_bytes: QUOTA, max_disk_files: files, max_fuel, ..Limits::default() };
         let options = PluginOptions {
             limits: Some(limits),
             granted: vec!["Filesystem".parse().expect("a grant")],
@@ -99,8 +101,8 @@ impl Place {
     }
 }
 
-/// Functions of WASI, and what makes them short to call. File names are one letter, `a` for 0. Lists of one entry are built
-/// at 16, answers come to 8 and 24, and what is written is whatever is in memory.
+/// WASI functions, with short names for calling them. File names have one letter, `a` for 0. Lists of one entry are
+/// built at address 16, answers are written to 8 and 24, and the written bytes are whatever is in memory.
 const PRELUDE: &str = r#"
     (import "wasi_snapshot_preview1" "path_open"
         (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
@@ -156,7 +158,7 @@ fn ended(plugin: &mut dyn Plugin) -> (Outcome, Vec<Limit>) {
 }
 
 fn files_that_lost_their_name_count_while_they_are_open(place: &Place) {
-    // The first call fills the quota with files that nobody sees, and keeps them open; the second closes one of them.
+    // The first call fills the quota with files without names, and keeps them open; the second call closes one of them.
     let body = r"
         (local.set $i (i32.load (i32.const 40)))
         (if (local.get $i) (then
@@ -178,7 +180,7 @@ fn files_that_lost_their_name_count_while_they_are_open(place: &Place) {
 }
 
 fn a_file_without_a_name_counts_once(place: &Place) {
-    // Two descriptors of one file, and the rest of the quota in another one.
+    // Two descriptors of one file, and the rest of the quota in another file.
     let body = r"
         (drop (call $open (i32.const 0) (i32.const 5)))
         (drop (call $open (i32.const 0) (i32.const 0)))
@@ -206,7 +208,7 @@ fn lists_longer_than_the_host_looks_at_are_refused(place: &Place) {
         ("(call $fd_read (i32.const 4) (i32.const 8192) (local.get $i) (i32.const 24))", 0),
         ("(call $fd_pread (i32.const 4) (i32.const 8192) (local.get $i) (i64.const 0) (i32.const 24))", 0),
     ] {
-        // Entries from 8192 on, all empty but the last.
+        // Entries from address 8192 on, all empty except the last.
         let body = |count: i32| {
             format!(
                 r"
@@ -247,7 +249,7 @@ fn holes_count_as_if_they_were_filled(place: &Place) {
 }
 
 fn every_function_that_makes_a_file_longer_is_held_to_the_quota(place: &Place) {
-    // The file `a` is full up to 1,000 bytes; each way takes more than these.
+    // The file `a` leaves 1,000 bytes of the quota; each function would take more than these.
     for (name, grow) in [
         ("fd_pwrite", "(call $write_at (i32.const 5) (i32.const 1) (i64.const 1000))"),
         ("fd_filestat_set_size", "(call $set_size (i32.const 5) (i64.const 1001))"),
@@ -282,7 +284,7 @@ fn every_function_that_makes_a_file_longer_is_held_to_the_quota(place: &Place) {
 }
 
 fn overwriting_takes_nothing(place: &Place) {
-    // Forty times the quota, never more than the quota at once, and nothing that has to be measured in between.
+    // In total forty times the quota, but never more than the quota at once, and without a measurement in between.
     let body = r"
         (drop (call $open (i32.const 0) (i32.const 9)))
         (local.set $i (i32.const 20))
@@ -318,7 +320,8 @@ fn entries_count_when_they_are_made(place: &Place) {
 }
 
 fn the_text_of_links_counts_and_a_file_counts_once(place: &Place) {
-    // A link of 4,000 bytes does not fit beside 97,000; a second name for these does, and takes none.
+    // Beside 97,000 bytes, a link of 4,000 bytes does not fit; a second name for the file does, because it takes no
+    // space.
     let body = r"
         (memory.fill (i32.const 4096) (i32.const 120) (i32.const 4000))
         (drop (call $open (i32.const 0) (i32.const 9)))
@@ -335,8 +338,8 @@ fn the_text_of_links_counts_and_a_file_counts_once(place: &Place) {
     assert_eq!((place.len("a"), place.len("c")), (98_000, 98_000));
 }
 
-/// Makes a directory and puts names of 250 bytes for one file into it, up to so many, each of them removed `at_once` or all at the
-/// end. The directory is `b`, and another one with each call.
+/// Makes a directory and gives one file up to `names` names of 250 bytes in it, each of which is removed `at_once` or
+/// at the end. The directory is `b`, and a different one with each call.
 fn many_names(names: u32, at_once: bool) -> String {
     let remove = "(call $must (call $path_unlink (i32.const 3) (i32.const 8192) (i32.const 252)))";
     let (now, later) = if at_once { (remove, "") } else { ("", remove) };
@@ -374,12 +377,12 @@ fn many_names(names: u32, at_once: bool) -> String {
 }
 
 fn directories_count_by_what_they_keep_of_names_that_are_gone(place: &Place) {
-    /// What one name may take beyond the quota, and what is not counted of a directory.
+    /// Bytes that one name may take beyond the quota, and that are not counted of a directory.
     const SLACK: u64 = 4 * 4096;
     const NAMES: u32 = 2_000;
     let mut plugin = place.plugin(10_000, &many_names(NAMES, false));
     let first = ended(plugin.as_mut());
-    // Some file systems keep little of a name or nothing.
+    // Some file systems keep little or nothing of a removed name.
     let alike = tempfile::tempdir_in(place.data.path()).expect("a directory");
     for number in 0..NAMES {
         File::create(alike.path().join(format!("{number:x>250}"))).expect("made");
@@ -404,9 +407,10 @@ fn names_that_have_room_where_others_were_take_nothing(place: &Place) {
 }
 
 fn several_that_share_a_directory_share_its_quota(place: &Place) {
-    /// Loads of one plugin, as many as there are aliases of it.
+    /// Number of loads of one plugin, as for several aliases of it.
     const LOADS: usize = 8;
-    // Each adds 1,000 bytes to its own file with each call: its letter is what `a` held when it was first called.
+    // Each plugin adds 1,000 bytes to its own file in each call. The letter of its file is the first that was free at
+    // its first call.
     let body = r"
         (local.set $i (i32.load (i32.const 40)))
         (if (i32.eqz (local.get $i)) (then
@@ -425,7 +429,7 @@ fn several_that_share_a_directory_share_its_quota(place: &Place) {
     }
     let own = fs::read_dir(place.own()).expect("readable").map(|entry| entry.expect("an entry"));
     let bytes: u64 = own.map(|entry| entry.metadata().expect("there").len()).sum();
-    // An eighth for each of them is what they may add between two looks.
+    // Each plugin may add an eighth of the quota between two measurements.
     assert!((QUOTA - 10_000..=2 * QUOTA).contains(&bytes), "{bytes}");
     assert_eq!(ended(plugins[0].as_mut()), (Outcome::Failed { code: EDQUOT }, vec![Limit::DiskBytes]));
 }
@@ -434,7 +438,7 @@ fn what_is_beyond_the_quota_at_the_start_stays_beyond_it(place: &Place) {
     fs::create_dir(place.own()).expect("made");
     fs::write(place.own().join("a"), vec![1; 4 * QUOTA as usize]).expect("written");
     fs::write(place.own().join("b"), "b").expect("written");
-    // Nothing can be written or made, not even over what is there; what is there can be read, shortened and deleted.
+    // Nothing can be written or made, not even over existing bytes; existing files can be read, shortened and deleted.
     let body = r"
         (if (i32.lt_s (call $open (i32.const 0) (i32.const 0)) (i32.const 0)) (then
             (drop (call $open (i32.const 2) (i32.const 9)))

@@ -1,4 +1,4 @@
-//! Hosts that run plugins in this process or in workers, which are this program again.
+//! Hosts that run plugins in this process or in workers; the workers are this program again.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use conductor_core::{
 
 use crate::support;
 
-/// A test that any host passes, and its name.
+/// A test for any host, and its name.
 pub(crate) type OnHost = (&'static str, fn(&Host));
 
 pub(crate) fn in_process() -> Host {
@@ -22,26 +22,26 @@ pub(crate) fn in_workers() -> Host {
     with(WasmConfig::default(), WorkerProgram::this(["worker"]))
 }
 
-/// A host whose workers are a given program.
+/// A host whose workers run a given program.
 pub(crate) fn with(config: WasmConfig, program: WorkerProgram) -> Host {
     with_cache(config, program, None)
 }
 
-/// As [`with`], where that may fail.
+/// As [`with`], but may fail.
 pub(crate) fn try_with(config: WasmConfig, program: WorkerProgram) -> Result<Host, HostError> {
     let options =
         WorkerOptions { program, cache: None, allow_weak_isolation: false, clock: Arc::new(SystemClock) };
     Host::with_workers(config, Devices::default(), options)
 }
 
-/// As [`with`], and its workers keep their compiled code.
+/// As [`with`], with a cache of compiled code.
 pub(crate) fn with_cache(config: WasmConfig, program: WorkerProgram, cache: Option<CodeCache>) -> Host {
     let clock = Arc::new(SystemClock);
     let options = WorkerOptions { program, cache, allow_weak_isolation: false, clock };
     Host::with_workers(config, Devices::default(), options).expect("host")
 }
 
-/// Loads a plugin that does nothing and has a data directory of its own.
+/// Loads a plugin that does nothing and has its own data directory.
 pub(crate) fn load_with_directory(
     host: &Host,
     name: &str,
@@ -63,7 +63,7 @@ pub(crate) fn load_with_directory(
     support::load(host, &format!("{name}.wasm"), wasm, &options)
 }
 
-/// How a worker ends: what went wrong has no place to be shown at.
+/// The exit status of a worker. An error cannot be shown anywhere.
 pub(crate) fn as_exit_code(result: Result<(), WorkerError>) -> ExitCode {
     if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

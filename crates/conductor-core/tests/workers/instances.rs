@@ -1,12 +1,12 @@
-//! What one call leaves for the next: nothing after a trap, everything after success, and never another plugin's bytes; on any
-//! host, whether it runs plugins in its own process or in workers.
+//! What one call leaves for the next: nothing after a trap, everything after success, and never another plugin's bytes;
+//! on every host, whether it runs plugins in its own process or in workers.
 
 use conductor_core::{Host, Isolation, Limits, Outcome, Plugin, PluginOptions};
 
 use crate::hosts::OnHost;
 use crate::support::{Bystander, REQUEST, load};
 
-/// Every test of this file, by its name.
+/// Every test of this file, with its name.
 pub(crate) const TESTS: [OnHost; 9] = [
     ("instances::a_trap_is_followed_by_a_fresh_instance", a_trap_is_followed_by_a_fresh_instance),
     ("instances::fresh_isolation_gives_every_call_an_instance", fresh_isolation_gives_every_call_an_instance),
@@ -147,14 +147,15 @@ pub(crate) fn every_exit_status_is_a_result(host: &Host) {
         let wasm = wat::parse_str(exit).expect("valid text");
         let mut plugin = load(host, "exit.wasm", wasm, &PluginOptions::default()).expect("loads");
         let expected = if code == 0 { Outcome::Ok } else { Outcome::Failed { code } };
-        // More often than a plugin may trap before it is called no more.
+        // More often than a plugin may trap before it is not called any more.
         for _ in 0..12 {
             assert_eq!(plugin.execute(REQUEST).outcome, expected, "status {status}");
         }
     }
 }
 
-/// A call that exits has its status as its result, and the next call an instance of its own; `_initialize` may exit with 0.
+/// A call that exits gives its status as the result, and the next call gets a new instance; `_initialize` may exit with
+/// 0.
 pub(crate) fn a_reactor_may_exit(host: &Host) {
     let exits = |initialize: i32| {
         let module = format!(
@@ -197,7 +198,7 @@ pub(crate) fn a_second_plugin_on_another_thread_is_not_held_up_by_a_loop(host: &
 }
 
 pub(crate) fn each_plugin_may_have_a_stack_of_its_own_size(host: &Host) {
-    // Calls itself 10,000 times and returns.
+    // A function that calls itself 10,000 times and returns.
     let deep = r#"(module
         (memory (export "memory") 1)
         (func $down (param $left i32)

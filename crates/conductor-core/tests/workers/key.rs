@@ -1,4 +1,4 @@
-//! The key of the cache of code, which no worker ever has: it is looked for in the memory of workers, from outside.
+//! The key of the code cache, which no worker ever has: the test searches the memory of workers from outside.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -14,28 +14,28 @@ use crate::code_cache::{Place, read};
 use crate::ends::WATCHDOG;
 use crate::support::{REQUEST, load};
 
-/// Functions of the module: enough that whoever compiles it is looked at more than once.
+/// Functions of the module: enough that the compiling worker is looked at more than once.
 const FUNCTIONS: u32 = 4_000;
 
-/// What is looked for in the memory of a process.
+/// The bytes that are searched in the memory of a process.
 struct Sought {
-    /// The key, as it is and as HMAC keeps it: under its inner and its outer pad.
+    /// The key itself, and its two forms inside HMAC: under the inner and the outer pad.
     key: [Vec<u8>; 3],
-    /// Data of the module. A look that does not find this proves nothing.
+    /// Data of the module. A look that does not find this data proves nothing.
     mark: Vec<u8>,
 }
 
-/// What a look at the memory of a process came to.
+/// The result of a look at the memory of a process.
 #[derive(Debug, PartialEq, Eq)]
 enum Look {
-    /// The kernel shows it to nobody but root.
+    /// The kernel shows the memory only to root.
     Refused,
-    /// What of [`Sought`] is in it.
+    /// Which bytes of [`Sought`] are in the memory.
     Seen { key: bool, mark: bool },
 }
 
-/// The worker that compiles a plugin has no key at any time that it is looked at, and neither has the one that runs the code,
-/// whether it was compiled just now or kept.
+/// The worker that compiles a plugin never has the key while it is looked at, and neither has the worker that runs the
+/// code, whether the code was just compiled or cached.
 pub(crate) fn is_in_no_worker() {
     let place = Place::new();
     let host = place.host();
@@ -58,12 +58,12 @@ pub(crate) fn is_in_no_worker() {
     run();
 }
 
-/// What a look at a worker comes to that has no key: root sees its memory, and others do not.
+/// The result of a look at a worker without the key: root can read its memory, other users cannot.
 fn no_key() -> Look {
     if geteuid().is_root() { Look::Seen { key: false, mark: true } } else { Look::Refused }
 }
 
-/// Looks at the worker that compiles the plugin, again and again, from when it is there until it has ended.
+/// Looks at the worker that compiles the plugin, again and again, from its start to its end.
 fn looks_at_compiler(sought: &Sought) -> Vec<Look> {
     let started = Instant::now();
     let is_compiler = |pid: &String| {
@@ -109,7 +109,7 @@ impl Sought {
         }
     }
 
-    /// Looks at all memory that is a process's own: whatever it can write to, and whatever is of no file on the disk.
+    /// Looks at all memory of the process's own: writable memory, and memory without a file on the disk.
     fn find_in(&self, pid: u32) -> io::Result<Look> {
         let memory = File::open(format!("/proc/{pid}/mem"))?;
         let (mut key, mut mark) = (false, false);
@@ -125,13 +125,13 @@ impl Sought {
             let number = |text| u64::from_str_radix(text, 16).expect("a number");
             let (from, to) = (number(from), number(to));
             let mut bytes = vec![0; usize::try_from(to - from).expect("it fits")];
-            // Some of what the kernel maps cannot be read, and what is gone meanwhile is nobody's.
+            // Some mappings of the kernel cannot be read, and mappings may disappear meanwhile.
             if memory.read_exact_at(&mut bytes, from).is_ok() {
                 key |= self.key.iter().any(|key| holds(&bytes, key));
                 mark |= holds(&bytes, &self.mark);
             }
         }
-        // Of a process that has ended nothing is mapped.
+        // A process that has ended has no mappings, so its end must be noticed here.
         fs::read_link(format!("/proc/{pid}/exe"))?;
         Ok(Look::Seen { key, mark })
     }
@@ -141,7 +141,7 @@ fn holds(bytes: &[u8], sought: &[u8]) -> bool {
     bytes.windows(sought.len()).any(|window| window == sought)
 }
 
-/// A plugin that has this data and takes a while to compile.
+/// A plugin with this data, which takes a while to compile.
 fn module(data: &[u8]) -> Vec<u8> {
     let mut text = r#"(module
         (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-//! Modules as large toolchains make them, and what compiling costs beside the engine's own.
+//! Modules of the size that large toolchains make, and the cost of compiling beyond that of the engine alone.
 
 use std::fmt;
 use std::fs;
@@ -15,17 +15,17 @@ use crate::hosts;
 use crate::raw::call;
 use crate::support::{REQUEST, load};
 
-/// As many segments of data as a program of Go that prints a line has.
+/// Number of data segments in a Go program that prints a line.
 const SEGMENTS: u32 = 20_912;
 
-/// Bytes from the beginning of one segment to that of the next, most of which are zero.
+/// Bytes from the start of one segment to the start of the next; most are zero.
 const STEP: u32 = 128;
 
 /// Bytes of each segment.
 const BYTES: usize = 60;
 
-/// Data in very many pieces is laid out once, when the module is compiled: it loads under the default limits, and every
-/// instance finds it in its place.
+/// Data in very many segments is laid out once, when the module is compiled: the module loads within the default
+/// limits, and every instance has the data in place.
 pub(crate) fn a_module_with_very_many_segments_loads() {
     for host in [hosts::in_workers(), hosts::in_process()] {
         let mut plugin = load(&host, "large.wasm", module(), &PluginOptions::default()).expect("loads");
@@ -33,7 +33,7 @@ pub(crate) fn a_module_with_very_many_segments_loads() {
         let sum: u32 = (0..SEGMENTS).map(|number| number % 250 + 1).sum();
         let report = plugin.execute(REQUEST);
         assert_eq!(report.outcome, Outcome::Failed { code: sum.cast_signed() });
-        // Making the instance costs fuel for what the plugin does, not for its data.
+        // Making an instance costs fuel for the plugin's code, but not for its data.
         assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Failed { code: sum.cast_signed() });
     }
 }
@@ -95,8 +95,8 @@ fn module() -> Vec<u8> {
     module.finish()
 }
 
-/// Compiles each file that is named, by the engine alone in a process of its own and by a host with workers, and prints what
-/// both took.
+/// Compiles each named file, once with the engine alone in a separate process and once with a host with workers, and
+/// prints the cost of both.
 pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let first = arguments.next().expect("a file");
     match first.as_str() {
@@ -130,7 +130,7 @@ fn bare(file: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Says how long the first load of a file takes, until the plugin has started or has failed to.
+/// Prints the time of the first load of a file, until the plugin has started or its start has failed.
 #[expect(clippy::disallowed_methods, reason = "a file of the developer's own")]
 fn through_workers(file: &str) -> ExitCode {
     let host = hosts::in_workers();
@@ -140,22 +140,22 @@ fn through_workers(file: &str) -> ExitCode {
     let loaded = load(&host, "large.wasm", bytes, &options);
     let took = started.elapsed();
     let ended = loaded.map_or_else(|error| error.to_string(), |_| "started".to_owned());
-    // The worker that compiled was waited for, and the other one, which has just been told to end, takes next to nothing.
+    // The compiling worker was waited for; the running worker, which has just been told to end, uses next to nothing.
     println!("{took:.2?}, {}, {ended}", Used::by(libc::RUSAGE_CHILDREN));
     ExitCode::SUCCESS
 }
 
-/// What processes have used.
+/// Resources that processes have used.
 struct Used {
     processor: Duration,
-    /// The most memory that one of them had resident.
+    /// Peak of resident memory of one of the processes.
     kibibytes: u64,
 }
 
 impl Used {
-    /// As the kernel accounts for this process, or for its children that were waited for.
+    /// The kernel's account of this process, or of its children that were waited for.
     fn by(whom: libc::c_int) -> Self {
-        // Seconds and microseconds as the processes' own, the same as the kernel's for them, the memory, and more.
+        // Seconds and microseconds of the processes themselves, the same of the kernel for them, the memory, and more.
         let mut account = [0u64; 18];
         assert_eq!(call!(SYS_getrusage, whom, account.as_mut_ptr()), 0, "the kernel accounts for it");
         let [own, own_micros, kernels, kernels_micros, kibibytes, ..] = account;

@@ -1,11 +1,12 @@
 //! Plugins in worker processes, and workers that were taken over.
 //!
-//! A worker has to be a process with one thread, which no program of the usual test harness is, so this one brings its own
-//! `main`: with the argument `worker` it is a worker, with `launch` it is a launcher of programs, with `launch-waiting` one that is
-//! short of a system call, with `misbehave` and a name it is a worker that misbehaves, with `restarts` and a number it lets workers
-//! die that often and says what that took, with `hold-up` and a name it is the host of one end that has to
-//! wait for nobody, with `compile-cost` and files it says what compiling those takes, with `compile-bomb` and a name it is the
-//! host that one such attack is tried on, and otherwise it runs the tests, which start it as any of these.
+//! A worker must be a process with one thread, which no program of the usual test harness is, so this program has its
+//! own `main`. With the argument `worker` it is a worker; with `launch` a launcher of programs; with `launch-waiting` a
+//! launcher that lacks a system call; with `misbehave` and a name a worker that misbehaves; with `restarts` and a
+//! number it lets workers die that often and prints the cost; with `hold-up` and a name it is the host of one test in
+//! which nobody may be held up; with `compile-cost` and files it prints the cost of compiling them; with `compile-bomb`
+//! and a name it is the host of one such attack; with `random-calls` and a number of seconds it lets workers make system
+//! calls at random. Otherwise it runs the tests, which start it in these roles.
 
 #![expect(
     clippy::expect_used,
@@ -33,10 +34,16 @@ mod misbehave;
 mod mute;
 mod needs;
 mod not_wasm;
+#[path = "../../../../tests/vectors/notation.rs"]
+mod notation;
 mod programs;
+mod random_calls;
 mod raw;
 mod restarts;
+mod rules;
 mod second_wall;
+#[path = "../../../../tests/vectors/table.rs"]
+mod table;
 mod vectors;
 mod waiting;
 mod withdrawn;
@@ -59,6 +66,7 @@ fn main() -> ExitCode {
         }
         Some("misbehave") => misbehave::run(arguments),
         Some("launch-waiting") => waiting::launch(arguments),
+        Some("random-calls") => random_calls::run(arguments),
         Some("restarts") => restarts::run(arguments),
         Some("hold-up") => ends::run(&arguments.next().unwrap_or_default()),
         Some("compile-cost") => large::run(arguments),
@@ -77,6 +85,8 @@ fn trials() -> Vec<Trial> {
     let mut trials = vec![
         test("vectors::in_process", || vectors::every_verdict_holds(&hosts::in_process())),
         test("vectors::in_workers", || vectors::every_verdict_holds(&hosts::in_workers())),
+        test("rules::in_process", || rules::every_broken_one_is_refused(&hosts::in_process())),
+        test("rules::in_workers", || rules::every_broken_one_is_refused(&hosts::in_workers())),
         test("second_wall::own_directory_as_root", second_wall::with_its_own_directory_as_root),
         test("second_wall::root_left_in_place", second_wall::with_the_root_left_in_place),
         test("second_wall::no_namespaces", second_wall::without_namespaces),
@@ -120,6 +130,7 @@ fn trials() -> Vec<Trial> {
     trials.extend(disk::trials());
     trials.extend(ends::trials());
     trials.extend(programs::trials());
+    trials.extend(random_calls::trials());
     trials
 }
 

@@ -1,11 +1,11 @@
-//! A plugin's memory limit is its worker's too, seen from outside.
+//! A plugin's memory limit also bounds its worker, as measured from outside.
 
 use conductor_core::{Outcome, PluginOptions};
 
 use crate::hosts;
 use crate::support::{REQUEST, load};
 
-/// What a worker may use beyond the plugin's own 128 MiB.
+/// Memory that a worker may use beyond the plugin's own 128 MiB.
 const ALLOWANCE_KIB: u64 = 16 * 1024;
 
 /// A worker grows by no more than its plugin may.
@@ -22,7 +22,7 @@ pub(crate) fn a_worker_grows_by_no_more_than_its_plugin_may() {
     assert!(grown <= 128 * 1024 + ALLOWANCE_KIB, "the worker grew by {grown} KiB");
 }
 
-/// The most memory that a process has had resident.
+/// Peak of a process's resident memory.
 fn peak_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("readable");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("there");

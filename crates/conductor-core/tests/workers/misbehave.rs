@@ -1,4 +1,4 @@
-//! Workers that were taken over: this program, started in place of a worker with the name of what it does.
+//! Workers that were taken over: this program, started as a worker with the name of its deed.
 
 use std::ffi::{CStr, CString};
 use std::fmt::Write as _;
@@ -12,13 +12,13 @@ use crate::attempts::{self, Targets, Verdict, c_path};
 use crate::deeds;
 use crate::hosts::as_exit_code;
 
-/// File in a worker's own directory that says that it is to misbehave; with [`ONCE`] in it, no more than once.
+/// File in a worker's own directory that tells the worker to misbehave; if its content is [`ONCE`], only once.
 pub(crate) const FLAG: &str = "misbehave";
 
-/// See [`FLAG`].
+/// Content of [`FLAG`] for misbehaving once.
 pub(crate) const ONCE: &str = "once";
 
-/// File that a worker makes in its own directory when it has misbehaved and goes on.
+/// File that a worker makes in its own directory once it has misbehaved, if it goes on.
 pub(crate) const DONE: &str = "done";
 
 /// Runs as the worker that the arguments name.
@@ -33,12 +33,13 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
         "try-all-compiling" => as_exit_code(run_with(trying_to_compile(arguments))),
         "without" => as_exit_code(run_with(crate::needs::without(arguments))),
         "at" => as_exit_code(run_with(doing(arguments))),
+        "random-calls" => as_exit_code(run_with(crate::random_calls::making(arguments))),
         _ => panic!("no worker misbehaves by the name of {name:?}"),
     }
 }
 
-/// Makes all attempts before anything of the plugin was touched and again once it has started, and writes down how they
-/// ended.
+/// Makes all attempts before the worker touches anything of the plugin, and again once the plugin has started, and
+/// writes down the results.
 fn trying(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends<'_>) {
     let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a process");
     let (supervisor, other) = (number(), number());
@@ -59,11 +60,9 @@ fn trying(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends
     }
 }
 
-/// Makes all attempts in place of a compilation, of which almost nothing may succeed, and says how that went in place of why there
-/// is no code.
+/// Makes all attempts in place of compiling, where almost nothing may succeed, and reports the results as the reason
+/// for which there is no code.
 fn trying_to_compile(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends<'_>) {
-    /// First bytes of what a worker writes that made no code, and the numbers of what it says: that the compiler gave up.
-    const NO_CODE: &[u8] = b"\0NO-CODE\x01\x00";
     let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a process");
     let (supervisor, other) = (number(), number());
     let outside: Vec<CString> = arguments.map(c_path).collect();
@@ -71,11 +70,16 @@ fn trying_to_compile(mut arguments: impl Iterator<Item = String>) -> impl FnMut(
         if stage != Stage::Compiling {
             return;
         }
-        let channel = channel.answers.as_raw_fd();
-        let targets =
-            Targets { supervisor, other, outside: outside.clone(), own: c"/nowhere".into(), channel };
+        let targets = Targets {
+            supervisor,
+            other,
+            outside: outside.clone(),
+            own: c"/nowhere".into(),
+            channel: channel.answers.as_raw_fd(),
+        };
         let tried = attempts::all(&targets, true);
-        // Memory is of the process's own, a descriptor that could not be had is none, and it cannot even ask what one is of.
+        // Mapping memory is permitted; a descriptor that could not be opened gives EBADF; and the worker may not even
+        // ask what a descriptor refers to.
         let is_own = |name: &str| {
             matches!(name, "map" | "unmap" | "close the code") || name.starts_with("descriptor ")
         };
@@ -90,14 +94,21 @@ fn trying_to_compile(mut arguments: impl Iterator<Item = String>) -> impl FnMut(
             wrong.map(|tried| format!("{}: errno {}", tried.name, tried.errno)).collect();
         let mut text = format!("{} attempts; wrong: {wrong:?}", tried.len());
         text.truncate(1_000);
-        let length = [0x80 | (text.len() & 0x7f) as u8, (text.len() >> 7) as u8];
-        let answer = [NO_CODE, &length, text.as_bytes()].concat();
-        crate::raw::call!(SYS_write, channel, answer.as_ptr(), answer.len());
-        crate::raw::call!(SYS_exit_group, 0);
+        no_code(&text, channel);
     }
 }
 
-/// Fails its supervisor in a given way at a given stage, while a file in the worker's directory says so.
+/// Tells the supervisor this text as the reason for which there is no code, and ends.
+pub(crate) fn no_code(text: &str, channel: Ends<'_>) {
+    /// First bytes of a worker's file without code, then the numbers that say that the compiler refused the module.
+    const NO_CODE: &[u8] = b"\0NO-CODE\x01\x00";
+    let length = [0x80 | (text.len() & 0x7f) as u8, (text.len() >> 7) as u8];
+    let answer = [NO_CODE, &length, text.as_bytes()].concat();
+    crate::raw::call!(SYS_write, channel.answers.as_raw_fd(), answer.as_ptr(), answer.len());
+    crate::raw::call!(SYS_exit_group, 0);
+}
+
+/// Fails the supervisor in a given way at a given stage, if a file in the worker's directory says so.
 fn doing(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends<'_>) {
     let mut argument = || arguments.next().expect("an argument");
     let (at, deed, own) = (argument(), argument(), PathBuf::from(argument()));
@@ -106,13 +117,13 @@ fn doing(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends<
             return;
         }
         if stage == Stage::Compiling {
-            // It has no directory that could tell it not to; its name says for which plugin it works.
+            // A worker that compiles has no directory with such a file; its name says which plugin it works for.
             if std::env::args().next().is_some_and(|name| name.contains(" faulty ")) {
                 deeds::do_it(&deed, channel, &own);
             }
             return;
         }
-        // Where the directory is the root, it has no other path.
+        // If the directory is the worker's root, its outside path does not exist.
         let own = if own.exists() { own.as_path() } else { Path::new("/") };
         let flag = own.join(FLAG);
         match std::fs::read_to_string(&flag).as_deref() {
@@ -125,14 +136,14 @@ fn doing(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends<
     }
 }
 
-/// As the filter allows it: by descriptor of a directory.
+/// Removes a file in the way that the filter allows, by the descriptor of a directory.
 fn remove(path: &Path) {
     rustix::fs::unlinkat(rustix::fs::CWD, path, rustix::fs::AtFlags::empty()).expect("removed");
 }
 
 fn write_down(own: &CStr, stage: Stage, targets: &Targets) {
     let path = format!("{}/tried-{stage:?}", own.to_str().expect("UTF-8").trim_end_matches('/'));
-    // The host's first worker, which only tells what the kernel can do, has no directory to write to.
+    // The first worker of a host, which only reports what the kernel can do, has no directory to write to.
     if std::fs::File::create(&path).is_err() {
         return;
     }
@@ -143,7 +154,7 @@ fn write_down(own: &CStr, stage: Stage, targets: &Targets) {
     std::fs::write(path, text).expect("written");
 }
 
-/// Makes this process one of a system that permits no namespaces.
+/// Makes this process behave as on a system that permits no namespaces.
 fn forbid_namespaces() {
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
     let rules = [(libc::SYS_unshare, Vec::new())].into_iter().collect();

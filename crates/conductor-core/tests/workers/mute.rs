@@ -1,7 +1,9 @@
-//! A file system that does not answer, and a worker that sleeps in the kernel because of it: no signal wakes it up.
+//! A file system that does not answer, and a worker that sleeps in the kernel because of it and that no signal wakes
+//! up.
 //!
-//! It is spoken by hand, in the words of the kernel's `fuse.h`, for a directory with one file. Whoever looks for a file by the
-//! name of [`MUTE`], or from some time on for all that is in the directory, sleeps until the file system is told to go on.
+//! The file system is served here, in the protocol of the kernel's `fuse.h`, and has a directory with one file. Whoever
+//! looks up the name [`MUTE`], or from some time on lists the directory, sleeps until the test lets the file system go
+//! on.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read, Write};
@@ -25,16 +27,16 @@ use crate::misbehave::FLAG;
 use crate::raw::call;
 use crate::support::{Bystander, REQUEST};
 
-/// The directory.
+/// Node of the directory.
 const ROOT: u64 = 1;
 
-/// The file in it, which is there as long as workers are to misbehave.
+/// Node of the file in the directory, which exists as long as workers are to misbehave.
 const FLAG_NODE: u64 = 2;
 
-/// What is in the file.
+/// Content of the file.
 const ALWAYS: &[u8] = b"always";
 
-/// A mounted file system, until it is dropped.
+/// A mounted file system, until the value is dropped.
 struct Mute {
     mounted: PathBuf,
     shared: Arc<Shared>,
@@ -42,13 +44,13 @@ struct Mute {
 
 struct Shared {
     device: File,
-    /// Whether the file is there.
+    /// Whether the file exists.
     has_flag: AtomicBool,
-    /// Whether it is not said what is in the directory.
+    /// Whether listing the directory stays unanswered.
     is_unlisted: AtomicBool,
     /// Whether everything is answered.
     answers: AtomicBool,
-    /// Number of the question that waits for its answer; 0 for none.
+    /// Numbers of the questions that wait for an answer.
     unanswered: Mutex<Vec<u64>>,
     asked: AtomicU64,
 }
@@ -74,7 +76,7 @@ impl Mute {
         Self { mounted: at.to_owned(), shared }
     }
 
-    /// Waits until somebody sleeps.
+    /// Waits until a process sleeps.
     fn wait_for_sleeper(&self) {
         let started = Instant::now();
         while self.shared.asked.load(Ordering::SeqCst) == 0 {
@@ -83,7 +85,7 @@ impl Mute {
         }
     }
 
-    /// Answers everything from now on, and workers are to behave.
+    /// Answers everything from now on, and lets workers behave.
     fn go_on(&self) {
         self.shared.has_flag.store(false, Ordering::SeqCst);
         self.shared.is_unlisted.store(false, Ordering::SeqCst);
@@ -107,7 +109,7 @@ impl Shared {
         self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers until it is unmounted.
+    /// Answers questions until the file system is unmounted.
     fn serve(&self) {
         let mut request = vec![0; 256 * 1024];
         while let Ok(length) = (&self.device).read(&mut request) {
@@ -116,7 +118,7 @@ impl Shared {
             let (code, unique, node) = (word(4), long(8), long(16));
             let body = &request[40..length];
             let answer = match code {
-                // To forget, one or several, and to be interrupted: none is expected.
+                // Forgetting one or several nodes, and interrupting: these questions have no answer.
                 2 | 36 | 42 => continue,
                 26 => Ok(welcome()),
                 1 => {
@@ -135,7 +137,7 @@ impl Shared {
                     self.asked.fetch_add(1, Ordering::SeqCst);
                     continue;
                 }
-                // Opened, past the kernel's cache.
+                // Opening, with the kernel's cache turned off.
                 14 | 27 => Ok([&[0; 8][..], &1u32.to_le_bytes(), &[0; 4]].concat()),
                 15 if long(48) == 0 => Ok(ALWAYS.to_vec()),
                 15 | 28 | 18 | 29 => Ok(Vec::new()),
@@ -150,16 +152,16 @@ impl Shared {
         let (error, body) = answer.map_or_else(|errno| (-errno, Vec::new()), |body| (0, body));
         let length = u32::try_from(16 + body.len()).expect("short");
         let answer = [&length.to_le_bytes()[..], &error.to_le_bytes(), &unique.to_le_bytes(), &body].concat();
-        // Who asked may be gone.
+        // The asking process may be gone.
         let _ = (&self.device).write_all(&answer);
     }
 }
 
-/// Version 7.31, with look-ups in one directory beside each other, as every server has them.
+/// Version 7.31, with parallel look-ups in one directory, as every server has them.
 fn welcome() -> Vec<u8> {
     const PARALLEL: u32 = 1 << 18;
     let mut answer = [7u32, 31, 0, PARALLEL].map(u32::to_le_bytes).concat();
-    // The number of requests in the background, and the most bytes of one that writes.
+    // The number of requests in the background, and the most bytes of one write.
     answer.extend([16, 0, 12, 0]);
     answer.extend(4096u32.to_le_bytes());
     answer.extend(1u32.to_le_bytes());
@@ -178,7 +180,8 @@ fn attributes(node: u64) -> Vec<u8> {
     attributes
 }
 
-/// Waits until a process sleeps where no signal wakes it up. One that was told to end is awake for a moment before.
+/// Waits until a process sleeps where no signal wakes it up. A process that was just told to end is awake for a moment
+/// before.
 fn wait_until_in_kernel(pid: u32) {
     let started = Instant::now();
     let sleeps = || {
@@ -193,8 +196,8 @@ fn wait_until_in_kernel(pid: u32) {
     }
 }
 
-/// One plugin's worker sleeps in the kernel for good. Its own call and every other one end in time, whoever looks or takes
-/// something away waits for nobody, and nothing is started in its directory until it has died.
+/// One plugin's worker sleeps in the kernel forever. Its own call and every other call end in time, observing and
+/// withdrawing wait for nothing, and nothing is started in its directory until it has died.
 pub(crate) fn a_worker_that_cannot_die_holds_up_nobody() {
     let scene = Scene::new("Called", "open-what-does-not-answer");
     fs::remove_file(scene.own().join(FLAG)).expect("removed");
@@ -218,7 +221,7 @@ pub(crate) fn a_worker_that_cannot_die_holds_up_nobody() {
     wait_until_in_kernel(pid);
     let mut plugin: Box<dyn Plugin> = caller.join().expect("no panic");
 
-    // Another plugin's call is ended by the same clock, and another one goes on.
+    // Another plugin's call is ended by the same clock, and a third plugin goes on.
     let answered = bystander.answered();
     let (calling, called) = channel();
     thread::spawn(move || {
@@ -227,7 +230,7 @@ pub(crate) fn a_worker_that_cannot_die_holds_up_nobody() {
     });
     assert_eq!(within("the call of another plugin", &called), overdue);
 
-    // Whoever looks is told at once.
+    // Observers are answered at once.
     let (looking, looked) = channel();
     thread::spawn({
         let permission = permission.clone();
@@ -235,7 +238,7 @@ pub(crate) fn a_worker_that_cannot_die_holds_up_nobody() {
     });
     assert_eq!(within("a look", &looked), (None, 0));
 
-    // Nothing more of it is started, and it is said why.
+    // No further process of the plugin is started, and the outcome says why.
     let ending = Outcome::Suspended { suspension: Suspension::Ending { pid } };
     let (calling, called) = channel();
     let caller = thread::spawn(move || {
@@ -260,7 +263,7 @@ pub(crate) fn a_worker_that_cannot_die_holds_up_nobody() {
     permission.restore().expect("nothing is revoked in this host's own store");
     assert!(bystander.answered() > answered, "the other plugin is called meanwhile");
 
-    // It dies when it wakes up, and the plugin is called again.
+    // The worker dies when it wakes up, and the plugin is called again.
     mute.go_on();
     let started = Instant::now();
     while permission.ending_pid().is_some() {
@@ -272,7 +275,7 @@ pub(crate) fn a_worker_that_cannot_die_holds_up_nobody() {
     assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
     bystander.stop();
 
-    // What ends the host does not wait either.
+    // Ending the host does not wait either.
     drop(plugin);
     drop(mute);
     let mute = Mute::mount(&scene.own());
@@ -288,8 +291,8 @@ pub(crate) fn a_worker_that_cannot_die_holds_up_nobody() {
     assert_eq!(within("the end of the host", &called), overdue);
 }
 
-/// A directory that nobody can measure is no way past the quota: its worker is ended and no other one is started. The watch sees
-/// meanwhile what others do, and the host ends.
+/// A directory that nobody can measure is no way around the quota: its worker is ended and no other is started. The
+/// watch meanwhile still sees what other workers do, and the host can end.
 pub(crate) fn a_directory_that_does_not_answer_keeps_the_watch_from_nobody() {
     const UNMEASURED: &str =
         "the plugin's directory was not measured in time, so that no worker process may write to it";
@@ -328,7 +331,7 @@ pub(crate) fn a_directory_that_does_not_answer_keeps_the_watch_from_nobody() {
     mute.go_on();
     assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok, "it answers again");
 
-    // The host ends while a directory is measured.
+    // The host ends while a directory is being measured.
     mute.shared.answers.store(false, Ordering::SeqCst);
     mute.shared.asked.store(0, Ordering::SeqCst);
     mute.shared.is_unlisted.store(true, Ordering::SeqCst);
@@ -341,8 +344,8 @@ pub(crate) fn a_directory_that_does_not_answer_keeps_the_watch_from_nobody() {
     within("the end of the host", &end);
 }
 
-/// Hosts of which each asks the file system something that is never answered. The process of each goes away when it has nothing
-/// left to do: what sleeps in the kernel for good is another one.
+/// Hosts that each ask the file system something that is never answered. Each host's process ends when it has nothing
+/// left to do, because a separate process sleeps in the kernel.
 pub(crate) fn a_host_goes_away_whatever_does_not_answer() {
     for held in ["measured", "placed", "read"] {
         let program = std::env::current_exe().expect("this program");
@@ -364,7 +367,7 @@ pub(crate) fn a_host_goes_away_whatever_does_not_answer() {
         }
         mute.wait_for_sleeper();
         if held == "placed" {
-            // Whoever started the plugin is told, and does not wait.
+            // Starting the plugin fails with the cause, and does not wait.
             let unanswered = said.next().expect("a line").expect("readable");
             assert!(unanswered.contains("does not answer"), "{unanswered}");
         }
@@ -379,7 +382,7 @@ pub(crate) fn a_host_goes_away_whatever_does_not_answer() {
     }
 }
 
-/// Runs as such a host.
+/// Runs as one of these hosts.
 pub(crate) fn host_of(held: &str) {
     let scene = Scene::new("Called", "hang");
     let own = scene.own();
@@ -394,7 +397,7 @@ pub(crate) fn host_of(held: &str) {
             println!("loaded");
             wait();
             drop(plugin);
-            // Whoever mounted the file system removes the directory.
+            // The process that mounted the file system removes the directory.
             std::mem::forget(scene);
         }
         "placed" => {

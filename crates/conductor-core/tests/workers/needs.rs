@@ -1,5 +1,5 @@
-//! No system call is allowed without a need: each that a worker may make while it loads and runs is taken away from it, and
-//! something must fail then that did not before.
+//! No system call is allowed without a need: each call that a worker may make while it loads and runs is taken away
+//! from it, and then something must fail that did not fail before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,7 @@ use crate::crash::quick;
 use crate::hosts;
 use crate::support::{REQUEST, load};
 
-/// What a worker needs although nothing here fails without it, and why that is.
+/// Calls that a worker needs although no scene fails without them, each with the reason.
 const UNSEEN: &[(&str, &str)] = &[
     ("brk", "memory is mapped instead, which is slower"),
     ("exit", "a thread that cannot end computes until the process is gone"),
@@ -24,20 +24,20 @@ const UNSEEN: &[(&str, &str)] = &[
     ("restart_syscall", "only where a sleep was interrupted by a stop"),
 ];
 
-/// What is needed now and then: by a thread that is just starting while the filter is installed.
+/// Calls that are needed only sometimes, by a thread that is starting while the filter is installed.
 const NOW_AND_THEN: [&str; 2] = ["rseq", "set_robust_list"];
 
-/// What is done while a system call is taken away.
+/// Scenes that are played without a system call.
 const SCENES: [&str; 4] = ["everything", "trap", "abort", "fault"];
 
-/// The same of a worker that compiles.
+/// Calls that a compiling worker needs although no scene fails without them, each with the reason.
 const UNSEEN_COMPILING: &[(&str, &str)] = &[
     ("clock_gettime", "only where the kernel's own page does not tell the time"),
     ("mmap", "a small module gets by with brk"),
     ("munmap", "the same; what is not given back counts towards its memory"),
 ];
 
-/// What a worker that compiles does meanwhile.
+/// Scenes of a compiling worker that are played without a system call.
 const COMPILING_SCENES: [&str; 5] =
     ["compiling", "compiling-wrong", "compiling-abort", "compiling-fault", "compiling-full"];
 
@@ -52,7 +52,7 @@ pub(crate) fn every_call_is_needed() {
 pub(crate) fn every_call_of_a_compiler_is_needed() {
     let with_all = COMPILING_SCENES.map(|scene| ended(None, scene));
     assert_eq!(with_all[0], "ok");
-    // A compiler that aborts is one that got no memory.
+    // A compiler that aborts counts as one that got no memory.
     assert!(with_all[1].contains("type mismatch") && with_all[2].contains("memory"), "{with_all:?}");
     assert!(with_all[3].contains("SIGSEGV") && with_all[4] == "ok", "{with_all:?}");
     let unseen = unseen(&["compile"], &COMPILING_SCENES, &with_all);
@@ -63,7 +63,7 @@ fn of(unseen: &[(&str, &str)]) -> Vec<String> {
     unseen.iter().map(|(call, _)| (*call).to_owned()).collect()
 }
 
-/// Calls that these stages may make, without which every scene ends as it does with all.
+/// Calls of these stages without which every scene ends in the same way as with all calls.
 fn unseen(in_stages: &[&str], scenes: &[&str], with_all: &[String]) -> Vec<String> {
     let numbers = numbers();
     let stages = stages().into_iter().filter(|stage| in_stages.contains(&stage.stage.as_str()));
@@ -75,10 +75,10 @@ fn unseen(in_stages: &[&str], scenes: &[&str], with_all: &[String]) -> Vec<Strin
     allowed.into_iter().filter(|call| !NOW_AND_THEN.contains(&call.as_str()) && !seen(call)).collect()
 }
 
-/// How the call of a plugin ends whose worker may not make this system call any more, or how its load fails.
+/// The outcome of a call of a plugin whose worker may not make this system call, or the error of its load.
 fn ended(without: Option<libc::c_long>, scene: &str) -> String {
     let data = tempfile::tempdir().expect("directory");
-    // Something for the walk through the directory to look at.
+    // A file for the walk through the directory.
     fs::create_dir(data.path().join("needy")).expect("made");
     fs::write(data.path().join("needy/z"), "z").expect("written");
     let config = WasmConfig { data_dir: Some(data.path().to_owned()), ..WasmConfig::default() };
@@ -91,7 +91,7 @@ fn ended(without: Option<libc::c_long>, scene: &str) -> String {
     let manifest = r#"{\"name\":\"needy\",\"version\":\"1\",\"capabilities\":[{\"name\":\"Filesystem\"}]}"#;
     let body = match scene {
         "trap" => "(unreachable)",
-        // A number where none is expected.
+        // A value of the wrong type.
         "compiling-wrong" => "(i64.const 0)",
         _ => EVERYTHING,
     };
@@ -101,7 +101,7 @@ fn ended(without: Option<libc::c_long>, scene: &str) -> String {
             (@custom "conductor:manifest" "{manifest}"))"#
     );
     let options = PluginOptions {
-        // Enough for a busy machine to do by a detour what it otherwise does at once.
+        // Enough time for a busy machine to do in a roundabout way what it usually does at once.
         limits: Some(Limits { max_execution_time: Duration::from_secs(5), max_fuel: 1 << 40, ..quick() }),
         granted: vec!["Filesystem".parse().expect("a grant")],
         accept_unsigned: true,
@@ -120,8 +120,8 @@ fn ended(without: Option<libc::c_long>, scene: &str) -> String {
     }
 }
 
-/// A worker that may not make the system call of this number once it is locked, and that aborts or faults in its call if it is
-/// to.
+/// A worker that may not make the system call with this number once it is locked in, and that aborts or faults in its
+/// call if the scene says so.
 pub(crate) fn without(mut arguments: impl Iterator<Item = String>) -> impl FnMut(Stage, Ends<'_>) {
     let number: libc::c_long = arguments.next().and_then(|text| text.parse().ok()).expect("a number");
     let scene = arguments.next().unwrap_or_default();
@@ -138,7 +138,8 @@ pub(crate) fn without(mut arguments: impl Iterator<Item = String>) -> impl FnMut
             crate::raw::call!(SYS_mprotect, (&raw const here) as usize & !4095, 4096, libc::PROT_NONE);
         }
         if stage == deed && scene == "full" {
-            // Beyond the longest file that it may write, where a signal comes; the compiler starts at the beginning again.
+            // Writes beyond the longest allowed file, which raises a signal; the compiler then starts at the beginning
+            // of the file.
             let output = ends.answers.as_raw_fd();
             crate::raw::call!(SYS_lseek, output, isize::MAX / 2, libc::SEEK_SET);
             let error = crate::raw::call!(SYS_write, output, std::ptr::from_ref(&number), 1);
@@ -152,7 +153,7 @@ pub(crate) fn without(mut arguments: impl Iterator<Item = String>) -> impl FnMut
     }
 }
 
-/// Refuses this process a system call; none if the number is negative.
+/// Refuses this process a system call; no call if the number is negative.
 pub(crate) fn take_away(number: libc::c_long) {
     if number < 0 {
         return;
@@ -181,7 +182,7 @@ pub(crate) fn numbers() -> BTreeMap<&'static str, libc::c_long> {
     }
 }
 
-/// Functions of WASI that ask the kernel for something, each under its own name.
+/// WASI functions that ask the kernel for something, each under its own name.
 const IMPORTS: &str = r#"
     (import "wasi_snapshot_preview1" "path_open"
         (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
@@ -218,7 +219,7 @@ const IMPORTS: &str = r#"
         (call $must (call $fd_write (i32.const 4) (i32.const 16) (i32.const 1) (i32.const 24))))
 "#;
 
-/// One call of each.
+/// One call of each function.
 const EVERYTHING: &str = r"
     (call $must (call $path_open (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 1)
         (i64.const 0x200042) (i64.const 0) (i32.const 0) (i32.const 8)))

@@ -1,5 +1,5 @@
-//! Files that are not plugins, and modules that claim more than they have: refused by name, without a panic and without
-//! reaching the compiler.
+//! Files that are not plugins, and modules that claim more than they have: refused with the right name, without a panic
+//! and before the compiler.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -10,7 +10,7 @@ use conductor_core::{Host, LoadError, PluginOptions};
 use crate::hosts::OnHost;
 use crate::support::load;
 
-/// The tests that any host is to pass, by their names.
+/// The tests for every host, with their names.
 pub(crate) const TESTS: [OnHost; 4] = [
     ("not_wasm::what_is_not_a_module_is_called_what_it_is", what_is_not_a_module_is_called_what_it_is),
     ("not_wasm::a_gigabyte_of_zeros_is_refused_by_its_size", a_gigabyte_of_zeros_is_refused_by_its_size),
@@ -21,7 +21,7 @@ pub(crate) const TESTS: [OnHost; 4] = [
     ("not_wasm::truncation_at_every_offset_is_refused", truncation_at_every_offset_is_refused),
 ];
 
-/// Longest that looking at any malformed module may take: ten times what the promise says.
+/// Longest time for a malformed module: ten times the promised time.
 const WATCHDOG: Duration = Duration::from_secs(50);
 
 fn refusal(host: &Host, bytes: &[u8]) -> String {
@@ -114,8 +114,8 @@ pub(crate) fn modules_that_would_cost_the_compiler_too_much_are_counted_first(ho
 pub(crate) fn truncation_at_every_offset_is_refused(host: &Host) {
     let text = include_str!("../../../../tests/vectors/imports/undeclared-capability.wat");
     let wasm = wat::parse_str(text).expect("valid text");
-    // A cut right after a section leaves a smaller module, and one that lost only its names, or its data too, is
-    // still a plugin.
+    // A cut right after a section leaves a smaller module, and a module that lost only its names, or its data as well,
+    // is still a plugin.
     let loaded = (0..wasm.len())
         .filter(|len| {
             let part = wasm.get(..*len).expect("in range").to_vec();
@@ -125,7 +125,7 @@ pub(crate) fn truncation_at_every_offset_is_refused(host: &Host) {
     assert!(loaded <= 2, "{loaded} of {} truncated modules were loaded", wasm.len());
 }
 
-/// Modules that tools made of a plugin, or of noise, one set for each number.
+/// Modules that tools made from a plugin, or from noise, one set for each number.
 fn no_panic(host: &Host, modules: u64) {
     let seed = wat::parse_str(include_str!("../../../../tests/vectors/loop/bulk.wat")).expect("valid text");
     let mut looked_at = 0;
@@ -156,19 +156,19 @@ fn no_panic(host: &Host, modules: u64) {
     assert!(looked_at > modules, "only {looked_at} modules were made");
 }
 
-/// Loads a module that may well be refused; a worker that panicked has ended, which is no refusal.
+/// Loads a module that may be refused; a worker that panicked has ended, which does not count as a refusal.
 fn look_at(host: &Host, name: &str, wasm: Vec<u8>) {
     if let Err(error @ LoadError::Worker { .. }) = load(host, name, wasm, &PluginOptions::default()) {
         panic!("{name}: {error}");
     }
 }
 
-/// Many, since looking at one costs little here.
+/// Many modules, because checking one costs little on this host.
 pub(crate) fn mutated_and_generated_modules_never_panic(host: &Host) {
     no_panic(host, 150);
 }
 
-/// Fewer, since each that has the right shape costs a process.
+/// Fewer modules, because each with a valid shape costs a process.
 pub(crate) fn some_mutated_and_generated_modules_never_panic(host: &Host) {
     no_panic(host, 25);
 }

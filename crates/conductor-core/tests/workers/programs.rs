@@ -1,4 +1,5 @@
-//! Programs that a plugin runs: they end with its worker, and are held to the quota of the directory that they work in.
+//! Programs that a plugin runs: they end with its worker, and are held to the quota of the directory in which they
+//! work.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,19 +17,20 @@ use tempfile::TempDir;
 
 use crate::support::{REQUEST, load};
 
-/// A hang watchdog: far longer than anything here takes, and shorter than the programs here run if nobody ends them.
+/// Time after which a test counts as hung: far longer than any test takes, and shorter than the programs run if nobody
+/// ends them.
 const WATCHDOG: Duration = Duration::from_secs(20);
 
-/// For how long the programs here run if nobody ends them.
+/// Time that the programs run if nobody ends them.
 const PROGRAM_SECONDS: u32 = 60;
 
-/// Bytes that the plugins here may keep.
+/// Bytes that each plugin here may keep.
 const QUOTA: u64 = 1024 * 1024;
 
-/// What a plugin's code returns where the program was refused or ended.
+/// Outcome of a plugin whose program was refused or ended.
 const FAILED: Outcome = Outcome::Failed { code: 5 };
 
-/// A test, on a host that runs plugins in workers or not, and its name.
+/// A test for hosts with workers and without, and its name.
 type Test = (&'static str, fn(bool));
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -56,7 +58,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// A plugin that runs one script in its own directory, and returns the status that it is answered.
+/// A plugin that runs one script in its own directory, and returns the status of the host call.
 struct Place {
     data: TempDir,
     plugin: Box<dyn Plugin>,
@@ -114,7 +116,7 @@ impl Place {
         self.data.path().join("runner")
     }
 
-    /// What one call ends with, and the names of the limits that refused something meanwhile.
+    /// The outcome of one call, and the names of the limits that refused something in it.
     fn run(&mut self) -> (Outcome, Vec<&'static str>) {
         let started = Instant::now();
         let report = self.plugin.execute(REQUEST);
@@ -129,7 +131,7 @@ impl Place {
 
 fn no_program_starts_in_a_directory_that_is_full(in_workers: bool) {
     let mut place = Place::new(in_workers, "echo more > more");
-    // Full as the plugin finds it at its start, and as it becomes meanwhile.
+    // The directory becomes full while the plugin is loaded; both calls are refused.
     fs::write(place.own().join("large"), vec![0; QUOTA as usize + 1]).expect("written");
     for _ in 0..2 {
         assert_eq!(place.run(), (FAILED, vec!["max_disk_bytes"]));
@@ -141,14 +143,14 @@ fn no_program_starts_in_a_directory_that_is_full(in_workers: bool) {
 }
 
 fn a_program_that_goes_beyond_the_quota_is_ended(in_workers: bool) {
-    // Files of half the quota, one after the other, slowly enough to be measured in between.
+    // Files of half the quota, one after another, slowly enough to be measured in between.
     let mut place = Place::new(
         in_workers,
         "i=0; while :; do head -c 524288 /dev/urandom > f$i; i=$((i+1)); sleep 0.1; done",
     );
     let (outcome, refused) = place.run();
     if in_workers && !matches!(outcome, Outcome::Failed { .. }) {
-        // Who fills the disk that fast may find its worker ended first.
+        // A program that fills the disk so fast may find that its worker is ended first.
         assert!(matches!(outcome, Outcome::Crashed { .. }), "{outcome:?}");
     } else {
         assert_eq!((outcome, refused), (FAILED, vec!["max_disk_bytes"]));
@@ -156,7 +158,7 @@ fn a_program_that_goes_beyond_the_quota_is_ended(in_workers: bool) {
     let files = fs::read_dir(place.own()).expect("readable").count();
     thread::sleep(Duration::from_millis(500));
     assert_eq!(fs::read_dir(place.own()).expect("readable").count(), files, "it goes on");
-    // Nothing further is added once the directory is full.
+    // Nothing is added once the directory is full.
     assert_eq!(place.run(), (FAILED, vec!["max_disk_bytes"]));
     assert_eq!(fs::read_dir(place.own()).expect("readable").count(), files);
 }
@@ -167,7 +169,7 @@ fn a_file_becomes_no_longer_than_the_quota_leaves(in_workers: bool) {
         fs::write(place.own().join(name), vec![0; 200_000]).expect("written");
     }
     place.run();
-    // The longest file that is there may become longer by as much as is left.
+    // The longest existing file may grow by the rest of the quota.
     assert_eq!(place.len("one"), QUOTA - 600_000 + 200_000);
 }
 

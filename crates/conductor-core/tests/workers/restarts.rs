@@ -1,4 +1,4 @@
-//! Workers that die over and over, counted: what they take, and that nothing of them is left.
+//! Workers that die again and again, with a count of what they cost, and a check that nothing of them is left.
 
 use std::fs;
 use std::process::{Command, ExitCode};
@@ -10,20 +10,20 @@ use crate::crash::{Scene, quick};
 use crate::misbehave::FLAG;
 use crate::support::REQUEST;
 
-/// Deaths in the ordinary test, about 15 seconds of them on a slow machine; any number can be had by hand.
+/// Number of deaths in the ordinary test, about 15 seconds on a slow machine; other numbers can be run by hand.
 const RESTARTS: u32 = 400;
 
-/// Ways to die, in turn.
+/// Ways to die, used in turn.
 const DEEDS: [&str; 4] = ["exit", "die-by-SIGKILL", "send-garbage", "send-a-gigabyte"];
 
-/// In a process of its own, whose descriptors and children are those of this test alone.
+/// Runs in a separate process, whose descriptors and children belong to this test alone.
 pub(crate) fn leave_nothing_behind() {
     let program = std::env::current_exe().expect("this program");
     let output = Command::new(program).args(["restarts", &RESTARTS.to_string()]).output().expect("starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Lets workers die as often as the argument says, and prints what it took and what was left.
+/// Lets workers die as often as the argument says, and prints the cost and what is left.
 pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let count: u32 = arguments.next().and_then(|text| text.parse().ok()).expect("a number");
     let before = now();
@@ -40,7 +40,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
         let outcome = plugin.execute(REQUEST).outcome;
         assert!(matches!(outcome, Outcome::Crashed { .. }), "{outcome}");
         if number as usize == 4 * DEEDS.len() {
-            // Nobody waits for a death, so that the last one may still be under way.
+            // Nobody waits for a death, so the last worker may still be dying.
             std::thread::sleep(Duration::from_millis(500));
             warm = now();
         }
@@ -49,18 +49,18 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let hot = settled(warm);
     assert_eq!(warm, hot, "descriptors, threads and children after a few deaths and after {count}");
     drop((plugins, scenes));
-    // The hosts' threads end by themselves.
+    // The threads of the hosts end by themselves.
     assert_eq!(settled(before), before, "descriptors, threads and children");
     println!("{count} deaths in {took:.1?}; descriptors, threads, children: {before:?}, then {hot:?}");
     ExitCode::SUCCESS
 }
 
-/// Descriptors, threads and children.
+/// Numbers of descriptors, threads and children.
 fn now() -> (usize, usize, usize) {
     (descriptors(), threads(), children())
 }
 
-/// The same once they are as expected, or after a while.
+/// The same numbers, once they are as expected, or after a while.
 fn settled(expected: (usize, usize, usize)) -> (usize, usize, usize) {
     let started = Instant::now();
     while now() != expected && started.elapsed() < Duration::from_secs(20) {
@@ -77,7 +77,7 @@ fn threads() -> usize {
     fs::read_dir("/proc/self/task").expect("readable").count()
 }
 
-/// Children of this process, ended ones that nobody waited for included.
+/// Number of children of this process, including ended children that nobody waited for.
 fn children() -> usize {
     let own = std::process::id().to_string();
     let is_child = |pid: &str| {

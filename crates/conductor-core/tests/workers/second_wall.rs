@@ -1,5 +1,5 @@
-//! What a worker can still do that was taken over: everything that this program can try from inside is refused by the
-//! kernel, and what can be seen of the walls from outside stands.
+//! What a worker that was taken over can still do: the kernel refuses everything that this program attempts from
+//! inside, and the walls stand as seen from outside.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -15,29 +15,29 @@ use crate::attempts::Verdict;
 use crate::hosts;
 use crate::support::{self, REQUEST};
 
-/// Attempts at each stage, so that a list that came out short does not pass for one that was refused.
+/// Fewest attempts at each stage, so that a list that was cut short does not pass as a list of refusals.
 const FEWEST_ATTEMPTS: usize = 250;
 
-/// As a worker usually is.
+/// A worker in its usual state.
 pub(crate) fn with_its_own_directory_as_root() {
     let wall = everything_is_refused("try-all", None);
     assert_eq!(wall.root, wall.user_namespace);
 }
 
-/// A development directory is named by its path, so the root stays where it is.
+/// A development directory is named by its full path, so the root directory stays.
 pub(crate) fn with_the_root_left_in_place() {
     let development = tempfile::tempdir().expect("directory");
     let wall = everything_is_refused("try-all", Some(development.path()));
     assert!(!wall.root);
 }
 
-/// Where the system permits no user namespaces: landlock and the filter must do.
+/// On a system without user namespaces, landlock and the filter must suffice.
 pub(crate) fn without_namespaces() {
     let wall = everything_is_refused("try-all-without-namespaces", None);
     assert!(!wall.root && !wall.user_namespace && !wall.network_namespace);
 }
 
-/// A worker that compiles has no directory at all and may ask the kernel for next to nothing.
+/// A worker that compiles has no directory at all and may make almost no system calls.
 pub(crate) fn while_it_compiles() {
     let directory = tempfile::tempdir().expect("directory");
     let config = WasmConfig { data_dir: Some(directory.path().to_owned()), ..WasmConfig::default() };
@@ -80,7 +80,7 @@ fn everything_is_refused(name: &str, development: Option<&Path>) -> ProcessWall 
     outside.push(kept.path().join("code.secret"));
     outside.push(cached);
     let before: Vec<_> = outside.iter().map(|path| state(path)).collect();
-    // What the host's libraries may open without asking that it be closed in children.
+    // A descriptor like those that the host's libraries open and that child processes would inherit.
     let inherited = fs::File::open(&outside[0]).expect("opened");
     rustix::io::fcntl_setfd(inherited.as_fd(), rustix::io::FdFlags::empty()).expect("flags");
 
@@ -96,7 +96,7 @@ fn everything_is_refused(name: &str, development: Option<&Path>) -> ProcessWall 
         CodeCache::open(&kept.path().join("code"), &kept.path().join("code.secret")).expect("a cache");
     let host = hosts::with_cache(config(), WorkerProgram::this(arguments), Some(cache));
     let mut plugin = plugin(&host, "taken-over", development);
-    // What is tried is written down before the first call is answered.
+    // The results of the attempts are written down before the first call is answered.
     assert_eq!(plugin.execute(REQUEST).outcome, Outcome::Ok);
 
     let wall = plugin.walls().process.expect("a wall");
@@ -118,7 +118,7 @@ fn everything_is_refused(name: &str, development: Option<&Path>) -> ProcessWall 
     wall
 }
 
-/// The file of the code of the plugin that is taken over, which was compiled before.
+/// The file with the code of the plugin whose worker is taken over, which was compiled before.
 fn kept_code(kept: &Path, config: WasmConfig) -> PathBuf {
     let cache = CodeCache::open(&kept.join("code"), &kept.join("code.secret")).expect("a cache");
     let host = hosts::with_cache(config, WorkerProgram::this(["worker"]), Some(cache));
@@ -136,7 +136,7 @@ fn plugin(host: &Host, name: &str, development: Option<&Path>) -> Box<dyn Plugin
     hosts::load_with_directory(host, name, options).expect("loads")
 }
 
-/// Holds what was written down against what must be.
+/// Compares the results of the attempts with the verdicts.
 fn check(path: &Path, own_root: bool) {
     let text = fs::read_to_string(path).expect("what was tried");
     let mut wrong = Vec::new();
@@ -157,7 +157,7 @@ fn check(path: &Path, own_root: bool) {
     assert!(wrong.is_empty(), "{path}: {} attempts:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Every thread of the worker is behind the walls, not only the one that put them up.
+/// Every thread of the worker is behind the walls, not only the thread that set them up.
 fn check_threads(pid: u32) {
     let mut threads = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task")).expect("a process") {
@@ -178,7 +178,8 @@ fn check_threads(pid: u32) {
     assert!(threads >= 2, "the worker has only {threads} threads");
 }
 
-/// What of a file must not change; of kept code, that it was used does.
+/// The state of a file that must not change. The modification time of cached code is left out, because using the code
+/// changes it.
 fn state(path: &Path) -> (Vec<u8>, u32, Option<std::time::SystemTime>, u64) {
     use std::os::unix::fs::MetadataExt;
     let found = fs::metadata(path).expect("there");

@@ -1,18 +1,18 @@
-//! Every attack in `tests/vectors/**/*.wat`, in this process and in workers, each with its verdict in its own header, each
-//! while another plugin keeps answering.
+//! Every attack in `tests/vectors/**/*.wat`, in this process and in workers. Each has its verdict in its own header,
+//! and during each another plugin keeps answering.
 //!
-//! A header is lines of `;; key: value` at the top of the file:
+//! A header consists of lines of `;; key: value` at the top of the file:
 //!
 //! | key | value |
 //! |---|---|
-//! | `what` | what is tried, for the person who reads a failure |
+//! | `what` | what is tried, for a person who reads a failure |
 //! | `expect` | the exact text of the call's outcome |
 //! | `expect-load` | the exact text of the error that loading ends with |
 //! | `expect-reply` | text that the reply must contain |
 //! | `expect-peak-bytes` | the exact peak of memory |
 //! | `expect-dropped-log` | `yes` if log must have been dropped |
 //! | `expect-refused` | the keys of the limits that refused something, in order, separated by a space; none if left out |
-//! | `limit` | `KEY=N`, in place of the default, where KEY is that of a limit; one of time ends in `_ms` |
+//! | `limit` | `KEY=N`, which replaces the default of the limit KEY; the key of a time limit ends in `_ms` |
 //! | `within-ms` | a watchdog on the time of the call |
 
 use std::fs;
@@ -81,7 +81,7 @@ impl Verdict {
         verdict
     }
 
-    /// What is wrong with how it went; empty if nothing is.
+    /// What is wrong with the result; empty if nothing is wrong.
     fn judge(&self, loaded: Result<CallReport, String>, took: Duration) -> Vec<String> {
         let mut wrong = Vec::new();
         match loaded {
@@ -129,7 +129,7 @@ impl Verdict {
     }
 }
 
-/// Every vector on this host ends with its verdict.
+/// Every attack ends with its verdict on this host.
 pub(crate) fn every_verdict_holds(host: &Host) {
     let paths = vectors();
     assert!(paths.len() >= 50, "only {} vectors found", paths.len());

@@ -1,5 +1,5 @@
-//! What launchers and keepers may ask the kernel for while they wait: each call is taken away, and something must fail then that
-//! did not before; nothing else is to be had.
+//! The system calls that launchers and keepers may make while they wait: each call is taken away, and then something
+//! must fail that did not fail before; and no other call is allowed.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -15,10 +15,10 @@ use conductor_signing::TrustLevel;
 
 use crate::needs::{numbers, take_away};
 
-/// Longest wait for a program that takes milliseconds; one that nobody waits for is ended by then.
+/// Longest wait for a program that usually takes milliseconds; a program that nobody waits for has ended by then.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// In place of a number: nothing is taken away, and the process tries what it should not be able to.
+/// Argument in place of a number: no call is taken away, and the process attempts what must be refused.
 const TRY: &str = "try";
 
 pub(crate) fn every_call_is_needed() {
@@ -36,19 +36,19 @@ pub(crate) fn every_call_is_needed() {
     }
 }
 
-/// Files, sockets, processes, memory that is executable: whatever a program made its keeper do would fail.
+/// Files, sockets, processes, executable memory: everything that a program could make its keeper do would fail.
 pub(crate) fn nothing_else_is_allowed() {
     for stage in ["launcher", "keeper"] {
         assert_eq!(run(&[stage, TRY]), "Exited { code: 7 }", "{stage}");
     }
 }
 
-/// How a program ends that is waited for without this system call.
+/// How a program ends whose launcher or keeper waits without this system call.
 fn ended(stage: &str, without: Option<libc::c_long>) -> String {
     run(&[stage, &without.unwrap_or(-1).to_string()])
 }
 
-/// How a program ends that exits with 7 a while after it began, or why that is not known.
+/// How a program ends that exits with 7 after a while, or why its end is not known.
 fn run(arguments: &[&str]) -> String {
     let declared = CapabilityRequest {
         name: "Subprocess".into(),
@@ -76,7 +76,7 @@ fn run(arguments: &[&str]) -> String {
     }
 }
 
-/// A launcher or keeper that does as [`run`] says when it waits.
+/// A launcher or keeper that follows the arguments of [`run`] while it waits.
 pub(crate) fn launch(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let stage = arguments.next().unwrap_or_default();
     let what = arguments.next().unwrap_or_default();
@@ -97,7 +97,7 @@ pub(crate) fn launch(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     if launched.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Ends the process in a way of its own if any of these is not refused.
+/// Ends the process with a status of its own if one of these attempts is not refused.
 fn try_everything_else() {
     let path = c"/proc/self/status".as_ptr() as usize;
     let attempts: BTreeMap<&str, i32> = BTreeMap::from([

@@ -1,4 +1,4 @@
-//! A plugin that loses its permission while it runs, on any host.
+//! A plugin whose permission is withdrawn while it runs, on every host.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -10,16 +10,16 @@ use conductor_signing::{Revoked, TrustStore, VerifyError};
 use crate::hosts::OnHost;
 use crate::support::{REQUEST, load};
 
-/// Every test of this file, by its name.
+/// Every test of this file, with its name.
 pub(crate) const TESTS: [OnHost; 2] = [
     ("withdrawn::a_call_under_way_is_ended", a_call_under_way_is_ended),
     ("withdrawn::a_permission_comes_back", a_permission_comes_back),
 ];
 
-/// A hang watchdog: far longer than the end of a call takes.
+/// Time after which a test counts as hung: far longer than ending a call takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Computes for as long as it may if the request is `!`, else returns at once.
+/// Computes for as long as its limits allow if the request is `!`, and otherwise returns at once.
 const COMPUTES: &str = r#"(module
     (memory (export "memory") 1)
     (func (export "alloc") (param i32) (result i32) (i32.const 1024))
@@ -29,7 +29,7 @@ const COMPUTES: &str = r#"(module
 
 const WITHDRAWN: Outcome = Outcome::Suspended { suspension: Suspension::Withdrawn };
 
-/// Limits under which a call would outlive this test.
+/// Limits under which a call would outlast this test.
 fn patient() -> PluginOptions {
     let limits =
         Limits { max_fuel: u64::MAX, max_execution_time: Duration::from_secs(600), ..Limits::default() };

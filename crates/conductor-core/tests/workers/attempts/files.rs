@@ -7,7 +7,7 @@ use crate::raw::{call, value};
 
 pub(super) fn attempt(targets: &Targets, code_is_done: bool, log: &mut Log) {
     if code_is_done {
-        // Until then it has the plugin's bytes open.
+        // Before that, the worker has the plugin's bytes open.
         open_already(log);
     }
     own(targets, log);
@@ -18,7 +18,7 @@ pub(super) fn attempt(targets: &Targets, code_is_done: bool, log: &mut Log) {
     for path in [c"/etc/passwd", c"/dev/zero", c"/proc/self/mem", c"/proc/self/environ", c"/proc/1/environ"] {
         open(path, log);
     }
-    // The last is the one way to another thread's view of the process.
+    // The last path shows another thread's view of the process, and there is no other way to it.
     for path in [c"/", c"/etc", c"/root", c"/tmp", c"/proc/self/fd", c"/proc/self/task"] {
         let verdict = if path == targets.own.as_c_str() { Verdict::Works } else { Verdict::OutOfReach };
         log.note(format!("list {}", path.to_string_lossy()), verdict, read(path));
@@ -32,28 +32,28 @@ pub(super) fn attempt(targets: &Targets, code_is_done: bool, log: &mut Log) {
     }
 }
 
-/// The worker has its channel, its code, its directory and null devices; nothing that it inherited.
+/// The worker has only its channel, its code, its directory and null devices open, and inherited nothing else.
 fn open_already(log: &mut Log) {
     for descriptor in 0..64 {
-        // The kernel's `struct statx`, whose 16 bits of mode are at byte 28.
+        // The kernel's `struct statx`; the 16 bits of the mode are at byte 28.
         let mut found = [0u32; 64];
         let flags = libc::AT_EMPTY_PATH;
         call!(SYS_statx, descriptor, c"".as_ptr(), flags, libc::STATX_TYPE, found.as_mut_ptr());
         let [low, high, _, _] = found[7].to_ne_bytes();
         let kind = u32::from(u16::from_ne_bytes([low, high])) & libc::S_IFMT;
-        // The code, which is in memory and sealed, is the only one.
+        // The only file is the code, which is in memory and sealed.
         let is_file = kind == libc::S_IFREG && !super::memory::is_sealed(descriptor);
         let errno = if is_file { libc::EEXIST } else { 0 };
         log.note(format!("descriptor {descriptor} is no file"), Verdict::Works, errno);
     }
 }
 
-/// What the worker's own directory is for.
+/// The purposes of the worker's own directory.
 fn own(targets: &Targets, log: &mut Log) {
     let file = own_path(targets, "own");
     log.note("create own", Verdict::Works, opened(&file, libc::O_CREAT | libc::O_RDWR));
     log.note("read own", Verdict::Works, read(&file));
-    // Devices, sockets and queues are not files of a plugin.
+    // A plugin may not make devices, sockets and queues.
     let node = own_path(targets, "node");
     for (name, mode) in [("device", libc::S_IFCHR), ("fifo", libc::S_IFIFO), ("socket", libc::S_IFSOCK)] {
         log.filtered(
@@ -66,7 +66,7 @@ fn own(targets: &Targets, log: &mut Log) {
     log.filtered("execve own", call!(SYS_execve, file.as_ptr(), 0, 0));
 }
 
-/// Everything that can be tried on a file of somebody else.
+/// Every attempt on a file of somebody else.
 fn regular(path: &CStr, targets: &Targets, log: &mut Log) {
     let name = path.to_string_lossy().into_owned();
     let at = libc::AT_FDCWD;
@@ -112,7 +112,7 @@ fn regular(path: &CStr, targets: &Targets, log: &mut Log) {
     log.filtered(format!("handle for {name}"), call!(SYS_open_by_handle_at, at, handle.as_mut_ptr(), 0));
 }
 
-/// Ways to a file through the worker's own directory.
+/// Attempts to reach a file through the worker's own directory.
 fn roundabout(path: &CStr, targets: &Targets, log: &mut Log) {
     let name = path.to_string_lossy().into_owned();
     let at = libc::AT_FDCWD;
@@ -137,7 +137,7 @@ fn roundabout(path: &CStr, targets: &Targets, log: &mut Log) {
     log.note("close", Verdict::Works, call!(SYS_close, directory));
 }
 
-/// Ways to a file from whatever the process has open.
+/// Attempts to reach a file from everything that the process has open.
 fn from_descriptors(path: &CStr, log: &mut Log) {
     let climb = c_path(format!("{}{}", "../".repeat(16).trim_end_matches('/'), path.to_string_lossy()));
     for descriptor in 0..64 {
@@ -160,7 +160,7 @@ fn write(path: &CStr) -> i32 {
     opened(path, libc::O_RDWR)
 }
 
-/// The error number of opening; what is opened nevertheless is closed again.
+/// The error number of opening a file; a file that was opened is closed again.
 fn opened(path: &CStr, flags: i32) -> i32 {
     let at = libc::AT_FDCWD as usize;
     let flags = flags | libc::O_CLOEXEC;

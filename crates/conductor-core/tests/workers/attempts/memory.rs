@@ -7,7 +7,7 @@ use crate::raw::{call, value};
 
 const PAGE: usize = 4096;
 
-/// `MAP_GROWSDOWN` maps what counts as stack, not as data.
+/// A mapping with `MAP_GROWSDOWN` counts as stack, not as data.
 const UNCOUNTED: [(&str, i32); 3] = [
     ("shared", libc::MAP_SHARED | libc::MAP_ANONYMOUS),
     ("stack", libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_GROWSDOWN),
@@ -35,7 +35,7 @@ pub(super) fn attempt(targets: &Targets, code_is_done: bool, log: &mut Log) {
             call!(SYS_mmap, 0, PAGE, read_execute, flags, file, 0),
         );
     }
-    // What is mapped would keep its space on the disk without a name and without a descriptor.
+    // A mapped file would keep its space on the disk, without a name and without a descriptor.
     log.filtered("map a file", call!(SYS_mmap, 0, PAGE, libc::PROT_READ, libc::MAP_PRIVATE, file, 0));
     log.filtered("execute a file", call!(SYS_execveat, file, c"".as_ptr(), 0, 0, libc::AT_EMPTY_PATH));
     log.note("close the file", Verdict::Works, call!(SYS_close, file));
@@ -71,7 +71,8 @@ pub(super) fn attempt(targets: &Targets, code_is_done: bool, log: &mut Log) {
     log.note("unmap", Verdict::Works, call!(SYS_munmap, fresh, PAGE));
 }
 
-/// The one file that may be mapped stays the one that it is: neither is its number given away nor are its bytes changed.
+/// The only file that may be mapped stays the code: its number is not given to another file, and its bytes do not
+/// change.
 fn code_file(log: &mut Log) {
     for file in (0..64).filter(|file| is_sealed(*file)) {
         log.filtered("close the code", call!(SYS_close, file));
@@ -81,7 +82,7 @@ fn code_file(log: &mut Log) {
     }
 }
 
-/// Whether a descriptor is of a file in memory that nobody can change.
+/// Whether a descriptor refers to a file in memory that nobody can change.
 pub(super) fn is_sealed(descriptor: i32) -> bool {
     value(libc::SYS_fcntl, &[descriptor as usize, libc::F_GET_SEALS as usize]) > 0
 }

@@ -1,4 +1,4 @@
-//! Other processes, new ones, and the limits of this one.
+//! Other processes, new processes, and the limits of this process.
 
 use super::{Log, Targets};
 use crate::raw::call;
@@ -7,7 +7,7 @@ pub(super) fn attempt(targets: &Targets, log: &mut Log) {
     new_ones(log);
     for (who, pid) in [("supervisor", targets.supervisor), ("other", targets.other)] {
         others(who, pid, log);
-        // Signals that a descriptor sends when something arrives.
+        // Signals that the kernel sends when data arrives at a descriptor.
         let owner = [1i32, pid];
         let channel = targets.channel;
         log.filtered(format!("F_SETOWN {who}"), call!(SYS_fcntl, channel, libc::F_SETOWN, pid));

@@ -1,4 +1,4 @@
-//! Network, and the machine itself.
+//! The network, and the machine itself.
 
 use super::{Log, Targets};
 use crate::raw::{call, raw};
