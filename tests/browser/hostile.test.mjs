@@ -45,6 +45,15 @@ reason = ${toml(`${SCRIPT} ${IMAGE} ${ANSI} ${BIDI} ${LONG}`)}
 name = "Network"
 scope = "example.org"
 reason = ${toml(BIDI)}
+[[secrets]]
+name = "token"
+reason = ${toml(`${SCRIPT} ${IMAGE} ${ANSI} ${BIDI} ${LONG}`)}
+hosts = ["example.org"]
+[[settings]]
+name = "mode"
+type = "choice"
+choices = ["major", ${toml(`${SCRIPT}${BIDI}`)}]
+description = ${toml(`${SCRIPT} ${IMAGE} ${ANSI} ${BIDI} ${LONG}`)}
 `;
 
 const home = new Home();
@@ -133,7 +142,7 @@ test('in names that no manifest may have, should the daemon ever let one through
   });
   await page.locator('.terms').getByText('alert(1)').waitFor();
   await isText(page, 'names');
-  for (const part of ['.plugin-head', '.requests', '.actions', '.terms', '.facts >> nth=-1']) await shows(page.locator(part), SHOWN);
+  for (const part of ['.plugin-head', '.requests >> nth=0', '.actions', '.terms', '.facts >> nth=-1']) await shows(page.locator(part), SHOWN);
   await page.unroute('**/api/plugins/evil');
 });
 
@@ -145,6 +154,9 @@ test('before it is installed', async () => {
   await page.getByRole('button', { name: 'Look at it' }).click();
   await page.locator('.preview').waitFor();
   await shows(page.locator('.preview'), SHOWN);
+  for (const heading of ['Secrets that it would use and never get', 'Its settings']) {
+    await shows(page.getByRole('heading', { name: heading }).locator('xpath=following-sibling::*[1]'), SHOWN);
+  }
   await isText(page, 'preview');
 });
 

@@ -225,7 +225,7 @@ test('a plugin is removed, with what it wrote where that is asked for', async ()
   await dialog().waitFor({ state: 'detached' });
   await go(page, '#/plugins/desk', 'desk');
   await page.getByRole('button', { name: 'Remove…' }).click();
-  await dialog().getByLabel('Delete what it wrote as well').check();
+  await dialog().getByLabel('Delete what it wrote and its secrets as well').check();
   await dialog().getByRole('button', { name: 'Remove', exact: true }).click();
   await toast('was removed').waitFor();
   await page.getByRole('heading', { level: 1, name: 'Plugins' }).waitFor();

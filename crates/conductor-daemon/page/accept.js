@@ -1,4 +1,4 @@
-// Accepting another plugin than the one that a name is bound to.
+// Accepting another plugin than the one that its alias is bound to.
 
 import { tell } from './daemon.js';
 import { ask } from './dialog.js';
@@ -8,7 +8,7 @@ import { say } from './toast.js';
 import { groups, theirs } from './text.js';
 
 /**
- * Asks whether the plugin that is there now is meant. What is sent is what is shown here, whatever has changed meanwhile.
+ * Asks whether to accept the plugin that is there now. The answer carries what is shown here, whatever has changed meanwhile.
  * @param {{alias: string, change: any}} plugin
  */
 export async function askAccept({ alias, change }) {
@@ -22,7 +22,7 @@ export async function askAccept({ alias, change }) {
     body: () => [
       notice('wait', 'waiting', 'It is another plugin than before under this name.',
         h('p', {}, 'Nothing of it runs until you accept it. Accept it only if you put it there, and know why it has changed.')),
-      // It takes the focus, so that the keyboard scrolls what is long.
+      // It can have the focus, so that the keyboard can scroll a long list.
       h('section', { class: 'changes', tabindex: '0', 'aria-labelledby': 'accept-differences' }, h('h3', { id: 'accept-differences' }, 'What is different'),
         h('ul', {}, differences.map((difference) => h('li', {}, theirs(difference))))),
       facts([

@@ -1,9 +1,10 @@
-// The page: signs in, follows the daemon, and draws the view that the address names.
+// The page: it signs in, follows the daemon, and draws the view that the address names.
 
 import { hasSession, signIn } from './daemon.js';
 import { h, render } from './dom.js';
 import { icon } from './icons.js';
 import { follow, retryNow } from './live.js';
+import { panicButton, standstill } from './panic.js';
 import { button, refusal, skeleton } from './parts.js';
 import { changed, known, onChange, refresh, refreshAll, signOut, state } from './state.js';
 import { moveOn } from './toast.js';
@@ -12,7 +13,7 @@ import * as plugins from './view-plugins.js';
 
 const SECTIONS = [['plugins', 'Plugins'], ['install', 'Install'], ['activity', 'Activity'], ['keys', 'Keys'], ['protection', 'Protection']];
 
-/** Views that are read when they are first looked at, so that the page is there soon. */
+/** Views that are loaded when they are first shown, so that the page starts fast. */
 const LOADERS = {
   plugin: () => import('./view-plugin.js'),
   install: () => import('./view-install.js'),
@@ -21,19 +22,19 @@ const LOADERS = {
   protection: () => import('./view-protection.js'),
 };
 
-/** Views that are there. */
+/** Views that are loaded. */
 const views = { plugins };
 
-/** Stands in for a view until it is there. */
+/** Takes the place of a view until the view is loaded. */
 const LOADING = { title: (rest) => visible(rest[0] ?? ''), reads: () => [], view: () => skeleton() };
 
-/** Stands in for a view that could not be read. */
+/** Takes the place of a view that could not be loaded. */
 const MISSING = { ...LOADING, view: () => refusal({ message: 'This part of the page could not be read.', hint: 'It is read again when the daemon is back.' }) };
 
-/** How often is read what the daemon tells no news about: sums and sparklines. */
+/** Time between two readings of what the daemon sends no events about: sums and sparklines. */
 const BEAT = 5000;
 
-/** The section, the name of its view, the view, and what follows in the address. */
+/** The section, the name of its view, the view, and the rest of the address. */
 function route() {
   const [name = '', ...rest] = location.hash.replace(/^#\/?/, '').split('/').map(decode);
   const [section, words] = SECTIONS.find(([one]) => one === name) ?? SECTIONS[0];
@@ -63,14 +64,15 @@ function draw() {
       state.session === 'in' && h('nav', { class: 'sections', 'aria-label': 'Sections' }, h('ul', {}, SECTIONS.map(([id, words]) => h('li', {},
         h('a', { href: `#/${id}`, 'aria-current': id === section && 'page' }, icon(id), h('span', {}, words),
           id === 'plugins' && waiting > 0 && h('span', { class: 'many' }, waiting, h('span', { class: 'unseen' }, ' waiting'))))))),
-      h('div', { class: 'frame-foot' }, link(), theme())),
+      h('div', { class: 'frame-foot' }, state.session === 'in' && panicButton(), link(), theme())),
     h('main', { id: 'main', tabindex: '-1' },
       h('div', { role: 'status', class: 'lost' }, state.session === 'in' && state.link === 'off' && lost()),
+      state.session === 'in' && standstill(),
       state.session === 'out' ? signedOut() : [view.back?.(), h('h1', { id: 'title', tabindex: '-1' }, theirs(name)),
         state.session === 'in' ? h('div', { class: 'view', key: location.hash }, drawn(view, rest)) : h('p', { class: 'hint' }, 'Signing in…')]));
 }
 
-/** What a view shows. An answer that it does not understand costs this view, not the page. */
+/** What a view shows. If the view does not understand an answer, only the view fails, not the page. */
 function drawn(view, rest) {
   try {
     return view.view(rest);
@@ -82,7 +84,7 @@ function drawn(view, rest) {
 
 const leaveDialogs = () => document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close());
 
-/** Reads the view that is looked at, unless it is there. */
+/** Loads a view, unless it is loaded already. */
 async function load(id) {
   if (views[id] && views[id] !== MISSING) return;
   try {
@@ -130,7 +132,7 @@ function setTheme(name) {
   document.documentElement.dataset.theme = name;
 }
 
-/** Moves on to what the address names: draws it from its top, and says so by where the focus is. */
+/** Shows what the address names: draws it from its top, and moves the focus there. */
 async function moved() {
   if (takeToken()) return;
   leaveDialogs();
@@ -146,7 +148,7 @@ async function moved() {
   document.getElementById('title')?.focus({ preventScroll: true });
 }
 
-/** Reads again what the view and the frame show. */
+/** Reads everything again that the view and the frame show. */
 async function readAgain() {
   await load(route().id);
   const { view, rest } = route();
@@ -155,7 +157,7 @@ async function readAgain() {
   refreshAll((path) => wanted.has(path));
 }
 
-/** Signs in with the one-time token of the address, which is taken out of it before anything else. */
+/** Signs in with the one-time token of the address. The token is removed from the address first. */
 function takeToken() {
   const token = /^#token=(.+)$/.exec(location.hash)?.[1];
   if (!token) return false;

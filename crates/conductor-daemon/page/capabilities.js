@@ -5,7 +5,7 @@ import { icon } from './icons.js';
 import { riskBadge } from './parts.js';
 import { theirs, visible } from './text.js';
 
-/** What each capability is called, what it lets a plugin do, what could come of it, and how a narrower scope looks. */
+/** What each capability lets a plugin do, what could happen, and how a narrower scope looks. */
 const CAPABILITIES = {
   Network: {
     does: 'talk to the internet',
@@ -39,15 +39,15 @@ const CAPABILITIES = {
   },
 };
 
-/** What is known of a capability; of one that is unknown here, little. */
+/** The entry of a capability, or a general one for a capability that is unknown here. */
 export const meaning = (capability) => CAPABILITIES[capability] ?? { does: 'use it', consequence: 'It gets this capability.', narrower: '' };
 
 /** The words for a capability, after "may" or "wants to". */
 export const does = (capability) => meaning(capability).does;
 
-/** A scope as people read it: its parts one by one. */
+/** A scope for people to read. */
 export const scopeOf = (scope) => (scope ? theirs(scope, 'scope') : h('span', { class: 'scope-none' }, 'everything of it'));
 
-/** A capability that is asked for: what it is and how risky. */
+/** The heading of a request: the capability, what it lets a plugin do, and its risk. */
 export const requestHead = (request) => h('div', { class: 'request-head' }, h('span', { class: 'tile' }, icon(request.capability)),
   h('div', {}, h('h3', {}, visible(request.capability)), h('p', { class: 'hint' }, `May ${does(request.capability)}`)), riskBadge(request.risk));

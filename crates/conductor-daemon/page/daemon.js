@@ -1,14 +1,14 @@
-// What the daemon is asked and told. Every call ends in an answer, a `Refusal` of the daemon's, `SignedOut` or `Offline`.
+// Requests to the daemon. Every call ends with an answer, or with `Refusal`, `SignedOut` or `Offline`.
 
 const VERSION = 1;
 
-/** Where the session's token is: of this origin and port, and of this tab. */
+/** Where the session's token is kept, for this origin and port and for this tab. */
 const KEY = 'conductor-session';
 
-/** Longest wait for what makes plugins load or work, and a little. */
+/** Longest wait for requests that make plugins load or work, and a little more. */
 const LONG_WAIT = 65_000;
 
-/** The daemon understood and said no. */
+/** The daemon understood the request and refused it. */
 export class Refusal extends Error {
   /** @param {{cause: string, message: string, hint?: string}} refused */
   constructor({ cause, message, hint }) {
@@ -18,20 +18,20 @@ export class Refusal extends Error {
   }
 }
 
-/** There is no session, or no longer. */
+/** There is no session, or it has ended. */
 export class SignedOut extends Error {}
 
-/** Nobody answered. */
+/** The daemon did not answer. */
 export class Offline extends Error {}
 
 /** Whether there is a token to try. */
 export const hasSession = () => sessionStorage.getItem(KEY) !== null;
 
-/** Gives the session up. */
+/** Forgets the session. */
 export const forget = () => sessionStorage.removeItem(KEY);
 
 /**
- * Trades the token of the address, which is good once, for one of this session.
+ * Exchanges the one-time token of the address for the token of a session.
  * @param {string} token
  */
 export async function signIn(token) {
@@ -51,7 +51,7 @@ export async function read(path) {
 }
 
 /**
- * Tells the daemon something, as the control socket has it.
+ * Sends a request of the control protocol to the daemon.
  * @param {string | Record<string, object>} request
  */
 export async function tell(request) {
@@ -60,7 +60,7 @@ export async function tell(request) {
 }
 
 /**
- * Hands over a file, and its signature and rotations where there are any; nothing of it is run.
+ * Uploads a module, with its signature and rotations if there are any. Nothing of it runs.
  * @param {Blob} plugin
  * @param {{signature: Blob | null, rotation: Blob | null}} beside
  * @returns {Promise<{upload: string, path: string}>}
@@ -79,12 +79,12 @@ export async function upload(plugin, beside) {
   return staged;
 }
 
-/** Takes a file back that was handed over; one that is left goes away by itself. */
+/** Deletes an upload. The daemon deletes a forgotten upload after a while. */
 export async function discard(id) {
   await send(`/api/uploads/${encodeURIComponent(id)}`, { method: 'DELETE', headers: authorization() }).catch(() => {});
 }
 
-/** The stream of what happens; ends when `signal` says so. */
+/** The stream of events. It ends when `signal` says so. */
 export async function events(signal) {
   const response = await send('/api/events', { headers: authorization(), signal }, 10_000);
   if (!response.ok || !response.body) await answer(response);

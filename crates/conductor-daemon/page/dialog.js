@@ -1,14 +1,17 @@
-// Dialogs: the browser's own `<dialog>` with a form in it, which is drawn anew when something in it changes. Whatever had
-// the focus before gets it back.
+// Dialogs: the browser's own `<dialog>` with a form, which is drawn again when something in it changes. At the end, the
+// element that had the focus before gets it back. While a dialog is open, nothing outside of it can be pressed or read: so
+// each dialog has a panic button of its own, and takes the message at the edge of the page in.
 
 import { h, render } from './dom.js';
 import { icon } from './icons.js';
+import { panicButton } from './panic.js';
 import { refusal } from './parts.js';
 import { failed } from './state.js';
+import { moveInto } from './toast.js';
 
 let numbered = 0;
 
-/** Something that was filled in is not as it should be. */
+/** A field has an invalid value. */
 export class Invalid extends Error {
   /**
    * @param {string} field name of the field, which gets the focus
@@ -24,13 +27,13 @@ export class Invalid extends Error {
  * Opens a dialog and waits for its end.
  * @param {object} options
  * @param {any} options.title
- * @param {(form: {data: () => FormData, draw: () => void}) => any} options.body what is in it
- * @param {string} options.confirm words of the button that does it
+ * @param {(form: {data: () => FormData, draw: () => void}) => any} options.body the contents
+ * @param {string} options.confirm words of the button that confirms
  * @param {string} [options.tone] of that button
  * @param {string} [options.cancel]
- * @param {(data: FormData) => any} options.onSubmit does it; what it throws is shown, and the dialog stays
- * @param {{words: string, work: () => any}} [options.other] something else that may be done
- * @returns {Promise<any>} what was returned by what was done, or null where the dialog was left
+ * @param {(data: FormData) => any} options.onSubmit does the work; an error that it throws is shown, and the dialog stays open
+ * @param {{words: string, work: () => any}} [options.other] another choice
+ * @returns {Promise<any>} what the work returned, or null if the dialog was left
  */
 export function ask({ title, body, confirm, tone = 'primary', cancel = 'Cancel', onSubmit, other }) {
   numbered += 1;
@@ -69,6 +72,7 @@ export function ask({ title, body, confirm, tone = 'primary', cancel = 'Cancel',
     render(dialog, h('form', { novalidate: true, onsubmit: submit },
       h('header', {},
         h('h2', { id, tabindex: '-1' }, title),
+        panicButton(),
         h('button', { type: 'button', class: 'close', 'aria-label': 'Close', onclick: () => dialog.close() }, icon('cross'))),
       h('div', { class: 'dialog-body' }, body({ data, draw }),
         error && h('div', { class: 'dialog-error' }, refusal(error))),
@@ -80,9 +84,11 @@ export function ask({ title, body, confirm, tone = 'primary', cancel = 'Cancel',
 
   draw();
   dialog.showModal();
+  moveInto(dialog);
   (dialog.querySelector('[autofocus]') ?? dialog.querySelector('h2')).focus();
   return new Promise((resolve) => {
     dialog.addEventListener('close', () => {
+      moveInto([...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body);
       dialog.remove();
       resolve(result);
     });

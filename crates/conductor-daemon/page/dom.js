@@ -1,15 +1,15 @@
-// Elements out of plain objects, and nothing else: a view describes what should be there, and `render` changes what is
-// not so. Text only ever becomes a text node or an attribute, so that no text can become markup. What stays is the same
-// element as before, with its focus, selection and scroll position.
+// Makes elements from plain objects. A view describes what should be shown, and `render` changes what is different.
+// Text only becomes a text node or an attribute, so that no text can become markup. An element that stays is not
+// replaced, and so keeps its focus, selection and scroll position.
 
 /**
- * @typedef {object} Item What should be there: an element, or a text.
+ * @typedef {object} Item A description: of an element, or of a text.
  * @property {string} [tag]
  * @property {Record<string, any>} [props]
  * @property {Item[]} [children]
  * @property {string} [text]
  * @property {string} [key] Tells items of one parent apart when their order changes.
- * @property {Node} [node] The node that stands for it.
+ * @property {Node} [node] The node that was made from it.
  */
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -17,7 +17,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 /**
  * Describes an element. Properties whose name begins with `on` are listeners, `value`, `checked`, `selected` and
  * `disabled` are set as properties, `style` is an object of CSS properties, everything else is an attribute; null and
- * false leave it out.
+ * false leave the attribute out.
  * @param {string} tag
  * @param {Record<string, any>} [props]
  * @param {...any} children
@@ -35,11 +35,11 @@ function items(children) {
     .map((child) => (typeof child === 'object' ? child : { text: String(child) }));
 }
 
-/** What each container shows now. */
+/** The items that each container shows now. */
 const shown = new WeakMap();
 
 /**
- * Makes a container show what is described.
+ * Makes a container show these items.
  * @param {Element} container
  * @param {...any} children
  */

@@ -16,8 +16,8 @@ const DURATIONS = [
 ];
 
 /**
- * Asks whether to grant what a plugin asks for. What is granted is what the dialog shows: where the plugin asks for something
- * else by then, the daemon refuses, and the dialog shows that and wants a word of its own for it.
+ * Asks whether to grant a request of a plugin. Only what the dialog shows is granted: if the plugin asks for something else by
+ * then, the daemon refuses, and the dialog shows the new request and asks again.
  * @param {{alias: string, name: string | null, trust_level: string | null, publisher: any, trust: string | null}} plugin
  * @param {any} request
  */
@@ -35,7 +35,7 @@ export async function askGrant(plugin, request) {
       const { scope, risk, reason, earlier } = shown.request;
       const high = risk === 'high';
       const own = shown.plugin.name ?? shown.plugin.alias;
-      // What is of high risk is never granted without saying what of it.
+      // A capability of high risk is never granted without a scope.
       const mustNarrow = high && !scope;
       const chosen = data();
       const lasts = chosen.get('lasts') ?? (high ? 'session' : 'always');
@@ -97,7 +97,7 @@ async function grant(shown, data) {
   const decision = { 'plugin-grant': {
     plugin: plugin.alias,
     shown: [request.id],
-    // A bare name stands for the request that was shown, and not for everything of the capability.
+    // A bare name grants the request that was shown, not the whole capability.
     grant: scope ? `${request.capability}=${scope}` : request.capability,
     lasts: data.get('lasts') === 'until' ? { until: `${until}T23:59:59Z` } : data.get('lasts'),
     typed_name: request.risk === 'high' ? typed : null,
@@ -111,7 +111,7 @@ async function grant(shown, data) {
   }
 }
 
-/** Has the dialog show what the plugin asks for of the capability now. */
+/** Makes the dialog show the current request for the capability. */
 async function lookAgain(shown) {
   const { capability, scope } = shown.request;
   const plugin = await read(`plugins/${encodeURIComponent(shown.plugin.alias)}`);

@@ -1,5 +1,5 @@
-// The icons: lines on a grid of 24, drawn in the colour of the text beside them. None of them says anything that words
-// beside it do not say as well.
+// The icons: lines on a grid of 24, drawn in the colour of the text beside them. The words beside an icon always say
+// the same as the icon.
 
 import { h } from './dom.js';
 
@@ -42,7 +42,7 @@ const PATHS = {
 };
 
 /**
- * An icon, hidden from whoever hears the page.
+ * An icon, which is hidden from screen readers.
  * @param {string} name
  */
 export const icon = (name) => h('svg', { class: 'icon', viewBox: '0 0 24 24', 'aria-hidden': 'true', focusable: 'false' },

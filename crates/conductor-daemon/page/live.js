@@ -1,16 +1,16 @@
-// Follows what happens in the daemon: reads the stream of events, takes silence or its end for the loss of the daemon,
-// and tries again, each time a little later.
+// Follows the stream of events of the daemon. Silence or the end of the stream counts as the loss of the daemon. The
+// connection is tried again, each time a little later.
 
 import { Offline, Refusal, SignedOut, events } from './daemon.js';
 import { addCall, changed, failed, state } from './state.js';
 
-/** Longest silence: the daemon says something every five seconds. */
+/** Longest silence. The daemon sends something every five seconds. */
 const SILENCE = 12_000;
 
-/** Waits between attempts; the last one stays. */
+/** Waits between attempts. The last one is repeated. */
 const WAITS = [500, 1000, 2000, 4000, 8000, 15_000];
 
-/** Shortest time between two readings that the daemon's changes bring about. */
+/** Shortest time between two readings that events cause. */
 const PACE = 400;
 
 let wake = () => {};
@@ -20,7 +20,7 @@ export const retryNow = () => wake();
 
 /**
  * Follows until the session ends.
- * @param {() => void} onNews called when what was read may not be so any more
+ * @param {() => void} onNews called when earlier answers may be out of date
  */
 export async function follow(onNews) {
   const news = paced(onNews);
@@ -62,7 +62,7 @@ function rest(wait) {
   });
 }
 
-/** Calls soon, and never more often than the pace. */
+/** Calls `call` soon, but not more often than `PACE` permits. */
 function paced(call) {
   let timer = 0;
   let last = 0;
@@ -75,7 +75,7 @@ function paced(call) {
   };
 }
 
-/** Reads `text/event-stream` until it ends or nothing comes any more. */
+/** Reads `text/event-stream` until it ends or is silent for too long. */
 async function readEvents(stream, silence, each) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let timer = setTimeout(() => silence.abort(), SILENCE);

@@ -1,10 +1,10 @@
-// Small parts that several views are made of: badges, sparklines, notices, facts.
+// Small parts that several views use: badges, sparklines, notices, facts.
 
 import { h } from './dom.js';
 import { icon } from './icons.js';
 import { count, theirs, visible } from './text.js';
 
-/** State of a plugin: its words and the tone of its badge. */
+/** The states of a plugin, each with its words and the tone of its badge. */
 export const STATES = {
   loading: { words: 'Loading', tone: 'quiet' },
   running: { words: 'Running', tone: 'good' },
@@ -28,17 +28,17 @@ const TRUST = {
 
 const RISKS = { low: 'quiet', medium: 'wait', high: 'bad' };
 
-/** An icon and words on a ground that says how things are. */
+/** An icon and words on a ground whose colour shows the tone. */
 export const badge = (tone, iconName, ...words) => h('span', { class: `badge ${tone}` }, icon(iconName), h('span', {}, words));
 
-/** The state of a plugin, and beside it what waits. */
+/** The state of a plugin, and how much waits for a decision. */
 export function stateBadges(plugin) {
   const { words, tone } = STATES[plugin.state] ?? { words: visible(plugin.state), tone: 'quiet' };
   return h('span', { class: 'badges' }, badge(tone, plugin.state, words),
     plugin.pending > 0 && badge('wait', 'waiting', 'Waiting for approval'));
 }
 
-/** Who vouches for a plugin. Nothing is known of one that could not be read. */
+/** Who vouches for a plugin. For a plugin that could not be read, this is unknown. */
 export function trustBadge(level, publisher) {
   const { words, tone } = TRUST[level] ?? { words: () => 'Trust unknown', tone: 'quiet' };
   return badge(tone, level in TRUST ? level : 'unsigned', words(publisher?.name));
@@ -47,22 +47,22 @@ export function trustBadge(level, publisher) {
 /** How much damage a capability could do. */
 export const riskBadge = (risk) => badge(RISKS[risk] ?? 'bad', risk === 'low' ? 'check' : 'warning', `${visible(risk)} risk`);
 
-/** What waits, is wrong or needs attention: words, an optional second line and what can be done. */
+/** A notice of something that waits, is wrong or needs attention: words, an optional second line, and buttons. */
 export const notice = (tone, iconName, title, ...more) => h('div', { class: `notice ${tone}` }, icon(iconName),
   h('div', {}, h('p', { class: 'notice-title' }, title), more));
 
-/** What the daemon said no to, with what to do about it. */
+/** A refusal of the daemon, with what the user can do about it. */
 export const refusal = (error) => h('div', { class: 'notice bad', role: 'alert' }, icon('refused'),
   h('div', {}, h('p', { class: 'notice-title' }, theirs(error.message)), error.hint && h('p', {}, theirs(error.hint))));
 
-/** Where there is nothing to show. */
+/** A view without anything to show. */
 export const empty = (iconName, title, ...more) => h('div', { class: 'empty' }, icon(iconName), h('h2', {}, title), more);
 
-/** The shape of what is being read. */
+/** The outline of a view that is being read. */
 export const skeleton = (rows = 3) => h('div', { class: 'skeletons' }, h('p', { class: 'unseen', role: 'status' }, 'Reading…'),
   Array.from({ length: rows }, () => h('div', { class: 'skeleton', 'aria-hidden': 'true' })));
 
-/** Pairs of a name and what it is; pairs without a value are left out. */
+/** Pairs of a name and a value. Pairs without a value are left out. */
 export const facts = (pairs) => h('dl', { class: 'facts' }, pairs.filter(([, value]) => value !== null && value !== undefined
   && value !== '').map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
 
@@ -72,8 +72,8 @@ const HEIGHT = 32;
 /**
  * A line of numbers, oldest first, with a mark at the last.
  * @param {(number | null)[]} values
- * @param {string} label what whoever hears the page is told
- * @param {number} [slots] how many there would be if the time were full
+ * @param {string} label the text for screen readers
+ * @param {number} [slots] how many numbers fill the whole line
  */
 export function sparkline(values, label, slots = 60) {
   const most = Math.max(...values.map((value) => value ?? 0), 0);
@@ -110,7 +110,7 @@ export function share(value, limit) {
 export const button = (words, onclick, { kind = '', ...props } = {}) => h('button', { type: 'button', class: `button ${kind}`, onclick, ...props },
   Array.isArray(words) ? h('span', { class: 'words' }, words) : words);
 
-/** A fingerprint: twelve words to read aloud, the digits below. */
+/** A fingerprint: twelve words to read aloud, with the digits below. */
 export const fingerprint = ({ words, fingerprint: digits }) => h('span', { class: 'fingerprint' },
   words && h('span', { class: 'fingerprint-words' }, theirs(words)), digits && h('span', { class: 'fingerprint-digits' }, groupsOf(digits)));
 

@@ -1,4 +1,4 @@
-// Calling an action of a plugin by hand, and what came of it.
+// Calling an action of a plugin by hand, and the result.
 
 import { tell } from './daemon.js';
 import { h } from './dom.js';
@@ -6,7 +6,7 @@ import { badge, button, refusal } from './parts.js';
 import { changed, failed } from './state.js';
 import { duration, pretty, short, theirs, visible } from './text.js';
 
-/** For each plugin what was typed, and what came of it last. */
+/** For each plugin, what was typed and the last result. */
 const forms = new Map();
 
 export function runByHand(plugin) {

@@ -1,5 +1,5 @@
-// What is known of the daemon, and who wants to know when that changes. There is one state for the whole page; views read
-// it when they are drawn, and keep for themselves only what nobody else sees.
+// What is known about the daemon, and who draws the page when that changes. The whole page has one state. Views read
+// the state when they are drawn, and keep for themselves only what no other view needs.
 
 import { Offline, Refusal, SignedOut, forget, read } from './daemon.js';
 
@@ -7,7 +7,7 @@ import { Offline, Refusal, SignedOut, forget, read } from './daemon.js';
 const MAX_CALLS = 500;
 
 /**
- * `session`: whether we may ask. `link`: whether the daemon answers. `reads`: for each path the last answer, and the
+ * `session`: whether there is a session. `link`: whether the daemon answers. `reads`: for each path the last answer, or the
  * refusal in its place. `calls`: the latest first.
  */
 export const state = {
@@ -23,12 +23,12 @@ export const state = {
 let draw = () => {};
 let waiting = false;
 
-/** Sets who draws the page. */
+/** Sets the function that draws the page. */
 export function onChange(drawn) {
   draw = drawn;
 }
 
-/** Has the page drawn anew, once for all changes of a moment. */
+/** Draws the page again, once for all changes of one moment. */
 export function changed() {
   if (waiting) return;
   waiting = true;
@@ -38,7 +38,7 @@ export function changed() {
   });
 }
 
-/** What was read from a path; nothing at first, and then it is being read. */
+/** The answer for a path. The first call starts the reading, and returns an entry without an answer. */
 export function known(path) {
   let entry = state.reads.get(path);
   if (!entry) {
@@ -49,7 +49,7 @@ export function known(path) {
   return entry;
 }
 
-/** Reads a path again; several at a time become one after the one that is under way. */
+/** Reads a path again. Calls during a reading lead to one further reading after it. */
 export async function refresh(path) {
   const entry = state.reads.get(path);
   if (!entry || state.session !== 'in') return;
@@ -72,7 +72,7 @@ export async function refresh(path) {
   }
 }
 
-/** Reads everything again that `wanted` says is looked at, and forgets the rest. */
+/** Reads the paths again for which `wanted` is true, and forgets the others. */
 export function refreshAll(wanted) {
   for (const path of [...state.reads.keys()]) {
     if (wanted(path)) refresh(path);
@@ -81,8 +81,8 @@ export function refreshAll(wanted) {
 }
 
 /**
- * Takes note of a failure that concerns the whole page.
- * @returns {boolean} whether it was one
+ * Notes a failure that concerns the whole page.
+ * @returns {boolean} whether the failure was one
  */
 export function failed(error) {
   if (error instanceof SignedOut) {
@@ -92,7 +92,7 @@ export function failed(error) {
   return error instanceof Offline;
 }
 
-/** Ends the session here. */
+/** Ends the session in this tab. */
 export function signOut(why) {
   forget();
   Object.assign(state, { session: 'out', signedOutWhy: why, calls: [], callsSeen: 0 });
@@ -100,12 +100,12 @@ export function signOut(why) {
   changed();
 }
 
-/** Longest time from a call to its row; a plugin may be called a thousand times a second. */
+/** Longest time until calls are drawn. A plugin may be called a thousand times a second, so they are drawn together. */
 const CALLS_PACE = 250;
 
 let callsWaiting = 0;
 
-/** Takes note of a call that ended. */
+/** Notes a call that ended. */
 export function addCall(call) {
   state.callsSeen += 1;
   state.calls.unshift({ ...call, number: state.callsSeen });

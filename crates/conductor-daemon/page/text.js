@@ -1,10 +1,10 @@
-// Text of other people's making, and numbers for people to read.
+// Text that other people wrote, and numbers for people to read.
 
 import { h } from './dom.js';
 
 /**
- * Control characters, the format characters that reorder, hide or join the text around them, and what is blank or shown as
- * nothing: the same that the programs of the command line escape. Marks that would pile up into the lines above are among them from the fifth on.
+ * Control characters, format characters that reorder, hide or join the text around them, and characters that are blank or
+ * invisible: the same that the command line programs escape. From the fifth on, marks that pile up on one letter are included.
  */
 const DANGEROUS = new RegExp(
   '[\\p{C}\\p{Zl}\\p{Zp}\\u{34f}\\u{115f}\\u{1160}\\u{3164}\\u{ffa0}\\u{17b4}\\u{17b5}\\u{180b}-\\u{180f}\\u{2800}'
@@ -17,11 +17,11 @@ const MAX_TEXT = 4096;
 
 const SHORT = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** How a character that must not act is written. */
+/** The escape for a character that must not take effect. */
 const escaped = (character) => SHORT[character] ?? `\\u{${character.codePointAt(0).toString(16)}}`;
 
 /**
- * Text with everything in it that is not plainly visible written as `\u{…}`.
+ * Text in which every character that is not plainly visible is written as `\u{…}`.
  * @param {unknown} text
  * @returns {string}
  */
@@ -32,7 +32,7 @@ export function visible(text) {
 }
 
 /**
- * Text of a stranger, set apart from the text around it: isolated in its direction, with what was escaped in it marked.
+ * Text of a stranger, set apart from the text around it: its direction is isolated, and escapes in it are marked.
  * @param {unknown} text
  * @param {string} [className]
  */
@@ -48,7 +48,7 @@ export function theirs(text, className = '') {
   return h('bdi', { class: `theirs ${className}`.trim() }, parts, cut.slice(from));
 }
 
-/** JSON over several lines, with what could act in it escaped as JSON does. */
+/** JSON over several lines, with JSON's escapes for characters that could take effect. */
 export function pretty(value) {
   const text = JSON.stringify(value, null, 2) ?? 'null';
   return text.replace(DANGEROUS, (character) => (character === '\n' ? character
@@ -60,10 +60,10 @@ const hex = (unit) => unit.toString(16).padStart(4, '0');
 const NUMBER = new Intl.NumberFormat('en');
 const SHORT_NUMBER = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
 
-/** A number with its thousands apart. */
+/** A number with separated thousands. */
 export const number = (value) => NUMBER.format(value);
 
-/** A number of three digits at most. */
+/** A number, shortened if it is 10,000 or more. */
 export const short = (value) => (value < 10_000 ? NUMBER.format(Math.round(value)) : SHORT_NUMBER.format(value));
 
 /** Bytes in the unit that fits. */
@@ -101,7 +101,7 @@ const DAY = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
 const DAY_AND_TIME = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
 const TIME = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 
-/** A point in time as a `<time>`; what is no time is shown as it is. */
+/** A point in time as a `<time>`. Text that is not a time is shown as it is. */
 export function when(at, form = 'day') {
   const time = new Date(at);
   if (Number.isNaN(time.getTime())) return theirs(at);

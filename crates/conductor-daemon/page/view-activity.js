@@ -59,14 +59,15 @@ function pluginChoice(more) {
   [...names].sort().map((name) => h('option', { key: name, value: name, selected: chosen.plugin === name }, name))));
 }
 
-/** How grave a record is, by its event. */
+/** The tone and icon of a record, by its event. */
 const TONES = {
   'capability-denied': ['bad', 'refused'], 'plugin-refused': ['bad', 'refused'], 'plugin-quarantined': ['bad', 'quarantined'],
   'plugin-withdrawn': ['bad', 'withdrawn'], 'log-truncated': ['bad', 'warning'], 'log-mended': ['wait', 'warning'], 'call-ended': ['wait', 'warning'],
   'capability-failed': ['wait', 'warning'], 'capability-granted': ['good', 'check'], 'capability-revoked': ['wait', 'minus'],
+  'secret-entered': ['good', 'check'], 'secret-removed': ['wait', 'minus'],
 };
 
-/** Members that every record has, or that stand elsewhere in its row. */
+/** Members that every record has, or that are shown elsewhere in its row. */
 const COMMON = new Set(['version', 'time', 'plugin', 'event', 'seq', 'chain']);
 
 function audit() {

@@ -1,4 +1,4 @@
-// Installing: choose a module and its signature, see everything about it while nothing of it runs, then decide.
+// Installing: choose a module and its signature, see everything about the plugin before any of it runs, then decide.
 
 import { discard, tell, upload } from './daemon.js';
 import { requestHead, scopeOf } from './capabilities.js';
@@ -131,7 +131,7 @@ async function work(what) {
   changed();
 }
 
-/** Has the daemon forget the files that were looked at. */
+/** Deletes the uploaded files from the daemon. */
 function takeBack() {
   if (form.staged) discard(form.staged.upload);
   form.staged = null;
@@ -176,6 +176,7 @@ function decide(preview) {
       : h('ul', { class: 'requests' }, preview.requested.map((request) => h('li', {}, requestHead(request),
         facts([['Scope', scopeOf(request.scope)], ['Why', request.reason ? ['“', theirs(request.reason), '”'] : h('span', { class: 'scope-none' }, 'it gives no reason')],
           ['When installed', request.pending ? 'needs your approval' : request.decision ? theirs(request.decision) : null]])))),
+    own(preview),
     h('h3', {}, 'Who made it'),
     facts([
       ['Publisher', publisher ? [theirs(publisher.name ?? 'unknown'), publisher.email && [' ', theirs(`<${publisher.email}>`)]] : 'nobody signed it'],
@@ -194,3 +195,15 @@ function decide(preview) {
         { kind: preview.accepted ? 'primary' : '', 'aria-disabled': form.busy && 'true' }),
       button('Choose another', startOver)));
 }
+
+/** The secrets and settings that a plugin declares. */
+const own = ({ secrets = [], settings = [] }) => [
+  secrets.length > 0 && [h('h3', {}, 'Secrets that it would use and never get'),
+    h('ul', { class: 'requests' }, secrets.map((secret) => h('li', {}, h('strong', {}, theirs(secret.name)),
+      facts([['Would go to', theirs(secret.hosts.join(', '))],
+        ['Why', secret.reason ? ['“', theirs(secret.reason), '”'] : h('span', { class: 'scope-none' }, 'it gives no reason')]]))))],
+  settings.length > 0 && [h('h3', {}, 'Its settings'),
+    h('dl', { class: 'actions' }, settings.map((setting) => h('div', {}, h('dt', {}, theirs(setting.name)),
+      h('dd', {}, theirs([setting.type, setting.range, setting.default !== null && `default ${setting.default}`].filter(Boolean).join(', '))),
+      setting.description && h('dd', {}, '“', theirs(setting.description), '”'))))],
+];

@@ -1,4 +1,4 @@
-// Trusted keys: whose plugins run here, adding one with its fingerprint confirmed, and revoking one.
+// Trusted keys: whose plugins run here. A key is added with its fingerprint confirmed, and can be revoked.
 
 import { tell } from './daemon.js';
 import { Invalid, ask } from './dialog.js';
@@ -48,8 +48,8 @@ function card(key) {
 }
 
 /**
- * Asks for a key and the fingerprint that its publisher told. The fingerprint is typed and not shown, so that nobody
- * confirms what they did not compare.
+ * Asks for a key and for the fingerprint that its publisher gave. The fingerprint is typed and not shown, so that nobody
+ * can confirm it without comparing.
  * @param {{name?: string | null, public_key?: string}} given
  */
 export async function askTrust(given) {

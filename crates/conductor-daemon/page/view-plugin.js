@@ -1,4 +1,4 @@
-// One plugin: how it is, what it may do, what it did lately, and what can be done with it.
+// One plugin: its state, what it may do, what it did lately, and buttons to change it.
 
 import { tell } from './daemon.js';
 import { requestHead, scopeOf } from './capabilities.js';
@@ -6,6 +6,7 @@ import { ask } from './dialog.js';
 import { h } from './dom.js';
 import { askGrant, askRevoke } from './grants.js';
 import { icon } from './icons.js';
+import { secrets, settings } from './own.js';
 import { badge, button, facts, fingerprint, notice, refusal, share, skeleton, sparkline, stateBadges, trustBadge } from './parts.js';
 import { runByHand } from './run.js';
 import { known } from './state.js';
@@ -30,19 +31,19 @@ export function view([alias]) {
       h('div', { class: 'buttons' }, buttons(plugin))),
     why(plugin),
     h('div', { class: 'columns' },
-      h('div', {}, capabilities(plugin), runByHand(plugin)),
+      h('div', {}, capabilities(plugin), secrets(plugin), settings(plugin), runByHand(plugin)),
       h('div', {}, lately(plugin), safety(plugin), about(plugin))),
   ];
 }
 
-/** The way back, above the title. */
+/** The link back to all plugins, above the title. */
 export const back = () => h('a', { class: 'back', href: '#/plugins' }, icon('back'), 'All plugins');
 
 function buttons(plugin) {
   const alias = plugin.alias;
   const resumable = ['quarantined', 'backing-off', 'withdrawn'].includes(plugin.state);
-  // Each is an element of its own, and those that are always there come first: what is under the finger does not become
-  // another button while the plugin changes its state.
+  // Each button is a separate element, and buttons that are always there come first. So the button under a finger does
+  // not become another one when the plugin changes its state.
   return [
     plugin.state === 'disabled'
       ? button('Enable', () => attempt(() => tell({ 'plugin-enable': { plugin: alias } }), theirs(alias), ' is enabled.'), { kind: 'primary', key: 'enable' })
@@ -61,10 +62,11 @@ async function askRemove(alias) {
     onSubmit: (data) => tell({ 'plugin-remove': { plugin: alias, with_data: data.get('with_data') !== null } }),
     body: () => [h('p', {}, 'It ends, and its files are deleted. What you granted is remembered; revoke it before if it should not be.'),
       h('label', { class: 'choice' }, h('input', { type: 'checkbox', name: 'with_data' }),
-        h('span', {}, 'Delete what it wrote as well', h('span', { class: 'hint' }, 'This cannot be undone.')))],
+        h('span', {}, 'Delete what it wrote and its secrets as well', h('span', { class: 'hint' }, 'This cannot be undone.')))],
   });
   if (!answer) return;
-  say(theirs(alias), ' was removed.');
+  const list = (words, names) => (names ?? []).length > 0 && [words, theirs(names.join(', ')), '.'];
+  say(theirs(alias), ' was removed.', list(' Its secrets are deleted: ', answer.secrets_deleted), list(' Its secrets are kept: ', answer.secrets_kept));
   location.hash = '#/plugins';
 }
 

@@ -93,7 +93,7 @@ function card(plugin) {
       { kind: 'small primary', 'aria-label': `Accept ${visible(plugin.alias)}` })));
 }
 
-/** The first words of a fingerprint are enough to see that it changed; all of it is a click away. */
+/** The first words of a fingerprint, which are enough to see a change. All words are a click away. */
 function shortFingerprint(publisher) {
   const words = visible(publisher.words ?? '').split(' ').slice(0, 4).join(' ');
   return h('span', { class: 'fingerprint-words', title: visible(publisher.words) }, words ? `${words} …` : fingerprint(publisher));

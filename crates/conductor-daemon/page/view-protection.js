@@ -1,4 +1,4 @@
-// Protection: which walls stand around plugins, how the daemon and its audit log are, and which inputs are in trouble.
+// Protection: the walls around plugins, the state of the daemon and its audit log, and inputs in trouble.
 
 import { h } from './dom.js';
 import { icon } from './icons.js';
@@ -53,7 +53,7 @@ export function view() {
   ];
 }
 
-/** What keeps an input from handing on all that comes to it. */
+/** Why an input does not hand on everything that arrives. */
 function troubles({ name, state, why, damage, dropped }) {
   const causes = Object.entries(dropped ?? {}).map(([cause, times]) => `${number(times)} ${visible(cause)}`);
   return [[visible(state), why], ['damaged', damage], ['dropped', causes.join(', ')]].filter(([, what]) => what)

@@ -1,7 +1,7 @@
 //! A queue between threads that is bounded in bytes, and whose sending side never waits.
 //!
-//! It stands before everything that somebody else reads: the log, the table of calls, those who follow calls. A reader that
-//! stops costs no more than the bytes of its own queue, and these are given back when it leaves.
+//! The queue stands before everything that somebody else reads: the log, the table of calls, the followers of calls. A
+//! reader that stops costs no more than the bytes of its own queue, and they are given back when the reader leaves.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -15,31 +15,31 @@ pub(crate) fn channel<T>(max: usize) -> (Sender<T>, Receiver<T>) {
     (Sender { items: sender, room: Arc::clone(&room) }, Receiver { items: receiver, room })
 }
 
-/// The end that items are put into; clones put into the same queue.
+/// The sending end. Clones put items into the same queue.
 pub(crate) struct Sender<T> {
     items: mpsc::Sender<Held<T>>,
     room: Arc<Room>,
 }
 
-/// The end that items are taken out of. What is in the queue is given back when it is dropped.
+/// The receiving end. Dropping it gives back the bytes of the items that are still in the queue.
 pub(crate) struct Receiver<T> {
     items: mpsc::Receiver<Held<T>>,
     room: Arc<Room>,
 }
 
-/// An item that was taken out, or is still in the queue; its bytes are given back when it is dropped.
+/// An item that is in the queue or was taken out. Its bytes are given back when it is dropped.
 pub(crate) struct Held<T> {
     item: T,
     bytes: usize,
     room: Arc<Room>,
 }
 
-/// What became of an item.
+/// What became of an item that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// It is in the queue.
+    /// The item is in the queue.
     Queued,
-    /// There was no room, so that it was left out and counted.
+    /// There was no room: the item was left out and counted.
     LeftOut,
     /// The receiver is gone.
     Gone,
@@ -52,12 +52,12 @@ struct Room {
 }
 
 impl<T> Sender<T> {
-    /// Puts an item of so many bytes in, if there is room for it.
+    /// Puts in an item that takes `bytes` bytes, if there is room for the item.
     pub(crate) fn send(&self, item: T, bytes: usize) -> Sent {
         self.send_within(self.room.max, item, bytes)
     }
 
-    /// As [`Sender::send`], where no more than `max` of the queue's bytes may be used afterwards.
+    /// As [`Sender::send`], but the item is left out if the queue would hold more than `max` bytes with it.
     pub(crate) fn send_within(&self, max: usize, item: T, bytes: usize) -> Sent {
         let Some(held) = self.room.hold(max, item, bytes) else {
             self.room.left_out.fetch_add(1, Ordering::Relaxed);
@@ -88,7 +88,7 @@ impl<T> Clone for Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// Waits for the next item; none once every sender is gone and the queue is empty.
+    /// Waits for the next item; `None` once every sender is gone and the queue is empty.
     pub(crate) fn recv(&self) -> Option<Held<T>> {
         self.items.recv().ok()
     }
@@ -113,7 +113,7 @@ impl Room {
 }
 
 impl<T> Held<T> {
-    /// Whether nothing else is in the queue.
+    /// Whether this item is the only one whose bytes are not given back yet.
     pub(crate) fn is_last(&self) -> bool {
         self.room.used.load(Ordering::Acquire) == self.bytes
     }

@@ -13,11 +13,12 @@ use crate::paths::colour_allowed;
 pub(crate) use row::Call;
 pub use row::{CallRow, head};
 
-/// Most bytes of rows that wait to be written to standard output; when it does not keep up, rows are counted and left out rather
-/// than holding up a plugin.
+/// Most bytes of rows that wait to be written to standard output. When standard output does not keep up, rows are
+/// counted and left out, and no plugin is held up.
 const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
 
-/// Most bytes of rows that wait for one follower; stops one that does not read from filling memory. Each misses only its own.
+/// Most bytes of rows that wait for one follower; stops a follower that does not read from filling memory. Other
+/// followers miss nothing.
 const MAX_FOLLOWER_BYTES: usize = 1024 * 1024;
 
 /// Form of the rows.
@@ -29,24 +30,24 @@ pub enum CallFormat {
     JsonLines,
 }
 
-/// Takes calls from every plugin's thread without making any of them wait, and hands them to whoever reads.
+/// Takes calls from the threads of all plugins, none of which waits, and hands the calls to every reader.
 #[derive(Clone, Default)]
 pub(crate) struct CallLog {
     rows: Option<Sender<Arc<CallRow>>>,
     followers: Arc<Followers>,
 }
 
-/// Those who read calls as they end, for as long as they like.
+/// The followers: readers that get each call when it ends.
 #[derive(Default)]
 struct Followers {
-    /// How many there are, so that nobody takes the lock where there are none.
+    /// How many followers there are, so that nobody takes the lock where there are none.
     count: AtomicUsize,
-    /// The number of the next one.
+    /// The number of the next follower.
     next: AtomicU64,
     senders: RwLock<Vec<(u64, Sender<Arc<CallRow>>)>>,
 }
 
-/// The calls that end from some moment on. Nothing is held for it any longer once it is dropped.
+/// The calls that end after some moment. Dropping a follower frees the rows that it holds.
 pub(crate) struct Follower {
     rows: Receiver<Arc<CallRow>>,
     number: u64,
@@ -55,13 +56,17 @@ pub(crate) struct Follower {
 
 impl CallLog {
     /// A log whose rows a thread writes to standard output; the thread ends when the last clone of the log is gone.
-    pub(crate) fn to_stdout(format: CallFormat) -> (Self, JoinHandle<()>) {
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system starts no thread.
+    pub(crate) fn to_stdout(format: CallFormat) -> io::Result<(Self, JoinHandle<()>)> {
         let (rows, waiting) = bounded_queue::channel(MAX_WAITING_BYTES);
         let log = Self { rows: Some(rows), ..Self::default() };
-        let writer = thread::spawn(move || {
+        let writer = thread::Builder::new().name("calls".into()).spawn(move || {
             let stdout = io::stdout();
             let colour = stdout.is_terminal() && colour_allowed();
-            // Whoever read the table has left; the daemon goes on.
+            // The reader of the table has left: further rows are dropped, and the daemon goes on.
             if write_rows(stdout.lock(), &waiting, format, colour).is_err() {
                 while waiting.recv().is_some() {}
             }
@@ -69,11 +74,11 @@ impl CallLog {
             if left_out > 0 {
                 tracing::warn!(left_out, "rows were left out because they were not read fast enough");
             }
-        });
-        (log, writer)
+        })?;
+        Ok((log, writer))
     }
 
-    /// The calls that end from now on. A follower that does not keep up misses some.
+    /// Follows the calls that end from now on. A follower that does not keep up misses some.
     pub(crate) fn follow(&self) -> Follower {
         let (sender, rows) = bounded_queue::channel(MAX_FOLLOWER_BYTES);
         let followers = Arc::clone(&self.followers);
@@ -82,7 +87,7 @@ impl CallLog {
         Follower { rows, number, followers }
     }
 
-    /// Whether anybody wants to know.
+    /// Whether anybody reads calls.
     pub(crate) fn is_read(&self) -> bool {
         self.rows.is_some() || self.followers.count.load(Ordering::Acquire) > 0
     }
@@ -94,7 +99,8 @@ impl CallLog {
         if self.followers.count.load(Ordering::Acquire) > 0 {
             let senders = self.followers.senders.read().unwrap_or_else(PoisonError::into_inner);
             for (_, sender) in &*senders {
-                // What one of them does not read is its own loss, and one that has left is taken off the list by itself.
+                // A row that a follower does not read is lost to that follower alone; a follower that leaves takes
+                // itself off the list.
                 let (Sent::Queued | Sent::LeftOut | Sent::Gone) = sender.send(Arc::clone(&row), bytes);
             }
         }
@@ -137,7 +143,7 @@ fn write_rows(
         out.flush()?;
     }
     while let Some(first) = rows.recv() {
-        // A burst is written in one go.
+        // All rows that wait are written together.
         let more = std::iter::from_fn(|| rows.try_recv().ok());
         for row in std::iter::once(first).chain(more) {
             let line = match format {

@@ -1,4 +1,4 @@
-//! `config.toml`: what it may say and how it is checked.
+//! `config.toml`: what the file may say and how it is checked.
 //!
 //! The file is read key by key, so that every fault (syntax, unknown key, wrong type, a mapping to a plugin that does not
 //! exist, a scope that cannot be read) is reported at once, with its line and column.
@@ -6,9 +6,11 @@
 pub mod denial;
 pub(crate) mod edit;
 mod error;
+mod json;
 mod limits;
 mod mappings;
 mod network;
+mod plugin_settings;
 mod plugins;
 mod policy;
 pub(crate) mod rewrite;
@@ -42,7 +44,7 @@ const CONFIG_VERSION: u64 = 1;
 /// A configuration that was checked as a whole.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Policy and limits of `[wasm]`, with this program's strict defaults where it says nothing.
+    /// Policy and limits of `[wasm]`. Keys that the file leaves out have this program's strict defaults.
     pub wasm: WasmConfig,
     /// Hardware keys of `[signing]`, which only `conductor-sign` uses.
     pub signing: Devices,
@@ -52,11 +54,11 @@ pub struct Config {
     pub inputs: Vec<InputConfig>,
     /// MIDI outputs that plugins may be granted.
     pub outputs: Vec<OutputConfig>,
-    /// Which addresses are inside and which are not, from `[network]`.
+    /// Which addresses are inside the user's network and which are outside, from `[network]`.
     pub networks: Networks,
     /// The Plugin Manager of `[ui]`.
     pub ui: UiConfig,
-    /// What is done when.
+    /// Which events lead to which effects.
     pub mappings: Mappings,
 }
 
@@ -93,17 +95,22 @@ impl Config {
         }
     }
 
-    /// Whether it names no plugin, no input and no mapping.
+    /// Whether the configuration names no plugin, no input and no mapping.
     #[must_use]
     pub fn does_nothing(&self) -> bool {
         self.plugins.is_empty() && self.inputs.is_empty() && self.mappings.all().is_empty()
+    }
+
+    /// Keeps every plugin from running, for safe mode.
+    pub(crate) fn hold_plugins_back(&mut self) {
+        self.plugins.iter_mut().for_each(|plugin| plugin.held_back = true);
     }
 
     /// Checks the text of a configuration that stands, or would stand, at `path`.
     ///
     /// # Errors
     ///
-    /// Fails if it is larger than [`MAX_CONFIG_BYTES`], or with every fault found.
+    /// Fails if the text is larger than [`MAX_CONFIG_BYTES`] or has faults; the error holds every fault.
     pub fn parse(text: &str, path: &Path, paths: &Paths) -> Result<Self, ConfigError> {
         if text.len() as u64 > MAX_CONFIG_BYTES {
             return Err(ConfigError::TooLarge { path: path.to_owned() });
@@ -111,7 +118,7 @@ impl Config {
         let source = Source::new(text);
         let root = source.parse();
         if source.has_problems() {
-            // What could be read around a syntax error is a guess; faults in it would be false.
+            // What was read around a syntax error is a guess, so its faults are not reported.
             return Err(ConfigError::Invalid { path: path.to_owned(), problems: source.into_problems() });
         }
         let root = Table::root(&source, &root);
@@ -124,7 +131,7 @@ impl Config {
         let signing = signing::read(&root);
         let ui = ui::read(&root);
         let networks = network::read(&root);
-        let plugins = plugins::read(&root, paths, &resolve);
+        let plugins = plugins::read(&root, path, paths, &resolve);
         let inputs = inputs::read(&root, &resolve);
         let outputs = outputs::read(&root, &resolve);
         let mappings = mappings::read(&root, &plugins, &inputs);
@@ -141,8 +148,8 @@ impl Config {
     }
 }
 
-/// What the configuration in a directory demands of signatures. The rest of the file is not looked at, and a missing one
-/// reads as an empty one.
+/// What the configuration in a directory demands of signatures. Other parts of the file are not looked at, and a
+/// missing file reads as an empty one.
 ///
 /// # Errors
 ///
@@ -157,7 +164,8 @@ pub fn verification_policy(config_dir: &Path) -> Result<VerificationPolicy, Conf
     })
 }
 
-/// What the configuration in a directory says about hardware keys, as [`verification_policy`] does about signatures.
+/// The hardware keys that the configuration in a directory names; the rest of the file is treated as by
+/// [`verification_policy`].
 ///
 /// # Errors
 ///
@@ -166,9 +174,24 @@ pub fn hardware(config_dir: &Path) -> Result<Devices, ConfigError> {
     part_of(config_dir, |root, _| signing::read(root))
 }
 
+/// The MIDI outputs that the configuration at `path` names; the rest of the file is treated as by
+/// [`verification_policy`].
+///
+/// # Errors
+///
+/// Fails if the file cannot be read, or has a fault in its syntax or `[midi.outputs]`.
+pub fn midi_outputs(path: &Path, paths: &Paths) -> Result<Vec<OutputConfig>, ConfigError> {
+    let base = path.parent().unwrap_or(Path::new(""));
+    part_of_file(path, |root, _| outputs::read(root, &|path: &Path| paths.resolve(base, path)))
+}
+
 /// Reads a part of the configuration in a directory.
 fn part_of<T>(config_dir: &Path, part: impl FnOnce(&Table<'_, '_>, &Path) -> T) -> Result<T, ConfigError> {
-    let path = &config_dir.join("config.toml");
+    part_of_file(&config_dir.join("config.toml"), part)
+}
+
+/// Reads a part of the configuration at `path`.
+fn part_of_file<T>(path: &Path, part: impl FnOnce(&Table<'_, '_>, &Path) -> T) -> Result<T, ConfigError> {
     let text = read_text(path)?;
     let source = Source::new(&text);
     let root = source.parse();
@@ -184,7 +207,7 @@ fn part_of<T>(config_dir: &Path, part: impl FnOnce(&Table<'_, '_>, &Path) -> T) 
     }
 }
 
-/// The text of the file at `path`; none reads as an empty one.
+/// The text of the file at `path`; empty if there is no file.
 pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
     match read(path) {
         Err(ConfigError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -194,7 +217,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
     }
 }
 
-/// The text of the file at `path`, and what on the way to it the user's own group may write to as well.
+/// The text of the file at `path`, and which paths on the way to the file the user's own group may write to.
 fn read(path: &Path) -> Result<(String, Vec<PathBuf>), ConfigError> {
     let fail = |source| ConfigError::Read { path: path.to_owned(), source };
     let read = read_followed(path, MAX_CONFIG_BYTES).map_err(|error| {

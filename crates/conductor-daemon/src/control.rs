@@ -1,8 +1,8 @@
-//! The control interface: how a running daemon is asked and told.
+//! The control interface: how a running daemon is asked and given orders.
 //!
-//! There is one [`Request`] and one [`Response`]; whatever carries them only decodes, authenticates and encodes. The
-//! carrier here is a Unix socket that belongs to the user who runs the daemon: one line of JSON there, one line back,
-//! and the connection ends; who asks for events gets lines for as long as it reads.
+//! There is one [`Request`] and one [`Response`]; transports only decode, authenticate and encode. The transport here
+//! is a Unix socket that belongs to the user who runs the daemon. A client sends one line of JSON and gets one line
+//! back, and the connection ends. A client that asks for events gets lines for as long as it reads.
 
 mod approval;
 mod asker;
@@ -11,6 +11,7 @@ mod change;
 mod client;
 mod connection;
 mod describe;
+mod details;
 mod excerpt;
 mod interface;
 mod keys;
@@ -19,9 +20,12 @@ mod message;
 mod preview;
 mod revocation;
 mod safety;
+mod secrets;
 mod server;
+pub(crate) mod settings;
 mod shown;
 mod socket;
+mod unloaded;
 
 pub(crate) use asker::Asker;
 pub(crate) use change::{Change, ChangeOrder, Changed};
@@ -30,13 +34,16 @@ pub use connection::MAX_REQUEST_BYTES;
 pub(crate) use interface::{Answer, Interface, Watched};
 pub use message::{
     Accepted, ActionStatus, ActivityStatus, AuditStatus, BindingChangeStatus, BoundStatus, DaemonStatus,
-    EXCHANGE_WAIT, EarlierStatus, EventCounts, GrantStatus, Granted, InputStatus, InputWord, InstalledStatus,
-    KeyRevoked, KeyState, KeyStatus, KeyTrusted, LONG_WAIT, Landlock, Lasts, LimitStatus, PROTOCOL_VERSION,
-    PageAddress, PendingStatus, PluginCounts, PluginDetails, PluginPreview, PluginState, PluginStatus,
-    ProgramsStatus, PublisherStatus, Refusal, RefusalCause, Reloaded, Request, RequestStatus, Response,
-    Resumed, RevocationStatus, RevokeAs, Revoked, SafetyStatus, SafetyTerm, Triggered, TrustWord, WallStatus,
+    DeclaredSecret, DeclaredSetting, EXCHANGE_WAIT, EarlierStatus, EventCounts, GrantStatus, Granted, Hidden,
+    InputStatus, InputWord, InstalledStatus, KeyRevoked, KeyState, KeyStatus, KeyTrusted, LONG_WAIT,
+    Landlock, Lasts, LimitStatus, PROTOCOL_VERSION, PageAddress, PendingStatus, PluginCounts, PluginDetails,
+    PluginPreview, PluginSecrets, PluginState, PluginStatus, ProgramsStatus, PublisherStatus, Refusal,
+    RefusalCause, Reloaded, Removed, Request, RequestStatus, Response, Resumed, RevocationStatus, RevokeAs,
+    Revoked, SafetyStatus, SafetyTerm, SecretStatus, SecretsStatus, SettingStatus, Silenced, Triggered,
+    TrustWord, WallStatus,
 };
 pub(crate) use preview::{Place, preview, previewed};
 pub use server::MAX_CONNECTIONS;
 pub(crate) use server::Server;
 pub use socket::SocketError;
+pub(crate) use unloaded::Installed;

@@ -1,11 +1,12 @@
-//! Which walls stand around the plugins of a program of this package.
+//! Which walls the programs of this package put around plugins.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 #[cfg(target_os = "linux")]
 use conductor_core::launcher::Launcher;
-use conductor_core::{Devices, Host, HostError, MidiInputs, MidiOutputs, Networks, WasmConfig};
+use conductor_core::{Devices, Host, HostError, MidiInputs, MidiOutputs, Networks, Sounding, WasmConfig};
+use conductor_secrets::Vault;
 use conductor_surface::desktop::UserDesktop;
 use conductor_surface::sound::SystemSound;
 
@@ -17,13 +18,22 @@ pub const WORKER_ARGUMENT: &str = "worker";
 /// Argument with which this package's `conductor` starts a program for a plugin.
 pub const LAUNCH_ARGUMENT: &str = "launch";
 
-/// What a program of this package offers to plugins, where its user grants it.
+/// The devices that a program of this package offers to plugins that are granted them. `sounding` is what plugins leave
+/// sounding at `midi`.
 #[must_use]
-pub fn devices(midi: Arc<dyn MidiOutputs>, midi_inputs: Arc<dyn MidiInputs>, networks: &Networks) -> Devices {
+pub fn devices(
+    midi: Arc<dyn MidiOutputs>,
+    sounding: Sounding,
+    midi_inputs: Arc<dyn MidiInputs>,
+    networks: &Networks,
+    paths: &Paths,
+) -> Devices {
     let devices = Devices {
         midi,
+        sounding: Some(sounding),
         midi_inputs,
         audio: Arc::new(SystemSound),
+        secrets: Arc::new(Vault::new(paths.secrets_file())),
         desktop: Arc::new(UserDesktop),
         networks: Arc::new(networks.clone()),
         ..Devices::default()
@@ -33,15 +43,15 @@ pub fn devices(midi: Arc<dyn MidiOutputs>, midi_inputs: Arc<dyn MidiInputs>, net
     devices
 }
 
-/// Longest wait for what would start a program.
+/// Longest wait for the launcher's check.
 #[cfg(target_os = "linux")]
 const PROGRAM_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Whether programs can be run for plugins here.
+/// Checks whether this machine can run programs for plugins.
 ///
 /// # Errors
 ///
-/// Says in words why not.
+/// Says why not, in words.
 #[cfg(target_os = "linux")]
 pub(crate) fn check_programs() -> Result<(), String> {
     Launcher::this([LAUNCH_ARGUMENT]).check(PROGRAM_WAIT)
@@ -50,12 +60,12 @@ pub(crate) fn check_programs() -> Result<(), String> {
 /// Where plugins run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// Each in a process of its own that the operating system confines.
+    /// Each plugin in its own process, which the operating system confines.
     Workers {
-        /// Go on where the operating system cannot confine them.
+        /// Whether plugins run even where the operating system cannot confine them.
         allow_weak: bool,
     },
-    /// In this process, behind WebAssembly alone.
+    /// All plugins in this process, behind WebAssembly alone.
     InProcess,
 }
 
@@ -68,7 +78,7 @@ pub struct Hosting {
 }
 
 impl Hosting {
-    /// Hosts plugins with the compiled code and its secret in the usual places.
+    /// Hosts plugins, with the compiled code and its secret in the usual places.
     #[must_use]
     pub fn new(isolation: Isolation, paths: &Paths) -> Self {
         Self { isolation, code_dir: paths.code_dir(), code_secret: paths.state_dir().join("code.secret") }
@@ -78,7 +88,7 @@ impl Hosting {
     ///
     /// # Errors
     ///
-    /// Fails if this machine cannot run plugins, or cannot confine them although that was asked for.
+    /// Fails if this machine cannot run plugins, or cannot confine them although `isolation` demands it.
     pub fn host(&self, config: WasmConfig, devices: Devices) -> Result<Host, HostError> {
         match self.isolation {
             Isolation::InProcess => {

@@ -9,12 +9,14 @@
 //! - [`paths`]: where files are kept, and the only place that reads the environment
 //! - [`config`]: `config.toml` as a whole; [`mapping`]: which event leads to which action
 //! - [`hosting`]: which walls stand around plugins, and which devices are offered to them
-//! - [`dispatch`]: a queue and a thread for every plugin, and what is known of it while it runs
-//! - [`calls`]: the table of calls and whoever follows them
+//! - [`dispatch`]: a queue and a thread for every plugin, and what is known about the plugin while it runs
+//! - [`calls`]: the table of calls, and the followers of calls
 //! - [`run`]: one run of the daemon, from start to end: starting, reloading, installing, retrying
-//! - `plugin_store`: the versions of installed plugins on disk; `trust_watch`: stops what runs when its signer is trusted no more
+//! - `plugin_store`: the versions of installed plugins on disk; `trust_watch`: stops running plugins whose signer is no
+//!   longer trusted
 //! - [`control`]: the control interface, one request and one response, over a Unix socket; `page`: the same for a browser
-//! - [`hangup`]: the signal to read the configuration again; [`log_writer`] and [`say`]: where words of this process go
+//! - [`hangup`]: the signal to read the configuration again; [`log_writer`] and [`say`]: what this process says on
+//!   standard error
 //! - [`words`]: what several parts say to users in the same words; `bounded_queue`: a queue whose reader may stop
 
 #![forbid(unsafe_code)]

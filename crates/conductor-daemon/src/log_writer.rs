@@ -1,7 +1,7 @@
 //! The one thread that writes the log.
 //!
-//! Whoever logs puts a line into a queue and goes on; whether anybody reads standard error paces nobody. Lines for which there
-//! is no room are dropped and counted, and the number is said when there is room again.
+//! Whoever logs puts a line into a queue and goes on, so a reader of standard error that stops holds up nobody. A line
+//! for which there is no room is dropped and counted, and the number is logged when there is room again.
 
 use std::io;
 use std::thread::{Builder, JoinHandle, sleep};
@@ -12,27 +12,26 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::bounded_queue::{self, Receiver, Sender};
 
-/// Most bytes of lines that wait to be written; stops a reader that has stopped from filling memory with what it does not
-/// read.
+/// Most bytes of lines that wait to be written. Stops a reader that has stopped from filling memory with unread lines.
 const MAX_WAITING_BYTES: usize = 1024 * 1024;
 
-/// Most of them that may be in use when a plugin's own line is put in; stops plugins that print from taking the place of what
-/// this program has to say.
+/// Most bytes that may be in use after a plugin's own line is put in. Stops plugins that print from taking the room of
+/// this program's own lines.
 const MAX_PLUGIN_BYTES: usize = MAX_WAITING_BYTES / 2;
 
 /// Target of the lines that plugins write.
 pub(crate) const PLUGIN_TARGET: &str = "conductor::plugin";
 
-/// What a line costs beside its text.
+/// Bytes that a line takes beside its text.
 const LINE_BYTES: usize = 64;
 
-/// How often the end of the last line is looked for.
+/// How often a flush looks whether the queue is empty.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// How often it is said that lines are dropped, while more are waiting.
+/// How often the number of dropped lines is logged while more lines wait.
 const SAY_EVERY: Duration = Duration::from_secs(1);
 
-/// Takes lines for the log; clones are the same log.
+/// Takes lines for the log. Clones write to the same log.
 #[derive(Clone)]
 pub struct LogWriter(Sender<Box<[u8]>>);
 
@@ -54,12 +53,13 @@ impl LogWriter {
         Ok((Self(sender), thread))
     }
 
-    /// Puts a line in as it is, with its end.
+    /// Puts a line in as it is; `line` has its line end already.
     pub fn say(&self, line: &str) {
         self.0.send(line.as_bytes().into(), line.len() + LINE_BYTES);
     }
 
-    /// Waits until everything was written that was put in before, at most until `deadline`. Returns whether it was.
+    /// Waits until the lines that were put in so far are written, but not longer than until `deadline`. Returns whether
+    /// they are.
     #[must_use]
     pub fn flush(&self, deadline: Instant) -> bool {
         while self.0.used() > 0 {
@@ -86,7 +86,7 @@ impl<'l> MakeWriter<'l> for LogWriter {
 }
 
 impl io::Write for Line<'_> {
-    /// Takes a whole line, as the log is written, or leaves it out and counts it.
+    /// Puts in one whole line of the log, or leaves it out and counts it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.log.0.send_within(self.max, line.into(), line.len() + LINE_BYTES);
         Ok(line.len())
@@ -100,7 +100,7 @@ impl io::Write for Line<'_> {
 fn write(mut out: impl io::Write, lines: &Receiver<Box<[u8]>>) {
     let (mut said, mut said_at) = (0, Instant::now());
     while let Some(line) = lines.recv() {
-        // Where nobody can read it any more, there is nobody to tell either.
+        // A failure to write the log cannot be reported anywhere.
         let _ = out.write_all(&line);
         let dropped = lines.left_out();
         if dropped > said && (line.is_last() || said_at.elapsed() >= SAY_EVERY) {
@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes a line whenever it is let.
+    /// Writes a line each time the test lets it.
     struct Slow {
         turns: Receiver<()>,
         written: Written,

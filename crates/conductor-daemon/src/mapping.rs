@@ -20,11 +20,11 @@ pub struct Mappings {
 pub struct Mapping {
     /// Line of the configuration on which it begins, counted from 1.
     pub line: usize,
-    /// Which events.
+    /// Which events trigger the mapping.
     pub trigger: Trigger,
     /// The mode in which the mapping is active; `None` for every mode.
     pub mode: Option<Arc<str>>,
-    /// What to do.
+    /// What the mapping does.
     pub effect: Effect,
 }
 
@@ -42,9 +42,11 @@ pub enum Effect {
     },
     /// Switch all mappings to a mode.
     SwitchMode(Arc<str>),
+    /// Silence everything, and let plugins do nothing until the user resumes them.
+    Panic,
 }
 
-/// A pattern over events; every part that is given must match.
+/// A pattern over events. Every part that is given must match.
 #[derive(Clone, Debug, Default)]
 pub struct Trigger {
     /// Name of the input.
@@ -68,27 +70,27 @@ pub struct Trigger {
 }
 
 impl Mappings {
-    /// Mappings that start in `initial_mode`.
+    /// Mappings with `initial_mode` as the mode at the start.
     #[must_use]
     pub fn new(initial_mode: impl Into<Arc<str>>, mappings: Vec<Mapping>) -> Self {
         Self { initial_mode: initial_mode.into(), all: mappings.into() }
     }
 
-    /// The mode to start in.
+    /// The mode at the start.
     #[must_use]
     pub const fn initial_mode(&self) -> &Arc<str> {
         &self.initial_mode
     }
 
-    /// The index of a mode, by which plugins for Conductor 1.0 know it: 0 for the one to start in, then in the order in which
-    /// the mappings name the others first. `None` for a mode that none of them names.
+    /// The index by which plugins for Conductor 1.0 know a mode: 0 for the mode at the start, then the others in the
+    /// order in which the mappings first name them. `None` for a mode that no mapping names.
     #[must_use]
     pub fn mode_index(&self, mode: &str) -> Option<u32> {
         let mut known = vec![&*self.initial_mode];
         for mapping in &*self.all {
             let switch = match &mapping.effect {
                 Effect::SwitchMode(mode) => Some(&**mode),
-                Effect::Call { .. } => None,
+                Effect::Call { .. } | Effect::Panic => None,
             };
             for named in mapping.mode.as_deref().into_iter().chain(switch) {
                 if !known.contains(&named) {
@@ -111,7 +113,7 @@ impl Mappings {
         mappings.filter(move |(_, mapping)| mapping.matches(event, mode)).map(|(index, _)| index)
     }
 
-    /// The request that the mapping at `index` makes of `event`; `None` if it calls no plugin.
+    /// The request that the mapping at `index` makes from `event`; `None` if the mapping calls no plugin.
     #[must_use]
     pub fn request(&self, index: usize, event: &Event, mode: &str) -> Option<Request> {
         match &self.all.get(index)?.effect {
@@ -120,7 +122,7 @@ impl Mappings {
                 context: event.context(mode),
                 parameters: parameters.clone(),
             }),
-            Effect::SwitchMode(_) => None,
+            Effect::SwitchMode(_) | Effect::Panic => None,
         }
     }
 }
@@ -132,7 +134,7 @@ impl Mapping {
 }
 
 impl Trigger {
-    /// Whether `event` is one of those meant.
+    /// Whether `event` matches the pattern.
     #[must_use]
     pub fn matches(&self, event: &Event) -> bool {
         let kind = event.body.kind();
@@ -160,7 +162,7 @@ impl Trigger {
     }
 }
 
-/// A range that is given covers only a value that is there.
+/// Whether a range covers a value. A range that is given does not cover a missing value.
 fn covers<T: PartialOrd>(range: Option<&RangeInclusive<T>>, value: Option<T>) -> bool {
     range.is_none_or(|range| value.is_some_and(|value| range.contains(&value)))
 }

@@ -1,4 +1,4 @@
-//! Where files are kept: the one place of the daemon that reads the environment.
+//! Where files are kept. No other file of the daemon reads the environment.
 
 use std::env;
 use std::fs;
@@ -17,8 +17,8 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Directories that the caller chose; the control socket is in the state directory, and there is no home directory,
-    /// so `~` stands for nothing.
+    /// Directories that the caller chose. The control socket is in the state directory. There is no home directory, so
+    /// `~` is not replaced.
     #[must_use]
     pub fn new(config_dir: PathBuf, data_dir: PathBuf, state_dir: PathBuf, cache_dir: PathBuf) -> Self {
         let runtime_dir = state_dir.clone();
@@ -32,13 +32,13 @@ impl Paths {
     /// without those below `~/.config`, `~/.local/share` (on macOS `~/Library/Application Support`), `~/.local/state` and
     /// `~/.cache`. As the XDG base directory specification asks, `XDG_*` values that are not absolute are ignored.
     ///
-    /// The runtime directory is named by `CONDUCTOR_RUNTIME_DIR`; otherwise it is `conductor` below `XDG_RUNTIME_DIR`,
-    /// if that is a directory of this user's own (a shell that `su` opened may have inherited another's), and without it
-    /// the state directory.
+    /// The runtime directory is named by `CONDUCTOR_RUNTIME_DIR`. Otherwise it is `conductor` below `XDG_RUNTIME_DIR`,
+    /// if that is a directory that this user owns (a shell that `su` opened may have inherited the variable of another
+    /// user), and otherwise the state directory.
     ///
     /// # Errors
     ///
-    /// Fails if a directory is neither named by a variable nor to be found because `HOME` is not set.
+    /// Fails if no variable names a directory and the directory cannot be derived, because `HOME` is not set.
     #[expect(clippy::disallowed_methods, reason = "the one file that reads the environment")]
     pub fn from_environment() -> Result<Self, PathsError> {
         let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -81,7 +81,7 @@ impl Paths {
         Ok(Self { config_dir, data_dir, state_dir, cache_dir, runtime_dir, home })
     }
 
-    /// The same with another directory of the configuration.
+    /// The same directories with another configuration directory.
     #[must_use]
     pub fn with_config_dir(self, config_dir: PathBuf) -> Self {
         Self { config_dir, ..self }
@@ -93,7 +93,7 @@ impl Paths {
         &self.config_dir
     }
 
-    /// The configuration file that is read when none is named.
+    /// The configuration file that is read when the command line names none.
     #[must_use]
     pub fn config_file(&self) -> PathBuf {
         self.config_dir.join("config.toml")
@@ -111,34 +111,46 @@ impl Paths {
         self.data_dir.join("plugin-data")
     }
 
-    /// Directory of state that can be rebuilt or is only a record.
+    /// Directory of state that can be rebuilt, and of records.
     #[must_use]
     pub fn state_dir(&self) -> &Path {
         &self.state_dir
     }
 
-    /// Directory of compiled code, which can be made again.
+    /// Directory of compiled code, which can be compiled again.
     #[must_use]
     pub fn code_dir(&self) -> PathBuf {
         self.cache_dir.join("code")
     }
 
-    /// Directory of what exists only while the daemon runs: its socket and its lock.
+    /// Directory of files that exist only while the daemon runs: its socket and its lock.
     #[must_use]
     pub fn runtime_dir(&self) -> &Path {
         &self.runtime_dir
     }
 
-    /// The socket through which the daemon is asked and told.
+    /// The control socket.
     #[must_use]
     pub fn control_socket(&self) -> PathBuf {
         self.runtime_dir.join("conductor.sock")
     }
 
-    /// The record of what plugins did and were refused.
+    /// The file of the secrets that the user entered for plugins, on systems without a Secret Service.
+    #[must_use]
+    pub fn secrets_file(&self) -> PathBuf {
+        self.state_dir.join("secrets")
+    }
+
+    /// The audit log.
     #[must_use]
     pub fn audit_file(&self) -> PathBuf {
         self.state_dir.join("audit.jsonl")
+    }
+
+    /// What sounds at MIDI outputs, for whoever is to end it after the daemon was killed.
+    #[must_use]
+    pub fn sounding_file(&self) -> PathBuf {
+        self.state_dir.join("sounding")
     }
 
     /// `path` with a leading `~/` replaced by the home directory, and relative paths taken from `base`.
@@ -151,12 +163,12 @@ impl Paths {
     }
 }
 
-/// Where the files of one run are.
+/// The files and directories of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// The configuration that the daemon runs.
+    /// The configuration that the daemon runs with.
     pub config_file: PathBuf,
-    /// The directories that relative paths and plugins are found in.
+    /// The directories for relative paths and for plugins.
     pub paths: Paths,
     /// The control socket.
     pub control_socket: PathBuf,
@@ -170,14 +182,14 @@ fn is_own_directory(path: &Path) -> bool {
         .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw())
 }
 
-/// Whether colour may be written: `NO_COLOR` is not set (<https://no-color.org>).
+/// Whether colour may be written: yes unless `NO_COLOR` is set (<https://no-color.org>).
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one file that reads the environment")]
 pub fn colour_allowed() -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Whether there is a display that a browser could be shown on. macOS says so to nobody, and has one.
+/// Whether there is a display that could show a browser. macOS names no display in the environment, and always has one.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one file that reads the environment")]
 pub fn has_display() -> bool {

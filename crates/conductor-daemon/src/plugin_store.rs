@@ -1,9 +1,9 @@
-//! The plugin store: `ALIAS/DIGEST/` holds every file of one version of a plugin, and `ALIAS/current` says in one line which version
-//! it is, as `DIGEST/FILE.wasm`.
+//! The plugin store. `ALIAS/DIGEST/` holds every file of one version of a plugin. `ALIAS/current` names the current
+//! version in one line, as `DIGEST/FILE.wasm`.
 //!
-//! A version is written file by file, each of them whole or not there, and is nothing until `current` names it; `current` is replaced by
-//! rename. So whatever stops this program, the plugin is the one of before or the new one, never parts of both. What a crash leaves
-//! behind is deleted by [`PluginStore::clean`].
+//! The files of a version are written one by one; each is complete or missing. The version counts only once `current`
+//! names it, and `current` is replaced by rename. So whatever stops this program, the plugin is the old version or the
+//! new one, never parts of both. What a crash leaves behind is deleted by [`PluginStore::clean`].
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -17,19 +17,20 @@ use conductor_signing::keeper::Disk;
 use conductor_signing::{Companion, Digest, FileError, PluginFiles};
 use conductor_surface::config::check_name;
 
-/// The line that names the version that runs.
+/// The file with the line that names the version that runs.
 const CURRENT: &str = "current";
 
-/// The line that names the version before, as long as it is kept.
+/// The file with the line that names the previous version, as long as that version is kept.
 const PREVIOUS: &str = "previous";
 
-/// Is there while the configuration is being changed to name the plugin for the first time, or no more.
+/// The file that exists while the configuration is being changed to name the plugin for the first time, or to name it
+/// no longer.
 const CHANGING: &str = "changing";
 
-/// What writers hold.
+/// The file that writers lock.
 const LOCK: &str = ".lock";
 
-/// Most bytes of a line: a digest, a slash and a file name of 255 bytes. Stops a file from taking all memory.
+/// Most bytes of a line: a digest, a slash and a file name of 255 bytes. Stops a large file from taking all memory.
 const MAX_LINE_BYTES: u64 = 64 + 1 + 255 + 1;
 
 /// Longest wait for another daemon that changes the same store.
@@ -73,7 +74,7 @@ pub(crate) enum StoreError {
     },
 }
 
-/// Which version of a plugin it is: the digest over its files, and the name of the module's.
+/// A version of a plugin: the digest over its files, and the file name of its module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
     digest: Digest,
@@ -98,12 +99,12 @@ impl Version {
 }
 
 impl<'s> PluginStore<'s> {
-    /// The store in a directory of its own.
+    /// The store in the directory `root`.
     pub(crate) const fn new(root: &'s Path, disk: &'s dyn Disk) -> Self {
         Self { root, disk }
     }
 
-    /// Holds other writers off until it is dropped, after the directory was made where it is missing.
+    /// Makes the directory if it is missing, and keeps other writers out until the lock is dropped.
     pub(crate) fn lock(&self) -> Result<Lock, StoreError> {
         let written = |source| StoreError::Write { path: self.root.into(), source };
         atomic_file::create_private_directory(self.root).map_err(written)?;
@@ -115,7 +116,7 @@ impl<'s> PluginStore<'s> {
         lock.ok_or_else(|| StoreError::Locked { path: self.root.into() })
     }
 
-    /// Writes all files of a version, which is not run until it is [taken](Self::take).
+    /// Writes all files of a version. The version does not run until it is [taken](Self::take).
     pub(crate) fn put(&self, alias: &str, files: &PluginFiles) -> Result<Version, StoreError> {
         let version = Version::of(files);
         let directory = self.directory(alias);
@@ -139,41 +140,46 @@ impl<'s> PluginStore<'s> {
         Ok(version)
     }
 
-    /// Where the module of a version is.
+    /// The path of a version's module.
     pub(crate) fn module(&self, alias: &str, version: &Version) -> PathBuf {
         self.directory(alias).join(version.digest.to_string()).join(&version.file_name)
     }
 
-    /// Makes a version the one that runs; the one of before is kept beside it.
+    /// Makes a version the current one, and keeps the previous version, which stays the current one if that fails.
     pub(crate) fn take(&self, alias: &str, version: &Version) -> Result<(), StoreError> {
         let before = self.current(alias)?;
         if before.as_ref() == Some(version) {
             return Ok(());
         }
-        if let Some(before) = before {
-            self.set(alias, PREVIOUS, &before)?;
+        if let Some(before) = &before {
+            self.set(alias, PREVIOUS, before)?;
         }
-        self.set(alias, CURRENT, version)
+        let taken = self.set(alias, CURRENT, version);
+        if let (Err(_), Some(before)) = (&taken, &before) {
+            // It may be named, and only not be on the disk for good: who is told of an error goes on with the one before.
+            let _ = self.set(alias, CURRENT, before);
+        }
+        taken
     }
 
-    /// Which version runs; `None` if the plugin is not in the store.
+    /// The version that runs; `None` if the plugin is not in the store.
     pub(crate) fn current(&self, alias: &str) -> Result<Option<Version>, StoreError> {
         self.line(alias, CURRENT)
     }
 
-    /// Whether the version before is still there.
+    /// Whether the previous version is kept.
     pub(crate) fn has_previous(&self, alias: &str) -> bool {
         self.line(alias, PREVIOUS).is_ok_and(|line| line.is_some())
     }
 
-    /// Forgets and deletes the version before.
+    /// Forgets and deletes the previous version.
     pub(crate) fn drop_previous(&self, alias: &str) -> Result<(), StoreError> {
         let path = self.directory(alias).join(PREVIOUS);
         absent(fs::remove_file(&path)).map_err(|source| StoreError::Write { path, source })?;
         self.drop_versions(alias)
     }
 
-    /// Deletes every version but the current one and the one before.
+    /// Deletes every version but the current one and the previous one.
     pub(crate) fn drop_versions(&self, alias: &str) -> Result<(), StoreError> {
         let directory = self.directory(alias);
         let kept = [self.line(alias, CURRENT)?, self.line(alias, PREVIOUS)?];
@@ -198,7 +204,7 @@ impl<'s> PluginStore<'s> {
         Ok(())
     }
 
-    /// Notes that the configuration is about to name the plugin, or not to name it any more.
+    /// Notes that the configuration is about to name the plugin, or to name it no longer.
     pub(crate) fn begin_change(&self, alias: &str) -> Result<(), StoreError> {
         let directory = self.directory(alias);
         self.prepare(&directory)?;
@@ -207,7 +213,7 @@ impl<'s> PluginStore<'s> {
         self.sync(self.root)
     }
 
-    /// Notes that the configuration says what it should.
+    /// Notes that the configuration was changed as intended.
     pub(crate) fn end_change(&self, alias: &str) -> Result<(), StoreError> {
         let path = self.directory(alias).join(CHANGING);
         absent(fs::remove_file(&path)).map_err(|source| StoreError::Write { path, source })
@@ -216,8 +222,8 @@ impl<'s> PluginStore<'s> {
     /// Deletes a plugin with all its versions.
     pub(crate) fn delete(&self, alias: &str) -> Result<(), StoreError> {
         let directory = self.directory(alias);
-        if fs::symlink_metadata(&directory).is_ok_and(|metadata| metadata.is_dir()) {
-            // It does not follow links.
+        if is_directory(&directory)? {
+            // Links in the directory are not followed.
             absent(fs::remove_dir_all(&directory))
                 .map_err(|source| StoreError::Write { path: directory, source })?;
             self.sync(self.root)?;
@@ -227,23 +233,22 @@ impl<'s> PluginStore<'s> {
 
     /// Deletes what a crash left behind. `is_configured` says whether the configuration names a plugin.
     pub(crate) fn clean(&self, is_configured: impl Fn(&str) -> bool) -> Result<(), StoreError> {
-        if !self.root.is_dir() {
+        if !is_there(self.root)? {
             return Ok(());
         }
         let _lock = self.lock()?;
         for (path, name) in entries(self.root)? {
-            let kind = fs::symlink_metadata(&path);
-            let is_directory = kind.is_ok_and(|metadata| metadata.is_dir());
+            let is_directory = is_directory(&path)?;
             if !is_directory && name.starts_with(TEMPORARY_PREFIX) {
                 absent(fs::remove_file(&path)).map_err(|source| StoreError::Write { path, source })?;
             } else if is_directory && check_name(&name).is_ok() {
-                let is_half = path.join(CHANGING).exists() && !is_configured(&name);
+                let is_half = is_there(&path.join(CHANGING))? && !is_configured(&name);
                 if is_half {
                     self.delete(&name)?;
                 } else {
                     self.end_change(&name)?;
                     self.drop_versions(&name)?;
-                    // Nothing is left of a version that was never taken.
+                    // The directory is empty if no version was ever taken.
                     let _ = fs::remove_dir(&path);
                 }
             }
@@ -285,21 +290,26 @@ impl<'s> PluginStore<'s> {
     }
 }
 
-/// The module of the plugin that is called `alias`: the current version in the store below `root`, or `ALIAS.wasm` there.
+/// Where the module of the plugin `alias` is: the current version in the store below `root`, or `ALIAS.wasm` in `root`.
 pub(crate) fn module_path(root: &Path, alias: &str) -> PathBuf {
     let directory = root.join(alias);
     match read_line(&directory.join(CURRENT)) {
         Ok(Some(version)) => directory.join(version.digest.to_string()).join(version.file_name),
         Ok(None) => root.join(format!("{alias}.wasm")),
-        // Loading says that there is no such file; another version is not taken for it.
-        Err(_) => directory.join(CURRENT),
+        // Loading says that this is no plugin; another version is not taken for it.
+        Err(error) => {
+            tracing::error!(plugin = alias, "which version is the current one is unknown: {error}");
+            directory.join(CURRENT)
+        }
     }
 }
 
-/// A line that names a version; `None` if there is no such file.
+/// A line that names a version; `None` if the file does not exist.
 fn read_line(path: &Path) -> Result<Option<Version>, FileError> {
-    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        return Ok(None);
+    match fs::symlink_metadata(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(FileError::Unreadable { path: path.into(), source }),
     }
     let bytes = guarded::read_decisions(path, MAX_LINE_BYTES)?;
     let damaged =
@@ -308,7 +318,22 @@ fn read_line(path: &Path) -> Result<Option<Version>, FileError> {
     version.map(Some).ok_or_else(|| FileError::Unreadable { path: path.into(), source: damaged() })
 }
 
-/// What is in a directory, by name; names that are no UTF-8 are nothing of the store's.
+/// Whether there is a directory at a path, which may not be a link.
+fn is_directory(path: &Path) -> Result<bool, StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(FileError::Unreadable { path: path.into(), source }.into()),
+    }
+}
+
+/// Whether there is anything at a path.
+fn is_there(path: &Path) -> Result<bool, StoreError> {
+    path.try_exists().map_err(|source| FileError::Unreadable { path: path.into(), source }.into())
+}
+
+/// The paths and names of the entries of a directory. Names that are not UTF-8 do not belong to the store and are left
+/// out.
 fn entries(directory: &Path) -> Result<Vec<(PathBuf, String)>, StoreError> {
     let listed = fs::read_dir(directory);
     let listed = match listed {
@@ -322,7 +347,8 @@ fn entries(directory: &Path) -> Result<Vec<(PathBuf, String)>, StoreError> {
         .collect())
 }
 
-/// Deletes the files of a module that is not in the store, the module first: what is left of it then is no plugin.
+/// Deletes the files of a module that is not in the store. The module goes first, so that an interruption leaves no
+/// plugin.
 pub(crate) fn delete_flat(module: &Path) -> Result<(), StoreError> {
     let companions = Companion::ALL.into_iter().map(|companion| companion.path(module));
     for path in std::iter::once(module.to_owned()).chain(companions) {
@@ -331,7 +357,7 @@ pub(crate) fn delete_flat(module: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What is not there need not be deleted.
+/// Takes a missing file for a deleted one.
 pub(crate) fn absent(result: io::Result<()>) -> io::Result<()> {
     result.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }

@@ -9,18 +9,22 @@ mod notices;
 mod plugin_files;
 mod plugin_threads;
 mod reload;
+mod removal;
 mod retry;
+mod settings;
+mod sounding;
 
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conductor_core::audit::AuditError;
-use conductor_core::{AuditLog, Host, HostError};
+use conductor_core::{AuditLog, Host, HostError, MidiOutputs, Sounding};
 use conductor_signing::escape::terminal;
 use conductor_signing::{atomic_file, escape};
 use conductor_surface::config::OutputConfig;
@@ -31,8 +35,8 @@ use conductor_surface::stop::{Stop, Wake};
 use crate::calls::{CallFormat, CallLog};
 use crate::config::Config;
 use crate::config::rewrite::Writer;
-use crate::control::{Change, ChangeOrder, Interface, Response, Server, SocketError, Watched};
-use crate::dispatch::{PluginTotals, Roster, Router};
+use crate::control::{Change, ChangeOrder, Installed, Interface, Response, Server, SocketError, Watched};
+use crate::dispatch::{Panic, PluginTotals, Roster, Router};
 use crate::hangup::Hangup;
 use crate::hosting::{self, Hosting};
 use crate::page::{self, Staging};
@@ -42,16 +46,16 @@ use input_threads::Inputs;
 use plugin_threads::{Plugins, Surroundings};
 use retry::Retry;
 
-/// Longest wait at the end for calls that are under way or queued; a call is ended by its own limits before that.
+/// Longest wait at the end for calls that run or are queued. A call's own limits end it sooner.
 const DRAIN_WAIT: Duration = Duration::from_secs(10);
 
-/// Longest wait at the end for rows of calls that nobody has read yet.
+/// Longest wait at the end for rows of calls to be read.
 const ROWS_WAIT: Duration = Duration::from_secs(2);
 
-/// How often the end of all inputs and calls is looked for.
+/// Time between two looks whether all inputs and calls have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How often a sample is taken of what each plugin does.
+/// Time between two samples of what each plugin does.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
 /// How the daemon is to run.
@@ -59,18 +63,21 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 pub struct RunOptions {
     /// Print every call to standard output in this form.
     pub calls: Option<CallFormat>,
-    /// End when the inputs that end of themselves have ended and their events were worked on.
+    /// Run in safe mode: load no plugin.
+    pub safe: bool,
+    /// End when all inputs that end of themselves have ended and their events were handled.
     pub exit_at_end: bool,
 }
 
-/// Runs until `stop` is given or, if so asked, the inputs have ended. Reads the configuration again when `hangup` came. Returns what
-/// each plugin did.
+/// Runs until `stop` is given or, if the options say so, until the inputs have ended. Reads the configuration again
+/// when `hangup` came. Returns what each plugin did.
 ///
 /// A plugin that is refused, an input or an output that is not available here is logged, and the rest goes on.
 ///
 /// # Errors
 ///
-/// Fails if something that is marked as required could not start, or nothing could of a run that is to end with its inputs.
+/// Fails if something that is marked as required could not start, or if the run is to end with its inputs and nothing
+/// could start.
 pub fn run(
     config: &Config,
     options: RunOptions,
@@ -93,11 +100,19 @@ pub fn run(
             "nothing will happen: the configuration needs at least one input and one mapping"
         );
     }
-    let config = &plugin_files::adopt(config.clone(), places);
+    let mut config = plugin_files::adopt(config.clone(), places);
+    if options.safe {
+        config.hold_plugins_back();
+        tracing::warn!("safe mode: no plugin is loaded; to load them: conductorctl safe off");
+    }
+    let config = &config;
     plugin_files::clean(config, places);
     notices::tell(config, places);
-    let (calls, writer) = match options.calls.map(CallLog::to_stdout) {
-        Some((calls, writer)) => (calls, Some(writer)),
+    let (calls, writer) = match options.calls {
+        Some(format) => {
+            let written = CallLog::to_stdout(format).map_err(|source| RunError::Thread { source })?;
+            (written.0, Some(written.1))
+        }
         None => (CallLog::default(), None),
     };
     let (orders, ordered) = channel();
@@ -107,6 +122,9 @@ pub fn run(
         roster: Arc::clone(&daemon.roster),
         router: Arc::clone(&daemon.router),
         inputs: Arc::clone(daemon.inputs.states()),
+        panic: Arc::clone(&daemon.panic),
+        is_safe: Arc::clone(&daemon.is_safe),
+        installed: Arc::clone(&daemon.installed),
         calls: calls.clone(),
     };
     let interface = Interface::new(places, watched, orders);
@@ -133,12 +151,13 @@ pub fn run(
     if let Some(writer) = writer {
         join(writer, Instant::now() + ROWS_WAIT, "the table of calls");
     }
-    // Threads that were left behind may hold the log, and the end of this program ends them in the middle of what they write.
+    // Threads that were left behind may hold the log, and the end of this program could cut off a record that they
+    // write.
     recorded.close();
     result.map(|()| totals)
 }
 
-/// Finds out whether programs can be run for plugins, which nobody waits for.
+/// Finds out, on a thread of its own, whether this machine can run programs for plugins.
 #[cfg(target_os = "linux")]
 fn try_programs(interface: &Arc<Interface>) -> io::Result<()> {
     let interface = Arc::clone(interface);
@@ -157,7 +176,7 @@ fn try_programs(_interface: &Arc<Interface>) -> io::Result<()> {
     Ok(())
 }
 
-/// Says how to begin where nothing is configured.
+/// Says what to do first if nothing is configured.
 fn first_steps(places: &Places) {
     tracing::info!("nothing is configured yet in {}", escape::path(&places.config_file));
     tracing::info!(
@@ -180,9 +199,14 @@ struct Daemon<'r> {
     router: Arc<Router>,
     inputs: Inputs,
     ports: Arc<CurrentPorts>,
+    sounding: Sounding,
+    panic: Arc<Panic>,
+    /// Whether no plugin is loaded.
+    is_safe: Arc<AtomicBool>,
+    installed: Arc<Installed>,
     taps: Arc<Taps>,
     trust_watch: Option<JoinHandle<()>>,
-    /// How many calls each plugin had made when its version was installed.
+    /// How many calls each plugin had made when its current version was installed.
     trials: HashMap<String, u64>,
     retry: Retry,
 }
@@ -200,9 +224,17 @@ impl<'r> Daemon<'r> {
         let roster = Arc::new(Roster::default());
         let plugins = Plugins::new(config, &roster);
         roster.set(plugins.known());
-        let router = Arc::new(Router::new(config.mappings.clone(), &plugins.queues()));
         let taps = Arc::new(Taps::default());
         taps.set(&config.inputs);
+        // The outputs may share a JACK client with inputs, whose events go to the router, which silences the outputs.
+        let ports = Arc::new(CurrentPorts::new(Arc::new(MidiPorts::new(&[], Vec::new()))));
+        let midi = Arc::clone(&ports) as Arc<dyn MidiOutputs>;
+        let sounding = sounding::kept(&places.paths.sounding_file(), &midi);
+        let panic =
+            Panic::new(sounding.clone(), Arc::clone(&ports), Arc::clone(&roster), Arc::clone(&audit) as _);
+        let panic = Arc::new(panic);
+        let router = Router::new(config.mappings.clone(), &plugins.queues(), Arc::clone(&panic));
+        let router = Arc::new(router);
         let sink: Sink = Arc::new({
             let (router, taps) = (Arc::clone(&router), Arc::clone(&taps));
             move |event, input| {
@@ -210,9 +242,8 @@ impl<'r> Daemon<'r> {
                 router.dispatch(event, input);
             }
         });
-        let inputs = Inputs::new(sink, &config.inputs);
-        let ports = MidiPorts::new(&config.outputs, inputs.jack_ports(&config.inputs));
-        let ports = Arc::new(CurrentPorts::new(Arc::new(ports)));
+        let mut inputs = Inputs::new(sink, &config.inputs);
+        ports.set(Arc::new(MidiPorts::new(&config.outputs, inputs.jack_ports(&config.inputs))));
         let (config, retry) = (config.clone(), Retry::new(config));
         Self {
             config,
@@ -228,6 +259,10 @@ impl<'r> Daemon<'r> {
             router,
             inputs,
             ports,
+            sounding,
+            panic,
+            is_safe: Arc::new(AtomicBool::new(options.safe)),
+            installed: Arc::default(),
             taps,
             trust_watch: None,
             trials: HashMap::new(),
@@ -251,6 +286,7 @@ impl<'r> Daemon<'r> {
                 terminal(&denial)
             );
         }
+        self.installed.set(&host, &self.config.plugins);
         self.host = Some(Arc::clone(&host));
         if let Some(directory) = self.config.wasm.trust_dir.clone() {
             let watch = trust_watch::start(directory, Arc::clone(&self.roster), self.stop.clone());
@@ -261,6 +297,7 @@ impl<'r> Daemon<'r> {
             roster: &self.roster,
             mappings: &self.config.mappings,
             calls: &self.calls,
+            panic: &self.panic,
             stop: self.stop,
         };
         if !self.plugins.start(around)? {
@@ -274,6 +311,7 @@ impl<'r> Daemon<'r> {
         }
         let ports = self.ports.get();
         open_outputs(&self.config.outputs, &ports)?;
+        sounding::end_what_was_left(&self.sounding);
         if !self.inputs.open(&self.config.inputs, &ports)? {
             if self.options.exit_at_end {
                 return Err(RunError::NoInput);
@@ -290,7 +328,13 @@ impl<'r> Daemon<'r> {
 
     fn new_host(&self, config: &Config) -> Result<Arc<Host>, RunError> {
         let (ports, taps) = (Arc::clone(&self.ports), Arc::clone(&self.taps));
-        let devices = hosting::devices(ports as _, taps as _, &config.networks);
+        let devices = hosting::devices(
+            ports as _,
+            self.sounding.clone(),
+            taps as _,
+            &config.networks,
+            &self.places.paths,
+        );
         let host = self.hosting.host(config.wasm.clone(), devices);
         let host = host.map_err(|source| RunError::Host { source })?;
         let host = match &self.host {
@@ -308,7 +352,7 @@ impl<'r> Daemon<'r> {
         Ok(Arc::new(host.audited(Arc::clone(&self.audit) as _)))
     }
 
-    /// Does what it is told, until the daemon is told to stop or, if so asked, has nothing left to do.
+    /// Carries out orders until the daemon is told to stop or, if the options say so, has nothing left to do.
     fn wait(&mut self, orders: &Receiver<ChangeOrder>, hangup: &Hangup) {
         let mut next_sample = Instant::now() + SAMPLE_EVERY;
         while !(self.options.exit_at_end && self.inputs.have_ended() && self.plugins.are_idle()) {
@@ -323,21 +367,22 @@ impl<'r> Daemon<'r> {
             }
             self.try_again(now);
             if hangup.take() {
-                // What came of it is in the log.
+                // The outcome of the reload is in the log.
                 let _ = self.change(Change::Reload);
             }
             for ChangeOrder { change, reply, turn: _turn } in orders.try_iter() {
                 let changed = self.change(change);
-                // Whoever asked may not wait any longer; what came of it is in the log.
+                // Whoever asked may have stopped waiting; the outcome is in the log.
                 let _ = reply.send(changed.unwrap_or_else(Response::Refused));
             }
         }
         tracing::info!("stopping");
     }
 
-    /// Ends everything: inputs first, then plugins, then the ports that plugins send through.
+    /// Ends everything: first inputs, then plugins, then the ports through which plugins send.
     fn finish(mut self, deadline: Instant) -> Vec<PluginTotals> {
         self.stop.stop();
+        self.installed.forget();
         self.inputs.finish(deadline);
         let totals = self.plugins.finish(deadline);
         if let Some(host) = &self.host {
@@ -351,6 +396,8 @@ impl<'r> Daemon<'r> {
                 tracing::error!("revoked, but not written, {from_now_on}: {}", terminal(&denial));
             }
         }
+        // Plugins that did not end in time play nothing more.
+        self.sounding.ledger().close();
         self.inputs.finish_jack(deadline);
         if let Some(watch) = self.trust_watch {
             join(watch, deadline, "the watch over the trust store");
@@ -372,7 +419,7 @@ fn open_outputs(outputs: &[OutputConfig], ports: &MidiPorts) -> Result<(), RunEr
     Ok(())
 }
 
-/// Waits for a thread, at most until `deadline`; a thread that is late is left behind.
+/// Waits for a thread until `deadline`. A thread that is late is left behind.
 fn join<T>(thread: JoinHandle<T>, deadline: Instant, what: &str) -> Option<T> {
     while !thread.is_finished() {
         if Instant::now() >= deadline {
@@ -388,11 +435,11 @@ fn join<T>(thread: JoinHandle<T>, deadline: Instant, what: &str) -> Option<T> {
     ended.ok()
 }
 
-/// The ports of the JACK client that events come from.
+/// The input ports of the JACK client.
 type JackPorts = Vec<(Emitter, Option<String>)>;
 
 impl RunError {
-    /// What to do about it.
+    /// What the user can do about the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -414,19 +461,19 @@ impl RunError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The control socket cannot be had, such as because another daemon has it.
+    /// The control socket cannot be claimed, for example because another daemon has it.
     #[error("{source}")]
     Control {
         /// Why.
         source: SocketError,
     },
-    /// What plugins do could not be recorded.
+    /// The audit log cannot be written.
     #[error("{source}")]
     Audit {
         /// Why.
         source: AuditError,
     },
-    /// The host cannot work on this machine.
+    /// The host cannot be made on this machine.
     #[error("{source}")]
     Host {
         /// Why.
@@ -441,7 +488,7 @@ pub enum RunError {
     /// A plugin that is marked as required was not loaded.
     #[error("the required plugin `{name}` was not loaded: {why}")]
     RequiredPlugin {
-        /// The user's name for it.
+        /// The user's name for the plugin.
         name: Arc<str>,
         /// Why.
         why: String,
@@ -468,7 +515,7 @@ pub enum RunError {
         /// Why.
         reason: String,
     },
-    /// The daemon was to run until its inputs end, and none of them ends.
+    /// The daemon was to run until its inputs end, but none of them ends of itself.
     #[error("no available input ends of itself, so there is no end to wait for")]
     NothingEnds,
 }

@@ -1,5 +1,5 @@
-//! Holds loaded plugins against the trust store and the user's grants whenever these change, so that a revocation stops what
-//! runs and a decision that another program wrote counts.
+//! Checks loaded plugins against the trust store and the user's grants whenever these change. So a revocation stops a
+//! running plugin, and a decision that another program wrote takes effect.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,6 +11,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conductor_core::grant::store::GrantStore;
+use conductor_core::secret::SecretStore;
 use conductor_core::{FileState, PermissionId};
 use conductor_signing::escape::terminal;
 use conductor_signing::{TrustError, TrustStore};
@@ -19,30 +20,32 @@ use jiff::Timestamp;
 
 use crate::dispatch::{KnownPlugin, Roster};
 
-/// Time between two looks at the files of the trust store and of grants: a quarter of what a change of them may take to have
-/// stopped a plugin. What was decided over the control interface waits for none of them.
+/// Time between two looks at the files of the trust store and of grants: a quarter of the time within which a change of
+/// them must stop a plugin. Decisions over the control interface do not wait for these looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Time after which plugins are held against an unchanged store in any case, such as because the clock was set.
+/// Time after which plugins are checked even if the store has not changed, because the clock may have been set.
 const CHECK_EVERY: Duration = Duration::from_secs(30);
 
 /// Watches the trust store of a configuration directory until `stop` is given.
 ///
-/// One thread takes away, which writes nothing and waits for nobody; another one gives and writes down, at its own pace.
+/// One thread takes permissions away; it writes nothing and waits for nobody. A second thread gives permissions and
+/// writes decisions down, at its own pace.
 pub(crate) fn start(directory: PathBuf, roster: Arc<Roster>, stop: Stop) -> io::Result<JoinHandle<()>> {
     let (settle, unsettled) = sync_channel(1);
     let grants_changed = Arc::new(AtomicBool::new(false));
     let are_grants_meant = Arc::clone(&grants_changed);
     let settled = Arc::clone(&roster);
     let trusted = directory.clone();
-    // It ends with the other one, after what it may be writing.
+    // This thread ends after the other one, once it has written what it is writing.
     Builder::new().name("decisions".into()).spawn(move || {
         for Settle in unsettled {
             settle_everyone(&trusted, &settled, are_grants_meant.swap(false, Ordering::SeqCst));
         }
     })?;
     Builder::new().name("trust".into()).spawn(move || {
-        let files = GrantStore::files(&directory);
+        let [grants, denials] = GrantStore::files(&directory);
+        let files = [grants, denials, SecretStore::file(&directory)];
         let mut grants = GrantsWatch { seen: files.each_ref().map(|file| FileState::of(file)), files };
         let mut watch = TrustWatch {
             directory,
@@ -57,17 +60,17 @@ pub(crate) fn start(directory: PathBuf, roster: Arc<Roster>, stop: Stop) -> io::
             let have_grants_changed = grants.look(&watch.roster);
             grants_changed.fetch_or(have_grants_changed, Ordering::SeqCst);
             if have_grants_changed || has_changed {
-                // One that waits already sees what there is now.
+                // If a message waits already, its receiver will see the newest state.
                 let _ = settle.try_send(Settle);
             }
         }
     })
 }
 
-/// Word that something is to be decided anew.
+/// Asks the second thread to decide anew.
 struct Settle;
 
-/// Decides about all plugins by what the trust store says now, and the files of grants if these are meant.
+/// Decides about all plugins by the current trust store and, if `are_grants_meant`, by the files of grants.
 fn settle_everyone(directory: &Path, roster: &Roster, are_grants_meant: bool) {
     let trust = TrustStore::load(directory).ok();
     for plugin in roster.everyone() {
@@ -90,23 +93,24 @@ fn settle_everyone(directory: &Path, roster: &Roster, are_grants_meant: bool) {
 struct TrustWatch {
     directory: PathBuf,
     roster: Arc<Roster>,
-    /// The files as they were at the last look.
+    /// The states of the files at the last look.
     seen: Vec<Option<FileState>>,
-    /// When plugins were last held against the store, and which.
+    /// When plugins were last checked against the store, and which plugins.
     checked: Option<(Instant, BTreeSet<PermissionId>)>,
-    /// When trust or a signature ends next, or a rotation begins to hold.
+    /// When trust or a signature next ends, or a rotation begins to hold.
     next_change: Option<Timestamp>,
-    /// What was last said about a store that cannot be used.
+    /// What was last logged about a store that cannot be used.
     complained: Option<String>,
 }
 
 impl TrustWatch {
-    /// Stops what may not go on if the store has changed, there is a plugin that was not checked, or enough time has passed. Says
-    /// whether it looked.
+    /// Stops plugins that may not go on, if the store has changed, a plugin was not checked yet, or enough time has
+    /// passed. Returns whether it checked.
     fn look(&mut self, now: Instant) -> bool {
         let files = TrustStore::files(&self.directory);
         let state: Vec<_> = files.iter().map(|path| FileState::of(path)).collect();
-        // Later than the state of the files: a plugin that is not among these yet decides by files that are as new.
+        // Plugins are listed after the files were looked at: a plugin that is not listed yet is loaded by files that
+        // are as new.
         let plugins = self.roster.everyone();
         let there: BTreeSet<_> = plugins
             .iter()
@@ -129,7 +133,7 @@ impl TrustWatch {
                 let of_files = permissions.filter_map(|permission| permission.next_change(time));
                 self.next_change = of_files.chain(trust.next_change(time)).min();
             }
-            // Nobody has said that what runs is to stop; nothing else is loaded meanwhile.
+            // Nothing says that running plugins must stop. No further plugin is loaded meanwhile.
             Err(error) => self.complain(&error),
         }
         self.seen = state;
@@ -151,11 +155,12 @@ impl TrustWatch {
     }
 }
 
-/// Stops what may not go on by the trust store of a configuration directory as it is now, without waiting for the watch.
+/// Stops plugins that may not go on by the current trust store of a configuration directory, without waiting for the
+/// watch.
 ///
 /// # Errors
 ///
-/// Fails if the store cannot be used; plugins go on as they were loaded then.
+/// Fails if the store cannot be used; then all plugins go on.
 pub(crate) fn check_everyone(directory: &Path, roster: &Roster) -> Result<(), TrustError> {
     let (trust, plugins) = (TrustStore::load(directory)?, roster.everyone());
     withdraw(&trust, &plugins);
@@ -165,7 +170,7 @@ pub(crate) fn check_everyone(directory: &Path, roster: &Roster) -> Result<(), Tr
     Ok(())
 }
 
-/// Stops what may not go on.
+/// Stops the plugins that may not go on.
 pub(crate) fn withdraw(trust: &TrustStore, plugins: &[Arc<KnownPlugin>]) {
     for plugin in plugins {
         if let Some(cause) = plugin.withdraw_if_refused(trust) {
@@ -180,24 +185,26 @@ pub(crate) fn withdraw(trust: &TrustStore, plugins: &[Arc<KnownPlugin>]) {
     }
 }
 
-/// Has plugins decided about anew when the files of grants and denials change, or when one of their grants ends with time.
+/// Has plugins decided about anew when the files of grants and denials change, or when one of their grants ends with
+/// time.
 struct GrantsWatch {
-    files: [PathBuf; 2],
-    seen: [Option<FileState>; 2],
+    files: [PathBuf; 3],
+    seen: [Option<FileState>; 3],
 }
 
 impl GrantsWatch {
-    /// Takes away what the files no longer grant; says whether something is to be decided anew.
+    /// Takes away what the files no longer grant. Returns whether plugins must be decided about anew.
     fn look(&mut self, roster: &Roster) -> bool {
         let state = self.files.each_ref().map(|file| FileState::of(file));
         let has_changed = state != self.seen;
         self.seen = state;
         let mut is_unsettled = has_changed;
-        // Later than the state of the file: a plugin that is not among these yet decides by a file that is as new.
+        // Plugins are listed after the files were looked at: a plugin that is not listed yet decides by files that are
+        // as new.
         for permission in roster.everyone().iter().filter_map(|plugin| plugin.permission()) {
             if has_changed || permission.has_ended_grants(Timestamp::now()) {
                 is_unsettled = true;
-                // What cannot be read is told by who decides anew.
+                // The thread that decides anew reports a file that cannot be read.
                 let _ = permission.take_away();
             }
         }

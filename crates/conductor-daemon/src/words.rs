@@ -1,4 +1,4 @@
-//! What users are told in the same words wherever they are told it.
+//! Texts that users get in the same words in several places.
 
 pub mod actions;
 pub mod load_error;

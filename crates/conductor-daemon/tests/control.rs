@@ -1,4 +1,4 @@
-//! The control interface from the outside: `conductorctl`, its socket, and clients that mean ill.
+//! The control interface from the outside: `conductorctl`, its socket, and hostile clients.
 
 #[cfg(test)]
 #[path = "support/wasm.rs"]
@@ -23,15 +23,20 @@ mod control {
     mod bounds;
     mod changes;
     mod ctl;
+    mod desk;
     mod earlier;
     mod first_start;
     mod grants;
     mod help;
     mod listen;
+    mod own;
+    mod panic;
     mod phases;
     mod place;
     mod plugins;
     mod programs;
+    mod safe;
+    mod silence;
     mod status;
     mod store;
     mod unkept;

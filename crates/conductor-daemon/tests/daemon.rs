@@ -15,6 +15,7 @@ mod daemon {
     mod interval;
     mod log;
     mod midi_file;
+    mod numbers;
     mod osc;
     mod outputs;
     mod raw;

@@ -1,4 +1,4 @@
-//! SystemControl with the real parts of a desktop: PipeWire, mpv, dunst, and a stand-in for logind on a bus of its own.
+//! SystemControl with the real parts of a desktop: PipeWire, mpv, dunst, and a stand-in for logind on its own bus.
 
 #![cfg(target_os = "linux")]
 

@@ -1,4 +1,4 @@
-//! The way of an event from the outside: senders that flood, sources that never end, readers that stop.
+//! The way of an event, from the outside: senders that flood, sources that never end, readers that stop.
 
 #[cfg(test)]
 #[path = "support/wasm.rs"]

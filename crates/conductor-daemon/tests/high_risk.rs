@@ -1,5 +1,5 @@
-//! What is of high risk cannot hide: programs are recorded before they begin, told apart by all that they are given, and run
-//! once where they are granted for once.
+//! Uses of high risk cannot hide: programs are recorded before they begin, told apart by everything that they are
+//! given, and run once if they are granted for once.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
@@ -19,10 +19,10 @@ use conductor_signing::TrustLevel;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-/// Longest wait for something that takes milliseconds.
+/// Longest wait for things that take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A plugin that may run programs, and the log of what it did.
+/// A plugin that may run programs, and the audit log of its uses.
 struct Place {
     directory: TempDir,
     session: Arc<Session>,

@@ -1,7 +1,7 @@
 //! A MIDI message through JACK's dummy driver to a plugin, and the plugin's answer back to a JACK client.
 //!
-//! A program of its own with one test, because the server that a JACK client connects to is chosen by an environment
-//! variable, which may be set only while no other thread reads it.
+//! This is a test program with a single test, because an environment variable chooses the server that a JACK client
+//! connects to, and it may be set only while no other thread reads the environment.
 
 #[cfg(test)]
 #[path = "support/wasm.rs"]

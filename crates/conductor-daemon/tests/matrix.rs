@@ -1,4 +1,5 @@
-//! Row matrix: every capability in every state that a grant of it can be in, asked for by a plugin's code.
+//! Row matrix: every capability in every state that its grant can be in, with a plugin that asks for the capability, as
+//! postcard and as JSON.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
@@ -27,56 +28,82 @@ use conductor_core::{
 use conductor_signing::{UnverifiedPlugin, add_manifest, manifest_from_toml};
 use tempfile::TempDir;
 
-/// What the guest's call returns where a capability is denied.
+/// What the guest's call returns if a capability is denied.
 const DENIED: i32 = 1;
 
-/// The same where the plugin sees no files: WASI's errno for a descriptor that is not there.
+/// What it returns if the plugin sees no files: WASI's errno for a bad descriptor.
 const BADF: i32 = 8;
 
-/// The same where it may only read: WASI's errno for what is not permitted.
+/// What it returns if files are read-only: WASI's errno for an operation that is not permitted.
 const PERM: i32 = 63;
 
-/// One capability: what is declared, what else could be granted of it, and how it is asked for.
+/// One capability: what is declared, what else could be granted of it, and how the guest asks for it.
 struct Case {
     capability: Capability,
     scope: String,
     other: &'static str,
-    /// Whether what is declared is granted without anybody's word.
+    /// Whether the declared scope is granted automatically.
     is_automatic: bool,
-    /// The operation and its request; none for files.
-    ask: Option<(Op, Vec<u8>)>,
+    ask: Ask,
+}
+
+/// How a plugin asks.
+enum Ask {
+    /// It opens a file.
+    Open,
+    /// It makes a host call, with a request as postcard.
+    Call(Op, Vec<u8>),
+    /// It makes a host call, with a request as JSON.
+    Request(String),
+}
+
+impl Ask {
+    const fn is_of_files(&self) -> bool {
+        matches!(self, Self::Open)
+    }
+
+    /// The bytes that the host gets, and how the plugin's code hands them over.
+    fn code(&self) -> (&[u8], String) {
+        let status = |call: String| format!("(i32.wrap_i64 (i64.shr_u {call} (i64.const 32)))");
+        match self {
+            Self::Open => {
+                let open = "(call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 1)
+                    (i64.const 0x40) (i64.const 0) (i32.const 0) (i32.const 8))";
+                (&[], open.to_owned())
+            }
+            Self::Call(op, request) => {
+                let (op, length) = (op.number(), request.len());
+                let call = format!("(call $call (i32.const {op}) (i32.const 2048) (i32.const {length}))");
+                (request, status(call))
+            }
+            Self::Request(request) => {
+                let call = format!("(call $request (i32.const 2048) (i32.const {}))", request.len());
+                (request.as_bytes(), status(call))
+            }
+        }
+    }
 }
 
 impl Case {
-    /// What the guest's call returns where it is denied.
+    /// What the guest's call returns if the capability is denied.
     fn denied(&self, has_files: bool) -> i32 {
-        match (&self.ask, has_files) {
-            (Some(_), _) => DENIED,
-            (None, false) => BADF,
-            (None, true) => PERM,
+        match (self.ask.is_of_files(), has_files) {
+            (false, _) => DENIED,
+            (true, false) => BADF,
+            (true, true) => PERM,
         }
     }
 
-    /// A module that asks once in each call and returns what it was told.
+    /// A module that asks once in each call and returns the answer.
     fn module(&self) -> Vec<u8> {
-        let ask = match &self.ask {
-            None => "(call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 1)
-                (i64.const 0x40) (i64.const 0) (i32.const 0) (i32.const 8))"
-                .to_owned(),
-            Some((op, request)) => format!(
-                "(i32.wrap_i64 (i64.shr_u
-                    (call $ask (i32.const {}) (i32.const 2048) (i32.const {})) (i64.const 32)))",
-                op.number(),
-                request.len()
-            ),
-        };
-        let request = self.ask.as_ref().map(|(_, request)| request.as_slice()).unwrap_or_default();
+        let (request, ask) = self.ask.code();
         let request: String = request.iter().map(|byte| format!("\\{byte:02x}")).collect();
         let text = format!(
             r#"(module
                 (import "wasi_snapshot_preview1" "path_open"
                     (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
-                (import "conductor" "call" (func $ask (param i32 i32 i32) (result i64)))
+                (import "conductor" "call" (func $call (param i32 i32 i32) (result i64)))
+                (import "conductor" "request" (func $request (param i32 i32) (result i64)))
                 (memory (export "memory") 1)
                 (data (i32.const 0) "file")
                 (data (i32.const 2048) "{request}")
@@ -113,7 +140,7 @@ impl Audit {
     }
 }
 
-/// Devices that do what they are asked for, and count it.
+/// Devices that count how often they are used.
 #[derive(Default)]
 struct Done(Mutex<usize>);
 
@@ -178,7 +205,7 @@ impl Desktop for Done {
     }
 }
 
-/// A user with a plugin of each kind, and everything that it could reach.
+/// A user with a plugin of each kind, and everything that the plugins could reach.
 struct Place {
     directory: TempDir,
     audit: Arc<Audit>,
@@ -212,7 +239,7 @@ impl Place {
         Host::with_devices(config, devices).expect("a host").audited(Arc::clone(&self.audit) as _)
     }
 
-    /// The plugin of a case, with the capability declared or not.
+    /// Loads the plugin of a case, with or without the capability in its manifest.
     fn load(&self, case: &Case, declared: bool, granted: &[GrantSpec]) -> Box<dyn Plugin> {
         let mut manifest = "name = \"guest\"\nversion = \"1.0.0\"\n".to_owned();
         if declared {
@@ -230,7 +257,7 @@ impl Place {
     }
 }
 
-/// What the guest was told.
+/// The answer that the guest got.
 fn call(plugin: &mut dyn Plugin) -> i32 {
     let outcome = plugin.execute(b"{}").outcome;
     if let Outcome::Failed { code } = outcome {
@@ -246,7 +273,7 @@ fn approve(plugin: &dyn Plugin, case: &Case, scope: Option<&str>, duration: &Gra
     approved.expect("approved");
 }
 
-/// A server that answers everybody.
+/// A server that answers every connection. Returns its port.
 fn server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -264,40 +291,52 @@ fn wire(value: &impl serde::Serialize) -> Vec<u8> {
     postcard::to_allocvec(value).expect("encodes")
 }
 
-fn cases(port: u16) -> [Case; 6] {
+fn cases(port: u16) -> Vec<Case> {
     let url = format!("http://127.0.0.1:{port}/");
     let http = HttpRequest { method: "GET", url: &url, headers: Vec::new(), body: b"" };
+    let http = Ask::Call(Op::HttpRequest, wire(&http));
+    let http_in_json = Ask::Request(format!(r#"{{"op":"http-request","method":"GET","url":"{url}"}}"#));
     let audio = AudioOpen { output: "speakers", rate: 48_000, channels: 1, gain: 1.0 };
+    let audio = Ask::Call(Op::AudioOpen, wire(&audio));
+    let audio_in_json = r#"{"op":"audio-open","output":"speakers","rate":48000,"channels":1,"gain":1}"#;
     let program = ProgramRun { program: "/bin/true", arguments: Vec::new(), input: b"" };
-    let case = |capability, scope: &str, other, is_automatic, ask| Case {
-        capability,
-        scope: scope.to_owned(),
-        other,
-        is_automatic,
-        ask,
-    };
+    let program = Ask::Call(Op::ProgramRun, wire(&program));
+    let volume = Ask::Call(Op::Volume, wire(&VolumeChange::Read));
     let network = format!("127.0.0.1:{port}");
-    let midi = MidiSend { port: "synth", bytes: &[0x90, 60, 100] };
-    [
-        case(Capability::Network, &network, "127.0.0.1:1", false, Some((Op::HttpRequest, wire(&http)))),
-        case(Capability::Audio, "speakers", "phones", true, Some((Op::AudioOpen, wire(&audio)))),
-        case(Capability::Midi, "synth", "drums", true, Some((Op::MidiSend, wire(&midi)))),
-        case(Capability::Filesystem, "read-write", "read-only", false, None),
-        case(
+    // A volume, which leaves nothing sounding that the host would have to end.
+    let midi = Ask::Call(Op::MidiSend, wire(&MidiSend { port: "synth", bytes: &[0xb0, 7, 100] }));
+    let json = |text: &str| Ask::Request(text.to_owned());
+    let kinds = [
+        (Capability::Network, network.as_str(), "127.0.0.1:1", false, vec![http, http_in_json]),
+        (Capability::Audio, "speakers", "phones", true, vec![audio, json(audio_in_json)]),
+        (
+            Capability::Midi,
+            "synth",
+            "drums",
+            true,
+            vec![midi, json(r#"{"op":"midi-send","port":"synth","bytes":[176,7,100]}"#)],
+        ),
+        (Capability::Filesystem, "read-write", "read-only", false, vec![Ask::Open]),
+        (
             Capability::Subprocess,
             "/bin/true",
             "/bin/false",
             false,
-            Some((Op::ProgramRun, wire(&program))),
+            vec![program, json(r#"{"op":"program-run","program":"/bin/true"}"#)],
         ),
-        case(
+        (
             Capability::SystemControl,
             "volume",
             "lock",
             false,
-            Some((Op::Volume, wire(&VolumeChange::Read))),
+            vec![volume, json(r#"{"op":"volume","change":"read"}"#)],
         ),
-    ]
+    ];
+    let cases = kinds.into_iter().flat_map(|(capability, scope, other, is_automatic, ways)| {
+        let case = move |ask| Case { capability, scope: scope.to_owned(), other, is_automatic, ask };
+        ways.into_iter().map(case)
+    });
+    cases.collect()
 }
 
 #[test]
@@ -337,7 +376,7 @@ fn what_is_done_is_what_is_declared_and_granted_now() {
         plugin.permission().refresh().expect("decided");
         assert_eq!(call(plugin.as_mut()), case.denied(false), "{name}: expired");
 
-        if case.ask.is_some() {
+        if !case.ask.is_of_files() {
             let expected = 4 + usize::from(!case.is_automatic);
             assert_eq!(place.audit.denials(), expected, "{name}: every denial is on record");
         }

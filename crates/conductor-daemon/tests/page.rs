@@ -1,4 +1,5 @@
-//! The Plugin Manager's server from the outside: what is not from its own page changes nothing, and what is bounds.
+//! The Plugin Manager's server from the outside: requests from elsewhere than its page change nothing, and its page's
+//! requests are bounded.
 
 #[cfg(test)]
 #[path = "support/wasm.rs"]
@@ -17,6 +18,8 @@ mod page {
     mod files;
     mod keys;
     mod names;
+    mod nonsense;
+    mod panic;
     mod preview;
     mod rebinding;
     mod session;

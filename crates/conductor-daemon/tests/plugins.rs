@@ -1,5 +1,5 @@
-//! The example plugins through the real host: one call each with `conductor exec`, and the library where a call builds
-//! on the one before.
+//! The example plugins in the real host: one call each with `conductor exec`, and with the library where a call depends
+//! on an earlier one.
 
 #[cfg(test)]
 #[path = "support/wasm.rs"]

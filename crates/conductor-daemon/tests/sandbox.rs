@@ -1,5 +1,5 @@
-//! The hostile guest in its data directory: nothing outside is reached, nothing of the host's is readable, and what it
-//! makes the host do is bounded.
+//! The hostile guest in its data directory: it reaches nothing outside, it reads nothing of the host's, and the work
+//! that it causes in the host is bounded.
 
 #[cfg(test)]
 #[path = "support/wasm.rs"]

@@ -1,4 +1,4 @@
-//! Row subprocess: programs that plugins run, with real programs, through the launcher that the daemon uses.
+//! Row subprocess: plugins run real programs through the daemon's launcher.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, reason = "a test that cannot be set up fails, outside its test function too")]
@@ -29,14 +29,14 @@ use conductor_abi::{Capability, CapabilityRequest, Op, ProgramEnd, ProgramOutput
 use conductor_core::broker::{Answer, Broker, Session};
 use conductor_core::grant::{Ceilings, Choices, Grants};
 use conductor_core::launcher::Launcher;
-use conductor_core::{Devices, Limits};
+use conductor_core::{Devices, Limits, Sounding};
 use conductor_signing::TrustLevel;
 use tempfile::TempDir;
 
-/// Longest wait for something that takes milliseconds.
+/// Longest wait for things that take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A shell as a program like any other: what it is given is its script.
+/// A shell, which is a program like any other; its argument is a script.
 const SHELL: &str = "/bin/sh";
 
 fn session_with(declared: &str, granted: &str, launcher: Option<Launcher>) -> Arc<Session> {
@@ -49,6 +49,10 @@ fn session_within(
     launcher: Option<Launcher>,
     limits: &Limits,
 ) -> Arc<Session> {
+    session_on(Devices { launcher, ..Devices::default() }, declared, granted, limits)
+}
+
+fn session_on(devices: Devices, declared: &str, granted: &str, limits: &Limits) -> Arc<Session> {
     let request = CapabilityRequest { name: "Subprocess".into(), scope: Some(declared.into()), reason: None };
     let choices = Choices {
         configured: vec![format!("Subprocess={granted}").parse().expect("a grant")],
@@ -56,7 +60,7 @@ fn session_within(
     };
     let ceilings = Ceilings { unsigned: Risk::High, self_signed: Risk::High, trusted: None };
     let grants = Grants::resolve(&[request], &choices, &TrustLevel::Unsigned, ceilings).expect("grants");
-    Broker::new(Devices { launcher, ..Devices::default() }).session("test", grants, limits)
+    Broker::new(devices).session("test", grants, limits)
 }
 
 fn launcher() -> Option<Launcher> {
@@ -79,7 +83,7 @@ fn run(session: &Session, program: &str, arguments: &[&str]) -> ProgramOutput {
     postcard::from_bytes(&answer.bytes).expect("an output")
 }
 
-/// What a script prints.
+/// The output of a script.
 fn printed(session: &Session, script: &str) -> String {
     let output = run(session, SHELL, &["-c", script]);
     assert_eq!(output.end, ProgramEnd::Exited { code: 0 }, "{output:?}");
@@ -91,7 +95,7 @@ fn refused(answer: &Answer, status: Status, reason: &str) {
     assert!(answer.status == status && text.contains(reason), "{:?}: {text}", answer.status);
 }
 
-/// Processes whose command line holds this text.
+/// The number of processes whose command line contains this text.
 fn processes(text: &str) -> usize {
     let processes = fs::read_dir("/proc").expect("processes").filter_map(Result::ok);
     let command = |path: PathBuf| fs::read_to_string(path.join("cmdline")).unwrap_or_default();
@@ -106,7 +110,7 @@ fn wait_until_gone(text: &str) {
     }
 }
 
-/// A program of the test's own.
+/// Writes a program with this text and mode.
 fn script(text: &str, mode: u32) -> (TempDir, String) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("program");
@@ -219,7 +223,7 @@ fn what_never_ends_is_ended_with_all_that_it_started() {
         assert!(started.elapsed() < PATIENCE);
         wait_until_gone(&format!("sleep {seconds}"));
     }
-    // What a program leaves behind ends with it, even if it holds the output open.
+    // Processes that a program leaves behind end with it, even if they hold its output open.
     let seconds = format!("2{mark}");
     assert_eq!(printed(&session, &format!("setsid sleep {seconds} & echo done")), "done\n");
     wait_until_gone(&format!("sleep {seconds}"));
@@ -238,7 +242,7 @@ fn processes_files_and_output_are_bounded() {
             Some(value)
         );
     }
-    // A bomb that doubles until it is refused ends with the call, whoever runs this test.
+    // A fork bomb, which doubles until it is refused, ends with the call, whichever user runs this test.
     let mark = format!("3{}", std::process::id());
     let bomb =
         format!("for i in 1 2 3 4 5 6 7; do (sleep {mark} & sleep {mark} &) & done; wait; sleep {mark}");
@@ -300,4 +304,30 @@ fn a_program_is_ended_when_its_grant_is_taken_away() {
     wait_until_gone(&format!("sleep {seconds}"));
     println!("ended {} ms after it was revoked", revoked.elapsed().as_millis());
     assert!(revoked.elapsed() < PATIENCE);
+}
+
+#[test]
+fn a_pause_of_everything_ends_a_program_and_starts_none() {
+    let midi = Devices::default().midi;
+    let sounding = Sounding::new(&midi);
+    let devices = Devices { launcher: launcher(), sounding: Some(sounding.clone()), ..Devices::default() };
+    let session = session_on(devices, "/bin/sleep;args=*", "/bin/sleep;args=*", &Limits::default());
+    let seconds = format!("4{}", std::process::id());
+    let running = thread::spawn({
+        let (session, seconds) = (Arc::clone(&session), seconds.clone());
+        move || ask(&session, "/bin/sleep", &[&seconds], b"")
+    });
+    let start = Instant::now();
+    while processes(&format!("sleep {seconds}")) == 0 {
+        assert!(start.elapsed() < PATIENCE, "it does not start");
+        thread::sleep(Duration::from_millis(5));
+    }
+    sounding.pause();
+    let answer = running.join().expect("no panic");
+    refused(&answer, Status::Unavailable, "everything was silenced by panic");
+    wait_until_gone(&format!("sleep {seconds}"));
+    refused(&ask(&session, "/bin/sleep", &["0"], b""), Status::Unavailable, "everything was silenced");
+    assert!(session.take_denied().is_empty(), "nothing has to be granted");
+    sounding.resume();
+    assert_eq!(run(&session, "/bin/sleep", &["0"]).end, ProgramEnd::Exited { code: 0 });
 }

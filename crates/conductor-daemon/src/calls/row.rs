@@ -1,4 +1,4 @@
-//! One call as it is told: a row of the table, or a line of JSON.
+//! One call as users see it: a row of the table, or a line of JSON.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use conductor_signing::escape::{json, terminal};
 use conductor_surface::event::Event;
 use serde::{Deserialize, Serialize};
 
-/// Longest text of a row in bytes; stops an event, an action or an error of tens of thousands of bytes from being held once
-/// for every call and reader. A person does not read more, and a program gets the whole of it as the plugin's request.
+/// Longest text of a row in bytes. Stops an event, an action or an error of tens of thousands of bytes from being held
+/// once for every call and reader. People do not read more, and the plugin gets the whole text in its request.
 const MAX_TEXT_BYTES: usize = 1024;
 
 /// A call that ended.
@@ -18,20 +18,20 @@ pub(crate) struct Call<'c> {
     pub(crate) plugin: &'c Arc<str>,
     pub(crate) action: &'c str,
     pub(crate) outcome: &'c Outcome,
-    /// Why it did not end well, if it did not.
+    /// Why the call did not end well, if it did not.
     pub(crate) error: Option<String>,
     pub(crate) limits_refused: &'c [Limit],
     pub(crate) fuel_used: u64,
     pub(crate) elapsed: Duration,
 }
 
-/// A call that ended, as it is told. Text of other people's making is in it as it is; one that is longer than 1 KiB is cut,
-/// which `…` shows.
+/// A call that ended, as users see it. Texts that other people wrote are not escaped, except for `event`. A text longer
+/// than 1 KiB is cut, and `…` shows where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRow {
     /// When the event came, in milliseconds since the Unix epoch.
     pub timestamp: u64,
-    /// The input that it came from.
+    /// The input that the event came from.
     pub input: String,
     /// The event in words, escaped.
     pub event: String,
@@ -41,20 +41,20 @@ pub struct CallRow {
     pub action: String,
     /// How the call ended, as a word.
     pub outcome: String,
-    /// The limit that ended it, if one did.
+    /// The limit that ended the call, if a limit did.
     pub limit: Option<String>,
-    /// Limits that refused something on the way.
+    /// Limits that refused something during the call.
     pub limits_refused: Vec<String>,
-    /// Why it did not end well, if it did not.
+    /// Why the call did not end well, if it did not.
     pub error: Option<String>,
     /// Fuel used.
     pub fuel_used: u64,
-    /// Microseconds that it took.
+    /// Microseconds that the call took.
     pub micros: u64,
 }
 
 impl CallRow {
-    /// A row of the table, in colour if so asked. Text of other people's making is escaped.
+    /// A row of the table, with colour if `colour` is set. Texts that other people wrote are escaped.
     #[must_use]
     pub fn table_row(&self, colour: bool) -> String {
         let outcome = self.error.as_deref().unwrap_or(&self.outcome);
@@ -74,7 +74,7 @@ impl CallRow {
         json(&serde_json::to_string(self).unwrap_or_default())
     }
 
-    /// About what it takes in memory.
+    /// About how many bytes the row takes in memory.
     pub(super) fn bytes(&self) -> usize {
         let Self { input, event, plugin, action, outcome, limit, limits_refused, error, .. } = self;
         let texts = [input, event, plugin, action, outcome].map(String::len);
@@ -102,7 +102,7 @@ impl From<Call<'_>> for CallRow {
     }
 }
 
-/// A text, or its beginning with a sign that there was more.
+/// A text, or its first [`MAX_TEXT_BYTES`] bytes with `…` after them.
 fn cut(mut text: String) -> String {
     if text.len() > MAX_TEXT_BYTES {
         text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
@@ -117,7 +117,7 @@ fn beginning(text: &str) -> &str {
     text.get(..text.floor_char_boundary(MAX_TEXT_BYTES + 4)).unwrap_or(text)
 }
 
-/// The head of the table.
+/// The headings of the table.
 #[must_use]
 pub fn head() -> String {
     columns("EVENT", "PLUGIN", "ACTION", "OUTCOME", "FUEL", "MICROS", None)

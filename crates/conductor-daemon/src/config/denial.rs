@@ -6,7 +6,7 @@ use conductor_abi::{Capability, UnknownCapability};
 ///
 /// # Errors
 ///
-/// Fails on an unknown name, and on a scope: a capability is denied as a whole, and a part of it by granting the rest.
+/// Fails on an unknown name, and on a scope: a capability is denied as a whole. To deny a part, grant the rest.
 pub fn parse(text: &str) -> Result<Capability, DenialError> {
     match text.split_once('=') {
         Some((name, _)) => {

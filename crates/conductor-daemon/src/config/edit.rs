@@ -1,8 +1,9 @@
 //! Changes to `config.toml` that keep what the user wrote as it is.
 
-use toml_edit::{DocumentMut, Item, Table, value};
+use serde_json::Value as Json;
+use toml_edit::{DocumentMut, Item, Table, Value, value};
 
-/// Lets a plugin run, or not.
+/// Sets whether a plugin runs.
 pub(crate) fn switch(text: &str, plugin: &str, enabled: bool) -> Result<String, String> {
     let mut document = parse(text)?;
     let table = plugin_table(&mut document, plugin)?;
@@ -14,7 +15,8 @@ pub(crate) fn switch(text: &str, plugin: &str, enabled: bool) -> Result<String, 
     Ok(document.to_string())
 }
 
-/// Adds a plugin, unless it is there.
+/// Adds a plugin, unless the text names the plugin already. Fails if the plugin has a `path`, and so is not in the
+/// plugin store.
 pub(crate) fn add(text: &str, plugin: &str) -> Result<String, String> {
     let mut document = parse(text)?;
     let plugins = document.entry("plugins").or_insert_with(|| {
@@ -37,19 +39,50 @@ pub(crate) fn add(text: &str, plugin: &str) -> Result<String, String> {
     Ok(document.to_string())
 }
 
-/// Whether a plugin is there, and is kept in the plugin store.
+/// Whether the text names the plugin, and the plugin is kept in the plugin store.
 pub(crate) fn is_stored(text: &str, plugin: &str) -> Result<bool, String> {
     Ok(add(text, plugin)? == parse(text)?.to_string())
 }
 
-/// Has a plugin kept in the plugin store, where what has no `path` is.
+/// Removes the `path` of a plugin. A plugin without `path` is kept in the plugin store.
 pub(crate) fn store(text: &str, plugin: &str) -> Result<String, String> {
     let mut document = parse(text)?;
     plugin_table(&mut document, plugin)?.remove("path");
     Ok(document.to_string())
 }
 
-/// Takes a plugin away.
+/// Sets a setting of a plugin, or removes it.
+pub(crate) fn set(text: &str, plugin: &str, setting: &str, to: Option<&Json>) -> Result<String, String> {
+    let mut document = parse(text)?;
+    let table = plugin_table(&mut document, plugin)?;
+    if to.is_none() && !table.contains_key("settings") {
+        return Ok(document.to_string());
+    }
+    let settings = table.entry("settings").or_insert_with(|| Item::Table(Table::new()));
+    let settings = settings.as_table_like_mut().ok_or("`settings` is no table")?;
+    let Some(to) = to else {
+        settings.remove(setting);
+        return Ok(document.to_string());
+    };
+    let mut new = match to {
+        Json::Bool(flag) => Value::from(*flag),
+        Json::String(text) => Value::from(text.as_str()),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Value::from(whole),
+            (None, Some(float)) => Value::from(float),
+            (None, None) => return Err(format!("`{setting}` is out of range")),
+        },
+        Json::Null | Json::Array(_) | Json::Object(_) => return Err(format!("`{setting}` is no setting")),
+    };
+    // What the user wrote behind the old value stays.
+    if let Some(old) = settings.get(setting).and_then(Item::as_value) {
+        *new.decor_mut() = old.decor().clone();
+    }
+    settings.insert(setting, Item::Value(new));
+    Ok(document.to_string())
+}
+
+/// Removes a plugin from the text.
 pub(crate) fn remove(text: &str, plugin: &str) -> Result<String, String> {
     let mut document = parse(text)?;
     plugin_table(&mut document, plugin)?;
@@ -95,6 +128,22 @@ mod tests {
         assert_eq!(store(TEXT, "b").expect("edits"), TEXT);
         assert_eq!((is_stored(TEXT, "b"), is_stored(TEXT, "c")), (Ok(true), Ok(false)));
         assert!(is_stored(TEXT, "a").is_err(), "it is kept elsewhere");
+    }
+
+    #[test]
+    fn a_setting_is_put_into_the_plugins_own_table() {
+        let gain = serde_json::json!(0.5);
+        let one = set(TEXT, "b", "gain", Some(&gain)).expect("edits");
+        assert_eq!(one, format!("{TEXT}\n[plugins.b.settings]\ngain = 0.5\n"));
+        let commented = one.replace("0.5\n", "0.5 # soft\n");
+        let two = set(&commented, "b", "gain", Some(&serde_json::json!(1))).expect("edits");
+        assert_eq!(two, commented.replace("0.5 #", "1 #"));
+        let text = set("[plugins.a]\nsettings = { x = true }\n", "a", "y", Some(&serde_json::json!("\"\n")));
+        let read: toml::Table = text.expect("edits").parse().expect("TOML");
+        assert_eq!(read["plugins"]["a"]["settings"]["y"].as_str(), Some("\"\n"));
+        assert_eq!(set(&one, "b", "gain", None).expect("edits"), format!("{TEXT}\n[plugins.b.settings]\n"));
+        assert_eq!(set(TEXT, "a", "gain", None).expect("edits"), TEXT);
+        assert!(set(TEXT, "c", "gain", Some(&gain)).is_err());
     }
 
     #[test]

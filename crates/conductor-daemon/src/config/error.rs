@@ -29,7 +29,7 @@ pub enum ConfigError {
     File {
         /// The file that was to be read.
         path: PathBuf,
-        /// What is wrong, and where on the way to it.
+        /// What is wrong, and at which path on the way to the file.
         source: FileError,
     },
     /// The file was read and has faults.

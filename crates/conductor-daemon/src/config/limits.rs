@@ -5,7 +5,7 @@ use std::time::Duration;
 use conductor_core::{Isolation, Limits, MAX_STACK_BYTES};
 use conductor_surface::config::reader::{FromToml, Located, Table};
 
-/// The limits that a table names; the others keep their outer value.
+/// The limits that a table names. Limits that it does not name keep the outer value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitOverrides {
     /// `max_fuel`.
@@ -63,7 +63,7 @@ pub struct LimitOverrides {
 }
 
 impl LimitOverrides {
-    /// `outer` with the limits that are named here.
+    /// `outer`, with the named limits in place of its own.
     #[must_use]
     pub fn apply(&self, outer: Limits) -> Limits {
         Limits {
@@ -160,7 +160,7 @@ pub(super) fn read(table: &Table<'_, '_>) -> LimitOverrides {
     }
 }
 
-/// A limit of nothing, or of so little that no plugin could run under it, is taken for a mistake.
+/// Reads a limit. A limit of zero, or one under which no plugin could run, is taken for a mistake.
 fn limit<T: FromToml + Default + PartialOrd + Shown>(
     table: &Table<'_, '_>,
     key: &'static str,

@@ -12,6 +12,7 @@ use conductor_surface::osc_address::Pattern;
 use serde_json::Value as Json;
 use toml::de::DeValue;
 
+use super::json::to_json;
 use super::plugins::ReadPlugin;
 use crate::mapping::{Effect, Mapping, Mappings, Trigger};
 
@@ -101,6 +102,19 @@ fn read_effect(
     switch: Option<Located<String>>,
     plugins: &[ReadPlugin],
 ) -> Option<Effect> {
+    if let Some(panic) = table.get::<bool>("panic") {
+        for key in ["plugin", "action", "parameters", "switch_mode"] {
+            if let Some((place, _)) = table.raw(key) {
+                let hint = "write two mappings with the same trigger";
+                table.fault(&place, "does not go together with `panic`", Some(hint.into()));
+            }
+        }
+        if !panic.value {
+            let hint = "write `panic = true`, or leave it out";
+            table.fault(&panic.place, "a mapping is for panic or it is not", Some(hint.into()));
+        }
+        return Some(Effect::Panic);
+    }
     if let Some(switch) = switch {
         for key in ["plugin", "action", "parameters"] {
             if let Some((place, _)) = table.raw(key) {
@@ -177,7 +191,7 @@ fn read_trigger(table: Table<'_, '_>, inputs: &[ReadInput]) -> Option<Trigger> {
     table.finish().then_some(trigger)
 }
 
-/// The kinds named by `event`: one word or a list of words. `None` if there is a fault.
+/// The kinds that `event` names: one word or a list of words. `None` if there is a fault.
 fn read_events(table: &Table<'_, '_>) -> Option<Vec<EventKind>> {
     let Some((place, value)) = table.raw("event") else { return Some(Vec::new()) };
     let words = match value.as_str() {
@@ -198,12 +212,12 @@ fn read_events(table: &Table<'_, '_>) -> Option<Vec<EventKind>> {
         }
         kind
     });
-    // Collected first, so that every unknown word is reported.
+    // All kinds are collected first, so that every unknown word is reported.
     let kinds: Vec<Option<EventKind>> = kinds.collect();
     kinds.into_iter().collect()
 }
 
-/// Reports fields that none of the events has, since such a trigger would never match.
+/// Reports fields that none of the events has: a trigger with such a field would never match.
 fn check_fields(table: &Table<'_, '_>, events: &[EventKind]) {
     for (field, kinds) in FIELDS {
         if let Some((place, _)) = table.raw(field)
@@ -249,41 +263,13 @@ impl FromToml for RangeText {
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Unfit> {
         match (value.as_str(), value.as_integer(), value.as_float()) {
             (Some(text), _, _) => Ok(Self(text.to_owned())),
-            // Numbers that are written as 0x3C are told as others are.
+            // A number that is written as 0x3C is read as the same number in decimal digits.
             (None, Some(integer), _) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
                 Ok(number) => Ok(Self(number.to_string())),
                 Err(_) => Ok(Self(integer.as_str().to_owned())),
             },
             (None, None, Some(float)) => Ok(Self(float.as_str().to_owned())),
             (None, _, _) => Err(Unfit::Type),
-        }
-    }
-}
-
-/// A TOML value as JSON. Dates become strings; what JSON cannot hold is an error at the offset returned with it.
-fn to_json(value: &DeValue<'_>, offset: usize) -> Result<Json, (usize, String)> {
-    match value {
-        DeValue::String(text) => Ok(Json::from(text.as_ref())),
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-            .map(Json::from)
-            .map_err(|_| (offset, format!("the number {integer} is too large"))),
-        DeValue::Float(float) => float
-            .as_str()
-            .parse()
-            .ok()
-            .and_then(serde_json::Number::from_f64)
-            .map(Json::Number)
-            .ok_or_else(|| (offset, format!("JSON has no number {}", float.as_str()))),
-        DeValue::Boolean(boolean) => Ok(Json::from(*boolean)),
-        DeValue::Datetime(date) => Ok(Json::from(date.to_string())),
-        DeValue::Array(array) => {
-            array.iter().map(|entry| to_json(entry.get_ref(), entry.span().start)).collect()
-        }
-        DeValue::Table(table) => {
-            let entries = table.iter().map(|(key, value)| {
-                Ok((key.get_ref().to_string(), to_json(value.get_ref(), value.span().start)?))
-            });
-            entries.collect::<Result<_, _>>().map(Json::Object)
         }
     }
 }

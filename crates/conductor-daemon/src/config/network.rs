@@ -1,4 +1,4 @@
-//! `[network]`: which addresses are the user's own network, where the routing table does not tell.
+//! `[network]`: which addresses are the user's own network, where the routing table does not say so.
 
 use conductor_core::Networks;
 use conductor_core::scope::{AddressKind, NetworkPrefix};
@@ -6,7 +6,7 @@ use conductor_surface::config::reader::Table;
 
 use super::plugins::list;
 
-/// Most networks of a list; each is compared with every address that a plugin connects to.
+/// Most networks of a list. Each network is compared with every address that a plugin connects to.
 const MAX_NETWORKS: usize = 256;
 
 pub(super) fn read(root: &Table<'_, '_>) -> Networks {
@@ -24,7 +24,8 @@ pub(super) fn read(root: &Table<'_, '_>) -> Networks {
     Networks { inside, outside }
 }
 
-/// What is reserved for inner networks cannot be said to be outside: one host of them is granted by its name.
+/// Reads a network that the user calls outside. A network that is reserved for inner networks is refused; a host in
+/// such a network can be granted by its name.
 fn outer(text: &str) -> Result<NetworkPrefix, String> {
     let network: NetworkPrefix =
         text.parse().map_err(|error: conductor_core::scope::PrefixError| error.to_string())?;

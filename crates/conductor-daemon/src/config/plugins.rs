@@ -1,19 +1,20 @@
 //! `[plugins.NAME]`: which plugins run, and what each may do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use conductor_abi::Capability;
-use conductor_core::GrantSpec;
+use conductor_core::{GivenSettings, GrantSpec, Limits, PluginOptions};
 use conductor_surface::config::reader::{Located, Table};
 use conductor_surface::config::{Resolve, check_name};
 
 use super::denial;
 use super::limits::{self, LimitOverrides};
+use super::plugin_settings;
 use crate::paths::Paths;
 use crate::plugin_store;
 
-/// Most plugins; each costs a thread and an instance.
+/// Most plugins. Each plugin costs a thread and an instance.
 const MAX_PLUGINS: usize = 256;
 
 /// A plugin.
@@ -21,27 +22,66 @@ const MAX_PLUGINS: usize = 256;
 pub struct PluginConfig {
     /// The user's name for the plugin: mappings use it.
     pub alias: Arc<str>,
-    /// Whether it runs.
+    /// Whether the plugin runs.
     pub enabled: bool,
-    /// Whether the daemon does not start without it.
+    /// Whether safe mode keeps the plugin from running. No file says so.
+    pub held_back: bool,
+    /// Whether the daemon starts only if this plugin starts.
     pub required: bool,
-    /// The module: the current version in the plugin store, or where the user keeps it.
+    /// Where the module is: the current version in the plugin store, or a path that the user chose.
     pub path: PathBuf,
-    /// What it is granted beyond what is granted automatically.
+    /// What the plugin is granted in addition to automatic grants.
     pub granted: Vec<GrantSpec>,
-    /// What it is denied even though it would be granted automatically.
+    /// What the plugin is denied even though it would be granted automatically.
     pub denied: Vec<Capability>,
     /// Limits that differ from those of `[wasm]`.
     pub limits: LimitOverrides,
+    /// What the user set of the plugin's own settings.
+    pub settings: GivenSettings,
 }
 
-/// A plugin as written, valid or not, so that mappings to it are not reported as well.
+impl PluginConfig {
+    /// Whether the two differ in nothing but the plugin's own settings, so that the plugin goes on.
+    pub(crate) fn is_same_but_settings(&self, other: &Self) -> bool {
+        Self { settings: GivenSettings::new(), ..self.clone() }
+            == Self { settings: GivenSettings::new(), ..other.clone() }
+    }
+}
+
+impl PluginConfig {
+    /// How the plugin is loaded, with these limits.
+    pub(crate) fn options(&self, limits: Limits) -> PluginOptions {
+        PluginOptions {
+            // The configuration accepts only valid names.
+            alias: self.alias.parse().ok(),
+            limits: Some(limits),
+            granted: self.granted.clone(),
+            denied: self.denied.clone(),
+            standing_grants: true,
+            settings: self.settings.clone(),
+            ..PluginOptions::default()
+        }
+    }
+
+    /// Whether the plugin is to run now.
+    #[must_use]
+    pub const fn runs(&self) -> bool {
+        self.enabled && !self.held_back
+    }
+}
+
+/// A plugin of the file, valid or not. Mappings to an invalid plugin are not reported as a second fault.
 pub(super) struct ReadPlugin {
     pub(super) alias: String,
     pub(super) config: Option<PluginConfig>,
 }
 
-pub(super) fn read(root: &Table<'_, '_>, paths: &Paths, resolve: Resolve<'_>) -> Vec<ReadPlugin> {
+pub(super) fn read(
+    root: &Table<'_, '_>,
+    file: &Path,
+    paths: &Paths,
+    resolve: Resolve<'_>,
+) -> Vec<ReadPlugin> {
     let tables = root.named_tables("plugins");
     if let Some((name, _)) = tables.get(MAX_PLUGINS) {
         root.fault(&name.place, format!("more than {MAX_PLUGINS} plugins"), None);
@@ -49,7 +89,7 @@ pub(super) fn read(root: &Table<'_, '_>, paths: &Paths, resolve: Resolve<'_>) ->
     }
     let plugins = tables.into_iter().map(|(name, table)| {
         let alias = name.value.clone();
-        ReadPlugin { alias, config: plugin(table, name, paths, resolve) }
+        ReadPlugin { alias, config: plugin(table, name, file, paths, resolve) }
     });
     plugins.collect()
 }
@@ -57,6 +97,7 @@ pub(super) fn read(root: &Table<'_, '_>, paths: &Paths, resolve: Resolve<'_>) ->
 fn plugin(
     table: Table<'_, '_>,
     name: Located<String>,
+    file: &Path,
     paths: &Paths,
     resolve: Resolve<'_>,
 ) -> Option<PluginConfig> {
@@ -69,7 +110,7 @@ fn plugin(
     };
     let path = match table.get::<PathBuf>("path") {
         Some(path) => resolve(&path.value),
-        // What is no name is no directory of the store, and the fault refuses the configuration.
+        // A name that is not valid names no directory of the store. The fault in the name refuses the configuration.
         None if !is_name => PathBuf::new(),
         None => plugin_store::module_path(&paths.plugins_dir(), &name.value),
     };
@@ -78,18 +119,21 @@ fn plugin(
     let granted = list(&table, "granted_capabilities", str::parse::<GrantSpec>);
     let denied = list(&table, "denied_capabilities", denial::parse);
     let limits = limits::read(&table);
+    let settings = plugin_settings::read(&table, &name.value, file);
     table.finish().then(|| PluginConfig {
         alias: name.value.into(),
         enabled,
+        held_back: false,
         required,
         path,
         granted,
         denied,
         limits,
+        settings,
     })
 }
 
-/// The strings at `key`, each parsed; every one that cannot be read is a fault of its own.
+/// The strings at `key`, each parsed. Every string that cannot be read is a separate fault.
 pub(super) fn list<T, E: ToString>(
     table: &Table<'_, '_>,
     key: &'static str,

@@ -1,7 +1,9 @@
-//! Writing `config.toml`, never over a change that was not read, and never what could not be read again.
+//! Writes `config.toml`. A change by somebody else that was not read is never overwritten, and no text is written that
+//! could not be read again.
 //!
-//! It is the user's file, at a place and with a mode of the user's choice, perhaps behind a link, in words and comments of the
-//! user's: so it is no file of decisions, which a [`Keeper`](conductor_signing::keeper::Keeper) makes anew from what it says.
+//! The file belongs to the user. The user chooses its place, its mode, perhaps a link to it, its words and comments. So
+//! the file is edited, unlike the files of decisions, which a [`Keeper`](conductor_signing::keeper::Keeper) writes anew
+//! from what they say.
 
 use std::fs;
 use std::io;
@@ -17,8 +19,8 @@ use crate::paths::Paths;
 /// Mode of a configuration that this program creates.
 const MODE: u32 = 0o600;
 
-/// How often an edit begins again because somebody else has saved the file meanwhile. Stops a program that saves all the time from
-/// holding the daemon up.
+/// How often an edit begins again because somebody else has saved the file meanwhile. Stops a program that saves all
+/// the time from holding up the daemon.
 const MAX_ATTEMPTS: u32 = 8;
 
 /// The byte order mark.
@@ -43,13 +45,13 @@ pub(crate) struct Rewritten<'w> {
 }
 
 impl<'w> Writer<'w> {
-    /// Writes the configuration at `file`, whose relative paths are resolved as `paths` says.
+    /// A writer of the configuration at `file`. Relative paths in the file are resolved as `paths` says.
     pub(crate) const fn new(file: &'w Path, paths: &'w Paths) -> Self {
         Self { file, paths, disk: &System }
     }
 
-    /// Edits the file: `edit` makes the new text of the old, which is read before the file is touched. If somebody saved the file
-    /// meanwhile, it is asked again.
+    /// Edits the file. `edit` makes the new text from the old one, before the file is touched. If somebody else saves
+    /// the file meanwhile, `edit` is called again with the text that was saved.
     ///
     /// # Errors
     ///
@@ -64,11 +66,17 @@ impl<'w> Writer<'w> {
             let old = read_text(&file).map_err(|error| error.to_string())?;
             let form = Form::of(&old);
             let new = form.give(&edit(&form.take(&old))?);
-            // What is found wrong with it is said before the file is touched.
+            // Faults of the new text are reported before the file is touched.
             Config::parse(&new, self.file, self.paths).map_err(|error| error.to_string())?;
             let mode = fs::metadata(&file).map_or(MODE, |metadata| metadata.permissions().mode() & 0o777);
-            if replace(self.disk, &file, &old, &new, mode).map_err(written)? {
-                return Ok(Rewritten { disk: self.disk, file, old, new, mode });
+            match replace(self.disk, &file, &old, &new, mode) {
+                Ok(true) => return Ok(Rewritten { disk: self.disk, file, old, new, mode }),
+                Ok(false) => {}
+                Err(error) => {
+                    // It may stand there, and only not be on the disk for good: who is told of an error finds the old one.
+                    let _ = replace(self.disk, &file, &new, &old, mode);
+                    return Err(written(error));
+                }
             }
         }
         Err(format!("{} is being changed all the time; try again", file.display()))
@@ -77,18 +85,18 @@ impl<'w> Writer<'w> {
     /// Removes what a killed writer left behind.
     pub(crate) fn remove_leftovers(self) {
         let file = self.target();
-        // What cannot be removed now is removed before the next edit.
+        // A leftover that cannot be removed now is removed before the next edit.
         let _ = DirectoryLock::around(&file).and_then(|_lock| self.disk.remove_temporary(&file));
     }
 
-    /// The file itself: a link is left where it is, and what it leads to is replaced.
+    /// The file itself. A link stays, and the file at its end is replaced.
     fn target(self) -> PathBuf {
         fs::canonicalize(self.file).unwrap_or_else(|_| self.file.to_owned())
     }
 }
 
-/// How the lines of a file end, and whether a byte order mark stands before them. The editors of some systems write both, and edits
-/// keep neither.
+/// How the lines of a file end, and whether a byte order mark stands before them. Some systems' editors write CR LF and
+/// a mark; a text is edited without both and written with them.
 #[derive(Clone, Copy)]
 struct Form {
     has_mark: bool,
@@ -96,18 +104,18 @@ struct Form {
 }
 
 impl Form {
-    /// Where lines end in either way, most of them decide.
+    /// The form of a text. Where lines end in both ways, the more frequent way decides.
     fn of(text: &str) -> Self {
         let (ends, returns) = (text.matches('\n').count(), text.matches("\r\n").count());
         Self { has_mark: text.starts_with(MARK), ends_with_returns: returns > ends / 2 }
     }
 
-    /// The text without any of it.
+    /// The text without byte order mark and carriage returns.
     fn take(self, text: &str) -> String {
         text.strip_prefix(MARK).unwrap_or(text).replace("\r\n", "\n")
     }
 
-    /// A text with all of it.
+    /// A text with the byte order mark and the line ends of this form.
     fn give(self, text: &str) -> String {
         let mark = if self.has_mark { MARK.to_string() } else { String::new() };
         mark + &if self.ends_with_returns { text.replace('\n', "\r\n") } else { text.to_owned() }
@@ -115,14 +123,16 @@ impl Form {
 }
 
 impl Rewritten<'_> {
-    /// Puts the old text back; `false` if somebody has saved another meanwhile, which stays.
+    /// Puts the old text back. Returns `false` if somebody else has saved the file meanwhile; then the file stays as it
+    /// is.
     pub(crate) fn take_back(self) -> io::Result<bool> {
         let Self { disk, file, old, new, mode } = self;
         replace(disk, &file, &new, &old, mode)
     }
 }
 
-/// Replaces a file that says what is expected. Editors take no lock: one that saves between the look and the rename is not seen.
+/// Replaces the file if its text is `expected`. Editors take no lock: a save between the comparison and the rename is
+/// not seen.
 fn replace(disk: &dyn Disk, file: &Path, expected: &str, text: &str, mode: u32) -> io::Result<bool> {
     let _lock = DirectoryLock::around(file)?;
     if read_text(file).map_err(io::Error::other)? != expected {
@@ -249,7 +259,7 @@ mod tests {
             let writer = Writer { disk: &disk, ..Writer::new(&file, &place.paths) };
             let is_done = writer.rewrite(|_| Ok("# new\n".to_owned())).is_ok();
             let text = place.text();
-            assert!(text == "# new\n" || (text == "# old\n" && !is_done), "call {call}: {text}");
+            assert_eq!(text, if is_done { "# new\n" } else { "# old\n" }, "call {call}");
             writer.remove_leftovers();
             assert_eq!(fs::read_dir(place.directory.path().join("config")).expect("listed").count(), 1);
             if disk.calls() <= call {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use conductor_keys::{Devices, TokenUri};
 use conductor_surface::config::reader::{Located, Table};
 
-/// Most devices that are named.
+/// Most devices that the configuration may name.
 const MAX_DEVICES: usize = 64;
 
 /// Reads `[signing]`.

@@ -2,15 +2,15 @@
 
 use conductor_surface::config::reader::Table;
 
-/// Port at which the page is served where the configuration names none.
+/// Port of the page where the configuration names none.
 const USUAL_PORT: u16 = 4140;
 
 /// Whether and where the Plugin Manager is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UiConfig {
-    /// Whether it is.
+    /// Whether the Plugin Manager is served.
     pub enabled: bool,
-    /// The port on the loopback interface; 0 for any that is free.
+    /// The port on the loopback interface; 0 stands for any free port.
     pub port: u16,
 }
 

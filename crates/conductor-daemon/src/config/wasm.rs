@@ -26,7 +26,7 @@ pub(super) fn read(root: &Table<'_, '_>, path: &Path, paths: &Paths) -> WasmConf
     let allow = table.get::<bool>("allow_self_signed");
     config.require_signature = require.as_ref().map_or(config.require_signature, |require| require.value);
     config.allow_self_signed = allow.as_ref().map_or(config.allow_self_signed, |allow| allow.value);
-    // The setting that makes the difference, where there is one.
+    // Where the setting is that decides, if the file has one.
     let decisive = if config.require_signature { allow.or(require) } else { require };
     config.signature_source = decisive.and_then(|setting| source(table.line_of(&setting.place)));
     if let Some(require) = table.parse("require_statement", |word: String| word.parse::<RequireStatement>()) {

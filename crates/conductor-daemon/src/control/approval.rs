@@ -1,4 +1,4 @@
-//! What plugins ask for, and what the user says to it, in the words of the control protocol.
+//! What plugins ask for and what the user decides about it, in the words of the control protocol.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::message::{EarlierStatus, GrantStatus, Lasts, Refusal, RefusalCause, R
 use super::shown::{self, Asking};
 use crate::dispatch::Loaded;
 
-/// Most entries of one list in an answer; a manifest has room for more, and a person does not read them.
+/// Most entries of one list in an answer. A manifest has room for more than a person reads.
 const MAX_ENTRIES: usize = 100;
 
 /// What a plugin asks for.
@@ -23,12 +23,12 @@ pub(super) fn requests(loaded: &Loaded) -> Vec<RequestStatus> {
     requested.map(|requested| decided(&asking, requested, &decisions)).collect()
 }
 
-/// What the user granted to it.
+/// What the user granted to the plugin.
 pub(super) fn grants(permission: &Permission) -> Vec<GrantStatus> {
     permission.approved().into_iter().take(MAX_ENTRIES).map(grant).collect()
 }
 
-/// Grants what the text says, if `shown` are ids of what the plugin asks for of it now.
+/// Grants what the text says, if `shown` are the ids of the plugin's current requests for that capability.
 pub(super) fn approve(
     alias: &str,
     loaded: &Loaded,
@@ -53,7 +53,8 @@ pub(super) fn approve(
     loaded.permission.approve(spec.capability(), scope.as_ref(), &duration, typed_name).map_err(not_grantable)
 }
 
-/// The scope that is granted; none for everything that is declared of the capability, which was shown then.
+/// The scope that is granted. None if everything is granted that the plugin declares of the capability; the user was
+/// shown all of it.
 fn decided_scope(
     alias: &str,
     loaded: &Loaded,
@@ -96,7 +97,7 @@ fn decided_scope(
     }
 }
 
-/// The capability of this name, which is taken away as a whole.
+/// The capability of this name. A scope is refused, because a capability is taken away as a whole.
 pub(super) fn capability(name: &str) -> Result<Capability, Refusal> {
     let spec: GrantSpec = name.parse().map_err(|error: conductor_core::grant::GrantError| {
         Refusal::new(RefusalCause::NotGrantable, error.to_string())
@@ -114,13 +115,13 @@ pub(super) fn not_grantable(error: ApprovalError) -> Refusal {
     Refusal { cause: RefusalCause::NotGrantable, message: error.to_string(), hint: error.hint() }
 }
 
-/// What needs the user's approval, of a plugin.
+/// The requests of a plugin that need the user's approval.
 pub(super) fn pending(loaded: &Loaded) -> Vec<RequestStatus> {
     let (asking, decisions) = (Asking::of(loaded), loaded.permission.capabilities());
     loaded.permission.pending().into_iter().map(|requested| decided(&asking, requested, &decisions)).collect()
 }
 
-/// A request with what was decided about its capability.
+/// A request, with what was decided about its capability.
 fn decided(asking: &Asking, requested: Requested, decisions: &[CapabilityDecision]) -> RequestStatus {
     let id = asking.request(&requested);
     let found = decisions.iter().find(|decided| decided.capability == requested.capability());

@@ -1,4 +1,5 @@
-//! Who asks something of the daemon: nobody is answered before that is known, and no program that a plugin runs.
+//! Who asks something of the daemon. No request is answered before that is known, and no program that a plugin runs
+//! gets an answer.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -9,16 +10,17 @@ use rustix::process::Uid;
 
 use super::message::{Refusal, RefusalCause, Request};
 
-/// Whoever asks, once it is known that it may.
+/// A client that may ask.
+#[derive(Clone)]
 pub(crate) enum Asker {
     /// A process that connected to the control socket.
     Process {
-        /// Its identifier, where it can be seen.
+        /// Its process identifier, if it can be read.
         pid: Option<u32>,
-        /// The file of its program, where it can be read.
+        /// The file of its program, if it can be read.
         program: Option<PathBuf>,
     },
-    /// The Plugin Manager, for whoever has a session there.
+    /// A browser that has a session of the Plugin Manager.
     Page,
 }
 
@@ -29,7 +31,7 @@ impl Asker {
         conductor_core::launcher::user_of(stream).map(Uid::from_raw)
     }
 
-    /// The user of the process at the other end of a connection, which only Linux is asked for so far.
+    /// The user of the process at the other end of a connection. Only Linux is asked for it so far.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn user_of(_stream: &UnixStream) -> io::Result<Uid> {
         Err(io::ErrorKind::Unsupported.into())
@@ -39,7 +41,7 @@ impl Asker {
     ///
     /// # Errors
     ///
-    /// Fails for a program of a plugin, and for a process that is gone or cannot be told from one.
+    /// Fails for a program that a plugin runs, for a process that is gone, and for one that might be such a program.
     #[cfg(target_os = "linux")]
     pub(super) fn of(stream: &UnixStream) -> Result<Self, Refusal> {
         use conductor_core::launcher::{PeerError, peer_of};
@@ -56,13 +58,14 @@ impl Asker {
         Ok(Self::Process { pid: peer.pid(), program: peer.program().map(Into::into) })
     }
 
-    /// The process at the other end of a connection. Where plugins run no programs, it is none of theirs.
+    /// The process at the other end of a connection. On these systems plugins run no programs, so it is not one of
+    /// them.
     #[cfg(not(target_os = "linux"))]
     pub(super) const fn of(_stream: &UnixStream) -> Result<Self, Refusal> {
         Ok(Self::Process { pid: None, program: None })
     }
 
-    /// The record of what is asked, if it is a decision.
+    /// The record of the request for the audit log, if the request is a decision.
     pub(super) fn record_of(&self, request: &Request) -> Option<AuditRecord> {
         let (decision, about) = request.decision()?;
         let (pid, program) = match self {

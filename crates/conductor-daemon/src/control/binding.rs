@@ -10,7 +10,7 @@ use crate::words::trust;
 /// Most grants in an answer.
 const MAX_ENTRIES: usize = 100;
 
-/// What the user is to decide about.
+/// The change that the user is to decide about.
 pub(super) fn change(change: &BindingChange) -> BindingChangeStatus {
     BindingChangeStatus {
         shown: change.shown().to_string(),
@@ -35,7 +35,7 @@ fn bound(bound: &Bound) -> BoundStatus {
     }
 }
 
-/// What is different from the plugin that the alias is bound to.
+/// The differences from the plugin that the alias is bound to.
 fn differences(change: &BindingChange) -> Vec<String> {
     let BindingChange { before, now, missing_cosigners, lacks_statement, pinned_until_now, .. } = change;
     let mut differences = Vec::new();

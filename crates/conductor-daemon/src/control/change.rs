@@ -1,20 +1,22 @@
-//! What a running daemon is told to change.
+//! The changes that a running daemon can be told to make.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
+use conductor_signing::SecretText;
+
 use super::message::{Refusal, Response};
 
-/// Most changes that wait. They are made one after the other, also those for which nobody waits any more.
+/// Most changes that wait. They are made one after the other, even if the client no longer waits.
 const MAX_WAITING: usize = 16;
 
-/// A change, and where it is answered.
+/// A change, and where its answer goes.
 pub(crate) struct ChangeOrder {
     pub(crate) change: Change,
     pub(crate) reply: Sender<Response>,
-    /// Given back when the change is made.
+    /// Given back once the change is made.
     pub(crate) turn: Turn,
 }
 
@@ -22,11 +24,11 @@ pub(crate) struct ChangeOrder {
 #[derive(Clone, Default)]
 pub(crate) struct Turns(Arc<AtomicUsize>);
 
-/// One of them.
+/// A turn. Dropping it gives it back.
 pub(crate) struct Turn(Turns);
 
 impl Turns {
-    /// A turn, if there is one left.
+    /// Takes a turn, if one is left.
     pub(crate) fn take(&self) -> Option<Turn> {
         let taken = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |waiting| {
             (waiting < MAX_WAITING).then_some(waiting + 1)
@@ -41,21 +43,21 @@ impl Drop for Turn {
     }
 }
 
-/// A change of the configuration. Some of them change the file as well.
+/// A change of the configuration. Some changes edit the file as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Run what the file says now.
     Reload,
-    /// Let a plugin run, or not.
+    /// Set whether a plugin runs.
     Switch {
-        /// The user's name for it.
+        /// The user's name for the plugin.
         plugin: String,
         /// Whether it is to run.
         enabled: bool,
     },
     /// Add a plugin from a file, or put another version in its place.
     Install {
-        /// The user's name for it.
+        /// The user's name for the plugin.
         plugin: String,
         /// The module; its signature is beside it.
         path: PathBuf,
@@ -64,26 +66,40 @@ pub(crate) enum Change {
     },
     /// Take a plugin away.
     Remove {
-        /// The user's name for it.
+        /// The user's name for the plugin.
         plugin: String,
-        /// Whether what it wrote goes as well.
+        /// Whether the plugin's data is deleted as well.
         with_data: bool,
     },
-    /// Load a plugin that is another than its alias is bound to.
+    /// Load another plugin than the one that its alias is bound to.
     Accept {
-        /// The user's name for it.
+        /// The user's name for the plugin.
         plugin: String,
         /// The digest over what the user was shown.
         shown: String,
     },
+    /// Set a setting of a plugin.
+    Set {
+        /// The user's name for the plugin.
+        plugin: String,
+        /// The setting.
+        setting: String,
+        /// Its value as text; none for its default.
+        value: Option<SecretText>,
+    },
+    /// Enter or leave safe mode.
+    Safe {
+        /// Whether safe mode is to be on.
+        on: bool,
+    },
     /// Look at a plugin that is not installed; nothing is changed.
     Preview {
-        /// The user's name for it, as it would be.
+        /// The user's name that the plugin would get.
         plugin: String,
         /// The module; its signature is beside it.
         path: PathBuf,
     },
 }
 
-/// What came of a change.
+/// The outcome of a change.
 pub(crate) type Changed = Result<Response, Refusal>;

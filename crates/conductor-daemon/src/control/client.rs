@@ -1,4 +1,4 @@
-//! The other end: asks a running daemon.
+//! The client's end: asks a running daemon.
 
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -9,28 +9,30 @@ use std::time::{Duration, Instant};
 use conductor_signing::escape;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use zeroize::Zeroizing;
 
 use super::message::{PROTOCOL_VERSION, Request, Response};
 use super::socket::{SocketError, check_length};
 
-/// How much longer than a daemon may take its answer is waited for.
+/// How much longer than the daemon's own time limit the client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Most bytes of a response; stops whatever listens there from filling this program's memory. The longest list of
-/// plugins has room in it.
+/// Most bytes of a response. Stops a program that listens in the daemon's place from filling this program's memory. The
+/// longest list of plugins fits.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Pause before another attempt, when a daemon that is busy ended the connection.
+/// Pause before the next attempt, when a busy daemon ended the connection.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Asks the daemon at `socket`, and waits a little longer than [`Request::wait`].
 ///
 /// # Errors
 ///
-/// Fails if no daemon runs there, or it does not answer as it should. A refusal is a response.
+/// Fails if no daemon runs there, or if the answer is late or no response. A refusal is a response.
 pub fn ask(socket: &Path, request: &Request) -> Result<Response, ClientError> {
     check_length(socket).map_err(|source| ClientError::Path { source })?;
-    let line = request.to_line();
+    // It may hold a secret.
+    let line = Zeroizing::new(request.to_line());
     let wait = request.wait() + PATIENCE;
     let deadline = Instant::now() + wait;
     let answer = loop {
@@ -38,7 +40,7 @@ pub fn ask(socket: &Path, request: &Request) -> Result<Response, ClientError> {
         if !answer.is_empty() {
             break answer;
         }
-        // A daemon with too many connections ends the oldest.
+        // A daemon with too many connections ends the oldest, which may have been this one.
         if Instant::now() + RETRY_PAUSE >= deadline {
             return Err(ClientError::Closed { socket: socket.into() });
         }
@@ -47,11 +49,11 @@ pub fn ask(socket: &Path, request: &Request) -> Result<Response, ClientError> {
     parse(&answer, socket)
 }
 
-/// Has the daemon at `socket` tell of something, each time to `tell`, for as long as `tell` returns `true`.
+/// Follows the daemon at `socket`: calls `tell` with each response, for as long as `tell` returns `true`.
 ///
 /// # Errors
 ///
-/// As [`ask`], and when the daemon ends.
+/// As [`ask`], and also when the daemon ends.
 pub fn follow(
     socket: &Path,
     request: &Request,
@@ -84,10 +86,10 @@ fn parse(line: &[u8], socket: &Path) -> Result<Response, ClientError> {
     response.ok_or_else(|| ClientError::Version { socket: socket.into() })
 }
 
-/// Sends a line and returns the line that comes back; nothing if the connection ends without one.
+/// Sends a line and returns the line that comes back; empty if the connection ends without a line.
 fn exchange(socket: &Path, line: &str, deadline: Instant) -> io::Result<Vec<u8>> {
     let mut stream = connect(socket, deadline)?;
-    // A daemon that refuses may do so before it has read everything; what it says is read all the same.
+    // A daemon may refuse before it has read the whole line; its answer is read even if the rest cannot be sent.
     let _ = stream.write_all(line.as_bytes());
     let mut answer = Vec::new();
     let mut chunk = vec![0; 64 * 1024];
@@ -109,7 +111,7 @@ fn exchange(socket: &Path, line: &str, deadline: Instant) -> io::Result<Vec<u8>>
     }
 }
 
-/// Connects. The time limit comes first, because connecting waits while the daemon has too many clients to accept.
+/// Connects. The time limit is set first, because connecting waits while the daemon has too many clients to accept.
 fn connect(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
     let socket =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
@@ -139,7 +141,7 @@ fn classify(source: io::Error, socket: &Path, wait: Duration) -> ClientError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The path cannot be that of a socket.
+    /// The path is not fit for a socket.
     #[error("{source}")]
     Path {
         /// Why.
@@ -156,7 +158,7 @@ pub enum ClientError {
     TimedOut {
         /// The socket.
         socket: PathBuf,
-        /// How long it was waited for.
+        /// How long the client waited.
         wait: Duration,
     },
     /// The connection ended without an answer.
@@ -165,7 +167,7 @@ pub enum ClientError {
         /// The socket.
         socket: PathBuf,
     },
-    /// The system said no.
+    /// The operating system refused.
     #[error("the daemon on {} cannot be asked: {source}", escape::path(socket))]
     Io {
         /// The socket.
@@ -173,7 +175,7 @@ pub enum ClientError {
         /// What the system said.
         source: io::Error,
     },
-    /// What came back is no response.
+    /// The answer is no response.
     #[error("what {} answers is no response of a daemon: {cause}", escape::path(socket))]
     Malformed {
         /// The socket.

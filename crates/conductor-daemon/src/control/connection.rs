@@ -1,27 +1,28 @@
-//! One connection of one client: a line in, a line or more out, within bounds of size and time.
+//! One connection of one client: one line in, one or more lines out, within bounds of size and time.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
+use zeroize::Zeroizing;
 
 use super::Asker;
 use super::interface::{Answer, Interface, Later};
 use super::message::{EXCHANGE_WAIT, Refusal, RefusalCause, Request, Response};
 use crate::calls::{CallRow, Follower};
 
-/// Most bytes of a request with the end of its line; stops a client from filling the daemon's memory. No more than that
-/// is ever read.
+/// Most bytes of a request, with its line end. More is never read. Stops a client from filling the daemon's memory.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
-/// How often it is looked for an answer that comes later.
+/// Time between two looks for an answer that comes later.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Most bytes of rows that are written to one follower before the other clients are looked after again: calls may end as fast as
-/// they are written.
+/// Most bytes of rows that are written to one follower before the other clients are served again. Calls may end as fast
+/// as rows are written.
 const MAX_ROW_BYTES: usize = 64 * 1024;
 
 /// Bytes that are read at once.
@@ -30,19 +31,19 @@ const CHUNK: usize = 4096;
 pub(super) struct Connection {
     stream: UnixStream,
     asker: Asker,
-    /// When it ends, whatever it has come to; none for one that follows.
+    /// When the connection ends, whatever its step; none for a follower.
     deadline: Option<Instant>,
     step: Step,
 }
 
 enum Step {
-    /// What came of the request so far.
-    Reading(Vec<u8>),
-    /// The answer comes later.
+    /// The bytes of the request so far, which may hold a secret.
+    Reading(Zeroizing<Vec<u8>>),
+    /// The source of an answer that comes later.
     Waiting(Later),
-    /// The answer, and how many bytes of it are gone.
+    /// The answer, and how many bytes of it were sent.
     Writing(Vec<u8>, usize),
-    /// Calls are told of as they end; what is being written of that, and how many bytes of it are gone.
+    /// The source of rows, the bytes being sent, and how many of them were sent.
     Following(Follower, Vec<u8>, usize),
 }
 
@@ -54,13 +55,28 @@ pub(super) enum Progress {
 }
 
 impl Connection {
-    /// A connection that was accepted at `now`, from whom it comes.
+    /// A connection that was accepted at `now` from `asker`.
     pub(super) fn new(stream: UnixStream, asker: Asker, now: Instant) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, asker, deadline: Some(now + EXCHANGE_WAIT), step: Step::Reading(Vec::new()) })
+        Ok(Self {
+            stream,
+            asker,
+            deadline: Some(now + EXCHANGE_WAIT),
+            step: Step::Reading(Zeroizing::default()),
+        })
     }
 
-    /// When something is to be done about it even if the client does nothing.
+    /// Whether the client has not sent its request yet.
+    pub(super) const fn has_asked_nothing(&self) -> bool {
+        matches!(self.step, Step::Reading(_))
+    }
+
+    /// Whether a thread works on the answer, such as on a decision that is being written.
+    pub(super) fn is_worked_on(&self) -> bool {
+        matches!(&self.step, Step::Waiting(Later::Work(work)) if !work.has_begun_more())
+    }
+
+    /// When the connection needs attention even if the client does nothing.
     pub(super) fn next_look(&self, now: Instant) -> Option<Instant> {
         let look = match &self.step {
             Step::Waiting(_) | Step::Following(..) => Some(now + LOOK_EVERY),
@@ -69,20 +85,20 @@ impl Connection {
         [look, self.deadline].into_iter().flatten().min()
     }
 
-    /// The file and what is waited for.
+    /// The socket, and the events to poll it for.
     pub(super) fn waits_for(&self) -> (BorrowedFd<'_>, PollFlags) {
         let flags = match &self.step {
             Step::Reading(_) => PollFlags::IN,
             Step::Writing(..) => PollFlags::OUT,
             Step::Following(_, bytes, written) if *written < bytes.len() => PollFlags::OUT,
-            // Errors and the end are told of in any case.
+            // Poll reports errors and the end in any case.
             Step::Waiting(_) | Step::Following(..) => PollFlags::empty(),
         };
         (self.stream.as_fd(), flags)
     }
 
-    /// Goes on as far as it can without waiting.
-    pub(super) fn advance(&mut self, interface: &Interface, now: Instant) -> Progress {
+    /// Goes on as far as possible without waiting.
+    pub(super) fn advance(&mut self, interface: &Arc<Interface>, now: Instant) -> Progress {
         let is_late = self.deadline.is_some_and(|deadline| deadline <= now);
         if let Step::Reading(request) = &mut self.step {
             if is_late {
@@ -112,9 +128,9 @@ impl Connection {
         self.write()
     }
 
-    fn answer(&mut self, interface: &Interface, request: Request, now: Instant) {
+    fn answer(&mut self, interface: &Arc<Interface>, request: Request, now: Instant) {
         let wait = request.wait();
-        match interface.answer(request, &self.asker) {
+        match interface.begin(request, &self.asker) {
             Answer::Now(response) => self.respond(&response),
             Answer::Later(later) => {
                 self.deadline = Some(now + wait);
@@ -122,7 +138,7 @@ impl Connection {
             }
             Answer::Following(calls) => {
                 self.deadline = None;
-                // It says that calls are told of from now on.
+                // The first line says that calls follow from now on.
                 let first = Response::Event(None).to_line().into_bytes();
                 self.step = Step::Following(calls, first, 0);
             }
@@ -162,7 +178,7 @@ impl Connection {
     }
 }
 
-/// Takes rows out until there are `room` bytes of them, or says why there are no more.
+/// Takes out rows up to about `room` bytes, or says why there are no more.
 fn take_rows(calls: &Follower, bytes: &mut Vec<u8>, room: usize) -> Option<TryRecvError> {
     while bytes.len() < room {
         let row = match calls.try_recv() {
@@ -175,7 +191,7 @@ fn take_rows(calls: &Follower, bytes: &mut Vec<u8>, room: usize) -> Option<TryRe
     None
 }
 
-/// Whether the client is still there. What it says after its request is not looked at.
+/// Whether the client is still there. Bytes after its request are ignored.
 fn is_open(stream: &mut UnixStream) -> bool {
     match stream.read(&mut [0; CHUNK]) {
         Ok(count) => count > 0,
@@ -186,17 +202,18 @@ fn is_open(stream: &mut UnixStream) -> bool {
 /// What was read so far.
 #[derive(Debug, PartialEq, Eq)]
 enum Received {
-    /// A line of so many bytes.
+    /// A line of this many bytes.
     Line(usize),
-    /// The beginning of one.
+    /// The beginning of a line.
     Part,
-    /// More than a request may have.
+    /// More bytes than a request may have.
     TooMuch,
     /// The end of the stream before the end of the line.
     End,
 }
 
-/// Adds to `request` what is there to be read, up to [`MAX_REQUEST_BYTES`]. What follows the first line is not looked at.
+/// Adds the bytes that can be read now to `request`, up to [`MAX_REQUEST_BYTES`]. Bytes after the first line are
+/// ignored.
 fn read(stream: &mut impl io::Read, request: &mut Vec<u8>) -> io::Result<Received> {
     let mut chunk = [0; CHUNK];
     loop {
@@ -224,10 +241,10 @@ fn too_large() -> Refusal {
     Refusal::new(RefusalCause::TooLarge, message)
 }
 
-/// Tells a client why it is not served; the connection is closed after it.
+/// Tells a client why it is not served. The connection is closed afterwards.
 pub(super) fn turn_away(mut stream: UnixStream, refusal: Refusal) {
     let line = Response::Refused(refusal).to_line();
-    // The line fits into an empty buffer; whoever does not take it is not waited for.
+    // The line fits into an empty socket buffer; a client that does not take the line is not waited for.
     let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(line.as_bytes()));
 }
 
@@ -235,7 +252,7 @@ pub(super) fn turn_away(mut stream: UnixStream, refusal: Refusal) {
 mod tests {
     use super::*;
 
-    /// A stream that has so many bytes at a time, and then no more for now.
+    /// A stream that gives its pieces one at a time, and then would block.
     struct Drip<'b>(Vec<&'b [u8]>);
 
     impl io::Read for Drip<'_> {

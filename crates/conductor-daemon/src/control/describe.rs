@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use conductor_abi::Manifest;
 use conductor_core::grant::{JudgeError, Vouched};
-use conductor_core::{Decision, Denial, Limits, Permission, Walls, WorkerFault};
+use conductor_core::{Decision, Denial, Limits, Permission, ProcessWall, Walls, WorkerFault};
 use conductor_signing::{Developer, PublicKey, Signer, TrustLevel, VerifyError};
 use conductor_surface::config::MAX_NAME_BYTES;
 use conductor_surface::nearest::nearest;
@@ -13,13 +13,19 @@ use conductor_surface::nearest::nearest;
 use super::binding;
 use super::excerpt::excerpt;
 use super::message::{
-    ActionStatus, ActivityStatus, LimitStatus, PluginState, PluginStatus, PublisherStatus, Refusal,
-    RefusalCause, TrustWord,
+    ActionStatus, ActivityStatus, LimitStatus, PluginCounts, PluginState, PluginStatus, PublisherStatus,
+    Refusal, RefusalCause, TrustWord,
 };
 use crate::dispatch::{Loaded, Phase, Readiness, Roster, Sample, Snapshot};
 use crate::words::trust;
 
-/// Most actions in an answer; a manifest has room for more, and a person does not read them.
+/// Why a plugin does not run that is not disabled.
+pub(super) const SAFE_MODE: &str = "the daemon is in safe mode, in which no plugin is loaded";
+
+/// What to do about it.
+pub(super) const LEAVE_SAFE_MODE: &str = "to load the plugins again: conductorctl safe off";
+
+/// Most actions in an answer. A manifest has room for more than a person reads.
 const MAX_ACTIONS: usize = 200;
 
 pub(super) fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
@@ -31,7 +37,10 @@ pub(super) fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
             excerpt(&change.to_string()),
             Some(format!("to look at it and decide: conductorctl plugin accept {alias}")),
         ),
-        Phase::Disabled => (
+        Phase::Disabled { in_safe_mode: true } => {
+            (format!("`{alias}` is not loaded: {SAFE_MODE}"), Some(LEAVE_SAFE_MODE.to_owned()))
+        }
+        Phase::Disabled { in_safe_mode: false } => (
             format!("`{alias}` is disabled"),
             Some(format!("to let it run: conductorctl plugin enable {alias}")),
         ),
@@ -40,18 +49,18 @@ pub(super) fn not_loaded(alias: &str, phase: &Phase) -> Refusal {
     Refusal { hint, ..Refusal::new(RefusalCause::NotLoaded, message) }
 }
 
-/// Says that there is no plugin of this name.
+/// The refusal that says that there is no plugin of this name.
 pub(super) fn unknown(alias: &str, roster: &Roster) -> Refusal {
     let plugins = roster.all();
     let known: Vec<&str> = plugins.iter().map(|plugin| plugin.alias()).collect();
-    // The effort grows with the length, and a name of the user's choice is short.
+    // The comparison takes longer the longer the name is. Aliases are short, so a long name is like none of them.
     let near = if alias.len() <= MAX_NAME_BYTES { nearest(alias, &known) } else { None };
     let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
     let message = format!("there is no plugin `{}`{hint}", excerpt(alias));
     Refusal::new(RefusalCause::UnknownPlugin, message)
 }
 
-/// What the processes that are started for plugins may ask the kernel for at each stage.
+/// The system calls that the processes for plugins may make at each stage.
 pub(super) fn stages() -> BTreeMap<String, BTreeMap<String, String>> {
     #[cfg(target_os = "linux")]
     return conductor_core::stages().into_iter().map(|stage| (stage.stage, stage.calls)).collect();
@@ -59,7 +68,7 @@ pub(super) fn stages() -> BTreeMap<String, BTreeMap<String, String>> {
     BTreeMap::new()
 }
 
-/// What a confined program of a plugin is refused.
+/// The system calls that a confined program of a plugin is refused.
 pub(super) fn refused_to_programs() -> BTreeMap<String, String> {
     #[cfg(target_os = "linux")]
     return conductor_core::refused_to_programs();
@@ -74,7 +83,7 @@ pub(super) fn names(walls: Walls) -> Vec<String> {
 pub(super) fn state(phase: &Phase, now: Instant) -> PluginState {
     match phase {
         Phase::Loading => PluginState::Loading,
-        Phase::Disabled => PluginState::Disabled,
+        Phase::Disabled { .. } => PluginState::Disabled,
         Phase::Refused { .. } => PluginState::Refused,
         Phase::Waiting { .. } => PluginState::Waiting,
         Phase::Loaded(loaded) if loaded.withdrawn.is_none() && loaded.permission.ending_pid().is_some() => {
@@ -95,7 +104,8 @@ impl From<Readiness> for PluginState {
     }
 }
 
-/// What a plugin lacked that was denied something, and how to give it; nothing of what was granted since.
+/// What a plugin lacked when it was denied something, and how to grant it. Capabilities that were granted since are
+/// left out.
 pub(super) fn lacking(alias: &str, denied: &[Denial], permission: &Permission) -> Option<String> {
     let decided = permission.capabilities();
     let lacks = denied.iter().filter_map(|denial| {
@@ -114,7 +124,7 @@ pub(super) fn lacking(alias: &str, denied: &[Denial], permission: &Permission) -
     lacks.reduce(|lacks, more| format!("{lacks}; {more}"))
 }
 
-/// What a plugin is and does.
+/// What a plugin is and does, as of `now`.
 pub(super) fn describe(alias: &str, snapshot: Snapshot, now: Instant) -> PluginStatus {
     let Snapshot { phase, calls, failures, tally, worker_pid, fuel, memory: _, limits: _, activity } =
         snapshot;
@@ -143,7 +153,10 @@ pub(super) fn describe(alias: &str, snapshot: Snapshot, now: Instant) -> PluginS
     };
     match phase {
         Phase::Loading => status,
-        Phase::Disabled => {
+        Phase::Disabled { in_safe_mode: true } => {
+            PluginStatus { why: Some(SAFE_MODE.to_owned()), hint: Some(LEAVE_SAFE_MODE.to_owned()), ..status }
+        }
+        Phase::Disabled { in_safe_mode: false } => {
             let hint = Some(format!("to let it run: conductorctl plugin enable {alias}"));
             PluginStatus { hint, ..status }
         }
@@ -228,12 +241,12 @@ impl From<&Limits> for LimitStatus {
     }
 }
 
-/// How far a loaded plugin is vouched for, as it is judged at this moment.
+/// How far a loaded plugin is vouched for, judged now.
 pub(super) fn trust_word(loaded: &Loaded) -> TrustWord {
     word_of_judgement(&loaded.permission.vouched())
 }
 
-/// The same in words.
+/// How far a loaded plugin is vouched for, judged now, in words.
 pub(super) fn trust_in_words(loaded: &Loaded) -> String {
     judged_in_words(&loaded.permission.vouched())
 }
@@ -244,7 +257,7 @@ fn word_of_judgement(judged: &Result<Vouched, JudgeError>) -> TrustWord {
         Ok(Vouched { trust: TrustLevel::SelfSigned, .. }) => TrustWord::SelfSigned,
         Ok(Vouched { trust: TrustLevel::Trusted { .. }, .. }) => TrustWord::Trusted,
         Err(JudgeError::Refused(cause)) => word_of_refusal(cause).unwrap_or(match cause.exit_code() {
-            // Valid, and not from whom it has to be.
+            // The signature is valid, but its key is not trusted.
             3 => TrustWord::SelfSigned,
             _ => TrustWord::Invalid,
         }),
@@ -259,7 +272,7 @@ fn judged_in_words(judged: &Result<Vouched, JudgeError>) -> String {
     }
 }
 
-/// The word for why a plugin is refused, where it is about time or a revocation.
+/// The word for why a plugin is refused, if the reason is a revocation or time.
 pub(super) fn word_of_refusal(error: &VerifyError) -> Option<TrustWord> {
     if let VerifyError::DigestRevoked { .. } | VerifyError::KeyRevoked { .. } = error {
         Some(TrustWord::Revoked)
@@ -270,7 +283,7 @@ pub(super) fn word_of_refusal(error: &VerifyError) -> Option<TrustWord> {
     }
 }
 
-/// The word for what is known of the signature of a plugin that was refused; none where it was refused for something else.
+/// The word for what is known about the signature of a refused plugin; none if it was refused for another reason.
 fn word_of_verdict(error: &VerifyError) -> Option<TrustWord> {
     if let VerifyError::NoSignature { .. } = error {
         Some(TrustWord::Unsigned)
@@ -293,7 +306,7 @@ pub(super) fn publisher_of(signer: &Signer) -> PublisherStatus {
     publisher(&signer.key, &signer.developer, signer.authenticated)
 }
 
-/// The holder of a key, as a signature says it.
+/// The holder of a key, according to a signature.
 pub(super) fn publisher(key: &PublicKey, developer: &Developer, authenticated: bool) -> PublisherStatus {
     let fingerprint = key.fingerprint();
     PublisherStatus {
@@ -314,4 +327,33 @@ pub(super) fn actions(manifest: Option<&Manifest>) -> Option<Vec<ActionStatus>> 
         description: action.description.as_deref().map(excerpt),
     });
     Some(status.collect())
+}
+
+/// The walls that `a` and `b` have in common.
+pub(super) fn weaker(a: Walls, b: Walls) -> Walls {
+    let mut walls = Walls::in_process();
+    walls.process = a.process.zip(b.process).map(|(a, b)| ProcessWall {
+        landlock_abi: a.landlock_abi.min(b.landlock_abi),
+        seccomp: a.seccomp && b.seccomp,
+        user_namespace: a.user_namespace && b.user_namespace,
+        network_namespace: a.network_namespace && b.network_namespace,
+        root: a.root && b.root,
+    });
+    walls
+}
+
+/// Counts a plugin by its state.
+pub(super) fn count(counts: &mut PluginCounts, state: PluginState) {
+    counts.total += 1;
+    *match state {
+        PluginState::Loading => &mut counts.loading,
+        PluginState::Running => &mut counts.running,
+        PluginState::BackingOff => &mut counts.backing_off,
+        PluginState::Quarantined => &mut counts.quarantined,
+        PluginState::Ending => &mut counts.ending,
+        PluginState::Withdrawn => &mut counts.withdrawn,
+        PluginState::Disabled => &mut counts.disabled,
+        PluginState::Waiting => &mut counts.waiting,
+        PluginState::Refused => &mut counts.refused,
+    } += 1;
 }

@@ -1,7 +1,7 @@
-//! Texts of a plugin's making, cut to what fits into an answer.
+//! Texts that plugins chose, cut to a length that fits into an answer.
 
-/// Longest text of a plugin's making in an answer, in characters; a manifest has room for much longer ones, and there
-/// may be hundreds of plugins.
+/// Longest text of a plugin in an answer, in characters. A manifest has room for much longer texts, and there may be
+/// hundreds of plugins.
 const MAX_WORDS: usize = 1000;
 
 /// The beginning of a text.

@@ -1,14 +1,19 @@
-//! What the daemon answers, whichever way a request came.
+//! What the daemon answers, whichever transport a request came over.
+
+mod about;
+mod work;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use conductor_abi::Context;
 use conductor_core::grant::Denials;
-use conductor_core::{AuditLog, AuditSink as _, CallReport, Outcome, ProcessWall, Walls};
+use conductor_core::{AuditLog, AuditSink as _, CallReport, Outcome, Walls};
+use conductor_secrets::Vault;
 use conductor_signing::escape::terminal;
 use conductor_surface::event::{Body, Event};
 use conductor_surface::input::InputStates;
@@ -16,69 +21,82 @@ use serde_json::Value as Json;
 
 use super::change::{Change, ChangeOrder, Turns};
 use super::describe::{
-    actions, describe, lacking, names, not_loaded, refused_to_programs, stages, state, trust_in_words,
-    unknown,
+    count, describe, lacking, names, not_loaded, refused_to_programs, stages, state, trust_in_words, unknown,
+    weaker,
 };
+use super::details::details;
 use super::excerpt::excerpt;
 use super::message::{
-    AuditStatus, DaemonStatus, EventCounts, Granted, InputStatus, Lasts, LimitStatus, PageAddress,
-    PendingStatus, PluginCounts, PluginDetails, PluginState, PluginStatus, ProgramsStatus, Refusal,
-    RefusalCause, Request, Response, Resumed, Triggered, WallStatus,
+    AuditStatus, DaemonStatus, EventCounts, Granted, Hidden, InputStatus, Lasts, PageAddress, PendingStatus,
+    PluginCounts, PluginStatus, ProgramsStatus, Refusal, RefusalCause, Request, Response, Resumed, Silenced,
+    Triggered, WallStatus,
 };
 use super::revocation::Revocation;
-use super::{Asker, approval, keys, log, safety};
+use super::unloaded::{Asked, Installed};
+use super::{Asker, approval, keys, log, secrets, settings};
 use crate::calls::{CallLog, Follower};
-use crate::dispatch::{Cause, Job, KnownPlugin, Loaded, Phase, Roster, Router, Snapshot, Tally};
+use crate::dispatch::{
+    self, Cause, Job, KnownPlugin, Loaded, Panic, Phase, Roster, Router, Snapshot, Tally, WHY_PAUSED,
+};
 use crate::paths::Places;
 use crate::trust_watch::check_everyone;
 use crate::words;
+use work::{AtWork, Work};
 
-/// What stands for the input of a call by hand.
+/// The input name of a call by hand.
 const BY_HAND: &str = "conductorctl";
 
-/// Most waiting requests in an answer; a plugin could declare thousands.
+/// Most pending requests in an answer. A plugin could declare thousands.
 const MAX_PENDING: usize = 500;
 
-/// Answers requests.
+/// Answers requests, for all transports.
 pub(crate) struct Interface {
     started: Instant,
     places: Places,
-    /// What the host puts around plugins on this machine; unknown until there is a host.
+    /// The walls that the host puts around plugins on this machine; not set until there is a host.
     probed: OnceLock<Walls>,
-    /// Whether programs can be run for plugins; unknown until that was tried.
+    /// Whether this machine can run programs for plugins; not set until that was tried.
     programs: OnceLock<ProgramsStatus>,
-    /// Denials by the names of plugins; unknown until there is a host.
+    /// Denials by the plugins' own names; not set until there is a host.
     denials: Arc<OnceLock<Denials>>,
     watched: Watched,
     orders: Sender<ChangeOrder>,
     turns: Turns,
-    /// Makes addresses that open the page, if it is served.
+    at_work: AtWork,
+    /// Keeps the secrets that the user enters for plugins.
+    vault: Arc<Vault>,
+    /// Makes addresses that open the page, if the page is served.
     page: OnceLock<Invite>,
 }
 
-/// What is known about the parts of the daemon, by whom it is asked of.
+/// The parts of the daemon that the interface asks.
 pub(crate) struct Watched {
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) router: Arc<Router>,
     pub(crate) inputs: Arc<InputStates>,
+    pub(crate) panic: Arc<Panic>,
+    /// Whether the daemon is in safe mode.
+    pub(crate) is_safe: Arc<AtomicBool>,
+    /// Where plugins are that are not loaded.
+    pub(crate) installed: Arc<Installed>,
     pub(crate) calls: CallLog,
 }
 
-/// Makes an address that opens the page once, soon. It fails if the system has no random numbers.
+/// Makes an address that opens the page once, if it is used soon. Fails if the system has no random numbers.
 pub(crate) type Invite = Box<dyn Fn() -> Result<String, getrandom::Error> + Send + Sync>;
 
-/// An answer, or where it comes from.
+/// An answer, or the source of an answer.
 pub(crate) enum Answer {
-    /// It is there.
+    /// An answer that is ready.
     Now(Box<Response>),
-    /// It comes when something was done.
+    /// An answer that comes when something is done.
     Later(Later),
-    /// It goes on until nobody reads it.
+    /// Answers that go on until nobody reads them.
     Following(Follower),
 }
 
-/// Where an answer comes from.
+/// The source of an answer that comes later.
 pub(crate) enum Later {
     /// A change of the configuration.
     Change(Receiver<Response>),
@@ -86,19 +104,28 @@ pub(crate) enum Later {
     Call {
         /// The plugin.
         plugin: Arc<KnownPlugin>,
-        /// What comes of it.
+        /// Receives the report of the call.
         report: Receiver<CallReport>,
     },
-    /// A capability that is taken from a plugin that is being read.
+    /// A revocation, which waits while the plugin is being read.
     Revocation(Revocation),
+    /// A panic: plugins are paused already, and outputs are being silenced.
+    Panic(Receiver<dispatch::Silenced>),
+    /// Anything that a thread works on.
+    Work(Work),
 }
 
 impl Later {
-    /// The answer, if it is there.
+    /// The answer, if it is ready.
     pub(crate) fn look(&self) -> Option<Response> {
         let looked = match self {
             Self::Revocation(revocation) => return revocation.look(),
+            Self::Work(work) => return work.look(),
             Self::Change(changed) => changed.try_recv(),
+            Self::Panic(silenced) => silenced.try_recv().map(|silenced| {
+                let dispatch::Silenced { outputs, unreached } = silenced;
+                Response::Panic(Silenced { outputs, unreached })
+            }),
             Self::Call { plugin, report } => report.try_recv().map(|report| triggered(&report, plugin)),
         };
         match looked {
@@ -106,7 +133,9 @@ impl Later {
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => {
                 let message = match self {
-                    Self::Change(_) | Self::Revocation(_) => "the daemon is ending",
+                    Self::Change(_) | Self::Revocation(_) | Self::Panic(_) | Self::Work(_) => {
+                        "the daemon is ending"
+                    }
                     Self::Call { .. } => {
                         "the plugin was not called: it does not run, rests, or is being replaced"
                     }
@@ -116,12 +145,14 @@ impl Later {
         }
     }
 
-    /// What is said when it has taken too long.
+    /// The answer when the work has taken too long.
     pub(crate) fn took_too_long(&self) -> Response {
         let message = match self {
             Self::Change(_) => "the change takes long; it goes on, and its end is in the log",
             Self::Call { .. } => "the call takes long; it goes on, and its end is in the log",
             Self::Revocation(revocation) => return revocation.took_too_long(),
+            Self::Work(work) => return work.took_too_long(),
+            Self::Panic(_) => "plugins are paused, but an output takes long; it is still being silenced",
         };
         Response::Refused(Refusal::new(RefusalCause::TookTooLong, message.to_owned()))
     }
@@ -139,33 +170,37 @@ impl Interface {
             watched,
             orders,
             turns: Turns::default(),
+            at_work: AtWork::default(),
+            vault: Arc::new(Vault::new(places.paths.secrets_file())),
             page: OnceLock::new(),
         }
     }
 
-    /// Takes note that the page is served, and how an address is made that opens it.
+    /// Notes that the page is served, and how to make an address that opens it.
     pub(crate) fn serve_page(&self, invite: Invite) {
-        // There is one page in one run.
+        // A run has one page.
         let _ = self.page.set(invite);
     }
 
-    /// Takes note of what the host puts around plugins on this machine, and of how capabilities are denied by the names of plugins.
+    /// Notes the walls that the host puts around plugins on this machine, and the denials by the names of plugins.
     pub(crate) fn begun(&self, walls: Walls, denials: Denials) {
-        // There is one host in one run, and those in its place go on with its decisions.
+        // These come from the first host of a run; hosts that replace it use the same decisions.
         let _ = self.probed.set(walls);
         let _ = self.denials.set(denials);
     }
 
-    /// Takes note of whether programs can be run for plugins.
+    /// Notes whether this machine can run programs for plugins.
     pub(crate) fn programs_are(&self, checked: Result<(), String>) {
-        // They are tried once in one run.
+        // This is tried once in a run.
         let _ = self.programs.set(checked.into());
     }
 
-    /// Answers a request. It waits for nobody. Who asked for a decision is on record before it is made.
-    pub(crate) fn answer(&self, request: Request, asker: &Asker) -> Answer {
+    /// Answers a request, as [`Interface::begin`] has it done. A request for a decision is recorded before the decision is
+    /// made.
+    fn answer(&self, request: Request, asker: &Asker) -> Answer {
         if let Some(record) = asker.record_of(&request) {
-            // While nothing can be recorded, whatever gives is refused below; taking away always works.
+            // While the audit log cannot be written, requests that give something are refused below. Requests that take
+            // something away always work.
             let _ = self.watched.audit.record(&record);
         }
         let response = match request {
@@ -174,12 +209,13 @@ impl Interface {
                 let now = Instant::now();
                 let plugins = self.watched.roster.all().into_iter();
                 let plugins = plugins.map(|plugin| describe(plugin.alias(), plugin.snapshot(), now));
-                Response::PluginList { plugins: plugins.collect() }
+                let (paused, safe) = self.standstill();
+                Response::PluginList { plugins: plugins.collect(), paused, safe }
             }
             Request::PluginResume { plugin } => refusable(self.resume(&plugin), Response::PluginResume),
-            Request::PluginShow { plugin } => {
-                refusable(self.show(&plugin), |details| Response::PluginShow(Box::new(details)))
-            }
+            Request::PluginShow { plugin } => refusable(self.plugin(&plugin), |known| {
+                Response::PluginShow(Box::new(details(&plugin, &known)))
+            }),
             Request::PluginPending => Response::PluginPending { pending: self.pending() },
             Request::PluginGrant { plugin, grant, shown, lasts, typed_name } => {
                 let granted = self.grant(&plugin, &grant, &shown, &lasts, typed_name.as_deref());
@@ -199,11 +235,31 @@ impl Interface {
                     None => return Answer::Later(Later::Revocation(revocation)),
                 }
             }
+            Request::PluginSet { plugin, setting, value } => match self.plugin(&plugin) {
+                Ok(_) => {
+                    let value = value.map(Hidden::into_text);
+                    return self.order(Change::Set { plugin, setting, value });
+                }
+                Err(refusal) => Response::Refused(refusal),
+            },
+            Request::PluginSecretList { plugin } => return self.about(&plugin, Asked::List),
+            Request::PluginSecretSet { plugin, secret, shown, value } => {
+                return self.about(&plugin, Asked::Set { secret, shown, value: value.into_text() });
+            }
+            Request::PluginSecretConfirm { plugin, secret, shown } => {
+                return self.about(&plugin, Asked::Confirm { secret, shown });
+            }
+            Request::PluginSecretRemove { plugin, secret } => {
+                return self.about(&plugin, Asked::Remove { secret });
+            }
             Request::PluginAccept { plugin, shown } => match self.plugin(&plugin) {
                 Ok(_) => return self.order(Change::Accept { plugin, shown }),
                 Err(refusal) => Response::Refused(refusal),
             },
             Request::Reload => return self.order(Change::Reload),
+            Request::Panic => return Answer::Later(Later::Panic(self.watched.panic.now())),
+            Request::Resume => Response::Resume { was_paused: self.watched.panic.resume() },
+            Request::Safe { on } => return self.order(Change::Safe { on }),
             Request::PluginEnable { plugin } => return self.switch(plugin, true),
             Request::PluginDisable { plugin } => return self.switch(plugin, false),
             Request::PluginInstall { plugin, path, shown } => {
@@ -235,7 +291,7 @@ impl Interface {
                 if revoked.is_ok()
                     && let Err(error) = check_everyone(self.trust_dir(), &self.watched.roster)
                 {
-                    // The watch over the files says so, and what to do about it.
+                    // The watch over the files logs the cause, and what the user can do.
                     tracing::error!("trust cannot be checked: {}", terminal(&error.to_string()));
                 }
                 refusable(revoked, Response::TrustRevoke)
@@ -248,7 +304,7 @@ impl Interface {
         Answer::Now(Box::new(response))
     }
 
-    /// What everything that is to be read comes to, but for what counts up: another number means that something has changed.
+    /// A hash over what clients can read, except for counters. A different hash means that something has changed.
     pub(crate) fn fingerprint(&self) -> u64 {
         let now = Instant::now();
         let mut hasher = DefaultHasher::new();
@@ -258,6 +314,13 @@ impl Interface {
                 for grant in approval::grants(&loaded.permission) {
                     (grant.grant, grant.granted_at, grant.until).hash(&mut hasher);
                 }
+                for secret in secrets::of(loaded) {
+                    (secret.id, secret.confirmed, secret.kept_in, secret.set_at).hash(&mut hasher);
+                }
+                for setting in settings::of(&plugin) {
+                    (setting.name, setting.is_set, setting.value.map(|value| value.to_string()))
+                        .hash(&mut hasher);
+                }
             }
             let PluginStatus {
                 alias, version, state, why, hint, trust, pending, capabilities, change, ..
@@ -265,8 +328,14 @@ impl Interface {
             (alias, version, state.name(), why, hint, trust, pending, capabilities).hash(&mut hasher);
             change.map(|change| change.shown).hash(&mut hasher);
         }
+        self.standstill().hash(&mut hasher);
         keys::state(self.trust_dir()).hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// Whether plugins are paused by a panic, and whether safe mode is on.
+    fn standstill(&self) -> (bool, bool) {
+        (self.watched.panic.is_on(), self.watched.is_safe.load(Ordering::SeqCst))
     }
 
     fn trust_dir(&self) -> &Path {
@@ -296,17 +365,15 @@ impl Interface {
 
     fn order(&self, change: Change) -> Answer {
         let Some(turn) = self.turns.take() else {
-            let message = "too many changes wait already; try again in a moment".to_owned();
-            let refusal = Refusal::new(RefusalCause::NotCalled, message);
-            return Answer::Now(Box::new(Response::Refused(refusal)));
+            return Answer::Now(Box::new(Response::Refused(too_many())));
         };
         let (reply, changed) = channel();
-        // Where nobody takes it, nobody answers, which says that the daemon is ending.
+        // If nobody takes the order, nobody answers, which tells the client that the daemon is ending.
         let _ = self.orders.send(ChangeOrder { change, reply, turn });
         Answer::Later(Later::Change(changed))
     }
 
-    /// Has a plugin called, after what waits for it already.
+    /// Queues a call by hand, after the jobs that wait for the plugin already.
     fn trigger(
         &self,
         alias: &str,
@@ -317,7 +384,10 @@ impl Interface {
         let plugin = self.plugin(alias)?;
         let loaded = match plugin.snapshot().phase {
             Phase::Loaded(loaded) => loaded,
-            phase @ (Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. }) => {
+            phase @ (Phase::Loading
+            | Phase::Disabled { .. }
+            | Phase::Refused { .. }
+            | Phase::Waiting { .. }) => {
                 return Err(not_loaded(alias, &phase));
             }
         };
@@ -325,6 +395,10 @@ impl Interface {
             let message = format!("`{alias}` has no action `{}`", excerpt(&action));
             let hint = words::actions::hint(&action, loaded.info.manifest.as_ref());
             return Err(Refusal { hint, ..Refusal::new(RefusalCause::UnknownAction, message) });
+        }
+        if self.watched.panic.is_on() {
+            let hint = Some("to go on: conductorctl resume".to_owned());
+            return Err(Refusal { hint, ..Refusal::new(RefusalCause::NotCalled, WHY_PAUSED.to_owned()) });
         }
         let (event, mode) = (Event::now(BY_HAND.into(), Body::ByHand), self.watched.router.mode());
         let usual = event.context(&mode);
@@ -349,11 +423,11 @@ impl Interface {
         Err(Refusal::new(RefusalCause::NotCalled, message))
     }
 
-    /// Walls that stand around every plugin that runs now; where none runs, those that the host would put there.
+    /// The walls that stand around every running plugin. If no plugin runs, the walls that the host would put up.
     fn common_walls(&self, snapshots: &[Snapshot]) -> Walls {
         let walls = snapshots.iter().filter_map(|snapshot| match &snapshot.phase {
             Phase::Loaded(loaded) => Some(loaded.walls),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
+            Phase::Loading | Phase::Disabled { .. } | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         });
         walls.reduce(weaker).unwrap_or_else(|| self.probed.get().copied().unwrap_or(Walls::in_process()))
     }
@@ -371,15 +445,18 @@ impl Interface {
         let audit = self.watched.audit.head();
         let waiting = snapshots.iter().filter_map(|snapshot| match &snapshot.phase {
             Phase::Loaded(loaded) => Some(loaded.permission.pending().len() as u64),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
+            Phase::Loading | Phase::Disabled { .. } | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         });
         let unkept = self.denials.get().map(Denials::unkept).unwrap_or_default();
+        let (paused, safe) = self.standstill();
         DaemonStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             uptime_seconds: self.started.elapsed().as_secs(),
             config_file: self.places.config_file.clone(),
             socket: self.places.control_socket.clone(),
+            paused,
+            safe,
             walls: names(walls),
             process_wall: walls.process.map(WallStatus::from).unwrap_or_default(),
             probed: self.probed.get().and_then(|walls| walls.process).map(WallStatus::from),
@@ -390,6 +467,7 @@ impl Interface {
             pending: waiting.sum(),
             inputs: self.watched.inputs.all().iter().map(|input| InputStatus::from(&**input)).collect(),
             events: EventCounts { dispatched, refused, coalesced },
+            secrets: secrets::places(self.trust_dir(), &self.vault),
             unkept_denials: unkept.iter().map(ToString::to_string).collect(),
             audit: AuditStatus {
                 file: self.watched.audit.path().to_owned(),
@@ -401,19 +479,20 @@ impl Interface {
         }
     }
 
-    /// The plugin that the user calls so.
+    /// The plugin with this alias.
     fn plugin(&self, alias: &str) -> Result<Arc<KnownPlugin>, Refusal> {
         self.watched.roster.find(alias).ok_or_else(|| unknown(alias, &self.watched.roster))
     }
 
-    /// The plugin that the user calls so, if it is loaded.
+    /// The plugin with this alias, if it is loaded.
     fn loaded(&self, alias: &str) -> Result<Loaded, Refusal> {
         let plugin = self.plugin(alias)?;
         match plugin.snapshot().phase {
             Phase::Loaded(loaded) => Ok(loaded),
-            phase @ (Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. }) => {
-                Err(not_loaded(alias, &phase))
-            }
+            phase @ (Phase::Loading
+            | Phase::Disabled { .. }
+            | Phase::Refused { .. }
+            | Phase::Waiting { .. }) => Err(not_loaded(alias, &phase)),
         }
     }
 
@@ -427,46 +506,6 @@ impl Interface {
                 Err(Refusal::new(RefusalCause::NotPermitted, message))
             }
         }
-    }
-
-    fn show(&self, alias: &str) -> Result<PluginDetails, Refusal> {
-        let snapshot = self.plugin(alias)?.snapshot();
-        let (limits, memory, phase) = (snapshot.limits, snapshot.memory, snapshot.phase.clone());
-        let status = describe(alias, snapshot, Instant::now());
-        let details = PluginDetails {
-            status,
-            bound_to: None,
-            requested: Vec::new(),
-            grants: Vec::new(),
-            description: None,
-            author: None,
-            license: None,
-            digest: None,
-            actions: None,
-            limits: limits.as_ref().map(LimitStatus::from),
-            memory_bytes: (memory > 0).then_some(memory),
-            safety: None,
-        };
-        let loaded = match phase {
-            Phase::Loaded(loaded) => loaded,
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => {
-                return Ok(details);
-            }
-        };
-        let manifest = loaded.info.manifest.as_ref();
-        let text = |text: Option<&String>| text.map(|text| excerpt(text));
-        Ok(PluginDetails {
-            bound_to: Some(loaded.permission.holder().to_string()),
-            requested: approval::requests(&loaded),
-            grants: approval::grants(&loaded.permission),
-            description: text(manifest.and_then(|manifest| manifest.description.as_ref())),
-            author: text(manifest.and_then(|manifest| manifest.author.as_ref())),
-            license: text(manifest.and_then(|manifest| manifest.license.as_ref())),
-            digest: Some(loaded.info.digest.to_string()),
-            actions: actions(manifest),
-            safety: Some(safety::score(&loaded, details.status.state)),
-            ..details
-        })
     }
 
     fn pending(&self) -> Vec<PendingStatus> {
@@ -501,7 +540,7 @@ impl Interface {
     }
 }
 
-/// What is told of a call by hand.
+/// The answer to a call by hand.
 fn triggered(report: &CallReport, plugin: &KnownPlugin) -> Response {
     let outcome = &report.outcome;
     let reply = report.reply.as_deref().map(|reply| {
@@ -520,34 +559,15 @@ fn triggered(report: &CallReport, plugin: &KnownPlugin) -> Response {
     }))
 }
 
+fn later(answer: Receiver<Response>) -> Answer {
+    Answer::Later(Later::Change(answer))
+}
+
+fn too_many() -> Refusal {
+    let message = "too many changes wait already; try again in a moment".to_owned();
+    Refusal::new(RefusalCause::NotCalled, message)
+}
+
 fn refusable<T>(result: Result<T, Refusal>, response: impl FnOnce(T) -> Response) -> Response {
     result.map_or_else(Response::Refused, response)
-}
-
-/// What two plugins have in common.
-fn weaker(a: Walls, b: Walls) -> Walls {
-    let mut walls = Walls::in_process();
-    walls.process = a.process.zip(b.process).map(|(a, b)| ProcessWall {
-        landlock_abi: a.landlock_abi.min(b.landlock_abi),
-        seccomp: a.seccomp && b.seccomp,
-        user_namespace: a.user_namespace && b.user_namespace,
-        network_namespace: a.network_namespace && b.network_namespace,
-        root: a.root && b.root,
-    });
-    walls
-}
-
-fn count(counts: &mut PluginCounts, state: PluginState) {
-    counts.total += 1;
-    *match state {
-        PluginState::Loading => &mut counts.loading,
-        PluginState::Running => &mut counts.running,
-        PluginState::BackingOff => &mut counts.backing_off,
-        PluginState::Quarantined => &mut counts.quarantined,
-        PluginState::Ending => &mut counts.ending,
-        PluginState::Withdrawn => &mut counts.withdrawn,
-        PluginState::Disabled => &mut counts.disabled,
-        PluginState::Waiting => &mut counts.waiting,
-        PluginState::Refused => &mut counts.refused,
-    } += 1;
 }

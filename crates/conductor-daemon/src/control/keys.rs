@@ -1,5 +1,5 @@
-//! Whom the user trusts, in the words of the control protocol. What is changed is changed by the trust store itself; the
-//! daemon's watch over its files then acts on it.
+//! Whom the user trusts, in the words of the control protocol. The trust store itself makes the changes; the daemon's
+//! watch over its files then acts on them.
 
 use std::path::Path;
 
@@ -17,10 +17,10 @@ use super::message::{
 use crate::dispatch::Roster;
 use crate::trust_watch::withdraw;
 
-/// Reason of a revocation for which the user gave none.
+/// Reason of a revocation for which the user gave no reason.
 const NO_REASON: &str = "revoked in the Plugin Manager";
 
-/// A key that is to be trusted, as it was asked for.
+/// A key to trust, as the request describes it.
 pub(super) struct New {
     pub(super) name: String,
     pub(super) public_key: String,
@@ -70,13 +70,13 @@ pub(super) fn add(directory: &Path, new: New, audit: &AuditLog) -> Result<KeyTru
     }
     let trusted =
         TrustStore::add(directory, NewKey { expires_at, ..NewKey::new(&name, key) }).map_err(refused)?;
-    // What the log loses it tells later.
+    // A record that cannot be written now is counted and reported later.
     let _ = audit.record(&AuditRecord::key_trusted(&trusted.public_key, &trusted.name));
     tracing::info!(key = %trusted.public_key, "trusted: {}", terminal(&trusted.name));
     Ok(KeyTrusted { name: trusted.name, public_key: trusted.public_key.to_string() })
 }
 
-/// Revokes a key, from now on and for plugins that run.
+/// Revokes a key. Running plugins that depend on it are stopped.
 pub(super) fn revoke(
     directory: &Path,
     public_key: &str,
@@ -91,8 +91,8 @@ pub(super) fn revoke(
         RevokeAs::Superseded => RevocationKind::Superseded,
     };
     let reason = reason.map(str::trim).filter(|reason| !reason.is_empty()).unwrap_or(NO_REASON);
-    // Before it is written, which a disk that is slow may hold up. What cannot be written then has stopped what runs all the same;
-    // the user is told, and lets it back in or revokes again.
+    // Plugins are stopped before the revocation is written, because a slow disk may hold up the writing. If writing
+    // fails, the plugins stay stopped; the user is told, and lets them back in or revokes again.
     if let Ok(trust) = TrustStore::load(directory) {
         withdraw(&trust.supposing_revoked_as(Revoked::Key(key), kind, reason), &roster.everyone());
     }
@@ -102,12 +102,12 @@ pub(super) fn revoke(
     Ok(KeyRevoked { public_key: key.to_string(), name: entry.name, kind: entry.kind.to_string() })
 }
 
-/// The state of the files, which changes when one of them does.
+/// The states of the files, which change when a file changes.
 pub(super) fn state(directory: &Path) -> Vec<Option<FileState>> {
     TrustStore::files(directory).iter().map(|path| FileState::of(path)).collect()
 }
 
-/// Whether a text is the fingerprint of a key, in digits or in words, however it is spaced.
+/// Whether a text is the fingerprint of a key, in digits or in words, with any spacing.
 fn is_fingerprint_of(key: &PublicKey, text: &str) -> bool {
     let fingerprint = key.fingerprint();
     let lower = text.to_lowercase();
@@ -135,7 +135,7 @@ fn trusted(key: &TrustedKey, entry: Option<&Revocation>) -> KeyStatus {
     }
 }
 
-/// What a key says by itself.
+/// The status of a key of which nothing else is known.
 fn key_status(key: &PublicKey) -> KeyStatus {
     let fingerprint = key.fingerprint();
     KeyStatus {

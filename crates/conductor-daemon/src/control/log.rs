@@ -12,10 +12,10 @@ use super::message::{Refusal, RefusalCause};
 /// Most records in an answer.
 const MAX_RECORDS: usize = 1000;
 
-/// Most bytes of the end of a log that are read for them, so that a long log delays nobody.
+/// Most bytes at the end of a log that are read for an answer, so that a long log delays nobody.
 const MAX_TAIL_BYTES: u64 = 2 * 1024 * 1024;
 
-/// The last so many records, the latest last.
+/// The last `count` records, the latest last.
 pub(super) fn last(file: &Path, count: usize) -> Result<Vec<Json>, Refusal> {
     let count = count.min(MAX_RECORDS);
     let mut records = VecDeque::new();
@@ -35,14 +35,14 @@ pub(super) fn last(file: &Path, count: usize) -> Result<Vec<Json>, Refusal> {
     Ok(records.into())
 }
 
-/// The log before this one.
+/// The previous file of the log.
 fn previous(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".1");
     name.into()
 }
 
-/// The end of a file, from the beginning of a line on; nothing of one that is not there.
+/// The end of a file, from the beginning of a line; empty if the file does not exist.
 fn tail(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = match File::open(path) {
         Ok(file) => file,

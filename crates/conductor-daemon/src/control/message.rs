@@ -1,11 +1,13 @@
-//! What goes over the socket, as JSON.
+//! The requests and responses of the control interface, as JSON.
 //!
-//! A line is `{"version": 1, "request": …}` or `{"version": 1, "response": …}`. A request without parameters is its name;
-//! everything else is an object with the name as its only member. Text that plugins chose is in it as it is: escape it
-//! before showing it.
+//! A line is `{"version": 1, "request": …}` or `{"version": 1, "response": …}`. A request without parameters is its
+//! name; every other one is an object with the name as its only member. Texts that plugins chose are not escaped:
+//! escape them before showing them.
 
 mod binding;
+mod change;
 mod daemon;
+mod own;
 mod plugin;
 mod preview;
 mod trust;
@@ -18,15 +20,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 pub use binding::{Accepted, BindingChangeStatus, BoundStatus};
+pub use change::{Reloaded, Removed};
 pub use daemon::{
     AuditStatus, DaemonStatus, EventCounts, InputStatus, InputWord, Landlock, PluginCounts, ProgramsStatus,
-    WallStatus,
+    Silenced, WallStatus,
 };
+pub use own::{Hidden, PluginSecrets, SecretStatus, SecretsStatus, SettingStatus};
 pub use plugin::{
     ActionStatus, ActivityStatus, EarlierStatus, GrantStatus, Granted, LimitStatus, PendingStatus,
     PluginDetails, PluginState, PluginStatus, RequestStatus, Resumed, Revoked, SafetyStatus, SafetyTerm,
 };
-pub use preview::{InstalledStatus, PluginPreview};
+pub use preview::{DeclaredSecret, DeclaredSetting, InstalledStatus, PluginPreview};
 pub use trust::{
     KeyRevoked, KeyState, KeyStatus, KeyTrusted, PageAddress, PublisherStatus, RevocationStatus, RevokeAs,
     TrustWord,
@@ -34,21 +38,22 @@ pub use trust::{
 
 use crate::calls::CallRow;
 
-/// Longest that a connection lasts, from being accepted to the last byte of the answer; stops a slow client from keeping
-/// its place. What makes plugins load or work may take longer, and one that follows lasts as long as it likes.
+/// Longest that a connection lasts, from being accepted to the last byte of the answer. Stops a slow client from
+/// keeping its place. A request that makes plugins load or work may take longer, and a follower stays as long as it
+/// likes.
 pub const EXCHANGE_WAIT: Duration = Duration::from_secs(3);
 
 /// Version of requests and responses; raised when an old reader could misread a new writer.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-/// Longest wait for what makes plugins load or work.
+/// Longest wait for a request that makes plugins load or work.
 pub const LONG_WAIT: Duration = Duration::from_secs(60);
 
-/// Everything that a daemon can be asked or told.
+/// Everything that a client can ask of the daemon or tell it to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
-    /// How the daemon is, and which walls stand.
+    /// The state of the daemon, and which walls stand.
     Status,
     /// What each plugin is and does.
     PluginList,
@@ -62,7 +67,7 @@ pub enum Request {
         /// The user's name for the plugin.
         plugin: String,
     },
-    /// What needs the user's approval, of all plugins.
+    /// The requests of all plugins that need the user's approval.
     PluginPending,
     /// Grant a capability.
     PluginGrant {
@@ -70,12 +75,12 @@ pub enum Request {
         plugin: String,
         /// The capability, with its scope as `CAP=SCOPE`; a bare name grants what the plugin declares.
         grant: String,
-        /// The ids of the requests that the user was shown. A bare name grants what they ask for. Where the plugin asks for
-        /// anything else by now, nothing is granted.
+        /// The ids of the requests that the user was shown. A bare name grants what those requests ask for. If the
+        /// plugin asks for anything else by now, nothing is granted.
         shown: Vec<String>,
         /// How long.
         lasts: Lasts,
-        /// The plugin's own name, as the user typed it: what is of high risk needs it.
+        /// The plugin's own name, as the user typed it. A grant of high risk needs it.
         #[serde(default)]
         typed_name: Option<String>,
     },
@@ -86,11 +91,12 @@ pub enum Request {
         /// The capability.
         capability: String,
     },
-    /// Load a plugin that waits because it is another one than its alias is bound to.
+    /// Load another plugin than the one that its alias is bound to.
     PluginAccept {
         /// The user's name for the plugin.
         plugin: String,
-        /// [`BindingChangeStatus::shown`] of what the user was shown; what is something else by now is refused.
+        /// [`BindingChangeStatus::shown`] of the change that the user was shown. If the change is another one by now,
+        /// it is refused.
         shown: String,
     },
     /// Let a plugin run again that was disabled.
@@ -109,18 +115,68 @@ pub enum Request {
         plugin: String,
         /// The module, with its signature beside it.
         path: PathBuf,
-        /// The id of the preview that the user was shown. Where the plugin is anything else by now, it is not installed.
+        /// The id of the preview that the user was shown. If the plugin is anything else by now, it is not installed.
         shown: String,
     },
     /// Take a plugin away.
     PluginRemove {
         /// The user's name for the plugin.
         plugin: String,
-        /// Whether what it wrote is deleted as well.
+        /// Whether the plugin's data is deleted as well.
         with_data: bool,
+    },
+    /// Set a setting of a plugin. It has the new value from its next call on.
+    PluginSet {
+        /// The user's name for the plugin.
+        plugin: String,
+        /// The setting.
+        setting: String,
+        /// Its value as text; `null` for its default.
+        value: Option<Hidden>,
+    },
+    /// The secrets of a plugin, whether it is loaded or not.
+    PluginSecretList {
+        /// The user's name for the plugin.
+        plugin: String,
+    },
+    /// Enter a secret for a plugin, and confirm the hosts that it may go to.
+    PluginSecretSet {
+        /// The user's name for the plugin.
+        plugin: String,
+        /// The secret's name.
+        secret: String,
+        /// [`SecretStatus::id`] of what the user was shown. If it is anything else by now, nothing is kept.
+        shown: String,
+        /// The secret.
+        value: Hidden,
+    },
+    /// Confirm the hosts that a secret may go to, which was entered before.
+    PluginSecretConfirm {
+        /// The user's name for the plugin.
+        plugin: String,
+        /// The secret's name.
+        secret: String,
+        /// [`SecretStatus::id`] of what the user was shown.
+        shown: String,
+    },
+    /// Take a secret away from a plugin, and delete it.
+    PluginSecretRemove {
+        /// The user's name for the plugin.
+        plugin: String,
+        /// The secret's name.
+        secret: String,
     },
     /// Run what the configuration says now.
     Reload,
+    /// Silence everything, and let plugins do nothing until they are resumed.
+    Panic,
+    /// Let plugins go on after a panic.
+    Resume,
+    /// Enter or leave safe mode, in which no plugin is loaded.
+    Safe {
+        /// Whether safe mode is to be on.
+        on: bool,
+    },
     /// Call a plugin by hand.
     Trigger {
         /// The user's name for the plugin.
@@ -130,15 +186,15 @@ pub enum Request {
         /// Its parameters.
         #[serde(default)]
         parameters: Json,
-        /// What the plugin is to take for the event.
+        /// The event that the plugin is to see.
         #[serde(default)]
         context: Option<Context>,
     },
-    /// Tell of every call as it ends, until the connection does.
+    /// Send every call as it ends, until the connection ends.
     Events,
-    /// What a plugin is that is not installed. Nothing of it runs.
+    /// Show what a plugin is that is not installed. Nothing of it runs.
     PluginPreview {
-        /// The user's name for it, as it would be.
+        /// The user's name that the plugin would get.
         plugin: String,
         /// The module, with its signature beside it.
         path: PathBuf,
@@ -147,11 +203,11 @@ pub enum Request {
     TrustList,
     /// Trust a key.
     TrustAdd {
-        /// What to call it.
+        /// What to call the key.
         name: String,
         /// The key.
         public_key: String,
-        /// The key's fingerprint, as the user has it from its holder: 64 hex digits, or the 12 words.
+        /// The key's fingerprint, which the user got from its holder: 64 hex digits, or the 12 words.
         fingerprint: String,
         /// When the trust is to end, as RFC 3339 in UTC.
         #[serde(default)]
@@ -164,7 +220,7 @@ pub enum Request {
         /// Why.
         #[serde(default)]
         reason: Option<String>,
-        /// What has become of it.
+        /// Why the key is revoked: stolen, or no longer used.
         #[serde(default)]
         kind: RevokeAs,
     },
@@ -188,7 +244,13 @@ impl Request {
             | Self::PluginInstall { .. }
             | Self::PluginRemove { .. }
             | Self::PluginPreview { .. }
+            | Self::PluginSet { .. }
+            | Self::PluginSecretList { .. }
+            | Self::PluginSecretSet { .. }
+            | Self::PluginSecretConfirm { .. }
+            | Self::PluginSecretRemove { .. }
             | Self::Reload
+            | Self::Safe { .. }
             | Self::Trigger { .. } => LONG_WAIT,
             Self::Status
             | Self::PluginList
@@ -202,11 +264,14 @@ impl Request {
             | Self::TrustRevoke { .. }
             | Self::Audit { .. }
             | Self::Ui
+            | Self::Panic
+            | Self::Resume
             | Self::Events => EXCHANGE_WAIT,
         }
     }
 
-    /// What it decides or changes, and about which plugin or key; nothing for one that only looks, or calls a plugin.
+    /// The decision or change that the request makes, and the plugin or key that it is about; none for a request that
+    /// only reads or calls a plugin.
     pub(super) fn decision(&self) -> Option<(&'static str, &str)> {
         Some(match self {
             Self::PluginResume { plugin } => ("plugin-resume", plugin),
@@ -217,14 +282,23 @@ impl Request {
             Self::PluginDisable { plugin } => ("plugin-disable", plugin),
             Self::PluginInstall { plugin, .. } => ("plugin-install", plugin),
             Self::PluginRemove { plugin, .. } => ("plugin-remove", plugin),
+            Self::PluginSet { plugin, .. } => ("plugin-set", plugin),
+            Self::PluginSecretSet { plugin, .. } => ("plugin-secret-set", plugin),
+            Self::PluginSecretConfirm { plugin, .. } => ("plugin-secret-confirm", plugin),
+            Self::PluginSecretRemove { plugin, .. } => ("plugin-secret-remove", plugin),
             Self::TrustAdd { public_key, .. } => ("trust-add", public_key),
             Self::TrustRevoke { public_key, .. } => ("trust-revoke", public_key),
             Self::Reload => ("reload", ""),
+            Self::Panic => ("panic", ""),
+            Self::Resume => ("resume", ""),
+            Self::Safe { on: true } => ("safe-on", ""),
+            Self::Safe { on: false } => ("safe-off", ""),
             Self::Ui => ("ui", ""),
             Self::Status
             | Self::PluginList
             | Self::PluginShow { .. }
             | Self::PluginPending
+            | Self::PluginSecretList { .. }
             | Self::Trigger { .. }
             | Self::Events
             | Self::PluginPreview { .. }
@@ -248,7 +322,7 @@ pub enum Lasts {
     Always,
 }
 
-/// Everything that a daemon can answer.
+/// Everything that the daemon can answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Response {
@@ -258,6 +332,12 @@ pub enum Response {
     PluginList {
         /// Plugins by alias.
         plugins: Vec<PluginStatus>,
+        /// [`DaemonStatus::paused`].
+        #[serde(default)]
+        paused: bool,
+        /// [`DaemonStatus::safe`].
+        #[serde(default)]
+        safe: bool,
     },
     /// To [`Request::PluginResume`].
     PluginResume(Resumed),
@@ -279,12 +359,30 @@ pub enum Response {
     /// To [`Request::PluginInstall`].
     PluginInstall(Reloaded),
     /// To [`Request::PluginRemove`].
-    PluginRemove(Reloaded),
+    PluginRemove(Removed),
+    /// To [`Request::PluginSet`].
+    PluginSet {
+        /// The plugin's settings.
+        settings: Vec<SettingStatus>,
+    },
+    /// To [`Request::PluginSecretList`].
+    PluginSecrets(Box<PluginSecrets>),
+    /// To [`Request::PluginSecretSet`], [`Request::PluginSecretConfirm`] and [`Request::PluginSecretRemove`].
+    PluginSecret(Box<SecretStatus>),
     /// To [`Request::Reload`].
     Reload(Reloaded),
+    /// To [`Request::Panic`].
+    Panic(Silenced),
+    /// To [`Request::Resume`].
+    Resume {
+        /// Whether plugins had been paused.
+        was_paused: bool,
+    },
+    /// To [`Request::Safe`].
+    Safe(Reloaded),
     /// To [`Request::Trigger`].
     Trigger(Box<Triggered>),
-    /// To [`Request::Events`]: one line for each call, the first for none.
+    /// To [`Request::Events`]: `None` in the first line, then one line for each call.
     Event(Option<Box<CallRow>>),
     /// To [`Request::PluginPreview`].
     PluginPreview(Box<PluginPreview>),
@@ -304,117 +402,100 @@ pub enum Response {
     },
     /// To [`Request::Ui`].
     Ui(PageAddress),
-    /// To a request that was not granted, whichever it was.
+    /// To any request that is refused.
     Refused(Refusal),
 }
 
-/// What a change of the configuration did, by the user's names of plugins; those that are disabled are left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reloaded {
-    /// Loaded, or loaded anew.
-    pub started: Vec<String>,
-    /// Not loaded: another plugin than the alias is bound to, which needs the user's approval.
-    #[serde(default)]
-    pub waiting: Vec<String>,
-    /// Refused, as before the change.
-    #[serde(default)]
-    pub refused: Vec<String>,
-    /// Ended, or replaced.
-    pub stopped: Vec<String>,
-    /// Went on.
-    pub untouched: Vec<String>,
-}
-
-/// What came of a call by hand.
+/// The outcome of a call by hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Triggered {
-    /// How it ended, as a word.
+    /// How the call ended, as a word.
     pub outcome: String,
-    /// Why it did not end well, if it did not.
+    /// Why the call did not end well, if it did not.
     pub error: Option<String>,
-    /// What the plugin lacked, if it was denied something, and how to give it.
+    /// What the plugin lacked, if it was denied something, and how to grant it.
     #[serde(default)]
     pub hint: Option<String>,
-    /// What the plugin replied: the JSON of it, or the text where it is none.
+    /// The plugin's reply: as JSON if it is JSON, otherwise as text.
     pub reply: Option<Json>,
-    /// Limits that refused something on the way.
+    /// Limits that refused something during the call.
     pub limits_refused: Vec<String>,
     /// Fuel used.
     pub fuel_used: u64,
-    /// Microseconds that it took.
+    /// Microseconds that the call took.
     pub micros: u64,
 }
 
-/// Why a request was not granted.
+/// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// For programs.
+    /// The cause, for programs.
     pub cause: RefusalCause,
-    /// For people.
+    /// The cause in words, for people.
     pub message: String,
-    /// What to do about it.
+    /// What the user can do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
 impl Refusal {
-    /// A refusal whose words say what to do.
+    /// A refusal without a hint.
     pub(crate) const fn new(cause: RefusalCause, message: String) -> Self {
         Self { cause, message, hint: None }
     }
 }
 
-/// Why a request was not granted, as a word.
+/// Why a request was refused, as a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefusalCause {
-    /// It comes from a process of another user.
+    /// The request comes from a process of another user.
     OtherUser,
-    /// It comes from a program that a plugin runs.
+    /// The request comes from a program that a plugin runs.
     PluginProgram,
-    /// It comes from a process that is gone, or of which it cannot be found out what it is.
+    /// The request comes from a process that is gone, or that cannot be identified.
     UnknownAsker,
-    /// It is longer than a request may be.
+    /// The request is longer than it may be.
     TooLarge,
-    /// It is of another version of the protocol.
+    /// The request is in another version of the protocol.
     UnknownVersion,
-    /// It is no request.
+    /// The line or body is no request.
     Malformed,
-    /// It names a plugin that the daemon does not have.
+    /// The request names a plugin that the daemon does not have.
     UnknownPlugin,
-    /// It names a plugin that is not loaded.
+    /// The request names a plugin that is not loaded.
     NotLoaded,
-    /// It names a plugin that may not run.
+    /// The request names a plugin that may not run.
     NotPermitted,
-    /// It accepts a plugin that does not wait.
+    /// The request accepts a plugin that does not wait for approval.
     NotWaiting,
-    /// It grants or revokes something that cannot be.
+    /// The request grants or revokes something that cannot be granted or revoked.
     NotGrantable,
-    /// It decides about something that is no longer what was shown.
+    /// The request decides about something that is no longer what the user was shown.
     NotAsShown,
-    /// It names an action that the plugin lacks.
+    /// The request names an action that the plugin lacks.
     UnknownAction,
     /// The plugin is not called now, or too much waits for it already.
     NotCalled,
-    /// It changes the configuration in a way that cannot be; everything goes on as it was.
+    /// The change of the configuration is not possible; everything goes on as it was.
     NotChanged,
-    /// What was asked for is not done yet.
+    /// The work is not done yet.
     TookTooLong,
-    /// It names a key that cannot be trusted or revoked.
+    /// The request names a key that cannot be trusted or revoked.
     NotTrusted,
     /// The Plugin Manager is not served.
     NoPage,
-    /// It came to the Plugin Manager without the token of a session.
+    /// The request came to the Plugin Manager without the token of a session.
     NoSession,
-    /// It came to the Plugin Manager from another site.
+    /// The request came to the Plugin Manager from another site.
     Foreign,
-    /// It came to an address at which the Plugin Manager has nothing.
+    /// The request came to a path that the Plugin Manager does not have.
     UnknownPath,
 }
 
 impl Request {
-    /// The line for it, with its end.
+    /// The request as a line, with its line end.
     #[must_use]
     pub fn to_line(&self) -> String {
         line(serde_json::json!({ "version": PROTOCOL_VERSION, "request": self }))
@@ -424,7 +505,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// Fails on another version of the protocol, which is looked at first, and on anything that is not a request.
+    /// Fails on another version of the protocol, which is checked first, and on anything that is not a request.
     pub fn from_line(line: &[u8]) -> Result<Self, Refusal> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -449,13 +530,13 @@ impl Request {
 }
 
 impl Response {
-    /// The line for it, with its end.
+    /// The response as a line, with its line end.
     #[must_use]
     pub fn to_line(&self) -> String {
         line(serde_json::json!({ "version": PROTOCOL_VERSION, "response": self }))
     }
 
-    /// Reads a line. `None` if it is of another version of the protocol.
+    /// Reads a line. `None` if the line is in another version of the protocol.
     ///
     /// # Errors
     ///
@@ -485,81 +566,6 @@ fn version(line: &[u8]) -> Result<u32, serde_json::Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(line: &str) -> RefusalCause {
-        Request::from_line(line.as_bytes()).expect_err(line).cause
-    }
-
-    #[test]
-    fn requests_are_as_the_manual_writes_them() {
-        for (request, line) in [
-            (Request::Status, r#"{"request":"status","version":1}"#),
-            (Request::PluginList, r#"{"request":"plugin-list","version":1}"#),
-            (Request::PluginPending, r#"{"request":"plugin-pending","version":1}"#),
-            (
-                Request::PluginGrant {
-                    plugin: "notes".to_owned(),
-                    grant: "Filesystem".to_owned(),
-                    shown: vec!["5af0".to_owned()],
-                    lasts: Lasts::Session,
-                    typed_name: None,
-                },
-                concat!(
-                    r#"{"request":{"plugin-grant":{"grant":"Filesystem","lasts":"session","plugin":"notes","#,
-                    r#""shown":["5af0"],"typed_name":null}},"version":1}"#
-                ),
-            ),
-            (Request::TrustList, r#"{"request":"trust-list","version":1}"#),
-            (Request::Audit { last: 3 }, r#"{"request":{"audit":{"last":3}},"version":1}"#),
-            (
-                Request::TrustRevoke {
-                    public_key: "3dab".to_owned(),
-                    reason: None,
-                    kind: RevokeAs::Superseded,
-                },
-                r#"{"request":{"trust-revoke":{"kind":"superseded","public_key":"3dab","reason":null}},"version":1}"#,
-            ),
-            (Request::Ui, r#"{"request":"ui","version":1}"#),
-            (
-                Request::PluginResume { plugin: "notes".to_owned() },
-                r#"{"request":{"plugin-resume":{"plugin":"notes"}},"version":1}"#,
-            ),
-        ] {
-            assert_eq!(request.to_line(), format!("{line}\n"));
-            assert_eq!(Request::from_line(line.as_bytes()), Ok(request));
-        }
-    }
-
-    #[test]
-    fn anything_else_is_refused_with_its_cause() {
-        for line in [
-            "",
-            "status",
-            "{}",
-            r#"{"version":1}"#,
-            r#"{"version":"1","request":"status"}"#,
-            r#"{"version":1,"request":"stop"}"#,
-            r#"{"version":1,"request":"status","more":0}"#,
-            r#"{"version":1,"request":{"plugin-resume":{}}}"#,
-            r#"{"version":1,"request":{"plugin-resume":{"plugin":"a","more":0}}}"#,
-            r#"{"version":1,"request":"status"} {}"#,
-        ] {
-            assert_eq!(refused(line), RefusalCause::Malformed, "{line}");
-        }
-        assert_eq!(refused(r#"{"version":2,"request":{"new":[]},"more":0}"#), RefusalCause::UnknownVersion);
-        assert_eq!(refused(&"[".repeat(60_000)), RefusalCause::Malformed);
-    }
-
-    #[test]
-    fn responses_of_another_version_are_not_guessed_at() {
-        let resumed = Resumed { plugin: "notes".to_owned(), was: PluginState::BackingOff };
-        let line = Response::PluginResume(resumed.clone()).to_line();
-        assert!(line.contains(r#""was":"backing-off""#), "{line}");
-        let read = Response::from_line(line.as_bytes()).expect("reads");
-        assert_eq!(read, Some(Response::PluginResume(resumed)));
-        assert_eq!(Response::from_line(br#"{"version":2,"response":{"x":1}}"#).expect("reads"), None);
-        assert!(Response::from_line(br#"{"version":1,"response":{"x":1}}"#).is_err());
-    }
-}
+mod tests;
+#[cfg(test)]
+mod vectors;

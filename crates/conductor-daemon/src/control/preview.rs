@@ -1,5 +1,7 @@
-//! A plugin that is not installed, as it would be: read and decided about as when it is loaded, and nothing of it runs or is
-//! compiled.
+//! A preview of a plugin that is not installed. The plugin is read and decided about as when it is loaded, but nothing
+//! of it is compiled or runs.
+
+mod own;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,19 +26,19 @@ use crate::dispatch::{KnownPlugin, Phase};
 /// Most requests in an answer.
 const MAX_REQUESTS: usize = 100;
 
-/// Where a plugin would come.
+/// The place at which a plugin would be installed.
 pub(crate) struct Place {
-    /// The user's name for it.
+    /// The user's name for the plugin.
     pub(crate) alias: String,
-    /// What would load it.
+    /// The host that would load the plugin.
     pub(crate) host: Arc<Host>,
-    /// What the configuration grants to whatever is called so.
+    /// What the configuration grants to the plugin of this name, whichever it is.
     pub(crate) granted: Vec<GrantSpec>,
-    /// The plugin that is called so now.
+    /// The plugin that has this name now.
     pub(crate) before: Option<Arc<KnownPlugin>>,
 }
 
-/// Looks at the module at `path`, which would be installed in that place.
+/// Previews the module at `path`, which would be installed at `place`.
 pub(crate) fn preview(place: &Place, path: &Path) -> Result<PluginPreview, Refusal> {
     let Place { alias, host, before, .. } = place;
     let (config, before) = (host.config(), before.as_deref());
@@ -45,7 +47,7 @@ pub(crate) fn preview(place: &Place, path: &Path) -> Result<PluginPreview, Refus
         .map_err(|why| refused(format!("`{}` is no name: {why}", excerpt(alias)), None))?;
     let plugin = UnverifiedPlugin::read(path, config.limits().max_module_bytes)
         .map_err(|error| refused(error.to_string(), error.hint()))?;
-    // What has neither manifest nor statement goes by the name of its file.
+    // A plugin without manifest and statement is named after its file.
     let plugin = plugin.named(&format!("{alias}.wasm"));
     let unusable = |error: TrustError| refused(error.to_string(), error.hint());
     let trust = match &config.trust_dir {
@@ -58,7 +60,7 @@ pub(crate) fn preview(place: &Place, path: &Path) -> Result<PluginPreview, Refus
     let trust_level = trust_word(&decision, file);
     let (question, unread) = match place.question(&plugin) {
         Ok(question) => (question, None),
-        // What is refused for something else than who it is was looked at above.
+        // A refusal for another reason than the binding was found above.
         Err(error) => (None, matches!(error, LoadError::Binding { .. }).then(|| excerpt(&error.to_string()))),
     };
     let (mut why, hint) = match (decision.refusal().filter(|_| question.is_none()), &manifest) {
@@ -85,6 +87,7 @@ pub(crate) fn preview(place: &Place, path: &Path) -> Result<PluginPreview, Refus
             requested.push(status);
         }
     }
+    let why = why.or_else(|| own::fault(manifest.as_ref()));
     let accepted = why.is_none();
     let why = why.or_else(|| match &question {
         Some(change) => change.ignored.as_deref().map(ignored_for),
@@ -108,6 +111,8 @@ pub(crate) fn preview(place: &Place, path: &Path) -> Result<PluginPreview, Refus
         publisher: signer(&decision, file, trust_level),
         requested,
         actions: actions(manifest.as_ref()),
+        settings: own::settings(manifest.as_ref()),
+        secrets: own::secrets(manifest.as_ref()),
         installed: before.and_then(installed),
         changes: Vec::new(),
         waits: question.as_ref().map(binding::change),
@@ -117,19 +122,22 @@ pub(crate) fn preview(place: &Place, path: &Path) -> Result<PluginPreview, Refus
     Ok(preview)
 }
 
-/// Looks at the module at `path` again, and refuses it where it is not what was shown under this id.
+/// Previews the module at `path` again, and refuses it if the preview's id is not `id`.
 pub(crate) fn previewed(place: &Place, path: &Path, id: &str) -> Result<PluginPreview, Refusal> {
     let preview = preview(place, path)?;
     if preview.id == id {
         return Ok(preview);
     }
-    let message = format!("{} is no longer what was shown of it, so it was not installed", path.display());
+    // A file of decisions that cannot be read now is named, because then the module may be what it was.
+    let why = preview.why.filter(|_| !preview.accepted).map_or_else(String::new, |why| format!(": {why}"));
+    let file = path.display();
+    let message = format!("{file} is no longer what was shown of it, so it was not installed{why}");
     let look = "look at it again, as it is now, with: conductorctl plugin preview PLUGIN.wasm".to_owned();
     Err(shown::is_other(message, look))
 }
 
 impl Place {
-    /// What the user would be asked about before the plugin is loaded.
+    /// The change that the user would have to accept before the plugin is loaded.
     fn question(&self, plugin: &UnverifiedPlugin) -> Result<Option<BindingChange>, LoadError> {
         let options = PluginOptions {
             alias: self.alias.parse().ok(),
@@ -173,7 +181,7 @@ fn trust_in_words(decision: &Decision, level: TrustWord) -> String {
     }
 }
 
-/// Who signed. Nobody is named whose signature may be somebody else's.
+/// Who signed the plugin. If the signature does not hold, nobody is named.
 fn signer(decision: &Decision, file: &PluginFile, level: TrustWord) -> Option<PublisherStatus> {
     match level {
         TrustWord::Unsigned | TrustWord::Invalid => None,
@@ -185,7 +193,7 @@ fn signer(decision: &Decision, file: &PluginFile, level: TrustWord) -> Option<Pu
     }
 }
 
-/// Why a signature does not count that is there, where the policy does without.
+/// Why a signature does not count, if there is one and the policy accepts the plugin without it.
 fn ignored(decision: &Decision, level: TrustWord) -> Option<String> {
     let failed = |step: &&Step| step.verdict() == Verdict::Failed;
     let step = decision.steps().iter().find(failed)?;
@@ -196,7 +204,7 @@ fn ignored_for(why: &str) -> String {
     format!("its signature is ignored: {}", excerpt(why))
 }
 
-/// What is asked for and, if it cannot be understood, why the plugin is refused for it.
+/// What is asked for and, if the request cannot be understood, why the plugin is refused.
 fn request(request: &CapabilityRequest) -> (RequestStatus, Option<String>) {
     let scope = request.name.parse::<Capability>().map_err(|error| error.to_string());
     let scope = scope.and_then(|capability| match &request.scope {
@@ -219,7 +227,7 @@ fn request(request: &CapabilityRequest) -> (RequestStatus, Option<String>) {
         (None, false) => "it is granted automatically",
     };
     let status = RequestStatus {
-        // It is decided about as part of the preview.
+        // A request in a preview has no id of its own; the id of the preview covers it.
         id: String::new(),
         capability: excerpt(&capability),
         scope: excerpt(&text),
@@ -236,17 +244,22 @@ fn request(request: &CapabilityRequest) -> (RequestStatus, Option<String>) {
 fn installed(before: &KnownPlugin) -> Option<InstalledStatus> {
     let loaded = match before.snapshot().phase {
         Phase::Loaded(loaded) => loaded,
-        Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => return None,
+        Phase::Loading | Phase::Disabled { .. } | Phase::Refused { .. } | Phase::Waiting { .. } => {
+            return None;
+        }
     };
+    let declares = loaded.info.manifest.as_ref().filter(|_| loaded.info.has_manifest_section);
     Some(InstalledStatus {
         name: loaded.info.name.as_str().to_owned(),
         version: loaded.info.version.as_deref().map(excerpt),
         publisher: loaded.info.signer.as_ref().map(publisher_of),
         requested: approval::requests(&loaded),
+        settings: own::settings(declares),
+        secrets: own::secrets(declares),
     })
 }
 
-/// What is different from the plugin in whose place it would come.
+/// The differences from the plugin that would be replaced.
 fn changes(new: &PluginPreview, before: Option<&KnownPlugin>) -> Vec<String> {
     let mut changes = Vec::new();
     let Some(old) = &new.installed else {
@@ -282,5 +295,6 @@ fn changes(new: &PluginPreview, before: Option<&KnownPlugin>) -> Vec<String> {
     changes.extend(more.map(|request| format!("asks for {} as well", say(request))));
     let fewer = old.requested.iter().filter(|request| lacks(&new.requested, request));
     changes.extend(fewer.map(|request| format!("asks for {} no more", say(request))));
+    changes.extend(own::changes([&old.settings, &new.settings], [&old.secrets, &new.secrets]));
     changes
 }

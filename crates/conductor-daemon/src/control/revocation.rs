@@ -1,4 +1,4 @@
-//! Taking a capability away from a plugin, whatever has become of the plugin.
+//! Takes a capability away from a plugin, whatever state the plugin is in.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,27 +17,29 @@ use super::describe::unknown;
 use super::message::{Refusal, RefusalCause, Response, Revoked};
 use crate::dispatch::{KnownPlugin, Roster};
 
-/// A capability that is to be taken away from the plugin that the user calls so.
+/// A capability that is to be taken away from the plugin with an alias.
 ///
-/// A denial is of a plugin's own name. Of a plugin that is loaded, that name is known. Of any other, the name is meant that the
-/// alias is bound to, and the name of a plugin that waits to be accepted. To an alias that nothing was loaded under yet, the denial is
-/// written as if it were the plugin's name, and goes to the plugin that is loaded under it first.
+/// A denial names a plugin's own name. For a loaded plugin, that name is known. For any other, the denial is written
+/// for the name that the alias is bound to, and for the name of a plugin that waits to be accepted. If nothing was
+/// loaded under the alias yet, the denial is written for the alias itself, and goes over to the first plugin that is
+/// loaded under it.
 pub(crate) struct Revocation {
     pub(super) roster: Arc<Roster>,
-    /// Unknown until there is a host.
+    /// Not set until there is a host.
     pub(super) denials: Arc<OnceLock<Denials>>,
     pub(super) config_dir: PathBuf,
     pub(super) plugin: String,
     pub(super) capability: String,
-    /// What came of denying the capability by name.
+    /// The outcome of denying the capability by name.
     pub(super) by_name: OnceLock<Result<Revoked, Refusal>>,
 }
 
 impl Revocation {
-    /// Takes it away; nothing as long as the plugin is being read, which may have looked at the decisions already.
+    /// Takes the capability away. Returns nothing as long as the plugin is being read, because it may have been decided
+    /// about before the denial.
     pub(super) fn look(&self) -> Option<Response> {
         let everyone = self.roster.everyone();
-        // The one that runs, the one that is being loaded in its place, and the one that was replaced.
+        // The plugin that runs, the one that is being loaded in its place, and the one that was replaced.
         let meant: Vec<&Arc<KnownPlugin>> =
             everyone.iter().filter(|plugin| plugin.alias() == self.plugin).collect();
         let permissions: Vec<Permission> = meant.iter().filter_map(|plugin| plugin.permission()).collect();
@@ -50,7 +52,7 @@ impl Revocation {
         (!is_being_read).then(|| answer(by_name.clone()))
     }
 
-    /// What is said when the plugin is still being read: the decisions are looked at again after that.
+    /// The answer if the plugin is still being read. The decisions are read again after that.
     pub(super) fn took_too_long(&self) -> Response {
         answer(self.by_name.get().cloned().unwrap_or_else(|| {
             let message = "the daemon is still starting, and nothing was revoked; try again".to_owned();
@@ -61,7 +63,7 @@ impl Revocation {
     fn revoke(&self, permissions: &[Permission], everyone: &[Arc<KnownPlugin>]) -> Result<Revoked, Refusal> {
         let capability = approval::capability(&self.capability)?;
         let kept: Vec<_> = permissions.iter().map(|permission| permission.deny(capability)).collect();
-        // Others may have the same name.
+        // Other plugins may have the same name.
         let is_meant = |other: &Permission| {
             let is_done = permissions.iter().any(|permission| permission.id() == other.id());
             !is_done && permissions.iter().any(|permission| permission.plugin_name() == other.plugin_name())
@@ -124,7 +126,7 @@ impl Revocation {
     }
 }
 
-/// Has plugins that are loaded decided about anew.
+/// Has loaded plugins decided about anew.
 fn refresh(everyone: &[Arc<KnownPlugin>], is_meant: impl Fn(&Permission) -> bool) {
     for permission in everyone.iter().filter_map(|plugin| plugin.permission()).filter(is_meant) {
         if let Err(error) = permission.refresh() {

@@ -1,6 +1,6 @@
-//! The safety score of a plugin: 100 for nothing to fear, less for each thing that there is. The manual has the same table.
+//! The safety score of a plugin: 100 for nothing to fear, less for each thing to fear. The manual has the same table.
 //!
-//! It is a sum that a person can follow, not a judgement: what a plugin may do, and who answers for it, are what counts.
+//! The score is a sum that a person can follow, not a judgement. What a plugin may do counts, and who answers for it.
 
 use conductor_abi::Risk;
 use conductor_core::Decision;
@@ -55,7 +55,7 @@ pub(super) fn score(loaded: &Loaded, state: PluginState) -> SafetyStatus {
     sum(terms)
 }
 
-/// What a granted capability takes away.
+/// The points that a granted capability takes away.
 const fn points(risk: Risk) -> i32 {
     match risk {
         Risk::Low => 3,
@@ -64,7 +64,8 @@ const fn points(risk: Risk) -> i32 {
     }
 }
 
-/// Adds up; where less than nothing would be left, a last term says so, so that the sum is always right.
+/// Adds up the terms. If the sum is below 0, a last term makes up for that, so that 100 and the terms always add up to
+/// the score.
 fn sum(mut terms: Vec<SafetyTerm>) -> SafetyStatus {
     for term in &mut terms {
         term.why = excerpt(&term.why);

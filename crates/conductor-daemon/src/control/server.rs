@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conductor_surface::stop::Stop;
@@ -18,30 +18,38 @@ use super::interface::Interface;
 use super::message::{Refusal, RefusalCause};
 use super::socket::{ControlSocket, SocketError};
 
-/// Most connections at once. One more ends the oldest, so that clients which connect and say nothing keep nobody out.
+/// Most connections at once. A further connection ends the oldest that has asked nothing or, if there is none, the oldest.
+/// So clients which connect and say nothing keep nobody out.
 pub const MAX_CONNECTIONS: usize = 16;
 
-/// Most connections that are accepted before the others are looked after again.
+/// Most connections that are accepted before the other connections are served again.
 const MAX_ACCEPTED_AT_ONCE: usize = 16;
 
-/// Pause after a connection could not be accepted, such as for want of file descriptors.
+/// Pause after a connection could not be accepted, such as for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The socket, and the thread that serves it.
+/// Longest wait at the end for requests that are being worked on. A disk that hangs under one of them holds up the end of
+/// the daemon no longer.
+const FINISH_WAIT: Duration = Duration::from_secs(2);
+
+/// Time between two looks at these requests.
+const FINISH_PAUSE: Duration = Duration::from_millis(2);
+
+/// The socket and the thread that serves it.
 pub(crate) struct Server {
     thread: JoinHandle<()>,
     stop: Stop,
 }
 
-/// A socket that is claimed and not served yet.
+/// A socket that is claimed but not served yet.
 pub(crate) struct Claimed(ControlSocket);
 
 impl Server {
-    /// Takes the socket; nobody is served yet, and whoever connects waits.
+    /// Claims the socket. Clients that connect wait until the socket is served.
     ///
     /// # Errors
     ///
-    /// Fails if another daemon has it, or if it cannot be made safely.
+    /// Fails if another daemon has the socket, or if the socket cannot be made safely.
     pub(crate) fn claim(path: &Path) -> Result<Claimed, SocketError> {
         ControlSocket::claim(path).map(Claimed)
     }
@@ -59,7 +67,7 @@ impl Server {
         Ok(Self { thread, stop })
     }
 
-    /// Ends all connections and removes the socket; the thread is handed back to be joined.
+    /// Ends all connections and removes the socket. The thread is handed back to be joined.
     pub(crate) fn stop(self) -> JoinHandle<()> {
         self.stop.stop();
         self.thread
@@ -68,20 +76,20 @@ impl Server {
 
 struct Service<'s> {
     socket: &'s ControlSocket,
-    interface: &'s Interface,
+    interface: &'s Arc<Interface>,
     /// In the order in which they were accepted.
     connections: VecDeque<Connection>,
     turned_away: u64,
 }
 
 impl<'s> Service<'s> {
-    const fn new(socket: &'s ControlSocket, interface: &'s Interface) -> Self {
+    const fn new(socket: &'s ControlSocket, interface: &'s Arc<Interface>) -> Self {
         Self { socket, interface, connections: VecDeque::new(), turned_away: 0 }
     }
 
     fn run(mut self, stop: &Stop) {
         while !stop.is_stopped() {
-            // A poll that fails or is interrupted is tried again; everything below copes with files that are not ready.
+            // A poll that fails or is interrupted is repeated; the steps below cope with files that are not ready.
             let _ = self.wait(stop);
             if let Err(error) = self.accept() {
                 tracing::warn!("a control connection could not be accepted: {error}");
@@ -91,9 +99,23 @@ impl<'s> Service<'s> {
             let interface = self.interface;
             self.connections.retain_mut(|connection| connection.advance(interface, now) == Progress::Waits);
         }
+        self.finish();
     }
 
-    /// Waits until something can be done, or a connection is over.
+    /// Answers the requests that are being worked on when the daemon stops.
+    fn finish(&mut self) {
+        let deadline = Instant::now() + FINISH_WAIT;
+        self.connections.retain(Connection::is_worked_on);
+        while !self.connections.is_empty() && Instant::now() < deadline {
+            thread::sleep(FINISH_PAUSE);
+            let (interface, now) = (self.interface, Instant::now());
+            self.connections.retain_mut(|connection| {
+                connection.advance(interface, now) == Progress::Waits && connection.is_worked_on()
+            });
+        }
+    }
+
+    /// Waits until a connection can go on, or ends.
     fn wait(&self, stop: &Stop) -> rustix::io::Result<usize> {
         let mut files = vec![
             PollFd::from_borrowed_fd(stop.as_file(), PollFlags::IN),
@@ -134,16 +156,18 @@ impl<'s> Service<'s> {
         };
         let now = Instant::now();
         let Ok(mut connection) = Connection::new(stream, asker, now) else { return };
-        // A client that has asked already is answered before any other can end its connection.
+        // A client that has sent its request already is answered, or waits for its answer, before another client can end
+        // its connection.
         if connection.advance(self.interface, now) == Progress::Waits {
             if self.connections.len() >= MAX_CONNECTIONS {
-                self.connections.pop_front();
+                let silent = self.connections.iter().position(Connection::has_asked_nothing);
+                self.connections.remove(silent.unwrap_or(0));
             }
             self.connections.push_back(connection);
         }
     }
 
-    /// Says in the log that somebody was turned away, less and less often.
+    /// Logs that a client was turned away, less and less often.
     fn note(&mut self, stream: &UnixStream, refusal: &Refusal) {
         self.turned_away += 1;
         if !self.turned_away.is_power_of_two() {
@@ -158,8 +182,8 @@ impl<'s> Service<'s> {
     }
 }
 
-/// Who is at the other end, if it may ask: a process of the daemon's user that no plugin runs. It is the one that connected,
-/// as the kernel noted it then (unix(7)), whoever has the socket now.
+/// Who is at the other end, if that process may ask: a process of the daemon's user that no plugin runs. It is the
+/// process that connected, as the kernel noted it then (unix(7)), even if another process has the socket now.
 fn admitted(stream: &UnixStream) -> Result<Asker, Refusal> {
     let user = Asker::user_of(stream).map_err(|error| {
         Refusal::new(RefusalCause::UnknownAsker, format!("the user who asks is not known: {error}"))
@@ -171,12 +195,12 @@ fn admitted(stream: &UnixStream) -> Result<Asker, Refusal> {
     Asker::of(stream)
 }
 
-/// Whether the daemon of user `own` serves user `peer`. Root can do without: it can become that user.
+/// Whether the daemon of user `own` serves user `peer`. Root is not served as an exception: it can become that user.
 fn may_ask(peer: Uid, own: Uid) -> bool {
     peer == own
 }
 
-/// Errors that say nothing about the next connection.
+/// Whether an error says nothing about the next connection.
 const fn is_passing(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Interrupted | ErrorKind::ConnectionAborted)
 }

@@ -1,18 +1,21 @@
-//! Digests over what the user is shown, which come back with the decision: what was shown is what is decided.
+//! Digests over what the user is shown. They come back with the user's decision, so that the decision is about what was
+//! shown.
 //!
-//! An id is SHA-256 over a JSON array, whose first element says of what it is one. It is not secret, and whoever may decide may
-//! ask for it; it tells two moments apart, not two askers.
+//! An id is SHA-256 over a JSON array, whose first element names the kind of id. An id is not secret: whoever may
+//! decide may ask for it. An id tells two moments apart, not two clients.
 
+use conductor_core::UnloadedPlugin;
 use conductor_core::grant::Requested;
+use conductor_core::secret::{Declared, SecretHost};
 use conductor_signing::Digest;
 use serde_json::{Value as Json, json};
 
 use super::message::{PluginPreview, Refusal, RefusalCause, RequestStatus};
 use crate::dispatch::Loaded;
 
-/// What all ids of a loaded plugin's requests have in common: which plugin asks, and whom a grant would be bound to.
+/// What all ids of a loaded plugin's requests include: which plugin asks, and whom a grant would be bound to.
 ///
-/// The digest of the module is part of it, also where a version is said: a version can be built twice.
+/// The digest of the module is included even if the plugin has a version, because two builds can have the same version.
 pub(super) struct Asking {
     name: String,
     version: Option<String>,
@@ -30,8 +33,18 @@ impl Asking {
         }
     }
 
-    /// The id of a request: over the plugin, and over capability, scope, risk and reason as they are shown. What was decided
-    /// before is not part of it, because the new decision replaces it.
+    /// What the ids of a plugin that is not loaded include: the same as when it is loaded.
+    pub(super) fn of_unloaded(plugin: &UnloadedPlugin) -> Self {
+        Self {
+            name: plugin.name.to_string(),
+            version: plugin.version.clone(),
+            digest: plugin.digest.to_string(),
+            bound_to: plugin.bound_to(),
+        }
+    }
+
+    /// The id of a request: over the plugin, and over capability, scope, risk and reason as they are shown. The earlier
+    /// decision is not included, because the new decision replaces it.
     pub(super) fn request(&self, requested: &Requested) -> String {
         let Requested { scope, risk, reason, is_pending: _, earlier: _ } = requested;
         id(&json!([
@@ -48,8 +61,25 @@ impl Asking {
     }
 }
 
-/// The id of a preview: over the plugin's name here and its own, its module, whether and why it is let in, who signed it, what
-/// it asks for, in place of what it would come, and what would have to be accepted for that.
+impl Asking {
+    /// The id of a secret: over the plugin, and over name, reason and hosts as they are shown.
+    pub(super) fn secret(&self, declared: &Declared) -> String {
+        let Declared { name, reason, hosts } = declared;
+        id(&json!([
+            "conductor secret",
+            self.name,
+            self.version,
+            self.digest,
+            self.bound_to,
+            name,
+            reason,
+            hosts.iter().map(SecretHost::to_string).collect::<Vec<_>>(),
+        ]))
+    }
+}
+
+/// The id of a preview: over the alias, the plugin's own name, its module, whether and why it is let in, who signed it,
+/// what it asks for, its settings and secrets, which plugin it would replace, and what would have to be accepted for that.
 pub(super) fn preview(preview: &PluginPreview) -> String {
     let requested = |request: &RequestStatus| {
         json!([request.capability, request.scope, request.risk, request.reason, request.decision])
@@ -69,12 +99,14 @@ pub(super) fn preview(preview: &PluginPreview) -> String {
         preview.trust_level,
         publisher,
         preview.requested.iter().map(requested).collect::<Vec<_>>(),
+        preview.settings,
+        preview.secrets,
         preview.changes,
         preview.waits.as_ref().map(|change| &change.shown),
     ]))
 }
 
-/// Says that it is no longer what was shown.
+/// The refusal that says that something is no longer what was shown.
 pub(super) fn is_other(message: String, look: String) -> Refusal {
     Refusal { hint: Some(look), ..Refusal::new(RefusalCause::NotAsShown, message) }
 }

@@ -1,4 +1,4 @@
-//! The place of the control socket: at most one daemon has it, and only its user gets there.
+//! The place of the control socket: at most one daemon has it, and only that daemon's user can reach it.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -16,13 +16,13 @@ pub(super) const MAX_PATH_BYTES: usize = 107;
 /// Connections that wait to be accepted; the kernel lets further clients wait.
 const BACKLOG: i32 = 128;
 
-/// Mode of the socket: connecting takes the right to write.
+/// Mode of the socket. Connecting needs the right to write.
 const SOCKET_MODE: u32 = 0o600;
 
-/// Most bytes of a lock file that are looked at; it holds a process identifier.
+/// Most bytes of a lock file that are read. It holds a process identifier.
 const MAX_LOCK_BYTES: u64 = 32;
 
-/// A socket that listens, and the lock without which nobody may replace it. Dropping it removes the socket.
+/// A listening socket, and the lock without which no daemon may replace it. Dropping it removes the socket.
 pub(crate) struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
@@ -30,11 +30,11 @@ pub(crate) struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Takes the place of the socket at `path`, from a daemon that is dead if need be, and listens.
+    /// Claims the socket at `path` and listens. A socket that a dead daemon left behind is replaced.
     ///
     /// # Errors
     ///
-    /// Fails if another daemon has it, if somebody else could replace it, or if the system says no.
+    /// Fails if another daemon has the socket, if another user could replace it, or if the operating system refuses.
     pub(crate) fn claim(path: &Path) -> Result<Self, SocketError> {
         check_length(path)?;
         let directory = path.parent().unwrap_or(Path::new("/"));
@@ -48,7 +48,7 @@ impl ControlSocket {
         Ok(Self { listener, path: path.into(), lock })
     }
 
-    /// The listening socket; accepting from it never waits.
+    /// The listening socket. Accepting from it never waits.
     pub(crate) const fn listener(&self) -> &UnixListener {
         &self.listener
     }
@@ -56,19 +56,19 @@ impl ControlSocket {
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        // A path that is gone already needs no removing; the next daemon copes with one that stays.
+        // The path may be gone already. If it stays, the next daemon replaces it.
         let _ = fs::remove_file(&self.path);
         let _ = self.lock.set_len(0);
     }
 }
 
-/// Checks that a path fits into the address of a socket.
+/// Checks that a path fits into a socket address.
 pub(super) fn check_length(path: &Path) -> Result<(), SocketError> {
     let found = path.as_os_str().len();
     if found > MAX_PATH_BYTES { Err(SocketError::PathTooLong { path: path.into(), found }) } else { Ok(()) }
 }
 
-/// Checks that nobody else can replace what is in the directory.
+/// Checks that no other user can replace what is in the directory.
 fn check_directory(path: &Path) -> Result<(), SocketError> {
     let metadata =
         fs::metadata(path).map_err(|source| SocketError::Directory { path: path.into(), source })?;
@@ -86,7 +86,7 @@ fn check_directory(path: &Path) -> Result<(), SocketError> {
     Err(SocketError::Unfit { source: unfit })
 }
 
-/// The lock of the daemon whose socket is at `socket`. It ends with the process, however that ends.
+/// The lock of the daemon whose socket is at `socket`. The lock ends with the process, however the process ends.
 fn lock(path: &Path, socket: &Path) -> Result<File, SocketError> {
     let fail = |source| SocketError::Lock { path: path.into(), source };
     let nofollow = OFlags::NOFOLLOW.bits() as i32;
@@ -103,7 +103,7 @@ fn lock(path: &Path, socket: &Path) -> Result<File, SocketError> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
-            // Whoever cannot be named is still there.
+            // Even if its process identifier cannot be read, another daemon is running.
             let _ = file.take(MAX_LOCK_BYTES).read_to_string(&mut text);
             return Err(SocketError::Running { socket: socket.into(), pid: text.trim().parse().ok() });
         }
@@ -114,7 +114,7 @@ fn lock(path: &Path, socket: &Path) -> Result<File, SocketError> {
     Ok(file)
 }
 
-/// Removes the socket that a daemon left behind when it died. The lock is held, so no living one has it.
+/// Removes the socket that a daemon left behind when it died. The lock is held, so no living daemon has the socket.
 fn remove_stale(path: &Path) -> Result<(), SocketError> {
     let fail = |source| SocketError::Bind { path: path.into(), source };
     match fs::symlink_metadata(path) {
@@ -125,7 +125,7 @@ fn remove_stale(path: &Path) -> Result<(), SocketError> {
     }
 }
 
-/// Binds, narrows the mode and only then listens, so that whatever the umask is, nobody connects in between.
+/// Binds, narrows the mode and only then listens, so that nobody can connect in between, whatever the umask is.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

@@ -1,4 +1,5 @@
-//! What a plugin did since the daemon started, and what became of its events. A reload that replaces the plugin goes on counting.
+//! What a plugin did since the daemon started, and what became of its events. The counts go on when a reload replaces
+//! the plugin.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,13 +11,13 @@ use super::samples::{Sample, Samples};
 /// Events that were not handed to a plugin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Values of a continuous controller that a later value of it replaced.
+    /// Values of a continuous controller that a later value of the same controller replaced.
     pub coalesced: u64,
-    /// Events that came when the queue was full, that name an action the plugin lacks, or whose plugin does not run.
+    /// Events that found a full queue, that name an action which the plugin lacks, or whose plugin does not run.
     pub refused: u64,
 }
 
-/// The counters of everything that had one name of the user's. They never go back.
+/// The counters of one alias, whichever plugins were behind it. They never go back.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     calls: AtomicU64,
@@ -55,7 +56,7 @@ impl Counters {
         Tally { coalesced: coalesced.load(Ordering::Relaxed), refused: refused.load(Ordering::Relaxed) }
     }
 
-    /// What it did of late, the oldest first.
+    /// The latest samples, the oldest first.
     pub(crate) fn samples(&self) -> Vec<Sample> {
         self.lock_samples().all()
     }
@@ -67,17 +68,17 @@ impl Counters {
         self.lock_samples().look(Sample { calls, failures, fuel, micros, memory });
     }
 
-    /// So many events were refused.
+    /// Counts events that were refused.
     pub(super) fn refused(&self, events: u64) {
         self.refused.fetch_add(events, Ordering::Relaxed);
     }
 
-    /// A later value replaced one.
+    /// Counts a value that a later value replaced.
     pub(super) fn coalesced(&self) {
         self.coalesced.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A call was made.
+    /// Counts a call.
     pub(super) fn called(&self, is_ok: bool) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         if !is_ok {
@@ -85,7 +86,7 @@ impl Counters {
         }
     }
 
-    /// A call took so much.
+    /// Adds what a call used.
     pub(super) fn measured(&self, report: &CallReport) {
         let micros = u64::try_from(report.elapsed.as_micros()).unwrap_or(u64::MAX);
         self.fuel.fetch_add(report.fuel_used, Ordering::Relaxed);

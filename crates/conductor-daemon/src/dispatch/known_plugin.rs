@@ -1,12 +1,12 @@
-//! What is known about one plugin while it runs: written by the plugin's own thread, read by whoever asks.
+//! What is known about one plugin while it runs. The plugin's own thread writes it, and any thread may read it.
 //!
-//! Each plugin has one of these, so that no lock is shared between plugins. A call that went well touches counters only.
+//! Each plugin has its own record, so that plugins share no lock. A call that went well touches counters only.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use conductor_abi::Capability;
+use conductor_abi::{Capability, SettingValues};
 use conductor_core::binding::BindingChange;
 use conductor_core::{
     CallReport, Denial, Limits, LoadError, Outcome, Permission, Plugin, PluginInfo, PluginState,
@@ -26,38 +26,45 @@ pub(crate) struct KnownPlugin {
     limits: Option<Limits>,
     /// Process identifier of the worker that the last call left; 0 where it left none.
     worker: AtomicU32,
-    /// Whether `phase` says something else than that all is well.
+    /// Whether `phase` says that the plugin is not simply running.
     in_trouble: AtomicBool,
     resume_asked: AtomicBool,
-    /// Whether its files were read.
+    /// Whether the plugin's files were read.
     is_read: AtomicBool,
-    /// What decides about the plugin, from before it is compiled on.
+    /// The permission of the plugin, set before the plugin is compiled.
     permission: OnceLock<Permission>,
+    /// The settings that the next call gets; none for a plugin that declares none.
+    settings: RwLock<Option<SettingValues>>,
+    /// The names of those that the user set.
+    given_settings: RwLock<Vec<String>>,
     phase: Mutex<Phase>,
 }
 
 /// How far a plugin has come.
 #[derive(Clone)]
 pub(crate) enum Phase {
-    /// It is being read, verified, compiled and started.
+    /// The plugin is being read, verified, compiled and started.
     Loading,
     /// The user does not want it to run.
-    Disabled,
-    /// It never ran, or its thread is gone.
+    Disabled {
+        /// Whether only safe mode keeps it from running.
+        in_safe_mode: bool,
+    },
+    /// The plugin never ran, or its thread is gone.
     Refused {
-        /// Why.
+        /// The reason.
         why: String,
         /// What to do about it.
         hint: Option<String>,
-        /// What the policy held against it, if it was that.
+        /// The verdict of the policy, if the policy refused the plugin.
         verdict: Option<Box<VerifyError>>,
     },
-    /// It never ran: the user's name for it is bound to another plugin, and it needs the user's approval.
+    /// The plugin never ran: its alias is bound to another plugin, and the change needs the user's approval.
     Waiting {
-        /// What the user is to decide about.
+        /// The change that the user is to decide about.
         change: Arc<BindingChange>,
     },
-    /// It may be called, or could be if it had not failed.
+    /// The plugin is loaded. It may be called, unless failures suspended it.
     Loaded(Loaded),
 }
 
@@ -76,9 +83,9 @@ pub(crate) struct Loaded {
 /// The last call that did not end with [`Outcome::Ok`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LastFailure {
-    /// Why, in the plugin's own words where it has any.
+    /// The reason, in the plugin's own words where it gave any.
     pub(crate) why: String,
-    /// What it was denied in the call.
+    /// What the plugin was denied in the call.
     pub(crate) denied: Vec<Denial>,
 }
 
@@ -91,7 +98,7 @@ pub(crate) enum Readiness {
     Withdrawn,
 }
 
-/// A look at a plugin.
+/// What is known about a plugin at one moment.
 pub(crate) struct Snapshot {
     pub(crate) phase: Phase,
     pub(crate) calls: u64,
@@ -101,7 +108,7 @@ pub(crate) struct Snapshot {
     pub(crate) fuel: u64,
     pub(crate) memory: u64,
     pub(crate) limits: Option<Limits>,
-    /// What it did of late, the oldest first.
+    /// The latest samples, the oldest first.
     pub(crate) activity: Vec<Sample>,
 }
 
@@ -118,11 +125,13 @@ impl KnownPlugin {
             resume_asked: AtomicBool::new(false),
             is_read: AtomicBool::new(false),
             permission: OnceLock::new(),
+            settings: RwLock::default(),
+            given_settings: RwLock::default(),
             phase: Mutex::new(Phase::Loading),
         }
     }
 
-    /// The same, with what its calls may use.
+    /// The same plugin, with limits for its calls.
     pub(crate) fn with_limits(self, limits: Limits) -> Self {
         Self { limits: Some(limits), ..self }
     }
@@ -137,7 +146,7 @@ impl KnownPlugin {
         let phase = self.phase().clone();
         let worker_pid = match &phase {
             Phase::Loaded(loaded) => loaded.permission.worker_pid(),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
+            Phase::Loading | Phase::Disabled { .. } | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         };
         Snapshot {
             phase,
@@ -157,8 +166,8 @@ impl KnownPlugin {
         self.counters.sample();
     }
 
-    /// Asks that the plugin be started again. It counts as running from now on, and no event that comes later finds it
-    /// suspended. Returns what it was, or `None` if it is not loaded.
+    /// Asks the plugin's thread to start the plugin again. The plugin counts as running from now on, and later events
+    /// do not find it suspended. Returns its state before, or `None` if the plugin is not loaded.
     ///
     /// # Errors
     ///
@@ -176,38 +185,40 @@ impl KnownPlugin {
         Ok(Some(before))
     }
 
-    /// Whether its files were read, or could not be: what takes long from then on is no file system that its module is on.
+    /// Whether the plugin's files were read, or could not be. Once they were, a delay is not the fault of the module's
+    /// file system.
     pub(crate) fn is_read(&self) -> bool {
         self.is_read.load(Ordering::Acquire)
     }
 
-    /// Whether it never ran or its thread is gone, so that loading it again may lead to something else.
+    /// Whether the plugin never ran or its thread is gone, so that loading it again may succeed.
     pub(crate) fn has_to_be_tried(&self) -> bool {
         matches!(&*self.phase(), Phase::Refused { .. } | Phase::Waiting { .. })
     }
 
-    /// Whether it was refused, or its thread is gone.
+    /// Whether the plugin was refused, or its thread is gone.
     pub(crate) fn is_refused(&self) -> bool {
         matches!(&*self.phase(), Phase::Refused { .. })
     }
 
-    /// Why it is not loaded, if it is not.
+    /// Why the plugin is not loaded, if it is not.
     pub(crate) fn why_not_loaded(&self) -> Option<String> {
         match &*self.phase() {
             Phase::Loaded(_) => None,
             Phase::Loading => Some("it takes too long".to_owned()),
-            Phase::Disabled => Some("it is disabled".to_owned()),
+            Phase::Disabled { in_safe_mode: true } => Some("the daemon is in safe mode".to_owned()),
+            Phase::Disabled { in_safe_mode: false } => Some("it is disabled".to_owned()),
             Phase::Refused { why, .. } => Some(why.clone()),
             Phase::Waiting { change } => Some(change.to_string()),
         }
     }
 
-    /// The change of which it waits for the user to say that it is meant, if it does.
+    /// The change that the user is to accept before the plugin is loaded, if there is one.
     pub(crate) fn waits_for(&self) -> Option<Arc<BindingChange>> {
         if let Phase::Waiting { change } = &*self.phase() { Some(Arc::clone(change)) } else { None }
     }
 
-    /// A capability was denied to it while it waits: that is among what the user is to decide about.
+    /// Adds a denied capability to what the user is shown about a plugin that waits for approval.
     pub(crate) fn denied(&self, capability: Capability) {
         if let Phase::Waiting { change } = &mut *self.phase() {
             let mut next = BindingChange::clone(change);
@@ -217,20 +228,26 @@ impl KnownPlugin {
         }
     }
 
-    /// Whether it is not known yet what becomes of it.
+    /// Whether the plugin is still being loaded, so that its outcome is not known.
     pub(crate) fn is_loading(&self) -> bool {
         matches!(&*self.phase(), Phase::Loading)
     }
 
-    /// The user does not want the plugin to run: events for it are refused.
-    pub(crate) fn disabled(&self) {
+    /// Notes that the user does not want the plugin to run: its events are refused.
+    pub(crate) fn disabled(&self, in_safe_mode: bool) {
         self.queue.close();
-        *self.phase() = Phase::Disabled;
+        *self.phase() = Phase::Disabled { in_safe_mode };
     }
 
-    /// Has the plugin called by hand, after what waits already; `false` if nobody will.
+    /// Queues a call that the user makes by hand, after the jobs that wait already. Returns `false` if nobody will make
+    /// the call.
     pub(crate) fn push(&self, job: Job) -> bool {
         self.queue.push(job)
+    }
+
+    /// Drops the jobs that wait for the plugin.
+    pub(crate) fn drop_waiting(&self) {
+        self.queue.drop_waiting();
     }
 
     /// Withdraws the plugin's permission if it is refused by `trust`, and returns why.
@@ -244,31 +261,47 @@ impl KnownPlugin {
         Some(cause)
     }
 
-    /// What decides about the plugin, if it is loaded, or is being loaded and has come so far that it is known whose it is.
+    /// The permission of the plugin, once loading has come so far that the plugin has one.
     pub(crate) fn permission(&self) -> Option<Permission> {
         match &*self.phase() {
             Phase::Loading | Phase::Loaded(_) => self.permission.get().cloned(),
-            Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
+            Phase::Disabled { .. } | Phase::Refused { .. } | Phase::Waiting { .. } => None,
         }
     }
 
-    /// Its files were read, or cannot be.
+    /// Notes that the plugin's files were read, or cannot be.
     pub(crate) fn read(&self) {
         self.is_read.store(true, Ordering::Release);
     }
 
-    /// This decides about the plugin, which is being loaded.
+    /// Notes the permission of a plugin that is being loaded.
     pub(super) fn registered(&self, permission: &Permission) {
         // A plugin is loaded once.
         let _ = self.permission.set(permission.clone());
     }
 
-    /// Whether it was asked that the plugin be started again, since this was last called.
+    /// Whether a restart of the plugin was asked for since the last call of this function.
     pub(super) fn take_resume(&self) -> bool {
         self.resume_asked.load(Ordering::Relaxed) && self.resume_asked.swap(false, Ordering::Acquire)
     }
 
-    /// The plugin was loaded.
+    /// The settings that the next call gets.
+    pub(crate) fn settings(&self) -> Option<SettingValues> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The names of the settings that the user set.
+    pub(crate) fn given_settings(&self) -> Vec<String> {
+        self.given_settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets the settings that the next call gets, of which the user set `given`.
+    pub(crate) fn set_settings(&self, settings: Option<SettingValues>, given: Vec<String>) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+        *self.given_settings.write().unwrap_or_else(PoisonError::into_inner) = given;
+    }
+
+    /// Notes that the plugin was loaded.
     pub(super) fn loaded(&self, plugin: &dyn Plugin) {
         self.worker.store(plugin.worker_pid().unwrap_or(0), Ordering::Relaxed);
         self.registered(&plugin.permission());
@@ -280,11 +313,11 @@ impl KnownPlugin {
             withdrawn: None,
             permission: plugin.permission(),
         });
-        // Its permission may have been withdrawn in this moment.
+        // The permission may have been withdrawn since the plugin was loaded.
         self.changed(None, plugin);
     }
 
-    /// The plugin was refused, or waits.
+    /// Notes that the plugin was refused, or waits for the user's approval.
     pub(super) fn refused(&self, error: &LoadError) {
         if let LoadError::Waits { change } = error {
             *self.phase() = Phase::Waiting { change: Arc::new(BindingChange::clone(change)) };
@@ -296,17 +329,17 @@ impl KnownPlugin {
         *self.phase() = Phase::Refused { why, hint, verdict };
     }
 
-    /// The plugin's thread is gone.
+    /// Notes that the plugin's thread is gone.
     pub(super) fn gone(&self, why: String) {
         *self.phase() = Phase::Refused { why, hint: None, verdict: None };
     }
 
-    /// An event led to no call.
+    /// Notes an event that led to no call.
     pub(super) fn event_refused(&self) {
         self.counters.refused(1);
     }
 
-    /// A call ended.
+    /// Notes a call that ended.
     pub(super) fn called(&self, report: &CallReport, plugin: &dyn Plugin) {
         let outcome = &report.outcome;
         let worker = plugin.worker_pid().unwrap_or(0);
@@ -324,12 +357,12 @@ impl KnownPlugin {
         }
     }
 
-    /// A call took so much.
+    /// Adds what a call used to the counters.
     pub(super) fn measured(&self, report: &CallReport) {
         self.counters.measured(report);
     }
 
-    /// Publishes what is no counter. `failure` is the call that just failed, if one did.
+    /// Publishes the plugin's state. `failure` is the call that just failed, if one did.
     pub(super) fn changed(&self, failure: Option<LastFailure>, plugin: &dyn Plugin) {
         let (readiness, withdrawn) = match plugin.state() {
             PluginState::BackingOff { retry_in, .. } => {
@@ -337,7 +370,7 @@ impl KnownPlugin {
             }
             PluginState::Quarantined { failures, .. } => (Readiness::Quarantined { failures }, None),
             PluginState::Withdrawn { cause } => (Readiness::Withdrawn, Some(cause)),
-            // A state that this program does not know yet is said in the outcome of the next call.
+            // The outcome of the next call shows a state that this program does not know yet.
             PluginState::Ready | _ => (Readiness::Running, None),
         };
         self.in_trouble.store(readiness != Readiness::Running, Ordering::Relaxed);
@@ -357,7 +390,7 @@ impl KnownPlugin {
 }
 
 impl Loaded {
-    /// Whether the plugin is called at `now`: a rest that is over is none.
+    /// Whether the plugin is called at `now`: a back-off that is over counts as running.
     pub(crate) fn readiness_at(&self, now: Instant) -> Readiness {
         match self.readiness {
             Readiness::BackingOff { until } if until <= now => Readiness::Running,
@@ -370,7 +403,7 @@ impl Loaded {
 }
 
 impl Readiness {
-    /// What is left of a rest.
+    /// How much of a back-off is left.
     pub(crate) fn retry_in(self, now: Instant) -> Option<Duration> {
         match self {
             Self::BackingOff { until } => Some(until.saturating_duration_since(now)),
@@ -385,7 +418,7 @@ mod tests {
 
     use super::*;
 
-    /// A plugin whose state is for the test to say.
+    /// A plugin whose state the test sets.
     struct Fake {
         info: PluginInfo,
         state: PluginState,
@@ -454,7 +487,7 @@ mod tests {
             Phase::Loaded(loaded) => {
                 (loaded.readiness_at(Instant::now()), loaded.last_failure.map(|failure| failure.why))
             }
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => {
+            Phase::Loading | Phase::Disabled { .. } | Phase::Refused { .. } | Phase::Waiting { .. } => {
                 panic!("not loaded")
             }
         }
@@ -520,7 +553,7 @@ mod tests {
         assert_eq!(known.ask_to_resume().expect("permitted"), None);
         match known.snapshot().phase {
             Phase::Refused { why, .. } => assert_eq!(why, LoadError::NotAPlugin.to_string()),
-            Phase::Loading | Phase::Disabled | Phase::Loaded(_) | Phase::Waiting { .. } => {
+            Phase::Loading | Phase::Disabled { .. } | Phase::Loaded(_) | Phase::Waiting { .. } => {
                 panic!("it was refused")
             }
         }

@@ -1,4 +1,4 @@
-//! What one plugin writes to the daemon's log, and what is written there because of it.
+//! What one plugin writes to the daemon's log, and what the daemon writes there about the plugin's calls.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use tracing::Level;
 
 use crate::log_writer::PLUGIN_TARGET;
 
-/// The part of one plugin in the log: so many bytes a minute, with what was dropped said once a minute.
+/// One plugin's share of the log: a number of bytes a minute. What was dropped is said once a minute.
 pub(super) struct PluginLog {
     plugin: Arc<str>,
     budget: Budget,
@@ -20,7 +20,7 @@ pub(super) struct PluginLog {
 }
 
 impl PluginLog {
-    /// The log of the plugin with this alias, which may have so many bytes a minute.
+    /// The log of the plugin with this alias, which may write `max_bytes_per_minute` bytes a minute.
     pub(super) fn new(plugin: Arc<str>, max_bytes_per_minute: u64) -> Self {
         Self { plugin, budget: Budget::new(max_bytes_per_minute, Instant::now()), named: Vec::new() }
     }
@@ -41,7 +41,8 @@ impl PluginLog {
         self.announce();
     }
 
-    /// Says that calls fail, and what the plugin was denied: at the first failure and then at every doubling of failures in a row.
+    /// Says that calls fail, and what the plugin was denied: at the first failure, and whenever the number of failures
+    /// in a row has doubled.
     pub(super) fn complain(&mut self, report: &CallReport, failures_in_a_row: u64) {
         if failures_in_a_row.is_power_of_two() {
             self.advance();
@@ -62,8 +63,8 @@ impl PluginLog {
         }
     }
 
-    /// Names a limit at the first time that it refuses something; the report of each call has them all. That of the log is
-    /// named with what it dropped.
+    /// Names a limit the first time that it refuses something; the report of each call names all limits. The limit on
+    /// log bytes is named with the number of dropped bytes instead.
     fn name(&mut self, limit: Limit) {
         if limit != Limit::LogBytes && !self.named.contains(&limit) {
             self.named.push(limit);
@@ -122,7 +123,7 @@ const fn level(source: LogSource) -> Level {
     }
 }
 
-/// Whether plugins' lines of `level` are written at all; those that are not cost the plugin nothing.
+/// Whether plugins' lines of `level` are written. A line that is not written costs the plugin nothing.
 fn is_enabled(level: Level) -> bool {
     match level {
         Level::ERROR => tracing::enabled!(target: PLUGIN_TARGET, Level::ERROR),

@@ -19,7 +19,7 @@ use super::{Counters, Tally};
 pub(crate) enum Next {
     /// Make a call.
     Call(Job),
-    /// See what was asked of it.
+    /// See what was asked of the plugin, such as a restart.
     Look,
     /// End: the queue is closed and empty.
     End,
@@ -27,18 +27,19 @@ pub(crate) enum Next {
 
 /// A queue of at most `max_queued_events`, which take at most `max_queued_bytes`.
 ///
-/// When it is full, values of a continuous controller are dropped that later ones replace. Where there are none, what ends
-/// something, and what the user calls by hand, takes the place of a newest event that does neither; and the input that has the most
-/// events here gives way to one that has fewer, so that no input can keep another out. Otherwise the newest event is refused.
+/// When the queue is full, values of a continuous controller are dropped that later values replace. If there are none,
+/// an event that ends something, or a call by hand, takes the place of the newest event that is neither, in the input
+/// that has most of those. Otherwise the input with the most events gives way to an input that has fewer, so that no
+/// input can keep another out. If none of these makes room, the new event is refused.
 #[derive(Debug)]
 pub(crate) struct Queue {
     max_events: usize,
     max_bytes: usize,
     counters: Arc<Counters>,
     state: Mutex<State>,
-    /// For the plugin's thread: there is something to do.
+    /// Tells the plugin's thread that there is something to do.
     to_do: Condvar,
-    /// For whoever waits until there is nothing to do.
+    /// Tells whoever waits that there is nothing left to do.
     idle: Condvar,
 }
 
@@ -47,15 +48,15 @@ struct State {
     line: Line,
     /// Whether a job was taken and is still being worked on.
     is_busy: bool,
-    /// Whether the thread waits for something to do: waking one that does not is a system call for nothing.
+    /// Whether the thread waits for something to do. Waking a thread that does not wait would be a useless system call.
     is_waiting: bool,
     /// Threads that wait until there is nothing to do.
     waiting_for_idle: usize,
-    /// Whether the thread is to look up from the queue.
+    /// Whether the thread is to look up before it takes a job.
     is_woken: bool,
     is_closed: bool,
     tally: Tally,
-    /// What there was too little of when an event was refused last.
+    /// What the queue had too little of when an event was last refused.
     lacked: Option<Lack>,
 }
 
@@ -68,7 +69,7 @@ impl Queue {
         Self { max_events, max_bytes, counters, state: Mutex::default(), to_do, idle }
     }
 
-    /// Adds a job, or counts it as refused and returns `false`. Never waits for the plugin.
+    /// Adds a job. A job without room is counted as refused, and `false` is returned. Never waits for the plugin.
     pub(crate) fn push(&self, job: Job) -> bool {
         let bytes = job.bytes();
         let mut state = self.state();
@@ -81,7 +82,8 @@ impl Queue {
         true
     }
 
-    /// Drops what gives way to a job of so many bytes, until there is room for it; `false` if too little does.
+    /// Drops jobs until there is room for a job of `bytes` bytes. Returns `false` if dropping them makes too little
+    /// room.
     fn make_room(&self, state: &mut State, job: &Job, bytes: usize) -> bool {
         loop {
             let lack = if state.line.len() >= self.max_events {
@@ -91,7 +93,7 @@ impl Queue {
             } else {
                 return true;
             };
-            // Nothing is dropped for a job that does not fit into an empty queue.
+            // No value is dropped for a job that does not fit into an empty queue.
             if bytes <= self.max_bytes && state.line.coalesce(job) {
                 state.tally.coalesced += 1;
                 self.counters.coalesced();
@@ -110,7 +112,7 @@ impl Queue {
         self.counters.refused(events);
     }
 
-    /// Waits for something to do. The job before counts as done.
+    /// Waits for something to do. The previous job counts as done.
     pub(crate) fn next(&self) -> Next {
         let mut state = self.state();
         state.is_busy = false;
@@ -141,14 +143,14 @@ impl Queue {
         self.wake_thread(state);
     }
 
-    /// Refuses further jobs; those that wait are still handed out.
+    /// Refuses further jobs. Jobs that wait are still handed out.
     pub(crate) fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;
         self.wake_thread(state);
     }
 
-    /// Refuses further jobs and counts those that wait as refused: nobody will take them.
+    /// Refuses further jobs, and counts waiting jobs as refused, because nobody will take them.
     pub(crate) fn abandon(&self) {
         let mut state = self.state();
         state.is_closed = true;
@@ -160,7 +162,21 @@ impl Queue {
         self.wake_thread(state);
     }
 
-    /// Waits until nothing waits and nothing is being worked on; `false` if `deadline` comes first.
+    /// Counts an event as refused that is not to be queued.
+    pub(crate) fn turn_away(&self) {
+        let mut state = self.state();
+        self.refuse(&mut state, 1);
+    }
+
+    /// Counts waiting jobs as refused; nobody takes them. Further jobs are taken.
+    pub(crate) fn drop_waiting(&self) {
+        let mut state = self.state();
+        let waiting = state.line.len() as u64;
+        self.refuse(&mut state, waiting);
+        state.line = Line::default();
+    }
+
+    /// Waits until no job waits and none is worked on. Returns `false` if `deadline` comes first.
     pub(crate) fn wait_idle(&self, deadline: Instant) -> bool {
         let mut state = self.state();
         while state.is_busy || state.line.len() > 0 {
@@ -175,7 +191,7 @@ impl Queue {
         true
     }
 
-    /// What was not handed out so far.
+    /// The events that were dropped or refused so far.
     pub(crate) fn tally(&self) -> Tally {
         self.state().tally
     }
@@ -315,7 +331,8 @@ mod tests {
 
     #[test]
     fn what_belongs_together_in_its_order_is_never_taken_apart() {
-        // Bank select, data entry, its halves, increments, parameter numbers, pedals, switches, modes, undefined ones.
+        // Bank select, data entry and its halves, increments, parameter numbers, pedals, switches, modes, undefined
+        // controllers.
         let others = [0, 32, 6, 38, 96, 97, 98, 99, 100, 101, 33, 64, 66, 80, 84, 88, 3, 20, 102, 120, 127];
         for number in others {
             let queue = of_at_most(2, u64::MAX);

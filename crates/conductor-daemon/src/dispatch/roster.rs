@@ -9,7 +9,7 @@ use super::{Counters, KnownPlugin, Tally};
 #[derive(Default)]
 pub(crate) struct Roster {
     plugins: RwLock<Plugins>,
-    /// By alias, also of plugins that are gone: what was counted stays counted.
+    /// By alias. Counters stay when the plugin is gone.
     counters: Mutex<HashMap<Arc<str>, Arc<Counters>>>,
 }
 
@@ -17,8 +17,8 @@ pub(crate) struct Roster {
 struct Plugins {
     /// By alias.
     now: Vec<Arc<KnownPlugin>>,
-    /// Those that are being loaded for a change that is not made yet, and those that were replaced, which may still work off
-    /// what they have.
+    /// Plugins that are being loaded for a change that is not in place yet, and replaced plugins, which may still work
+    /// off their queues.
     others: Vec<Weak<KnownPlugin>>,
 }
 
@@ -28,8 +28,8 @@ impl Roster {
         self.plugins.read().unwrap_or_else(PoisonError::into_inner).now.clone()
     }
 
-    /// The plugins, those that are being loaded to take their place, and those that were replaced and have not ended yet:
-    /// whoever takes a permission away takes it from these as well.
+    /// The plugins, those that are being loaded in their place, and replaced ones that have not ended yet. Whoever
+    /// takes a permission away takes it from all of these.
     pub(crate) fn everyone(&self) -> Vec<Arc<KnownPlugin>> {
         let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
         let mut everyone = plugins.now.clone();
@@ -41,20 +41,20 @@ impl Roster {
         everyone
     }
 
-    /// This one is about to be loaded, whether it comes to take its place or not.
+    /// Notes a plugin that is about to be loaded, whether or not it will be put in place.
     pub(crate) fn expect(&self, plugin: &Arc<KnownPlugin>) {
         let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
         plugins.others.retain(|plugin| plugin.strong_count() > 0);
         plugins.others.push(Arc::downgrade(plugin));
     }
 
-    /// The plugin that the user calls so.
+    /// The plugin with this alias.
     pub(crate) fn find(&self, alias: &str) -> Option<Arc<KnownPlugin>> {
         let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
         plugins.now.iter().find(|plugin| plugin.alias() == alias).cloned()
     }
 
-    /// From now on there are these.
+    /// Replaces all plugins.
     pub(crate) fn set(&self, mut now: Vec<Arc<KnownPlugin>>) {
         now.sort_by(|a, b| a.alias().cmp(b.alias()));
         let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
@@ -68,12 +68,12 @@ impl Roster {
         plugins.others.extend(replaced);
     }
 
-    /// The counters of the plugin that the user calls so; those from before a reload, if there are any.
+    /// The counters of an alias. They go on from before a reload.
     pub(crate) fn counters_of(&self, alias: &Arc<str>) -> Arc<Counters> {
         Arc::clone(self.counters().entry(Arc::clone(alias)).or_default())
     }
 
-    /// Calls of all plugins since the daemon started, and events that led to none.
+    /// The calls of all plugins since the daemon started, and the events that led to no call.
     pub(crate) fn totals(&self) -> (u64, Tally) {
         let mut totals = (0, Tally::default());
         for counters in self.counters().values() {

@@ -11,7 +11,7 @@ use conductor_signing::Digest;
 use conductor_signing::escape::terminal;
 
 use super::plugin_log::PluginLog;
-use super::{Cause, Job, KnownPlugin, Next, Queue, Tally};
+use super::{Cause, Job, KnownPlugin, Next, Panic, Queue, Tally};
 use crate::calls::{Call, CallLog};
 use crate::config::PluginConfig;
 use crate::mapping::{Effect, Mappings};
@@ -28,11 +28,11 @@ pub struct PluginTotals {
     pub failures: u64,
     /// Time spent in calls.
     pub busy: Duration,
-    /// Events that were not handed to it.
+    /// Events that were not handed to the plugin.
     pub tally: Tally,
-    /// Whether it was refused, so that it never ran.
+    /// Whether the plugin was refused, and so never ran.
     pub was_refused: bool,
-    /// Mappings that name an action which it lacks.
+    /// Mappings that name an action which the plugin lacks.
     pub unfit_mappings: u64,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct StartedPlugin {
     pub(crate) loaded: Result<PluginInfo, LoadError>,
 }
 
-/// Everything that the thread needs.
+/// Everything that the plugin's thread needs.
 pub(crate) struct Runner {
     pub(crate) host: Arc<Host>,
     pub(crate) config: PluginConfig,
@@ -50,15 +50,16 @@ pub(crate) struct Runner {
     pub(crate) queue: Arc<Queue>,
     pub(crate) known: Arc<KnownPlugin>,
     pub(crate) calls: CallLog,
-    /// The change of what is behind the alias that the user has accepted.
+    pub(crate) panic: Arc<Panic>,
+    /// The digest of the change behind the alias that the user has accepted.
     pub(crate) accepted: Option<Digest>,
 }
 
 impl Runner {
-    /// Loads the plugin, says so to `started`, and makes its calls until the queue is closed and empty. What the queue
-    /// itself dropped is not in the totals yet.
+    /// Loads the plugin, tells `started` about it, and makes its calls until the queue is closed and empty. Events that
+    /// the queue itself dropped are not in the totals yet.
     pub(crate) fn run(self, started: impl Fn(StartedPlugin)) -> PluginTotals {
-        // However this thread ends, nothing may wait for its queue any longer.
+        // However this thread ends, nobody may wait for its queue any longer.
         let _abandon = Abandon(&self);
         let alias = Arc::clone(&self.config.alias);
         let mut totals = PluginTotals {
@@ -74,21 +75,14 @@ impl Runner {
             started(StartedPlugin { alias: Arc::clone(&alias), loaded });
         };
         let limits = self.config.limits.apply(self.host.config().limits());
-        let options = PluginOptions {
-            // The configuration lets in no other name.
-            alias: self.config.alias.parse().ok(),
-            accepted_change: self.accepted,
-            limits: Some(limits),
-            granted: self.config.granted.clone(),
-            denied: self.config.denied.clone(),
-            standing_grants: true,
-            ..PluginOptions::default()
-        };
+        let options = PluginOptions { accepted_change: self.accepted, ..self.config.options(limits) };
         let register = |permission: &Permission| self.known.registered(permission);
         let read = self.host.read(&self.config.path, &options);
         self.known.read();
         match self.host.load_read(&self.config.path, read, &options, &register) {
             Ok(mut plugin) => {
+                let given = self.config.settings.keys().cloned().collect();
+                self.known.set_settings(plugin.info().settings.clone(), given);
                 self.known.loaded(plugin.as_ref());
                 self.say_what_waits(plugin.as_ref());
                 say(Ok(plugin.info().clone()));
@@ -108,6 +102,20 @@ impl Runner {
     /// Says which requests of the plugin wait for the user's decision.
     fn say_what_waits(&self, plugin: &dyn Plugin) {
         let alias = &*self.config.alias;
+        for secret in plugin.permission().secrets() {
+            let name = terminal(&secret.declared.name).to_string();
+            if secret.entered.is_none() {
+                tracing::info!(
+                    plugin = alias,
+                    "asks for a secret; to enter it: conductorctl plugin secret set {alias} {name}"
+                );
+            } else if !secret.waiting().is_empty() {
+                tracing::warn!(
+                    plugin = alias,
+                    "would send a secret to further hosts; to decide: conductorctl plugin secret confirm {alias} {name}"
+                );
+            }
+        }
         for waiting in plugin.permission().pending() {
             let (capability, risk) = (waiting.capability(), waiting.risk);
             let scope = terminal(&waiting.scope.to_string()).to_string();
@@ -137,9 +145,15 @@ impl Runner {
                 Next::Look => continue,
                 Next::End => break,
             };
+            // An event that came just before a panic may have been queued just after it.
+            if self.panic.is_on() {
+                totals.tally.refused += 1;
+                self.known.event_refused();
+                continue;
+            }
             let refused = self.queue.tally().refused;
             if refused >= refusals_to_say {
-                // Said again when there are twice as many.
+                // The number is said again when it has doubled.
                 refusals_to_say = refused.saturating_mul(2);
                 let plugin = &*self.config.alias;
                 let limit = self.queue.limit().unwrap_or(Limit::QueuedEvents).key();
@@ -187,7 +201,8 @@ impl Runner {
     }
 
     fn call(&self, plugin: &mut dyn Plugin, job: &Job) -> Option<CallReport> {
-        let request = job.request()?;
+        let mut request = job.request()?;
+        request.context.settings = self.known.settings();
         if !plugin.info().accepts(&request.action) {
             return None;
         }
@@ -212,14 +227,15 @@ impl Runner {
             });
         }
         if let Cause::Hand { reply, .. } = &job.cause {
-            // Whoever asked may not wait any longer.
+            // The user may have stopped waiting for the report.
             let _ = reply.send(report.clone());
         }
         Some(report)
     }
 }
 
-/// Says which mappings to a plugin name actions that it does not have, and returns their number; their events are refused.
+/// Logs each mapping to a plugin that names an action which the plugin does not have, and returns the number of such
+/// mappings. Their events are refused.
 pub(crate) fn unfit_mappings(mappings: &Mappings, alias: &str, info: &PluginInfo) -> u64 {
     let mut unfit = 0;
     for mapping in mappings.all() {

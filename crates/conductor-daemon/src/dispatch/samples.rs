@@ -1,11 +1,11 @@
-//! What a plugin did of late, in samples of a few seconds each, for whoever draws it.
+//! What a plugin did lately, in samples of a few seconds each, for charts.
 
 use std::collections::VecDeque;
 
 /// Most samples that are kept.
 pub(crate) const MAX_SAMPLES: usize = 60;
 
-/// What a plugin did between two looks.
+/// What a plugin did between two samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sample {
     pub(crate) calls: u64,
@@ -13,20 +13,20 @@ pub(crate) struct Sample {
     pub(crate) fuel: u64,
     /// Microseconds of all calls together.
     pub(crate) micros: u64,
-    /// The most memory so far, in bytes; 0 if it was not called yet.
+    /// The most memory so far, in bytes; 0 if the plugin was not called yet.
     pub(crate) memory: u64,
 }
 
 /// The latest samples, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
-    /// Sums at the last look.
+    /// The sums at the last sample.
     last: Sample,
     samples: VecDeque<Sample>,
 }
 
 impl Samples {
-    /// Takes a sample: what was added to these sums since the last look.
+    /// Takes a sample: how much these sums grew since the last one.
     pub(super) fn look(&mut self, sums: Sample) {
         if self.samples.len() == MAX_SAMPLES {
             self.samples.pop_front();

@@ -1,6 +1,6 @@
-//! Who may use the page: one-time tokens that open it, and sessions that they are exchanged for.
+//! Who may use the page: one-time tokens that open the page, and the sessions that are given for them.
 //!
-//! A token has 256 random bits and is handed out once; what is kept of it is its SHA-256.
+//! A token has 256 random bits and is handed out once; only its SHA-256 is kept.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,22 +10,22 @@ use data_encoding::BASE64URL_NOPAD;
 use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// How long a one-time token can be exchanged: as long as it takes a browser to start.
+/// How long a one-time token can be exchanged: long enough for a browser to start.
 const INVITATION_LASTS: Duration = Duration::from_secs(60);
 
-/// How long a session lasts, if the daemon does not end before.
+/// How long a session lasts, if the daemon does not end earlier.
 const SESSION_LASTS: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Most one-time tokens at once; one more ends the oldest.
+/// Most one-time tokens at once. A further token ends the oldest.
 const MAX_INVITATIONS: usize = 8;
 
-/// Most sessions at once; one more ends the oldest.
+/// Most sessions at once. A further session ends the oldest.
 const MAX_SESSIONS: usize = 16;
 
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
 
-/// Longest text that is looked at as a token; more are none, and not worth hashing.
+/// Longest text that is looked at as a token. A longer text is no token and is not hashed.
 const MAX_TOKEN_TEXT: usize = 128;
 
 /// The tokens of one run of the daemon.
@@ -40,17 +40,18 @@ struct Tokens {
     sessions: Kept<MAX_SESSIONS>,
 }
 
-/// Proof that a request carries the token of a session.
+/// Proof that a request carries the token of a session that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Session(Digest);
 
 impl Access {
-    /// Nobody may use the page at this port yet.
+    /// Tokens for the page at `port`; there are none yet.
     pub(super) fn new(port: u16) -> Self {
         Self { port, tokens: Mutex::default() }
     }
 
-    /// An address that opens the page once, soon. The token is in the fragment, which browsers send to no server.
+    /// An address that opens the page once, if it is used soon. The token is in the fragment, which browsers do not
+    /// send to servers.
     ///
     /// # Errors
     ///
@@ -61,12 +62,12 @@ impl Access {
         Ok(format!("http://127.0.0.1:{}/#token={}", self.port, *token))
     }
 
-    /// Whether a one-time token could be exchanged, which it is not by this.
+    /// Whether a one-time token could be exchanged now. The token is not used up by this.
     pub(super) fn is_invited(&self, token: &str, now: Instant) -> bool {
         digest_of(token).is_some_and(|digest| self.tokens().invitations.find(digest, now).is_some())
     }
 
-    /// Exchanges a one-time token for that of a session; `None` if it is none, was used, or is over.
+    /// Exchanges a one-time token for the token of a session. `None` if the token is unknown, used or too old.
     ///
     /// # Errors
     ///
@@ -101,7 +102,7 @@ impl Access {
     }
 }
 
-/// What is kept of at most `MAX` tokens: their digests, and until when they are good. The oldest comes first.
+/// What is kept of at most `MAX` tokens: their digests, and until when each token is good. The oldest comes first.
 #[derive(Default)]
 struct Kept<const MAX: usize>(Vec<(Digest, Instant)>);
 
@@ -113,7 +114,7 @@ impl<const MAX: usize> Kept<MAX> {
         self.0.push((Digest::from_bytes(token.as_bytes()), until));
     }
 
-    /// Uses a token up; whether it was good.
+    /// Uses a token up. Returns whether the token was good.
     fn take(&mut self, token: &str, now: Instant) -> bool {
         let found = digest_of(token).and_then(|digest| self.find(digest, now));
         if let Some(place) = found {
@@ -122,7 +123,7 @@ impl<const MAX: usize> Kept<MAX> {
         found.is_some()
     }
 
-    /// The place of a token. Every kept one is compared, each in the same time, whatever comes of it.
+    /// The place of a token. It is compared with every kept token in constant time, so that timing tells nothing.
     fn find(&mut self, digest: Digest, now: Instant) -> Option<usize> {
         self.0.retain(|(_, until)| *until > now);
         let mut found = None;

@@ -1,4 +1,4 @@
-//! Which request a path stands for. What it leads to is the control interface's alone.
+//! Which request of the control interface a path stands for. The control interface alone decides what becomes of it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::access::{Access, Session};
 use super::events::{Changes, EventBody};
@@ -22,28 +23,29 @@ use super::staging::Staging;
 use super::ticket::Ticket;
 use crate::control::{Answer, Asker, Interface, MAX_REQUEST_BYTES, Refusal, RefusalCause, Request, Response};
 
-/// Longest that the rest of a request and its answer may take; what makes plugins load or work may take longer.
+/// Longest that the rest of a request and its answer may take. Requests that make plugins load or work may take longer.
 const REPLY_WAIT: Duration = Duration::from_secs(10);
 
 /// Longest that an upload may take.
 const UPLOAD_WAIT: Duration = Duration::from_secs(120);
 
-/// How often it is looked for an answer that comes later.
+/// Time between two looks for an answer that comes later.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Most bytes of a body with a one-time token.
 const MAX_TOKEN_BODY: u64 = 1024;
 
-/// Most bytes of a body that was refused which are still taken, so that the client is not cut off before it reads why.
+/// Most bytes that are still taken of a body that was refused, so that the client is not cut off before it reads the
+/// refusal.
 const MAX_LEFT_OVER: u64 = 1024 * 1024;
 
-/// Longest that is waited for them.
+/// Longest wait for those bytes.
 const LEFT_OVER_WAIT: Duration = Duration::from_millis(500);
 
-/// Records of the audit log that are read where nobody says how many.
+/// How many records of the audit log are read if the request names no number.
 const USUAL_RECORDS: usize = 200;
 
-/// The interface as paths.
+/// The control interface as paths.
 pub(super) struct Api {
     interface: Arc<Interface>,
     access: Arc<Access>,
@@ -78,7 +80,7 @@ impl Api {
             Ok(reply) => reply,
             Err(problem) => {
                 let rest = discard(&mut body);
-                // Whether all of it came matters to nobody.
+                // It does not matter whether the rest of the body came.
                 let _ = tokio::time::timeout(LEFT_OVER_WAIT, rest).await;
                 problem.into_reply()
             }
@@ -110,7 +112,8 @@ impl Api {
             ["requests"] => {
                 demand(&parts.method, &Method::POST, "POST")?;
                 demand_json(parts)?;
-                let body = read(body, MAX_REQUEST_BYTES as u64).await?;
+                // It may hold a secret.
+                let body = Zeroizing::new(read(body, MAX_REQUEST_BYTES as u64).await?);
                 Request::from_line(&body).map_err(Problem::of)?
             }
             ["uploads", rest @ ..] => return self.upload(parts, rest, body, ticket).await,
@@ -132,7 +135,7 @@ impl Api {
         Ok(reply::of_response(&self.ask(session, request, ticket).await))
     }
 
-    /// Exchanges a one-time token for a session's.
+    /// Exchanges a one-time token for the token of a session.
     async fn open(
         &self,
         _: OwnOrigin,
@@ -150,7 +153,8 @@ impl Api {
         let body = read(body, MAX_TOKEN_BODY).await?;
         let invitation: Invitation =
             serde_json::from_slice(&body).map_err(|_| malformed("a one-time token is expected"))?;
-        // Who has no token does not make the kernel's table of connections be read, which takes time.
+        // A client without a good token must not make the daemon read the kernel's table of connections, which takes
+        // time.
         if !self.access.is_invited(&invitation.token, Instant::now()) {
             return Err(no_session("this link was used already, or is too old"));
         }
@@ -176,11 +180,11 @@ impl Api {
     async fn ask(&self, _: Session, request: Request, ticket: &Ticket) -> Response {
         let wait = request.wait();
         if let Request::Ui | Request::Events = request {
-            // A session does not make another, and events have a path of their own.
+            // A session cannot create another session, and events have their own path.
             let message = "this is asked over the control socket".to_owned();
             return Response::Refused(Refusal::new(RefusalCause::Malformed, message));
         }
-        let later = match self.interface.answer(request, &Asker::Page) {
+        let later = match self.interface.begin(request, &Asker::Page) {
             Answer::Now(response) => return *response,
             Answer::Later(later) => later,
             Answer::Following(_) => {
@@ -201,13 +205,13 @@ impl Api {
         }
     }
 
-    /// Tells of calls and changes as they come.
+    /// Sends calls and changes as they happen.
     fn events(&self, session: Session, ticket: &Arc<Ticket>) -> Result<Reply, Problem> {
         if self.changes.are_read_enough() {
             let message = "as many pages are open as can be at once".to_owned();
             return Err(Problem::of(Refusal::new(RefusalCause::NotCalled, message)));
         }
-        match self.interface.answer(Request::Events, &Asker::Page) {
+        match self.interface.begin(Request::Events, &Asker::Page) {
             Answer::Following(calls) => {
                 let session = (Arc::clone(&self.access), session);
                 Ok(reply::events(EventBody::new(calls, &self.changes, session, ticket)))
@@ -216,7 +220,7 @@ impl Api {
         }
     }
 
-    /// Takes a plugin, or what verification reads beside one.
+    /// Takes a plugin, or a file that verification reads beside a plugin.
     async fn upload(
         &self,
         parts: &Parts,
@@ -283,7 +287,8 @@ fn file(method: &Method, path: &str) -> Result<Reply, Problem> {
     Ok(file)
 }
 
-/// Nothing is changed by a method that browsers use of their own accord, or that another site can have them use.
+/// Refuses every method but GET and HEAD. Browsers send these two of their own accord or for another site, so they must
+/// change nothing.
 fn demand_read(method: &Method) -> Result<(), Problem> {
     if *method == Method::GET || *method == Method::HEAD {
         Ok(())
@@ -296,7 +301,7 @@ fn demand(method: &Method, demanded: &Method, name: &'static str) -> Result<(), 
     if method == demanded { Ok(()) } else { Err(Problem::other_method(name)) }
 }
 
-/// A type that no form of another site can send.
+/// Demands a media type that no form of another site can send.
 fn demand_json(parts: &Parts) -> Result<(), Problem> {
     let media_type = only(&parts.headers, CONTENT_TYPE)?.unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
@@ -314,7 +319,7 @@ fn last(query: Option<&str>) -> Result<usize, Problem> {
     number.ok_or_else(|| malformed("a number of records is asked for with `last=N`"))
 }
 
-/// The whole body, which has at most so many bytes.
+/// The whole body, which may have at most `max` bytes.
 async fn read(body: &mut Incoming, max: u64) -> Result<Vec<u8>, Problem> {
     if body.size_hint().lower() > max {
         return Err(too_large(max));
@@ -329,7 +334,7 @@ async fn read(body: &mut Incoming, max: u64) -> Result<Vec<u8>, Problem> {
     Ok(whole)
 }
 
-/// Takes what a client still sends of a body that was refused, up to a bound.
+/// Takes what a client still sends of a body that was refused, up to [`MAX_LEFT_OVER`] bytes.
 async fn discard(body: &mut Incoming) {
     let mut left = MAX_LEFT_OVER;
     while let Ok(Some(bytes)) = next(body).await {
@@ -340,7 +345,7 @@ async fn discard(body: &mut Incoming) {
     }
 }
 
-/// The next bytes of a body. Trailers are passed over.
+/// The next bytes of a body. Trailers are skipped.
 async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| malformed(&format!("the body is broken: {error}")))?;

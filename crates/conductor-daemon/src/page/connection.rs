@@ -35,13 +35,13 @@ pub(super) async fn serve(stream: TcpStream, api: Arc<Api>, ticket: Arc<Ticket>)
             .keep_alive(false)
             .max_buf_size(MAX_HEAD_BYTES)
             .max_headers(MAX_HEAD_FIELDS)
-            // The deadline is this server's own, and covers the answer as well.
+            // The server has its own deadline, which covers the answer as well.
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(wire), service)
     );
     loop {
         let ended = timeout_at(ticket.deadline(), connection.as_mut()).await;
-        // A client that leaves early has nothing to be told.
+        // A client that left early needs no answer.
         if ended.is_ok() || ticket.deadline() <= Instant::now() {
             return;
         }

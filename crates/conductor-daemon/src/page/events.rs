@@ -1,4 +1,4 @@
-//! Server-sent events (WHATWG HTML, section 9.2): calls as they end, and that something else has changed.
+//! Server-sent events (WHATWG HTML, section 9.2): calls as they end, and notices that something else has changed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,42 +14,43 @@ use super::ticket::Ticket;
 use crate::calls::{CallRow, Follower};
 use crate::control::Interface;
 
-/// How often it is looked for something to tell.
+/// Time between two looks for something to send.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How often something is said at least, so that whoever reads knows that the daemon lives.
+/// Longest time without an event, so that a reader knows that the daemon lives.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
 
-/// Longest that a client may take nothing; stops one that does not read from keeping its place.
+/// Longest that a client may take nothing; stops a client that does not read from keeping its place.
 const DEAF_WAIT: Duration = Duration::from_secs(30);
 
-/// Most calls that are told of at once, the latest; a plugin can end calls faster than a person, or a browser, can read.
+/// Most calls that are sent at once, the latest ones. A plugin can end calls faster than a person or a browser can
+/// read.
 const MAX_AT_ONCE: usize = 50;
 
-/// Most calls that are taken out at one look; the other readers wait meanwhile.
+/// Most calls that are taken out at one look, because other readers wait meanwhile.
 const MAX_LOOKED_AT: usize = 10_000;
 
-/// Most readers at once, each of which has a buffer of calls; there are not as many sessions.
+/// Most readers at once. Each reader has a buffer of calls, and there are fewer sessions than this.
 const MAX_READERS: usize = 32;
 
-/// What whoever reads events waits for beside calls: that something which is to be read has changed.
+/// Counts the changes that readers of events are told of beside calls.
 #[derive(Default)]
 pub(super) struct Changes {
-    /// How many read.
+    /// How many readers there are.
     readers: AtomicUsize,
-    /// What it all came to at the last look.
+    /// The interface's fingerprint at the last look.
     seen: AtomicU64,
-    /// How often it has changed.
+    /// How often the fingerprint has changed.
     count: AtomicU64,
 }
 
 impl Changes {
-    /// Whether another reader is one too many.
+    /// Whether there are as many readers as there may be.
     pub(super) fn are_read_enough(&self) -> bool {
         self.readers.load(Ordering::Relaxed) >= MAX_READERS
     }
 
-    /// Looks whether something has changed, if anybody wants to know.
+    /// Looks whether something has changed, if there are readers.
     pub(super) fn look(&self, interface: &Interface) {
         if self.readers.load(Ordering::Relaxed) > 0 {
             let now = interface.fingerprint();
@@ -64,7 +65,7 @@ impl Changes {
 pub(super) struct EventBody {
     calls: Follower,
     changes: Arc<Changes>,
-    /// The number of changes that were told of.
+    /// The number of changes that this reader was told of.
     told: u64,
     tick: Interval,
     next_beat: Instant,
@@ -88,7 +89,7 @@ impl EventBody {
         Self { calls, changes, told, tick, next_beat: Instant::now(), session, ticket }
     }
 
-    /// The next piece; none once the session is over.
+    /// The next bytes; none once the session is over.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             ready!(self.tick.poll_tick(context));
@@ -107,12 +108,12 @@ impl EventBody {
                 text += "event: changed\ndata: {}\n\n";
             }
             for row in self.latest() {
-                // Line ends are escaped in JSON, so that it is one line whatever a plugin wrote.
+                // JSON escapes line ends, so the row is one line whatever a plugin wrote.
                 let row = serde_json::to_string(&*row).unwrap_or_default();
                 text += &format!("event: call\ndata: {row}\n\n");
             }
             if !text.is_empty() {
-                // It is only asked for more once there is room for it.
+                // The connection asks for more only once it has room for more.
                 self.ticket.extend(DEAF_WAIT);
                 return Poll::Ready(Some(Bytes::from(text)));
             }
@@ -124,7 +125,7 @@ impl EventBody {
     /// The latest of the calls that ended since the last look.
     fn latest(&self) -> VecDeque<Arc<CallRow>> {
         let mut rows = VecDeque::with_capacity(MAX_AT_ONCE);
-        // Calls may end faster than they are taken out here.
+        // Calls may end faster than this loop takes them out.
         for _ in 0..MAX_LOOKED_AT {
             let Ok(row) = self.calls.try_recv() else { break };
             if rows.len() == MAX_AT_ONCE {

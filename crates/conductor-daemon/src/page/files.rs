@@ -8,7 +8,7 @@ use super::reply::{self, Reply};
 /// A file: its name, its type, its bytes.
 type File = (&'static str, &'static str, &'static [u8]);
 
-/// The file that is asked for by `/`.
+/// The file that `/` stands for.
 const INDEX: &str = "index.html";
 
 macro_rules! file {
@@ -17,7 +17,7 @@ macro_rules! file {
     };
 }
 
-/// Every file. None of them holds a secret, so that they need no session.
+/// Every file. No file holds a secret, so none needs a session.
 const FILES: &[File] = &[
     file!("accept.js"),
     file!("app.js"),
@@ -30,6 +30,8 @@ const FILES: &[File] = &[
     file!("icons.js"),
     file!("index.html"),
     file!("live.js"),
+    file!("own.js"),
+    file!("panic.js"),
     file!("parts.js"),
     file!("run.js"),
     file!("state.js"),
@@ -65,7 +67,7 @@ pub(super) fn find(path: &str) -> Option<Reply> {
 mod tests {
     use super::*;
 
-    /// What a browser loads before the page is there: what the document names, and what scripts import at once.
+    /// What a browser loads at first: the files that the document names, and what scripts import at once.
     fn first_load() -> Vec<&'static File> {
         let text = |file: &File| std::str::from_utf8(file.2).expect("text");
         let mut loaded: Vec<&File> = FILES.iter().filter(|(name, _, _)| *name == INDEX).collect();

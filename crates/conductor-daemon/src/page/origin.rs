@@ -1,7 +1,8 @@
 //! Where a request comes from: this page, or somewhere else in the browser.
 //!
-//! A site that the user visits can have its own name lead to this machine (DNS rebinding) or send requests here across
-//! origins. The first shows in `Host`, the second in `Origin` and `Sec-Fetch-Site`, none of which a site can choose.
+//! A site that the user visits can make its own name lead to this machine (DNS rebinding), or send requests here across
+//! origins. The first shows in `Host`, the second in `Origin` and `Sec-Fetch-Site`. A site can choose none of these
+//! headers.
 
 use hyper::header::{HOST, HeaderMap, HeaderName, ORIGIN, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
@@ -18,15 +19,15 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(super) enum Area {
     /// A file of the page. A user who types the address comes from no site.
     File,
-    /// The interface, which the page alone has a reason to ask.
+    /// The interface, which only the page has a reason to ask.
     Api,
 }
 
-/// Proof that nothing says that a request comes from elsewhere than this page.
+/// Proof that no header says that a request comes from elsewhere than this page.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OwnOrigin(());
 
-/// Holds a request against the names of this server at `port`.
+/// Checks that the headers of a request name this server at `port` and no foreign origin.
 pub(super) fn check(parts: &Parts, area: Area, port: u16) -> Result<OwnOrigin, Problem> {
     if parts.version != Version::HTTP_11 {
         return Err(malformed("only HTTP/1.1 is spoken here"));
@@ -35,7 +36,7 @@ pub(super) fn check(parts: &Parts, area: Area, port: u16) -> Result<OwnOrigin, P
         return Err(malformed("a request names a path, and its host in `Host`"));
     }
     let headers = &parts.headers;
-    // A body that is coded in another way would be taken for what it is not (RFC 9112, section 6.1).
+    // A body in another transfer coding would be misread (RFC 9112, section 6.1).
     if only(headers, TRANSFER_ENCODING)?.is_some_and(|coding| !coding.eq_ignore_ascii_case("chunked")) {
         return Err(malformed("a body is sent with its length, or chunked"));
     }
@@ -56,17 +57,17 @@ pub(super) fn check(parts: &Parts, area: Area, port: u16) -> Result<OwnOrigin, P
     }
 }
 
-/// Whether `host` is what a browser sends that was led to this server by its address or by `localhost`.
+/// Whether `host` is what a browser sends that found this server by its address or by `localhost`.
 fn is_own(host: &str, port: u16) -> bool {
     ["127.0.0.1", "localhost"].iter().any(|name| match host.strip_prefix(name) {
-        // The usual port is left out.
+        // Browsers leave out the usual port.
         Some("") => port == 80,
         Some(rest) => rest.strip_prefix(':').is_some_and(|digits| *digits == port.to_string()),
         None => false,
     })
 }
 
-/// The value of a header, which is there at most once.
+/// The value of a header that may be there at most once.
 pub(super) fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Problem> {
     let mut values = headers.get_all(&name).iter();
     match (values.next(), values.next()) {

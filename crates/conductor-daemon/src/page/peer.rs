@@ -1,17 +1,17 @@
-//! Whose process is at the other end of a connection, as the kernel has it.
+//! Which user's process is at the other end of a connection, according to the kernel.
 //!
-//! A one-time token is on the command line of the browser that is started with it, where other users of the machine may see
-//! it, and programs that plugins run. It is of no use to them: a session is opened for the user who runs the daemon, for
-//! nobody else, and for no such program.
+//! A one-time token is on the command line of the browser that is started with it. Other users of the machine may see
+//! that command line, and so may programs that plugins run. The token is of no use to them: only a process of the user
+//! who runs the daemon gets a session, and no program of a plugin does.
 
 use crate::control::{Refusal, RefusalCause};
 
-/// Checks that the process at the other end belongs to the user who runs the daemon, and that no plugin runs it. What cannot
-/// be found out is no.
+/// Checks that the process at the other end belongs to the user who runs the daemon, and that no plugin runs it. If
+/// this cannot be found out, the answer is no.
 #[cfg(target_os = "linux")]
 pub(super) fn check(client_port: u16, server_port: u16) -> Result<(), Refusal> {
     let own = rustix::process::geteuid().as_raw();
-    // A browser may use a socket of either version of the protocol.
+    // A browser may use a socket of either version of the protocol, IPv4 or IPv6.
     let end = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].iter().find_map(|table| {
         let text = read(std::path::Path::new(table)).unwrap_or_default();
         end(&text, client_port, server_port).filter(|end| end.user == own)
@@ -27,7 +27,7 @@ pub(super) fn check(client_port: u16, server_port: u16) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Other systems do not tell; the token alone decides there.
+/// Other systems do not tell whose process it is; there the token alone decides.
 #[cfg(not(target_os = "linux"))]
 pub(super) const fn check(_client_port: u16, _server_port: u16) -> Result<(), Refusal> {
     Ok(())
@@ -46,7 +46,7 @@ fn read(path: &std::path::Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// A connection whose both ends are open. The table names root as the user of one that its process has closed.
+/// A connection of which both ends are open. For an end that its process has closed, the table names root as the user.
 #[cfg(target_os = "linux")]
 const ESTABLISHED: &str = "01";
 
@@ -61,7 +61,8 @@ struct End {
 /// The socket from one port to another of the loopback interface (proc(5), `/proc/net/tcp`).
 #[cfg(target_os = "linux")]
 fn end(table: &str, from: u16, to: u16) -> Option<End> {
-    /// A loopback address as the table has it: the last four bytes of either version, in the order of this machine.
+    /// A loopback address in the table's notation: the last four bytes of either version, in the byte order of this
+    /// machine.
     fn is_loopback(address: &str, port: u16) -> bool {
         let Some((host, number)) = address.split_once(':') else { return false };
         let host = host.get(host.len().saturating_sub(8)..).unwrap_or_default();
@@ -71,7 +72,7 @@ fn end(table: &str, from: u16, to: u16) -> Option<End> {
     table.lines().skip(1).find_map(|line| {
         let mut fields = line.split_whitespace();
         let (local, remote, state) = (fields.nth(1)?, fields.next()?, fields.next()?);
-        // The queues, the timers and the number of retransmissions are in between.
+        // The queues, the timers and the number of retransmissions stand between them.
         let user = fields.nth(3)?.parse().ok()?;
         let inode = fields.nth(1)?.parse().ok()?;
         let is_meant = state == ESTABLISHED && is_loopback(local, from) && is_loopback(remote, to);

@@ -1,4 +1,4 @@
-//! Answers over HTTP, each of which says to the browser what it may do with it.
+//! Answers over HTTP. Each answer says to the browser what it may do with the answer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,8 +10,8 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use super::events::EventBody;
 use crate::control::{Refusal, RefusalCause, Response};
 
-/// What every answer says, whatever it is. The page may load its own files and ask its own server, and nothing else; nobody
-/// may show it in a frame or read it from another origin.
+/// Headers of every answer. The page may load its own files and ask its own server, and nothing else; no other site may
+/// show it in a frame or read it from another origin.
 pub(super) const HEADERS: [(&str, &str); 9] = [
     (
         "content-security-policy",
@@ -37,15 +37,15 @@ pub(super) const HEADERS: [(&str, &str); 9] = [
 /// An answer.
 pub(super) type Reply = hyper::Response<ReplyBody>;
 
-/// What an answer consists of.
+/// The body of an answer.
 pub(super) enum ReplyBody {
-    /// All of it.
+    /// A body that is complete, if there is one.
     Whole(Option<Bytes>),
-    /// It goes on.
+    /// Events, which go on until the session ends.
     Events(Box<EventBody>),
 }
 
-/// Why a request is not answered as it was meant.
+/// Why a request is refused.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
@@ -63,7 +63,7 @@ impl Problem {
         Self { status: status_of(refusal.cause), refusal: Box::new(refusal), allow: None }
     }
 
-    /// A path that is not asked this way.
+    /// A path that is asked with another method.
     pub(super) fn other_method(allowed: &'static str) -> Self {
         let message = format!("this is asked with {allowed}");
         let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, RefusalCause::Malformed, message);
@@ -96,12 +96,12 @@ pub(super) fn of_response(response: &Response) -> Reply {
     json(status, response.to_line())
 }
 
-/// A line of JSON.
+/// A line of JSON as an answer.
 pub(super) fn json(status: StatusCode, line: String) -> Reply {
     whole(status, "application/json", Bytes::from(line))
 }
 
-/// Bytes of a type.
+/// Bytes of a media type as an answer.
 pub(super) fn whole(status: StatusCode, media_type: &'static str, bytes: Bytes) -> Reply {
     let mut reply = empty(status);
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -109,14 +109,14 @@ pub(super) fn whole(status: StatusCode, media_type: &'static str, bytes: Bytes) 
     reply
 }
 
-/// Nothing but a status.
+/// An answer with a status and no body.
 pub(super) fn empty(status: StatusCode) -> Reply {
     let mut reply = hyper::Response::new(ReplyBody::Whole(None));
     *reply.status_mut() = status;
     reply
 }
 
-/// Events as they come.
+/// Events as an answer, sent as they happen.
 pub(super) fn events(body: EventBody) -> Reply {
     let mut reply = empty(StatusCode::OK);
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -131,7 +131,7 @@ pub(super) fn protect(headers: &mut HeaderMap) {
     }
 }
 
-/// The status that says what a refusal says.
+/// The status that fits a refusal.
 const fn status_of(cause: RefusalCause) -> StatusCode {
     match cause {
         RefusalCause::NoSession => StatusCode::UNAUTHORIZED,

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::pin::pin;
-use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::sync::{Arc, Weak};
+use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
 
 use futures_util::future::select;
@@ -21,17 +21,17 @@ use super::ticket::Ticket;
 use crate::config::UiConfig;
 use crate::control::Interface;
 
-/// Most connections at once. One more ends the oldest that belongs to no session or, where there is none, the oldest; so
-/// clients which connect and say nothing keep nobody out.
+/// Most connections at once. A further connection ends the oldest that belongs to no session or, if there is none, the
+/// oldest. So clients which connect and say nothing keep nobody out.
 const MAX_CONNECTIONS: usize = 256;
 
-/// Pause after a connection could not be accepted, such as for want of file descriptors.
+/// Pause after a connection could not be accepted, such as for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often it is looked for uploads that nobody came back for.
+/// Time between two looks for uploads that nobody came back for.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
-/// How often it is looked for changes, while a page is open.
+/// Time between two looks for changes, while a page is open.
 const CHANGES_EVERY: Duration = Duration::from_millis(250);
 
 /// The thread that serves the page.
@@ -41,8 +41,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves the page until [`Server::stop`]; `None` if the configuration does not want it or there is no port for it, which
-    /// is logged.
+    /// Serves the page until [`Server::stop`]. `None` if the configuration does not want the page or there is no port
+    /// for it; a missing port is logged.
     ///
     /// # Errors
     ///
@@ -67,13 +67,14 @@ impl Server {
         let inviting = Arc::clone(&access);
         interface.serve_page(Box::new(move || inviting.invite()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let api = Api::new(Arc::clone(interface), access, port, staging);
+        let api = Arc::new(Api::new(Arc::clone(interface), access, port, staging));
+        look_for_changes(Arc::downgrade(&api))?;
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
             let result = runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                // It ends when it is told to, or when whoever would tell is gone.
-                select(pin!(serve(listener, Arc::new(api))), stopped).await;
+                // Serving ends when `stop` is called, or when the `Server` that would call it is dropped.
+                select(pin!(serve(listener, api)), stopped).await;
                 Ok::<_, io::Error>(())
             });
             if let Err(error) = result {
@@ -85,15 +86,15 @@ impl Server {
         Ok(Some(Self { thread, stop }))
     }
 
-    /// Ends all connections; the thread is handed back to be joined.
+    /// Ends all connections. The thread is handed back to be joined.
     pub(crate) fn stop(self) -> JoinHandle<()> {
-        // It fails only if the thread has ended.
+        // Sending fails only if the thread has ended.
         let _ = self.stop.send(());
         self.thread
     }
 }
 
-/// Listens on the loopback interface at `port` or, if that is taken, at any.
+/// Listens on the loopback interface at `port` or, if that port is taken, at any port.
 fn listen(port: u16) -> io::Result<TcpListener> {
     let bind = |port| TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let listener = match bind(port) {
@@ -109,7 +110,6 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 
 async fn serve(listener: tokio::net::TcpListener, api: Arc<Api>) {
     tokio::spawn(every(SWEEP_EVERY, Arc::clone(&api), |api| api.staging().sweep()));
-    tokio::spawn(every(CHANGES_EVERY, Arc::clone(&api), |api| Changes::look(api.changes(), api.interface())));
     let mut connections: VecDeque<(AbortHandle, Arc<Ticket>)> = VecDeque::new();
     loop {
         let (stream, client) = match listener.accept().await {
@@ -120,7 +120,8 @@ async fn serve(listener: tokio::net::TcpListener, api: Arc<Api>) {
                 continue;
             }
         };
-        // This machine has a whole network of loopback addresses, and whose process is at the other end is told by this one.
+        // Connections are taken at 127.0.0.1 alone: this machine has a whole network of loopback addresses, and the
+        // check of the other end's process knows only this one.
         if client.ip() != IpAddr::V4(Ipv4Addr::LOCALHOST) {
             continue;
         }
@@ -137,7 +138,20 @@ async fn serve(listener: tokio::net::TcpListener, api: Arc<Api>) {
     }
 }
 
-/// Does something again and again.
+/// Looks for changes for as long as the page is served, on a thread of its own: that reads files of decisions, and a disk
+/// that hangs must not hold up the page.
+fn look_for_changes(api: Weak<Api>) -> io::Result<()> {
+    let look = move || {
+        while let Some(api) = api.upgrade() {
+            Changes::look(api.changes(), api.interface());
+            drop(api);
+            thread::sleep(CHANGES_EVERY);
+        }
+    };
+    Builder::new().name("changes".into()).spawn(look).map(drop)
+}
+
+/// Repeats an action for ever, with `wait` between.
 async fn every(wait: Duration, api: Arc<Api>, action: impl Fn(&Api)) {
     loop {
         tokio::time::sleep(wait).await;

@@ -1,6 +1,6 @@
-//! Plugins that were uploaded and are not installed: kept for a while, for the user to look at what they are.
+//! Plugins that were uploaded and not installed. They are kept for a while, so that the user can look at them.
 //!
-//! Nothing here ever runs. Installing reads the file anew, and decides about it as about any other.
+//! Nothing here ever runs. Installing reads the file anew, and decides about it as about any other file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use conductor_signing::{Companion, atomic_file};
 use data_encoding::HEXLOWER;
 
-/// Most uploads at once; one more ends the oldest that is whole, so that what nobody came back for keeps nobody out.
+/// Most uploads at once. A further upload ends the oldest complete one, so that forgotten uploads keep nobody out.
 const MAX_UPLOADS: usize = 4;
 
 /// How long an upload is kept.
@@ -30,14 +30,14 @@ pub(crate) struct Staging {
     uploads: Mutex<Vec<Kept>>,
 }
 
-/// One upload.
+/// An upload that is kept.
 struct Kept {
     id: String,
     until: Instant,
     is_whole: bool,
 }
 
-/// A file that is being uploaded; it is deleted unless it is whole.
+/// A file that is being uploaded. The file is deleted unless it becomes complete.
 pub(super) struct Upload<'s> {
     staging: &'s Staging,
     id: String,
@@ -47,11 +47,12 @@ pub(super) struct Upload<'s> {
 }
 
 impl Staging {
-    /// Uploads go below the state directory, each of at most so many bytes. Nothing is made before it is needed.
+    /// A place for uploads below the state directory, each of at most `max_module_bytes` bytes. Directories are made
+    /// when they are needed.
     pub(crate) fn new(state_dir: &Path, max_module_bytes: u64) -> Self {
         let directory = state_dir.join("uploads");
         let staging = Self { directory, max_module_bytes, uploads: Mutex::default() };
-        // What an earlier run left behind.
+        // Uploads of an earlier run are deleted.
         staging.clear();
         staging
     }
@@ -61,7 +62,7 @@ impl Staging {
         self.max_module_bytes
     }
 
-    /// Begins to take a module; `None` if as many are being taken as there may be.
+    /// Begins to take a module; `None` if the most uploads are under way already.
     pub(super) fn begin(&self) -> io::Result<Option<Upload<'_>>> {
         let mut bytes = [0; ID_BYTES];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
@@ -86,7 +87,7 @@ impl Staging {
         }
     }
 
-    /// Puts what verification reads beside a module beside an upload; `false` if there is no such upload.
+    /// Puts a file that verification reads beside a module beside an upload; `false` if there is no such upload.
     pub(super) fn accompany(&self, id: &str, companion: Companion, bytes: &[u8]) -> io::Result<bool> {
         if !self.uploads().iter().any(|upload| upload.id == id && upload.is_whole) {
             return Ok(false);
@@ -111,7 +112,7 @@ impl Staging {
         place.is_some()
     }
 
-    /// Deletes what was kept long enough.
+    /// Deletes uploads that were kept long enough.
     pub(super) fn sweep(&self) {
         let now = Instant::now();
         self.uploads().retain(|upload| {
@@ -123,7 +124,7 @@ impl Staging {
         });
     }
 
-    /// Deletes the directory of an upload that was made here.
+    /// Deletes the directory of one upload.
     fn delete(&self, id: &str) {
         absent(&self.directory.join(id));
     }
@@ -149,7 +150,7 @@ impl Upload<'_> {
         self.file.write_all(bytes)
     }
 
-    /// Keeps what was uploaded; returns its name and its file.
+    /// Keeps the complete upload. Returns its name and its file.
     pub(super) fn finish(mut self) -> (String, PathBuf) {
         self.is_whole = true;
         if let Some(upload) = self.staging.uploads().iter_mut().find(|upload| upload.id == self.id) {
@@ -171,7 +172,7 @@ fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
 }
 
-/// Deletes a directory with what is in it; it follows no links.
+/// Deletes a directory and its contents. Links in it are not followed.
 fn absent(directory: &Path) {
     if let Err(error) = fs::remove_dir_all(directory)
         && error.kind() != ErrorKind::NotFound

@@ -17,7 +17,7 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// A connection from this port of the loopback interface that was accepted now.
+    /// The ticket of a connection that was accepted now, from this port of the loopback interface.
     pub(super) fn new(client_port: u16) -> Self {
         let deadline = Mutex::new(Instant::now() + HEAD_WAIT);
         Self { client_port, deadline, admitted: AtomicBool::new(false) }
@@ -28,12 +28,12 @@ impl Ticket {
         self.client_port
     }
 
-    /// Lets the connection last so long from now on.
+    /// Lets the connection last for `wait` from now on.
     pub(super) fn extend(&self, wait: Duration) {
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + wait;
     }
 
-    /// Takes note that the request carries the token of a session.
+    /// Notes that the request carries the token of a session.
     pub(super) fn admit(&self) {
         self.admitted.store(true, Ordering::Relaxed);
     }
@@ -43,7 +43,7 @@ impl Ticket {
         self.admitted.load(Ordering::Relaxed)
     }
 
-    /// When the connection ends, whatever it is doing.
+    /// When the connection ends, even if it is still at work.
     pub(super) fn deadline(&self) -> Instant {
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,5 +1,5 @@
-//! The bytes of a connection. What the HTTP library itself says to a request that it cannot read is put in this server's own
-//! words, so that no answer lacks what every answer says.
+//! The bytes of a connection. The HTTP library itself answers requests that it cannot read; such an answer is replaced
+//! by this server's own, so that every answer has the same headers.
 
 use std::io;
 use std::pin::Pin;
@@ -18,9 +18,9 @@ const STATUS: std::ops::Range<usize> = 9..12;
 
 pub(super) struct Wire {
     stream: TcpStream,
-    /// Whether a request was read, so that what is written is an answer to it.
+    /// Whether a request was read. If so, the bytes that are written are this server's answer.
     heard: Arc<AtomicBool>,
-    /// What is said to a request that could not be read, and how many bytes of it are gone.
+    /// The answer to a request that could not be read, and how many bytes of the answer were written.
     complaint: Option<(Vec<u8>, usize)>,
 }
 
@@ -29,7 +29,7 @@ impl Wire {
         Self { stream, heard, complaint: None }
     }
 
-    /// Writes what is left of the complaint, if there is one.
+    /// Writes the rest of the complaint, if there is one.
     fn poll_complain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some((bytes, written)) = &mut self.complaint {
             while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
@@ -74,7 +74,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// What is said in place of the library's own answer, with its status.
+/// The answer that takes the place of the library's own, with the same status.
 fn complaint(library: &[u8]) -> Vec<u8> {
     let (status, cause, message) = match library.get(STATUS) {
         Some(b"414") => ("414 URI Too Long", RefusalCause::TooLarge, "the address is too long"),

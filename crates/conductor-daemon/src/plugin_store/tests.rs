@@ -1,4 +1,6 @@
-//! The plugin store: crashes, links, and what is left of either.
+//! The plugin store: crashes, links, and what they leave behind.
+
+mod histories;
 
 use std::os::unix::fs::symlink;
 
@@ -19,7 +21,7 @@ impl Home {
         self.scratch.path().join("plugins")
     }
 
-    /// A module with a signature and a rotation, each of which says which version it belongs to.
+    /// A module with a signature and a rotation. Each file says which version it belongs to.
     fn files(&self, version: &str) -> PluginFiles {
         let module = self.scratch.path().join("a.wasm");
         fs::write(&module, format!("module {version}")).expect("written");
@@ -33,7 +35,7 @@ impl Home {
         PluginFiles::read(&module_path(&self.root(), "a"), 100).expect("readable")
     }
 
-    /// Everything below the store, without the lock.
+    /// Every file below the store, except for the lock.
     fn listed(&self) -> Vec<String> {
         let mut names = Vec::new();
         let mut directories = vec![self.root()];
@@ -82,6 +84,33 @@ fn a_fault_at_any_call_leaves_the_old_version_or_the_new_one_and_no_litter() {
         sites += 1;
     }
     assert!(sites > 15, "{sites} sites");
+}
+
+#[test]
+fn a_version_that_one_fault_kept_from_being_taken_does_not_run() {
+    for call in 0.. {
+        let home = Home::new();
+        let (old, new) = (home.files("old"), home.files("new"));
+        install(PluginStore::new(&home.root(), &System), &old).expect("installed");
+        let faults = Faults::at(call, false);
+        let result = install(PluginStore::new(&home.root(), &faults), &new);
+        assert!(home.current() == if result.is_ok() { new } else { old }, "call {call}");
+        if faults.calls() <= call {
+            assert!(call > 15, "each call is a site: {call}");
+            break;
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_not_taken_for_absent() {
+    let home = Home::new();
+    let file = home.root().join("file");
+    fs::create_dir_all(home.root()).expect("a directory");
+    fs::write(&file, "").expect("written");
+    let store = PluginStore::new(&file, &System);
+    assert!(matches!(store.delete("a"), Err(StoreError::File(FileError::Unreadable { .. }))));
+    assert!(PluginStore::new(&home.root().join("none"), &System).delete("a").is_ok(), "nothing is there");
 }
 
 #[test]

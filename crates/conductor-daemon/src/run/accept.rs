@@ -1,4 +1,4 @@
-//! Accepting that another plugin is behind an alias than the one that it was bound to.
+//! Accepts that another plugin is behind an alias than the one that the alias was bound to.
 
 use conductor_core::AuditSink as _;
 use conductor_core::binding::{BindingChange, Bindings};
@@ -11,8 +11,8 @@ use crate::control::{Accepted, Changed, Refusal, RefusalCause, Response};
 use crate::dispatch::Phase;
 
 impl Daemon<'_> {
-    /// Loads a plugin that waits, if it is still what was shown. Everything else goes on, also what has changed on disk. The user's
-    /// word about what the alias stands for holds also where the plugin does not start.
+    /// Loads a plugin that waits, if it is still what the user was shown. Other plugins go on, even if their files have
+    /// changed. The user's decision about the alias holds even if the plugin does not start.
     pub(super) fn accept(&mut self, plugin: &str, shown: &str) -> Changed {
         let waits = self.roster.find(plugin).and_then(|known| known.waits_for());
         let Some(change) = waits else {
@@ -35,6 +35,7 @@ impl Daemon<'_> {
             roster: &self.roster,
             mappings: &self.config.mappings,
             calls: &self.calls,
+            panic: &self.panic,
             stop: self.stop,
         };
         let anew = Anew::Accepted { alias: plugin, change: change.shown() };
@@ -51,7 +52,7 @@ impl Daemon<'_> {
                 let message = format!("{}: {why}", self.decided(&change));
                 return Err(Refusal { hint, ..Refusal::new(RefusalCause::NotChanged, message) });
             }
-            Some(Phase::Waiting { .. } | Phase::Loading | Phase::Disabled) | None => {
+            Some(Phase::Waiting { .. } | Phase::Loading | Phase::Disabled { .. }) | None => {
                 return Err(no_longer_shown(plugin));
             }
         }
@@ -60,7 +61,7 @@ impl Daemon<'_> {
         Ok(Response::PluginAccept(Accepted { plugin: plugin.to_owned(), name }))
     }
 
-    /// What has become of the user's decision for a plugin that does not run.
+    /// What became of the user's decision about a plugin that does not run, in words.
     fn decided(&self, change: &BindingChange) -> String {
         let BindingChange { alias, now, .. } = change;
         let bindings = Bindings::load(&Keeper::of(self.places.paths.config_dir()));

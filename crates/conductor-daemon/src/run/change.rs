@@ -1,5 +1,7 @@
-//! Changing a running daemon: what stays the same in a new configuration goes on, the rest is swapped, or nothing is.
+//! Changes a running daemon: what a new configuration leaves as it is goes on, and the rest is replaced. If the change
+//! is refused, nothing is replaced.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::thread::Builder;
 use std::time::Duration;
@@ -10,18 +12,18 @@ use super::Daemon;
 use super::plugin_files::{self, refused};
 use super::plugin_threads::Anew;
 use crate::config;
-use crate::control::{self, Change, Changed, Place, Refusal, Response};
+use crate::control::{self, Change, Changed, Place, Refusal, RefusalCause, Response};
 
-/// Longest wait for what is done with files that a plugin's user named or a plugin wrote.
+/// Longest wait for work with files that a user named or a plugin wrote.
 const FILES_WAIT: Duration = Duration::from_secs(10);
 
-/// Does something with files on a thread that is left behind where their file system does not answer, so that other changes and
-/// the end of the daemon do not wait for it.
+/// Works with files on a thread of its own. If the file system does not answer, that thread is left behind, so that
+/// other changes and the end of the daemon do not wait for it.
 pub(super) fn unless_it_takes_for_ever<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     let (done, waiting) = channel();
-    // Who waits may have given up.
+    // The receiver may have given up.
     let thread = Builder::new().name("files".into()).spawn(move || drop(done.send(work())));
     thread.map_err(|error| refused(format!("cannot start a thread: {error}")))?;
     let late = |_| refused(format!("the file system has not answered for {} s", FILES_WAIT.as_secs()));
@@ -29,16 +31,18 @@ pub(super) fn unless_it_takes_for_ever<T: Send + 'static>(
 }
 
 impl Daemon<'_> {
-    /// Makes a change. Where it is refused, everything goes on as it was.
+    /// Makes a change. If the change is refused, everything goes on as it was.
     pub(super) fn change(&mut self, change: Change) -> Changed {
-        // What was accepted holds, whether the plugin then starts or not.
+        // What the user accepted holds even if the plugin does not start.
         let stays = match &change {
             Change::Accept { .. } => "",
             Change::Preview { .. }
             | Change::Reload
             | Change::Switch { .. }
             | Change::Install { .. }
-            | Change::Remove { .. } => "everything goes on as it was: ",
+            | Change::Safe { .. }
+            | Change::Remove { .. }
+            | Change::Set { .. } => "everything goes on as it was: ",
         };
         let changed = self.make(change);
         if let Err(refusal) = &changed {
@@ -63,7 +67,9 @@ impl Daemon<'_> {
                 let anew = if enabled { Anew::Changed } else { Anew::Configured };
                 self.edit(anew, edit).map(Response::PluginSwitch)
             }
+            Change::Safe { on } => self.set_safe(on).map(Response::Safe),
             Change::Install { plugin, path, shown } => {
+                self.may_load()?;
                 let place = self.place_of(&plugin)?;
                 let read = move || {
                     let preview = control::previewed(&place, &path, &shown)?;
@@ -73,12 +79,27 @@ impl Daemon<'_> {
                 let files = unless_it_takes_for_ever(read)?;
                 self.install(&plugin, &files).map(Response::PluginInstall)
             }
+            Change::Set { plugin, setting, value } => self.set(&plugin, &setting, value.as_ref()),
             Change::Remove { plugin, with_data } => self.remove(&plugin, with_data),
-            Change::Accept { plugin, shown } => self.accept(&plugin, &shown),
+            Change::Accept { plugin, shown } => {
+                self.may_load()?;
+                self.accept(&plugin, &shown)
+            }
         }
     }
 
-    /// Where a plugin would come if it were installed.
+    /// Fails in safe mode, for a change whose point is that a plugin is loaded.
+    fn may_load(&self) -> Result<(), Refusal> {
+        if !self.is_safe.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let message =
+            "the daemon is in safe mode, in which no plugin is loaded and so none can be tried".to_owned();
+        let hint = Some("to load plugins again: conductorctl safe off".to_owned());
+        Err(Refusal { hint, ..Refusal::new(RefusalCause::NotChanged, message) })
+    }
+
+    /// The place at which a plugin would be installed.
     fn place_of(&self, plugin: &str) -> Result<Place, Refusal> {
         let host = self.host.clone().ok_or_else(|| refused("the daemon is not ready yet".to_owned()))?;
         let configured = self.config.plugins.iter().find(|configured| *configured.alias == *plugin);

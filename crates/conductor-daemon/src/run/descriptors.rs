@@ -1,15 +1,17 @@
-//! How many file descriptors this process may have, and whether there are enough for plugins that are to start. What finds none
-//! half-way is refused, and so is whatever else wants one meanwhile; so it is asked before.
+//! How many file descriptors this process may have, and whether that is enough for plugins that are to start. A start
+//! that runs out of descriptors half-way fails, and so does everything else that needs one meanwhile. So the number is
+//! checked before.
 
 use std::fs;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Most descriptors that are asked for: as many as 256 plugins with all their connections need, with room to spare. A hard
-/// limit may be so high that tables of that size would be made.
+/// Most descriptors that this process asks for: enough for 256 plugins with all their connections. A hard limit may be
+/// much higher, and the kernel would make tables of that size.
 const WANTED: u64 = 65_536;
 
-/// Most descriptors that one plugin takes in this process: two pipes to its worker and its code, and as many while it starts.
+/// Most descriptors that one plugin takes in this process: two pipes to its worker and its code, and as many again
+/// while the plugin starts.
 const OF_A_PLUGIN: u64 = 6;
 
 /// Descriptors for everything else that may begin meanwhile: connections, files that are read, compilers.
@@ -18,7 +20,8 @@ const FOR_THE_REST: u64 = 128;
 /// Where the descriptors of this process are listed.
 const LIST: &str = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
 
-/// Raises the soft limit as far as the hard one lets it. Worker processes and programs of plugins have limits of their own.
+/// Raises the soft limit as far as the hard limit allows. Worker processes and programs of plugins have their own
+/// limits.
 pub(super) fn raise() {
     let mut limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.map_or(WANTED, |maximum| maximum.min(WANTED));
@@ -30,13 +33,13 @@ pub(super) fn raise() {
     }
 }
 
-/// Whether so many plugins can start beside those that run.
+/// Checks whether `plugins` plugins can start beside those that run.
 ///
 /// # Errors
 ///
-/// Says what is lacking, and what to do about it.
+/// Says what is lacking, and what the user can do about it.
 pub(super) fn suffice_for(plugins: usize) -> Result<(), String> {
-    // Where they cannot be counted, it is tried.
+    // If the descriptors cannot be counted, none counts as open, and the start is tried.
     let open = fs::read_dir(LIST).map_or(0, Iterator::count);
     match getrlimit(Resource::Nofile).current {
         Some(limit) => fit(plugins as u64, open as u64, limit),

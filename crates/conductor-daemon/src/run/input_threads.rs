@@ -15,7 +15,7 @@ use conductor_surface::stop::Stop;
 
 use super::{JackPorts, RunError, join};
 
-/// Longest wait for an input that is no longer wanted.
+/// Longest wait for the end of an input that is no longer wanted.
 const END_WAIT: Duration = Duration::from_secs(2);
 
 /// A thread for every input, and one for all JACK ports.
@@ -25,11 +25,13 @@ pub(super) struct Inputs {
     opened: Vec<(InputConfig, OpenInput)>,
     running: Vec<Running>,
     jack: Option<(JoinHandle<()>, Stop)>,
-    /// Inputs that end of themselves and have not ended yet.
+    /// The inputs that the JACK client serves.
+    jack_emitters: Vec<Emitter>,
+    /// How many inputs that end of themselves have not ended yet.
     left: Arc<AtomicUsize>,
 }
 
-/// An input that delivers.
+/// An input whose thread was started.
 struct Running {
     config: InputConfig,
     state: Arc<InputState>,
@@ -37,12 +39,12 @@ struct Running {
     thread: JoinHandle<()>,
 }
 
-/// The end of an input's thread, however it comes.
+/// Runs at the end of an input's thread, however the thread ends.
 struct End {
     state: Arc<InputState>,
-    /// What it came to; none if the thread ended with a bug in this program.
+    /// The condition in which the input ended; none if the thread ended through a bug in this program.
     condition: Option<Condition>,
-    /// Inputs that end of themselves and have not ended yet, if it is one of them.
+    /// How many inputs that end of themselves have not ended yet, if this input is one of them.
     left: Option<Arc<AtomicUsize>>,
 }
 
@@ -62,7 +64,7 @@ impl Drop for End {
     }
 }
 
-/// The inputs that the JACK client serves, with what each is connected to.
+/// The inputs that the JACK client serves, with the port that each is to be connected to.
 pub(super) fn jack_inputs(configs: &[InputConfig]) -> impl Iterator<Item = (&InputConfig, &Option<String>)> {
     configs.iter().filter_map(|config| match &config.kind {
         InputKind::MidiPort { source: MidiSource::Jack { connect } } => Some((config, connect)),
@@ -78,20 +80,31 @@ impl Inputs {
     pub(super) fn new(sink: Sink, configs: &[InputConfig]) -> Self {
         let states = Arc::new(InputStates::default());
         states.set(configs);
-        Self { sink, states, opened: Vec::new(), running: Vec::new(), jack: None, left: Arc::default() }
+        Self {
+            sink,
+            states,
+            opened: Vec::new(),
+            running: Vec::new(),
+            jack: None,
+            jack_emitters: Vec::new(),
+            left: Arc::default(),
+        }
     }
 
-    /// How each input is.
+    /// The state of each input.
     pub(super) const fn states(&self) -> &Arc<InputStates> {
         &self.states
     }
 
-    /// The ports that the JACK client is to have for inputs.
-    pub(super) fn jack_ports(&self, configs: &[InputConfig]) -> JackPorts {
-        jack_inputs(configs).map(|(config, connect)| (self.emitter(config), connect.clone())).collect()
+    /// The ports that the JACK client needs for inputs.
+    pub(super) fn jack_ports(&mut self, configs: &[InputConfig]) -> JackPorts {
+        let ports: JackPorts =
+            jack_inputs(configs).map(|(config, connect)| (self.emitter(config), connect.clone())).collect();
+        self.jack_emitters = ports.iter().map(|(emitter, _)| emitter.clone()).collect();
+        ports
     }
 
-    /// Opens every input. Says whether any is available, or none was wanted.
+    /// Opens every input. Returns whether any input is available; `true` if none is configured.
     pub(super) fn open(&mut self, configs: &[InputConfig], ports: &MidiPorts) -> Result<bool, RunError> {
         let mut is_any_available = configs.is_empty();
         for config in configs {
@@ -114,7 +127,7 @@ impl Inputs {
         self.opened.iter().any(|(_, input)| input.ends())
     }
 
-    /// Lets all inputs run that were opened.
+    /// Starts all inputs that were opened.
     pub(super) fn start(&mut self, ports: &MidiPorts) -> Result<(), RunError> {
         let opened = std::mem::take(&mut self.opened);
         self.left.fetch_add(opened.iter().filter(|(_, input)| input.ends()).count(), Ordering::SeqCst);
@@ -127,15 +140,20 @@ impl Inputs {
         Ok(())
     }
 
-    /// Ends the inputs that are not in a configuration, and starts those that are new in it or have failed. The others go on.
-    pub(super) fn renew(&mut self, configs: &[InputConfig], ports: &MidiPorts) {
-        self.states.set(configs);
+    /// Ends the inputs that a configuration no longer has, or that have failed. To be called while events still go where
+    /// they went before: what such an input left sounding is ended there.
+    pub(super) fn end(&mut self, configs: &[InputConfig]) {
         let stays = |input: &Running| configs.contains(&input.config) && !input.has_failed();
         let (stay, end): (Vec<_>, Vec<_>) = std::mem::take(&mut self.running).into_iter().partition(stays);
         self.running = stay;
         end.iter().for_each(|input| input.stop.stop());
         let deadline = Instant::now() + END_WAIT;
         end.into_iter().for_each(|input| input.join(deadline));
+    }
+
+    /// Starts the inputs that are new, after [`Inputs::end`]. The others go on.
+    pub(super) fn renew(&mut self, configs: &[InputConfig], ports: &MidiPorts) {
+        self.states.set(configs);
         let has = |config: &InputConfig| self.running.iter().any(|input| input.config == *config);
         let new: Vec<InputConfig> = configs.iter().filter(|config| !has(config)).cloned().collect();
         for config in new {
@@ -156,8 +174,9 @@ impl Inputs {
         self.left.load(Ordering::SeqCst) == 0
     }
 
-    /// Ends all inputs, but for the JACK client.
+    /// Ends all inputs except for the JACK client, whose inputs let go of what they hold.
     pub(super) fn finish(&mut self, deadline: Instant) {
+        self.jack_emitters.iter().for_each(Emitter::let_go);
         self.running.iter().for_each(|input| input.stop.stop());
         self.running.drain(..).for_each(|input| input.join(deadline));
     }
@@ -215,7 +234,7 @@ impl Inputs {
 }
 
 impl Running {
-    /// Whether its thread has ended although nobody told it to and it has no end.
+    /// Whether the input's thread has ended without being told to, though the input has no end.
     fn has_failed(&self) -> bool {
         matches!(self.state.condition(), Condition::Failed { .. })
     }
@@ -225,7 +244,7 @@ impl Running {
     }
 }
 
-/// Opens an input. `None` for one that the JACK client serves.
+/// Opens an input. `None` for an input that the JACK client serves.
 fn open(config: &InputConfig, ports: &MidiPorts) -> Result<Option<OpenInput>, InputError> {
     let input = input::open(config)?;
     if input.is_none() {

@@ -1,80 +1,27 @@
-//! Installing, updating and removing a plugin: its files in the plugin store, its entry in the configuration, its thread.
-
-use std::time::{Duration, Instant};
+//! Installs and updates a plugin: its files in the plugin store, its entry in the configuration, its thread.
 
 use conductor_signing::PluginFiles;
 use conductor_signing::escape::terminal;
 use conductor_signing::keeper::System;
 
 use super::Daemon;
-use super::change::unless_it_takes_for_ever;
-use super::plugin_files::{self, refused};
+use super::plugin_files::refused;
 use super::plugin_threads::Anew;
 use crate::config;
-use crate::control::{Changed, Refusal, RefusalCause, Reloaded, Response};
+use crate::control::{Refusal, Reloaded};
 use crate::dispatch::Phase;
 use crate::plugin_store::{self, PluginStore, StoreError};
 
-/// How many calls of a new version it takes until the version before is deleted.
+/// How many calls a new version must make before the previous version is deleted.
 const TRIAL_CALLS: u64 = 100;
 
-/// Longest wait for a plugin whose files are to be deleted.
-const END_WAIT: Duration = Duration::from_secs(10);
-
-/// A store that cannot be changed.
-fn in_words(error: StoreError) -> Refusal {
+/// The refusal for a store that cannot be changed.
+pub(super) fn in_words(error: StoreError) -> Refusal {
     refused(error.to_string())
 }
 
 impl Daemon<'_> {
-    /// Takes a plugin and its files away, and what it wrote if so told. Refused while another plugin uses any of them.
-    pub(super) fn remove(&mut self, plugin: &str, with_data: bool) -> Changed {
-        let name = self.roster.find(plugin).and_then(|known| match known.snapshot().phase {
-            Phase::Loaded(loaded) => Some(loaded.info.name.clone()),
-            Phase::Loading | Phase::Disabled | Phase::Refused { .. } | Phase::Waiting { .. } => None,
-        });
-        if with_data && name.is_none() {
-            let message = format!(
-                "whose data that is is not known while `{plugin}` is not loaded; enable it, or remove it without"
-            );
-            return Err(Refusal::new(RefusalCause::NotLoaded, message));
-        }
-        let config = self.read_config()?;
-        let paths = &self.places.paths;
-        plugin_files::check_files_unshared(&config, paths, plugin)?;
-        if let (true, Some(name)) = (with_data, &name) {
-            plugin_files::check_data_unshared(&config, &self.roster, plugin, name)?;
-        }
-        let root = paths.plugins_dir();
-        let flat = root.join(format!("{plugin}.wasm"));
-        let is_flat = config.plugins.iter().any(|other| *other.alias == *plugin && other.path == flat);
-        let store = PluginStore::new(&root, &System);
-        let lock = store.lock().map_err(in_words)?;
-        let is_stored = store.current(plugin).map_or(true, |version| version.is_some());
-        if is_stored {
-            store.begin_change(plugin).map_err(in_words)?;
-        }
-        let removal = |text: &str| config::edit::remove(text, plugin);
-        let reloaded = self.edit(Anew::Configured, removal).inspect_err(|_| {
-            if let Err(error) = store.end_change(plugin) {
-                tracing::warn!("{error}");
-            }
-        })?;
-        self.plugins.wait_for_retiring(Instant::now() + END_WAIT);
-        let not_deleted = |error: StoreError| refused(format!("the plugin is removed, but {error}"));
-        store.delete(plugin).map_err(not_deleted)?;
-        if is_flat {
-            plugin_store::delete_flat(&flat).map_err(not_deleted)?;
-        }
-        drop(lock);
-        if let (true, Some(name)) = (with_data, name) {
-            let paths = self.places.paths.clone();
-            unless_it_takes_for_ever(move || plugin_files::delete_data(&paths, &name))?;
-        }
-        Ok(Response::PluginRemove(reloaded))
-    }
-
-    /// Puts a plugin into the store and runs it. Where that fails, the version of before goes on and stays the current one.
+    /// Puts a plugin into the store and runs it. If that fails, the previous version goes on and stays the current one.
     pub(super) fn install(&mut self, plugin: &str, files: &PluginFiles) -> Result<Reloaded, Refusal> {
         let root = self.places.paths.plugins_dir();
         let store = PluginStore::new(&root, &System);
@@ -94,7 +41,7 @@ impl Daemon<'_> {
         result
     }
 
-    /// Installs another version of a plugin that the configuration names, which is not touched.
+    /// Installs another version of a plugin that the configuration names. The configuration is not changed.
     fn update(
         &mut self,
         store: PluginStore<'_>,
@@ -134,7 +81,7 @@ impl Daemon<'_> {
             .and_then(|()| self.edit(Anew::Changed, |text| config::edit::add(text, plugin)));
         let settled = match (&result, before) {
             (Ok(_), _) => Ok(()),
-            // Another configuration names it.
+            // A version is there already, so another configuration names the plugin.
             (Err(_), Some(before)) => store.take(plugin, &before),
             (Err(_), None) => store.delete(plugin),
         };
@@ -147,13 +94,13 @@ impl Daemon<'_> {
         result
     }
 
-    /// Counts the calls of a version from now on.
+    /// Starts to count the calls of a new version.
     fn begin_trial(&mut self, plugin: &str) {
         let calls = self.roster.find(plugin).map_or(0, |known| known.snapshot().calls);
         self.trials.insert(plugin.to_owned(), calls);
     }
 
-    /// Deletes the versions before of plugins that have done well since.
+    /// Deletes the previous version of each plugin whose new version has worked well.
     pub(super) fn end_trials(&mut self) {
         let root = self.places.paths.plugins_dir();
         let store = PluginStore::new(&root, &System);

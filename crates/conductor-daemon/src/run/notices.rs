@@ -1,4 +1,4 @@
-//! What a user is told once: that something which was granted earlier means something else since.
+//! Notices that a user gets once, when something that was granted earlier has changed its meaning.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -16,19 +16,19 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::paths::Places;
 
-/// Name of the file that says what was told.
+/// Name of the file that says which notices were given.
 const FILE: &str = "notices.json";
 
 /// Version of the file.
 const VERSION: u32 = 1;
 
-/// Most bytes of it that are read.
+/// Most bytes of the file that are read.
 const MAX_BYTES: u64 = 4096;
 
-/// Most plugins that are named; more are counted.
+/// Most plugins that are named. Further plugins are counted.
 const MAX_NAMED: usize = 20;
 
-/// Confined programs have no sockets.
+/// The notice that confined programs have no sockets.
 const NO_SOCKETS: &str = "confined-without-sockets";
 
 #[derive(Default, Deserialize, Serialize)]
@@ -37,14 +37,14 @@ struct Told {
     told: BTreeSet<String>,
 }
 
-/// Tells of grants with `confined=yes` that programs which run under them have no sockets, unless that was told before.
+/// Says once that programs which run under grants with `confined=yes` have no sockets.
 pub(super) fn tell(config: &Config, places: &Places) {
     let file = places.paths.state_dir().join(FILE);
     let mut told = read(&file);
     if told.told.contains(NO_SOCKETS) {
         return;
     }
-    // Grants that cannot be read are told of by whoever needs them, and this when they can.
+    // Whoever needs the grants reports that they cannot be read. This notice is given when they can be read.
     let Ok(stored) = GrantStore::load(&Keeper::of(places.paths.config_dir())) else { return };
     let configured = config
         .plugins
@@ -73,7 +73,7 @@ fn is_confined(grant: &GrantSpec) -> bool {
     grant.scope().and_then(Scope::as_subprocess).is_some_and(|scope| scope.confined())
 }
 
-/// What was told; nothing where that is not known, so that it is told rather once more.
+/// The notices that were given. If that is not known, none were, so that a notice is rather given twice.
 fn read(file: &Path) -> Told {
     let mut text = Vec::new();
     let read = File::open(file).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text));

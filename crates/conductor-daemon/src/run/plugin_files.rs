@@ -14,7 +14,7 @@ use crate::dispatch::{Phase, Roster};
 use crate::paths::{Paths, Places};
 use crate::plugin_store::{self, PluginStore, StoreError};
 
-/// Reads a plugin that is to be installed, if its module has this digest.
+/// Reads a plugin that is to be installed, if its module has the expected digest.
 pub(super) fn read(
     plugin: &str,
     source: &Path,
@@ -35,13 +35,13 @@ pub(super) fn read(
 /// Deletes what a plugin wrote.
 pub(super) fn delete_data(paths: &Paths, name: &PluginName) -> Result<(), Refusal> {
     let directory = paths.plugin_data_dir().join(name.as_str());
-    // It does not follow links.
+    // Links in the directory are not followed.
     plugin_store::absent(fs::remove_dir_all(&directory)).map_err(|error| {
         refused(format!("the plugin is removed, but {} cannot be deleted: {error}", directory.display()))
     })
 }
 
-/// Refuses if another plugin of the configuration has its files among those of this one.
+/// Refuses if another plugin of the configuration has its files among the files of this plugin.
 pub(super) fn check_files_unshared(config: &Config, paths: &Paths, plugin: &str) -> Result<(), Refusal> {
     let root = paths.plugins_dir();
     let own = [root.join(plugin), root.join(format!("{plugin}.wasm"))].map(|path| real(&path));
@@ -56,7 +56,7 @@ pub(super) fn check_files_unshared(config: &Config, paths: &Paths, plugin: &str)
     }
 }
 
-/// Refuses if another plugin of the configuration writes to the data of this name, or may do so.
+/// Refuses if another plugin of the configuration writes to the data of this name, or might do so.
 pub(super) fn check_data_unshared(
     config: &Config,
     roster: &Roster,
@@ -85,7 +85,7 @@ pub(super) fn check_data_unshared(
     Ok(())
 }
 
-/// The name that a plugin goes by; `None` if that cannot be known.
+/// The plugin's own name; `None` if the name cannot be known.
 fn name_of(plugin: &PluginConfig, roster: &Roster) -> Option<String> {
     let phase = roster.find(&plugin.alias).map(|known| known.snapshot().phase);
     if let Some(Phase::Loaded(loaded)) = phase {
@@ -95,18 +95,18 @@ fn name_of(plugin: &PluginConfig, roster: &Roster) -> Option<String> {
     match (file.manifest(), file.document()) {
         (Ok(Some(manifest)), _) => Some(manifest.name),
         (Ok(None), Ok(None)) => Some(Path::new(file.file_name()).file_stem()?.to_str()?.to_owned()),
-        // What a statement says of the name holds only once it is verified.
+        // A name in a statement holds only once the statement is verified.
         (Ok(None), Ok(Some(_)) | Err(_)) | (Err(_), _) => None,
     }
 }
 
-/// A path without links, as far as it is there.
+/// A path with its links resolved, as far as the path exists.
 fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Moves plugins that lie in the directory of plugins as `NAME.wasm` into the store, with the `path` that names them. What cannot be
-/// moved is said, and is read where it is. Returns the configuration as it is then.
+/// Moves plugins that are in the directory of plugins as `NAME.wasm` into the store, and changes the `path` that names
+/// them. A plugin that cannot be moved is logged and read where it is. Returns the changed configuration.
 pub(super) fn adopt(mut config: Config, places: &Places) -> Config {
     let root = places.paths.plugins_dir();
     let store = PluginStore::new(&root, &System);
@@ -117,7 +117,7 @@ pub(super) fn adopt(mut config: Config, places: &Places) -> Config {
     let mut moved = Vec::new();
     let max_module_bytes = config.wasm.limits().max_module_bytes;
     for plugin in &mut config.plugins {
-        // A module that was put there after the plugin was moved is its next version.
+        // A module that the user put there after the plugin was moved is the plugin's next version.
         let dropped = root.join(format!("{}.wasm", plugin.alias));
         let is_stored = plugin.path.starts_with(store.directory(&plugin.alias));
         let flat = if is_stored { dropped } else { plugin.path.clone() };
@@ -164,7 +164,7 @@ fn adopt_one(
     Ok(store.module(alias, &version))
 }
 
-/// Deletes what a crash has left in the store.
+/// Deletes what a crash left in the store.
 pub(super) fn clean(config: &Config, places: &Places) {
     let root = places.paths.plugins_dir();
     let is_configured = |alias: &str| config.plugins.iter().any(|plugin| *plugin.alias == *alias);
@@ -173,7 +173,7 @@ pub(super) fn clean(config: &Config, places: &Places) {
     }
 }
 
-/// A change that is refused.
+/// The refusal of a change.
 pub(super) fn refused(message: String) -> Refusal {
     Refusal::new(RefusalCause::NotChanged, message)
 }

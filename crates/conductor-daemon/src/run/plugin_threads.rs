@@ -7,53 +7,55 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use conductor_core::{FileState, Host, Limits, LoadError};
+use conductor_core::{FileState, GivenSettings, Host, Limits, LoadError};
 use conductor_signing::escape::terminal;
 use conductor_signing::{Companion, Digest};
 use conductor_surface::stop::Stop;
 
+use super::settings::NewSettings;
 use super::{RunError, descriptors, join};
 use crate::calls::CallLog;
 use crate::config::{Config, PluginConfig};
-use crate::dispatch::{KnownPlugin, PluginTotals, Queue, Roster, Runner, StartedPlugin, Tally};
+use crate::dispatch::{KnownPlugin, Panic, PluginTotals, Queue, Roster, Runner, StartedPlugin, Tally};
 use crate::mapping::Mappings;
 use crate::words::load_error;
 use crate::words::trust;
 
-/// Longest wait for plugins to load before the inputs start without those that are late.
+/// Longest wait for plugins to load. Then the inputs start without the plugins that are late.
 const START_WAIT: Duration = Duration::from_secs(30);
 
-/// Longest wait for the files of plugins to be read. Stops a file system that does not answer from holding up the inputs, other
-/// plugins, and what the user wants changed.
+/// Longest wait for the files of plugins to be read. Stops a file system that does not answer from holding up the
+/// inputs, other plugins and the user's changes.
 const READ_WAIT: Duration = Duration::from_secs(2);
 
-/// Longest wait for what the file systems of plugins say about their files.
+/// Longest wait for the states of plugins' files.
 const STATE_WAIT: Duration = Duration::from_secs(1);
 
-/// How often the end of a plugin is looked for.
+/// Time between two looks whether a plugin has ended.
 const LOOK_WHILE_ENDING: Duration = Duration::from_millis(5);
 
-/// How often a wait for plugins looks whether the daemon was told to stop.
+/// Time between two looks whether the daemon was told to stop, during a wait for plugins.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The plugins that there are now, and the threads of those that are being replaced.
+/// The current plugins, and the threads of plugins that were replaced and have not ended.
 #[derive(Default)]
 pub(super) struct Plugins {
     hosted: Vec<Hosted>,
     retiring: Vec<Retiring>,
 }
 
-/// The module of a plugin and its signature as they are at some time; nothing where their file system does not say.
+/// The states of a plugin's module and its companions at one moment; nothing if their file system did not answer.
 type Files = Option<Vec<Option<FileState>>>;
 
 /// A plugin of the configuration.
 struct Hosted {
     config: PluginConfig,
-    /// The module and its companions as they were before they were read; nothing where that was not said in time.
+    /// The states of the module and its companions before they were read; nothing if the file system did not answer in
+    /// time.
     files: Files,
     queue: Arc<Queue>,
     known: Arc<KnownPlugin>,
-    /// None for one that is disabled.
+    /// None for a plugin that is disabled.
     thread: Option<JoinHandle<PluginTotals>>,
 }
 
@@ -64,29 +66,37 @@ struct Retiring {
     thread: JoinHandle<PluginTotals>,
 }
 
-/// What starting a plugin takes beside its configuration.
+/// What it takes to start a plugin, beside the plugin's configuration.
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings<'a> {
     pub(super) host: &'a Arc<Host>,
     pub(super) roster: &'a Roster,
     pub(super) mappings: &'a Mappings,
     pub(super) calls: &'a CallLog,
+    pub(super) panic: &'a Arc<Panic>,
     pub(super) stop: &'a Stop,
 }
 
-/// The plugins as they are to be: those that are to start have started.
+/// The plugins after a change. Those that are to start have started.
 pub(super) struct Renewal {
-    /// In the order of the configuration: the place of one that goes on, or a new one.
-    next: Vec<Result<usize, Hosted>>,
+    /// In the order of the configuration: a plugin that goes on, or a new plugin.
+    next: Vec<Result<GoesOn, Hosted>>,
 }
 
-/// What a renewal did, by alias. Plugins that are disabled are in none of the lists.
+/// A plugin that goes on.
+struct GoesOn {
+    /// Its place among the plugins before the renewal.
+    place: usize,
+    settings: NewSettings,
+}
+
+/// What a renewal did, by alias. No list has plugins that are disabled.
 #[derive(Debug, Default)]
 pub(super) struct Renewed {
     pub(super) started: Vec<String>,
-    /// Not loaded until the user says that they are meant.
+    /// Not loaded until the user approves of what they are.
     pub(super) waiting: Vec<String>,
-    /// Refused as before.
+    /// Refused as before the renewal.
     pub(super) refused: Vec<String>,
     pub(super) stopped: Vec<String>,
     pub(super) untouched: Vec<String>,
@@ -95,13 +105,18 @@ pub(super) struct Renewed {
 /// Which plugins are started anew.
 #[derive(Clone, Copy)]
 pub(super) enum Anew<'a> {
-    /// Those whose configuration or files have changed, and those that were refused or wait.
+    /// Plugins whose configuration or files have changed, and plugins that were refused or wait.
     Changed,
-    /// Those whose configuration has changed: whoever takes something away is not refused because of what other plugins are.
+    /// Plugins whose configuration has changed. A change that takes something away is not refused because of other
+    /// plugins' files.
     Configured,
     /// All.
     All,
-    /// One, of which the user has accepted that it is another plugin than before. It takes its place whatever becomes of it.
+    /// Plugins whose configuration has changed, as at the start of the daemon: a plugin that is refused or late keeps no
+    /// other from being put in place.
+    AtStart,
+    /// A plugin of which the user has accepted that it is another one than before. It is put in place even if it is
+    /// refused.
     Accepted {
         /// The user's name for it.
         alias: &'a str,
@@ -117,13 +132,13 @@ impl Hosted {
         let queue = Arc::new(Queue::new(&limits, Arc::clone(&counters)));
         let known = KnownPlugin::new(Arc::clone(&config.alias), Arc::clone(&queue), counters);
         let known = Arc::new(known.with_limits(limits));
-        if !config.enabled {
-            known.disabled();
+        if !config.runs() {
+            known.disabled(config.enabled);
         }
         Self { config: config.clone(), files: None, queue, known, thread: None }
     }
 
-    /// Starts its thread, unless it is disabled. `said` is the change that the user was already told of.
+    /// Starts the plugin's thread, unless the plugin is disabled. `said` is the change that was logged before.
     fn start(
         &mut self,
         around: Surroundings<'_>,
@@ -131,7 +146,7 @@ impl Hosted {
         accepted: Option<Digest>,
         said: Option<Digest>,
     ) -> Result<bool, io::Error> {
-        if !self.config.enabled {
+        if !self.config.runs() {
             return Ok(false);
         }
         around.roster.expect(&self.known);
@@ -142,6 +157,7 @@ impl Hosted {
             queue: Arc::clone(&self.queue),
             known: Arc::clone(&self.known),
             calls: around.calls.clone(),
+            panic: Arc::clone(around.panic),
             accepted,
         };
         let started = started.clone();
@@ -155,7 +171,13 @@ impl Hosted {
         Ok(true)
     }
 
-    /// Refuses further events; those that wait are worked on.
+    /// The plugin with other settings.
+    fn with_settings(mut self, settings: NewSettings) -> Self {
+        settings.put(&self.known, &mut self.config);
+        self
+    }
+
+    /// Refuses further events. Events that wait are still handled.
     fn retire(self) -> Option<Retiring> {
         self.queue.close();
         let Self { config, queue, thread, .. } = self;
@@ -163,7 +185,7 @@ impl Hosted {
     }
 }
 
-/// The files of plugins as they are now, in the order of the plugins.
+/// The states of plugins' files now, in the order of the plugins.
 fn files_of<'p>(host: &Host, plugins: impl Iterator<Item = &'p PluginConfig>) -> Vec<Files> {
     let paths = |plugin: &PluginConfig| {
         let companions = Companion::ALL.into_iter().map(|companion| companion.path(&plugin.path));
@@ -184,16 +206,16 @@ impl Plugins {
         self.hosted.iter().map(|plugin| Arc::clone(&plugin.known)).collect()
     }
 
-    /// Where events for each plugin go.
+    /// The queue of each plugin, by alias.
     pub(super) fn queues(&self) -> HashMap<Arc<str>, Arc<Queue>> {
         let queues = self.hosted.iter();
         queues.map(|plugin| (Arc::clone(&plugin.config.alias), Arc::clone(&plugin.queue))).collect()
     }
 
-    /// Loads all plugins at the same time and waits until each of them is loaded or refused. Says whether any may run, or none
-    /// was wanted.
+    /// Loads all plugins at the same time and waits until each of them is loaded or refused. Returns whether any plugin
+    /// may run; `true` if none is enabled.
     pub(super) fn start(&mut self, around: Surroundings<'_>) -> Result<bool, RunError> {
-        let enabled = self.hosted.iter().filter(|plugin| plugin.config.enabled).count();
+        let enabled = self.hosted.iter().filter(|plugin| plugin.config.runs()).count();
         if let Err(lacking) = descriptors::suffice_for(enabled) {
             tracing::warn!("{lacking}");
         }
@@ -209,7 +231,7 @@ impl Plugins {
         drop(started);
         let count = awaited.len();
         let refused = wait_for(&waiting, awaited, around.stop).len();
-        let required = self.hosted.iter().filter(|plugin| plugin.config.required && plugin.config.enabled);
+        let required = self.hosted.iter().filter(|plugin| plugin.config.required && plugin.config.runs());
         for plugin in required {
             if let Some(why) = plugin.known.why_not_loaded()
                 && !around.stop.is_stopped()
@@ -220,10 +242,10 @@ impl Plugins {
         Ok(refused == 0 || refused < count)
     }
 
-    /// Loads plugins that were refused again if their files have changed since, or if something else has that may let any of
-    /// them in. Says whether it does; what comes of it can be asked for.
+    /// Loads refused plugins again whose files have changed since or, if `any` is set, all refused plugins. Returns
+    /// whether there are any; their outcome is known later.
     pub(super) fn try_again(&mut self, config: &Config, around: Surroundings<'_>, any: bool) -> bool {
-        let refused = |plugin: &&mut Hosted| plugin.config.enabled && plugin.known.is_refused();
+        let refused = |plugin: &&mut Hosted| plugin.config.runs() && plugin.known.is_refused();
         let refused: Vec<&mut Hosted> = self.hosted.iter_mut().filter(refused).collect();
         if refused.is_empty() {
             return false;
@@ -236,7 +258,7 @@ impl Plugins {
             }
             let mut new = Hosted::new(&old.config, &limits, around.roster);
             new.files = files;
-            // Nobody waits for it.
+            // The outcome is not waited for.
             let (started, _) = channel();
             if let Err(error) = new.start(around, &started, None, None) {
                 tracing::error!(plugin = &*new.config.alias, "cannot be tried again: {error}");
@@ -248,9 +270,9 @@ impl Plugins {
         does
     }
 
-    /// Starts the plugins of another configuration, but for those that go on as they are: whose configuration and files are
-    /// the same, and which were not refused. If one that is to start is
-    /// refused, or it is not known in time whether it is, none is started.
+    /// Starts the plugins of another configuration, except for those that go on. A plugin goes on if its configuration
+    /// and files are the same, and if it neither was refused nor waits for approval. If a plugin is refused, or its
+    /// outcome is not known in time, no plugin is replaced.
     pub(super) fn renew(
         &mut self,
         config: &Config,
@@ -264,25 +286,28 @@ impl Plugins {
         let goes_on = |(plugin, files): (&PluginConfig, &Files)| {
             self.hosted.iter().position(|old| match anew {
                 Anew::Changed => old.goes_on_as(plugin, files),
-                Anew::Configured => old.config == *plugin,
+                Anew::Configured | Anew::AtStart => old.config.is_same_but_settings(plugin),
                 Anew::All => false,
                 Anew::Accepted { alias, .. } => *plugin.alias != *alias && plugin.alias == old.config.alias,
             })
         };
         let places: Vec<Option<usize>> = config.plugins.iter().zip(&files).map(goes_on).collect();
-        let is_new = |(plugin, place): &(&PluginConfig, &Option<usize>)| plugin.enabled && place.is_none();
+        let is_new = |(plugin, place): &(&PluginConfig, &Option<usize>)| plugin.runs() && place.is_none();
         let starts = config.plugins.iter().zip(&places).filter(is_new).count();
         descriptors::suffice_for(starts).map_err(|lacking| vec![lacking])?;
         for ((plugin, place), files) in config.plugins.iter().zip(places).zip(files) {
-            if let Some(place) = place {
-                next.push(Ok(place));
+            if let Some((place, old)) = place.and_then(|place| Some((place, self.hosted.get(place)?))) {
+                match NewSettings::of(&old.known, &plugin.settings) {
+                    Ok(settings) => next.push(Ok(GoesOn { place, settings })),
+                    Err(why) => failed.push(why),
+                }
                 continue;
             }
             let mut new = Hosted::new(plugin, &limits, around.roster);
             new.files = files;
             let accepted = match anew {
                 Anew::Accepted { change, .. } => Some(change),
-                Anew::Changed | Anew::Configured | Anew::All => None,
+                Anew::Changed | Anew::Configured | Anew::All | Anew::AtStart => None,
             };
             let before = self.hosted.iter().find(|old| old.config.alias == plugin.alias);
             let said = before.and_then(|old| old.known.waits_for()).map(|change| change.shown());
@@ -294,7 +319,7 @@ impl Plugins {
             next.push(Err(new));
         }
         drop(started);
-        // What was refused before and is again holds nobody up; that it is was said.
+        // A plugin that was refused before and is refused again does not stop the change. The refusal was logged.
         let before = |alias: &str| self.hosted.iter().find(|old| *old.config.alias == *alias);
         let is_as_before = |alias: &str| {
             let now = config.plugins.iter().find(|plugin| *plugin.alias == *alias);
@@ -303,14 +328,15 @@ impl Plugins {
         let refused = wait_for(&waiting, awaited, around.stop).into_iter();
         let refused = refused.filter(|(alias, _)| !is_as_before(alias));
         match anew {
-            Anew::Accepted { .. } => {}
+            Anew::Accepted { .. } | Anew::AtStart => {}
             Anew::Changed | Anew::Configured | Anew::All => {
                 failed.extend(refused.map(|(alias, why)| format!("`{alias}`: {why}")));
             }
         }
-        // Of what still loads nobody knows whether it will run.
+        // The outcome of a plugin that is still being loaded is unknown.
         let new = next.iter().filter_map(|plugin| plugin.as_ref().err());
-        let unknown = new.filter(|new| new.config.enabled && new.known.is_loading());
+        let is_start = matches!(anew, Anew::AtStart);
+        let unknown = new.filter(|new| !is_start && new.config.runs() && new.known.is_loading());
         let why = if around.stop.is_stopped() { "the daemon is stopping" } else { "it takes too long" };
         failed.extend(unknown.map(|new| {
             format!("`{}`: whether it can be loaded is not known, because {why}", new.config.alias)
@@ -323,32 +349,35 @@ impl Plugins {
         Err(failed)
     }
 
-    /// Puts a renewal in place; events must go to the new queues before.
+    /// Puts a renewal in place. Events must go to the new queues before that.
     pub(super) fn put_in_place(&mut self, renewal: Renewal) -> Renewed {
         let mut old: Vec<Option<Hosted>> = std::mem::take(&mut self.hosted).into_iter().map(Some).collect();
         let mut renewed = Renewed::default();
         for plugin in renewal.next {
             let (list, plugin) = match plugin {
-                Ok(place) => (&mut renewed.untouched, old.get_mut(place).and_then(Option::take)),
+                Ok(GoesOn { place, settings }) => {
+                    let plugin = old.get_mut(place).and_then(Option::take);
+                    (&mut renewed.untouched, plugin.map(|plugin| plugin.with_settings(settings)))
+                }
                 Err(new) if new.known.waits_for().is_some() => (&mut renewed.waiting, Some(new)),
                 Err(new) if new.known.is_refused() => (&mut renewed.refused, Some(new)),
                 Err(new) => (&mut renewed.started, Some(new)),
             };
             if let Some(plugin) = plugin {
-                if plugin.config.enabled {
+                if plugin.config.runs() {
                     list.push(plugin.config.alias.to_string());
                 }
                 self.hosted.push(plugin);
             }
         }
         for plugin in old.into_iter().flatten() {
-            if plugin.config.enabled {
+            if plugin.config.runs() {
                 renewed.stopped.push(plugin.config.alias.to_string());
             }
             let alias = &plugin.config.alias;
-            let is_replaced = self.hosted.iter().any(|new| new.config.alias == *alias && new.config.enabled);
+            let is_replaced = self.hosted.iter().any(|new| new.config.alias == *alias && new.config.runs());
             if !is_replaced {
-                // The user wants it to end, not to go on for a while.
+                // The user wants the plugin to end now, so its waiting events are not handled.
                 plugin.queue.abandon();
             }
             self.retiring.extend(plugin.retire());
@@ -356,11 +385,20 @@ impl Plugins {
         renewed
     }
 
-    /// Waits until those that are being replaced have ended, at most until `deadline`.
+    /// Waits until the replaced plugins have ended, but not longer than until `deadline`.
     pub(super) fn wait_for_retiring(&self, deadline: Instant) {
         while Instant::now() < deadline && !self.retiring.iter().all(|old| old.thread.is_finished()) {
             thread::sleep(LOOK_WHILE_ENDING);
         }
+    }
+
+    /// Gives a plugin other settings, from its next call on.
+    pub(super) fn set_settings(&mut self, alias: &str, given: &GivenSettings) -> Result<(), String> {
+        let plugin = self.hosted.iter_mut().find(|plugin| *plugin.config.alias == *alias);
+        let plugin = plugin.ok_or_else(|| format!("there is no plugin `{alias}`"))?;
+        let settings = NewSettings::of(&plugin.known, given)?;
+        settings.put(&plugin.known, &mut plugin.config);
+        Ok(())
     }
 
     /// Whether no plugin has anything left to do.
@@ -370,7 +408,7 @@ impl Plugins {
         queues.chain(self.retiring.iter().map(|plugin| &plugin.queue)).all(|queue| queue.wait_idle(now))
     }
 
-    /// Lets every plugin work off what it has, at most until `deadline`.
+    /// Lets every plugin handle its waiting events, but not longer than until `deadline`.
     pub(super) fn finish(mut self, deadline: Instant) -> Vec<PluginTotals> {
         self.retiring.extend(self.hosted.into_iter().filter_map(Hosted::retire));
         let totals = self.retiring.into_iter().filter_map(|Retiring { alias, queue, thread }| {
@@ -386,19 +424,19 @@ impl Plugins {
 }
 
 impl Hosted {
-    /// Whether it can go on under this configuration, with its files as they are now. One whose file system does not say how
-    /// they are cannot be read anew either.
+    /// Whether the plugin can go on under this configuration, with its files as they are now. If their file system does
+    /// not answer, the plugin goes on, because it could not be read anew either.
     fn goes_on_as(&self, config: &PluginConfig, files: &Files) -> bool {
         let has_changed = files.is_some() && self.files != *files;
-        self.config == *config && !has_changed && !self.known.has_to_be_tried()
+        self.config.is_same_but_settings(config) && !has_changed && !self.known.has_to_be_tried()
     }
 }
 
 impl Renewal {
-    /// Where events for each plugin are to go.
+    /// The queue of each plugin once the renewal is in place, by alias.
     pub(super) fn queues(&self, now: &Plugins) -> HashMap<Arc<str>, Arc<Queue>> {
         let next = self.next.iter().filter_map(|plugin| match plugin {
-            Ok(place) => now.hosted.get(*place),
+            Ok(GoesOn { place, .. }) => now.hosted.get(*place),
             Err(new) => Some(new),
         });
         next.map(|plugin| (Arc::clone(&plugin.config.alias), Arc::clone(&plugin.queue))).collect()
@@ -416,8 +454,8 @@ fn summarize(totals: &PluginTotals) {
     tracing::info!(plugin, calls, failures, busy_ms, coalesced, refused, "plugin done");
 }
 
-/// Waits until it is known what became of each plugin; returns which were refused and why. Those whose files are not read in
-/// time are not waited for.
+/// Waits until the outcome of each plugin is known. Returns which plugins were refused, and why. A plugin whose files
+/// are not read in time is not waited for.
 fn wait_for(
     waiting: &Receiver<StartedPlugin>,
     mut awaited: Vec<Arc<KnownPlugin>>,
@@ -434,7 +472,7 @@ fn wait_for(
             Ok(StartedPlugin { alias, loaded }) => {
                 awaited.retain(|plugin| *plugin.alias() != *alias);
                 match loaded {
-                    // It is known what becomes of it: nothing, until the user says something.
+                    // The outcome is known: the plugin waits for the user's approval.
                     Ok(_) | Err(LoadError::Waits { .. }) => {}
                     Err(error) => refused.push((alias, load_error::describe(&error))),
                 }
@@ -450,7 +488,7 @@ fn wait_for(
     refused
 }
 
-/// Says what became of a plugin, however late, but for a change that was `said` before.
+/// Logs the outcome of a plugin, however late. A change that was `said` before is not logged again.
 fn announce(plugin: &StartedPlugin, said: Option<Digest>) {
     let alias = &*plugin.alias;
     match &plugin.loaded {
@@ -503,7 +541,7 @@ mod tests {
         let late = thread::spawn(move || {
             thread::sleep(READ_WAIT + LOOK_EVERY);
             started.send(refused).expect("waited for");
-            // The mute one holds its end for as long as it reads.
+            // The thread that reads for ever keeps its sender.
             thread::sleep(START_WAIT);
             drop(started);
         });

@@ -1,9 +1,11 @@
-//! Running what the configuration says now: it is changed, read and put in place.
+//! Brings the daemon to what the configuration says now: changes the file, reads it and puts it in place.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use conductor_surface::config::OutputConfig;
 use conductor_surface::output::MidiPorts;
 
 use super::input_threads::jack_inputs;
@@ -19,8 +21,8 @@ use crate::dispatch::{Phase, unfit_mappings};
 const END_WAIT: Duration = Duration::from_secs(10);
 
 impl Daemon<'_> {
-    /// Changes the file and runs what it says then; the old text comes back if that is refused, unless somebody has saved another
-    /// meanwhile.
+    /// Changes the file and runs the new configuration. If the new configuration is refused, the old text is put back,
+    /// unless somebody else has saved the file meanwhile.
     pub(super) fn edit(
         &mut self,
         anew: Anew<'_>,
@@ -37,15 +39,33 @@ impl Daemon<'_> {
         })
     }
 
-    /// What the file says now. One that is missing says nothing where nothing was configured before; otherwise it is gone by
-    /// mistake, or only for a moment.
+    /// The configuration in the file. A missing file counts as an empty one only if nothing was configured before;
+    /// otherwise the file is missing by mistake, or for a moment.
     pub(super) fn read_config(&self) -> Result<Config, Refusal> {
         let load = if self.config.does_nothing() { Config::load_or_default } else { Config::load };
-        load(&self.places.config_file, &self.places.paths).map_err(|error| refused(error.to_string()))
+        let mut config =
+            load(&self.places.config_file, &self.places.paths).map_err(|error| refused(error.to_string()))?;
+        if self.is_safe.load(Ordering::SeqCst) {
+            config.hold_plugins_back();
+        }
+        Ok(config)
     }
 
-    /// Runs what the file says now, and of one plugin, if so told, the module at a path. `anew` says which plugins are started for
-    /// that, where the host is the same.
+    /// Enters or leaves safe mode, in which no plugin is loaded. A plugin that is refused keeps nobody in safe mode.
+    pub(super) fn set_safe(&mut self, on: bool) -> Result<Reloaded, Refusal> {
+        let before = self.is_safe.swap(on, Ordering::SeqCst);
+        let anew = if on { Anew::Configured } else { Anew::AtStart };
+        let reloaded =
+            self.reload(anew, None).inspect_err(|_| self.is_safe.store(before, Ordering::SeqCst))?;
+        match on {
+            true => tracing::warn!("safe mode: no plugin is loaded; to load them: conductorctl safe off"),
+            false => tracing::info!("safe mode is off"),
+        }
+        Ok(reloaded)
+    }
+
+    /// Runs what the file says now. `candidate` names a plugin and a module that is loaded in place of the configured
+    /// one. `anew` says which plugins are started anew if the host stays the same.
     pub(super) fn reload(
         &mut self,
         anew: Anew<'_>,
@@ -68,6 +88,7 @@ impl Daemon<'_> {
             roster: &self.roster,
             mappings: &config.mappings,
             calls: &self.calls,
+            panic: &self.panic,
             stop: self.stop,
         };
         let anew = if is_other_host { Anew::All } else { anew };
@@ -76,16 +97,18 @@ impl Daemon<'_> {
             .renew(&config, around, anew)
             .map_err(|refusals| refused(format!("refused: {}", refusals.join("; "))))?;
 
-        // Nothing below can be refused.
+        // From here on the change cannot be refused.
         if config.ui != self.config.ui {
             tracing::warn!("`[ui]` has changed, which takes effect when the daemon is started again");
         }
         self.renew_outputs(&config);
+        self.inputs.end(&config.inputs);
         self.router.replace(config.mappings.clone(), &renewal.queues(&self.plugins));
         let renewed = self.plugins.put_in_place(renewal);
         self.roster.set(self.plugins.known());
         self.taps.set(&config.inputs);
         self.inputs.renew(&config.inputs, &self.ports.get());
+        self.installed.set(&host, &config.plugins);
         self.host = Some(host);
         self.config = config;
         self.check_untouched(&renewed);
@@ -101,22 +124,33 @@ impl Daemon<'_> {
         Ok(Reloaded { started, waiting, refused, stopped, untouched })
     }
 
-    /// Opens the outputs anew if they, or the inputs that share a JACK client with them, have changed.
+    /// Opens the outputs anew if they have changed, or the inputs that share a JACK client with them.
     fn renew_outputs(&mut self, config: &Config) {
         let is_same_jack = jack_inputs(&config.inputs).eq(jack_inputs(&self.config.inputs));
         if config.outputs == self.config.outputs && is_same_jack {
             return;
         }
-        self.inputs.finish_jack(Instant::now() + END_WAIT);
-        let ports = Arc::new(MidiPorts::new(&config.outputs, self.inputs.jack_ports(&config.inputs)));
-        self.ports.set(Arc::clone(&ports));
-        // A running daemon does not end for want of an output that it could not start without.
+        // What sounds at an output that goes on is played on. The ports of JACK end with their client.
+        let goes_on = |output: &OutputConfig| config.outputs.contains(output) && !output.is_jack();
+        let replaced = self.config.outputs.iter().filter(|output| !goes_on(output));
+        let replaced: Vec<String> = replaced.map(|output| output.name.clone()).collect();
+        let target = |outputs: &[OutputConfig], name: &str| {
+            outputs.iter().find(|output| output.name == name).map(|output| output.target.clone())
+        };
+        let is_gone = |name: &str| target(&config.outputs, name) != target(&self.config.outputs, name);
+        self.sounding.ledger().replace(&replaced, is_gone, || {
+            self.inputs.finish_jack(Instant::now() + END_WAIT);
+            let ports = MidiPorts::new(&config.outputs, self.inputs.jack_ports(&config.inputs));
+            self.ports.set(Arc::new(ports));
+        });
+        let ports = self.ports.get();
+        // A running daemon goes on without a required output; only a starting one does not.
         if let Err(error) = open_outputs(&config.outputs, &ports) {
             tracing::error!("{error}");
         }
     }
 
-    /// Says which mappings name actions that plugins lack which were not loaded anew.
+    /// Logs mappings that name an action which their plugin lacks, for the plugins that were not loaded anew.
     fn check_untouched(&self, renewed: &Renewed) {
         for alias in &renewed.untouched {
             let Some(plugin) = self.roster.find(alias) else { continue };

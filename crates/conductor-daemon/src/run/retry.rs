@@ -1,5 +1,5 @@
-//! Plugins that were refused are tried again once something has changed that may let them in: their files, or those in which the
-//! user decides, such as whom to trust. What goes wrong at the first start is so mended while the daemon runs.
+//! Tries refused plugins again once something has changed that may let them in: their own files, or the files with the
+//! user's decisions, such as whom to trust. So the cause of a failed first start can be mended while the daemon runs.
 
 use std::time::{Duration, Instant};
 
@@ -12,24 +12,24 @@ use super::Daemon;
 use super::plugin_threads::Surroundings;
 use crate::config::Config;
 
-/// Time between two looks at the files of plugins that were refused.
+/// Time between two looks at the files of refused plugins.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What was last seen of the user's decisions, and when they are looked at again.
+/// The last seen state of the user's decisions, and the time of the next look.
 pub(super) struct Retry {
     decisions: Vec<Option<FileState>>,
     next: Instant,
 }
 
 impl Retry {
-    /// Looks from now on. Plugins must not be loaded before: a change that falls in between would not be seen.
+    /// Watches from now on. Plugins must be loaded after this call: a change before it would not be seen.
     pub(super) fn new(config: &Config) -> Self {
         Self { decisions: decisions(config), next: Instant::now() + LOOK_EVERY }
     }
 }
 
 impl Daemon<'_> {
-    /// Loads plugins that were refused again, each by itself, if something has changed since.
+    /// Loads each refused plugin again, if something has changed that may let it in.
     pub(super) fn try_again(&mut self, now: Instant) {
         let Some(host) = self.host.clone() else { return };
         if now < self.retry.next {
@@ -44,6 +44,7 @@ impl Daemon<'_> {
             roster: &self.roster,
             mappings: &self.config.mappings,
             calls: &self.calls,
+            panic: &self.panic,
             stop: self.stop,
         };
         if self.plugins.try_again(&self.config, around, has_decided) {
@@ -53,7 +54,7 @@ impl Daemon<'_> {
     }
 }
 
-/// The files in which the user decides, as they are now: damage to any of them keeps plugins from loading.
+/// The states of the files with the user's decisions. Damage to any of these files keeps plugins from loading.
 fn decisions(config: &Config) -> Vec<Option<FileState>> {
     let Some(directory) = &config.wasm.trust_dir else { return Vec::new() };
     let files = TrustStore::files(directory).into_iter().chain(GrantStore::files(directory));

@@ -1,10 +1,11 @@
-//! What to say of an action that a plugin lacks.
+//! What to say about an action that a plugin lacks.
 
 use conductor_abi::Manifest;
 use conductor_signing::escape::terminal;
 use conductor_surface::nearest::nearest;
 
-/// What the plugin has instead of `action`, the likeliest first; `None` if it declares nothing. Escaped for a terminal.
+/// The actions that the plugin has instead of `action`, the likeliest first; `None` if it declares none. Escaped for a
+/// terminal.
 #[must_use]
 pub fn hint(action: &str, manifest: Option<&Manifest>) -> Option<String> {
     let actions = manifest.and_then(|manifest| manifest.actions.as_deref()).unwrap_or_default();

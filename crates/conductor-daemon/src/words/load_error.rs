@@ -1,6 +1,7 @@
-//! Why a plugin was not loaded, in words, and what to do about it.
+//! Why a plugin was not loaded, and what to do about it, in words.
 
-use conductor_core::{LoadError, SetupError};
+use conductor_core::{LoadError, SettingMisfit, SetupError};
+use conductor_surface::nearest::nearest;
 
 /// The next step for the user, where there is one.
 #[must_use]
@@ -22,10 +23,36 @@ pub fn hint(error: &LoadError) -> Option<String> {
     }
 }
 
-/// The refusal and, where its words do not tell it yet, what the operating system said.
+/// What is wrong with settings, each with the setting that was probably meant.
+#[must_use]
+pub fn settings(misfits: &[SettingMisfit]) -> String {
+    let words = misfits.iter().map(|misfit| match setting(misfit) {
+        Some(hint) => format!("{misfit}; {hint}"),
+        None => misfit.to_string(),
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
+/// The setting that the user probably meant, or the settings that the plugin has.
+#[must_use]
+pub fn setting(misfit: &SettingMisfit) -> Option<String> {
+    let known: Vec<&str> = misfit.known.iter().map(String::as_str).collect();
+    if known.contains(&misfit.name.as_str()) {
+        return None;
+    }
+    Some(match nearest(&misfit.name, &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "it has no settings".to_owned(),
+        None => format!("its settings are {}", known.join(", ")),
+    })
+}
+
+/// The refusal and, if its words do not include it yet, the error of the operating system.
 #[must_use]
 pub fn describe(error: &LoadError) -> String {
-    if let LoadError::Setup { source: SetupError::Directory { source, .. } } = error {
+    if let LoadError::Settings { misfits } = error {
+        settings(misfits)
+    } else if let LoadError::Setup { source: SetupError::Directory { source, .. } } = error {
         format!("{error}: {source}")
     } else {
         error.to_string()

@@ -2,7 +2,7 @@
 
 use conductor_signing::TrustLevel;
 
-/// The words; the name of a key in them is as the user wrote it.
+/// The trust level in words. They contain the name of a key as the user wrote it, not escaped.
 pub(crate) fn in_words(level: &TrustLevel) -> String {
     match level {
         TrustLevel::Unsigned => "unsigned".to_owned(),

@@ -1,4 +1,5 @@
-//! What is taken away from plugins that are not loaded: it holds, and nobody is told that it cannot be done now.
+//! Capabilities that are taken away from plugins that are not loaded: the decision holds, and no command says that it
+//! cannot be made now.
 
 use std::fs;
 use std::time::Instant;
@@ -6,7 +7,7 @@ use std::time::Instant;
 use serde_json::{Value as Json, json as value};
 
 use super::binding::{
-    GRANTED, UNSIGNED, accept, capabilities, config, key, put, reloaded, sign, start, status,
+    GRANTED, UNSIGNED, accept, capabilities, config, put, reloaded, sign, start, status, trust,
 };
 use super::ctl::{SILENT, ctl, json, shown};
 use crate::scratch::{LENIENT, PATIENCE, Scratch, plugin};
@@ -22,7 +23,7 @@ fn assert_denied(plugin: &Json) {
     assert!(capabilities(plugin).contains("Filesystem is denied by the user"), "{plugin}");
 }
 
-/// The plugins that Filesystem is denied to, by what is written.
+/// The plugins that Filesystem is denied to, according to the file of decisions.
 fn denied(scratch: &Scratch) -> Vec<String> {
     let text = fs::read_to_string(scratch.path("config/grants.toml")).expect("decisions");
     let decisions: toml::Table = text.parse().expect("TOML");
@@ -30,14 +31,14 @@ fn denied(scratch: &Scratch) -> Vec<String> {
     denials.map(|denial| denial["plugin"].as_str().expect("a name").to_owned()).collect()
 }
 
-/// A plugin of the user's that runs, beside the one that is not loaded: a daemon that has none does not start.
+/// A plugin that runs beside the one that is not loaded, because a daemon without any plugin does not start.
 fn with_another(scratch: &Scratch, more: &str) {
     let another = plugin("hostile", &wasm::fixture("hostile"), "");
     let notes = plugin("notes", &scratch.path("notes.wasm"), &format!("{GRANTED}\n{more}"));
     scratch.config(&format!("{LENIENT}{notes}{another}{SILENT}"));
 }
 
-/// The plugin `notes`, once it is loaded: the daemon may have begun that by itself when its file came back.
+/// The state of the plugin `notes` once it is loaded. The daemon may load it by itself when its file comes back.
 fn notes(scratch: &Scratch) -> Json {
     let begun = Instant::now();
     loop {
@@ -54,10 +55,7 @@ fn notes(scratch: &Scratch) -> Json {
 #[test]
 fn a_plugin_that_waits_to_be_accepted() {
     let scratch = Scratch::new();
-    for name in ["ada", "bob"] {
-        let key = key(&scratch, name);
-        scratch.conductor_sign(&["trust", "add", &key, name]);
-    }
+    trust(&scratch, &["ada", "bob"]);
     put(&scratch, "notes", "1.0");
     sign(&scratch, "ada");
     config(&scratch, "", GRANTED);

@@ -1,11 +1,11 @@
-//! What holds from when another plugin was accepted on: who it is, what is demanded of its next versions, and what becomes of it
-//! where it does not start.
+//! What holds after another plugin was accepted: who it is, what its next versions must have, and what becomes of it if
+//! it does not start.
 
 use std::fs;
 
 use serde_json::Value as Json;
 
-use super::binding::{accept, config, differences, key, put, put_with, reloaded, sign, start, status};
+use super::binding::{accept, config, differences, key, put, put_with, reloaded, sign, start, status, trust};
 use super::ctl::{SILENT, ctl, json, shown};
 use crate::scratch::Scratch;
 
@@ -15,10 +15,7 @@ const FAILS: &str = r#"(func (export "_initialize") unreachable)"#;
 /// A home with keys that are trusted.
 fn home(keys: &[&str]) -> Scratch {
     let scratch = Scratch::new();
-    for name in keys {
-        let key = key(&scratch, name);
-        scratch.conductor_sign(&["trust", "add", &key, name]);
-    }
+    trust(&scratch, keys);
     scratch
 }
 
@@ -50,7 +47,7 @@ fn the_word_for_a_plugin_that_does_not_start_holds_and_is_told() {
         assert!(again.stderr.contains("does not need your approval"), "{again:?}");
         assert_eq!(reloaded(&scratch)["state"], "refused", "nobody is asked again: {}", status(&scratch));
 
-        // Whichever of the two is put there next is judged by that word.
+        // Whichever of the two is put there next is judged by the decision that the user made.
         put(&scratch, "notes", "1.0");
         sign(&scratch, "ada");
         let old = reloaded(&scratch);
@@ -92,7 +89,7 @@ fn what_a_plugin_lacks_that_the_one_before_had_to_have_is_shown_and_not_demanded
 
 #[test]
 fn what_both_plugins_had_is_demanded_of_the_one_that_was_accepted() {
-    // The cosigner is nobody whom the user trusts, and was demanded by a statement of old.
+    // The user does not trust the cosigner; an earlier statement demanded this cosigner.
     let scratch = home(&["ada"]);
     let carl = key(&scratch, "carl");
     put(&scratch, "notes", "1.0");

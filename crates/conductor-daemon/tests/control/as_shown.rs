@@ -1,4 +1,4 @@
-//! What is shown is what is decided: a decision about something else than what the user saw is refused.
+//! The user decides about what was shown: a decision about anything else is refused.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::scratch::{Daemon, LENIENT, Scratch, plugin};
 use crate::typist::Typist;
 use crate::wasm;
 
-/// Asks for a port of MIDI, and for whatever else stands in `more`.
+/// Builds a plugin that asks for a MIDI port, and for what `more` adds.
 fn build(scratch: &Scratch, more: &str) {
     fs::copy(wasm::fixture("hostile"), scratch.path("one.wasm")).expect("copied");
     let manifest = format!("name = \"one\"\nversion = \"1.0.0\"\n{more}");
@@ -30,7 +30,7 @@ fn start(scratch: &Scratch) -> Daemon {
     daemon
 }
 
-/// Asks over the socket, byte by byte.
+/// Sends a request over the socket and returns the response.
 fn ask(scratch: &Scratch, request: &Json) -> Json {
     let line = json!({ "version": 1, "request": request }).to_string() + "\n";
     let response = exchange(&mut connect(scratch), line.as_bytes()).expect("an answer");
@@ -92,9 +92,9 @@ fn what_was_not_shown_or_is_no_longer_so_is_not_granted_and_always_denied() {
         assert_eq!(refused["refused"]["cause"], "not-as-shown", "{refused}");
     }
     assert!(grants(&scratch).is_empty());
-    // Whoever takes away is asked for no id.
+    // Taking a capability away needs no id.
     assert_eq!(ctl(&scratch, &["plugin", "revoke", "one", "Filesystem"]).code, 0);
-    // A script is not asked, and what it decides about is told all the same.
+    // A script is not asked for confirmation, but what it decides about is printed all the same.
     let granted = ctl(&scratch, &["plugin", "grant", "one", "Filesystem", "--yes"]);
     assert_eq!(granted.code, 0, "{granted:?}");
     assert!(granted.stderr.contains("Asks for:   Filesystem"), "{granted:?}");
@@ -110,7 +110,7 @@ fn a_plugin_that_was_built_anew_is_not_the_one_that_was_shown() {
     let grant_it = ["-c", "exec \"$0\" plugin grant one Filesystem", env!("CARGO_BIN_EXE_conductorctl")];
     let mut typist = Typist::start(scratch.program("script", &[]), "/bin/sh", &grant_it);
     typist.wait_for("Grant it? [y/N] ");
-    // The same declaration, in another module of the same name and version.
+    // The same requests, in another module with the same name and version.
     build(&scratch, &(request("Filesystem", "") + &request("Audio", "")));
     assert_eq!(ctl(&scratch, &["reload"]).code, 0);
     typist.answer("Grant it? [y/N] ", "y");
@@ -126,7 +126,7 @@ fn what_was_typed_before_the_question_is_no_answer_to_it() {
     let scratch = Scratch::new();
     build(&scratch, &request("Filesystem", ""));
     let daemon = start(&scratch);
-    // The terminal takes what is typed while nobody reads it.
+    // The terminal accepts what is typed before anybody reads it.
     let late = "echo soon; sleep 2; exec \"$0\" plugin grant one Filesystem";
     let late = ["-c", late, env!("CARGO_BIN_EXE_conductorctl")];
     let mut typist = Typist::start(scratch.program("script", &[]), "/bin/sh", &late);

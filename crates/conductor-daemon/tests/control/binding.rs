@@ -1,4 +1,4 @@
-//! Another plugin behind a name of the user's: it waits, and inherits nothing until the user has accepted it.
+//! Another plugin behind an alias: it waits, and inherits nothing until the user has accepted it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,21 +9,21 @@ use serde_json::{Value as Json, json as value};
 use super::ctl::{SILENT, connect, ctl, exchange, json, shown};
 use crate::scratch::{Daemon, Scratch, plugin};
 
-/// Grants of the configuration that whatever is behind the alias would inherit.
+/// Grants of the configuration that any plugin behind the alias would inherit.
 pub(super) const GRANTED: &str = "granted_capabilities = [\"Filesystem\"]";
 
-/// A policy under which any signature will do.
+/// A policy that accepts the signature of any key.
 const SELF_SIGNED: &str = "[wasm]\nallow_self_signed = true\n";
 
-/// A policy under which none is needed, with the ceilings that it has by itself.
+/// A policy that needs no signature, with the default ceilings of risk.
 pub(super) const UNSIGNED: &str = "[wasm]\nrequire_signature = false\n";
 
-/// What is behind the alias `notes`: a plugin by its own name and version, which asks for files and for MIDI.
+/// Puts a plugin behind the alias `notes`, with its own name and version, that asks for files and for MIDI.
 pub(super) fn put(scratch: &Scratch, name: &str, version: &str) {
     put_with(scratch, name, version, "");
 }
 
-/// The same with more of a module, such as a start of its own.
+/// As [`put`], with further parts of the module, such as a start function.
 pub(super) fn put_with(scratch: &Scratch, name: &str, version: &str, more: &str) {
     let manifest =
         value!({ "name": name, "version": version, "capabilities": ["Filesystem", "Midi"] }).to_string();
@@ -47,6 +47,14 @@ pub(super) fn sign(scratch: &Scratch, key: &str) {
 pub(super) fn key(scratch: &Scratch, name: &str) -> String {
     scratch.conductor_sign(&["generate-key", name]);
     fs::read_to_string(scratch.path(&format!("{name}.public"))).expect("a key").trim().to_owned()
+}
+
+/// Makes keys and trusts them.
+pub(super) fn trust(scratch: &Scratch, names: &[&str]) {
+    for name in names {
+        let key = key(scratch, name);
+        scratch.conductor_sign(&["trust", "add", &key, name]);
+    }
 }
 
 pub(super) fn config(scratch: &Scratch, policy: &str, more: &str) {
@@ -88,10 +96,7 @@ pub(super) fn differences(plugin: &Json) -> String {
 #[test]
 fn another_trusted_publishers_plugin_inherits_nothing_until_it_is_accepted() {
     let scratch = Scratch::new();
-    for name in ["ada", "bob"] {
-        let key = key(&scratch, name);
-        scratch.conductor_sign(&["trust", "add", &key, name]);
-    }
+    trust(&scratch, &["ada", "bob"]);
     put(&scratch, "notes", "1.0");
     sign(&scratch, "ada");
     config(&scratch, "", GRANTED);
@@ -286,14 +291,14 @@ fn what_is_accepted_is_what_was_shown() {
         }
     };
     assert_eq!(decide(""), Some(RefusalCause::NotAsShown));
-    // The daemon looked before this came, so only the load itself can tell.
+    // The daemon looked at the file before this one came, so only loading can notice the difference.
     put(&scratch, "second", "1.0");
     assert_eq!(decide(&was_shown), Some(RefusalCause::NotAsShown));
     let waiting = status(&scratch);
     assert_eq!((waiting["state"].as_str(), waiting["name"].as_str()), (Some("waiting"), Some("second")));
     assert_eq!(decide(&was_shown), Some(RefusalCause::NotAsShown), "it goes on waiting");
 
-    // Of what the user was told of already, the log says nothing more.
+    // The log does not repeat a change that the user was told of already.
     shown(&scratch, &["reload"]);
     let now_shown = status(&scratch)["change"]["shown"].as_str().expect("a digest").to_owned();
     assert_eq!(decide(&now_shown), None);

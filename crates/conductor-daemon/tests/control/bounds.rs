@@ -21,7 +21,7 @@ fn cause(response: Option<Response>) -> RefusalCause {
     }
 }
 
-/// Waits until the daemon ends the connection; returns what it said.
+/// Waits until the daemon ends the connection. Returns what the daemon sent.
 fn ended(stream: &mut UnixStream) -> Vec<u8> {
     stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
     let mut said = Vec::new();
@@ -45,7 +45,7 @@ fn what_is_no_request_is_refused_with_its_cause() {
     ] {
         assert_eq!(cause(exchange(&mut connect(&scratch), bytes)), expected);
     }
-    // One line is one request: what follows it is not looked at.
+    // One line is one request; bytes after it are ignored.
     let two = Request::PluginList.to_line() + &Request::Status.to_line();
     let mut stream = connect(&scratch);
     assert!(matches!(exchange(&mut stream, two.as_bytes()), Some(Response::PluginList { .. })));
@@ -66,7 +66,7 @@ fn a_request_of_a_gibibyte_is_refused_at_its_64th_kibibyte() {
             Err(_) => break,
         }
     }
-    // The socket's buffers take some beyond what the daemon reads.
+    // The socket's buffers take some bytes more than the daemon reads.
     assert!(sent < MAX_REQUEST_BYTES + 4 * 1024 * 1024, "{sent} bytes were taken");
     assert_eq!(cause(exchange(&mut stream, b"")), RefusalCause::TooLarge);
 
@@ -93,7 +93,7 @@ fn slow_clients_and_half_lines_end_and_delay_nobody() {
     cut.shutdown(std::net::Shutdown::Write).expect("shut down");
     assert_eq!(ended(&mut cut), b"", "a line without its end is none");
 
-    // One byte at a time does not make a connection last longer.
+    // A client that sends one byte at a time does not make a connection last longer.
     let started = Instant::now();
     let mut slow = connect(&scratch);
     let drips = thread::spawn(move || {
@@ -111,7 +111,7 @@ fn slow_clients_and_half_lines_end_and_delay_nobody() {
     assert_eq!(ended(&mut silent), b"");
     assert_eq!(ended(&mut half), b"");
 
-    // A client that asks and does not take the answer.
+    // A client that asks and does not read the answer.
     let mut deaf = connect(&scratch);
     deaf.write_all(Request::PluginList.to_line().as_bytes()).expect("sent");
     assert_served(&scratch);
@@ -135,7 +135,7 @@ fn a_thousand_connections_are_bounded_and_another_client_is_served() {
     shown(&scratch, &["plugin", "list"]);
     drop(connections);
 
-    // The same while they keep coming.
+    // The same while further such clients connect all the time.
     let (is_over, opened) = (AtomicBool::new(false), AtomicU64::new(0));
     let path = socket(&scratch);
     thread::scope(|scope| {

@@ -9,7 +9,7 @@ use super::ctl::{SILENT, ctl, json, shown};
 use crate::scratch::{Daemon, LENIENT, Scratch, plugin};
 use crate::wasm;
 
-/// Two plugins: one that is called all the time, and one that is changed meanwhile.
+/// Two plugins: `notes`, which is called all the time, and another, which is changed meanwhile.
 fn config(count: u32, other: &str) -> String {
     let notes = plugin("notes", &wasm::plugin("notes"), "granted_capabilities = [\"Filesystem\"]");
     let ticks = format!(
@@ -218,7 +218,7 @@ fn calls_are_told_of_as_they_end() {
     let mut rows = BufReader::new(table.0.stdout.take().expect("stdout")).lines();
     assert!(rows.next().expect("a line").expect("text").starts_with("EVENT "), "it is being told");
 
-    // The other one may not be there yet: it is called until it says so.
+    // The follower may not have connected yet, so the plugin is called until the follower prints a line.
     let told = std::thread::spawn(move || lines.next().expect("a line").expect("text"));
     while !told.is_finished() {
         shown(&scratch, &["trigger", "notes", "append"]);
@@ -263,7 +263,7 @@ fn what_is_revoked_is_taken_from_a_version_that_is_being_replaced_too() {
     scratch.config(&notes("max_fuel = 50_000_000"));
     assert_eq!(json(&scratch, &["reload"])["stopped"], names(&["notes"]));
     shown(&scratch, &["plugin", "revoke", "notes", "Filesystem"]);
-    // Whatever waited for the one before is over by now, or writes nothing.
+    // What waited for the previous plugin has ended by now, or writes nothing.
     std::thread::sleep(std::time::Duration::from_secs(1));
     let before = scratch.notes();
     std::thread::sleep(std::time::Duration::from_millis(300));

@@ -1,4 +1,4 @@
-//! `conductorctl` in a test's home, and what the tests have in common.
+//! `conductorctl` in a test's home, and helpers that several tests use.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
@@ -16,15 +16,10 @@ pub(super) const SILENT: &str = "[[inputs]]\nname = \"clock\"\ntype = \"interval
 /// Runs `conductorctl` to its end.
 pub(super) fn ctl(scratch: &Scratch, arguments: &[&str]) -> Ended {
     let output = scratch.program(env!("CARGO_BIN_EXE_conductorctl"), arguments).output();
-    let output = output.expect("conductorctl starts");
-    Ended {
-        code: output.status.code().expect("exit status"),
-        stdout: String::from_utf8(output.stdout).expect("text"),
-        stderr: String::from_utf8(output.stderr).expect("text"),
-    }
+    Ended::of(output.expect("conductorctl starts"))
 }
 
-/// What `conductorctl` prints; it must succeed and say nothing else, but for what it decides about, where it decides.
+/// What `conductorctl` prints. It must succeed and write nothing to standard error, except for what it decides about.
 pub(super) fn shown(scratch: &Scratch, arguments: &[&str]) -> String {
     let ended = ctl(scratch, arguments);
     let begins_with = match arguments {
@@ -58,9 +53,9 @@ pub(super) fn connect(scratch: &Scratch) -> UnixStream {
     stream
 }
 
-/// Sends bytes and reads the line that comes back; nothing if the connection ends without one.
+/// Sends bytes and reads the line that comes back; none if the connection ends without a line.
 pub(super) fn exchange(stream: &mut UnixStream, bytes: &[u8]) -> Option<Response> {
-    // What is refused may be refused before all of it was taken.
+    // The daemon may refuse a request before it has read all of it.
     let _ = stream.write_all(bytes);
     let mut line = Vec::new();
     match BufReader::new(stream).read_until(b'\n', &mut line) {
@@ -71,18 +66,18 @@ pub(super) fn exchange(stream: &mut UnixStream, bytes: &[u8]) -> Option<Response
     }
 }
 
-/// Checks that the daemon answers a client that behaves.
+/// Checks that the daemon answers a well-behaved client.
 pub(super) fn assert_served(scratch: &Scratch) {
     let response = exchange(&mut connect(scratch), Request::Status.to_line().as_bytes());
     assert!(matches!(response, Some(Response::Status(_))), "{response:?}");
 }
 
-/// A running daemon with one plugin that has nothing to do.
+/// A running daemon with one plugin that no event is mapped to.
 pub(super) fn quiet_daemon(scratch: &Scratch) -> Daemon {
     quiet_daemon_with(scratch, &[])
 }
 
-/// The same with further environment variables.
+/// As [`quiet_daemon`], with further environment variables.
 pub(super) fn quiet_daemon_with(scratch: &Scratch, variables: &[(&str, &str)]) -> Daemon {
     scratch.config(&format!("{LENIENT}{}{SILENT}", plugin("hostile", &wasm::fixture("hostile"), "")));
     let mut daemon = scratch.start_with(&[], variables);

@@ -1,5 +1,5 @@
 //! A home that an earlier version wrote with its own commands: keys, revocations, a rotation, pins, grants, denials and
-//! installed plugins. Everything that was decided there holds.
+//! installed plugins. Every decision in it still holds.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,10 +10,10 @@ use serde_json::Value as Json;
 use super::ctl::json;
 use crate::scratch::Scratch;
 
-/// The home, from the root of the workspace.
+/// The home, relative to the root of the workspace.
 const HOME: &str = "tests/homes/grants-v1";
 
-/// What is told of the one decision that grants less than it did: Network without a host.
+/// The message about the one grant that means less than it did: Network without a host.
 const TOLD: &str = "the grant `Network` names no host, and now means ports 80 and 443 only";
 
 fn home() -> Scratch {
@@ -47,7 +47,7 @@ fn sign(scratch: &Scratch, arguments: &[&str]) -> Json {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// The decisions about a plugin's capabilities, as `conductorctl plugin show` has them.
+/// The decisions about a plugin's capabilities, as `conductorctl plugin show` prints them.
 fn decisions(scratch: &Scratch, plugin: &str) -> Json {
     let shown = json(scratch, &["plugin", "show", plugin]);
     shown.get("plugin").unwrap_or(&shown).clone()
@@ -78,7 +78,7 @@ fn the_trust_of_an_earlier_version_holds() {
     assert_eq!(names(&pins, "pins", "plugin"), ["bob-hooks", "bob-kept", "lights", "other"], "{pins}");
     let rotations = sign(&scratch, &["trust", "rotations"]);
     assert_eq!(rotations["rotations"].as_array().map(Vec::len), Some(1), "{rotations}");
-    // A change keeps all of it.
+    // A change of the trust store keeps all earlier decisions.
     let before = [keys, revoked, pins, rotations];
     let another = "cd".repeat(32);
     sign(&scratch, &["trust", "revoke", &format!("sha256:{another}"), "--reason", "another"]);

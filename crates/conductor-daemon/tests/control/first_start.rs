@@ -1,4 +1,5 @@
-//! The first start: without a configuration, with plugins that nobody trusts yet, and with what a new user gets wrong.
+//! The first start: without a configuration, with plugins that nobody trusts yet, and with the usual mistakes of a new
+//! user.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +12,7 @@ use super::ctl::{SILENT, ctl, json, shown};
 use crate::scratch::{LENIENT, PATIENCE, Scratch, plugin};
 use crate::wasm;
 
-/// Waits until a plugin is as it should be; returns how it is then.
+/// Waits until `is_so` holds for a plugin. Returns the plugin's state.
 fn wait_for(scratch: &Scratch, alias: &str, what: &str, is_so: impl Fn(&Json) -> bool) -> Json {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -109,7 +110,7 @@ fn a_daemon_whose_plugins_are_all_refused_goes_on_when_what_was_wrong_is_mended(
     wait_for(&scratch, "notes", "runs", |plugin| plugin["state"] == "running");
     assert_eq!(wait_for(&scratch, "gone", "is refused", |plugin| plugin["state"] == "refused")["calls"], 0);
 
-    // What was refused before keeps nobody else from being changed.
+    // A plugin that was refused before does not stop a change of other plugins.
     let reloaded = json(&scratch, &["reload"]);
     assert_eq!(reloaded["refused"], serde_json::json!(["gone"]), "{reloaded}");
     shown(&scratch, &["plugin", "disable", "notes"]);
@@ -175,7 +176,7 @@ fn a_failed_call_is_told_with_the_plugins_reason_and_the_grant_that_was_missing(
     let (_, row) = daemon.next_call();
     assert!(says(&row["error"], reason), "{row}");
 
-    // What something else of the capability is missing for is told as well.
+    // A host that is missing from a granted scope is named in the hint as well.
     let url = r#"{"url":"https://b.example/"}"#;
     let failed = ctl(&scratch, &["trigger", "webhook", "post", "--params", url]);
     assert!(

@@ -7,27 +7,24 @@ use std::time::Instant;
 use serde_json::Value as Json;
 
 use super::ctl::{ctl, json, shown};
-use crate::scratch::{Daemon, PATIENCE, Scratch, plugin};
+use crate::scratch::{Daemon, PATIENCE, Scratch, interval, plugin};
 use crate::typist::Typist;
 use crate::wasm;
 
-/// What the manifest of a plugin that wants to run a program asks for beside its files.
+/// The request of a plugin that wants to run a program, beside its request for files.
 const HIGH_RISK: &str = "name = \"runner\"\nversion = \"1.0.0\"\n[[capabilities]]\nname = \"Subprocess\"\n\
                          scope = \"/bin/echo\"\nreason = \"to \\u001b[2Jsay it\"\n";
 
-/// A daemon with a trusted publisher's plugin, which writes a file a hundred times a second, if it may.
+/// A daemon with a trusted publisher's plugin, which writes a file a hundred times a second if it may.
 fn daemon(scratch: &Scratch, more: &str) -> Daemon {
     scratch.conductor_sign(&["generate-key", "key"]);
     let key = fs::read_to_string(scratch.path("key.public")).expect("key");
     scratch.conductor_sign(&["trust", "add", key.trim(), "Ada"]);
     release(scratch, "one");
     let one = plugin("one", &scratch.path("one.wasm"), more);
+    let ticks = interval("ticks", "10ms", "");
     scratch.config(&format!(
-        "{one}
-        [[inputs]]
-        name = \"ticks\"
-        type = \"interval\"
-        every = \"10ms\"
+        "{one}{ticks}
         [[mappings]]
         trigger = {{ input = \"ticks\" }}
         plugin = \"one\"
@@ -47,7 +44,7 @@ fn note(scratch: &Scratch) -> PathBuf {
     scratch.path("data/plugin-data/hostile/note")
 }
 
-/// Waits until the file is written anew, or is so no more.
+/// Waits until the file is written again (`expected`), or is no longer written.
 fn wait_until_written(scratch: &Scratch, expected: bool) {
     let start = Instant::now();
     loop {
@@ -98,7 +95,7 @@ fn what_waits_is_granted_and_taken_back_while_the_daemon_runs() {
         assert!(events.iter().any(|record| record["event"] == event), "{event}");
     }
 
-    // The denial is kept, and outranks the configuration.
+    // The denial is kept, and takes precedence over the configuration.
     let text = fs::read_to_string(scratch.config_file()).expect("read");
     let text = text.replace("[plugins.one]\n", "[plugins.one]\ngranted_capabilities = [\"Filesystem\"]\n");
     scratch.config(&text);

@@ -1,4 +1,4 @@
-//! The help of every command, held by a file: what people and scripts rely on changes only on purpose.
+//! The help of every command, compared with a file, so that it changes only on purpose: people and scripts rely on it.
 
 use super::ctl::ctl;
 use crate::scratch::Scratch;
@@ -7,7 +7,17 @@ use crate::scratch::Scratch;
 fn help_is_as_written_down() {
     let scratch = Scratch::new();
     let mut found = String::new();
-    for command in [&[][..], &["status"], &["plugin"], &["plugin", "list"], &["plugin", "resume"], &["ui"]] {
+    for command in [
+        &[][..],
+        &["status"],
+        &["plugin"],
+        &["plugin", "list"],
+        &["plugin", "settings"],
+        &["plugin", "secret"],
+        &["plugin", "secret", "set"],
+        &["plugin", "resume"],
+        &["ui"],
+    ] {
         let words = [command, &["--help"]].concat();
         let ended = ctl(&scratch, &words);
         assert_eq!(ended.code, 0, "{ended:?}");

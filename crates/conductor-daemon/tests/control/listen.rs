@@ -49,7 +49,7 @@ fn a_plugin_hears_the_input_that_it_may() {
     }
     assert_eq!(heard, ["90 3c 64", "f8"], "neither the other input nor System Exclusive");
 
-    // A reload that leaves the input as it is leaves the subscription as well.
+    // A reload that does not change the input keeps the subscription.
     shown(&scratch, &["reload"]);
     keys.write_all(&[0x80, 60, 0]).expect("written");
     assert_eq!(trigger("read", r#"{"wait_ms":4000}"#)["messages"], value!(["80 3c 00"]));
@@ -59,7 +59,8 @@ fn a_plugin_hears_the_input_that_it_may() {
     daemon.stop();
 }
 
-/// What an instance leaves open is nobody's once it has ended: it does not use up what the next ones may open.
+/// What an instance leaves open is closed when the instance ends, and does not count against what the next instances
+/// may open.
 #[test]
 fn subscriptions_of_instances_that_have_ended_take_no_place() {
     let scratch = Scratch::new();
@@ -75,7 +76,7 @@ fn subscriptions_of_instances_that_have_ended_take_no_place() {
     ));
     let mut daemon = scratch.start(&[]);
     daemon.wait_for_log("ready");
-    // One more than a plugin may keep open, and one more than that.
+    // A plugin may keep 16 subscriptions open; this opens two more.
     for _ in 0..18 {
         shown(&scratch, &["trigger", "monitor", "listen", "--params", r#"{"input":"keys"}"#]);
     }

@@ -1,8 +1,8 @@
-//! What the user takes away reaches a plugin whatever it is doing: while it is read, compiled or started, in a call, in a start
-//! within a call, and between calls.
+//! A capability or a key that the user takes away is taken from a plugin in every phase: while it is read, compiled or
+//! started, in a call, in a start within a call, and between calls.
 //!
-//! One module does all of it, by the files that it finds in its directory; each phase is a plugin of its own name. A time that
-//! an end may take is ten times the one that the manual promises.
+//! One module does all of this, depending on the files that it finds in its directory. Each phase is a plugin with its
+//! own name. The tests allow ten times the times that the manual promises.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,29 +21,30 @@ use serde_json::Value as Json;
 use super::ctl::{SILENT, connect, ctl, exchange, json, socket};
 use crate::scratch::{Daemon, PATIENCE, Scratch, plugin};
 
-/// Ten times what is promised of a decision over the socket.
+/// Ten times the promised time after a decision over the socket.
 const AFTER_A_DECISION: Duration = Duration::from_secs(1);
 
-/// Ten times what is promised of a changed file.
+/// Ten times the promised time after a change of a file.
 const AFTER_A_CHANGE: Duration = Duration::from_secs(2);
 
-/// What each plugin is doing.
+/// The phases, each the name of the plugin that is in it.
 const PHASES: [&str; 5] = ["idle", "call", "restart", "init", "compiling"];
 
-/// What the worker that compiles a plugin is called after.
+/// The name of the worker that compiles the plugin `compiling`.
 const COMPILER: &str = "compiling (compiling)";
 
-/// Those that have loaded.
+/// The plugins that have loaded.
 const LOADED: [&str; 3] = ["idle", "call", "restart"];
 
-/// Bytes that make a module long to read.
+/// Bytes that make a module take long to read.
 const PADDING: usize = 48 * 1024 * 1024;
 
-/// Calls go on for as long as this test takes.
+/// Limits under which calls go on for as long as this test takes.
 const PATIENT: &str = "granted_capabilities = [\"Filesystem\"]\nmax_execution_time = \"600s\"\n\
                        max_fuel = 18446744073709551615\nmax_compile_time = \"600s\"\nmax_compile_bytes = 4294967296\n";
 
-/// Computes without end in its start if there is a file `start` in its directory, and in a call if there is a file `call`.
+/// A module that computes without end in its start if its directory has a file `start`, and in a call if there is a
+/// file `call`.
 fn module(name: &str) -> Vec<u8> {
     let manifest = format!(
         r#"{{\"name\":\"{name}\",\"version\":\"1.0.0\",\"capabilities\":[{{\"name\":\"Filesystem\"}}]}}"#
@@ -68,7 +69,7 @@ fn module(name: &str) -> Vec<u8> {
     );
     let mut module = wat::parse_str(text).expect("valid text");
     if name == "reading" {
-        // A section that means nothing: its kind, its length, and an empty name.
+        // A custom section without meaning: its kind, its length, and an empty name.
         module.push(0);
         let mut length = PADDING + 1;
         while length > 0x7f {
@@ -94,14 +95,14 @@ fn slow_to_compile() -> String {
     functions
 }
 
-/// How something is taken away.
+/// How a capability, a key or a file is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Revocation {
-    /// A capability, by its user at the socket.
+    /// A capability, over the socket.
     Capability,
     /// A capability, by another program that changes the file.
     CapabilityInFile,
-    /// The publisher's key, by its user at the socket.
+    /// The publisher's key, over the socket.
     Key,
     /// The publisher's key, by another program.
     KeyInFile,
@@ -113,7 +114,7 @@ impl Revocation {
     const ALL: [Self; 5] =
         [Self::Capability, Self::CapabilityInFile, Self::Key, Self::KeyInFile, Self::DigestInFile];
 
-    /// Whether the plugin may go on, with less.
+    /// Whether the plugin may go on without the capability.
     const fn is_of_a_capability(self) -> bool {
         match self {
             Self::Capability | Self::CapabilityInFile => true,
@@ -121,7 +122,7 @@ impl Revocation {
         }
     }
 
-    /// How long the end may take.
+    /// Longest time until the worker must have ended.
     const fn patience(self) -> Duration {
         match self {
             Self::Capability | Self::Key => AFTER_A_DECISION,
@@ -129,7 +130,8 @@ impl Revocation {
         }
     }
 
-    /// Takes it away from these plugins; returns when the last step of that began, or for another program when it had ended.
+    /// Makes the revocation for these plugins. Returns when its last step began or, for another program, when that
+    /// program had ended.
     fn make(self, scratch: &Scratch, plugins: &[&str]) -> Instant {
         let mut begun = Instant::now();
         match self {
@@ -150,7 +152,7 @@ impl Revocation {
                          denied_at = \"2026-01-01T00:00:00Z\"\n"
                     )
                 });
-                // Grants that the daemon keeps by itself, and what is denied.
+                // The grants that the daemon keeps by itself, and the denial.
                 let file = scratch.path("config/grants.toml");
                 let kept = fs::read_to_string(&file).unwrap_or_else(|_| "version = 1\n".to_owned());
                 begun = Instant::now();
@@ -170,7 +172,7 @@ impl Revocation {
                 begun = Instant::now();
             }
             Self::DigestInFile => {
-                // All at once, by a file that was made elsewhere.
+                // All plugins at once, by a file that was made elsewhere.
                 let elsewhere = Scratch::new();
                 for name in plugins {
                     let digest = Digest::from_bytes(&module(name)).to_string();
@@ -186,7 +188,7 @@ impl Revocation {
     }
 }
 
-/// Puts a file in place as a whole.
+/// Replaces a file by rename.
 fn put(path: &Path, text: &str) {
     let new = path.with_extension("new");
     fs::write(&new, text).expect("written");
@@ -215,17 +217,17 @@ fn home(plugins: &[&str]) -> Scratch {
     scratch
 }
 
-/// A file in a plugin's directory, which makes it compute.
+/// Puts a file into a plugin's directory, which makes the plugin compute.
 fn hold(scratch: &Scratch, name: &str, file: &str) {
     fs::write(scratch.path("data/plugin-data").join(name).join(file), "").expect("written");
 }
 
-/// Clients that wait for their answers, for as long as this lives.
+/// Clients that wait for their answers, until this is dropped.
 #[derive(Default)]
 struct Clients(Vec<Child>);
 
 impl Clients {
-    /// Has a plugin called, by a client that waits for the answer.
+    /// Starts a client that calls a plugin and waits for the answer.
     fn call(&mut self, scratch: &Scratch, plugin: &str) {
         let mut client = scratch.program(env!("CARGO_BIN_EXE_conductorctl"), &["trigger", plugin, "go"]);
         self.0.push(client.spawn().expect("starts"));
@@ -241,7 +243,7 @@ impl Drop for Clients {
     }
 }
 
-/// Workers of a plugin, of this daemon.
+/// The process identifiers of a plugin's workers, among the children of this daemon.
 fn workers(daemon: &Daemon, name: &str) -> Vec<u32> {
     let wanted = format!("conductor-worker {name}");
     let entries = fs::read_dir("/proc").expect("readable");
@@ -259,7 +261,7 @@ fn field(pid: u32, index: usize) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(index)?.parse().ok()
 }
 
-/// The plugin's worker, other than the one given, once it has computed for so many hundredths of a second.
+/// The plugin's worker, unless it is `other`, once it has computed for `ticks` hundredths of a second.
 pub(super) fn wait_for_worker(daemon: &Daemon, name: &str, other: u32, ticks: u64) -> u32 {
     let started = Instant::now();
     loop {
@@ -291,9 +293,9 @@ fn wait_for(scratch: &Scratch, name: &str, states: &[&str]) -> Json {
     }
 }
 
-/// Brings each plugin into the phase that it is named for; the worker of each.
+/// Brings each plugin into the phase that it is named after. Returns the worker of each.
 fn bring_into_phases(scratch: &Scratch, daemon: &Daemon, clients: &mut Clients) -> Vec<(&'static str, u32)> {
-    // However fast the machine is, this one compiles until it is ended.
+    // This worker is stopped, so that it compiles until it is ended, however fast the machine is.
     let compiling = wait_for_worker(daemon, COMPILER, 0, 0);
     signal(compiling, Signal::STOP).expect("stopped");
     for name in LOADED {
@@ -307,7 +309,8 @@ fn bring_into_phases(scratch: &Scratch, daemon: &Daemon, clients: &mut Clients) 
     let first = wait_for_worker(daemon, "restart", 0, 0);
     hold(scratch, "restart", "start");
     signal(first, Signal::KILL).expect("killed");
-    // A call that came before the daemon knows would end with the worker, and start no other one.
+    // A call that came before the daemon knew of the worker's death would end with that worker, and would not start
+    // another.
     let killed = Instant::now();
     while Path::new(&format!("/proc/{first}")).exists() {
         assert!(killed.elapsed() < PATIENCE, "nobody waits for the worker that was killed");
@@ -327,7 +330,7 @@ fn signal(pid: u32, signal: Signal) -> rustix::io::Result<()> {
     kill_process(Pid::from_raw(pid.try_into().expect("a process")).expect("a process"), signal)
 }
 
-/// Looks for the end of a worker from now on; when it came.
+/// Watches a worker from now on. The thread returns when the worker ended.
 fn end_of(pid: u32) -> JoinHandle<Instant> {
     let started = Instant::now();
     spawn(move || {
@@ -339,7 +342,7 @@ fn end_of(pid: u32) -> JoinHandle<Instant> {
     })
 }
 
-/// Takes something away from plugins of which each is in another phase.
+/// Makes a revocation for plugins that are each in another phase.
 fn drive(revocation: Revocation) {
     let scratch = home(&PHASES);
     hold(&scratch, "init", "start");
@@ -351,7 +354,7 @@ fn drive(revocation: Revocation) {
     let mut clients = Clients::default();
     let before = bring_into_phases(&scratch, &daemon, &mut clients);
 
-    // At the socket one by one, so that the time of each is its own.
+    // Over the socket, the revocations are made one by one, so that each has its own time.
     let mut made = None;
     let ends: Vec<_> = before.iter().map(|(_, pid)| end_of(*pid)).collect();
     for (((name, _), phase), end) in before.into_iter().zip(PHASES).zip(ends) {
@@ -362,10 +365,10 @@ fn drive(revocation: Revocation) {
         };
         let taken = end.join().expect("it ends").saturating_duration_since(made);
         assert!(taken < revocation.patience(), "{revocation:?} has reached {name} after {taken:?}");
-        // For whoever wants to know how long it takes: with `--nocapture`.
+        // The times, for people who run this test with `--nocapture`.
         println!("{revocation:?} {phase} {} ms", taken.as_millis());
         if !revocation.is_of_a_capability() {
-            // Nothing of it is started again.
+            // No worker of the plugin is started again.
             assert_eq!(workers(&daemon, name), [0; 0], "{name}");
         }
     }
@@ -410,7 +413,8 @@ fn a_digest_revoked_in_its_file_reaches_every_phase() {
     drive(Revocation::DigestInFile);
 }
 
-/// While a plugin is read it is not known whose it is; what is taken away then is taken from it once it is.
+/// While a plugin is read, its publisher is not known yet. A revocation that is made meanwhile is applied once it is
+/// known.
 #[test]
 fn what_is_taken_away_from_a_plugin_that_is_being_read_is_not_given_to_it() {
     for revocation in Revocation::ALL {
@@ -425,7 +429,7 @@ fn what_is_taken_away_from_a_plugin_that_is_being_read_is_not_given_to_it() {
         assert_eq!(workers(&daemon, "reading"), [0; 0], "it is being read, or about to be");
         revocation.make(&scratch, &["reading"]);
         if revocation.is_of_a_capability() {
-            // Its start would go on for ever with its files.
+            // With its files, the start of the plugin would never end.
             let status = wait_for(&scratch, "reading", &["running"]);
             let decided = status["capabilities"].to_string();
             assert!(decided.contains("Filesystem is denied by the user"), "{revocation:?}: {status}");
@@ -438,7 +442,7 @@ fn what_is_taken_away_from_a_plugin_that_is_being_read_is_not_given_to_it() {
     }
 }
 
-/// Plugins that a change of the configuration is about to put in place are in no list yet.
+/// Plugins that a change of the configuration is about to put in place are not on the list of plugins yet.
 #[test]
 fn a_key_revoked_during_a_change_reaches_the_plugins_to_come() {
     let scratch = home(&["idle", "init"]);
@@ -465,7 +469,7 @@ fn a_key_revoked_during_a_change_reaches_the_plugins_to_come() {
     daemon.stop();
 }
 
-/// A program that a plugin runs works in the plugin's directory, and has no business there once the plugin has none.
+/// A program of a plugin works in the plugin's directory, and must end when the plugin loses the directory.
 #[test]
 fn a_program_among_files_that_are_taken_away_is_ended() {
     const SECONDS: &str = "8642";

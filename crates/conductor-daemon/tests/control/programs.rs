@@ -1,4 +1,5 @@
-//! Programs that plugins run do not control the daemon, however they come to ask; whoever decides is on record.
+//! Programs that plugins run cannot control the daemon, whichever way they ask. The audit log records who asked for a
+//! decision.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -11,7 +12,7 @@ use super::ctl::{SILENT, ctl, json, shown, socket};
 use crate::scratch::{Daemon, PATIENCE, Scratch, plugin, run};
 use crate::wasm;
 
-/// What a program of a plugin is told.
+/// The words with which the daemon refuses a program of a plugin.
 const REFUSED: &str = "is a program that a plugin runs, or was started by one";
 
 const CTL: &str = env!("CARGO_BIN_EXE_conductorctl");
@@ -27,7 +28,8 @@ fn configure(scratch: &Scratch) {
     scratch.config(&format!("{policy}{script}{SILENT}"));
 }
 
-/// A shell of the user's own: in a user namespace that an ordinary user made, the system's belongs to nobody.
+/// A copy of the shell that the test's user owns. In a user namespace that an ordinary user made, the system's shell
+/// has no owner.
 fn shell(scratch: &Scratch) -> String {
     let shell = scratch.path("bash");
     if !shell.exists() {
@@ -44,14 +46,14 @@ fn daemon(scratch: &Scratch) -> Daemon {
     daemon
 }
 
-/// What a plugin's program prints that is this script.
+/// The output of a script that the plugin runs in the shell.
 fn printed(scratch: &Scratch, script: &str) -> String {
     let parameters = value!({ "program": shell(scratch), "arguments": ["-c", script] }).to_string();
     let reply = json(scratch, &["trigger", "script", "run", "--params", &parameters]);
     reply["reply"]["stdout"].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned()
 }
 
-/// Asks for a grant, and prints what comes of it with the exit status.
+/// Lets the plugin's program ask for a grant. Returns the program's output with the exit status.
 fn grants_itself(scratch: &Scratch) -> String {
     let socket = socket(scratch);
     let grant = "'Subprocess=/usr/bin/id,/bin/bash;args=*' --confirm script";
@@ -177,7 +179,7 @@ fn who_asked_for_a_decision_is_on_record() {
     shown(&scratch, &["status"]);
     assert_eq!(records(&scratch, "decision-asked"), Vec::<Json>::new(), "looking is no decision");
 
-    // A name that would drive a terminal.
+    // A file name that would drive a terminal.
     let program = scratch.path("conductor\u{1b}[2J\u{202e}ctl");
     run("cp", &[CTL, program.to_str().expect("text")], "coreutils");
     let mut asking =
@@ -226,11 +228,12 @@ fn a_plugins_program_opens_no_page() {
     let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; printf \"{request}\" >&3; cat <&3");
     let refused = printed(&scratch, &script);
     assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("\"plugin-program\""), "{refused}");
-    // The same by somebody else opens the page, with the token that is still good, also while another host runs a program.
+    // The same request by the user's own process opens the page with the same token, also while another host runs a
+    // program.
     let other_home = Scratch::new();
     let mut elsewhere = program_of_another_host(&other_home);
-    // While a program of another host that lets nobody look at it runs, as one of a test beside this one may, nobody can tell
-    // whose the connection is.
+    // A test beside this one may run a program of another host that no process can look into. While it runs, the daemon
+    // cannot tell whose the connection is.
     let started = Instant::now();
     loop {
         let opened = Command::new("bash").args(["-c", &script]).output().expect("bash starts");
@@ -279,7 +282,7 @@ fn grants_from_before_are_told_of_once() {
     let grant = "Subprocess=/bin/bash;args=*;confined=yes";
     shown(&scratch, &["plugin", "grant", "script", grant, "--confirm", "script"]);
     confined.stop();
-    // A version that did not tell left no word of it.
+    // An earlier version that did not tell the user left no note of having told.
     fs::remove_file(scratch.path("state/notices.json")).expect("it was told");
     let (_, log) = daemon(&scratch).stop();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains(told)).collect();

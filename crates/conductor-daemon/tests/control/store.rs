@@ -1,4 +1,5 @@
-//! The plugin store from outside: what is installed with a module, what is moved into the store, what is nobody else's to remove.
+//! The plugin store from outside: what is installed with a module, which modules are moved into the store, and what
+//! only its owner may remove.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,14 +21,14 @@ fn start(scratch: &Scratch, config: &str) -> Daemon {
     daemon
 }
 
-/// A module of the user's, unsigned.
+/// An unsigned module outside the store.
 fn module(scratch: &Scratch, name: &str) -> PathBuf {
     let path = scratch.path(&format!("{name}.wasm"));
     fs::copy(wasm::plugin("notes"), &path).expect("copied");
     path
 }
 
-/// The module that the store says is the current one.
+/// The current module according to the store.
 fn current(scratch: &Scratch, alias: &str) -> PathBuf {
     let line = fs::read_to_string(scratch.path(&format!("data/plugins/{alias}/current"))).expect("a version");
     scratch.path(&format!("data/plugins/{alias}/{}", line.trim_end()))
@@ -141,7 +142,7 @@ fn a_module_that_another_plugin_uses_is_not_removed() {
 
 #[test]
 fn the_version_before_goes_once_the_new_one_has_served_a_hundred_calls() {
-    /// Longer than until the daemon counts again.
+    /// Longer than the time between two counts of calls.
     const COUNTED: Duration = Duration::from_secs(7);
     let scratch = Scratch::new();
     let daemon = start(&scratch, &format!("{LENIENT}{SILENT}"));

@@ -1,4 +1,5 @@
-//! A revocation that can be written nowhere: `status`, the end of the daemon and the next start say so, and it holds.
+//! A revocation that cannot be written: `status`, the end of the daemon and the next start say so, and the revocation
+//! holds.
 
 use std::fs;
 
@@ -6,7 +7,7 @@ use super::binding::{GRANTED, UNSIGNED, capabilities, config, put, start, status
 use super::ctl::{ctl, json, shown};
 use crate::scratch::Scratch;
 
-/// What somebody has damaged is not written over.
+/// The files of decisions. A damaged file is not overwritten.
 const FILES: [&str; 2] = ["config/grants.toml", "config/denials.journal"];
 
 #[test]

@@ -1,5 +1,6 @@
-//! An installation of which nobody learns how it ended: the daemon is told to stop while the plugin loads, or the plugin does
-//! not come to an end with loading in time. It is not said to be installed, and the next start finds the old or the new, whole.
+//! An installation whose outcome stays unknown: the daemon is told to stop while the plugin loads, or the plugin does
+//! not finish loading in time. The plugin is not reported as installed, and the next start finds the complete old state
+//! or the complete new one.
 
 use std::fs;
 use std::process::{Child, Output};
@@ -13,14 +14,14 @@ use super::ctl::{SILENT, assert_served, json, shown};
 use super::phases::wait_for_worker;
 use crate::scratch::{Daemon, PATIENCE, Scratch};
 
-/// Whoever has no signature is let in, and may take as long as this test.
+/// A policy and limits under which an unsigned plugin may load for as long as this test takes.
 const PATIENT: &str =
     "[wasm]\nrequire_signature = false\nmax_execution_time = \"600s\"\nmax_fuel = 9223372036854775807\n";
 
-/// A start without an end.
+/// A start that never ends.
 const ENDLESS: &str = r#"(func (export "_initialize") (loop $again (br $again)))"#;
 
-/// Whether there is a version before.
+/// Whether a version of the plugin is installed already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Installing {
     First,
@@ -47,7 +48,8 @@ impl Installed {
     }
 }
 
-/// A daemon in which a plugin is being installed that never has loaded, its client, and what was installed before.
+/// A daemon that installs a plugin which never finishes loading, the client that waits for it, and what was installed
+/// before.
 fn install(scratch: &Scratch, installing: Installing) -> (Daemon, Child, Installed) {
     scratch.config(&format!("{PATIENT}{SILENT}"));
     let mut daemon = scratch.start(&[]);
@@ -75,7 +77,7 @@ fn assert_not_installed(client: Child, why: &str) {
     assert!(stderr.contains(&told), "{stderr}");
 }
 
-/// The next start finds what was there before, and nothing else.
+/// Checks that the next start finds what was there before, and nothing else.
 fn assert_as_before(scratch: &Scratch, installing: Installing, before: &Installed) {
     let mut daemon = scratch.start(&[]);
     daemon.wait_for_log("ready");
@@ -118,7 +120,7 @@ fn a_plugin_that_does_not_come_to_an_end_with_loading() {
         assert_eq!(daemon.wait().0, 0, "{installing:?}");
         assert_as_before(&scratch, installing, &before);
     };
-    // Each of them waits for as long as a plugin may take.
+    // Each attempt waits for as long as loading may take.
     scope(|scope| {
         scope.spawn(|| attempt(Installing::First));
         attempt(Installing::Another);

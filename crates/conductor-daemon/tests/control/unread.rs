@@ -1,4 +1,4 @@
-//! Commands whose output nobody reads, as `head` leaves them: they end quietly.
+//! Commands whose output nobody reads, as when `head` has ended: they end quietly.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -60,7 +60,7 @@ fn a_closed_pipe_ends_every_command_quietly() {
         let says_no_more = of_it.lines().count() <= usual.lines().count().max(1);
         assert!(quiet(&of_it) || !quiet(&usual) && says_no_more, "{words:?}: {of_it}");
         assert!(output.status.code().is_some_and(|code| code != 101), "{words:?}: {output:?}");
-        // Words that nobody reads are no reason to end differently.
+        // Unread messages do not change how the command ends.
         let mute = scratch.program(program, words).stderr(unread()).output().expect("starts");
         if words != ["generate-key", "key"] {
             assert_eq!(mute.status, read.status, "{words:?}");

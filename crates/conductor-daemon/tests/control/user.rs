@@ -1,4 +1,4 @@
-//! Another user is not served, not even where the modes of socket and directory would let it in.
+//! Another user is not served, even if the modes of socket and directory would permit it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -11,7 +11,7 @@ use rustix::process::geteuid;
 use super::ctl::quiet_daemon_with;
 use crate::scratch::{Ended, Scratch};
 
-/// `nobody`, whoever that is here.
+/// The user `nobody` of most systems.
 const OTHER_USER: u32 = 65_534;
 
 fn set_mode(path: &Path, mode: u32) {
@@ -26,7 +26,7 @@ fn another_user_is_refused() {
     let socket = run.join("conductor.sock");
     let mode = |path: &Path| fs::metadata(path).expect("metadata").mode() & 0o7777;
     assert_eq!((mode(&socket), mode(&run)), (0o600, 0o700), "nobody else gets as far as connecting");
-    // Only root can become another user to try; for others, the modes are all there is to see from outside.
+    // Only root can become another user for the test; other users can only look at the modes.
     if geteuid().is_root() {
         let program = scratch.path("conductorctl");
         fs::copy(env!("CARGO_BIN_EXE_conductorctl"), &program).expect("copied");

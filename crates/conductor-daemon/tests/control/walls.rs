@@ -1,12 +1,12 @@
-//! Where the kernel cannot confine plugins, nothing starts unless the user says so.
+//! Where the kernel cannot confine plugins, nothing starts unless the user permits it.
 //!
-//! A kernel without landlock is one where its system calls do not exist; a filter makes it so for a thread and whatever it
-//! starts.
+//! A kernel without landlock has none of landlock's system calls. A seccomp filter simulates that for a thread and for
+//! everything that the thread starts.
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
 use super::ctl::{json, shown};
-use crate::scratch::{LENIENT, Scratch, plugin};
+use crate::scratch::{LENIENT, Scratch, interval, plugin};
 use crate::wasm;
 
 #[test]
@@ -73,12 +73,9 @@ fn on_this_kernel_both_walls_stand_and_status_says_so() {
 fn configured() -> Scratch {
     let scratch = Scratch::new();
     let notes = plugin("notes", &wasm::plugin("notes"), "granted_capabilities = [\"Filesystem\"]");
+    let clock = interval("clock", "20ms", "");
     scratch.config(&format!(
-        "{LENIENT}{notes}
-        [[inputs]]
-        name = \"clock\"
-        type = \"interval\"
-        every = \"20ms\"
+        "{LENIENT}{notes}{clock}
         [[mappings]]
         trigger = {{ event = \"interval\" }}
         plugin = \"notes\"
@@ -87,7 +84,7 @@ fn configured() -> Scratch {
     scratch
 }
 
-/// Runs `test` on a thread that, like all that it starts, finds a kernel without landlock.
+/// Runs `test` on a thread for which, with everything it starts, the kernel has no landlock.
 fn without_landlock(test: impl FnOnce() + Send + 'static) {
     let thread = std::thread::spawn(|| {
         let calls = [

@@ -1,11 +1,11 @@
-//! A running daemon stops what the user no longer lets in.
+//! A running daemon stops plugins that the user no longer lets in.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value as Json;
 
 use super::ctl::{ctl, json, shown};
-use crate::scratch::{Daemon, PATIENCE, Scratch, plugin};
+use crate::scratch::{Daemon, PATIENCE, Scratch, interval, plugin};
 use crate::wasm;
 
 /// A daemon that calls an action of a signed plugin a hundred times a second; a second publisher is trusted as well.
@@ -16,18 +16,15 @@ fn daemon(scratch: &Scratch, action: &str) -> Daemon {
     }
     std::fs::copy(wasm::fixture("hostile"), scratch.path("one.wasm")).expect("copied");
     scratch.conductor_sign(&["sign", "one.wasm", "one", "--name", "Ada", "--email", "ada@example.org"]);
-    // A call that does not end by itself ends long after this test.
+    // A call that does not end by itself may run for longer than this test.
     let one = plugin(
         "one",
         &scratch.path("one.wasm"),
         "max_execution_time = \"600s\"\nmax_fuel = 18446744073709551615",
     );
+    let ticks = interval("ticks", "10ms", "");
     scratch.config(&format!(
-        "{one}
-        [[inputs]]
-        name = \"ticks\"
-        type = \"interval\"
-        every = \"10ms\"
+        "{one}{ticks}
         [[mappings]]
         trigger = {{ input = \"ticks\" }}
         plugin = \"one\"
@@ -89,7 +86,7 @@ fn a_revoked_key_stops_its_plugin_and_a_mistake_is_mended() {
     assert!(events.iter().any(|event| event["event"] == "plugin-resumed"));
 }
 
-/// Files are looked at all the time; what ends by the clock alone changes none of them.
+/// The daemon watches files all the time; trust that ends with time changes no file.
 #[test]
 fn trust_that_ends_with_time_stops_its_plugin_then() {
     let scratch = Scratch::new();
@@ -101,7 +98,7 @@ fn trust_that_ends_with_time_stops_its_plugin_then() {
     let start = Instant::now();
     let (stopped, _) = wait_for(&scratch, "withdrawn");
     assert!(stopped["why"].as_str().is_some_and(|why| why.contains("ended")), "{stopped}");
-    // Far from when everything is looked at anew.
+    // Long before the daemon next checks everything.
     assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
     assert!(jiff::Timestamp::now() >= end);
 }
@@ -129,7 +126,7 @@ fn a_call_that_would_go_on_is_ended() {
         std::thread::sleep(Duration::from_millis(10));
     }
 
-    // The worker of a call that does not end is told as soon as it runs.
+    // The worker of a call that does not end is ended as soon as it runs.
     scratch.conductor_sign(&["trust", "unrevoke", &key(&scratch, "one")]);
     let start = Instant::now();
     while ctl(&scratch, &["plugin", "resume", "one"]).code != 0 {

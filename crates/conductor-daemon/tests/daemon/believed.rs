@@ -1,4 +1,4 @@
-//! Which configuration is believed, and who may enter the directories that the programs make.
+//! Which configuration files are accepted, and who may enter the directories that the programs make.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -13,7 +13,7 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("mode set");
 }
 
-/// Runs the daemon to its end, and says whether it believed its configuration.
+/// Runs the daemon to its end. Returns the error if it refused the configuration.
 fn refused(scratch: &Scratch) -> Option<String> {
     let ended = scratch.conductor(&["run", "--exit-at-end"]);
     let is_refused = ended.stderr.contains("is not believed: ");
@@ -21,7 +21,7 @@ fn refused(scratch: &Scratch) -> Option<String> {
     is_refused.then_some(ended.stderr)
 }
 
-/// A home whose daemon has nothing to do and ends by itself once it was told of that.
+/// A home whose daemon has nothing to do, and ends by itself after saying so.
 fn home() -> Scratch {
     let scratch = Scratch::new();
     scratch.config(LENIENT);
@@ -65,7 +65,7 @@ fn a_configuration_that_is_linked_to_is_believed_if_its_target_is() {
     assert!(said.contains("is a symbolic link"), "{said}");
 }
 
-/// Root can change every file anyway; everybody else's file is somebody else's word.
+/// Root can change every file anyway. A file of any other user could have been written by that user.
 #[test]
 fn whose_configuration_it_is_decides() {
     let scratch = home();
@@ -96,7 +96,7 @@ fn directories_are_for_their_owner_alone_under_any_umask() {
             assert_eq!(found & 0o777, 0o700, "{made} under umask {umask}");
         }
     }
-    // Everything that a daemon makes, with an installed plugin that has a directory of its own.
+    // Everything that a daemon creates, with an installed plugin that has its own directory.
     let scratch = Scratch::new();
     let granted = plugin("notes", &wasm::plugin("notes"), "granted_capabilities = [\"Filesystem\"]");
     scratch.config(&format!(
@@ -123,7 +123,7 @@ fn directories_are_for_their_owner_alone_under_any_umask() {
     }
 }
 
-/// All directories below one.
+/// All directories below `path`.
 fn directories(path: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(path).expect("listed").map(|entry| entry.expect("read").path());
     let below: Vec<PathBuf> = entries.filter(|path| path.is_dir() && !path.is_symlink()).collect();

@@ -1,4 +1,4 @@
-//! Faults of a configuration: each with its place, its key and what to do next.
+//! Faults of a configuration: each with its place, its key and what the user can do next.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use conductor_surface::config::{InputKind, MidiSource, OutputTarget};
 
 use super::scratch::Scratch;
 
-/// Something to start from: a plugin and an input that mappings can name.
+/// A plugin and an input that mappings can name.
 const BASE: &str = "[plugins.chord]\n[[inputs]]\nname = \"keys\"\ntype = \"osc\"\nlisten = \":9000\"\n";
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -146,7 +146,7 @@ const ONE_FAULT: &[(&str, &str)] = &[
     ),
 ];
 
-/// What stands in a mapping of [`BASE`], and the beginning of the only fault that it has.
+/// The text of a mapping after [`BASE`], and the beginning of the only fault that it has.
 const ONE_FAULT_IN_A_MAPPING: &[(&str, &str)] = &[
     (
         "trigger = { event = \"note-on\" }\nplugin = \"chord\"\naction = \"\"",
@@ -205,6 +205,14 @@ const ONE_FAULT_IN_A_MAPPING: &[(&str, &str)] = &[
     (
         "trigger = { event = \"osc\" }\nswitch_mode = \"live\"\naction = \"a\"",
         "9:10: mappings[0].action: does not go together with `switch_mode`; write two mappings",
+    ),
+    (
+        "trigger = { event = \"osc\" }\npanic = true\nplugin = \"chord\"",
+        "9:10: mappings[0].plugin: does not go together with `panic`; write two mappings",
+    ),
+    (
+        "trigger = { event = \"osc\" }\npanic = false",
+        "8:9: mappings[0].panic: a mapping is for panic or it is not; write `panic = true`, or leave it out",
     ),
 ];
 
@@ -397,7 +405,7 @@ fn every_limit_may_be_set_for_all_plugins_and_for_one() {
     assert_eq!(of_plugin(&format!("[plugins.a]\n{LIMITS}")), (Limits::default(), expected));
 }
 
-/// Every limit below its least value, and what the least is.
+/// Every limit with a value below its least, and that least value.
 const TOO_LITTLE: [(&str, &str, &str); 17] = [
     ("max_fuel", "999", "1000"),
     ("max_memory_bytes", "65_535", "65536"),

@@ -12,7 +12,7 @@ fn the_daemon_raises_its_limit_of_descriptors() {
     let scratch = Scratch::new();
     scratch.config(LENIENT);
     let conductor = env!("CARGO_BIN_EXE_conductor");
-    // A shell that lowers the soft limit, and is then the daemon.
+    // A shell that lowers the soft limit and then becomes the daemon.
     let lowered = ["-c", "ulimit -S -n 200; exec \"$0\" run", conductor];
     let mut daemon = scratch.spawn(scratch.program("/bin/sh", &lowered));
     daemon.wait_for_log("ready");

@@ -191,7 +191,7 @@ fn a_context_reaches_the_plugin_and_what_it_sends_the_output() {
     let (code, report) = report(&scratch, &wasm::plugin("chord"), &arguments);
     assert_eq!(code, 0, "{report}");
     let sent = std::fs::metadata(scratch.path("synth.raw")).expect("file");
-    assert_eq!(sent.len(), 9);
+    assert_eq!(sent.len(), 18, "three notes, and their ends");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn six_when_a_signal_ends_the_call_with_its_report() {
     let arguments = [&arguments[..], &["--params", r#"{"once_ns": 1000000000000}"#]].concat();
     let child = scratch.command(&arguments).spawn().expect("conductor starts");
     let deadline = Instant::now() + PATIENCE;
-    // Its worker is a child of one of its threads.
+    // The worker of `exec` is a child of one of its threads.
     let worker = loop {
         let threads = std::fs::read_dir(format!("/proc/{}/task", child.id())).expect("threads");
         let of_thread =

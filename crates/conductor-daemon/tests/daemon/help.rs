@@ -1,4 +1,4 @@
-//! The help of every command, held by a file: what people and scripts rely on changes only on purpose.
+//! The help of every command, compared with a file, so that it changes only on purpose: people and scripts rely on it.
 
 use super::scratch::Scratch;
 
@@ -6,7 +6,7 @@ use super::scratch::Scratch;
 fn help_is_as_written_down() {
     let scratch = Scratch::new();
     let mut found = String::new();
-    for command in [&[][..], &["run"], &["init"], &["exec"], &["inspect"]] {
+    for command in [&[][..], &["run"], &["init"], &["exec"], &["silence"], &["inspect"]] {
         let words = [command, &["--help"]].concat();
         let ended = scratch.conductor(&words);
         assert_eq!(ended.code, 0, "{ended:?}");

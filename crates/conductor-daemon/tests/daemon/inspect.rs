@@ -36,6 +36,25 @@ fn an_unsigned_plugin_is_described_and_nothing_of_it_runs() {
 }
 
 #[test]
+fn both_functions_of_the_host_are_imports_that_it_names() {
+    let scratch = Scratch::new();
+    let module = wat::parse_str(
+        r#"(module
+            (import "conductor" "call" (func (param i32 i32 i32) (result i64)))
+            (import "conductor" "request" (func (param i32 i32) (result i64))))"#,
+    )
+    .expect("a module");
+    std::fs::write(scratch.path("both.wasm"), module).expect("written");
+    let ended = inspect(&scratch, "both.wasm", &[]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let line = "Imports:      conductor: call, request";
+    assert!(ended.stdout.lines().any(|found| found == line), "{}", ended.stdout);
+    let facts: Json =
+        serde_json::from_str(&inspect(&scratch, "both.wasm", &["--json"]).stdout).expect("JSON");
+    assert_eq!(facts["imports"]["conductor"], serde_json::json!(["call", "request"]));
+}
+
+#[test]
 fn the_state_of_a_signature_is_told_apart() {
     let scratch = Scratch::new();
     std::fs::copy(wasm::plugin("chord"), scratch.path("chord.wasm")).expect("copied");

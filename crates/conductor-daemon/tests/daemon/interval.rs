@@ -1,20 +1,16 @@
-//! A clock that ticks so many times, and modes that mappings switch.
+//! A clock with a number of ticks, and modes that mappings switch.
 
-use super::scratch::{LENIENT, Scratch, plugin};
+use super::scratch::{LENIENT, Scratch, interval, plugin};
 use crate::wasm;
 
 #[test]
 fn a_counted_interval_ends() {
     let scratch = Scratch::new();
     let notes = plugin("notes", &wasm::plugin("notes"), "granted_capabilities = [\"Filesystem\"]");
+    let clock = interval("clock", "20ms", "count = 4");
     scratch.config(&format!(
         "initial_mode = \"first\"
-        {LENIENT}{notes}
-        [[inputs]]
-        name = \"clock\"
-        type = \"interval\"
-        every = \"20ms\"
-        count = 4
+        {LENIENT}{notes}{clock}
         [[mappings]]
         trigger = {{ event = \"interval\" }}
         mode = \"first\"
@@ -45,14 +41,10 @@ fn a_counted_interval_ends() {
 fn a_plugin_for_conductor_1_0_reads_what_it_was_built_for() {
     let scratch = Scratch::new();
     let legacy = plugin("legacy", &wasm::fixture("legacy"), "");
+    let clock = interval("clock", "20ms", "count = 2");
     scratch.config(&format!(
         "initial_mode = \"first\"
-        {LENIENT}{legacy}
-        [[inputs]]
-        name = \"clock\"
-        type = \"interval\"
-        every = \"20ms\"
-        count = 2
+        {LENIENT}{legacy}{clock}
         [[mappings]]
         trigger = {{ event = \"interval\" }}
         plugin = \"legacy\"

@@ -1,19 +1,15 @@
 //! A plugin that prints more than anybody reads.
 
-use super::scratch::{LENIENT, Scratch, plugin};
+use super::scratch::{LENIENT, Scratch, interval, plugin};
 use crate::wasm;
 
 #[test]
 fn a_plugin_fills_the_log_only_so_far() {
     let scratch = Scratch::new();
     let chatty = plugin("chatty", &wasm::fixture("hostile"), "");
+    let clock = interval("clock", "5ms", "count = 40");
     scratch.config(&format!(
-        "{LENIENT}{chatty}
-        [[inputs]]
-        name = \"clock\"
-        type = \"interval\"
-        every = \"5ms\"
-        count = 40
+        "{LENIENT}{chatty}{clock}
         [[mappings]]
         trigger = {{ event = \"interval\" }}
         plugin = \"chatty\"

@@ -45,11 +45,12 @@ fn a_chord_ends_up_in_the_file() {
 fn a_reader_that_never_reads_does_not_hold_up_the_plugin() {
     let scratch = Scratch::new();
     mknodat(CWD, scratch.path("synth"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("FIFO made");
-    // Keeps the FIFO open for reading without ever reading, and for writing, so that opening does not wait.
+    // This keeps the FIFO open for reading without ever reading. It is also open for writing, so that opening does not
+    // wait.
     let reader = OpenOptions::new().read(true).write(true).open(scratch.path("synth")).expect("FIFO opened");
     fcntl_setpipe_size(&reader, 4096).expect("pipe made small");
     let mut song = std::fs::File::create(scratch.path("song.raw")).expect("song");
-    // Every chord ends the one before: 18 bytes a note, so the pipe is full after 228 of them.
+    // Every chord ends the previous one: that is 18 bytes a note, so the pipe is full after 228 notes.
     song.write_all(&[0x90]).expect("written");
     for _ in 0..450 {
         song.write_all(&[60, 100]).expect("written");

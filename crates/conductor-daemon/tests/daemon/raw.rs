@@ -35,7 +35,8 @@ fn bytes_in_a_fifo_become_events_for_one_writer_after_the_other() {
         row["event"].as_str().expect("text").to_owned()
     };
 
-    // Opening waits for the daemon. Running status, a clock within a message, and an unfinished message at the end.
+    // Opening waits for the daemon. The bytes have running status, a clock within a message, and an unfinished message
+    // at the end.
     let mut writer = OpenOptions::new().write(true).open(scratch.path("midi")).expect("FIFO opened");
     writer.write_all(&[0x90, 60, 0xf8, 100, 62, 101, 0xb1, 7, 64, 0x90, 64]).expect("written");
     assert_eq!(event(), "pipe: clock");

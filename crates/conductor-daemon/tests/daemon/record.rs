@@ -1,11 +1,11 @@
-//! `conductor exec --record`: what a plugin turns out to need.
+//! `conductor exec --record`: which grants a plugin turns out to need.
 
 use serde_json::Value as Json;
 
 use super::scratch::Scratch;
 use crate::wasm;
 
-/// One call, with the needs that it shows.
+/// Makes one call and returns the grants that it turns out to need.
 fn needs(plugin: &str, action: &str, parameters: &str, more: &[&str]) -> (i32, Json) {
     let (scratch, module) = (Scratch::new(), wasm::plugin(plugin));
     let module = module.to_str().expect("path");

@@ -1,4 +1,4 @@
-//! What is refused or missing at the start, and what goes on all the same.
+//! Parts of a configuration that are refused or missing at the start, and parts that go on all the same.
 
 use std::path::Path;
 
@@ -117,7 +117,7 @@ fn a_machine_without_midi_says_what_it_lacks() {
     let outputs = output("a", "alsa:no such port") + &output("b", "jack:");
     let inputs = port("c", "alsa:no such port") + &port("d", "jack:");
     scratch.config(&format!("{outputs}{CLOCK}{inputs}"));
-    // Ports of the sequencer are waited for; without a sequencer there is nothing to wait for.
+    // The daemon waits for ports of the sequencer; without a sequencer, the port is refused at once.
     let no_alsa_input =
         if Path::new("/dev/snd/seq").exists() { "no such MIDI port yet" } else { "no /dev/snd/seq" };
     let variables = [("JACK_DEFAULT_SERVER", "conductor-test-no-such-server")];

@@ -1,8 +1,8 @@
-//! A home of its own for every test, and `conductor` running in it.
+//! A separate home for every test, and `conductor` running in it.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-/// Longest wait for anything that should happen at once; generous because machines that run tests are busy.
+/// Longest wait for things that should happen at once. Generous, because machines that run tests are busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A policy under which tests run the plugins that they build, unsigned.
 pub(crate) const LENIENT: &str = "[wasm]\nrequire_signature = false\nunsigned_max_risk = \"medium\"\n";
 
-/// A home directory that is gone when the test ends.
+/// A home directory that is deleted when the test ends.
 pub(crate) struct Scratch {
     directory: TempDir,
 }
@@ -29,6 +29,17 @@ pub(crate) struct Ended {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// How a program ended, from what it printed.
+    pub(crate) fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("exit status"),
+            stdout: String::from_utf8(output.stdout).expect("text"),
+            stderr: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
 }
 
 impl Scratch {
@@ -53,17 +64,17 @@ impl Scratch {
         std::fs::write(self.config_file(), text).expect("configuration written");
     }
 
-    /// What the plugin `notes` wrote.
+    /// What the plugin `notes` has written.
     pub(crate) fn notes(&self) -> String {
         std::fs::read_to_string(self.path("data/plugin-data/notes/notes.txt")).unwrap_or_default()
     }
 
-    /// The directories as the program finds them.
+    /// The directories that the program uses.
     pub(crate) fn paths(&self) -> Paths {
         Paths::new(self.path("config"), self.path("data"), self.path("state"), self.path("cache"))
     }
 
-    /// `conductor` with these arguments and nothing of the tester's own environment.
+    /// `conductor` with these arguments and none of the tester's environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         self.program(env!("CARGO_BIN_EXE_conductor"), arguments)
     }
@@ -75,7 +86,7 @@ impl Scratch {
         assert!(output.status.success(), "{arguments:?}: {output:?}");
     }
 
-    /// A program with these arguments and nothing of the tester's own environment.
+    /// A program with these arguments and none of the tester's environment.
     pub(crate) fn program(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.directory.path()).env_clear();
@@ -96,17 +107,13 @@ impl Scratch {
         self.conductor_with_input(arguments, "")
     }
 
-    /// Runs `conductor` to its end with something on standard input.
+    /// Runs `conductor` to its end with `input` on standard input.
     pub(crate) fn conductor_with_input(&self, arguments: &[&str], input: &str) -> Ended {
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().expect("conductor starts");
-        // A program that does not read its input closes it.
+        // Writing fails if the program closed its input without reading it.
         let _ = child.stdin.take().expect("standard input").write_all(input.as_bytes());
         let output = child.wait_with_output().expect("conductor ends");
-        Ended {
-            code: output.status.code().expect("exit status"),
-            stdout: String::from_utf8(output.stdout).expect("text"),
-            stderr: String::from_utf8(output.stderr).expect("text"),
-        }
+        Ended::of(output)
     }
 
     /// Starts the daemon, which prints its calls as JSON lines.
@@ -122,7 +129,7 @@ impl Scratch {
         self.spawn(command)
     }
 
-    /// Starts the daemon with a command of the test's own.
+    /// Starts the daemon with a command that the test made.
     pub(crate) fn spawn(&self, mut command: Command) -> Daemon {
         command.current_dir(self.directory.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -133,7 +140,7 @@ impl Scratch {
     }
 }
 
-/// A running daemon; it is ended with the test.
+/// A running daemon, which is killed when the test ends.
 pub(crate) struct Daemon {
     child: Child,
     calls: Receiver<(Instant, String)>,
@@ -169,7 +176,7 @@ impl Daemon {
         }
     }
 
-    /// Waits for the next call to end; returns when that was seen, and its row.
+    /// Waits for the next call to end. Returns when its row was seen, and the row.
     pub(crate) fn next_call(&mut self) -> (Instant, Json) {
         match self.calls.recv_timeout(PATIENCE) {
             Ok((at, line)) => (at, serde_json::from_str(&line).expect("a JSON line")),
@@ -186,13 +193,27 @@ impl Daemon {
         self.child.id()
     }
 
+    /// Waits until the daemon has a thread of this name.
+    #[allow(dead_code, reason = "each test program uses what it needs")]
+    pub(crate) fn wait_for_thread(&self, name: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let tasks = format!("/proc/{}/task", self.pid());
+        let is_called_so = |task: std::fs::DirEntry| {
+            std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+        };
+        while !std::fs::read_dir(&tasks).expect("threads").flatten().any(is_called_so) {
+            assert!(Instant::now() < deadline, "there is no thread `{name}`");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("process id")).expect("process id");
         kill_process(pid, signal).expect("signal sent");
     }
 
-    /// Waits for the daemon to end; returns its exit status, the remaining calls and the whole log.
+    /// Waits for the daemon to end. Returns its exit status, the remaining calls and the whole log.
     pub(crate) fn wait(mut self) -> (i32, Vec<Json>, String) {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
@@ -209,7 +230,7 @@ impl Daemon {
         (status.code().unwrap_or(-1), calls, log.join("\n"))
     }
 
-    /// Asks the daemon to end, and checks that it does so as it should.
+    /// Asks the daemon to end, and checks that it ends in an orderly way.
     pub(crate) fn stop(self) -> (Vec<Json>, String) {
         self.signal(Signal::TERM);
         let (code, calls, log) = self.wait();
@@ -220,13 +241,13 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Both fail only if it has ended already.
+        // Both calls fail only if the daemon has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The lines of a stream as they come.
+/// The lines of a stream, as they are written.
 fn lines(stream: impl Read + Send + 'static) -> Receiver<(Instant, String)> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
@@ -239,7 +260,22 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<(Instant, String)> {
     receiver
 }
 
-/// Runs a program of the system, which must be there.
+/// A disk that hangs under whoever writes decisions about trust, until the returned function is called: opening the file of
+/// the lock waits for a reader.
+#[allow(dead_code, reason = "each test program uses what it needs")]
+pub(crate) fn hang_trust(scratch: &Scratch) -> impl FnOnce() -> std::fs::File + use<> {
+    use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+    let lock = scratch.path("config/.trust.lock");
+    // There may be none yet.
+    let _ = std::fs::remove_file(&lock);
+    mknodat(CWD, &lock, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("FIFO made");
+    move || {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        rustix::fs::open(&lock, flags, Mode::empty()).expect("FIFO opened").into()
+    }
+}
+
+/// Runs a program of the system, which must be installed.
 pub(crate) fn run(program: &str, arguments: &[&str], package: &str) {
     let install = format!("apt-get install -y --no-install-recommends {package}");
     match Command::new(program).args(arguments).output() {
@@ -251,4 +287,9 @@ pub(crate) fn run(program: &str, arguments: &[&str], package: &str) {
 /// A table `[plugins.NAME]` for a module.
 pub(crate) fn plugin(alias: &str, module: &Path, more: &str) -> String {
     format!("[plugins.{alias}]\npath = '{}'\n{more}\n", module.display())
+}
+
+/// A table `[[inputs]]` of a clock that ticks each time that a duration such as `20ms` has passed.
+pub(crate) fn interval(name: &str, every: &str, more: &str) -> String {
+    format!("[[inputs]]\nname = \"{name}\"\ntype = \"interval\"\nevery = \"{every}\"\n{more}\n")
 }

@@ -4,19 +4,16 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::scratch::{Daemon, LENIENT, Scratch, plugin};
+use super::scratch::{Daemon, LENIENT, Scratch, interval, plugin};
 use crate::wasm;
 
-/// A daemon in which a clock makes a call every 10 ms; `call` is what the mapping says of it, `more` what the plugin's
-/// table says.
+/// A daemon in which a clock makes a call every 10 ms. `call` is the part of the mapping that names the call, and
+/// `more` is added to the plugin's table.
 fn ticking(scratch: &Scratch, call: &str, more: &str) -> Daemon {
     let hostile = plugin("hostile", &wasm::fixture("hostile"), more);
+    let clock = interval("clock", "10ms", "");
     scratch.config(&format!(
-        "{LENIENT}{hostile}
-        [[inputs]]
-        name = \"clock\"
-        type = \"interval\"
-        every = \"10ms\"
+        "{LENIENT}{hostile}{clock}
         [[mappings]]
         trigger = {{ event = \"interval\" }}
         plugin = \"hostile\"
@@ -57,20 +54,7 @@ fn what_is_queued_is_worked_off() {
 fn a_second_signal_ends_at_once() {
     let scratch = Scratch::new();
     let more = "max_fuel = 1_000_000_000_000\nmax_execution_time = \"3s\"";
-    let hostile = plugin("hostile", &wasm::fixture("hostile"), more);
-    scratch.config(&format!(
-        "{LENIENT}{hostile}
-        [[inputs]]
-        name = \"clock\"
-        type = \"interval\"
-        every = \"10ms\"
-        [[mappings]]
-        trigger = {{ event = \"interval\" }}
-        plugin = \"hostile\"
-        action = \"sleep\""
-    ));
-    let mut daemon = scratch.start(&[]);
-    daemon.next_call();
+    let mut daemon = ticking(&scratch, "action = \"sleep\"", more);
     daemon.signal(Signal::INT);
     daemon.wait_for_log("stopping");
     daemon.signal(Signal::INT);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use super::scratch::{LENIENT, Scratch, plugin};
+use super::scratch::{LENIENT, Scratch, interval, plugin};
 use crate::wasm;
 
 #[test]
@@ -15,13 +15,9 @@ fn a_slow_and_a_broken_plugin_delay_nobody() {
     let slow =
         plugin("slow", &wasm::fixture("hostile"), "max_fuel = 1_000_000_000_000\nmax_queued_events = 4");
     let broken = plugin("broken", &wasm::fixture("hostile"), "");
+    let clock = interval("clock", "10ms", "count = 50");
     scratch.config(&format!(
-        "{LENIENT}{notes}{slow}{broken}
-        [[inputs]]
-        name = \"clock\"
-        type = \"interval\"
-        every = \"10ms\"
-        count = 50
+        "{LENIENT}{notes}{slow}{broken}{clock}
         [[mappings]]
         trigger = {{ event = \"interval\" }}
         plugin = \"slow\"
@@ -40,7 +36,7 @@ fn a_slow_and_a_broken_plugin_delay_nobody() {
     let (first, row) = daemon.next_call();
     let (mut last, mut rows) = (first, vec![row]);
     let count = |rows: &[Json], key: &str, value: &str| rows.iter().filter(|row| row[key] == value).count();
-    // On a busy machine the broken one, whose worker starts anew each time, comes last.
+    // On a busy machine the broken plugin, whose worker is started anew for each call, is the last.
     while count(&rows, "plugin", "notes") < 50 || count(&rows, "outcome", "trap") < 3 {
         let (at, row) = daemon.next_call();
         if count(&rows, "plugin", "notes") < 50 {
@@ -49,7 +45,7 @@ fn a_slow_and_a_broken_plugin_delay_nobody() {
         rows.push(row);
     }
     let slow: Vec<_> = rows.iter().filter(|row| row["plugin"] == "slow").collect();
-    // Half a second of ticks; behind the slow plugin it would have been more than seven.
+    // Ticks of half a second. Behind the slow plugin they would have taken more than seven seconds.
     assert!(last - first < Duration::from_secs(6), "took {:?}", last - first);
     assert!(slow.len() < 45, "{} slow calls in {:?}", slow.len(), last - first);
     assert!(slow.iter().all(|row| row["outcome"] == "ok"), "{slow:?}");

@@ -1,6 +1,6 @@
-//! The strict policy, which holds where the configuration says nothing: only what a trusted key signed runs.
+//! The strict policy, which holds if the configuration says nothing: only plugins that a trusted key signed run.
 
-use super::scratch::{Scratch, plugin};
+use super::scratch::{Scratch, interval, plugin};
 use crate::wasm;
 
 #[test]
@@ -8,13 +8,9 @@ fn a_plugin_runs_once_its_signer_is_trusted_and_no_longer_when_it_was_changed() 
     let scratch = Scratch::new();
     let module = scratch.path("hostile.wasm");
     std::fs::copy(wasm::fixture("hostile"), &module).expect("copied");
+    let clock = interval("clock", "5ms", "count = 2");
     scratch.config(&format!(
-        "{}
-        [[inputs]]
-        name = \"clock\"
-        type = \"interval\"
-        every = \"5ms\"
-        count = 2
+        "{}{clock}
         [[mappings]]
         trigger = {{ input = \"clock\" }}
         plugin = \"hostile\"
@@ -44,7 +40,7 @@ fn a_plugin_runs_once_its_signer_is_trusted_and_no_longer_when_it_was_changed() 
     assert!(log.contains("refused: ") && log.contains("digest"), "{log}");
 }
 
-/// From the first release to the next key: what `exec` loads is what the daemon would, and leaves the same behind.
+/// From the first release to the next key: `exec` loads what the daemon would load, and remembers the same.
 #[test]
 fn a_plugin_of_the_next_key_runs_and_is_remembered() {
     let scratch = Scratch::new();
@@ -79,7 +75,7 @@ fn a_plugin_of_the_next_key_runs_and_is_remembered() {
         .expect("shipped");
     let refused = exec();
     assert!(refused.code == 4 && refused.stderr.contains("fork: key"), "{refused:?}");
-    // Even where the thief's key is trusted, the name belongs to somebody else.
+    // Even if the thief's key is trusted, the name is pinned to another publisher.
     std::fs::remove_file(scratch.path("hostile.wasm.rotation.json")).expect("removed");
     let thief = std::fs::read_to_string(scratch.path("thief.public")).expect("key");
     scratch.conductor_sign(&["trust", "add", thief.trim(), "Somebody"]);

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::logind::bus_call;
 use super::session::Session;
 
-/// Where Debian has mpv's plugin for MPRIS.
+/// Where Debian installs mpv's plugin for MPRIS.
 const MPRIS: &str = "/usr/lib/mpv-mpris/mpris.so";
 
 const GRANT: &str = "SystemControl=media";
@@ -53,7 +53,7 @@ fn keys_of_a_player_are_pressed() {
     session.wait("mpv stops", || status(&session) != "Playing");
 }
 
-/// mpv's plugin gives the first window the name of the program, and further ones a name with the number of their process.
+/// mpv's plugin names the first window after the program, and further windows after the program and their process.
 #[test]
 fn of_several_windows_the_named_one_is_meant_and_otherwise_the_one_that_plays() {
     let mut session = Session::start();
@@ -82,7 +82,7 @@ fn of_several_windows_the_named_one_is_meant_and_otherwise_the_one_that_plays() 
     session.wait("the second plays", || status_of(&session, &resting[0]) == "Playing");
 }
 
-/// The names of mpv's windows but for the first.
+/// The names of all mpv windows but the first.
 fn windows(session: &Session) -> Vec<String> {
     let bus = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
     let names: Vec<String> = bus_call(session, bus, bus.0, "ListNames", &()).expect("names");

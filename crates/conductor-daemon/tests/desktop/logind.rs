@@ -1,4 +1,4 @@
-//! The lock of the screen, with a stand-in for logind: nothing else of it can be had without a seat.
+//! The lock of the screen, with a stand-in for logind, because logind itself cannot be tested without a seat.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use zbus::connection::Builder;
 
 use super::session::Session;
 
-/// What stands for the session of who asks.
+/// The stand-in for the session of the process that asks.
 struct Seat {
     locked: Arc<AtomicUsize>,
 }
@@ -22,7 +22,7 @@ impl Seat {
     }
 }
 
-/// Serves a session of logind on a bus, until the test ends; returns how often it was locked.
+/// Serves a logind session on a bus until the test ends. Returns the count of how often the session was locked.
 fn serve(address: String) -> Arc<AtomicUsize> {
     let locked = Arc::new(AtomicUsize::new(0));
     let seat = Seat { locked: Arc::clone(&locked) };
@@ -40,7 +40,7 @@ fn serve(address: String) -> Arc<AtomicUsize> {
     locked
 }
 
-/// Calls a method on the session's bus; nothing if there is no such object.
+/// Calls a method on the session's bus. Returns nothing if there is no such object.
 pub(super) fn bus_call<A: serde::de::DeserializeOwned + zbus::Type>(
     session: &Session,
     (service, path): (&str, &str),

@@ -11,7 +11,7 @@ use super::session::Session;
 fn notifications_are_shown_with_the_name_of_the_plugin() {
     let mut session = Session::start();
     let message = json!({ "summary": "take <i>3</i>", "body": "<b>recorded</b> & kept" });
-    // Where dunst is installed the bus tries to start it, and it ends for want of a display.
+    // Where dunst is installed, the bus tries to start it, and it ends for lack of a display.
     session.refused("desk", "SystemControl=notify", "notify", &message, "unavailable here, because ");
 
     // The server picks a free display and writes its number to the descriptor.

@@ -1,4 +1,4 @@
-//! A desktop session of its own: directories, a bus, and the programs that run in it, all ended with the test.
+//! A separate desktop session: directories, a bus, and the programs that run in it, all of which end with the test.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::wasm;
 
-/// Longest wait for anything that should happen at once; generous because machines that run tests are busy.
+/// Longest wait for things that should happen at once. Generous, because machines that run tests are busy.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A session with a bus and nothing on it.
@@ -38,7 +38,7 @@ impl Session {
         }
         let bus = session.bus("bus");
         session.set("DBUS_SESSION_BUS_ADDRESS", bus);
-        // The tests' machine may have a system bus of its own, which is left alone.
+        // The machine may have a system bus, which the tests must not use.
         session.set("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={}", session.path("no-bus").display()));
         session
     }
@@ -66,7 +66,7 @@ impl Session {
         address
     }
 
-    /// A program with the environment of the session and none of the tester's.
+    /// A program with the environment of the session and none of the tester's environment.
     pub(super) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command.env_clear().envs(self.environment.iter().cloned());
@@ -74,7 +74,7 @@ impl Session {
         command
     }
 
-    /// Starts a program; what it prints goes to a file of its name.
+    /// Starts a program. Its output goes to a file named after it.
     pub(super) fn run(&mut self, program: &'static str, package: &str, arguments: &[&str]) {
         let printed = fs::File::create(self.path(program)).expect("file");
         let mut command = self.command(program);
@@ -103,7 +103,7 @@ impl Session {
         fs::read_to_string(self.path(program)).unwrap_or_default()
     }
 
-    /// Waits until something is so.
+    /// Waits until `is_so` returns true.
     #[track_caller]
     pub(super) fn wait(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
@@ -113,7 +113,7 @@ impl Session {
         }
     }
 
-    /// One call with `conductor exec`: its exit status, and its report.
+    /// Makes one call with `conductor exec`. Returns its exit status and its report.
     pub(super) fn exec(
         &self,
         plugin: &str,
@@ -133,7 +133,7 @@ impl Session {
         (output.status.code(), report)
     }
 
-    /// A call that succeeds; returns its reply.
+    /// Makes a call that must succeed. Returns its reply.
     #[track_caller]
     pub(super) fn reply(&self, plugin: &str, grants: &[&str], action: &str, parameters: &Value) -> Value {
         let (status, report) = self.exec(plugin, grants, action, parameters);
@@ -141,7 +141,7 @@ impl Session {
         report["reply"].clone()
     }
 
-    /// A call that fails for this reason.
+    /// Makes a call that must fail for this reason.
     #[track_caller]
     pub(super) fn refused(&self, plugin: &str, grant: &str, action: &str, parameters: &Value, reason: &str) {
         let (status, report) = self.exec(plugin, &[grant], action, parameters);
@@ -151,7 +151,7 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// The last is ended first: it uses those before it.
+    /// Programs are ended in reverse order, because later ones use earlier ones.
     fn drop(&mut self) {
         while let Some(program) = self.programs.pop() {
             end(program);
@@ -160,7 +160,7 @@ impl Drop for Session {
 }
 
 fn end(mut program: Child) {
-    // It has ended already if this fails.
+    // Both calls fail only if the program has ended already.
     let _ = program.kill();
     let _ = program.wait();
 }

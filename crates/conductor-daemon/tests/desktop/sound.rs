@@ -1,4 +1,4 @@
-//! Sounds on PipeWire's outputs: what is recorded there has the pitch, the length and the loudness that was asked for.
+//! Sounds on PipeWire's outputs: their recording has the pitch, the length and the loudness that the plugin asked for.
 
 use std::fs;
 use std::thread;
@@ -14,7 +14,7 @@ const RATE: usize = 48_000;
 /// Bytes in front of the samples of a recording.
 const HEADER_BYTES: usize = 44;
 
-/// Two outputs that nobody hears; the first is the system's own choice.
+/// Two outputs that nobody hears. The first is the default output.
 const SINKS: &str = r#"context.objects = [
     { factory = adapter args = {
         factory.name = support.null-audio-sink node.name = speakers media.class = Audio/Sink
@@ -26,7 +26,7 @@ const SINKS: &str = r#"context.objects = [
     } }
 ]"#;
 
-/// The second of them by name, as ALSA knows it.
+/// ALSA's name for the second output.
 const ASOUNDRC: &str = r#"pcm.booth {
     type pipewire
     playback_node "booth"
@@ -46,7 +46,7 @@ pub(super) fn start(session: &mut Session) {
     session.wait("there is an output", || super::volume::wpctl(session).contains("Volume"));
 }
 
-/// What is heard on an output while something happens: the left channel, from the first sound on.
+/// Records an output while `happens` runs. Returns the left channel from the first sound on.
 fn heard(session: &mut Session, sink: &str, happens: impl FnOnce(&Session)) -> Vec<i16> {
     let file = session.path("heard.wav");
     let path = file.to_str().expect("UTF-8").to_owned();
@@ -68,13 +68,13 @@ fn heard(session: &mut Session, sink: &str, happens: impl FnOnce(&Session)) -> V
     left[first..last].to_vec()
 }
 
-/// The usual number of frames between two rises through zero: a busy machine may lose a few milliseconds of a sound, and
-/// what is left has its pitch.
+/// The usual number of frames between two rises through zero. A busy machine may lose a few milliseconds of a sound;
+/// the rest still has the pitch.
 fn period(sound: &[i16]) -> f64 {
     let rises: Vec<usize> = (1..sound.len()).filter(|at| sound[at - 1] < 0 && sound[*at] >= 0).collect();
     let mut periods: Vec<usize> = rises.windows(2).map(|pair| pair[1] - pair[0]).collect();
     periods.sort_unstable();
-    // Frames are coarse beside a period, so that it is one of two; the middle half of all tells the share of each.
+    // Frames are coarse beside a period, so most periods have one of two lengths; the middle half shows their shares.
     let middle = &periods[periods.len() / 4..periods.len() * 3 / 4];
     middle.iter().sum::<usize>() as f64 / middle.len() as f64
 }

@@ -9,7 +9,7 @@ use super::sound::start;
 
 const GRANT: &str = "SystemControl=volume,mute";
 
-/// What the sound server itself says.
+/// What the sound server itself reports.
 pub(super) fn wpctl(session: &Session) -> String {
     let mut command = session.command("wpctl");
     command.args(["get-volume", "@DEFAULT_AUDIO_SINK@"]).stdout(Stdio::piped());

@@ -1,4 +1,4 @@
-//! What is counted stays counted.
+//! Counters never go back.
 
 use std::thread;
 
@@ -47,7 +47,7 @@ fn counters_never_go_back_on_a_reload() {
         before = now;
         thread::yield_now();
     }
-    // Without the plugin, its share of the sums stays.
+    // When the plugin is gone, its share of the sums stays.
     let other = plugin("other", &wasm::fixture("hostile"), "");
     scratch.config(&config(&other, "count").replace("plugin = \"hostile\"", "plugin = \"other\""));
     assert_eq!(json(&scratch, &["reload"])["stopped"][0], "hostile");

@@ -1,4 +1,4 @@
-//! Somebody who sends OSC messages to a daemon.
+//! A sender of OSC messages to a daemon.
 
 use std::net::UdpSocket;
 
@@ -6,7 +6,7 @@ use rosc::{OscBundle, OscMessage, OscPacket, OscTime};
 
 use crate::scratch::Daemon;
 
-/// An input `desk` at a port that is free.
+/// An input `desk` at any free port.
 pub(super) const INPUT: &str = "[[inputs]]\nname = \"desk\"\ntype = \"osc\"\nlisten = \":0\"\n";
 
 /// Sends to the input `desk` of one daemon.
@@ -15,7 +15,7 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Waits until the daemon listens.
+    /// Waits until the daemon listens, and sends to its port.
     pub(super) fn of(daemon: &mut Daemon) -> Self {
         let line = daemon.wait_for_log("listening for OSC");
         let port = line.rsplit(':').next().and_then(|port| port.trim().parse::<u16>().ok());

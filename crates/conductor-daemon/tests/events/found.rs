@@ -1,7 +1,8 @@
-//! MIDI files and OSC packets as they are found in the world, each in a folder of `tests/vectors` with its verdict.
+//! MIDI files and OSC packets as they exist in the world, each in a folder of `tests/vectors` with its verdict.
 //!
-//! In `midi-file`, `expect` says in its first line what is wrong with the file, or `sound`, and then what it plays. In `osc`,
-//! `trigger` is a mapping, `event` what it is called for, and `dropped` under which cause something is counted.
+//! In `midi-file`, the first line of `expect` says what is wrong with the file, or `sound`; the other lines say what
+//! the file plays. In `osc`, `trigger` is a mapping, `event` is the event that it is called for, and `dropped` is the
+//! cause under which something is counted.
 
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
@@ -14,11 +15,12 @@ use super::desk;
 use crate::scratch::{LENIENT, PATIENCE, Scratch, plugin};
 use crate::wasm;
 
-/// The folders of a row, each with its name and what is expected.
+/// The folders of a row of vectors, each with its name and the text of `expect`.
 fn vectors(row: &str) -> Vec<(String, PathBuf, String)> {
     let row = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors").join(row);
     let folders = std::fs::read_dir(&row).expect("a folder").map(|entry| entry.expect("an entry").path());
     let mut vectors: Vec<_> = folders
+        .filter(|path| path.is_dir())
         .map(|folder| {
             let expected = std::fs::read_to_string(folder.join("expect")).expect("expect");
             (folder.file_name().expect("a name").to_string_lossy().into_owned(), folder, expected)
@@ -33,7 +35,7 @@ fn hostile() -> String {
     plugin("hostile", &wasm::fixture("hostile"), "")
 }
 
-/// An input of this file, and a mapping for all that it plays.
+/// An input that plays this file, and a mapping for all its events.
 fn tune(name: &str, folder: &Path, more: &str) -> String {
     let path = folder.join("tune.mid");
     format!(
@@ -103,7 +105,7 @@ fn a_round_lasts_until_the_end_of_the_track() {
     let folder =
         vectors("midi-file").into_iter().find(|(name, ..)| name == "one-hit-and-a-rest").expect("there").1;
     let scratch = Scratch::new();
-    // A bar of two seconds with one hit, eight times as fast.
+    // A bar of two seconds with one hit, played eight times as fast.
     scratch.config(&format!("{LENIENT}{}{}", hostile(), tune("tune", &folder, "loop = true\nspeed = 8")));
     let mut daemon = scratch.start(&[]);
     let mut hits = Vec::new();
@@ -116,7 +118,7 @@ fn a_round_lasts_until_the_end_of_the_track() {
     daemon.stop();
 }
 
-/// Sends the packet of a folder, each from another port, as programs do that send one message and end.
+/// Sends the packet of a folder, each time from another port, like programs that send one message and end.
 #[expect(clippy::disallowed_methods, reason = "a packet is small")]
 fn send(folder: &Path, port: u16) {
     let packet = std::fs::read(folder.join("packet")).expect("a packet");

@@ -46,7 +46,7 @@ fn switching_to_the_mode_that_is_on_is_nothing() {
 fn an_input_makes_the_daemon_log_only_so_much() {
     let scratch = Scratch::new();
     let (mut daemon, desk) = start(&scratch);
-    // Each packet is acknowledged, so that none of them is lost on the way.
+    // Each packet is acknowledged, so that none is lost on the way.
     for _ in 0..60 {
         let mut addresses = ["/a", "/b"].repeat(50);
         addresses.push("/done");

@@ -1,4 +1,4 @@
-//! Readers that stop: of the log, of the rows, of what is followed.
+//! Readers that stop: readers of the log, of the rows, and of `conductorctl events`.
 
 use std::io::Write as _;
 use std::process::{Child, Stdio};
@@ -14,7 +14,7 @@ use super::ctl::{connect, exchange, json, shown};
 use crate::scratch::{LENIENT, PATIENCE, Scratch, plugin};
 use crate::wasm;
 
-/// A daemon whose outputs nobody reads; it is ended with the test.
+/// A daemon whose outputs nobody reads, which is killed when the test ends.
 struct Unread(Child);
 
 impl Unread {
@@ -29,7 +29,7 @@ impl Unread {
         unread
     }
 
-    /// Asks it to end and returns its exit status.
+    /// Asks the daemon to end. Returns its exit status.
     fn stop(&mut self) -> Option<i32> {
         let pid = Pid::from_raw(self.0.id().try_into().expect("process id")).expect("process id");
         kill_process(pid, Signal::TERM).expect("signal sent");
@@ -53,13 +53,13 @@ impl Unread {
 
 impl Drop for Unread {
     fn drop(&mut self) {
-        // Both fail only if it has ended already.
+        // Both calls fail only if the daemon has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Waits until the daemon has made so many calls.
+/// Waits until the daemon has made this many calls.
 fn wait_for_calls(scratch: &Scratch, calls: u64) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -86,7 +86,7 @@ fn a_log_that_nobody_reads_holds_up_no_decision() {
     let printing = ticking("\"stdio\"\nparameters = { bytes = 60_000 }");
     scratch.config(&format!("{LENIENT}{chatty}{printing}"));
     let mut daemon = Unread::start(&scratch, &["run"], Stdio::piped());
-    // Six megabytes, of which a pipe takes 64 KiB.
+    // The calls print six megabytes, of which a pipe takes 64 KiB.
     wait_for_calls(&scratch, 100);
     shown(&scratch, &["plugin", "revoke", "hostile", "Network"]);
     assert_eq!(json(&scratch, &["plugin", "list"])["plugins"][0]["state"], "running");
@@ -135,7 +135,7 @@ fn a_follower_that_stops_holds_rows_and_not_what_they_are_about() {
     let held = daemon.memory().saturating_sub(before);
     assert!(held < 60_000 * CALLS / 4, "{held} bytes for {CALLS} calls");
 
-    // One that reads goes on meanwhile.
+    // A follower that reads goes on meanwhile.
     let mut reads = connect(&scratch);
     reads.write_all(Request::Events.to_line().as_bytes()).expect("sent");
     let rows = std::io::BufRead::lines(std::io::BufReader::new(&reads)).take(50).map_while(Result::ok);

@@ -1,4 +1,4 @@
-//! Several inputs at one plugin that does not keep up.
+//! Several inputs of one plugin that does not keep up.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use super::desk::{self, Desk};
 use crate::scratch::{LENIENT, Scratch, plugin};
 use crate::wasm;
 
-/// What a mapping to a call of two milliseconds says.
+/// A mapping to a call of two milliseconds.
 const SLOW: &str = "plugin = \"hostile\"\naction = \"sleep\"\nparameters = { once_ns = 2_000_000 }\n";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Sources that are swapped, that die, and that come back.
+//! Sources that are exchanged, that break, and that come back.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -21,7 +21,7 @@ fn config(name: &str, path: &str) -> String {
     )
 }
 
-/// Waits until the second input is in this state; returns why.
+/// Waits until the second input is in this state. Returns the reason.
 fn wait_for(scratch: &Scratch, state: &str) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -38,7 +38,7 @@ fn make_fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("FIFO made");
 }
 
-/// Opening waits until the daemon has the FIFO.
+/// Opens the FIFO for writing. Opening waits until the daemon reads the FIFO.
 fn writer(path: &Path) -> File {
     OpenOptions::new().write(true).open(path).expect("FIFO opened")
 }
@@ -80,7 +80,7 @@ fn what_takes_the_place_of_a_fifo_is_not_read() {
 #[test]
 fn an_input_that_died_says_so_and_a_reload_starts_it_again() {
     let scratch = Scratch::new();
-    // A plain file that cannot be read: nothing is mapped where it begins.
+    // A plain file that cannot be read, because nothing is mapped at its beginning.
     scratch.config(&config("dead", "/proc/self/mem"));
     let mut daemon = scratch.start(&[]);
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! A JACK client that plays a keyboard and a synthesizer.
+//! A JACK client that acts as a keyboard and a synthesizer.
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use jack::{
 
 use crate::scratch::PATIENCE;
 
-/// The client, with a port `keys` to send from and a port `synth` to receive at.
+/// The client, with a port `keys` that it sends from and a port `synth` that it receives at.
 pub(super) struct Peer {
     client: AsyncClient<(), Process>,
     send: SyncSender<Vec<u8>>,
@@ -34,7 +34,7 @@ impl Peer {
         Self { client: client.activate_async((), process).expect("active client"), send, received }
     }
 
-    /// Waits until a port of another client is connected to one of ours.
+    /// Waits until a port of another client is connected to one of this client's ports.
     pub(super) fn wait_until_connected(&self, own: &str, other: &str) {
         let client = self.client.as_client();
         let port = client.port_by_name(&format!("peer:{own}")).expect("own port");
@@ -43,6 +43,18 @@ impl Peer {
             assert!(std::time::Instant::now() < deadline, "{other} was not connected to {own}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Takes the connection of a port of this client to another client away.
+    pub(super) fn unplug(&self, own: &str, other: &str) {
+        let client = self.client.as_client();
+        client.disconnect_ports_by_name(&format!("peer:{own}"), other).expect("disconnected");
+    }
+
+    /// Connects a port of this client to another client.
+    pub(super) fn plug(&self, own: &str, other: &str) {
+        let client = self.client.as_client();
+        client.connect_ports_by_name(&format!("peer:{own}"), other).expect("connected");
     }
 
     pub(super) fn send(&self, message: &[u8]) {
@@ -57,7 +69,7 @@ impl Peer {
 impl ProcessHandler for Process {
     fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
         for message in self.synth.iter(scope) {
-            // The test has ended if nobody receives.
+            // Sending fails if the test has ended.
             let _ = self.received.send(message.bytes.to_vec());
         }
         let mut writer = self.keys.writer(scope);

@@ -1,7 +1,7 @@
-//! A JACK server without hardware, with a name of its own.
+//! A JACK server without hardware, with its own name.
 //!
-//! All JACK servers of a machine share a register with eight places. A server that was killed keeps its place until one
-//! of the same name is started, so the name is the same in every run, and the last server is asked to end.
+//! All JACK servers of a machine share a register with eight places. A server that was killed keeps its place until a
+//! server of the same name is started. So the name is the same in every run, and the last server is asked to end.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,14 +14,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::scratch::PATIENCE;
 
-/// A running server; it is ended with the test.
+/// A running server, which is ended with the test.
 pub(super) struct Server {
     child: Child,
     name: String,
     stderr: File,
 }
 
-/// Name of the server of this target directory; of two checkouts that are tested at once each has its own.
+/// Name of the server for this target directory, so that two checkouts that are tested at once use two names.
 pub(super) fn name() -> String {
     let mut hasher = DefaultHasher::new();
     env!("CARGO_TARGET_TMPDIR").hash(&mut hasher);
@@ -32,7 +32,7 @@ impl Server {
     /// Starts a server and waits until clients can connect to it.
     pub(super) fn start() -> Self {
         let name = name();
-        // A file, because a pipe that nobody reads would stop a server that complains much.
+        // A file, because a pipe that nobody reads would stop a server that prints many complaints.
         let stderr = tempfile::tempfile().expect("temporary file");
         let mut server = Self { child: spawn(&name, &stderr), name, stderr };
         server.wait();
@@ -68,10 +68,10 @@ impl Server {
         }
     }
 
-    /// Asks the server to end, so that it gives back its place in the register; returns what it complained of.
+    /// Asks the server to end, so that it gives up its place in the register. Returns its complaints.
     fn end(&mut self) -> String {
         if let Ok(None) = self.child.try_wait() {
-            // It fails only if the server has ended already.
+            // This fails only if the server has ended already.
             let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         }
         let deadline = Instant::now() + PATIENCE;
@@ -90,6 +90,8 @@ impl Server {
 
 fn spawn(name: &str, stderr: &File) -> Child {
     let mut jackd = Command::new("jackd");
+    // Otherwise a client that misses its cycle on a busy machine is heard again with what it sent before.
+    jackd.arg("--sync");
     jackd.args(["--no-realtime", "--name", name, "-d", "dummy", "-r", "48000", "-p", "256"]);
     jackd.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr.try_clone().expect("descriptor"));
     jackd.spawn().unwrap_or_else(|error| {

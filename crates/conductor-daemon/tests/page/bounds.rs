@@ -14,7 +14,7 @@ fn assert_served(scratch: &Scratch, page: &Page) {
     assert_eq!(ctl(scratch, &["status"]).code, 0);
 }
 
-/// Waits until the server ends the connection; returns what it said.
+/// Waits until the server ends the connection. Returns what the server sent.
 fn ended(stream: &mut TcpStream) -> Vec<u8> {
     let mut said = Vec::new();
     match stream.read_to_end(&mut said) {
@@ -41,7 +41,7 @@ fn slow_clients_end_and_delay_nobody() {
     ];
     body.write_all(&written("POST", "/api/requests", &head, b"{")).expect("sent");
 
-    // One byte at a time does not make a head last longer.
+    // A client that sends one byte at a time does not make the wait for a head longer.
     let started = Instant::now();
     let mut slow = page.connect();
     let drips = thread::spawn(move || {
@@ -60,7 +60,7 @@ fn slow_clients_end_and_delay_nobody() {
     assert_eq!(ended(&mut half), b"");
     assert_eq!(ended(&mut body), b"", "a body without its end is none");
 
-    // One that asks, and does not read.
+    // A client that asks and does not read.
     let mut deaf = page.connect();
     deaf.write_all(&written("GET", "/api/events", &head[..2], b"")).expect("sent");
     assert_served(&scratch, &page);
@@ -75,7 +75,7 @@ fn hundreds_of_connections_keep_nobody_out() {
     let files = || std::fs::read_dir(format!("/proc/{}/fd", page.daemon.pid())).expect("descriptors").count();
     let before = files();
     let (host, bearer) = (page.host(), page.bearer());
-    // A page that is open stays so: strangers go first.
+    // The connection of an open page stays: connections without a session are ended first.
     let mut events = page.connect();
     let head = [("host", host.as_str()), ("authorization", bearer.as_str())];
     events.write_all(&written("GET", "/api/events", &head, b"")).expect("sent");
@@ -127,7 +127,7 @@ fn a_connection_carries_one_request() {
     ] {
         assert_eq!(post(more, &smuggled), Some((400, false)), "{more:?}");
     }
-    // Ends of lines that are none, and a name with a space before the colon.
+    // Line ends that are invalid, and a name with a space before the colon.
     for head in ["host : x", "a\0b: x", "x: a\r b", " folded: x"] {
         let raw = format!("GET / HTTP/1.1\r\n{head}\r\nhost: {host}\r\n\r\n");
         assert_eq!(page.exchange(raw.as_bytes()).status, 400, "{head:?}");
@@ -159,7 +159,7 @@ fn a_body_of_a_gibibyte_is_refused_early() {
         stream.write_all(&head(path, &[("content-length", "1073741824")])).expect("sent");
         assert_eq!(answer(stream).map(|answer| answer.status), Some(413), "{path}: its length says enough");
     }
-    // A length that is not said before.
+    // A body whose length is not announced.
     let mut stream = page.connect();
     stream.write_all(&head("/api/requests", &[("transfer-encoding", "chunked")])).expect("sent");
     let chunk = [b"10000\r\n".to_vec(), vec![b' '; 0x1_0000], b"\r\n".to_vec()].concat();
@@ -167,7 +167,7 @@ fn a_body_of_a_gibibyte_is_refused_early() {
     while sent < 1024 * 1024 * 1024 && stream.write_all(&chunk).is_ok() {
         sent += chunk.len();
     }
-    // The buffers of the connection take some beyond what the server reads.
+    // The buffers of the connection take some bytes more than the server reads.
     assert!(sent < 32 * 1024 * 1024, "{sent} bytes were taken");
     assert_served(&scratch, &page);
     page.daemon.stop();

@@ -1,21 +1,35 @@
-//! What a browser does, and what it never would: requests byte by byte.
+//! What a browser sends, and what it never would send: requests byte by byte.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::ops::Deref;
 
 use serde_json::{Value as Json, json};
 
 use crate::scratch::{Daemon, Ended, PATIENCE, Scratch};
 
-/// An input that never says anything during a test, and a page at any free port.
+/// An input that sends nothing during a test, and a page at any free port.
 pub(super) const SILENT: &str =
     "[ui]\nport = 0\n[[inputs]]\nname = \"clock\"\ntype = \"interval\"\nevery = \"1h\"\n";
 
-/// A daemon with its page, and a session.
+/// A daemon that serves the page, and a session.
 pub(super) struct Page {
     pub(super) daemon: Daemon,
+    session: Session,
+}
+
+/// A session of a page.
+pub(super) struct Session {
     pub(super) port: u16,
     pub(super) token: String,
+}
+
+impl Deref for Page {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
 }
 
 /// An answer.
@@ -39,7 +53,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The response of the control interface in it.
+    /// The response of the control interface in this answer.
     pub(super) fn response(&self) -> Json {
         let answer = self.json();
         assert_eq!(answer["version"], 1, "{self:?}");
@@ -56,31 +70,33 @@ impl Answer {
 }
 
 impl Page {
-    /// Starts a daemon with a configuration, and opens a session.
+    /// Starts a daemon with a configuration and opens a session.
     pub(super) fn open(scratch: &Scratch, config: &str) -> Self {
         scratch.config(config);
         let mut daemon = scratch.start(&[]);
         daemon.wait_for_log("ready");
         let (port, invitation) = invite(scratch);
-        let mut page = Self { daemon, port, token: String::new() };
-        let opened = page.redeem(&invitation);
+        let mut session = Session { port, token: String::new() };
+        let opened = session.redeem(&invitation);
         assert_eq!(opened.status, 200, "{opened:?}");
-        page.token = opened.json()["token"].as_str().expect("a token").to_owned();
-        page
+        session.token = opened.json()["token"].as_str().expect("a token").to_owned();
+        Self { daemon, session }
     }
+}
 
+impl Session {
     /// Exchanges a one-time token.
     pub(super) fn redeem(&self, token: &str) -> Answer {
         let body = json!({ "token": token }).to_string();
         self.send("POST", "/api/session", &[("content-type", "application/json")], body.as_bytes())
     }
 
-    /// The name of this server.
+    /// The value of `Host` for this server.
     pub(super) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The header that shows the session.
+    /// The value of the header that proves the session.
     pub(super) fn bearer(&self) -> String {
         format!("Bearer {}", self.token)
     }
@@ -110,10 +126,10 @@ impl Page {
         self.exchange(&written(method, path, &all, body))
     }
 
-    /// Sends bytes, and reads what comes back.
+    /// Sends bytes and reads the answer.
     pub(super) fn exchange(&self, bytes: &[u8]) -> Answer {
         let mut stream = self.connect();
-        // What is refused may be refused before all of it was taken.
+        // The server may refuse a request before it has read all of it.
         let _ = stream.write_all(bytes);
         answer(stream).unwrap_or_else(|| panic!("no answer to {:?}", String::from_utf8_lossy(bytes)))
     }
@@ -125,7 +141,7 @@ impl Page {
     }
 }
 
-/// The port of the page, and a one-time token.
+/// Asks for a link. Returns the port of the page and the one-time token.
 pub(super) fn invite(scratch: &Scratch) -> (u16, String) {
     let ended = ctl(scratch, &["ui", "--print"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
@@ -137,12 +153,7 @@ pub(super) fn invite(scratch: &Scratch) -> (u16, String) {
 /// Runs `conductorctl` to its end.
 pub(super) fn ctl(scratch: &Scratch, arguments: &[&str]) -> Ended {
     let output = scratch.program(env!("CARGO_BIN_EXE_conductorctl"), arguments).output();
-    let output = output.expect("conductorctl starts");
-    Ended {
-        code: output.status.code().expect("exit status"),
-        stdout: String::from_utf8(output.stdout).expect("text"),
-        stderr: String::from_utf8(output.stderr).expect("text"),
-    }
+    Ended::of(output.expect("conductorctl starts"))
 }
 
 /// The bytes of a request.

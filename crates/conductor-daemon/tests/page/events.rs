@@ -9,7 +9,7 @@ use super::browser::{Page, SILENT, head_of, written};
 use crate::scratch::{LENIENT, Scratch, plugin};
 use crate::wasm;
 
-/// Reads events as they come.
+/// Reads events as they arrive.
 struct Events(BufReader<TcpStream>);
 
 impl Events {
@@ -41,7 +41,7 @@ impl Events {
         }
     }
 
-    /// Waits for a line that says that the daemon lives.
+    /// Waits for a line that shows that the daemon lives.
     fn beat(&mut self) {
         let mut line = String::new();
         while line.trim_end() != ":" {
@@ -76,7 +76,7 @@ fn calls_and_changes_are_told_of_as_they_come() {
     scratch.conductor_sign(&["trust", "add", key.trim(), "Ada"]);
     assert!(events.next("changed").is_some(), "a key that another program wrote");
 
-    // The end of the daemon is the end of the stream.
+    // The stream ends with the daemon.
     page.daemon.stop();
     assert_eq!(events.next("call"), None);
 }

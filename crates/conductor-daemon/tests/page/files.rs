@@ -1,11 +1,11 @@
-//! The files of the page, and what every answer says to the browser.
+//! The files of the page, and the headers that every answer has.
 
 use serde_json::json;
 
 use super::browser::{Answer, Page, SILENT, written};
 use crate::scratch::Scratch;
 
-/// Headers that no answer lacks, with a part of the value of each.
+/// Headers that every answer has, with a part of the value of each.
 const HEADERS: [(&str, &str); 11] = [
     ("content-security-policy", "default-src 'none'; script-src 'self'"),
     ("content-security-policy", "frame-ancestors 'none'"),
@@ -50,7 +50,7 @@ fn every_answer_is_protected_whatever_it_is() {
     let json = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     assert_protected(&page.send("POST", "/api/requests", &json, &[b' '; 70_000]), 413);
     assert_protected(&page.send("POST", "/api/uploads", &session, b"x"), 201);
-    // What is no request is answered all the same.
+    // Bytes that are no request are answered all the same.
     assert_protected(&page.exchange(b"GARBAGE\r\n\r\n"), 400);
     assert_protected(&page.exchange(b"GET / HTTP/1.0\r\n\r\n"), 400);
     assert_protected(&page.exchange(b"GET /\x01 HTTP/1.1\r\n\r\n"), 400);

@@ -1,4 +1,4 @@
-//! Trusting and revoking keys, and the record of it.
+//! Trusting and revoking keys, and the records of both.
 
 use conductor_signing::PublicKey;
 use serde_json::{Value as Json, json};
@@ -52,7 +52,7 @@ fn a_key_is_trusted_once_its_fingerprint_is_confirmed() {
     let again = add(&ada.to_string(), &digits, Json::Null);
     assert_eq!((again.status, again.cause().as_str()), (409, "not-trusted"), "{again:?}");
 
-    // What could be taken for another is looked at where both are shown.
+    // A name that could be mistaken for another one must be compared where both are shown.
     let other = key(&scratch, "other");
     let like = page.ask(&json!({ "trust-add": {
         "name": "Ada", "public_key": other.to_string(), "fingerprint": other.fingerprint().to_string(),
@@ -146,7 +146,9 @@ fn a_refused_plugin_says_what_is_wrong_with_its_signature() {
         ("changed", "refused", "invalid"),
         ("fine", "running", "trusted"),
     ] {
-        let shown = page.get(&format!("/api/plugins/{name}")).response()["plugin-show"].clone();
+        // A refused plugin is tried again soon after the start, and loads then.
+        let show = || page.get(&format!("/api/plugins/{name}")).response()["plugin-show"].clone();
+        let shown = std::iter::repeat_with(show).find(|shown| shown["state"] != "loading").expect("it ends");
         assert_eq!((&shown["state"], &shown["trust_level"]), (&json!(state), &json!(word)), "{shown}");
         assert_eq!(shown["safety"].is_null(), state == "refused", "{shown}");
     }

@@ -1,4 +1,4 @@
-//! Plugins that call themselves something that is meant for a browser: it stays text.
+//! Plugins whose names are meant to attack a browser: their names stay text.
 
 use serde_json::{Value as Json, json};
 
@@ -23,7 +23,8 @@ fn hostile_words_are_told_as_json_and_as_nothing_else() {
     scratch.conductor_sign(&["manifest", "add", "songs.wasm", "plugin.toml"]);
     scratch.conductor_sign(&["generate-key", "ada"]);
     scratch.conductor_sign(&["sign", "songs.wasm", "ada", "--name", "Ada", "--email", "ada@example.org"]);
-    // No name that is signed here has such characters, but one in a document without a statement is nobody's word.
+    // The signing program refuses names with such characters. A name in a document without a statement is not signed by
+    // anybody.
     let document = scratch.path("songs.wasm.sig");
     let mut fields: Json =
         serde_json::from_str(&std::fs::read_to_string(&document).expect("read")).expect("JSON");
@@ -56,7 +57,7 @@ fn hostile_words_are_told_as_json_and_as_nothing_else() {
         (&json!(SCRIPT), &json!("<i>Ada"))
     );
 
-    // Words of a client come back the same way, and never as a page.
+    // Words that a client sends come back the same way, and never as a page.
     for path in
         ["/<script>", "/api/plugins/<script>alert(1)</script>", "/api/plugins/%3Cscript%3E", "/%3Cscript%3E"]
     {

@@ -1,11 +1,11 @@
-//! What is said of a plugin before it is installed.
+//! What the page shows of a plugin before it is installed.
 
 use serde_json::{Value as Json, json};
 
 use super::browser::{Page, SILENT, ctl};
 use crate::scratch::Scratch;
 
-/// A module that would never end if anything of it ran.
+/// A module that would run for ever if any part of it ran.
 const ENDLESS: &str = r#"(module (memory (export "memory") 1)
     (func $endless (loop $again (br $again))) (start $endless)
     (func (export "alloc") (param i32) (result i32) (i32.const 0))
@@ -167,9 +167,94 @@ fn an_update_says_what_is_different() {
 
     sign(&scratch, "next.wasm", second);
     let other = preview(&page, &scratch, "songs", "next.wasm");
-    // The name belongs to somebody else, which the user is asked about once it is installed.
+    // The name is pinned to another publisher. The user is asked about that when the plugin is installed.
     assert!(other["accepted"] == true && other["why"].is_null(), "{other}");
     assert!(other["waits"]["differences"].to_string().contains("another publisher: signed by"), "{other}");
     assert!(other["changes"].to_string().contains("signed by another key"), "{other}");
+    page.daemon.stop();
+}
+
+const OWN: &str = r#"
+[[settings]]
+name = "gain"
+type = "number"
+min = 0
+max = 1
+default = 0.5
+description = "How \u001b[2Jloud"
+[[settings]]
+name = "word"
+type = "text"
+default = "hush"
+secret = true
+[[secrets]]
+name = "token"
+reason = "to \u001b[2Jcall home"
+hosts = ["api.example.org", "localhost:8123"]
+"#;
+
+#[test]
+fn settings_and_secrets_are_shown_before_anything_runs() {
+    let scratch = Scratch::new();
+    scratch.conductor_sign(&["generate-key", "ada"]);
+    let key = std::fs::read_to_string(scratch.path("ada.public")).expect("key");
+    scratch.conductor_sign(&["trust", "add", key.trim(), "Ada"]);
+    let page = Page::open(&scratch, SILENT);
+    build(&scratch, "songs.wasm", IDLE, "1.0.0", OWN);
+    sign(&scratch, "songs.wasm", "ada");
+    let first = preview(&page, &scratch, "songs", "songs.wasm");
+    assert_eq!(
+        first["settings"],
+        json!([
+            { "name": "gain", "type": "number", "description": "How \u{1b}[2Jloud", "range": "from 0 to 1",
+              "default": "0.5", "secret": false },
+            { "name": "word", "type": "text", "description": null, "range": null, "default": null, "secret": true },
+        ])
+    );
+    assert_eq!(
+        first["secrets"],
+        json!([{
+            "name": "token",
+            "reason": "to \u{1b}[2Jcall home",
+            "hosts": ["api.example.org", "localhost:8123"],
+        }])
+    );
+    let said = ctl(&scratch, &["plugin", "preview", "songs.wasm"]);
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
+    let lines = "It uses secrets that it never gets:\n  \
+                 - token: would go to: api.example.org, localhost:8123\n    \
+                 reason, in its own words: to \\u{1b}[2Jcall home\n\
+                 Settings:\n  \
+                 - gain: number, from 0 to 1; default 0.5\n    \
+                 in its own words: How \\u{1b}[2Jloud\n  \
+                 - word: text; its value is not shown\n";
+    assert!(said.stdout.contains(lines) && !said.stdout.contains('\u{1b}'), "{}", said.stdout);
+    let installed = ctl(&scratch, &["plugin", "install", "songs.wasm"]);
+    assert!(installed.code == 0 && installed.stderr.contains(lines), "{installed:?}");
+
+    let more = OWN.replace("\"localhost:8123\"", "\"other.example.org\"").replace("gain", "loudness");
+    let more = more + "[[secrets]]\nname = \"key\"\nhosts = [\"api.example.org\"]\n";
+    build(&scratch, "next.wasm", IDLE, "1.1.0", &more);
+    sign(&scratch, "next.wasm", "ada");
+    let next = preview(&page, &scratch, "songs", "next.wasm");
+    assert_eq!(
+        next["changes"],
+        json!([
+            "version 1.1.0 in place of 1.0.0",
+            "would send the secret token to other.example.org as well",
+            "uses the secret key as well, for api.example.org",
+            "has the setting loudness as well",
+            "has the setting gain no more",
+        ])
+    );
+    build(&scratch, "odd.wasm", IDLE, "1.2.0", &OWN.replace("localhost:8123", "localhost:0"));
+    sign(&scratch, "odd.wasm", "ada");
+    let odd = preview(&page, &scratch, "songs", "odd.wasm");
+    assert_eq!(odd["accepted"], false, "{odd}");
+    assert!(
+        odd["why"].as_str().is_some_and(|why| why.contains("`localhost:0` is no single host")
+            || why.contains("localhost:0 is no single host")),
+        "{odd}"
+    );
     page.daemon.stop();
 }

@@ -1,17 +1,17 @@
-//! Other sites: their requests, sent by the user's own browser, are refused, and nothing is changed by them.
+//! Other sites: requests that the user's own browser sends for them are refused and change nothing.
 
 use serde_json::{Value as Json, json};
 
 use super::browser::{Answer, Page, SILENT, written};
 use crate::scratch::Scratch;
 
-/// What must not change: trusted keys, and the configuration.
+/// The state that must not change: trusted keys, and the configuration.
 fn state(scratch: &Scratch, page: &Page) -> (Json, String) {
     let config = std::fs::read_to_string(scratch.config_file()).expect("read");
     (page.get("/api/keys").response(), config)
 }
 
-/// A request that would trust a key, with this head.
+/// Sends a request with this head that would trust a key.
 fn trust(page: &Page, scratch: &Scratch, head: &[(&str, &str)]) -> Answer {
     let body = trust_body(scratch);
     let length = body.len().to_string();
@@ -87,7 +87,7 @@ fn what_names_another_host_or_comes_from_another_site_is_refused() {
     }
     assert_eq!(state(&scratch, &page), before, "nothing is changed");
 
-    // The very same request from the page itself is done, so it was none of the rest that kept it out.
+    // The same request from the page itself succeeds, so only the origin kept the other ones out.
     let origin = format!("http://{host}");
     let from_page = [own, ("origin", origin.as_str()), ("sec-fetch-site", "same-origin")];
     let done = trust(&page, &scratch, &[&from_page[..], &session[..]].concat());
@@ -122,7 +122,7 @@ fn without_the_token_of_a_session_nothing_is_told_or_done() {
         assert_eq!(page.send("POST", "/api/uploads", &value, b"x").status, 401);
         assert_eq!(page.send("OPTIONS", "/api/requests", &value, b"").status, 401);
     }
-    // Nowhere else than in its header is a token looked for: an address ends up in logs, and a cookie goes to every port.
+    // The token is looked for in its header only: an address ends up in logs, and a cookie is sent to every port.
     let query = page.send("GET", &format!("/api/status?token={}", page.token), &[], b"");
     let cookie = page.send("GET", "/api/status", &[("cookie", &format!("token={}", page.token))], b"");
     assert_eq!((query.status, cookie.status), (401, 401));
@@ -163,7 +163,7 @@ fn only_what_no_other_site_can_send_changes_anything() {
         let refused = page.send("POST", path, &session[1..], b"{}");
         assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD")), "{path}");
     }
-    // What would change something has no address that could be followed.
+    // Nothing can be changed by following a link.
     for path in ["/api/requests", "/api/requests?request=reload", "/api/reload", "/api/plugins/x/grant"] {
         assert!([404, 405].contains(&page.get(path).status), "{path}");
     }

@@ -1,4 +1,4 @@
-//! How the page is opened.
+//! Opening the page.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::browser::{Page, SILENT, ctl, invite, written};
 use crate::scratch::{Scratch, run};
 
-/// `nobody`, whoever that is here.
+/// The user `nobody` of most systems.
 const OTHER_USER: u32 = 65_534;
 
 #[test]
@@ -21,7 +21,7 @@ fn a_link_opens_the_page_once() {
     let page = Page::open(&scratch, SILENT);
     let (port, token) = invite(&scratch);
     assert_eq!(port, page.port);
-    // It is no session by itself.
+    // A one-time token is not the token of a session.
     assert_eq!(
         page.send("GET", "/api/status", &[("authorization", &format!("Bearer {token}"))], b"").status,
         401
@@ -42,7 +42,7 @@ fn a_link_opens_the_page_once() {
     page.daemon.stop();
 }
 
-/// A token is on the command line of the browser that it opens, which other users can read.
+/// A token is on the command line of the browser that it opens, and other users can read command lines.
 #[test]
 fn a_link_is_of_no_use_to_another_user() {
     let scratch = Scratch::new();
@@ -52,7 +52,7 @@ fn a_link_is_of_no_use_to_another_user() {
     let (host, length) = (page.host(), body.len().to_string());
     let head = [("host", &*host), ("content-type", "application/json"), ("content-length", &*length)];
     let request = written("POST", "/api/session", &head, body.as_bytes());
-    // Only root can become another user to try; for others, the unit tests of the check are all there is.
+    // Only root can become another user for the test; for other users, unit tests cover the check.
     if geteuid().is_root() {
         let script = "exec 3<>/dev/tcp/127.0.0.1/$0; cat >&3; cat <&3";
         let mut shell = Command::new("bash");
@@ -63,7 +63,7 @@ fn a_link_is_of_no_use_to_another_user() {
         let said = String::from_utf8_lossy(&said);
         assert!(said.starts_with("HTTP/1.1 403 ") && said.contains("another user"), "{said}");
     }
-    // It was not used up by that.
+    // The other user's attempt did not use the token up.
     assert_eq!(page.exchange(&request).status, 200);
     page.daemon.stop();
 }
@@ -90,7 +90,7 @@ fn what_is_no_exchange_is_refused() {
     ] {
         assert_eq!(page.send("POST", "/api/session", &[json], body.as_bytes()).status, status, "{body}");
     }
-    // None of that used it up.
+    // None of these attempts used the token up.
     assert_eq!(page.redeem(&token).status, 200);
     page.daemon.stop();
 }
@@ -127,8 +127,8 @@ fn where_there_is_a_display_the_page_is_opened() {
     std::fs::create_dir(scratch.path("bin")).expect("directory");
     let opener = scratch.path("bin/xdg-open");
     let open = |script: &str| {
-        // Another process writes it: what this one has open for writing, a test beside this one could hand on to a child,
-        // and a program that is open for writing cannot be started.
+        // Another process writes the program: a test beside this one could pass a file that this process has open for
+        // writing on to a child, and a program that is open for writing cannot be started.
         let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"";
         run("sh", &["-c", write, opener.to_str().expect("text"), script], "dash");
         let mut ctl = scratch.program(env!("CARGO_BIN_EXE_conductorctl"), &["ui"]);
@@ -166,8 +166,8 @@ fn the_address_is_printed_for_programs_too_and_for_nobody_else() {
     }
 }
 
-/// The whole of 127.0.0.0/8 leads here. Who comes from another of its addresses could have the port of somebody else's
-/// connection, and would be taken for that one.
+/// The whole of 127.0.0.0/8 leads to this machine. A client at another of its addresses could have the same port as
+/// another user's connection, and would be mistaken for that user.
 #[test]
 fn only_the_usual_loopback_address_is_served() {
     let scratch = Scratch::new();

@@ -70,7 +70,7 @@ fn uploads_are_bounded_in_size_and_number() {
         assert_eq!(upload(&page, "/api/uploads", &[0; 5000]).status, 201);
     }
     assert_eq!(count(), 4);
-    // One that breaks off leaves nothing, and takes no place for long.
+    // An upload that breaks off leaves no file, and gives up its place soon.
     let (host, bearer) = (page.host(), page.bearer());
     let head = [("host", host.as_str()), ("authorization", bearer.as_str()), ("content-length", "4000")];
     let mut stream = page.connect();
@@ -121,7 +121,7 @@ fn what_is_installed_is_what_was_looked_at() {
     let refused = page.ask(&install);
     assert_eq!(refused.cause(), "not-as-shown", "{refused:?}");
     std::fs::copy(wasm::fixture("hostile"), &path).expect("back");
-    // Somebody who signs it in the meantime is somebody whom the preview did not show.
+    // A signer who signs the file after the preview is not the signer whom the preview showed.
     scratch.conductor_sign(&["generate-key", "key"]);
     scratch.conductor_sign(&["sign", "plugin.wasm", "key", "--name", "Eve", "--email", "eve@example.org"]);
     let refused = page.ask(&install);

@@ -1,4 +1,4 @@
-//! Notes into chords, on a port that remembers what it was sent.
+//! Turns notes into chords, on a port that records what was sent to it.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::exec::{exec, home};
 use crate::wasm;
 
-/// Output ports that remember what was sent.
+/// Output ports that record what was sent.
 #[derive(Default)]
 struct Recorder(Mutex<Vec<Vec<u8>>>);
 
@@ -36,7 +36,7 @@ fn chord() -> (Box<dyn Plugin>, Arc<Recorder>) {
     (plugin, recorder)
 }
 
-/// Executes an action for a note and returns the messages that it sent.
+/// Executes an action for a note. Returns the messages that the plugin sent.
 fn play(
     chord: &mut (Box<dyn Plugin>, Arc<Recorder>),
     action: &str,
@@ -124,5 +124,6 @@ fn exec_plays_to_a_configured_output_without_a_grant() {
     assert_eq!(run.report["outcome"], "ok");
     let mut sent = Vec::new();
     std::fs::File::open(port).and_then(|mut port| port.read_to_end(&mut sent)).expect("what was sent");
-    assert_eq!(sent, [0x90, 60, 90, 0x90, 64, 90, 0x90, 67, 90]);
+    assert_eq!(sent[..9], [0x90, 60, 90, 0x90, 64, 90, 0x90, 67, 90]);
+    assert_eq!(sent[9..], [0x80, 60, 64, 0x80, 64, 64, 0x80, 67, 64], "the notes end with the program");
 }

@@ -5,13 +5,13 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// What `conductor exec --json` said.
+/// What `conductor exec --json` printed.
 pub(super) struct Exec {
     pub(super) status: Option<i32>,
     pub(super) report: Value,
 }
 
-/// Runs one call in a home of its own.
+/// Makes one call in the given home.
 pub(super) fn exec(home: &Path, plugin: &Path, arguments: &[&str]) -> Exec {
     let mut command = Command::new(env!("CARGO_BIN_EXE_conductor"));
     command.env_clear().env("HOME", home).stdin(Stdio::null());
@@ -24,7 +24,7 @@ pub(super) fn exec(home: &Path, plugin: &Path, arguments: &[&str]) -> Exec {
     Exec { status: output.status.code(), report }
 }
 
-/// A home directory that nobody else uses.
+/// A home directory for one test.
 pub(super) fn home() -> tempfile::TempDir {
     tempfile::tempdir().expect("home")
 }

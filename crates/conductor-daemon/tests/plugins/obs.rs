@@ -1,4 +1,4 @@
-//! OBS: scenes and inputs of a small server that speaks its protocol, obs-websocket 5.
+//! The OBS plugin with a small server that speaks the protocol of OBS, obs-websocket 5, and has scenes and inputs.
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -21,16 +21,17 @@ const PASSWORD: &str = "supersecretpassword";
 const SALT: &str = "lM1GncleQOaCu9lT1yeUZhFYnqhsLLP1G5lAGo3ixaI=";
 const CHALLENGE: &str = "+IxH4CnCiqpX1rM9scsNynZzbOe4KhDeYcTNS3PDaeY=";
 
-/// `printf %s "$PASSWORD$SALT" | openssl dgst -sha256 -binary | base64`, and of that with the challenge behind it the same.
+/// `printf %s "$PASSWORD$SALT" | openssl dgst -sha256 -binary | base64`, and then the same for that result followed by
+/// the challenge.
 const PROOF: &str = "1Ct943GAT+6YQUUX47Ia/ncufilbe6+oD6lY+5kaCu4=";
 
 /// Where the plugin expects OBS; the test puts a free port of the same length in its place.
 const ADDRESS: &str = "localhost:4455";
 
-/// Scenes as OBS counts them: from the bottom of what it shows.
+/// Scenes in the order of OBS: from the bottom of its list.
 const SCENES: [&str; 3] = ["Break", "Close-up", "Stage"];
 
-/// What the server was asked for, and how often somebody connected.
+/// The requests that the server received, and how many connections.
 #[derive(Default)]
 struct Seen {
     connections: usize,
@@ -67,7 +68,7 @@ impl Obs {
         obs
     }
 
-    /// The plugin, for this server's port, in a directory of its own.
+    /// The plugin, changed to this server's port, in a temporary directory.
     fn plugin(&self) -> (TempDir, std::path::PathBuf) {
         let here = format!("localhost:{}", self.port);
         assert_eq!(here.len(), ADDRESS.len());
@@ -98,7 +99,7 @@ impl Obs {
         (ran.status, ran.report)
     }
 
-    /// The plugin, loaded to be called again and again.
+    /// Loads the plugin, so that it can be called several times.
     fn load(&self) -> Box<dyn Plugin> {
         let (_directory, plugin) = self.plugin();
         let host = Host::new(WasmConfig::default()).expect("host");
@@ -140,7 +141,7 @@ fn serve(stream: TcpStream, wants_password: bool, seen: &Mutex<Seen>) {
     }
     say(&mut peer, 2, &json!({ "negotiatedRpcVersion": 1 }));
     while let Some(request) = hear(&mut peer, 6) {
-        // Something that nobody asked for, as OBS sends it.
+        // An event that nobody asked for, as OBS sends it.
         say(&mut peer, 5, &json!({ "eventType": "ExitStarted", "eventIntent": 1 }));
         let (status, data) = match carry_out(&request, &mut seen.lock().expect("seen")) {
             Ok(data) => (json!({ "result": true, "code": 100 }), data),
@@ -196,7 +197,7 @@ fn carry_out(request: &Value, seen: &mut Seen) -> Result<Value, String> {
 }
 
 fn say(peer: &mut WebSocket<TcpStream>, op: u32, data: &Value) {
-    // The plugin may be gone.
+    // The plugin may have ended.
     let _ = peer.send(Message::text(json!({ "op": op, "d": data }).to_string()));
 }
 

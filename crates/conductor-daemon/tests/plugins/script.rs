@@ -1,4 +1,4 @@
-//! Programs of the user's own, each granted by name.
+//! Programs of the user, each granted by its path.
 
 use serde_json::json;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// How long the server waits for bytes that a working plugin sends at once.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Answers one request with a status and no body; the thread returns the request.
+/// Answers one request with a status and no body. The thread returns the request.
 pub(super) fn serve(status: &'static str) -> (SocketAddr, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let address = listener.local_addr().expect("address");
@@ -23,7 +23,7 @@ pub(super) fn serve(status: &'static str) -> (SocketAddr, JoinHandle<String>) {
     (address, server)
 }
 
-/// Waits for a connection, but not for ever.
+/// Waits for a connection for a limited time.
 fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     listener.set_nonblocking(true).expect("non-blocking");
     let deadline = Instant::now() + PATIENCE;

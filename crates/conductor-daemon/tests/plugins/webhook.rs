@@ -1,4 +1,4 @@
-//! Requests to a server, which is on loopback and so has to be granted by name.
+//! Requests to a server on loopback, which has to be granted by its name.
 
 use std::net::TcpListener;
 

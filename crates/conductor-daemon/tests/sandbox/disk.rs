@@ -40,7 +40,7 @@ fn bytes_beyond_the_quota_are_refused(guests: &Guests) {
         })
         .collect();
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Ok).count(), 3, "{outcomes:?}");
-    // Writing the same file again replaces its bytes: the quota is about what is there, not about what was written.
+    // Writing the same file again replaces its bytes: the quota counts what is stored, not what was written.
     for _ in 0..10 {
         let report = call(plugin.as_mut(), "write", json!({"path": "/file-0", "text": text}));
         assert_eq!(report.outcome, Outcome::Ok, "{report:?}");

@@ -19,14 +19,14 @@ in_both_modes! {
     a_planted_data_directory_is_refused
 }
 
-/// Attempts that the guest makes at least; fewer would mean that it gave up early.
+/// Least number of attempts that the guest must make; fewer would mean that it gave up early.
 const LEAST_ATTEMPTS: usize = 100;
 
 #[test]
 fn no_attempt_leaves_the_data_directory_without_openat2() {
     for guests in [Guests::in_process, Guests::in_workers] {
-        // A thread that the kernel refuses `openat2`, as old kernels and some containers do. A call in this process runs on
-        // this thread, and a worker inherits the refusal from whoever starts it.
+        // On this thread the kernel refuses `openat2`, as old kernels and some containers do. A call in this process
+        // runs on this thread, and a worker inherits the refusal from the thread that starts it.
         std::thread::spawn(move || {
             refuse_openat2();
             no_attempt_leaves_the_data_directory(&guests());
@@ -59,7 +59,7 @@ fn no_attempt_leaves_the_data_directory(guests: &Guests) {
         let report = call(plugin.as_mut(), "write", json!({"path": path, "text": "overwritten"}));
         assert!(matches!(report.outcome, Outcome::Failed { .. }), "{path}: {report:?}");
     }
-    // Everything outside the data directory is as it was.
+    // Everything outside the data directory is unchanged.
     let outside = |path: &str| !path.starts_with("plugin-data/hostile/");
     let after: BTreeMap<_, _> =
         snapshot(guests.home()).into_iter().filter(|(path, _)| outside(path)).collect();

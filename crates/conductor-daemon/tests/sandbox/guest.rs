@@ -1,4 +1,4 @@
-//! The hostile guest, loaded through the library with a data directory that the test can look into.
+//! The hostile guest, loaded through the library with a data directory that the test can read.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -15,7 +15,7 @@ use conductor_signing::UnverifiedPlugin;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A host with a data directory of its own.
+/// A host with its own data directory.
 pub(crate) struct Guests {
     home: TempDir,
     host: Host,
@@ -47,7 +47,7 @@ impl Guests {
     pub(crate) fn in_workers() -> Self {
         Self::hosted_by(|config| {
             let program = WorkerProgram::new(env!("CARGO_BIN_EXE_conductor"), ["worker"]);
-            // One for all tests: what is in it is looked at elsewhere.
+            // One cache for all tests, because other tests check what is in it.
             let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sandbox-code");
             let cache = CodeCache::open(&cache, &cache.with_extension("secret")).expect("code cache");
             let options = WorkerOptions {
@@ -66,12 +66,12 @@ impl Guests {
         Self { home, host: host(config) }
     }
 
-    /// Everything that the test made, the data directories among it.
+    /// The directory of everything that the test made, including the data directories.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
 
-    /// The data directory of the guest that goes by this name.
+    /// The data directory of the guest with this name.
     pub(crate) fn data(&self, name: &str) -> PathBuf {
         self.home.path().join("plugin-data").join(name)
     }
@@ -81,7 +81,7 @@ impl Guests {
         self.try_hostile(grants, limits).expect("the hostile guest loads")
     }
 
-    /// As [`Self::hostile`], where loading may be what is refused.
+    /// As [`Self::hostile`], for tests in which loading may be refused.
     pub(crate) fn try_hostile(&self, grants: &[&str], limits: Limits) -> Result<Box<dyn Plugin>, LoadError> {
         let grants = grants.iter().map(|text| text.parse().expect("a grant")).collect();
         let options = PluginOptions {
@@ -99,7 +99,7 @@ impl Guests {
         let mut module = Vec::new();
         let file = File::open(crate::wasm::fixture("hostile"));
         file.and_then(|mut file| file.read_to_end(&mut module)).expect("built and readable");
-        // The manifest is in the module twice: as the section, and as what `init` answers.
+        // The manifest is in the module twice: in its section, and in the answer of `init`.
         let (old, new) = (br#""name":"hostile""#, format!(r#""name":"{name}""#).into_bytes());
         let mut found = 0;
         for at in 0..module.len() {

@@ -1,4 +1,4 @@
-//! Row host-work and the manual's own examples: what the guest makes the host do is charged and bounded.
+//! Row host-work and the manual's own examples: work that the guest causes in the host is charged and bounded.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ in_both_modes! {
     waiting_for_a_server_ends_with_the_calls_time
 }
 
-/// Longest that any of these may take: ten times the promise.
+/// Longest that a test may take: ten times the promise.
 const WATCHDOG: Duration = Duration::from_secs(50);
 
 fn a_large_directory_costs_fuel(guests: &Guests) {
@@ -27,7 +27,8 @@ fn a_large_directory_costs_fuel(guests: &Guests) {
     }
     let mut plugin = guests.hostile(&["Filesystem"], Limits::default());
     let started = Instant::now();
-    // Just below the quota, and no new files: only the listing of those that are there, over and over in pieces.
+    // The number of files is just below the quota. No file is made; only the existing ones are listed, again and again
+    // in pieces.
     let report = call(plugin.as_mut(), "list", json!({"count": 0}));
     assert_eq!(report.outcome, Outcome::Limit { limit: Limit::Fuel }, "{report:?}");
     assert!(started.elapsed() < WATCHDOG, "{:?}", started.elapsed());
@@ -75,7 +76,7 @@ fn random_bytes_and_log_lines_are_charged(guests: &Guests) {
 }
 
 fn waiting_for_a_server_ends_with_the_calls_time(guests: &Guests) {
-    // A server that takes connections, as the system does for it, and never says anything.
+    // A server that never sends anything. The operating system accepts its connections.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("an address");
     let limits = Limits { max_execution_time: Duration::from_millis(300), ..Limits::default() };

@@ -1,4 +1,4 @@
-//! Row neighbour: one plugin's files are out of another's reach.
+//! Row neighbour: one plugin cannot reach another plugin's files.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! Row stdio: nothing of the host's standard streams, arguments and environment is readable; what is printed is kept,
-//! bounded, as it was written.
+//! Row stdio: the guest cannot read the host's standard streams, arguments and environment. What the guest prints is
+//! kept as it was written, within a bound.
 
 use conductor_core::{Limits, LogSource};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Keys that an ssh-agent holds: OpenSSH's own, and one that lies.
+//! Keys that an ssh-agent holds: OpenSSH's agent, and one that lies.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -11,7 +11,7 @@ use super::shell::Shell;
 
 const WHO: [&str; 4] = ["--name", "Your Name", "--email", "you@example.com"];
 
-/// An agent with a home of its own; it ends with the value.
+/// An agent with its own home. It ends when the value is dropped.
 struct Agent {
     shell: Shell,
     child: Child,
@@ -99,7 +99,7 @@ fn one_of_several_is_named_by_its_fingerprint_or_its_key() {
     agent.sign("ssh-agent:SHA256:none").refused(1, "does not hold that key", "ssh-add");
     agent.sign("ssh-agent:none").refused(1, "does not hold that key", "keys list");
     agent.sign("ssh-agent:").refused(1, "names no key", "its comment");
-    // The fingerprint is the one that OpenSSH prints.
+    // The fingerprint is the same as the one that OpenSSH prints.
     let socket = agent.shell.path("agent.sock");
     let printed = Command::new("ssh-add").arg("-l").env("SSH_AUTH_SOCK", socket).output().expect("runs");
     let printed = String::from_utf8(printed.stdout).expect("text");
@@ -109,7 +109,7 @@ fn one_of_several_is_named_by_its_fingerprint_or_its_key() {
     }
 }
 
-/// A list of keys of one length: what an agent answers that holds them.
+/// A list of keys, encoded as an agent with these keys answers.
 fn listed(keys: &[(&[u8], &str)]) -> Vec<u8> {
     let keys_and_comments =
         keys.iter().map(|(blob, comment)| [string(blob), string(comment.as_bytes())].concat());
@@ -117,12 +117,12 @@ fn listed(keys: &[(&[u8], &str)]) -> Vec<u8> {
     string(&[&[12][..], &count, &keys_and_comments.collect::<Vec<_>>().concat()].concat())
 }
 
-/// A key as SSH writes it.
+/// A key in SSH's encoding.
 fn blob(kind: &[u8], key: &[u8]) -> Vec<u8> {
     [string(kind), string(key)].concat()
 }
 
-/// An agent that lists a key for each of its sources lists the same key twice; some hold hundreds of other keys.
+/// An agent that lists the keys of several sources may list a key twice. Some agents hold hundreds of other keys.
 #[test]
 fn a_key_that_is_listed_twice_or_among_hundreds_is_used() {
     let signing = conductor_signing::SigningKey::generate().expect("a key");
@@ -173,7 +173,7 @@ fn a_key_that_is_listed_twice_or_among_hundreds_is_used() {
     }
 }
 
-/// Answers like an agent that holds these keys and signs with one.
+/// Acts as an agent that holds these keys and signs with one of them.
 fn sign_with(socket: &Path, identities: Vec<u8>, key: conductor_signing::SigningKey) {
     use conductor_signing::PrivateKey as _;
     let listener = UnixListener::bind(socket).expect("a socket");
@@ -192,7 +192,7 @@ fn sign_with(socket: &Path, identities: Vec<u8>, key: conductor_signing::Signing
                     let signature = key.sign(data).expect("signed");
                     string(&[&[14][..], &string(&blob(b"ssh-ed25519", signature.as_bytes()))].concat())
                 };
-                // Whoever asked may be gone already.
+                // The client may have ended already.
                 let _ = stream.write_all(&answer);
             }
         }
@@ -208,7 +208,7 @@ fn without_an_agent_the_error_says_so() {
     shell.run(&sign).refused(1, "ssh-agent at /none", "");
 }
 
-/// Answers like an agent, with whatever it was given, until its listener is gone.
+/// Acts as an agent that gives these answers, until its listener is gone.
 fn pretend(socket: &Path, identities: Vec<u8>, signature: Vec<u8>) {
     let listener = UnixListener::bind(socket).expect("a socket");
     std::thread::spawn(move || {
@@ -219,13 +219,13 @@ fn pretend(socket: &Path, identities: Vec<u8>, signature: Vec<u8>) {
             let mut request = vec![0; u32::from_be_bytes(length) as usize];
             let Ok(()) = stream.read_exact(&mut request) else { continue };
             let answer = if request[0] == 11 { &identities } else { &signature };
-            // Whoever asked may be gone already.
+            // The client may have ended already.
             let _ = stream.write_all(answer);
         }
     });
 }
 
-/// An agent may wait for a person, so whoever asks it holds no lock that others wait for.
+/// An agent may wait for a person, so `conductor-sign` must not hold a lock while it asks the agent.
 #[test]
 fn no_agent_is_asked_while_something_is_locked() {
     let agent = Agent::start();

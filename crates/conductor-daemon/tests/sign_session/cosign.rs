@@ -1,4 +1,4 @@
-//! The manual's session for several signers, and what `cosign` refuses.
+//! The manual's session for several signers, and the cases that `cosign` refuses.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -32,7 +32,7 @@ fn two_developers_sign_and_both_are_shown() {
     assert_eq!(json["signature"]["cosignatures"][0]["standing"], "untrusted");
     assert_eq!(json["signature"]["cosignatures"][0]["authenticated"], true);
 
-    // Both are needed: a document in which one signature does not hold is no good, whoever made it.
+    // Both signatures must hold: a document with one that does not hold is refused, whoever made that signature.
     let path = shell.path("my_plugin.wasm.sig");
     let mut document: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&path).expect("read")).expect("JSON");
@@ -87,7 +87,7 @@ fn a_signer_may_demand_cosigners() {
     shell.ok(&["verify", "my_plugin.wasm"]);
 }
 
-/// What nobody needs a key for: to leave the publisher out, to change the places, to make a document of a cosignature.
+/// Forgeries that need no key: leaving out the publisher, exchanging the places, making a document from a cosignature.
 #[test]
 fn a_cosigner_never_stands_in_the_publishers_place() {
     let shell = Shell::new();
@@ -135,7 +135,7 @@ fn a_cosigner_never_stands_in_the_publishers_place() {
     fs::remove_file(&path).expect("removed");
     shell.ok(&[&["sign", "my_plugin.wasm", "auditor"][..], &SECOND].concat());
     shell.run(&["verify", "my_plugin.wasm"]).refused(3, "is trusted to cosign only", "--role both");
-    // Both are demanded from now on, whoever the statement names.
+    // From now on both signatures are demanded, whatever the statement names.
     fs::write(&path, &sound).expect("written");
     shell.ok(&["verify", "my_plugin.wasm"]);
     shell.run(&["trust", "add", &auditor, "Auditor", "--role", "boss"]).refused_usage();
@@ -162,7 +162,8 @@ fn a_cosignature_may_end() {
     shell.ok(&["verify", "my_plugin.wasm"]);
 }
 
-/// Whoever signs anew while others cosign either finds their cosignature and stops, or was first and has it added.
+/// Signing anew while others cosign either finds their cosignature and stops, or is first and has their cosignature
+/// added.
 #[test]
 fn signing_and_cosigning_at_once_loses_nothing() {
     let shell = Shell::new();
@@ -185,7 +186,7 @@ fn signing_and_cosigning_at_once_loses_nothing() {
     }
 }
 
-/// Whoever cosigns at the same time as others is in the document as well.
+/// Two people who cosign at the same time are both in the document.
 #[test]
 fn cosigners_do_not_lose_each_other() {
     let shell = Shell::new();

@@ -1,4 +1,4 @@
-//! Key files that a passphrase closes.
+//! Key files that are encrypted with a passphrase.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -77,7 +77,7 @@ fn what_was_typed_before_a_passphrase_is_asked_for_is_none() {
     assert_eq!(code, 0, "{shown}");
 }
 
-/// OpenSSL is on every Debian machine that has HTTPS; the file is PKCS#8, whoever reads it.
+/// OpenSSL is on every Debian machine that has HTTPS. The file is PKCS#8, whichever program reads it.
 #[test]
 fn the_file_is_what_openssl_reads_and_writes() {
     let shell = Shell::new();

@@ -1,4 +1,4 @@
-//! `explain`: the whole decision, and the same one as everywhere else.
+//! `explain`: the whole decision, which is the same as everywhere else.
 
 use std::fs;
 
@@ -72,7 +72,7 @@ fn what_the_configuration_lets_in_unsigned_is_said_to_be() {
     assert!(broken.code == 1 && broken.stderr.contains("config.toml:2:"), "{broken:?}");
     shell.run(&["verify", "my_plugin.wasm"]).refused(1, "config.toml:2:", "");
     fs::remove_file(shell.path(".config/conductor/config.toml")).expect("removed");
-    // Other parts of the file are no business of verification.
+    // Faults in other parts of the file do not matter for verification.
     shell.config("config.toml", "[[inputs]]\nname = 7\n");
     shell.run(&["verify", "my_plugin.wasm"]).refused(5, "has no signature", "");
 }

@@ -28,13 +28,13 @@ fn files_are_not_held_in_memory() {
     }
 }
 
-/// What the operating system does not let this user read is an error, never an empty list.
+/// A file that this user may not read is an error, never an empty list.
 #[test]
 fn unreadable_files_stop_everything() {
     let shell = Shell::new();
     let key = shell.signed();
     shell.ok(&["trust", "add", &key, "K"]);
-    // Root reads everything, so that another user has to try; anyone else is locked out by the mode alone.
+    // Root reads every file, so another user must try; any other tester is kept out by the mode alone.
     let root = fs::metadata(shell.home()).expect("metadata").uid() == 0;
     let program = shell.path("conductor-sign");
     fs::copy(PROGRAM, &program).expect("copied");
@@ -128,7 +128,7 @@ fn directories_are_relocated_by_option_and_environment() {
     }
 }
 
-/// What no Conductor would load can be signed; the developer is told.
+/// A file that no Conductor would load can be signed, but the developer is warned.
 #[test]
 fn signing_what_is_no_module_warns() {
     let shell = Shell::new();

@@ -1,4 +1,4 @@
-//! Keys on a PKCS#11 token: SoftHSM2, which is a real module with its token in files.
+//! Keys on a PKCS#11 token: SoftHSM2 is a real module whose tokens are files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -45,7 +45,7 @@ impl Token {
         path
     }
 
-    /// A URI of a key on the token, with the PIN in a file.
+    /// The URI of a key on the token, with the PIN in a file.
     fn uri(&self, object: &str) -> String {
         let pin = self.shell.path("pin");
         format!("{};token=release%20token;object={object};pin-source={}", self.bare(), pin.display())
@@ -65,7 +65,7 @@ impl Token {
     }
 }
 
-/// Where Debian keeps the module, on any architecture.
+/// Where Debian installs the module, on any architecture.
 fn module() -> PathBuf {
     let known = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so"];
     let found = known.into_iter().map(Path::new).find(|path| path.exists());
@@ -89,7 +89,7 @@ fn a_key_is_made_on_a_token_and_signs_there() {
         "another label",
     );
 
-    // The public half may be wanted in a file.
+    // The public key can be written to a file.
     token.shell.ok(&["generate-key", "pair", "--hardware-key", &token.uri("second")]);
     let listed =
         token.shell.ok(&["keys", "list", "--json", "--module", &token.module.display().to_string()]).json();
@@ -118,7 +118,7 @@ fn the_command_of_the_manual_works_with_a_device_that_the_configuration_knows() 
         .shell
         .config("config.toml", &format!("[signing.devices]\n\"/dev/yubikey\" = \"{}\"\n", token.uri("yubi")));
     assert_eq!(token.shell.ok(&words).field("  Public key:"), key);
-    // It cosigns and rotates as well; a chain needs a place then.
+    // The token also cosigns and rotates. A chain then needs a path.
     token.shell.key("next");
     let sign = ["sign", "my_plugin.wasm", "next"];
     token.shell.ok(&[&sign[..], &WHO].concat());

@@ -1,4 +1,4 @@
-//! The help of every command, held by a file: what people and scripts rely on changes only on purpose.
+//! The help of every command, compared with a file, so that it changes only on purpose: people and scripts rely on it.
 
 use super::shell::Shell;
 

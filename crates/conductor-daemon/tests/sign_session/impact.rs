@@ -1,4 +1,4 @@
-//! `impact`: what a revocation would stop.
+//! `impact`: what a revocation would stop working.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ fn what_would_be_refused_is_named_with_its_grants_and_its_calls() {
     );
     fs::write(state.join("audit.jsonl"), log).expect("written");
 
-    // What the user granted beside the configuration, to this publisher and to another; one has ended.
+    // Grants of the user beside the configuration, to this publisher and to another one; one grant has ended.
     let grant = |holder: &str, capability: &str, more: &str| {
         format!(
             "[[grants]]\nplugin = \"my_plugin\"\npublisher = \"{holder}\"\ngrant = \"{capability}\"\n\
@@ -63,6 +63,6 @@ fn what_would_be_refused_is_named_with_its_grants_and_its_calls() {
     let none = shell.ok(&["impact", &other]);
     assert!(none.stdout.contains("would stop no plugin"), "{none:?}");
     shell.run(&["impact", "Nobody"]).refused(1, "neither a key", "");
-    // Nothing was changed.
+    // `impact` changed nothing.
     shell.ok(&["verify", "my_plugin.wasm"]);
 }

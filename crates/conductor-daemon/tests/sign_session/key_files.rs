@@ -1,4 +1,4 @@
-//! Key files that other programs made, as people have them.
+//! Key files that other programs made, in the forms that people have.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -56,7 +56,7 @@ fn whatever_openssl_writes_by_default_opens() {
     assert_eq!(sign(&shell, "closed").field("  Public key:"), key);
 }
 
-/// The command of a hint makes a file that opens.
+/// The command that the hint names makes a file that can be opened.
 #[test]
 fn what_is_encrypted_otherwise_opens_once_it_is_encrypted_anew() {
     let shell = home();
@@ -112,7 +112,7 @@ fn the_file_is_found_in_the_order_of_the_manual_and_said_where_there_are_several
     assert_eq!(signed.field("  Public key:"), made);
     assert_eq!(signed.stderr, "note: the key is taken from key.private, not from key\n");
     assert_eq!(sign(&shell, "key.private").stderr, "", "it was named");
-    // What comes first is not passed over because it cannot be used.
+    // The first candidate is not skipped because it cannot be used.
     run(&shell, "chmod 640 key.private");
     let refused = sign(&shell, "key");
     assert!(refused.code == 1 && refused.stderr.contains("key.private has mode 0640"), "{refused:?}");

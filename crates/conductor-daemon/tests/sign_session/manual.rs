@@ -1,4 +1,4 @@
-//! The manual's chapter about signatures, held against what `verify` prints.
+//! The manual's chapter about signatures, compared with the output of `verify`.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use super::shell::{Ended, Shell};
 const CHAPTER: &str = include_str!("../../../../docs/src/signatures.md");
 const VERIFY: [&str; 2] = ["verify", "my_plugin.wasm"];
 
-/// Lines of the chapter's table: what is printed, cut at whatever varies, and the exit status where there is one.
+/// The lines of the chapter's table: the output, cut where it varies, and the exit status if there is one.
 fn table() -> Vec<(Vec<String>, Option<i32>)> {
     let rows = CHAPTER.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix('|'));
     rows.filter_map(|row| {
@@ -18,7 +18,7 @@ fn table() -> Vec<(Vec<String>, Option<i32>)> {
     .collect()
 }
 
-/// Asserts that the chapter has every line of a report, and for the last word the exit status.
+/// Asserts that the chapter has every line of a report, and the exit status for the last line.
 fn told(ended: &Ended, status: i32) {
     assert_eq!(ended.code, status, "{ended:?}");
     let table = table();
@@ -38,7 +38,7 @@ fn told(ended: &Ended, status: i32) {
         let statuses: Vec<Option<i32>> =
             table.iter().filter(|(parts, _)| is_told(parts)).map(|(_, status)| *status).collect();
         assert!(!statuses.is_empty(), "the chapter lacks: {line}");
-        // A line with a status of its own is the whole reason, unless the cause says more.
+        // A line with its own status is the whole reason, unless the cause says more.
         if line.starts_with('⚠') && !line.contains("cosigned") {
             assert!(statuses.contains(&Some(status)), "{line}: {statuses:?}");
         }
@@ -65,7 +65,7 @@ fn every_state_is_told_as_it_is() {
     shell.ok(&["trust", "remove", &key]);
     shell.ok(&["trust", "add", &key, "Ada"]);
 
-    // A key in a place that is not its own.
+    // The key signed as a publisher, and is trusted as a cosigner only.
     shell.ok(&["trust", "remove", &key]);
     shell.ok(&["trust", "add", &key, "Ada", "--role", "cosign"]);
     verify(3);

@@ -1,4 +1,4 @@
-//! `rotate`, and what becomes of a chain at whoever trusts the first key.
+//! `rotate`, and how a chain is treated by a user who trusts its first key.
 
 use std::fs;
 

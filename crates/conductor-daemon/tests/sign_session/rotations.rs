@@ -1,4 +1,4 @@
-//! Chains of rotations in every state: long, contradicted, bent, forked, and on a full disk.
+//! Chains of rotations in every state: long, contradictory, invalid, forked, and on a full disk.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ const WHO: [&str; 4] = ["--name", "N", "--email", "n@example.org"];
 const VERIFY: [&str; 2] = ["verify", "my_plugin.wasm"];
 const SHIPPED: &str = "my_plugin.wasm.rotation.json";
 
-/// Makes key pairs and gives back their public halves.
+/// Makes key pairs. Returns their public keys.
 fn keys<const N: usize>(shell: &Shell, names: [&str; N]) -> [String; N] {
     names.map(|name| shell.ok(&["generate-key", name]).field("Public key (hex):").to_owned())
 }
@@ -67,7 +67,7 @@ fn a_chain_goes_on_where_the_last_one_ended() {
     shell.run(&["rotate", "c", "c", "--out", "x"]).refused(1, "the new key is the old one", "generate-key");
     let early = ["rotate", "c", "d", "--valid-from", "2020-01-01T00:00:00Z"];
     shell.run(&early).refused(1, "cannot hold from 2020-01-01T00:00:00Z", "--valid-from");
-    // A chain that is elsewhere is named.
+    // A chain in another place must be named.
     fs::rename(shell.path("c.rotation.json"), shell.path("elsewhere.json")).expect("moved");
     let made = shell.ok(&["rotate", "c", "d", "--chain", "elsewhere.json", "--out", "out.json"]);
     assert_eq!((made.field("Number:"), made.field("Chain file:")), ("3", "out.json"));
@@ -90,7 +90,7 @@ fn nothing_is_overwritten_unless_told_to() {
         &["rotate", "a"][..],
         &["rotate", "a", "b", "--keep", "rotate"],
         &["rotate", "a", "b", "--valid-from", "tomorrow"],
-        // The key is in no file, so nobody knows where its chain goes.
+        // The key is in no file, so the place of the chain is not known.
         &["rotate", "a", "ssh-agent"],
         &["rotate", "a", "pkcs11:token=t;object=o"],
     ] {
@@ -115,7 +115,7 @@ fn encrypted_keys_pass_on() {
     assert_eq!(made.field("New key:"), read(&shell, "b.public").trim());
 }
 
-/// The longest chain takes over as any other, and nothing follows it.
+/// The longest chain works like any other, and cannot be extended.
 #[test]
 fn a_chain_has_sixty_four_links_at_most() {
     let shell = Shell::new();
@@ -173,7 +173,7 @@ fn what_is_taken_over_is_neither_contradicted_nor_rolled_back() {
         ("c", "a", "leads back"),
         ("c", "thief", "has the number 1, where 3 would be next"),
     ] {
-        // As if there were no chain that led to the old key.
+        // A rotation without the chain that led to the old key.
         fs::create_dir(shell.path("apart")).expect("a directory");
         for name in [old, new] {
             let file = format!("{name}.private");
@@ -200,7 +200,7 @@ fn what_is_taken_over_is_neither_contradicted_nor_rolled_back() {
     stranger.ok(&import);
 }
 
-/// What the hint on a fork says is enough: the first chain came from whoever stole the key.
+/// What the hint about a fork recommends is enough, if the first chain came from a thief of the key.
 #[test]
 fn the_user_decides_a_fork() {
     let shell = Shell::new();
@@ -288,7 +288,7 @@ fn files_that_are_no_chains_are_refused() {
             }
         }
     }
-    // Neither a FIFO nor a directory holds anything up.
+    // Neither a FIFO nor a directory blocks the command.
     for words in [&["trust", "import", "odd"][..], &["rotate", "a", "b", "--force", "--chain", "odd"]] {
         end(Command::new("mkfifo").arg(shell.path("odd")));
         shell.run(words).refused(8, "odd is not a regular file", "");
@@ -299,7 +299,7 @@ fn files_that_are_no_chains_are_refused() {
     shell.run(&VERIFY).refused(8, &format!("{SHIPPED} is not a regular file"), "");
 }
 
-/// Row torn: a full disk leaves the old content and nothing beside it.
+/// Row torn: on a full disk the old content stays, with no other file beside it.
 #[test]
 fn a_write_that_fails_leaves_the_old_chain() {
     let shell = Shell::new();

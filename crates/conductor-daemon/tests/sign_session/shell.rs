@@ -11,7 +11,7 @@ use crate::typist::Typist;
 /// The program under test.
 pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_conductor-sign");
 
-/// What a command left behind.
+/// The outcome of a command.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) code: i32,
@@ -31,7 +31,7 @@ impl Ended {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Asserts the exit status and that stderr holds the error and, where one is due, a hint.
+    /// Asserts the exit status, and that stderr has the error and the hint, if `hint` is not empty.
     pub(super) fn refused(&self, code: i32, error: &str, hint: &str) {
         assert_eq!(self.code, code, "{self:?}");
         let mut lines = self.stderr.lines();
@@ -58,7 +58,7 @@ impl Ended {
     }
 }
 
-/// A home directory with a plugin in it; commands run there and see no environment but what they are given.
+/// A home directory with a plugin in it. Commands run in it, with no environment but the one that they are given.
 pub(super) struct Shell {
     home: tempfile::TempDir,
     environment: Vec<(&'static str, PathBuf)>,
@@ -79,13 +79,13 @@ impl Shell {
         self.home.path()
     }
 
-    /// The same with a variable in its environment.
+    /// The same home with one more environment variable.
     pub(super) fn with(mut self, name: &'static str, value: &Path) -> Self {
         self.environment.push((name, value.to_owned()));
         self
     }
 
-    /// Types a command; a `~` that starts a word is the home directory, as a shell has it.
+    /// Runs a command. A `~` at the start of a word is the home directory, as in a shell.
     pub(super) fn run(&self, words: &[&str]) -> Ended {
         let expanded = words.iter().map(|word| match word.strip_prefix('~') {
             Some(rest) => format!("{}{rest}", self.home().display()),
@@ -94,15 +94,15 @@ impl Shell {
         end(self.environment(Command::new(PROGRAM).args(expanded)))
     }
 
-    /// Gives a command this home and environment.
-    /// Types a command on a terminal, to answer what it asks.
+    /// Types a command on a terminal, so that its questions can be answered.
     pub(super) fn type_in(&self, words: &[&str]) -> Typist {
         let mut script = Command::new("script");
         self.environment(&mut script);
         Typist::start(script, PROGRAM, words)
     }
 
-    /// Types a command on a terminal that starts two seconds after it has said `soon`, so that there is time to type too early.
+    /// Types a command on a terminal. The command starts two seconds after the terminal shows `soon`, so that a test
+    /// can type too early.
     pub(super) fn type_in_late(&self, words: &[&str]) -> Typist {
         let mut script = Command::new("script");
         self.environment(&mut script);
@@ -115,19 +115,19 @@ impl Shell {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)))
     }
 
-    /// Makes a key pair and gives back the public key.
+    /// Makes a key pair. Returns the public key.
     pub(super) fn key(&self, path: &str) -> String {
         self.ok(&["generate-key", path]).field("Public key (hex):").to_owned()
     }
 
-    /// Types a command that must succeed.
+    /// Runs a command that must succeed.
     pub(super) fn ok(&self, words: &[&str]) -> Ended {
         let ended = self.run(words);
         assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{words:?}: {ended:?}");
         ended
     }
 
-    /// Makes a key called `key`, signs the plugin with it and gives back the public key.
+    /// Makes a key called `key` and signs the plugin with it. Returns the public key.
     pub(super) fn signed(&self) -> String {
         let key = self.ok(&["generate-key", "key"]).field("Public key (hex):").to_owned();
         self.ok(&["sign", "my_plugin.wasm", "key", "--name", "Your Name", "--email", "you@example.com"]);

@@ -1,4 +1,4 @@
-//! Row terminal: control characters, bidirectional marks and line breaks in every field that is shown.
+//! Row terminal: control characters, bidirectional marks and line breaks in every field that a report shows.
 
 use super::shell::Shell;
 

@@ -21,7 +21,7 @@ fn kill_after(shell: &Shell, words: &[&str], delay: Duration) {
     child.wait().expect("ended");
 }
 
-/// Delays from nothing to twice the time that an undisturbed command takes here and now.
+/// Delays from zero to twice the time that an undisturbed command takes on this machine.
 fn delays(undisturbed: Duration) -> impl Iterator<Item = Duration> {
     (0..ROUNDS).map(move |round| undisturbed * 2 * round / ROUNDS)
 }
@@ -111,7 +111,7 @@ fn a_killed_signer_leaves_no_half_key_and_no_half_document() {
     }
 }
 
-/// A limit on the size of files stands in for a full disk: every write fails after the file was created.
+/// A limit on the size of files simulates a full disk: every write fails after the file was created.
 #[test]
 fn a_write_that_fails_leaves_the_old_content_and_nothing_else() {
     let shell = Shell::new();

@@ -1,4 +1,4 @@
-//! Trust with limits, keys that could be taken for another, revocations and pins, as commands.
+//! Trust with limits, keys that could be mistaken for others, revocations and pins, as commands.
 
 use std::fs;
 
@@ -70,7 +70,7 @@ fn a_key_that_could_be_taken_for_another_is_looked_at_twice() {
     typist.answer("Trust it all the same? [y/N] ", "n");
     let (code, shown) = typist.end();
     assert!(code == 1 && shown.contains("another key of the name"), "{shown}");
-    // What was typed before the question is no answer to it.
+    // Text that was typed before the question does not answer it.
     let mut typist = shell.type_in_late(&["trust", "add", &third, "Official Plugin"]);
     typist.answer("soon\r\n", "y");
     typist.answer("Trust it all the same? [y/N] ", "n");
@@ -90,7 +90,7 @@ fn a_yes_is_about_the_doubt_that_was_read() {
     let mut typist = shell.type_in(&["trust", "add", &third, "Official Plugin"]);
     let doubt = |key: &str| format!("is trusted: {key}\r\nTrust it all the same? [y/N] ");
     typist.wait_for(&doubt(&first));
-    // Another doubt takes the place of the one that is read.
+    // Another doubt has taken the place of the one that the user read.
     shell.ok(&["trust", "remove", &first]);
     shell.ok(&["trust", "add", &second, "Official Plugin", "--force"]);
     typist.type_in("y");
@@ -164,7 +164,7 @@ fn what_was_revoked_is_refused_and_can_be_handed_on() {
     shell.run(&["trust", "unrevoke", &key]).refused(1, "is not revoked", "trust revoked");
 }
 
-/// Digits that could be either are taken for both, so that nothing goes unrevoked.
+/// Digits that could be a key or a digest are revoked as both, so that nothing stays unrevoked.
 #[test]
 fn digits_that_could_be_a_key_or_a_digest_are_both() {
     let shell = Shell::new();

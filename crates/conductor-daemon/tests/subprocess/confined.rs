@@ -1,4 +1,4 @@
-//! Programs that run confined reach nothing but the system's files and the plugin's own.
+//! Programs that run confined reach only the system's files and the plugin's own files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,16 +14,16 @@ use seccompiler::{
 
 use super::{ask, refused, run, session};
 
-/// An interpreter that makes any system call; it is on every Debian (`perl-base`).
+/// An interpreter that can make any system call. Every Debian has it (`perl-base`).
 const PERL: &str = "/usr/bin/perl";
 
 fn perl(confined: &str) -> std::sync::Arc<Session> {
     session(&format!("{PERL};args=*{confined}"))
 }
 
-/// The error of each system call, 0 for none, in the order of the calls.
+/// The error number of each system call, 0 for none, in the order of the calls.
 fn errors(session: &Session, calls: &[String]) -> Vec<i32> {
-    // As many at once as there is room for in an argument.
+    // An argument has room for 20 calls.
     calls.chunks(20).flat_map(|calls| errors_of_few(session, calls)).collect()
 }
 
@@ -39,10 +39,10 @@ fn errors_of_few(session: &Session, calls: &[String]) -> Vec<i32> {
     text.lines().map(|line| line.parse().expect("a number")).collect()
 }
 
-/// What `F_NOTIFY` is to tell of: changes of files in the directory.
+/// The events that `F_NOTIFY` is to report: changes of files in the directory.
 const DN_MODIFY: i32 = 2;
 
-/// System calls that a confined program may not make; `$b` is memory and `$p` a path to point to.
+/// System calls that a confined program may not make. `$b` is memory, and `$p` is a path to point to.
 fn refused_calls() -> Vec<String> {
     let stream = libc::SOCK_STREAM;
     let mut calls = vec![
@@ -64,7 +64,7 @@ fn refused_calls() -> Vec<String> {
         format!("{}, 0, {}, {}", libc::SYS_fcntl, libc::F_NOTIFY, DN_MODIFY),
         format!("{}, 0, {}, {}", libc::SYS_fcntl, libc::F_SETLEASE, libc::F_RDLCK),
     ];
-    // Flags, versions, projects, verity and encryption of files.
+    // Requests for flags, versions, projects, verity and encryption of files.
     let requests =
         [0x4008_6602u64, 0x4004_6602, 0x4008_7602, 0x4004_7602, 0x401c_5820, 0x4080_6685, 0x800c_6613];
     calls.extend(requests.map(|request| format!("{}, 0, {request}, $b", libc::SYS_ioctl)));
@@ -110,7 +110,7 @@ fn refused_calls() -> Vec<String> {
             libc::SYS_utime,
             libc::SYS_utimes,
             libc::SYS_futimesat,
-            // The same machine's other numbers for `socket`, `getpid` and `ptrace`.
+            // The numbers that another mode of the same machine uses for `socket`, `getpid` and `ptrace`.
             0x4000_0000 | libc::SYS_socket,
             0x4000_0000 | libc::SYS_getpid,
             0x4000_0000 | 521,
@@ -127,7 +127,8 @@ fn a_confined_program_makes_no_call_that_leads_around_its_confinement() {
     for (call, error) in calls.iter().zip(confined) {
         assert_eq!(error, libc::EPERM, "syscall({call})");
     }
-    // What is refused is refused by the confinement, and a pair of connected streams is not.
+    // The refusals come from the confinement: without it, none of these calls is refused. Those marked `false` are
+    // permitted to confined programs too.
     let free = [
         (format!("{}, {}, {}, 0", libc::SYS_socket, libc::AF_UNIX, libc::SOCK_STREAM), true),
         (format!("{}, {}, {}, 0, $b", libc::SYS_socketpair, libc::AF_UNIX, libc::SOCK_DGRAM), true),
@@ -152,7 +153,8 @@ fn a_confined_program_makes_no_call_that_leads_around_its_confinement() {
     }
 }
 
-/// What it may only read it changes in nothing, by no descriptor; here that is the program itself, and its user's.
+/// A confined program cannot change what it may only read, by any descriptor. Here that is the program itself, whose
+/// owner is the program's user.
 #[test]
 fn a_confined_program_changes_nothing_that_it_may_only_read() {
     let script = format!(
@@ -183,7 +185,7 @@ fn a_confined_program_changes_nothing_that_it_may_only_read() {
     }
 }
 
-/// A program that asks for its process identifier as programs of 32 bits do, and then ends well.
+/// A program that asks for its process identifier as 32-bit programs do, and then ends with success.
 #[cfg(target_arch = "x86_64")]
 fn program_of_32_bits() -> Vec<u8> {
     let code: [u8; 18] = [
@@ -287,10 +289,10 @@ fn a_program_that_fails_confined_is_told_about_with_why_it_may_have() {
     );
     let output = run(&perl(""), PERL, &["-e", script]);
     assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"yes\n"[..], &b""[..]));
-    // A program that ends well says what it said.
+    // The standard error of a program that succeeds has no note added.
     let output = run(&perl(";confined=yes"), PERL, &["-e", "print STDERR 'x'"]);
     assert_eq!(output.stderr, b"x");
-    // The note is within what the scope allows, and is not what is cut.
+    // The note counts against the bytes that the scope allows, and is not what is cut off.
     let output = run(&perl(";confined=yes;bytes=1KiB"), PERL, &["-e", "print STDERR 'x' x 5000; exit 3"]);
     assert!(output.cut && output.stderr.len() <= 1024, "{}", output.stderr.len());
     assert!(String::from_utf8(output.stderr).expect("text").contains("confined=no"));
@@ -312,7 +314,7 @@ fn a_program_that_cannot_be_confined_is_not_run() {
             "cannot be confined: landlock 3, or newer, is not to be had",
             Status::Ok,
         ),
-        // What watches over a program has a filter whether the program has one or not.
+        // The process that watches over a program has a filter, whether or not the program has one.
         (every(libc::SYS_seccomp), "cannot be confined: ", Status::Unavailable),
         (
             BTreeMap::from([(libc::SYS_unshare, vec![new_network])]),
@@ -320,7 +322,7 @@ fn a_program_that_cannot_be_confined_is_not_run() {
             Status::Ok,
         ),
     ] {
-        // A thread that the kernel refuses part of the confinement, as old kernels do; a program inherits the refusal.
+        // On this thread the kernel refuses a part of the confinement, as old kernels do; programs inherit the refusal.
         let ask = move || {
             let arch = std::env::consts::ARCH.try_into().expect("an architecture");
             let refusal = SeccompAction::Errno(libc::ENOSYS as u32);

@@ -1,4 +1,5 @@
-//! Programs end: with their time, with whoever started them, at any moment of their start, and not only in name.
+//! Programs end: with their time, with the process that started them, at any moment of their start. The tests look for
+//! the processes themselves.
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -16,10 +17,10 @@ use super::{
 };
 use crate::wasm;
 
-/// Deadlines that fall into the start of a program, one after the other.
+/// How many deadlines fall into the start of a program, one after the other.
 const STARTS: u64 = 120;
 
-/// Times that whoever runs a program is killed while it starts.
+/// How often the process that runs a program is killed while the program starts.
 const KILLS: u64 = 12;
 
 /// The process identifiers of running processes, and their command lines.
@@ -33,7 +34,7 @@ fn commands() -> Vec<(u32, String)> {
 /// Whether a process has a launcher as its child.
 fn launches(pid: u32) -> bool {
     let processes = fs::read_dir("/proc").expect("processes").filter_map(Result::ok);
-    // Only what was started later can be its child.
+    // Only processes that were started later, with a higher identifier, can be children.
     let mut later =
         processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|found| *found > pid);
     later.any(|found: u32| {
@@ -75,21 +76,21 @@ fn a_deadline_that_falls_into_the_start_of_a_program_ends_it() {
         let time = Duration::from_micros(number * 200);
         let start = Instant::now();
         let mut answer = ask_within(&session, "/bin/sleep", &[&seconds], time);
-        // On a machine that is busy, those before it are still ending.
+        // On a busy machine, earlier programs are still ending.
         while answer.status == Status::RateLimited && start.elapsed() < PATIENCE {
             answer = ask_within(&session, "/bin/sleep", &[&seconds], time);
         }
         let reason = String::from_utf8_lossy(&answer.bytes);
         assert_eq!(answer.status, Status::TimedOut, "{reason}");
         if reason.contains("has not ended yet") {
-            // On a machine that is busy; it is not said to have ended.
+            // On a busy machine the program may still be ending; it is not reported as ended.
             wait_until_gone(&format!("sleep {seconds}"));
         } else {
             assert!(reason.contains("was ended") || reason.contains("was not started"), "{reason}");
             assert_eq!(processes(&format!("sleep {seconds}")), 0, "it is said to have ended: {reason}");
         }
     }
-    // What was started too late for its deadline would have had time to come up meanwhile.
+    // Programs that were started too late for their deadline would be running by now.
     thread::sleep(Duration::from_millis(300));
     assert_eq!(processes(&format!("sleep {mark}")), 0);
 }
@@ -129,7 +130,7 @@ fn exec(home: &std::path::Path, seconds: &str) -> Child {
 #[test]
 fn a_program_cannot_look_into_its_keeper_or_end_it() {
     let session = session("/bin/sh;args=*");
-    // The shell itself reads who its parent is, as the machine numbers processes.
+    // The shell itself reads its parent's identifier in the machine's own numbering.
     let keeper =
         "while read key value; do if [ $key = PPid: ]; then keeper=$value; fi; done < /proc/self/status";
     let output = printed(&session, &format!("{keeper}; tr '\\0' ' ' < /proc/$keeper/cmdline; echo; id -u"));
@@ -140,7 +141,7 @@ fn a_program_cannot_look_into_its_keeper_or_end_it() {
     {
         let script = format!("{keeper}; {attempt} >/dev/null 2>&1 && echo reached || echo kept out");
         let reached = printed(&session, &script);
-        // A signal is taken by the kernel, which does not hand it to the first process of a namespace.
+        // The kernel accepts a signal, but does not deliver it to the first process of a namespace.
         let expected = if attempt.starts_with("kill") { "reached\n" } else { "kept out\n" };
         assert_eq!(reached, expected, "{attempt}");
     }
@@ -153,7 +154,7 @@ fn the_end_of_a_program_is_that_of_its_processes_and_not_of_its_output() {
     let script = format!("sleep {seconds} & sleep 1; echo done");
     let running = thread::spawn(move || run(&session, SHELL, &["-c", &script]));
     let pid = wait_for(&format!("sleep {seconds}"));
-    // Somebody else has been handed the output, and keeps it.
+    // Another process was given the output, and keeps it open.
     let kept = fs::File::options().write(true).open(format!("/proc/{pid}/fd/1")).expect("its output");
     let output: ProgramOutput = running.join().expect("it ends in time");
     assert_eq!((output.end, output.stdout.as_slice()), (ProgramEnd::Exited { code: 0 }, &b"done\n"[..]));
@@ -161,7 +162,8 @@ fn the_end_of_a_program_is_that_of_its_processes_and_not_of_its_output() {
     drop(kept);
 }
 
-/// A process in the namespace of a program whose parent is outside, and takes no note of its end: so the namespace cannot end.
+/// A process in a program's namespace whose parent is outside and does not wait for it, so that the namespace cannot
+/// end.
 struct Intruder(Child);
 
 impl Intruder {
@@ -187,7 +189,7 @@ impl Intruder {
 
 impl Drop for Intruder {
     fn drop(&mut self) {
-        // It is there until here.
+        // The process must exist until this point.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,4 +1,4 @@
-//! Systems that permit no user namespaces: programs are unavailable there, and the reason says what to change.
+//! Systems that permit no user namespaces: plugins cannot run programs there, and the reason says what to change.
 
 use std::process::Command;
 use std::thread;
@@ -8,8 +8,8 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
 use super::{SHELL, ask, launcher, refused, session};
 
-/// Runs something on a thread that gets, like all that it starts, this error for each new namespace, as AppArmor, a container or
-/// a limit gives it.
+/// Runs `test` on a thread that gets this error for each new namespace, with everything that the thread starts.
+/// AppArmor, a container or a limit can cause that.
 fn where_namespaces_fail_with(errno: i32, test: impl FnOnce() + Send + 'static) {
     let thread = thread::spawn(move || {
         let rules = [(libc::SYS_unshare, Vec::new())].into_iter().collect();
@@ -52,13 +52,13 @@ fn programs_are_unavailable_with_the_cause() {
     launcher().expect("a launcher").check(super::PATIENCE).expect("permitted here");
 }
 
-/// A user namespace in which there may be no further one is a system whose limit is 0.
+/// A user namespace that may not contain another one behaves like a system whose limit is 0.
 #[test]
 fn a_limit_of_nothing_is_named() {
     let none = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
     let exec = [env!("CARGO_BIN_EXE_conductor"), "exec", "--unsigned-ok", "--json", "--action", "run"];
     let home = tempfile::tempdir().expect("a directory");
-    // Of what belongs to root nobody can say in that namespace whose it is, unless this is root.
+    // In that namespace the owner of root's files is unknown, unless root runs this test.
     let program = home.path().join("true");
     std::fs::copy("/bin/true", &program).expect("copied");
     let (params, grant) =

@@ -1,4 +1,4 @@
-//! Somebody at a terminal.
+//! A person at a terminal.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Somebody who types a command on a terminal and answers what it asks. The terminal is that of `script`, which every
+/// A person who types a command on a terminal and answers its questions. The terminal is that of `script`, which every
 /// Debian has.
 pub(crate) struct Typist {
     child: Child,
@@ -15,7 +15,8 @@ pub(crate) struct Typist {
 }
 
 impl Typist {
-    /// Types the command line. `script` is the program of that name, with the surroundings of the command.
+    /// Types the command line. `script` is the command for the program `script`, with the environment of the typed
+    /// command.
     pub(crate) fn start(mut script: Command, program: &str, words: &[&str]) -> Self {
         let quoted: Vec<String> =
             words.iter().map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect();
@@ -37,7 +38,8 @@ impl Typist {
         Self { child, shown, reader }
     }
 
-    /// Waits for a question whose answer the terminal does not show, and for the terminal not to show it.
+    /// Waits for a question whose answer stays hidden, and until the terminal no longer shows input. Then types the
+    /// answer.
     #[allow(dead_code, reason = "not every test of a terminal has something to hide")]
     pub(crate) fn answer_unseen(&mut self, question: &str, answer: &str) {
         self.wait_for(question);
@@ -49,13 +51,13 @@ impl Typist {
         self.type_in(answer);
     }
 
-    /// Waits for a question and answers it.
+    /// Waits for a question and types the answer.
     pub(crate) fn answer(&mut self, question: &str, answer: &str) {
         self.wait_for(question);
         self.type_in(answer);
     }
 
-    /// Whether the terminal is one that shows what is typed.
+    /// Whether the terminal shows what is typed.
     fn shows_what_is_typed(&self) -> bool {
         let script = self.child.id();
         let children = std::fs::read_to_string(format!("/proc/{script}/task/{script}/children"));
@@ -66,7 +68,7 @@ impl Typist {
         !String::from_utf8_lossy(&modes.stdout).contains(" -echo ")
     }
 
-    /// Waits until this is the last that was shown.
+    /// Waits until the terminal's output ends with this question.
     pub(crate) fn wait_for(&self, question: &str) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !self.shown.lock().expect("text").ends_with(question) {
@@ -86,7 +88,7 @@ impl Typist {
         input.flush().expect("typed");
     }
 
-    /// Waits for the end: the exit status and all that was shown.
+    /// Waits for the end. Returns the exit status and everything that the terminal showed.
     pub(crate) fn end(mut self) -> (i32, String) {
         let status = self.child.wait().expect("ended");
         self.reader.join().expect("all was read");

@@ -1,7 +1,7 @@
-//! Guest programs for tests, built from their sources when a test asks for them.
+//! Guest programs for tests. A guest is built from source when the first test asks for it.
 //!
-//! The commands are the ones that a plugin's author would type; their output goes to directories of their own below
-//! the workspace's target directory, so that they never wait for, or disturb, a build of the host.
+//! The build commands are the ones that a plugin's author would type. Their output goes to separate directories below
+//! the workspace's target directory, so that they neither wait for a build of the host nor disturb it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use std::sync::{Mutex, PoisonError};
 /// The workspace's target directory, wherever cargo was told to put it.
 const TARGET_TMP: &str = env!("CARGO_TARGET_TMPDIR");
 
-/// What every set-up needs for guests in Rust.
+/// The command that installs what guests in Rust need.
 const RUST_HINT: &str = "rustup target add wasm32-wasip1";
 
-/// What Debian needs for guests in C.
+/// The command that installs what guests in C need, on Debian.
 const C_HINT: &str =
     "apt-get install -y --no-install-recommends clang lld wasi-libc libclang-rt-14-dev-wasm32";
 
@@ -37,7 +37,7 @@ pub(crate) fn c_fixture(name: &str) -> PathBuf {
     let directory = target().join("fixtures/c");
     once(&source.clone(), || {
         std::fs::create_dir_all(&directory).expect("directory for modules");
-        // Other test programs may build the same module now: each sees a whole file or none.
+        // Other test programs may build the same module now: each of them must see a complete file or none.
         let scratch = tempfile::NamedTempFile::new_in(&directory).expect("scratch file").into_temp_path();
         let mut clang = Command::new("clang");
         clang.args(["--target=wasm32-wasi", "-O2", "-Wall", "-Wextra", "-Werror", "-Wl,--strip-all", "-o"]);

@@ -1,13 +1,13 @@
-//! `cosign`: endorses what another key published, in the document of the plugin.
+//! `cosign`: endorses a plugin that another key published, in the plugin's signature document.
 
 use std::path::{Path, PathBuf};
 
 use conductor_signing::{
-    CosigningRequest, Developer, HostVersion, PluginFile, Signer, UtcTime, atomic_file, escape,
-    signature_path,
+    CosigningRequest, HostVersion, PluginFile, Signer, UtcTime, atomic_file, escape, signature_path,
 };
 use serde_json::json;
 
+use crate::developer::DeveloperArguments;
 use crate::error::CliError;
 use crate::keys::KeyArguments;
 use crate::output::Output;
@@ -20,13 +20,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     key: KeyArguments,
 
-    /// Your name
-    #[arg(long)]
-    name: String,
-
-    /// Your address
-    #[arg(long)]
-    email: String,
+    #[command(flatten)]
+    developer: DeveloperArguments,
 
     /// When the cosignature ends, as in 2027-01-31T00:00:00Z [default: never]
     #[arg(long, value_name = "TIME")]
@@ -38,8 +33,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
-    let developer = Developer::new(&arguments.name, &arguments.email)?;
-    super::warn_about_name(&developer);
+    let developer = arguments.developer.read()?;
     let key = arguments.key.open(config)?;
     let path = signature_path(&arguments.plugin);
     let request = CosigningRequest {
@@ -47,11 +41,11 @@ pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> R
         expires_at: arguments.expires_at,
         min_host_version: arguments.min_host_version,
     };
-    // The key may wait for a person, so nothing is locked while it signs.
+    // The key may wait for a person, so no lock is held while it signs.
     let cosignature = PluginFile::scan(&arguments.plugin)?.endorse(key.as_ref(), request)?;
     let plugin = {
         let failed = |source| CliError::Write { path: path.clone(), source };
-        // Whoever signed or cosigned meanwhile is in the document that is read now, and stays in it.
+        // Signatures that were added meanwhile are in the document that is read now, and stay in it.
         let _lock = atomic_file::DirectoryLock::around(&path).map_err(failed)?;
         let document = PluginFile::scan(&arguments.plugin)?.with_cosignature(cosignature)?;
         atomic_file::replace(&path, document.to_json().as_bytes(), atomic_file::PUBLIC).map_err(failed)?;

@@ -2,14 +2,14 @@
 
 use conductor_signing::UtcTime;
 
-/// Reads `2027-01-31` as the end of that day in UTC, or a point in time as it is.
+/// Reads a day such as `2027-01-31` as the end of that day in UTC, and a point in time as that point.
 pub(crate) fn end_of_day(text: &str) -> Result<UtcTime, String> {
     let day = || {
         let date: jiff::civil::Date = text.parse().ok()?;
         let is_plain = text.len() == "2027-01-31".len();
         let end = match date.tomorrow() {
             Ok(next) => format!("{next}T00:00:00Z"),
-            // There is no day after the last one that can be written.
+            // 9999-12-31 has no next day that can be written.
             Err(_) => format!("{date}T23:59:59Z"),
         };
         is_plain.then(|| end.parse().ok())?

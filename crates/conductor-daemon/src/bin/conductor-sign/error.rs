@@ -110,7 +110,7 @@ impl CliError {
         }
     }
 
-    /// What to do about it.
+    /// What the user can do about the error.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Key(error) => error.hint(),
@@ -144,7 +144,7 @@ impl CliError {
         }
     }
 
-    /// A file that could not be written, or is there already.
+    /// The error for a file that could not be written, or that exists already.
     pub(crate) fn write(path: &Path, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::AlreadyExists {
             Self::Exists { path: path.to_owned() }
@@ -160,7 +160,7 @@ impl CliError {
         }
         let text = self.to_string();
         if let Self::Config(_) = self {
-            // Each fault has a line of its own, with its place.
+            // Each fault gets its own line, with its place in the file.
             text.lines().for_each(|line| say::line(format_args!("error: {}", escape::terminal(line))));
         } else {
             say::line(format_args!("error: {}", escape::terminal(&text)));

@@ -1,4 +1,4 @@
-//! `explain`: the decision whether a plugin is loaded, as a tree.
+//! `explain`: the decision whether a plugin is loaded, as a tree of checks.
 
 use std::path::{Path, PathBuf};
 
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
     refusal.map_or(Ok(()), |refusal| Err(refusal.clone().into()))
 }
 
-/// A check and, below it, those that it consists of.
+/// A check and, below it, the checks that it consists of.
 fn branch(step: &Step, indent: &str, is_last: bool, output: &mut Output) {
     let (branch, below) = if is_last { ("└─", "   ") } else { ("├─", "│  ") };
     let mark = match step.verdict() {

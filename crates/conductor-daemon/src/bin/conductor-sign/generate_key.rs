@@ -88,7 +88,7 @@ fn on_token(
         warn_about(&spec);
         Ok(ring.generate(&spec)?)
     })?;
-    // A key that cannot sign is better found now than at the release.
+    // A key that cannot sign is found now rather than at the release.
     conductor_signing::check_private_key(key.as_ref())?;
     let public_key = key.public_key();
     if let Some(paths) = paths {

@@ -44,7 +44,7 @@ struct Affected {
     activity: Activity,
 }
 
-/// A grant that the user gave, beside the configuration.
+/// A grant that the user gave, not one from the configuration.
 struct Approved {
     grant: String,
     until: Option<String>,
@@ -101,7 +101,8 @@ fn plugins(paths: &Paths, config: &Config) -> Vec<(PathBuf, Option<String>)> {
     let entries = |directory: PathBuf| {
         fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>()
     };
-    // Those that are not in the store yet lie beside its directories, one for each plugin and in that one for each version.
+    // Plugins that are not in the store lie in the directory of plugins itself; the store has a directory for each
+    // plugin, and in it one for each version.
     let mut directories = vec![paths.plugins_dir()];
     for plugin in entries(paths.plugins_dir()).into_iter().filter(|path| path.is_dir()) {
         directories.extend(entries(plugin).into_iter().filter(|path| path.is_dir()));
@@ -116,7 +117,7 @@ fn plugins(paths: &Paths, config: &Config) -> Vec<(PathBuf, Option<String>)> {
     plugins.into_iter().collect()
 }
 
-/// What the plugin is let in as now, and why it would be refused if the key were revoked.
+/// As whom the plugin is let in now, and why it would be refused if the key were revoked.
 fn would_be_refused(
     file: &PluginFile,
     policy: &VerificationPolicy,
@@ -128,7 +129,7 @@ fn would_be_refused(
     Some((admission, refusal))
 }
 
-/// What the user granted to the plugin and what still holds.
+/// What the user granted to the plugin, as far as the grants still hold.
 fn approved(grants: &GrantStore, file: &PluginFile, admission: &Admission) -> Vec<Approved> {
     let Some(name) = admission.name().cloned() else { return Vec::new() };
     let subject = Subject { name, publisher: admission.publisher(), digest: file.digest() };

@@ -1,4 +1,4 @@
-//! Where a command's private key comes from, and `keys`: what tokens and agents offer.
+//! The source of a command's private key, and `keys`: the keys that tokens and agents offer.
 
 use std::path::{Path, PathBuf};
 
@@ -58,7 +58,7 @@ pub(crate) fn with_ring<T>(
     done
 }
 
-/// Says which of several files was taken.
+/// Says which of several key files was taken.
 fn say_taken(found: &FoundKey) {
     let others: Vec<String> = found.passed_over.iter().map(|path| escape::path(path)).collect();
     say::line(format_args!(
@@ -68,7 +68,7 @@ fn say_taken(found: &FoundKey) {
     ));
 }
 
-/// Warns of a secret that is no longer one.
+/// Warns of a PIN on the command line, which is no longer secret.
 pub(crate) fn warn_about(spec: &KeySpec) {
     if let KeySpec::Token(uri) = spec
         && uri.pin_value.is_some()

@@ -8,6 +8,7 @@
 
 mod cosign;
 mod dates;
+mod developer;
 mod error;
 mod explain;
 mod generate_key;
@@ -26,8 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use conductor_daemon::paths::Paths;
-use conductor_daemon::say;
-use conductor_signing::{Developer, RotationLink, escape};
+use conductor_signing::RotationLink;
 use serde_json::{Value, json};
 
 use crate::error::CliError;
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { error::USAGE } else { 0 };
-            // There is nowhere to report that the report could not be printed.
+            // If the message cannot be printed, there is nowhere to say so.
             let _ = error.print();
             return ExitCode::from(code);
         }
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // What was found out before the failure is part of the report.
+            // What the command found out before the failure is part of the report.
             let shown = output.finish();
             error.print();
             ExitCode::from(if shown.is_err() { error::OTHER } else { error.exit_code() })
@@ -121,16 +121,6 @@ fn run(cli: Cli, output: &mut Output) -> Result<(), CliError> {
         Command::Keys(command) => keys::run(&command, &config()?, output),
         Command::Trust(command) => trust::run(command, &config()?, output),
         Command::Manifest(command) => manifest::run(&command, output),
-    }
-}
-
-/// Says beforehand what others will be asked about a name.
-fn warn_about_name(developer: &Developer) {
-    if developer.mixes_scripts() {
-        say::line(format_args!(
-            "warning: the name `{}` mixes alphabets; whoever is to trust it by this name will be asked twice",
-            escape::terminal(developer.name())
-        ));
     }
 }
 

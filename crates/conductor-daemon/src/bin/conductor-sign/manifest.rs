@@ -1,4 +1,4 @@
-//! `manifest`: what a plugin is called and asks for.
+//! `manifest`: the name of a plugin and the capabilities that it asks for.
 
 mod add;
 mod show;
@@ -24,7 +24,7 @@ pub(crate) fn run(command: &Command, output: &mut Output) -> Result<(), CliError
     }
 }
 
-/// The manifest as text; everything in it comes from the plugin.
+/// The manifest as text. Everything in it comes from the plugin and is escaped.
 fn describe(manifest: &Manifest, output: &mut Output) {
     let mut field = |label: &str, text: &str| output.line(format!("{label:<13}{}", escape::terminal(text)));
     field("Name:", &manifest.name);

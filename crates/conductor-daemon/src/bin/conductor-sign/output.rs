@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::error::CliError;
 
-/// What is going to be printed to stdout. Texts are handed in escaped where they come from a file.
+/// The report that will be printed to stdout. Callers escape texts that come from files.
 pub(crate) struct Output {
     json: bool,
     text: String,
@@ -26,14 +26,14 @@ impl Output {
         }
     }
 
-    /// Sets the JSON report; the value is only made where it is wanted.
+    /// Sets the JSON report. `value` is only called if JSON was asked for.
     pub(crate) fn json(&mut self, value: impl FnOnce() -> Value) {
         if self.json {
             self.text = escape::json(&format!("{:#}\n", value()));
         }
     }
 
-    /// Prints the report if it was not printed yet.
+    /// Prints the report, unless it was printed before.
     pub(crate) fn finish(&mut self) -> Result<(), CliError> {
         let mut stdout = io::stdout().lock();
         let printed = stdout.write_all(self.text.as_bytes()).and_then(|()| stdout.flush());

@@ -1,4 +1,4 @@
-//! Reading files that strangers made.
+//! Reading files that may come from strangers.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use crate::error::CliError;
 
-/// Reads a regular file of at most `max` bytes, without waiting for a FIFO's writer.
+/// Reads a regular file of at most `max` bytes. A FIFO is refused without waiting for its writer.
 pub(crate) fn capped(path: &Path, max: u64) -> Result<Vec<u8>, CliError> {
     let failed = |source: io::Error| -> CliError {
         if source.kind() == io::ErrorKind::NotFound {

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use conductor_daemon::say;
 use conductor_signing::{
-    Developer, HostVersion, PluginFile, PluginName, PublicKey, SigningRequest, UtcTime, atomic_file, escape,
+    HostVersion, PluginFile, PluginName, PublicKey, SigningRequest, UtcTime, atomic_file, escape,
     signature_path,
 };
 use serde_json::json;
 
+use crate::developer::DeveloperArguments;
 use crate::error::CliError;
 use crate::keys::KeyArguments;
 use crate::output::Output;
@@ -21,13 +22,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     key: KeyArguments,
 
-    /// Your name
-    #[arg(long)]
-    name: String,
-
-    /// Your address
-    #[arg(long)]
-    email: String,
+    #[command(flatten)]
+    developer: DeveloperArguments,
 
     /// Name of a plugin without a manifest [default: the file name without extension]
     #[arg(long, value_name = "NAME")]
@@ -55,8 +51,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
-    let developer = Developer::new(&arguments.name, &arguments.email)?;
-    super::warn_about_name(&developer);
+    let developer = arguments.developer.read()?;
     let plugin = PluginFile::scan(&arguments.plugin)?;
     let path = signature_path(&arguments.plugin);
     if !arguments.force {
@@ -76,12 +71,12 @@ pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> R
         min_host_version: arguments.min_host_version,
         cosigners: arguments.cosigner,
     };
-    // The key may wait for a person, so nothing is locked while it signs.
+    // The key may wait for a person, so no lock is held while it signs.
     let document = plugin.sign(key.as_ref(), request)?;
     {
         let failed = |source| CliError::Write { path: path.clone(), source };
         let _lock = atomic_file::DirectoryLock::around(&path).map_err(failed)?;
-        // Somebody may have cosigned meanwhile.
+        // Others may have cosigned meanwhile.
         if !arguments.force {
             check_replaceable(&PluginFile::scan(&arguments.plugin)?, &path)?;
         }
@@ -111,7 +106,7 @@ pub(crate) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> R
     Ok(())
 }
 
-/// Refuses to throw away the work of cosigners, or a document that may be theirs.
+/// Refuses to overwrite a document with the signatures of cosigners, or an unreadable one that may have them.
 fn check_replaceable(plugin: &PluginFile, path: &Path) -> Result<(), CliError> {
     let in_use = |what| Err(CliError::DocumentInUse { path: path.to_owned(), what });
     match plugin.document() {

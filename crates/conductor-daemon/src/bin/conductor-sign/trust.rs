@@ -1,4 +1,4 @@
-//! `trust`: whom the user trusts, what was revoked, which rotations were accepted, what is known of each plugin.
+//! `trust`: whom the user trusts, what was revoked, which rotations were accepted, what is known about each plugin.
 
 mod add;
 mod allow_downgrade;
@@ -80,7 +80,7 @@ pub(crate) fn run(command: Command, config: &Path, output: &mut Output) -> Resul
     }
 }
 
-/// The key that is meant: by name among the trusted ones, by digits among all that are known.
+/// The key that the text names: by name among the trusted keys, by digits among all known keys.
 pub(crate) fn known_key(trust: &TrustStore, text: &str) -> Result<PublicKey, CliError> {
     let mut named = trust.keys().iter().filter(|key| key.name == text);
     match (named.next(), named.next()) {
@@ -121,7 +121,7 @@ fn key_json(key: &TrustedKey) -> Value {
     })
 }
 
-/// What the key is trusted to do, and what limits that, line by line.
+/// What the key is trusted to do, and the limits of that trust, line by line.
 fn limits(key: &TrustedKey, output: &mut Output) {
     if let Some(email) = &key.email {
         output.line(format!("  Email:       {}", escape::terminal(email)));

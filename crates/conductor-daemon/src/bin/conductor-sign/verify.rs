@@ -1,4 +1,4 @@
-//! `verify`: says whether a signature holds, who signed, and whether that is enough.
+//! `verify`: says whether a signature holds, who signed, and whether the signatures are enough.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
-    // Whatever the configuration lets in, this says whether somebody trusted vouches for the plugin.
+    // Whatever the configuration demands, `verify` says whether a trusted key vouches for the plugin.
     let policy = VerificationPolicy {
         signature: SignaturePolicy::TrustedSigner,
         ..config::verification_policy(config)?
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
         say::line(format_args!("warning: {error}; no Conductor will load it"));
     }
     let decision = plugin.judge(&policy, &trust);
-    // A document that does not hold is shown all the same, so that it can be told apart from another.
+    // A document that does not hold is shown too, so that the user can compare it with another.
     let document = plugin.document().ok().flatten();
     if let Some(document) = &document {
         details(document, decision.signature(), output);
@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
     refusal.map_or(Ok(()), |refusal| Err(refusal.clone().into()))
 }
 
-/// The document's fields, marked where nothing vouches for them.
+/// The document's fields. Fields that no signature covers are marked.
 fn details(document: &SignatureDocument, checked: Option<&CheckedSignature>, output: &mut Output) {
     let mark = |signed: bool| if signed { "" } else { " (unauthenticated)" };
     let signer = &document.signer;
@@ -78,7 +78,7 @@ fn details(document: &SignatureDocument, checked: Option<&CheckedSignature>, out
     output.line(format!("  Signed at:   {}{signed}", signer.signed_at));
     output.line(format!("  Developer:   {}{signed}", signer.developer));
     output.line(format!("  Public key:  {}", signer.public_key));
-    // Who a cosigner is stands in what the cosigner signed, so it is shown only if that holds.
+    // A cosigner's name is part of what the cosigner signed, so it is shown only if the cosignature holds.
     let stated = |place: usize| checked.and_then(|checked| checked.cosigners().get(place));
     for (place, cosignature) in document.cosignatures.iter().enumerate() {
         let developer = stated(place).map(|cosigner| format!("{} ", cosigner.statement.developer));
@@ -86,7 +86,7 @@ fn details(document: &SignatureDocument, checked: Option<&CheckedSignature>, out
     }
 }
 
-/// What was found, first of the signatures, then of everybody who made one, then of the plugin.
+/// The result: first for the signatures together, then for each signer, then for the plugin.
 fn verdict(decision: &Decision, output: &mut Output) {
     let Some(checked) = decision.signature() else {
         output.line(match decision.refusal() {
@@ -112,7 +112,7 @@ fn verdict(decision: &Decision, output: &mut Output) {
     }
 }
 
-/// Where one signer stands with the user.
+/// How one signer stands with the user.
 fn standing_line(verb: &str, key: &PublicKey, standing: &Standing) -> String {
     match standing {
         Standing::Trusted { root, .. } if root == key => format!("✓ Plugin {verb} by trusted key"),
@@ -137,7 +137,7 @@ fn standing_line(verb: &str, key: &PublicKey, standing: &Standing) -> String {
     }
 }
 
-/// The document, what its signer states, and where everybody stands; the last two only if it holds.
+/// The document, its signer's statement, and how each signer stands; the last two only if the document holds.
 fn signature(document: &SignatureDocument, checked: Option<&CheckedSignature>) -> Value {
     let signer = &document.signer;
     let statement = checked.and_then(CheckedSignature::statement);

@@ -1,8 +1,9 @@
-//! `conductor exec`: one call of one plugin under the daemon's policy, for the one who writes it.
+//! `conductor exec`: one call of one plugin under the daemon's policy, for the author of the plugin.
 
 mod recording;
 mod report;
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,8 +12,10 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use conductor_abi::{Capability, Context, Request};
-use conductor_core::{Devices, Flavour, GrantSpec, Host, Plugin, PluginOptions};
+use conductor_abi::{Capability, Context, Request, SettingFault, SettingValues};
+use conductor_core::{
+    Devices, Flavour, GrantSpec, Host, MidiOutputs, Plugin, PluginInfo, PluginOptions, Sounding,
+};
 use conductor_daemon::config::{Config, denial};
 use conductor_daemon::hosting::{self, Hosting, Isolation};
 use conductor_daemon::paths::Paths;
@@ -28,13 +31,13 @@ use crate::logging;
 use recording::Recording;
 use report::Report;
 
-/// How long the report may still take when a signal was given.
+/// How long the report may take after a signal.
 const REPORT_WAIT: Duration = Duration::from_secs(1);
 
-/// How often the end of sounds is looked for, and whether a signal was given.
+/// Time between two looks whether sounds have ended, and whether a signal came.
 const LISTEN: Duration = Duration::from_millis(10);
 
-/// How long the end of a sound may take through the sound server.
+/// How long the end of a sound may take to get through the sound server.
 const OUTPUT_LATENCY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
@@ -51,6 +54,9 @@ pub(crate) struct Arguments {
     /// Event that the plugin sees, such as {"note": 60, "velocity": 100}
     #[arg(long, value_name = "JSON", value_parser = parse_context, requires = "action")]
     context: Option<Context>,
+    /// Set a setting that the plugin declares; the others have their defaults
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable, requires = "action")]
+    setting: Vec<(String, String)>,
     /// Grant a capability, all that the plugin declares or the scope named here
     #[arg(long, value_name = "CAP[=SCOPE]")]
     grant: Vec<GrantSpec>,
@@ -101,7 +107,10 @@ pub(crate) fn exec(arguments: Arguments, paths: &Paths) -> Result<ExitCode, Fail
         ));
     }
     let ports = Arc::new(MidiPorts::new(&config.outputs, Vec::new()));
-    let devices = hosting::devices(Arc::clone(&ports) as _, Devices::default().midi_inputs, &config.networks);
+    let midi = Arc::clone(&ports) as Arc<dyn MidiOutputs>;
+    let sounding = Sounding::new(&midi);
+    let inputs = Devices::default().midi_inputs;
+    let devices = hosting::devices(midi, sounding.clone(), inputs, &config.networks, paths);
     let max_input = u64::from(config.wasm.max_message_bytes);
     let isolation = if arguments.in_process {
         Isolation::InProcess
@@ -120,14 +129,15 @@ pub(crate) fn exec(arguments: Arguments, paths: &Paths) -> Result<ExitCode, Fail
     };
     let report = match unless_stopped(call, &stop, Duration::ZERO)? {
         Some(called) => called?,
-        // What the plugin holds ends with this process.
+        // Everything that the plugin holds ends with this process.
         None => {
             record.iter().for_each(Recording::clean_up);
             Report::interrupted(started.elapsed())
         }
     };
+    sounding.ledger().close();
     ports.flush();
-    // What was logged on the way stands before the report.
+    // The lines of the log stand before the report.
     logging::flush();
     let status = report.status();
     match unless_stopped(move || report.write(as_json, passed_through), &stop, REPORT_WAIT)? {
@@ -137,8 +147,8 @@ pub(crate) fn exec(arguments: Arguments, paths: &Paths) -> Result<ExitCode, Fail
     Ok(status.into())
 }
 
-/// Does something on a thread of its own and returns what comes of it, or nothing if the signal is given and that takes longer than
-/// `grace` from then on.
+/// Runs an action on a thread of its own and returns its result. Returns nothing if a signal comes and the action takes
+/// longer than `grace` after the signal.
 fn unless_stopped<T: Send + 'static>(
     action: impl FnOnce() -> T + Send + 'static,
     stop: &Stop,
@@ -146,7 +156,7 @@ fn unless_stopped<T: Send + 'static>(
 ) -> Result<Option<T>, Failure> {
     let (sender, done) = channel();
     let run = move || {
-        // Nobody waits for it any longer if the signal was given.
+        // After a signal, the receiver may have stopped waiting.
         let _ = sender.send(action());
     };
     let thread = thread::Builder::new().name("exec".into()).spawn(run).map_err(Failure::failed)?;
@@ -201,7 +211,7 @@ fn call(
     })
 }
 
-/// Waits until the sounds have ended that the call began to play.
+/// Waits until the sounds that the call began have ended.
 fn hear_out(plugin: &dyn Plugin) {
     if !plugin.is_heard() {
         return;
@@ -212,7 +222,7 @@ fn hear_out(plugin: &dyn Plugin) {
     thread::sleep(OUTPUT_LATENCY);
 }
 
-/// What the plugin is executed with: the JSON of a request, or standard input as it is.
+/// The request to execute: the JSON of a request, or standard input as it is.
 fn request(arguments: &Arguments, plugin: &dyn Plugin, max_input: u64) -> Result<Vec<u8>, Failure> {
     let info = plugin.info();
     let Some(action) = &arguments.action else {
@@ -233,14 +243,30 @@ fn request(arguments: &Arguments, plugin: &dyn Plugin, max_input: u64) -> Result
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         context.timestamp = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
     }
+    context.settings = settings(&arguments.setting, info)?;
     let parameters = arguments.params.clone().unwrap_or_default();
     let request = Request { action: action.clone(), context, parameters };
-    // There are no mappings here, so a mode has no index but the one that it is named by.
+    // There are no mappings here, so a mode has an index only if its name is that index.
     let mode = request.context.current_mode.as_ref().and_then(|mode| mode.parse().ok());
     info.json(&request, mode).map_err(Failure::usage)
 }
 
-/// Standard input, at most as long as a message to a plugin may be.
+/// The settings of the call: what the command line says, and defaults for the rest. None for a plugin that declares none.
+fn settings(given: &[(String, String)], info: &PluginInfo) -> Result<Option<SettingValues>, Failure> {
+    let declared = info.declared_settings();
+    let mut values = BTreeMap::new();
+    for (name, text) in given {
+        let spec = declared.iter().find(|spec| spec.name == *name);
+        let read = spec.map_or(Err(SettingFault::Unknown), |spec| spec.read(text));
+        let value = read.map_err(|fault| Failure::usage(format!("--setting {}: {fault}", terminal(name))))?;
+        values.insert(name.clone(), value);
+    }
+    let values = SettingValues::new(declared, &values);
+    let values = values.map_err(|_| Failure::usage("the settings do not fit what the plugin declares"))?;
+    Ok(Some(values).filter(|_| !declared.is_empty()))
+}
+
+/// Standard input, which may be as long as a message to a plugin.
 fn read_input(max: u64) -> io::Result<Vec<u8>> {
     let mut input = Vec::new();
     io::stdin().lock().take(max + 1).read_to_end(&mut input)?;

@@ -1,4 +1,4 @@
-//! Errors to exit statuses and words, once for all subcommands.
+//! Maps errors to exit statuses and words, for all subcommands.
 
 use std::fmt::Display;
 use std::io;
@@ -16,7 +16,7 @@ use crate::logging;
 pub(crate) enum Status {
     /// Done; for `exec`, the plugin returned 0.
     Ok = 0,
-    /// It was tried and failed; for `exec`, the plugin returned another number.
+    /// The command failed; for `exec`, the plugin returned another number.
     Failed = 1,
     /// The command line or the configuration cannot be used.
     Usage = 2,
@@ -24,7 +24,7 @@ pub(crate) enum Status {
     Stopped = 3,
     /// The plugin was refused before it ran.
     Refused = 4,
-    /// What `exec` had to say could not be written to standard output.
+    /// The report of `exec` could not be written to standard output.
     Output = 5,
     /// A signal ended `exec` before the call was over.
     Interrupted = 6,
@@ -42,12 +42,12 @@ pub(crate) struct Failure {
     status: Status,
     message: String,
     hint: Option<String>,
-    /// Whether there is nobody to say it to.
+    /// Whether nobody reads the message, so that it is not written.
     is_quiet: bool,
 }
 
 impl Failure {
-    /// Something was tried and failed.
+    /// The command was tried and failed.
     pub(crate) fn failed(error: impl Display) -> Self {
         Self { status: Status::Failed, message: error.to_string(), hint: None, is_quiet: false }
     }
@@ -57,7 +57,7 @@ impl Failure {
         Self { status: Status::Usage, message: error.to_string(), hint: None, is_quiet: false }
     }
 
-    /// What was to go to standard output could not be written; nothing is said where its reader is gone.
+    /// Standard output could not be written. If its reader is gone, no message is written.
     pub(crate) fn output(error: &io::Error, status: Status) -> Self {
         let is_unread = say::is_unread(error);
         let message = format!("the report cannot be written to standard output: {error}");
@@ -74,7 +74,7 @@ impl Failure {
         }
     }
 
-    /// No host could be made; `status` is the one for that.
+    /// No host could be made. The caller chooses the status.
     pub(crate) fn of_host(error: HostError, status: Status) -> Self {
         let hint = matches!(error, HostError::WeakIsolation { .. }).then(|| {
             "landlock and seccomp are needed (Linux 5.13 or later with both enabled); to run plugins behind one wall all \
@@ -84,12 +84,12 @@ impl Failure {
         Self { status, message: error.to_string(), hint, is_quiet: false }
     }
 
-    /// With what to do about it.
+    /// The same failure, with what the user can do about it.
     pub(crate) fn with_hint(self, hint: Option<String>) -> Self {
         Self { hint, ..self }
     }
 
-    /// Writes the words; returns the status.
+    /// Writes the message and the hint, and returns the status.
     pub(crate) fn report(&self) -> ExitCode {
         if self.is_quiet {
             return self.status.into();

@@ -9,7 +9,7 @@ use conductor_signing::{atomic_file, escape};
 use crate::exit::{Failure, Status};
 use crate::logging;
 
-/// What is written. Each line of an example is a comment.
+/// The text of the file. Each line of an example is a comment.
 const CONFIGURATION: &str = include_str!("init.toml");
 
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,5 @@
-//! `conductor inspect`: what a plugin file is, who signed it and what it asks for. Nothing of it is compiled or run.
+//! `conductor inspect`: what a plugin file is, who signed it and what it asks for. Nothing in the file is compiled or
+//! run.
 
 mod facts;
 mod text;

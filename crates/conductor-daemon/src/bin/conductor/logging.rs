@@ -1,4 +1,4 @@
-//! What is logged, and where to.
+//! Which lines are logged, and where they go.
 
 use std::io;
 use std::panic;
@@ -11,14 +11,15 @@ use conductor_signing::escape::terminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 
-/// Keeps the engine quiet: each of its functions that a plugin calls opens a span, which plugins would pay for with
-/// every call. A name stands for all that begin with it, so `wasmtime` is `wasmtime_wasi` too.
+/// Turns the engine's log off. The engine opens a span for each of its functions that a plugin calls, and every call of
+/// a plugin would pay for that. A name stands for all names that begin with it, so `wasmtime` includes `wasmtime_wasi`.
 const QUIET_ENGINE: &str = "wasmtime=off,wiggle=off,cranelift=off,regalloc2=off";
 
-/// Beginnings of the names that a filter can pick out: this program's own and the engine's.
+/// The beginnings of names that a filter can select: this program's own and the engine's.
 const KNOWN_TARGETS: [&str; 5] = ["conductor", "wasmtime", "wiggle", "cranelift", "regalloc2"];
 
-/// Crates whose lines are chosen together: who names the first in a filter means the second as well, unless it is named too.
+/// Crates that are selected together: a filter that names the first also selects the second, unless it names the second
+/// too.
 const TOGETHER: [(&str, &str); 6] = [
     ("conductor_daemon", "conductor_surface"),
     ("conductor_core", "conductor_policy"),
@@ -28,14 +29,14 @@ const TOGETHER: [(&str, &str); 6] = [
     ("conductor_signing", "conductor_store"),
 ];
 
-/// Longest wait at the end for lines that were not read yet.
+/// Longest wait at the end for lines that were not written yet.
 const FLUSH_WAIT: Duration = Duration::from_secs(1);
 
 /// The log of this process, once it is started.
 static LOG: OnceLock<LogWriter> = OnceLock::new();
 
-/// Logs go to standard error, as `CONDUCTOR_LOG` or `default` says, through a thread of their own: a standard error that nobody
-/// reads holds up that thread alone. A filter that cannot be used is said to be none.
+/// Sends the log to standard error through a thread of its own, filtered by `CONDUCTOR_LOG` or `default`. A standard
+/// error that nobody reads holds up that thread alone. A filter that cannot be used is reported and ignored.
 ///
 /// # Errors
 ///
@@ -54,14 +55,14 @@ pub(crate) fn start(default: &str) -> io::Result<()> {
     let filter = chosen.or_else(|| filter(default).ok()).unwrap_or_default();
     let colour = colour_allowed() && std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone()).with_ansi(colour).init();
-    // Which would write to standard error from the thread that panics, and wait for whoever reads it.
+    // The standard hook would write to standard error from the panicking thread, and wait for its reader.
     panic::set_hook(Box::new(|panic| say(&format!("a bug in this program: {panic}"))));
-    // It is started once.
+    // Logging is started once.
     let _ = LOG.set(log);
     Ok(())
 }
 
-/// Says a line on standard error, after what was logged before. Waits for nobody.
+/// Writes a line to standard error, after the lines that were logged before. Waits for nobody.
 pub(crate) fn say(line: &str) {
     match LOG.get() {
         Some(log) => log.say(&format!("{line}\n")),
@@ -69,15 +70,15 @@ pub(crate) fn say(line: &str) {
     }
 }
 
-/// Waits until what was logged and said is written, but not for ever.
+/// Waits until the lines that were logged and said are written, for a limited time.
 pub(crate) fn flush() {
     if let Some(log) = LOG.get() {
-        // What nobody read by then is lost; there is nobody to tell.
+        // Lines that nobody read by then are lost, and there is nowhere to report that.
         let _ = log.flush(Instant::now() + FLUSH_WAIT);
     }
 }
 
-/// The filter that `directives` describe, without the engine unless they name it.
+/// The filter that `directives` describe, with the engine turned off unless they name it.
 fn filter(directives: &str) -> Result<EnvFilter, ParseError> {
     let mut all = QUIET_ENGINE.to_owned();
     for directive in directives.split(',').map(str::trim) {
@@ -87,12 +88,12 @@ fn filter(directives: &str) -> Result<EnvFilter, ParseError> {
             }
         }
     }
-    // Of two directives for one target the later holds.
+    // Of two directives for one target, the later one holds.
     EnvFilter::try_new(format!("{all},{directives}"))
 }
 
-/// Whether every directive is a level or begins with a known target: `tracing` takes any other word, such as a
-/// misspelt level, for a target of which nothing is ever logged.
+/// Whether every directive is a level or begins with a known target. `tracing` takes any other word, such as a misspelt
+/// level, for a target under which nothing is ever logged.
 fn is_known(directives: &str) -> bool {
     directives.split(',').map(str::trim).all(|directive| {
         let target = directive.split(['=', '[']).next().unwrap_or_default();
@@ -109,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether the engine's spans, and this program's own information, are logged.
+    /// Whether the engine's spans are logged, and whether this program's own information is.
     fn logged(directives: &str) -> (bool, bool) {
         let subscriber = tracing_subscriber::registry().with(filter(directives).expect("filter"));
         tracing::subscriber::with_default(subscriber, || {

@@ -1,4 +1,4 @@
-//! `conductor`: runs plugins on real input, runs one of them once, or says what one is.
+//! `conductor`: runs plugins on real input, runs one plugin once, or shows what a plugin file is.
 
 #![forbid(unsafe_code)]
 
@@ -8,6 +8,7 @@ mod init;
 mod inspect;
 mod logging;
 mod run;
+mod silence;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ enum Command {
     /// Start one program for a plugin; started by the daemon, not by people.
     #[command(hide = true)]
     Launch,
+    /// End what a daemon that was killed left sounding at MIDI outputs.
+    Silence(silence::Arguments),
     /// Show what a plugin file is, who signed it and what it asks for. Runs nothing.
     Inspect(inspect::Arguments),
 }
@@ -47,13 +50,17 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Worker => return worker(),
         Command::Launch => return launch(),
-        Command::Run(_) | Command::Init(_) | Command::Exec(_) | Command::Inspect(_) => {}
+        Command::Run(_) | Command::Init(_) | Command::Exec(_) | Command::Silence(_) | Command::Inspect(_) => {
+        }
     }
     let default_filter = match &arguments.command {
         Command::Run(_) => "info,conductor::audit=warn",
-        Command::Init(_) | Command::Exec(_) | Command::Inspect(_) | Command::Worker | Command::Launch => {
-            "warn,conductor::audit=off"
-        }
+        Command::Init(_)
+        | Command::Exec(_)
+        | Command::Silence(_)
+        | Command::Inspect(_)
+        | Command::Worker
+        | Command::Launch => "warn,conductor::audit=off",
     };
     if let Err(error) = logging::start(default_filter) {
         return Failure::failed(format!("cannot start a thread: {error}")).report();
@@ -63,6 +70,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, &paths),
         Command::Init(arguments) => init::init(&arguments, &paths),
         Command::Exec(arguments) => exec::exec(*arguments, &paths),
+        Command::Silence(arguments) => silence::silence(&arguments, &paths),
         Command::Inspect(arguments) => inspect::inspect(&arguments, &paths),
         Command::Worker | Command::Launch => Ok(Status::Usage.into()),
     });
@@ -71,7 +79,7 @@ fn main() -> ExitCode {
     status
 }
 
-/// What a worker has to say goes over its channel, so that an error is only a status.
+/// Runs as a worker. A worker reports over its channel, so an error needs only a status.
 #[cfg(target_os = "linux")]
 fn worker() -> ExitCode {
     match conductor_core::worker::run() {
@@ -85,7 +93,7 @@ fn worker() -> ExitCode {
     Failure::usage("worker processes exist on Linux only so far").report()
 }
 
-/// As with a worker, all that is to be said goes over a channel.
+/// Runs as a launcher. Like a worker, a launcher reports over its channel.
 #[cfg(target_os = "linux")]
 fn launch() -> ExitCode {
     match conductor_core::launcher::run() {

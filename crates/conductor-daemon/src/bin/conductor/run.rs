@@ -31,6 +31,9 @@ pub(crate) struct Arguments {
     /// End when the inputs that have an end (files, counted intervals) have reached it
     #[arg(long)]
     exit_at_end: bool,
+    /// Load no plugin: inputs, the control socket and the Plugin Manager work without any
+    #[arg(long)]
+    safe: bool,
     /// Run even where the operating system cannot confine plugins
     #[arg(long)]
     allow_weak_isolation: bool,
@@ -39,7 +42,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Failure> {
     let file = arguments.config.clone().unwrap_or_else(|| paths.config_file());
     let hangup = Hangup::watched().map_err(Failure::failed)?;
-    // One that was named is there, or its name is wrong.
+    // A file that the command line names must exist; otherwise its name is wrong.
     let load = if arguments.config.is_some() { Config::load } else { Config::load_or_default };
     let config = load(&file, paths)?;
     let stop = Stop::new().map_err(Failure::failed)?;
@@ -49,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
         (true, false) => Some(CallFormat::Table),
         (true, true) => Some(CallFormat::JsonLines),
     };
-    let options = RunOptions { calls, exit_at_end: arguments.exit_at_end };
+    let options = RunOptions { calls, safe: arguments.safe, exit_at_end: arguments.exit_at_end };
     let isolation = Isolation::Workers { allow_weak: arguments.allow_weak_isolation };
     let hosting = Hosting::new(isolation, paths);
     let places = Places {
@@ -66,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments, paths: &Paths) -> Result<ExitCode, Fail
     }
 }
 
-/// The path as it means the same to whoever asks from another directory.
+/// The absolute path, which means the same in another working directory.
 fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }

@@ -1,4 +1,4 @@
-//! `conductorctl audit`: what plugins did and were refused, and what was decided about them.
+//! `conductorctl audit`: what plugins did and were refused, and what the user decided about them.
 
 mod filter;
 mod follow;

@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    // Made before it is printed: what makes it ends the program where nobody reads it.
+    // The text is made before it is printed: `generate` would end the program if nobody read its output.
     let mut completions = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "conductorctl", &mut completions);
     output::text(&String::from_utf8_lossy(&completions))

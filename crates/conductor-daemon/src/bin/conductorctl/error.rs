@@ -9,6 +9,7 @@ use conductor_daemon::control::{ClientError, Refusal, RefusalCause};
 use conductor_daemon::paths::PathsError;
 use conductor_daemon::say;
 use conductor_signing::escape;
+use conductor_surface::nearest::nearest;
 
 /// Any failure without a status of its own.
 const OTHER: u8 = 1;
@@ -44,6 +45,18 @@ pub(crate) enum CliError {
     NoName,
     #[error("nothing was granted")]
     NotConfirmed { hint: String },
+    #[error("the hosts of the secret were not confirmed")]
+    HostsNotConfirmed { hint: String },
+    #[error("`{plugin}` asks for no secret `{secret}`")]
+    NoSecret { plugin: String, secret: String, known: Vec<String> },
+    #[error("what `{plugin}` asks for is not known: {why}")]
+    SecretsUnknown { plugin: String, why: String, hint: Option<String> },
+    #[error("`{plugin}` has no setting `{setting}`")]
+    NoSetting { plugin: String, setting: String, known: Vec<String> },
+    #[error("there is no terminal to ask on: {0}")]
+    NoTerminal(io::Error),
+    #[error("cannot read the secret from {}: {source}", escape::path(path))]
+    SecretFile { path: PathBuf, source: io::Error },
     #[error("nothing was accepted")]
     NotAccepted { hint: String },
     #[error("`{plugin}` does not need your approval about what it is")]
@@ -73,6 +86,12 @@ impl CliError {
             | Self::NoName
             | Self::NotRequested { .. }
             | Self::NotConfirmed { .. }
+            | Self::HostsNotConfirmed { .. }
+            | Self::NoSecret { .. }
+            | Self::SecretsUnknown { .. }
+            | Self::NoSetting { .. }
+            | Self::NoTerminal(_)
+            | Self::SecretFile { .. }
             | Self::NotAccepted { .. }
             | Self::NotWaiting { .. }
             | Self::Audit(_)
@@ -82,7 +101,7 @@ impl CliError {
         }
     }
 
-    /// What to do about it.
+    /// What the user can do about the error.
     fn hint(&self) -> Option<String> {
         match self {
             Self::Client(ClientError::NoDaemon { .. }) => Some("start one with: conductor run".to_owned()),
@@ -121,9 +140,20 @@ impl CliError {
                  look at what else that account could do"
                     .to_owned(),
             ),
-            Self::NotConfirmed { hint } | Self::NotAccepted { hint } => Some(hint.clone()),
+            Self::NotConfirmed { hint } | Self::NotAccepted { hint } | Self::HostsNotConfirmed { hint } => {
+                Some(hint.clone())
+            }
+            Self::NoSecret { known, .. } | Self::NoSetting { known, .. } if known.is_empty() => None,
+            Self::NoSecret { secret: name, known, .. } | Self::NoSetting { setting: name, known, .. } => {
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                Some(match nearest(name, &known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("there is {}", known.join(", ")),
+                })
+            }
+            Self::NoTerminal(_) => Some("from a script: --from-file FILE, or - for standard input".to_owned()),
             Self::NotWaiting { plugin } => Some(format!("to see what it does: conductorctl plugin show {plugin}")),
-            Self::CallFailed { hint, .. } => hint.clone(),
+            Self::CallFailed { hint, .. } | Self::SecretsUnknown { hint, .. } => hint.clone(),
             Self::NoName => Some("give it one with --name".to_owned()),
             Self::Paths(_)
             | Self::Client(_)
@@ -131,6 +161,7 @@ impl CliError {
             | Self::OtherAnswer
             | Self::Grant(_)
             | Self::Log { .. }
+            | Self::SecretFile { .. }
             | Self::Output(_) => None,
         }
     }

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments, socket: &Path, as_json: bool) -> Result
     result.and(followed.map_err(CliError::Client))
 }
 
-/// Prints a call, or the head of the table.
+/// Prints a call, or the headings of the table.
 fn tell(row: Option<&CallRow>, plugin: Option<&str>, as_json: bool, colour: bool) -> Result<(), CliError> {
     let line = match row {
         None if as_json => return Ok(()),

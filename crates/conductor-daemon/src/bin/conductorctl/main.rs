@@ -1,4 +1,4 @@
-//! `conductorctl`: asks and tells a running daemon.
+//! `conductorctl`: asks a running daemon and gives it orders.
 //!
 //! The report goes to stdout, errors and hints to stderr. Exit status: 0 done; 1 any other failure; 2 usage; 3 no daemon
 //! runs; 4 the daemon refused; 5 the daemon did not answer in time.
@@ -10,8 +10,11 @@ mod completions;
 mod error;
 mod events;
 mod output;
+mod panic;
 mod plugin;
 mod reload;
+mod resume;
+mod safe;
 mod status;
 mod trigger;
 mod ui;
@@ -57,6 +60,13 @@ enum Command {
     Plugin(plugin::Command),
     /// Have the daemon run what its configuration says now; what stays the same goes on
     Reload,
+    /// Silence everything: MIDI outputs, sounds and programs; plugins do nothing until `resume`
+    Panic,
+    /// Let plugins go on after a panic
+    Resume,
+    /// Enter or leave safe mode, in which no plugin is loaded
+    #[command(subcommand)]
+    Safe(safe::Command),
     /// Call a plugin by hand and print its reply
     Trigger(trigger::Arguments),
     /// Print calls as they end
@@ -91,6 +101,9 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Command::Status => status::run(&ask, cli.json),
         Command::Plugin(command) => plugin::run(&command, &ask, cli.json),
         Command::Reload => reload::run(&ask, cli.json),
+        Command::Panic => panic::run(&ask, cli.json),
+        Command::Resume => resume::run(&ask, cli.json),
+        Command::Safe(command) => safe::run(&command, &ask, cli.json),
         Command::Trigger(arguments) => trigger::run(&arguments, &ask, cli.json),
         Command::Events(arguments) => events::run(&arguments, &socket, cli.json),
         Command::Ui(arguments) => ui::run(&arguments, &ask, cli.json),
@@ -99,7 +112,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
     }
 }
 
-/// A way to ask the daemon; what it refuses is an error.
+/// A function that asks the daemon. A refusal by the daemon is an error.
 type Ask<'a> = &'a dyn Fn(&Request) -> Result<Response, CliError>;
 
 fn ask(socket: &std::path::Path, request: &Request) -> Result<Response, CliError> {

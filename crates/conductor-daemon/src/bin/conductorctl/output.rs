@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::CliError;
 
-/// Prints a report as text. What comes from a plugin is escaped in it already.
+/// Prints a report as text. Callers escape text that comes from plugins.
 pub(crate) fn text(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(CliError::Output)
@@ -19,7 +19,7 @@ pub(crate) fn json(report: &impl Serialize) -> Result<(), CliError> {
     text(&(escape::json(&json) + "\n"))
 }
 
-/// Lines of which each column begins at the same place. The last column of a row is not filled up.
+/// Lines with aligned columns. The last column of a row is not padded.
 pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {

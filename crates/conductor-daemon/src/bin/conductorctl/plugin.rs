@@ -4,11 +4,14 @@ mod accept;
 mod grant;
 mod install;
 mod list;
+mod own;
 mod pending;
 mod preview;
 mod remove;
 mod resume;
 mod revoke;
+mod secret;
+mod settings;
 mod show;
 mod switch;
 
@@ -27,6 +30,11 @@ pub(crate) enum Command {
     Grant(grant::Arguments),
     /// Take a capability away, at once, or deny it before it is granted
     Revoke(revoke::Arguments),
+    /// Show a plugin's own settings, or change one; the plugin has it from its next call on
+    Settings(settings::Arguments),
+    /// Enter, show and take away secrets that a plugin uses and never gets
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Load a plugin that waits because it is another one than before under its name
     Accept(accept::Arguments),
     /// Let a plugin that rests, is quarantined or was stopped for a revocation back in
@@ -50,6 +58,8 @@ pub(crate) fn run(command: &Command, ask: Ask<'_>, as_json: bool) -> Result<(), 
         Command::Pending => pending::run(ask, as_json),
         Command::Grant(arguments) => grant::run(arguments, ask, as_json),
         Command::Revoke(arguments) => revoke::run(arguments, ask, as_json),
+        Command::Settings(arguments) => settings::run(arguments, ask, as_json),
+        Command::Secret(command) => secret::run(command, ask, as_json),
         Command::Accept(arguments) => accept::run(arguments, ask, as_json),
         Command::Resume(arguments) => resume::run(arguments, ask, as_json),
         Command::Preview(arguments) => preview::run(arguments, ask, as_json),

@@ -11,7 +11,7 @@ pub(crate) fn run(ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
     if as_json { output::json(&reloaded) } else { output::text(&format!("reloaded\n{}", text(&reloaded))) }
 }
 
-/// What a change did to plugins, a line for each kind.
+/// What a change did to plugins: a line for each kind of outcome.
 pub(crate) fn text(reloaded: &Reloaded) -> String {
     let Reloaded { started, waiting, refused, stopped, untouched } = reloaded;
     let kinds = [

@@ -1,8 +1,8 @@
-//! `conductorctl status`: how the daemon is and which walls stand.
+//! `conductorctl status`: shows the state of the daemon and the walls around plugins.
 
 use conductor_daemon::control::{
     AuditStatus, DaemonStatus, EventCounts, InputStatus, InputWord, PluginCounts, ProgramsStatus, Request,
-    Response, WallStatus,
+    Response, SecretsStatus, WallStatus,
 };
 use conductor_signing::escape::{path, terminal};
 
@@ -33,6 +33,13 @@ fn render(status: &DaemonStatus) -> String {
         let why = why.as_deref().unwrap_or("it was tried and failed");
         lines.push(("Subprocess", format!("unavailable: {}", terminal(why))));
     }
+    if status.paused {
+        let paused = "PAUSED by panic: plugins do nothing until: conductorctl resume";
+        lines.push(("Panic", paused.to_owned()));
+    }
+    if status.safe {
+        lines.push(("Safe mode", "ON: no plugin is loaded until: conductorctl safe off".to_owned()));
+    }
     lines.push(("Plugins", plugins(status.plugins)));
     if status.pending > 0 {
         let waiting = format!("{} requests need your approval: conductorctl plugin pending", status.pending);
@@ -45,6 +52,9 @@ fn render(status: &DaemonStatus) -> String {
     for denial in &status.unkept_denials {
         lines.push(("Revoked", format!("NOT WRITTEN, holds until the daemon ends: {}", terminal(denial))));
     }
+    if let Some(secrets) = secrets(&status.secrets) {
+        lines.push(("Secrets", secrets));
+    }
     lines.push(("Events", format!("{dispatched} dispatched, {refused} refused, {coalesced} coalesced")));
     let AuditStatus { file, records, failures, .. } = &status.audit;
     let lost = if *failures > 0 { format!(", {failures} LOST") } else { String::new() };
@@ -54,6 +64,18 @@ fn render(status: &DaemonStatus) -> String {
         format!("{name:<18}{value}\n")
     };
     lines.into_iter().map(line).collect()
+}
+
+/// Where the secrets are that the user entered for plugins; nothing if there are none.
+fn secrets(status: &SecretsStatus) -> Option<String> {
+    let SecretsStatus { in_secret_service, in_file, file, error } = status;
+    if let Some(error) = error {
+        return Some(format!("NOT USED: {}", terminal(error)));
+    }
+    let service = (*in_secret_service > 0).then(|| format!("{in_secret_service} in the Secret Service"));
+    let file = file.as_ref().map(|file| format!("{in_file} in {}", path(file)));
+    let places: Vec<String> = service.into_iter().chain(file).collect();
+    (!places.is_empty()).then(|| places.join(", "))
 }
 
 fn walls(walls: WallStatus) -> String {
@@ -88,7 +110,7 @@ fn inputs(inputs: &[InputStatus]) -> String {
     format!("{}: {}", inputs.len(), states.join(", "))
 }
 
-/// What there is to say of an input beside its state.
+/// What to say about an input beside its state.
 fn remarks(input: &InputStatus) -> Vec<String> {
     let InputStatus { name, state, why, damage, dropped } = input;
     let why = why.as_ref().map(|why| format!("{name} {}: {}", state.name(), terminal(why)));
@@ -128,7 +150,7 @@ fn plugins(counts: PluginCounts) -> String {
     if states.is_empty() { total.to_string() } else { format!("{total}: {}", states.join(", ")) }
 }
 
-/// Whole seconds in the two largest units that they fill.
+/// Whole seconds in their two largest units.
 fn duration(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     if days > 0 {

@@ -13,10 +13,10 @@ use crate::{Ask, output};
 /// The program that opens an address in the user's browser (xdg-utils).
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
 
-/// How long it is waited for the opener to say that it cannot.
+/// Longest wait for the opener to report that it failed.
 const OPENER_WAIT: Duration = Duration::from_secs(3);
 
-/// How often it is looked for its end.
+/// Time between two looks whether the opener has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[derive(clap::Args)]
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
     Ok(())
 }
 
-/// Opens an address. A browser that was not running may be what is started, and goes on.
+/// Opens an address. The opener may itself be a browser that goes on running; that counts as success.
 fn opens(url: &str) -> bool {
     let mut opener = Command::new(OPENER);
     opener.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

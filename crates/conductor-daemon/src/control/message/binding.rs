@@ -1,38 +1,38 @@
-//! What is told of a plugin that is another one than its alias is bound to.
+//! What clients are told about a plugin that is another one than its alias is bound to.
 
 use serde::{Deserialize, Serialize};
 
-/// Another plugin at an alias than the one that it is bound to.
+/// Another plugin than the one that its alias is bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BindingChangeStatus {
-    /// A digest over all of this, which whoever accepts it sends along: 64 hex digits.
+    /// A digest over the other fields, which a client that accepts the change sends along: 64 hex digits.
     pub shown: String,
     /// The plugin that the alias is bound to.
     pub before: BoundStatus,
     /// The plugin that is there now.
     pub now: BoundStatus,
-    /// SHA-256 of its module.
+    /// SHA-256 of the module of the plugin that is there now.
     pub digest: String,
-    /// Who vouches for it, in words.
+    /// Who vouches for that plugin, in words.
     pub trust: String,
-    /// Why its signature does not count, if it has one that does not.
+    /// Why that plugin's signature does not count, if it has one that does not.
     pub ignored: Option<String>,
     /// What the configuration grants to whatever is behind the alias.
     pub granted: Vec<String>,
     /// What was denied to the plugin before, and stays denied.
     pub denied: Vec<String>,
-    /// What is different, in words.
+    /// The differences, in words.
     pub differences: Vec<String>,
 }
 
 /// A plugin as an alias is bound to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoundStatus {
-    /// Its own name.
+    /// The plugin's own name.
     pub name: String,
-    /// Its version, if it says one.
+    /// The plugin's version, if it has one.
     pub version: Option<String>,
-    /// The key of its publisher; `null` if nobody signed it.
+    /// The key of the plugin's publisher; `null` if nobody signed the plugin.
     pub publisher: Option<String>,
     /// The fingerprint of that key in words.
     pub words: Option<String>,
@@ -41,8 +41,8 @@ pub struct BoundStatus {
 /// A plugin that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// The user's name for it.
+    /// The user's name for the plugin.
     pub plugin: String,
-    /// Its own name.
+    /// The plugin's own name.
     pub name: String,
 }

@@ -1,4 +1,4 @@
-//! What is told of the daemon as a whole.
+//! What clients are told about the daemon as a whole.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,7 +7,9 @@ use conductor_core::ProcessWall;
 use conductor_surface::input::{Condition, InputState};
 use serde::{Deserialize, Serialize};
 
-/// How the daemon is.
+use super::own::SecretsStatus;
+
+/// The state of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaemonStatus {
     /// Version of the program.
@@ -16,26 +18,33 @@ pub struct DaemonStatus {
     pub pid: u32,
     /// Whole seconds since the start.
     pub uptime_seconds: u64,
-    /// The configuration that it runs.
+    /// The configuration that the daemon runs with.
     pub config_file: PathBuf,
-    /// The socket that it answers on.
+    /// The control socket.
     pub socket: PathBuf,
-    /// Names of the walls that stand around every running plugin; where none runs, those that would.
+    /// Whether everything was silenced by a panic, so that plugins do nothing until they are resumed.
+    #[serde(default)]
+    pub paused: bool,
+    /// Whether the daemon is in safe mode, in which no plugin is loaded.
+    #[serde(default)]
+    pub safe: bool,
+    /// Names of the walls that stand around every running plugin. If no plugin runs, the walls that would stand.
     pub walls: Vec<String>,
-    /// What the operating system enforces on the worker of every running plugin: the weakest of them. Where no plugin
-    /// runs, what it would.
+    /// What the operating system enforces on the worker of every running plugin, which is what it enforces on the
+    /// weakest. If no plugin runs, what it would enforce.
     #[serde(flatten)]
     pub process_wall: WallStatus,
-    /// What the machine offered when the daemon started; `null` where it was not tried.
+    /// What the machine offered when the daemon started; `null` if that was not tried.
     pub probed: Option<WallStatus>,
-    /// Whether programs can be run for plugins; `null` while that is not known yet, and where there is no such thing.
+    /// Whether this machine can run programs for plugins; `null` if that is not known yet, or if plugins run no
+    /// programs here.
     #[serde(default)]
     pub programs: Option<ProgramsStatus>,
-    /// System calls that the processes for plugins may make at each stage (`launcher`, `keeper`, `compile`, `load`, `run`), with
-    /// what needs them; empty where there are no workers.
+    /// System calls that the processes for plugins may make at each stage (`launcher`, `keeper`, `compile`, `load`,
+    /// `run`), each with what needs it. Empty if there are no workers.
     #[serde(default)]
     pub stages: BTreeMap<String, BTreeMap<String, String>>,
-    /// System calls that a program of a plugin is refused if it runs confined, and why.
+    /// System calls that a confined program of a plugin is refused, each with the reason.
     #[serde(default)]
     pub refused_to_programs: BTreeMap<String, String>,
     /// Plugins by state.
@@ -45,21 +54,33 @@ pub struct DaemonStatus {
     /// The inputs, in the order of the configuration.
     #[serde(default)]
     pub inputs: Vec<InputStatus>,
-    /// Revocations of capabilities that could not be written, and hold until the daemon ends, in words.
+    /// Revocations of capabilities that could not be written, in words. They hold until the daemon ends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unkept_denials: Vec<String>,
-    /// What became of events since the daemon started, also of those for plugins that are gone.
+    /// Where the secrets are that the user entered for plugins.
+    #[serde(default)]
+    pub secrets: SecretsStatus,
+    /// What became of events since the daemon started, including events for plugins that are gone.
     pub events: EventCounts,
     /// The audit log.
     pub audit: AuditStatus,
 }
 
-/// Whether programs can be run for plugins that are granted it.
+/// What a panic did. Plugins do nothing until they are resumed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silenced {
+    /// The MIDI outputs that were silenced.
+    pub outputs: Vec<String>,
+    /// The MIDI outputs that take no messages now, so that nothing is known of what sounds there.
+    pub unreached: Vec<String>,
+}
+
+/// Whether this machine can run programs for plugins that are granted Subprocess.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramsStatus {
-    /// Whether they can.
+    /// Whether programs can be run.
     pub available: bool,
-    /// Why not, if they cannot.
+    /// Why programs cannot be run, if they cannot.
     pub why: Option<String>,
 }
 
@@ -69,34 +90,34 @@ impl From<Result<(), String>> for ProgramsStatus {
     }
 }
 
-/// How one input is.
+/// The state of one input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputStatus {
-    /// Its name.
+    /// The input's name.
     pub name: String,
-    /// How it is.
+    /// The state, in a word.
     pub state: InputWord,
-    /// Why it waits or has failed, if it has.
+    /// Why the input waits or has failed, if it does.
     pub why: Option<String>,
-    /// What is wrong with its file, if it is played all the same.
+    /// What is wrong with the input's file, if it is played in spite of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
-    /// How much of what came was dropped since the input is there, by cause.
+    /// How much of what arrived was dropped since the input was opened, by cause.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dropped: BTreeMap<String, u64>,
 }
 
-/// How an input is, in a word.
+/// The state of an input, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputWord {
-    /// It delivers what comes.
+    /// The input delivers what arrives.
     Delivering,
-    /// Its device or file is gone, and is looked for.
+    /// The device or file is gone, and the daemon looks for it.
     Waiting,
-    /// It came to its own end.
+    /// The input reached its own end.
     Ended,
-    /// It broke, or could not begin. A reload starts it again.
+    /// The input broke, or could not begin. A reload starts it again.
     Failed,
 }
 
@@ -126,7 +147,7 @@ impl From<&InputState> for InputStatus {
     }
 }
 
-/// How the audit log is.
+/// The state of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditStatus {
     /// The file.
@@ -135,9 +156,9 @@ pub struct AuditStatus {
     pub records: u64,
     /// Records that could not be written since the daemon started.
     pub failures: u64,
-    /// Number of the last record.
+    /// Number of the last record in the file.
     pub sequence: u64,
-    /// Value of the last record, which stands for all before it.
+    /// Chain value of the last record, which covers all records before it.
     pub chain: String,
 }
 
@@ -156,10 +177,10 @@ pub struct WallStatus {
     pub own_root: bool,
 }
 
-/// Landlock, which keeps a process from files.
+/// Landlock, which restricts the access of a process to files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Landlock {
-    /// Version of the interface that is enforced; 0 for none.
+    /// Version of Landlock's interface that is enforced; 0 if Landlock is not.
     pub abi: u32,
 }
 
@@ -202,9 +223,9 @@ pub struct PluginCounts {
 /// What became of events that are mapped to plugins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts {
-    /// Led to a call.
+    /// Events that led to a call.
     pub dispatched: u64,
-    /// Found a full queue, a plugin that is not called, or an action that the plugin lacks.
+    /// Events that found a full queue, a plugin that is not called, or an action that the plugin lacks.
     pub refused: u64,
     /// Values of a continuous controller that a later value replaced.
     pub coalesced: u64,

@@ -1,36 +1,37 @@
-//! What is told of plugins.
+//! What clients are told about plugins.
 
 use serde::{Deserialize, Serialize};
 
 use super::binding::BindingChangeStatus;
+use super::own::{SecretStatus, SettingStatus};
 use super::trust::{PublisherStatus, TrustWord};
 
 /// The state of a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PluginState {
-    /// It is being verified, compiled and started.
+    /// The plugin is being verified, compiled and started.
     Loading,
-    /// It is called when an event is mapped to it.
+    /// The plugin is called when an event is mapped to it.
     Running,
-    /// It failed a few times in a row and is not called for a while.
+    /// The plugin failed a few times in a row and is not called for a while.
     BackingOff,
-    /// It failed many times in a row and is not called until it is started again with `plugin resume`.
+    /// The plugin failed many times in a row and is not called until `plugin resume` starts it again.
     Quarantined,
-    /// A worker process of it was ended and does not die; until it does, the plugin is not called.
+    /// A worker process of the plugin was told to end and has not ended. Until it does, the plugin is not called.
     Ending,
-    /// The permission under which it was loaded was withdrawn: a revocation, or trust that ended.
+    /// The permission under which the plugin was loaded was withdrawn, by a revocation or because trust ended.
     Withdrawn,
-    /// The user does not want it to run.
+    /// The user does not want the plugin to run.
     Disabled,
-    /// It was not loaded: its alias is bound to another plugin, and it needs the user's approval.
+    /// The plugin was not loaded: its alias is bound to another plugin, and the change needs the user's approval.
     Waiting,
-    /// It was not loaded.
+    /// The plugin was not loaded.
     Refused,
 }
 
 impl PluginState {
-    /// The word for it.
+    /// The state as a word.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,25 +51,25 @@ impl PluginState {
 /// What a plugin is and does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginStatus {
-    /// The user's name for it.
+    /// The user's name for the plugin.
     pub alias: String,
-    /// Its own name, once it was loaded.
+    /// The plugin's own name, once the plugin was loaded.
     pub name: Option<String>,
-    /// Its version, if it says one.
+    /// The plugin's version, if it has one.
     pub version: Option<String>,
-    /// Its state.
+    /// The plugin's state.
     pub state: PluginState,
-    /// Milliseconds until it is called again, while it is backing off.
+    /// Milliseconds until the plugin is called again, while it is backing off.
     pub retry_in_ms: Option<u64>,
-    /// Why it was refused or may not go on or, for one that runs, how the last call that failed ended.
+    /// Why the plugin was refused or may not go on; for a running plugin, how its last failed call ended.
     pub why: Option<String>,
-    /// What to do about it.
+    /// What the user can do about it.
     pub hint: Option<String>,
-    /// Who vouches for it, in words.
+    /// Who vouches for the plugin, in words.
     pub trust: Option<String>,
-    /// Names of the walls around it.
+    /// Names of the walls around the plugin.
     pub walls: Vec<String>,
-    /// Process identifier of its worker, while it has one.
+    /// Process identifier of the plugin's worker, while there is one.
     pub worker_pid: Option<u32>,
     /// Calls made.
     pub calls: u64,
@@ -76,26 +77,26 @@ pub struct PluginStatus {
     pub failures: u64,
     /// Events that led to no call.
     pub refused_events: u64,
-    /// Events that a later one replaced.
+    /// Values of a continuous controller that a later value replaced.
     pub coalesced_events: u64,
     /// What was decided about each capability, in words.
     pub capabilities: Vec<String>,
-    /// How far it is vouched for, as a word, once it was loaded.
+    /// How far the plugin is vouched for, as a word, once the plugin was loaded.
     #[serde(default)]
     pub trust_level: Option<TrustWord>,
-    /// Who signed it.
+    /// Who signed the plugin.
     #[serde(default)]
     pub publisher: Option<PublisherStatus>,
-    /// How many of its requests wait for the user's decision.
+    /// How many requests of the plugin wait for the user's decision.
     #[serde(default)]
     pub pending: u64,
-    /// Fuel that its calls used.
+    /// Fuel that the plugin's calls used.
     #[serde(default)]
     pub fuel_used: u64,
-    /// What the user is to decide about, of one that is another plugin than its alias is bound to.
+    /// What the user is to decide about, if the plugin is another one than its alias is bound to.
     #[serde(default)]
     pub change: Option<BindingChangeStatus>,
-    /// What it did of late, the oldest first.
+    /// What the plugin did lately, the oldest first.
     #[serde(default)]
     pub activity: Vec<ActivityStatus>,
 }
@@ -105,52 +106,58 @@ pub struct PluginStatus {
 pub struct ActivityStatus {
     /// Calls that ended.
     pub calls: u64,
-    /// Those that did not end well.
+    /// Calls that did not end well.
     pub failures: u64,
-    /// Fuel that they used.
+    /// Fuel that the calls used.
     pub fuel: u64,
-    /// Microseconds that a call took on average; `null` where there was none.
+    /// Microseconds that a call took on average; `null` if there was no call.
     pub micros: Option<u64>,
-    /// The most memory that the plugin has had so far, in bytes; `null` where it was not called yet.
+    /// The most memory that the plugin has had so far, in bytes; `null` if the plugin was not called yet.
     pub memory: Option<u64>,
 }
 
 /// Everything about one plugin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PluginDetails {
     /// As in the list of all plugins.
     #[serde(flatten)]
     pub status: PluginStatus,
-    /// Whom grants to it are bound to: a publisher's key or one file.
+    /// Whom grants to the plugin are bound to: a publisher's key or one file.
     pub bound_to: Option<String>,
-    /// What it asks for.
+    /// What the plugin asks for.
     pub requested: Vec<RequestStatus>,
-    /// What the user granted beside the configuration.
+    /// What the user granted, not counting the grants of the configuration.
     pub grants: Vec<GrantStatus>,
-    /// What it is, in its own words.
+    /// What the plugin is, in its own words.
     #[serde(default)]
     pub description: Option<String>,
-    /// Who wrote it, in its own words.
+    /// Who wrote the plugin, in its own words.
     #[serde(default)]
     pub author: Option<String>,
-    /// Its licence, in its own words.
+    /// The plugin's licence, in its own words.
     #[serde(default)]
     pub license: Option<String>,
-    /// SHA-256 of its file.
+    /// SHA-256 of the plugin's file.
     #[serde(default)]
     pub digest: Option<String>,
-    /// Its actions; `null` if it takes any.
+    /// The plugin's actions; `null` if it accepts any action.
     #[serde(default)]
     pub actions: Option<Vec<ActionStatus>>,
     /// What a call may use.
     #[serde(default)]
     pub limits: Option<LimitStatus>,
-    /// The most memory that it has had so far, in bytes.
+    /// The most memory that the plugin has had so far, in bytes.
     #[serde(default)]
     pub memory_bytes: Option<u64>,
-    /// How much there is to fear from it.
+    /// The plugin's safety score.
     #[serde(default)]
     pub safety: Option<SafetyStatus>,
+    /// The settings that the plugin declares.
+    #[serde(default)]
+    pub settings: Vec<SettingStatus>,
+    /// The secrets that the plugin declares.
+    #[serde(default)]
+    pub secrets: Vec<SecretStatus>,
 }
 
 /// An action of a plugin.
@@ -173,44 +180,45 @@ pub struct LimitStatus {
     pub max_execution_time_ms: u64,
 }
 
-/// How much there is to fear from a plugin: 100 for nothing, and what is taken from that.
+/// A safety score: 100 for a plugin with nothing to fear, less for each thing to fear.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SafetyStatus {
-    /// From 0 to 100.
+    /// The score, from 0 to 100.
     pub score: u32,
-    /// What leads to it.
+    /// The terms. Added to 100, they give the score.
     pub terms: Vec<SafetyTerm>,
 }
 
 /// A part of a score.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SafetyTerm {
-    /// What is added, mostly less than nothing.
+    /// The points that are added; mostly negative.
     pub points: i32,
-    /// For what.
+    /// The reason for the points, in words.
     pub why: String,
 }
 
 /// Something that a plugin asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestStatus {
-    /// Says which request of which plugin this is, with everything that is declared about it: 64 hex digits, which whoever
-    /// grants it sends along. Empty where nothing can be granted yet, because the plugin is not loaded.
+    /// The id of this request of this plugin, with everything that is declared about the request: 64 hex digits, which
+    /// a client that grants the request sends along. Empty if the plugin is not loaded, so that nothing can be granted
+    /// yet.
     #[serde(default)]
     pub id: String,
     /// The capability.
     pub capability: String,
-    /// What of it; empty where the plugin names nothing.
+    /// The part of the capability that the plugin asks for; empty if the plugin names none.
     pub scope: String,
     /// `low`, `medium` or `high`.
     pub risk: String,
-    /// Why, in the plugin's words.
+    /// Why the plugin needs it, in the plugin's words.
     pub reason: Option<String>,
-    /// Whether it needs the user's approval.
+    /// Whether the request needs the user's approval.
     pub pending: bool,
     /// What the user decided about the capability before.
     pub earlier: Option<EarlierStatus>,
-    /// What of the capability is granted now; empty where all of it is.
+    /// The part of the capability that is granted now; empty if all of it is.
     #[serde(default)]
     pub granted: Option<String>,
     /// What was decided about the capability, in words.
@@ -221,24 +229,24 @@ pub struct RequestStatus {
 /// An earlier decision about a capability.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlierStatus {
-    /// What is granted.
+    /// What was granted.
     pub granted: Vec<String>,
-    /// What the plugin declared then.
+    /// What the plugin declared at that time.
     pub declared: Vec<String>,
-    /// The plugin's version then.
+    /// The plugin's version at that time.
     pub version: Option<String>,
-    /// When.
+    /// When the user decided.
     pub at: String,
 }
 
-/// A grant of the user's.
+/// A grant by the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantStatus {
-    /// As it is written: `CAP` or `CAP=SCOPE`.
+    /// The grant in its written form: `CAP` or `CAP=SCOPE`.
     pub grant: String,
     /// When it was granted.
     pub granted_at: String,
-    /// When it ends, if it does.
+    /// When the grant ends, if it does.
     pub until: Option<String>,
 }
 
@@ -249,25 +257,25 @@ pub struct PendingStatus {
     pub plugin: String,
     /// The plugin's own name.
     pub name: String,
-    /// Who vouches for it, in words.
+    /// Who vouches for the plugin, in words.
     pub trust: String,
-    /// What it asks for.
+    /// What the plugin asks for.
     #[serde(flatten)]
     pub request: RequestStatus,
 }
 
-/// What was granted.
+/// The outcome of a grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {
     /// The user's name for the plugin.
     pub plugin: String,
-    /// What is granted of the capability now.
+    /// What is now granted of the capability.
     pub grants: Vec<String>,
-    /// The highest risk among it.
+    /// The highest risk among these grants.
     pub risk: String,
 }
 
-/// What was taken away.
+/// A capability that was taken away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
     /// The user's name for the plugin.
@@ -279,8 +287,8 @@ pub struct Revoked {
 /// A plugin that was started again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumed {
-    /// The user's name for it.
+    /// The user's name for the plugin.
     pub plugin: String,
-    /// What it was until then.
+    /// The state of the plugin before it was started again.
     pub was: PluginState,
 }

@@ -1,4 +1,4 @@
-//! What is told of keys, and of whom they belong to.
+//! What clients are told about keys, and about the holders of keys.
 
 use std::fmt;
 
@@ -8,79 +8,79 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrustWord {
-    /// Nobody signed it.
+    /// Nobody signed the plugin.
     Unsigned,
-    /// It is signed by a key that the user does not trust.
+    /// The plugin is signed by a key that the user does not trust.
     SelfSigned,
-    /// It is signed by a key that the user trusts.
+    /// The plugin is signed by a key that the user trusts.
     Trusted,
     /// Trust in the key, or the signature itself, has ended.
     Expired,
     /// The key or the file was revoked.
     Revoked,
-    /// There is a signature, and it does not hold.
+    /// The plugin has a signature that does not hold.
     Invalid,
 }
 
 /// Who signed a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublisherStatus {
-    /// Name, as the signature says it.
+    /// The signer's name, according to the signature.
     pub name: String,
-    /// Address, as the signature says it.
+    /// The signer's address, according to the signature.
     pub email: String,
     /// The key.
     pub public_key: String,
-    /// Its fingerprint, 64 hex digits.
+    /// The key's fingerprint, 64 hex digits.
     pub fingerprint: String,
     /// The first half of the fingerprint in words.
     pub words: String,
-    /// Whether name and address are signed too; otherwise they are nobody's word.
+    /// Whether name and address are signed too. If not, nobody vouches for them.
     pub authenticated: bool,
 }
 
-/// A key that the user trusts, trusted or revoked.
+/// A key that the user trusts or has revoked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyStatus {
-    /// What the user calls it.
+    /// The user's name for the key.
     pub name: Option<String>,
     /// The key.
     pub public_key: String,
-    /// Its fingerprint, 64 hex digits.
+    /// The key's fingerprint, 64 hex digits.
     pub fingerprint: String,
     /// The first half of the fingerprint in words.
     pub words: String,
-    /// Address of its holder, as the user knows it.
+    /// Address of the key's holder, as the user entered it.
     pub email: Option<String>,
-    /// When the user began to trust it.
+    /// When the user began to trust the key.
     pub added_at: Option<String>,
     /// When the trust ends.
     pub expires_at: Option<String>,
-    /// What it is trusted to do: `publish`, `cosign` or `both`; `null` if it is not trusted.
+    /// What the key is trusted to do: `publish`, `cosign` or `both`; `null` if the key is not trusted.
     pub role: Option<String>,
-    /// Names of the plugins that it may sign; `null` for any.
+    /// Names of the plugins that the key may sign; `null` for any.
     pub plugins: Option<Vec<String>>,
-    /// Highest risk of what its plugins may be granted.
+    /// Highest risk of a capability that the key's plugins may be granted.
     pub max_risk: Option<String>,
-    /// What is to be made of it.
+    /// The state of the key.
     pub state: KeyState,
-    /// Its revocation.
+    /// The key's revocation, if it was revoked.
     pub revoked: Option<RevocationStatus>,
 }
 
-/// What is to be made of a key.
+/// The state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyState {
-    /// Plugins that it signed are trusted.
+    /// Plugins that the key signed are trusted.
     Trusted,
-    /// Trust in it has ended.
+    /// Trust in the key has ended.
     Expired,
-    /// Plugins that it signed are refused.
+    /// Plugins that the key signed are refused.
     Revoked,
 }
 
-/// That a key was revoked.
+/// The revocation of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevocationStatus {
     /// When.
@@ -94,7 +94,7 @@ pub struct RevocationStatus {
 /// A key that is trusted from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyTrusted {
-    /// What the user calls it.
+    /// The user's name for the key.
     pub name: String,
     /// The key.
     pub public_key: String,
@@ -105,27 +105,27 @@ pub struct KeyTrusted {
 pub struct KeyRevoked {
     /// The key.
     pub public_key: String,
-    /// What the user called it.
+    /// The user's name for the key, if the key was trusted.
     pub name: Option<String>,
-    /// What has become of it.
+    /// `compromised` or `superseded`.
     pub kind: String,
 }
 
-/// What has become of a key that is revoked.
+/// Why a key is revoked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RevokeAs {
-    /// A thief may have it.
+    /// A thief may have the key.
     #[default]
     Compromised,
-    /// It is not used any more.
+    /// The key is no longer used.
     Superseded,
 }
 
-/// An address that opens the page. It holds a secret, so that it has no `Debug` of its own.
+/// An address that opens the page. The address holds a secret, so the type has no `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageAddress {
-    /// The address, good once and for a minute.
+    /// The address, which works once and for one minute.
     pub url: String,
 }
 

@@ -13,37 +13,37 @@ use crate::mapping::Mappings;
 /// A call to make.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
-    /// Why it is made.
+    /// Why the call is made.
     pub(crate) cause: Cause,
-    /// What triggered it.
+    /// The event that triggered the call.
     pub(crate) event: Arc<Event>,
-    /// Mode in which the event came.
+    /// The mode in which the event came.
     pub(crate) mode: Arc<str>,
 }
 
 /// Why a call is made.
 #[derive(Clone, Debug)]
 pub(crate) enum Cause {
-    /// The event is mapped to it.
+    /// An event is mapped to the call.
     Mapping {
-        /// The mappings as they were then.
+        /// The mappings when the event came.
         mappings: Arc<Mappings>,
-        /// Which of them.
+        /// The index of the mapping.
         index: usize,
     },
-    /// The user wants it, and waits for what comes of it.
+    /// The user makes the call by hand, and waits for the report.
     Hand {
-        /// What is executed.
+        /// The request to execute.
         request: Arc<Request>,
         /// The index of the mode that the request names.
         mode: Option<u32>,
-        /// Where what comes of it goes.
+        /// Where the report goes.
         reply: Sender<CallReport>,
     },
 }
 
 impl Job {
-    /// What the plugin is asked; `None` if nothing.
+    /// The request to the plugin; `None` if the mapping calls no plugin.
     pub(crate) fn request(&self) -> Option<Request> {
         match &self.cause {
             Cause::Mapping { mappings, index } => mappings.request(*index, &self.event, &self.mode),
@@ -59,7 +59,7 @@ impl Job {
         }
     }
 
-    /// About what the job holds in memory. Its event may wait in other queues as well and is counted in each of them.
+    /// About how many bytes the job holds in memory. An event that waits in several queues is counted in each of them.
     pub(super) fn bytes(&self) -> usize {
         let cause = match &self.cause {
             Cause::Mapping { .. } => 0,
@@ -75,10 +75,10 @@ impl Job {
     }
 }
 
-/// What an entry of a map takes beside the bytes of its texts.
+/// Bytes that an entry of a map takes beside its texts.
 const ENTRY_BYTES: usize = 64;
 
-/// What a JSON value takes in memory.
+/// About how many bytes a JSON value takes in memory.
 fn tree(value: &Json) -> usize {
     let inner = match value {
         Json::Null | Json::Bool(_) | Json::Number(_) => 0,

@@ -1,4 +1,5 @@
-//! The jobs of one queue in the order in which they came, and in that of each input; any of them leaves in constant time.
+//! The jobs of one queue, in the order in which they came and also in the order of each input. Any job is removed in
+//! constant time.
 
 use std::sync::Arc;
 
@@ -8,18 +9,19 @@ use super::values::{Key, Spot, Values};
 /// The jobs that wait.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    /// Places for jobs; those that are empty are used again.
+    /// Places for jobs. Empty places are used again.
     places: Vec<Place>,
     empty: Vec<usize>,
     order: Chain,
-    /// By input. One that has nothing in the line is used again for another input.
+    /// The shares of the inputs. The share of an input with no job in the line is used again for another input.
     shares: Vec<Share>,
     bytes: usize,
     /// Number of the next job.
     next: u64,
-    /// Counts what is no value of a controller, so that values before and after it are told apart.
+    /// Counts jobs that are not values of a continuous controller, so that values before and after such a job are told
+    /// apart.
     segment: u64,
-    /// Which values later ones replace; only looked after from when the line was full until it is empty.
+    /// Which values are replaced by later ones. It is only kept from when the line was full until the line is empty.
     values: Option<Values>,
 }
 
@@ -29,23 +31,23 @@ struct Place {
     job: Option<Job>,
     number: u64,
     bytes: usize,
-    /// What tells it from other values, if it is one.
+    /// What the value has in common with the values that replace it; none if the job is not a value.
     key: Option<Key>,
     share: usize,
     lane: Lane,
     links: [Links; 2],
 }
 
-/// Jobs of one input that are alike to a queue which is full.
+/// Two kinds of job, which a full queue treats differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
     /// Jobs that may give way.
     Usual,
-    /// Jobs that end something, or are the user's own word: others give way to them.
+    /// Jobs that end something or that the user makes by hand. Other jobs give way to them.
     Kept,
 }
 
-/// What waits of one input.
+/// The waiting jobs of one input.
 #[derive(Debug)]
 struct Share {
     input: Arc<str>,
@@ -53,7 +55,7 @@ struct Share {
     lanes: [Chain; 2],
 }
 
-/// Which of a place's links: those of the whole line, or of its lane.
+/// Which links of a place: those of the whole line, or those of its lane.
 #[derive(Clone, Copy)]
 enum Which {
     Order = 0,
@@ -73,7 +75,7 @@ struct Chain {
     len: usize,
 }
 
-/// What a queue lacks.
+/// What a full queue has too little of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lack {
     /// Places.
@@ -91,7 +93,7 @@ impl Line {
         self.bytes
     }
 
-    /// Puts a job of so many bytes at the end.
+    /// Adds a job of `bytes` bytes at the end.
     pub(super) fn push(&mut self, job: Job, bytes: usize) {
         self.segment += u64::from(job.event.body.controller().is_none());
         let lane = Lane::of(&job);
@@ -131,7 +133,7 @@ impl Line {
         job
     }
 
-    /// Drops a value that a later one replaces, or `newest` would. Returns whether there was one.
+    /// Drops a value that a later value, or `newest`, replaces. Returns whether there was such a value.
     pub(super) fn coalesce(&mut self, newest: &Job) -> bool {
         let share = self.find_share(&newest.event.input);
         let key = share.and_then(|share| Key::of(newest, share, self.segment));
@@ -141,8 +143,9 @@ impl Line {
         replaced.is_some_and(|spot| self.remove(spot.at).is_some())
     }
 
-    /// Drops the newest job of an input that has more than its share, or one that is usual for one that is to be kept, so that
-    /// `newest` of so many bytes may have its room. Returns whether there was one.
+    /// Drops a job so that `newest`, of `bytes` bytes, can have its room: for a job that is to be kept, the newest
+    /// usual job of the input that has most of them; otherwise the newest job of an input that has more than its share.
+    /// Returns whether a job was dropped.
     pub(super) fn give_way(&mut self, newest: &Job, bytes: usize, lack: Lack) -> bool {
         let own = self.find_share(&newest.event.input);
         let own = own.map_or(0, |own| self.shares[own].weight(lack));
@@ -179,7 +182,8 @@ impl Line {
         Some(job)
     }
 
-    /// The values that are in the line already; one pass, which is made once between two times that the line is empty.
+    /// The values that are in the line already. This pass over the line is made at most once before the line is empty
+    /// again.
     fn find_values(&self) -> Values {
         let mut values = Values::default();
         let mut next = self.order.first;
@@ -226,7 +230,7 @@ impl Lane {
 }
 
 impl Share {
-    /// How much of what is lacking the input has.
+    /// How much of `lack` the input uses.
     fn weight(&self, lack: Lack) -> usize {
         match lack {
             Lack::Places => self.lanes.iter().map(|lane| lane.len).sum(),

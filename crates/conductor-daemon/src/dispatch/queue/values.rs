@@ -11,19 +11,19 @@ use super::{Cause, Job};
 #[derive(Debug, Default)]
 pub(super) struct Values {
     last: HashMap<Key, Spot>,
-    /// In the order in which they were replaced. Those that have left the line meanwhile are skipped.
+    /// Replaced values, in the order in which they were replaced. Values that have left the line meanwhile are skipped.
     replaced: VecDeque<Spot>,
 }
 
-/// Where a job is, with its number: places are used again, numbers are not.
+/// Where a job is, with its number. Places are used again, numbers are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spot {
     pub(super) at: usize,
     pub(super) number: u64,
 }
 
-/// What a later value must have in common with one to replace it. Mappings and modes are told apart by where they are, which
-/// nothing else is while a job in the line has them.
+/// What two values have in common if the later one replaces the earlier one. Mappings and modes are compared by
+/// address, which nothing else can have while a job in the line refers to them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     mappings: usize,
@@ -32,7 +32,7 @@ pub(super) struct Key {
     controller: Controller,
     /// The input.
     share: usize,
-    /// What is no value and depends on those before it ends a segment.
+    /// The segment of the line. Every job that is not a value of a continuous controller begins another segment.
     segment: u64,
 }
 
@@ -47,19 +47,19 @@ impl Key {
 }
 
 impl Values {
-    /// A value came to the end of the line.
+    /// Notes a value that came to the end of the line.
     pub(super) fn came(&mut self, key: Key, spot: Spot) {
         self.replaced.extend(self.last.insert(key, spot));
     }
 
-    /// A value left the line.
+    /// Notes a value that left the line.
     pub(super) fn left(&mut self, key: &Key, spot: Spot) {
         if self.last.get(key) == Some(&spot) {
             self.last.remove(key);
         }
     }
 
-    /// The first value that a later one replaces, as long as it is in the line.
+    /// The first replaced value that is still in the line.
     pub(super) fn replaced(&mut self, is_there: impl Fn(Spot) -> bool) -> Option<Spot> {
         while let Some(first) = self.replaced.front().copied() {
             if is_there(first) {
@@ -70,7 +70,7 @@ impl Values {
         None
     }
 
-    /// The value that one with this key would replace.
+    /// The value that a new value with this key would replace.
     pub(super) fn last(&self, key: &Key) -> Option<Spot> {
         self.last.get(key).copied()
     }

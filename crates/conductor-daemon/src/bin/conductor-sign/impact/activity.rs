@@ -1,4 +1,4 @@
-//! What plugins did lately, from the audit log.
+//! What plugins did lately, according to the audit log.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Most bytes of one file of the log that are read, twice as many as it may have.
+/// Most bytes of one file of the log that are read: twice the size at which the log is renamed.
 const MAX_BYTES: u64 = 128 * 1024 * 1024;
 
 /// What one plugin did.
@@ -18,11 +18,11 @@ const MAX_BYTES: u64 = 128 * 1024 * 1024;
 pub(super) struct Activity {
     loads: u64,
     uses: BTreeMap<String, u64>,
-    /// When it last did anything.
+    /// When the plugin last did anything.
     last: Option<String>,
 }
 
-/// The members of a line that are of use here.
+/// The members of a line that are needed here.
 #[derive(Deserialize)]
 struct Line {
     time: String,
@@ -33,7 +33,8 @@ struct Line {
     left_out: u64,
 }
 
-/// What every plugin did in the last `days`. A log that is not there, or a line that is none, says nothing.
+/// What every plugin did in the last `days` days. A missing log counts as an empty one, and a line that is no record is
+/// left out.
 pub(super) fn read(log: &Path, days: i64) -> BTreeMap<String, Activity> {
     let since = Timestamp::now().checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MIN);
     let mut older = OsString::from(log);

@@ -12,10 +12,10 @@ use crate::error::CliError;
 use crate::output::Output;
 use crate::read;
 
-/// Largest module in bytes that is edited; it is held in memory twice.
+/// Largest module in bytes that is edited. The module is held in memory twice.
 const MAX_MODULE_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Largest manifest in TOML in bytes, four times what fits as JSON.
+/// Largest manifest in TOML in bytes: four times the most that fits as JSON.
 const MAX_TOML_BYTES: u64 = 256 * 1024;
 
 #[derive(clap::Args)]

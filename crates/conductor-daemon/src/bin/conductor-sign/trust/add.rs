@@ -72,8 +72,8 @@ pub(super) fn run(arguments: Arguments, config: &Path, output: &mut Output) -> R
     Ok(())
 }
 
-/// Adds the key, if nothing speaks against it or somebody says that it is to be added all the same. Their word is about the
-/// doubt that they read: where another has come up while they thought, they are asked about that one.
+/// Adds the key, if there is no doubt about it or the user accepts the doubt. The user's answer holds for the doubt
+/// that was shown: if another doubt has come up meanwhile, the user is asked again.
 fn add(config: &Path, new: &NewKey, force: bool) -> Result<TrustedKey, TrustError> {
     let mut accepted = None;
     loop {
@@ -92,7 +92,7 @@ fn add(config: &Path, new: &NewKey, force: bool) -> Result<TrustedKey, TrustErro
     }
 }
 
-/// Asks a person who is there. Scripts are not asked: they say `--force`.
+/// Asks a person at a terminal. Scripts are not asked; they use `--force`.
 fn asked(doubt: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;

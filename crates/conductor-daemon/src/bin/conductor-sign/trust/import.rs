@@ -1,4 +1,4 @@
-//! `trust import`: takes over what somebody else signed: revocations or rotations.
+//! `trust import`: takes over revocations or rotations that somebody else signed.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,8 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> Result<(), CliError> {
     let bytes = read::capped(&arguments.file, MAX_REVOCATION_LIST_BYTES as u64)?;
-    // What a file is shows in the members that only its kind has; each parser then demands all of them.
+    // A member that only chains of rotations have tells the two kinds of file apart. The parser of each kind then
+    // demands all its members.
     let has_links = serde_json::from_slice::<Value>(&bytes).is_ok_and(|value| value.get("links").is_some());
     if has_links {
         let chain = RotationChain::parse(&bytes)

@@ -1,4 +1,4 @@
-//! `trust pins`: lists what is known of plugins.
+//! `trust pins`: lists what is known about plugins.
 
 use std::path::Path;
 

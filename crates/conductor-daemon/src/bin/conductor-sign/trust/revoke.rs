@@ -76,8 +76,8 @@ pub(super) fn run(arguments: &Arguments, config: &Path, output: &mut Output) -> 
     Ok(())
 }
 
-/// What 64 digits, or the beginning of a key, mean. Digits that could be either, and are not known here, are taken for both:
-/// nothing else has them, and taking them for the wrong one would revoke nothing.
+/// What 64 digits, or the beginning of a key, stand for. Digits that could be a key or a digest, and are known as
+/// neither, are revoked as both: nothing else has these digits, and the wrong choice would revoke nothing.
 fn meant(trust: &TrustStore, text: &str, digits: &Digits) -> Result<Vec<Revoked>, CliError> {
     if let Some(digest) = text.strip_prefix("sha256:") {
         return Ok(vec![Revoked::Digest(digest.parse()?)]);
@@ -90,7 +90,7 @@ fn meant(trust: &TrustStore, text: &str, digits: &Digits) -> Result<Vec<Revoked>
             Ok(vec![Revoked::Key(key), Revoked::Digest(digest)])
         }
         (Ok(key), _) => Ok(vec![Revoked::Key(key)]),
-        // Most digests are no point of the curve of the right order, and so no key.
+        // Most digests are not points of prime order on the curve, and so cannot be keys.
         (Err(_), Ok(digest)) if !digits.key => Ok(vec![Revoked::Digest(digest)]),
         (Err(_), _) => {
             let selector: KeySelector = text.parse()?;
@@ -99,7 +99,7 @@ fn meant(trust: &TrustStore, text: &str, digits: &Digits) -> Result<Vec<Revoked>
     }
 }
 
-/// Whether a key has been heard of here.
+/// Whether the trust store knows the key.
 fn is_known(trust: &TrustStore, key: &PublicKey) -> bool {
     trust.get(key).is_some()
         || trust.revoked_key(key).is_some()

@@ -1,4 +1,4 @@
-//! `trust show`: everything that is known about a key.
+//! `trust show`: shows everything that is known about a key.
 
 use std::path::Path;
 

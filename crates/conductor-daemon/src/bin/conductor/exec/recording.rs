@@ -1,4 +1,4 @@
-//! `--record`: what a plugin turns out to need when it is let do nothing.
+//! `--record`: finds out what a plugin needs by denying what was not granted.
 
 use std::fs;
 use std::io;
@@ -12,12 +12,12 @@ use conductor_signing::atomic_file;
 
 use super::Arguments;
 
-/// A call of which it is written down what it needs.
+/// A call whose needs are recorded.
 pub(super) struct Recording {
     recorder: Arc<Recorder>,
     /// Capabilities that are granted for this call.
     granted: Vec<Capability>,
-    /// An empty directory that stands for the plugin's own, unless that is granted.
+    /// An empty directory that takes the place of the plugin's own, unless Filesystem is granted.
     files: Option<PathBuf>,
 }
 
@@ -33,7 +33,8 @@ impl Recording {
         Ok(Self { recorder: Arc::default(), granted, files })
     }
 
-    /// Denies what is not granted. Files are seen: a directory that is empty, and is gone afterwards.
+    /// Denies what is not granted. Instead of its own directory the plugin gets an empty one, which is removed
+    /// afterwards.
     pub(super) fn apply(&self, options: &mut PluginOptions) {
         let all = Capability::ALL.into_iter();
         let not_granted = all.filter(|capability| !self.granted.contains(capability));
@@ -44,7 +45,7 @@ impl Recording {
         }
     }
 
-    /// The least grants for what the plugin did and wanted to do.
+    /// The least grants for what the plugin did and for what it was denied.
     pub(super) fn needs(&self, plugin: &PluginInfo) -> Vec<GrantSpec> {
         let wrote = self.files.as_ref().is_some_and(|files| {
             let own = fs::read_dir(files.join(plugin.name.as_str()));
@@ -58,10 +59,10 @@ impl Recording {
 }
 
 impl Recording {
-    /// Removes the directory that stood for the plugin's own.
+    /// Removes the directory that took the place of the plugin's own.
     pub(super) fn clean_up(&self) {
         if let Some(files) = &self.files {
-            // What is left over is below the state directory, and small.
+            // A directory that cannot be removed is small, and lies below the state directory.
             let _ = fs::remove_dir_all(files);
         }
     }

@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 use crate::exit::Status;
 
-/// A call, or the refusal that came before it.
+/// The report on a call, or on a refusal before the call.
 pub(crate) struct Report {
     status: Status,
     outcome: &'static str,
@@ -31,12 +31,12 @@ pub(crate) struct Report {
     elapsed: Duration,
     log: Vec<LogLine>,
     withheld: Vec<String>,
-    /// What the plugin turned out to need, if that was written down.
+    /// What the plugin turned out to need, if that was recorded.
     needs: Option<Vec<GrantSpec>>,
 }
 
 impl Report {
-    /// A plugin that was not loaded. One that did not get through its start did run.
+    /// The report on a plugin that was not loaded. A plugin that failed during its start did run.
     pub(crate) fn refused(error: &LoadError) -> Self {
         let start = if let LoadError::Start { outcome } = error { Some(outcome) } else { None };
         let stopped = start.filter(|outcome| status(outcome) == Status::Stopped);
@@ -59,7 +59,7 @@ impl Report {
         }
     }
 
-    /// A call that was made.
+    /// The report on a call that was made.
     pub(crate) fn called(info: &PluginInfo, call: CallReport) -> Self {
         let withheld =
             info.capabilities.iter().filter(|decided| !matches!(decided.decision, Decision::Granted(_)));
@@ -87,7 +87,7 @@ impl Report {
         }
     }
 
-    /// A call that a signal ended, or that it did not come to, after so long.
+    /// The report on a call that a signal ended or prevented, after `elapsed`.
     pub(crate) fn interrupted(elapsed: Duration) -> Self {
         Self {
             status: Status::Interrupted,
@@ -107,7 +107,7 @@ impl Report {
         }
     }
 
-    /// The same, with what the plugin turned out to need.
+    /// The same report, with what the plugin turned out to need.
     pub(crate) fn recorded(self, needs: Vec<GrantSpec>) -> Self {
         Self { needs: Some(needs), ..self }
     }
@@ -122,7 +122,8 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// Fails if standard output does not take it. Words that standard error does not take have nowhere to go.
+    /// Fails if standard output does not take the report. A failure of standard error cannot be reported and is
+    /// ignored.
     pub(crate) fn write(&self, as_json: bool, passed_through: bool) -> io::Result<()> {
         if as_json {
             let text = serde_json::to_string_pretty(&self.to_json())?;
@@ -160,7 +161,7 @@ impl Report {
             }
             None => "ok\n".to_owned(),
         };
-        // The one that the plugin gave up over is the error already.
+        // The limit that ended the call is in the error already.
         for limit in self.limits_refused.iter().filter(|limit| Some(**limit) != self.limit) {
             words += &format!("note: {limit} ({})\n", limit.key());
         }
@@ -195,7 +196,7 @@ impl Report {
     }
 }
 
-/// The report as scripts read it.
+/// The report for scripts.
 #[derive(Serialize)]
 struct JsonReport<'r> {
     outcome: &'static str,
@@ -208,7 +209,7 @@ struct JsonReport<'r> {
     peak_memory_bytes: u64,
     micros: u64,
     withheld: &'r [String],
-    /// As they are granted: `CAP` or `CAP=SCOPE`.
+    /// Each need in the form of a grant: `CAP` or `CAP=SCOPE`.
     #[serde(skip_serializing_if = "Option::is_none")]
     needs: Option<Vec<String>>,
     log: Vec<JsonLine<'r>>,
@@ -220,7 +221,8 @@ struct JsonLine<'r> {
     text: &'r str,
 }
 
-/// A kind of outcome that a later host adds counts as one that the host ended.
+/// The exit status for an outcome. A kind of outcome that a later host adds counts as one with which the host ended the
+/// call.
 fn status(outcome: &Outcome) -> Status {
     if *outcome == Outcome::Ok {
         Status::Ok
@@ -235,7 +237,7 @@ fn say(words: &str) {
     let _ = io::stderr().lock().write_all(words.as_bytes());
 }
 
-/// JSON if the reply is JSON, else text, else an object with the bytes in base64.
+/// The reply as JSON if it is JSON, else as text, else as an object with the bytes in base64.
 fn reply_json(reply: &[u8]) -> Json {
     match (serde_json::from_slice(reply), std::str::from_utf8(reply)) {
         (Ok(json), _) => json,
@@ -244,7 +246,7 @@ fn reply_json(reply: &[u8]) -> Json {
     }
 }
 
-/// What the plugin needs, as its author and its user write it.
+/// What the plugin needs, in the notations of its author and its user.
 fn to_paste(needs: &[GrantSpec]) -> String {
     if needs.is_empty() {
         return "# It asked for nothing.\n".to_owned();
@@ -263,7 +265,7 @@ fn to_paste(needs: &[GrantSpec]) -> String {
     )
 }
 
-/// A terminal gets the reply line by line with everything escaped that it would obey; anything else gets the bytes.
+/// Writes the reply. On a terminal it is written line by line, with control characters escaped; otherwise as it is.
 fn write_reply(reply: &[u8], passed_through: bool) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     if stdout.is_terminal() {

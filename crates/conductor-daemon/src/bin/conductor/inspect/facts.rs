@@ -1,4 +1,4 @@
-//! Everything that can be known about a plugin file without running it.
+//! Everything that can be found out about a plugin file without running it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::exit::Failure;
 
-/// What is known. Text in it comes from the file or its signature: escape it when showing it.
+/// What was found out. Its texts come from the file or its signature: escape them before showing them.
 #[derive(Debug, Serialize)]
 pub(super) struct Facts {
     pub(super) file: String,
@@ -38,7 +38,7 @@ pub(super) struct SignatureFacts {
     pub(super) key_name: Option<String>,
     pub(super) developer: Option<String>,
     pub(super) signed_at: Option<String>,
-    /// Whether developer and date are covered by the signature.
+    /// Whether the signature covers developer and date.
     pub(super) authenticated: bool,
 }
 
@@ -78,8 +78,8 @@ impl Facts {
 }
 
 impl Facts {
-    /// Whether the file is a module, and its signature, if there is one, could be held against it and the trust list.
-    /// That nobody signed it, or somebody who is not trusted, is no fault of either.
+    /// Whether manifest and imports could be read, and the signature, if there is one, holds and could be checked
+    /// against the trust list. A missing signature and an untrusted signer are no faults.
     pub(super) fn are_sound(&self) -> bool {
         self.manifest_error.is_none()
             && self.imports_error.is_none()
@@ -94,7 +94,7 @@ fn split<T, E: ToString>(result: Result<T, E>) -> (Option<T>, Option<String>) {
     }
 }
 
-/// The imports of the very bytes that the digest was taken of.
+/// The imports, read from the same bytes that the digest was taken of.
 fn read_imports(plugin: &Path, file: &PluginFile) -> Result<Vec<imports::Import>, String> {
     let mut bytes = Vec::new();
     let opened = File::open(plugin).map_err(|error| error.to_string())?;

@@ -1,13 +1,13 @@
-//! The facts in lines for people.
+//! The facts as lines for people.
 
 use std::fmt::Write as _;
 
-use conductor_abi::{Manifest, Risk};
+use conductor_abi::{Manifest, Risk, SecretSpec, SettingSpec};
 use conductor_signing::escape::terminal;
 
 use super::facts::{CapabilityFacts, Facts, SignatureFacts};
 
-/// Lines with everything escaped that came from the file or its signature.
+/// The lines. Text that came from the file or its signature is escaped.
 pub(super) fn render(facts: &Facts) -> String {
     let mut lines = Lines(String::new());
     lines.put("Plugin", &facts.file);
@@ -23,8 +23,12 @@ pub(super) fn render(facts: &Facts) -> String {
         lines.put("Capabilities", "none");
     }
     facts.capabilities.iter().for_each(|capability| lines.put("Capability", &ask(capability)));
+    if let Some(manifest) = &facts.manifest {
+        manifest.settings.iter().for_each(|setting| lines.put("Setting", &set(setting)));
+        manifest.secrets.iter().for_each(|secret| lines.put("Secret", &keep(secret)));
+    }
     match &facts.imports_error {
-        // The line on the manifest says what the file is.
+        // The line about the manifest says what the file is.
         Some(_) if facts.manifest_error.is_some() => {}
         Some(error) => lines.put("Imports", &format!("unknown: {error}")),
         None if facts.imports.is_empty() => lines.put("Imports", "none"),
@@ -35,6 +39,22 @@ pub(super) fn render(facts: &Facts) -> String {
         }
     }
     lines.0
+}
+
+/// A setting that the user may change.
+fn set(setting: &SettingSpec) -> String {
+    let range = setting.range().map(|range| format!(", {range}")).unwrap_or_default();
+    let shown = setting.default.as_ref().filter(|_| !setting.secret);
+    let default = shown.map(|default| format!("; default {default}")).unwrap_or_default();
+    let secret = if setting.secret { ", not shown" } else { "" };
+    let description = setting.description.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+    format!("{} ({}{range}{secret}{default}){description}", setting.name, setting.kind.name())
+}
+
+/// A secret that the plugin would have sent to hosts, and never gets.
+fn keep(secret: &SecretSpec) -> String {
+    let reason = secret.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{}, to {}{reason}", secret.name, secret.hosts.join(", "))
 }
 
 struct Lines(String);

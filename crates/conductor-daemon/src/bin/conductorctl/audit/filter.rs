@@ -24,7 +24,7 @@ pub(super) struct Filter {
     since: Option<String>,
 }
 
-/// A filter that was understood.
+/// A filter whose values were parsed.
 pub(super) struct Wanted<'f> {
     filter: &'f Filter,
     since: Option<String>,
@@ -36,7 +36,7 @@ impl Filter {
             let text =
                 if text.len() == "2026-12-31".len() { format!("{text}T00:00:00Z") } else { text.clone() };
             let time: UtcTime = text.parse().map_err(|_| CliError::Date(text))?;
-            // Records have more digits; a prefix sorts before what it begins.
+            // Times of records have more digits. Without the `Z`, this time sorts before all times that begin with it.
             Ok(time.to_string().trim_end_matches('Z').to_owned())
         };
         let since = self.since.as_ref().map(time).transpose()?;
@@ -45,7 +45,7 @@ impl Filter {
 }
 
 impl Wanted<'_> {
-    /// The record of a line, if it is one and wanted.
+    /// The record on a line, if the line is a record and the filter selects it.
     pub(super) fn record(&self, line: &str) -> Option<Json> {
         let record: Json = serde_json::from_str(line).ok()?;
         let text = |member: &str| record.get(member).and_then(Json::as_str);

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     filter: Filter,
 }
 
-/// Goes on until it is interrupted, or nobody reads what it prints.
+/// Prints records until it is interrupted, or nobody reads what it prints.
 pub(super) fn run(arguments: &Arguments, file: &Path, as_json: bool) -> Result<(), CliError> {
     let wanted = arguments.filter.read()?;
     let failed = |source| CliError::Log { path: file.to_owned(), source };
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, file: &Path, as_json: bool) -> Result<(
             line.clear();
         }
         std::thread::sleep(LOOK_EVERY);
-        // A full log becomes the previous one, and another begins under its name.
+        // When the log is full, the file is renamed and another file begins under its name.
         let number = reader.get_ref().metadata().map_err(failed)?.ino();
         if fs::metadata(file).is_ok_and(|current| current.ino() != number) {
             let mut rest = Vec::new();

@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, file: &Path, as_json: bool) -> Result<(
     output::text(&records.iter().map(line).collect::<String>())
 }
 
-/// The log before this one.
+/// The previous file of the log.
 pub(super) fn previous(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".1");

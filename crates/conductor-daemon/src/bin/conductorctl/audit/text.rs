@@ -3,10 +3,10 @@
 use conductor_signing::escape::terminal;
 use serde_json::Value as Json;
 
-/// Members that are told before the rest, or are of use to programs alone.
+/// Members that the line shows at its beginning, or that only programs need.
 const TOLD: [&str; 7] = ["version", "time", "plugin", "event", "seq", "chain", "left_out"];
 
-/// Time, plugin, event, and whatever else the record says.
+/// The line: time, plugin, event, and the other members of the record.
 pub(super) fn line(record: &Json) -> String {
     let text = |member: &str| record.get(member).and_then(Json::as_str).unwrap_or("-");
     let mut line = format!(

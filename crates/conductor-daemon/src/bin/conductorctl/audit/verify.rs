@@ -21,7 +21,7 @@ pub(super) fn run(file: &Path, ask: Ask<'_>, as_json: bool) -> Result<(), CliErr
     if found.is_whole() { Ok(()) } else { Err(CliError::NotWhole) }
 }
 
-/// Where the chain stands according to the daemon that writes this log, if one runs.
+/// The end of the chain according to the daemon that writes this log, if one runs.
 fn live(file: &Path, ask: Ask<'_>) -> Result<Option<Head>, CliError> {
     let status = match ask(&Request::Status) {
         Ok(Response::Status(status)) => status,

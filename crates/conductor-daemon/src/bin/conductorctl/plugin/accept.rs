@@ -1,5 +1,5 @@
-//! `conductorctl plugin accept`: loads a plugin that is another one than its alias is bound to, after it was said what is
-//! different.
+//! `conductorctl plugin accept`: loads another plugin than the one that its alias is bound to, after showing the
+//! differences.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
     if !arguments.yes {
         confirm()?;
     }
-    // What is decided is what was shown above.
+    // The digest names what was shown above, so that nothing else is accepted.
     let request = Request::PluginAccept { plugin, shown: change.shown };
     let Response::PluginAccept(accepted) = ask(&request)? else { return Err(CliError::OtherAnswer) };
     if as_json {
@@ -57,7 +57,7 @@ fn confirm() -> Result<(), CliError> {
     }
 }
 
-/// What the user decides about: what was there, what is there now, and what follows from accepting it.
+/// What the user decides about: the plugin before, the plugin now, and the consequences of accepting it.
 fn lines(change: &BindingChangeStatus) -> Vec<String> {
     let BindingChangeStatus { before, now, digest, trust, ignored, granted, denied, differences, .. } =
         change;

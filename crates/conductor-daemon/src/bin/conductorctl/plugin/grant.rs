@@ -1,4 +1,4 @@
-//! `conductorctl plugin grant`: grants a capability, after it was said what that means.
+//! `conductorctl plugin grant`: grants a capability, after saying what the grant means.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
@@ -87,7 +87,7 @@ fn lasts(duration: &Duration) -> Result<Lasts, CliError> {
     })
 }
 
-/// A date or a time, not past; a date ends with its last second.
+/// A date or a time that is not past. A date stands for its last second.
 fn date(text: &str) -> Result<String, CliError> {
     let wrong = || CliError::Date(text.to_owned());
     let text = if text.len() == "2026-12-31".len() { format!("{text}T23:59:59Z") } else { text.to_owned() };
@@ -95,7 +95,8 @@ fn date(text: &str) -> Result<String, CliError> {
     if time.is_past(UtcTime::now().timestamp()) { Err(wrong()) } else { Ok(time.to_string()) }
 }
 
-/// Says what is about to be granted and has it confirmed as its risk demands. Returns the name that was typed.
+/// Shows what is about to be granted, and asks for the confirmation that its risk demands. Returns the name that was
+/// typed.
 fn confirm(
     arguments: &Arguments,
     spec: &GrantSpec,
@@ -145,7 +146,7 @@ fn confirm(
     }
 }
 
-/// What the user decides about: who asks for what, why, and what could come of it.
+/// What the user decides about: the plugin and its publisher, what it asks for and why, and what could happen.
 fn describe(spec: &GrantSpec, lasts: &Lasts, plugin: &PluginDetails, of_it: &[&RequestStatus], risk: Risk) {
     let status = &plugin.status;
     let or_dash = |text: &Option<String>| terminal(text.as_deref().unwrap_or("-")).to_string();
@@ -174,7 +175,7 @@ fn in_words(lasts: &Lasts) -> String {
     }
 }
 
-/// What could come of granting it.
+/// What could happen if the capability is granted.
 const fn consequence(capability: Capability) -> &'static str {
     match capability {
         Capability::Network => {

@@ -11,13 +11,13 @@ const HEADINGS: [&str; 9] =
     ["ALIAS", "STATE", "NAME", "VERSION", "CALLS", "FAILURES", "WORKER", "WALLS", "TRUST"];
 
 pub(super) fn run(ask: Ask<'_>, as_json: bool) -> Result<(), CliError> {
-    let Response::PluginList { plugins } = ask(&Request::PluginList)? else {
+    let Response::PluginList { plugins, .. } = ask(&Request::PluginList)? else {
         return Err(CliError::OtherAnswer);
     };
     if as_json { output::json(&json!({ "plugins": plugins })) } else { output::text(&render(&plugins)) }
 }
 
-/// A table, and below the row of each plugin what does not fit into it.
+/// A table. Below the row of each plugin stand the details that do not fit into the row.
 pub(super) fn render(plugins: &[PluginStatus]) -> String {
     let headings = HEADINGS.map(str::to_owned).to_vec();
     let rows: Vec<Vec<String>> = std::iter::once(headings).chain(plugins.iter().map(row)).collect();

@@ -1,10 +1,11 @@
-//! `conductorctl plugin preview`: what a plugin is before it is installed.
+//! `conductorctl plugin preview`: shows a plugin before it is installed.
 
 use std::path::PathBuf;
 
 use conductor_daemon::control::{PluginPreview, Request, Response};
 use conductor_signing::escape::terminal;
 
+use super::own::{declared_secret_lines, declared_setting_lines};
 use super::show::request_lines;
 use crate::error::CliError;
 use crate::{Ask, output};
@@ -21,11 +22,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// The name and the file that are meant.
+    /// The name and the file of the plugin.
     pub(super) fn what(&self) -> Result<(String, PathBuf), CliError> {
         let stem = || self.file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
         let plugin = self.name.clone().or_else(stem).ok_or(CliError::NoName)?;
-        // The daemon has another working directory.
+        // The daemon has another working directory, so the path must be absolute.
         let path = std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone());
         Ok((plugin, path))
     }
@@ -38,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, ask: Ask<'_>, as_json: bool) -> Result<
     if as_json { output::json(&preview) } else { output::text(&render(&preview)) }
 }
 
-/// Everything that is told of a plugin that is not installed.
+/// Everything that is known about a plugin that is not installed.
 pub(super) fn render(preview: &PluginPreview) -> String {
     let or_dash = |text: &Option<String>| terminal(text.as_deref().unwrap_or("-")).to_string();
     let mut text = format!("Name:       {} {}\n", or_dash(&preview.name), or_dash(&preview.version));
@@ -76,6 +77,20 @@ pub(super) fn render(preview: &PluginPreview) -> String {
             text += &format!("{}{line}\n", if index == 0 { "  - " } else { "    " });
         }
     }
+    let listed = |title: &str, all: Vec<Vec<String>>| {
+        let one = |lines: &Vec<String>| {
+            let [first, rest @ ..] = lines.as_slice() else { return String::new() };
+            format!("  - {first}") + &rest.concat()
+        };
+        if all.is_empty() {
+            String::new()
+        } else {
+            format!("{title}:\n") + &all.iter().map(one).collect::<String>()
+        }
+    };
+    let secrets = preview.secrets.iter().map(declared_secret_lines).collect();
+    text += &listed("It uses secrets that it never gets", secrets);
+    text += &listed("Settings", preview.settings.iter().map(declared_setting_lines).collect());
     if !preview.changes.is_empty() {
         text += &format!("In place of what {} is now:\n", terminal(&preview.plugin));
     }

@@ -1,4 +1,4 @@
-//! `conductorctl plugin resume`: lets a plugin back in that failed too often.
+//! `conductorctl plugin resume`: calls a plugin again that failed too often.
 
 use conductor_daemon::control::{PluginState, Request, Response};
 use conductor_signing::escape::terminal;

@@ -1,9 +1,10 @@
-//! `conductorctl plugin show`: everything about one plugin.
+//! `conductorctl plugin show`: shows everything about one plugin.
 
 use conductor_daemon::control::{EarlierStatus, PluginDetails, Request, RequestStatus, Response};
 use conductor_signing::escape::terminal;
 
 use super::list;
+use super::own::{secret_lines, setting_lines};
 use crate::error::CliError;
 use crate::{Ask, output};
 
@@ -45,10 +46,23 @@ fn render(details: &PluginDetails) -> String {
         let until = grant.until.as_ref().map(|until| format!(", until {until}")).unwrap_or_default();
         text += &format!("  - {}, on {}{until}\n", terminal(&grant.grant), grant.granted_at);
     }
+    let indented = |lines: Vec<String>| lines.iter().map(|line| format!("  {line}")).collect::<String>();
+    if !details.secrets.is_empty() {
+        text += "Secrets that it uses and never gets:\n";
+    }
+    for status in &details.secrets {
+        text += &indented(secret_lines(status, &details.status.alias));
+    }
+    if !details.settings.is_empty() {
+        text += "Settings:\n";
+    }
+    for status in &details.settings {
+        text += &indented(setting_lines(status));
+    }
     text
 }
 
-/// A request in words: what, how risky, why, and what was decided before.
+/// A request in words: the capability and scope, the risk, the reason, and what was decided before.
 pub(super) fn request_lines(request: &RequestStatus) -> Vec<String> {
     let RequestStatus { capability, scope, risk, reason, pending, earlier, .. } = request;
     let scope = if scope.is_empty() { String::new() } else { format!(": {}", terminal(scope)) };
