@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: what Conductor costs, held against its yardsticks in the same run.
+//! `cargo xtask bench`: what Conductor costs, compared with yardsticks in the same run.
 //!
-//! The measurements are a workspace of their own, `bench/`, because a peer brings an engine of its own that nothing else
-//! needs. Everything is built with optimisation; what runs as a worker is the daemon as it is shipped.
+//! The measurements are a separate workspace, `bench/`, because one peer brings its own engine, which nothing else
+//! needs. Everything is built with optimisation; the worker processes run the daemon's program as it is shipped.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::places::Places;
 use crate::program::Program;
 use crate::setup::{self, Purpose};
 
-/// Directory of the workspace, from the root.
+/// Directory of the workspace, relative to the root.
 const WORKSPACE: &str = "bench";
 
 /// Where the results go, below the target directory.
@@ -28,7 +28,7 @@ pub(crate) struct Options {
     only: Option<String>,
 }
 
-/// Builds everything that is measured, measures it, and says where the results are.
+/// Builds everything that is measured, measures it, and prints where the results are.
 pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     setup::run(places, Purpose::Bench)?;
     let target = places.target()?;
@@ -52,7 +52,8 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     program.show_and_run()
 }
 
-/// `cargo COMMAND` for the workspace of the measurements; what it has in common with the main one is built once.
+/// `cargo COMMAND` for the workspace of the measurements. Packages that it shares with the main workspace are built
+/// once.
 fn cargo(places: &Places, command: &str, target: &Path) -> Program {
     let program = Program::cargo(&places.root.join(WORKSPACE)).args([command, "--locked", "--target-dir"]);
     program.args([target])

@@ -1,7 +1,7 @@
-//! `cargo xtask demo`: the whole way of a plugin in a scratch home, with the real programs.
+//! `cargo xtask demo`: the life of a plugin in a scratch home, with the real programs.
 //!
-//! Three acts: sign and trust, play a piece through three plugins, then attack. Every command is shown as typed with
-//! what it really printed, and every result is compared with what it should be; one that differs fails the demo.
+//! Three acts: sign and trust, play a piece through three plugins, attack. Every command is shown as typed, with what
+//! it really printed. Every result is compared with the expected one, and a difference fails the demo.
 
 mod attacks;
 mod playing;
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     keep: bool,
 }
 
-/// Builds, then shows everything; fails if anything came out differently from what it should.
+/// Builds and shows everything. Fails if a result differs from the expected one.
 pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     setup::run(places, Purpose::Build)?;
     build(places)?;
@@ -50,7 +50,7 @@ fn show(stage: &mut Stage) -> Result<(), TaskError> {
 /// Builds the programs and the plugins with the profiles that the tests use, so that neither builds twice.
 fn build(places: &Places) -> Result<(), TaskError> {
     println!("Building the programs, the example plugins and a hostile plugin");
-    // The whole workspace, because a selection of packages is built with other features of the engine.
+    // The whole workspace is built, because a selection of packages would be built with other features of the engine.
     let programs = ["build", "--locked", "--workspace", "--exclude", "xtask", "--bins"];
     Program::cargo(&places.root).args(programs).show_and_run()?;
     guests::ALL.iter().try_for_each(|guests| guests.build(places))

@@ -7,17 +7,18 @@ use crate::places::Places;
 use crate::program::Program;
 use crate::setup;
 
-/// How long the database of advisories may take to arrive. It is a few megabytes; a machine without a way to it must
-/// not hang a test run.
+/// How long the download of the advisory database may take. The database has a few megabytes, and a machine that cannot
+/// reach it must not hang a test run.
 const FETCH_LIMIT: Duration = Duration::from_secs(120);
 
-/// Checks of everything that is shipped or tests what is.
+/// Checks of workspaces that are shipped, or that test what is shipped.
 const ALL: &[&str] = &["licenses", "bans", "sources"];
 
-/// Checks of what is held against a peer: its own dependencies come under licences that nothing of ours comes near.
+/// Checks of the workspace with a peer. Licences are not checked, because nothing that is shipped contains the peer's
+/// dependencies.
 const PEER: &[&str] = &["bans", "sources"];
 
-/// Workspaces whose trees are checked, and for what.
+/// The workspaces whose dependencies are checked, each with its checks.
 const WORKSPACES: [(&str, &[&str]); 5] = [
     ("Cargo.toml", ALL),
     ("plugins/Cargo.toml", ALL),
@@ -26,7 +27,7 @@ const WORKSPACES: [(&str, &[&str]); 5] = [
     ("bench/guests/Cargo.toml", ALL),
 ];
 
-/// Checks all workspaces. The database of advisories may be out of reach; that is said, and is not a failure.
+/// Checks all workspaces. If the advisory database cannot be reached, that is printed and is not a failure.
 pub(crate) fn run(places: &Places) -> Result<(), TaskError> {
     let advisories = fetch_advisories(places);
     for (manifest, checks) in WORKSPACES {

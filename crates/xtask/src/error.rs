@@ -9,7 +9,7 @@ use crate::quoting::quoted;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum TaskError {
-    /// Neither a cache directory nor a home directory is named by the environment.
+    /// The environment names neither a cache directory nor a home directory.
     #[error("no cache directory: neither XDG_CACHE_HOME nor HOME is set")]
     NoHome,
     /// A program could not be started.
@@ -20,7 +20,7 @@ pub(crate) enum TaskError {
         /// What the system said.
         source: io::Error,
     },
-    /// A program ended with something else than success.
+    /// A program ended without success.
     #[error("`{command}` ended with {status}")]
     Status {
         /// The command line.
@@ -28,15 +28,15 @@ pub(crate) enum TaskError {
         /// Exit status or signal in words.
         status: String,
     },
-    /// A program printed something that is not what it should print.
+    /// A program's output is not the expected one.
     #[error("`{command}` printed something unexpected: {found}")]
     Output {
         /// The command line.
         command: String,
-        /// What was found in it.
+        /// The unexpected part.
         found: String,
     },
-    /// A program went on for too long and was ended.
+    /// A program ran for too long and was ended.
     #[error("`{command}` was still running after {seconds} s")]
     TimedOut {
         /// The command line.
@@ -52,15 +52,15 @@ pub(crate) enum TaskError {
         /// What the system said.
         source: io::Error,
     },
-    /// Packages are missing and cannot be installed from here.
+    /// Packages are missing, and the task cannot install them.
     #[error("these are missing and cannot be installed from here: {missing}")]
     Missing {
         /// What is missing, one per line with the reason.
         missing: String,
-        /// The command or the advice that brings them.
+        /// The command or advice with which the user can install them.
         advice: String,
     },
-    /// Something was installed and is still not found.
+    /// Something was installed, and still cannot be found.
     #[error("still missing after the installation: {missing}")]
     StillMissing {
         /// What is missing.
@@ -72,7 +72,7 @@ pub(crate) enum TaskError {
     /// The tree breaks rules of the code base.
     #[error("{count} rules of the code base are broken")]
     Tidy {
-        /// How many places.
+        /// How many violations.
         count: usize,
     },
     /// A step of the test command failed.
@@ -91,7 +91,7 @@ pub(crate) enum TaskError {
         /// Names of the steps.
         known: String,
     },
-    /// Well-behaved plugins did not get through a soak unharmed.
+    /// Well-behaved plugins failed calls or lost events in a soak.
     #[error(
         "well-behaved plugins failed {failed} calls and lost {lost} events, and {strange} rows belong to no event; all \
          three should be 0"
@@ -112,18 +112,18 @@ pub(crate) enum TaskError {
         /// Names of the deeds.
         known: String,
     },
-    /// A deed does not do what it should even where nothing kills it.
+    /// A deed does not do what it should even where nothing disturbs it.
     #[error("`{name}` does not work undisturbed: {said}")]
     Deed {
         /// The deed.
         name: &'static str,
-        /// What was said.
+        /// What the deed printed.
         said: String,
     },
-    /// Something was lost or left behind where a deed was killed.
-    #[error("{count} deeds that were killed left something else than the old or the new")]
+    /// Something was lost, let in or left behind where a deed was disturbed.
+    #[error("{count} times a deed that was disturbed did not end as it should; what is wrong is above")]
     Faults {
-        /// How many.
+        /// How many deeds.
         count: usize,
     },
     /// A fuzz target that does not exist was asked for.
@@ -139,21 +139,37 @@ pub(crate) enum TaskError {
     Fuzz {
         /// The target.
         target: String,
-        /// The input, if it was written down.
+        /// The input, if it was written to a file.
         input: Option<PathBuf>,
     },
-    /// Something in the demo came out differently from what it should.
+    /// Nothing that decides has the name that was asked for.
+    #[error("no crate or file that decides has `{name}` in its path; the crates are {known}")]
+    NothingDecides {
+        /// The name given.
+        name: String,
+        /// Names of the crates with a list.
+        known: String,
+    },
+    /// The tests do not notice some changes of what decides, or the list of those that need not be noticed is wrong.
+    #[error("{survived} mutants survived that are not listed, and {unneeded} are listed that do not survive")]
+    Mutants {
+        /// Survivors without a reason.
+        survived: usize,
+        /// Reasons without a survivor.
+        unneeded: usize,
+    },
+    /// Results in the demo differ from the expected ones.
     #[error("{count} of {total} things shown did not come out as they should")]
     Demo {
-        /// How many.
+        /// How many results differ.
         count: usize,
-        /// Of how many.
+        /// How many results there are.
         total: usize,
     },
 }
 
 impl TaskError {
-    /// What the person can do next, where there is something better than reading the error.
+    /// What the user can do next, if there is better advice than to read the error.
     pub(crate) fn hint(&self) -> Option<String> {
         if let Self::Missing { advice, .. } = self {
             return Some(advice.clone());

@@ -1,43 +1,84 @@
-//! `cargo xtask faults`: changes of what was decided are killed at each system call that writes, opens or renames.
+//! `cargo xtask faults`: whatever decides or runs something is killed before each system call that changes a file, and meets an
+//! error at each that uses one, or makes a process, a thread, a mapping or a connection.
 //!
 //! A deed, such as granting a capability, is done once undisturbed, and then again and again from the same home, each time
-//! killed one site later. Afterwards what was there before must be there, or what was to be: readable, without litter, and the
-//! next start must work. What was said to be done must be done. Where this is root, an ordinary user does all of it.
+//! disturbed one site later. Afterwards what was there before must be there, or what was to be: readable, without litter, and
+//! the next start must work. What was said to be done must be done. Where this is root, an ordinary user does all of it.
 
+mod chance;
 mod deed;
 mod home;
+mod judge;
 mod running;
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use crate::error::TaskError;
+use crate::guests;
 use crate::places::Places;
 use crate::program::Program;
 use crate::setup::{self, Purpose};
-use deed::{ALL, Deed};
-use home::{Home, State};
+use chance::Chance;
+use deed::{ALL, By, Deed, Setting};
+use home::{Done, Home, Plan, Site};
+use judge::Expected;
 
-/// In the quick part, of so many sites of a deed that starts the daemon one is taken.
-const QUICK_STEP: usize = 5;
+/// The seed where none is named, so that two runs of the tests disturb the same sites.
+const SEED: u64 = 22;
 
-/// Most sites of one deed; a program that goes on forever would be killed forever.
-const MAX_SITES: usize = 2_000;
+/// Sites of each deed that the tests disturb in the quick part.
+const QUICK_SLICE: usize = 4;
 
-/// Which deeds to kill, and at how many sites.
-#[derive(clap::Args, Default)]
+/// Deeds of `conductor-sign` take so much less time than those with a daemon that so many more of their sites are in a slice.
+const SIGN_FACTOR: usize = 3;
+
+/// Most sites of one deed; a program that goes on forever would be disturbed forever.
+const MAX_SITES: usize = 5_000;
+
+/// Most homes in which deeds are done at the same time.
+const MAX_HOMES: usize = 4;
+
+/// Which deeds to disturb, at which sites, and how.
+#[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Kill this deed alone
+    /// Disturb this deed alone
     #[arg(long, value_name = "DEED")]
     deed: Option<String>,
-    /// Kill deeds of a running daemon at every fifth site only
-    #[arg(long)]
-    quick: bool,
+    /// Choose errors, and the sites of a slice, by this number
+    #[arg(long, value_name = "N", default_value_t = SEED)]
+    seed: u64,
+    /// Disturb each deed at this many sites only, and three times as many where no daemon is needed
+    #[arg(long, value_name = "K")]
+    slice: Option<usize>,
+    /// Only do this
+    #[arg(long, value_name = "KIND")]
+    only: Option<Kind>,
+    /// Disturb the deed at this site alone, and show what was said
+    #[arg(long, value_name = "N", requires = "deed", requires = "only")]
+    site: Option<usize>,
+}
+
+/// How a deed is disturbed.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// It is killed.
+    Kills,
+    /// A system call fails.
+    Errors,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { deed: None, seed: SEED, slice: None, only: None, site: None }
+    }
 }
 
 /// The part for `cargo xtask test`.
 pub(crate) fn quick(places: &Places) -> Result<(), TaskError> {
-    run(places, &Options { quick: true, ..Options::default() })
+    run(places, &Options { slice: Some(QUICK_SLICE), ..Options::default() })
 }
 
 /// All of it.
@@ -45,9 +86,9 @@ pub(crate) fn all(places: &Places) -> Result<(), TaskError> {
     run(places, &Options::default())
 }
 
-/// Kills every deed at its sites, and fails if anything was lost or left behind.
+/// Disturbs every deed at its sites, and fails if anything was lost, let in or left behind.
 pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
-    let chosen: Vec<&Deed> =
+    let chosen: VecDeque<&Deed> =
         ALL.iter().filter(|deed| options.deed.as_ref().is_none_or(|name| *name == deed.name)).collect();
     if chosen.is_empty() {
         let known = ALL.iter().map(|deed| deed.name).collect::<Vec<_>>().join(", ");
@@ -55,106 +96,164 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     }
     setup::run(places, Purpose::Test)?;
     Program::build_as_for_tests(&places.root)?;
-    let home = Home::new(places)?;
-    println!(
-        "\nKilled before each call that writes, opens or renames something in the home, as {}:",
-        home.who()
-    );
-    let (mut sites, mut wrong) = (0, 0);
-    for deed in chosen {
-        let started = Instant::now();
-        let step = if options.quick && deed.needs_daemon() { QUICK_STEP } else { 1 };
-        let found = kill_everywhere(&home, deed, step)?;
-        let took = started.elapsed().as_secs_f64();
-        println!(
-            "  {:<13} {:>4} sites, {:>4} killed, {:>3} wrong  {took:>6.1} s",
-            deed.name,
-            found.sites,
-            found.killed,
-            found.wrong.len()
-        );
-        found.wrong.iter().for_each(|wrong| println!("      {wrong}"));
-        sites += found.sites;
-        wrong += found.wrong.len();
+    if chosen.iter().any(|deed| deed.setting == Setting::Program) {
+        guests::PLUGINS.build(places)?;
     }
-    println!("  {sites} sites in all");
+    let started = Instant::now();
+    let homes = thread::available_parallelism().map_or(1, usize::from).min(MAX_HOMES).min(chosen.len());
+    let queue = Mutex::new(chosen);
+    let totals = Mutex::new(Totals::default());
+    println!("\nSeed {}; kills before calls that change a file of the home, errors of calls", options.seed);
+    println!("{:<16}{:>24}{:>24}{:>8}{:>10}", "", "killed / sites", "failed / sites", "wrong", "");
+    let work = || -> Result<(), TaskError> {
+        let home = Home::new(places)?;
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some(deed) = next else { return Ok(()) };
+            let started = Instant::now();
+            let found = disturb(&home, deed, options)?;
+            totals.lock().unwrap_or_else(PoisonError::into_inner).add(deed, &found, started);
+        }
+    };
+    let results: Vec<Result<(), TaskError>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..homes).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    });
+    results.into_iter().collect::<Result<(), TaskError>>()?;
+    let Totals { kills, errors, wrong } = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let took = started.elapsed().as_secs_f64();
+    println!("{kills} kills and {errors} errors in {took:.1} s, in {homes} homes at once");
     if wrong == 0 { Ok(()) } else { Err(TaskError::Faults { count: wrong }) }
 }
 
-/// What came of killing a deed.
-struct Found {
+/// What came of all deeds.
+#[derive(Default)]
+struct Totals {
+    kills: usize,
+    errors: usize,
+    wrong: usize,
+}
+
+impl Totals {
+    /// Counts and prints what came of one more.
+    fn add(&mut self, deed: &Deed, found: &Found, started: Instant) {
+        let took = started.elapsed().as_secs_f64();
+        let of = |part: &Part| format!("{} / {}", part.disturbed, part.sites);
+        println!(
+            "{:<16}{:>24}{:>24}{:>8}{took:>8.1} s",
+            deed.name,
+            of(&found.kills),
+            of(&found.errors),
+            found.wrong.len()
+        );
+        found.wrong.iter().for_each(|wrong| println!("    {wrong}"));
+        self.kills += found.kills.disturbed;
+        self.errors += found.errors.disturbed;
+        self.wrong += found.wrong.len();
+    }
+}
+
+/// What came of one way to disturb a deed.
+#[derive(Default)]
+struct Part {
+    /// Sites that there are.
     sites: usize,
-    killed: usize,
+    /// How often the deed was disturbed.
+    disturbed: usize,
+}
+
+/// What came of disturbing a deed.
+#[derive(Default)]
+struct Found {
+    kills: Part,
+    errors: Part,
     wrong: Vec<String>,
 }
 
-fn kill_everywhere(home: &Home, deed: &Deed, step: usize) -> Result<Found, TaskError> {
+/// Does a deed again and again, and disturbs it at one site after the other, or at those of a slice.
+fn disturb(home: &Home, deed: &Deed, options: &Options) -> Result<Found, TaskError> {
     home.prepare(deed)?;
-    let before = home.state(deed)?;
-    let files_before = home.files()?;
-    home.put_back()?;
-    let undisturbed = home.do_deed(deed, 0)?;
-    if !undisturbed.is_done {
-        return Err(TaskError::Deed { name: deed.name, said: undisturbed.said });
-    }
-    let after = home.state(deed)?;
-    if before == after {
-        return Err(TaskError::Deed { name: deed.name, said: "it changes nothing".to_owned() });
-    }
-    let expected = Expected { before, after, files: &files_before | &home.files()? };
-    let mut found = Found { sites: undisturbed.sites.len(), killed: 0, wrong: Vec::new() };
-    let mut site = 1;
-    while site < MAX_SITES {
-        home.put_back()?;
-        let done = home.do_deed(deed, site)?;
-        if !done.is_killed {
-            // No two runs of a daemon have the same number of sites: what else it does meanwhile is among them.
-            if site > found.sites {
-                break;
-            }
-            site += step;
+    let expected = Expected::learn(home, deed)?;
+    let mut found = Found::default();
+    for kind in [Kind::Kills, Kind::Errors] {
+        if options.only.is_some_and(|only| only != kind) {
             continue;
         }
-        found.killed += 1;
-        let at = done.sites.last().cloned().unwrap_or_default();
-        if let Some(wrong) = expected.look(home, deed, done.is_done) {
-            found.wrong.push(format!("site {site}, {at}: {wrong}"));
+        let known: Vec<&Site> = expected.sites.iter().filter(|site| kind.is_possible_at(site)).collect();
+        let part = match kind {
+            Kind::Kills => &mut found.kills,
+            Kind::Errors => &mut found.errors,
+        };
+        part.sites = known.len();
+        let mut chance = Chance::new(options.seed, deed.name);
+        let plan = sites(deed, options, part.sites, &mut chance);
+        for site in plan {
+            // Where there is time for it, each error; else one.
+            let is_each = kind == Kind::Errors && deed.by == By::Sign && options.slice.is_none();
+            let errors = known.get(site - 1).map_or(1, |site| site.errors);
+            let first = chance.below(usize::MAX);
+            let mut reached = false;
+            for choice in 0..if is_each { errors } else { 1 } {
+                home.put_back()?;
+                let done = match home.do_deed(deed, kind.at(site, first.wrapping_add(choice))) {
+                    Ok(done) => done,
+                    Err(error @ TaskError::TimedOut { .. }) => {
+                        found.wrong.push(format!("site {site}: {error}"));
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                let Some(hit) = done.hit() else { continue };
+                reached = true;
+                part.disturbed += 1;
+                if options.site.is_some() {
+                    show(&done);
+                }
+                if let Some(wrong) = expected.look(home, deed, &done) {
+                    found.wrong.push(format!("site {site}, {hit}: {wrong}"));
+                }
+            }
+            // No two runs of a daemon have the same number of sites: what else it does meanwhile is among them.
+            if !reached && site > part.sites {
+                break;
+            }
+            part.sites = part.sites.max(site);
         }
-        site += step;
     }
-    found.sites = found.sites.max(site.saturating_sub(step));
     Ok(found)
 }
 
-/// What may be found after a deed that was killed.
-struct Expected {
-    before: State,
-    after: State,
-    files: BTreeSet<String>,
+/// Numbers of the sites to disturb: those of the slice, or all, even beyond those of the undisturbed deed.
+fn sites(deed: &Deed, options: &Options, known: usize, chance: &mut Chance) -> Vec<usize> {
+    if let Some(site) = options.site {
+        return vec![site];
+    }
+    let Some(slice) = options.slice else { return (1..=MAX_SITES).collect() };
+    let wanted = if deed.needs_daemon() { slice } else { slice * SIGN_FACTOR };
+    // A slice is of kills and errors together.
+    chance.choose(wanted.div_ceil(2), known)
 }
 
-impl Expected {
-    /// What is wrong in the home, if anything is.
-    fn look(&self, home: &Home, deed: &Deed, is_done: bool) -> Option<String> {
-        let state = match home.state(deed) {
-            Ok(state) => state,
-            Err(error) => return Some(format!("the next start fails: {error}")),
-        };
-        if state != self.before && state != self.after {
-            return Some(format!("neither as before nor as it was to be: {state}"));
+/// Shows what was said.
+fn show(done: &Done) {
+    let hit = done.hit().map(ToString::to_string).unwrap_or_default();
+    println!("-- {hit}; {}\n{}{}", crate::program::in_words(done.status), done.log, done.said);
+}
+
+impl Kind {
+    /// Whether a site is one for this.
+    const fn is_possible_at(self, site: &Site) -> bool {
+        match self {
+            Self::Kills => site.changes,
+            Self::Errors => true,
         }
-        if is_done && state != self.after {
-            return Some("it was said to be done, and is not".to_owned());
-        }
-        if let Err(error) = home.do_again(deed) {
-            return Some(format!("the next change fails: {error}"));
-        }
-        match home.files() {
-            Ok(files) => {
-                let litter: Vec<&String> = files.difference(&self.files).collect();
-                (!litter.is_empty()).then(|| format!("left behind: {litter:?}"))
-            }
-            Err(error) => Some(error.to_string()),
+    }
+
+    /// What is to happen at a site.
+    const fn at(self, site: usize, choice: usize) -> Plan {
+        match self {
+            Self::Kills => Plan::Kill(site),
+            Self::Errors => Plan::Fail { site, choice },
         }
     }
 }

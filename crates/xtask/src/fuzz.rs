@@ -1,9 +1,11 @@
-//! `cargo xtask fuzz`: inputs that nobody thought of, for the targets in `fuzz/`.
+//! `cargo xtask fuzz`: runs the targets in `fuzz/` with generated inputs.
 //!
 //! The targets are libFuzzer programs (<https://llvm.org/docs/LibFuzzer.html>), built by the stable toolchain into the
-//! target directory of the workspace. `fuzz/rustc-with-counters.sh` compiles our own crates with coverage counters and
-//! leaves all others as the tests have them; so the engine is built once, and its code guides no input.
+//! target directory of the workspace. `fuzz/rustc-with-counters.sh` compiles this project's crates with coverage
+//! counters, and all others as for the tests. So the engine is built once, and its code does not guide the fuzzer.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,20 +16,29 @@ use crate::places::Places;
 use crate::program::{Captured, Program};
 use crate::setup::{self, Purpose};
 
-/// Directory of the workspace of the targets, from the root.
+/// Directory of the fuzzing workspace, relative to the root.
 const WORKSPACE: &str = "fuzz";
 
-/// Where seeds, corpora and crashes are, below the target directory.
+/// Directory of the inputs that are kept in the tree, one directory for each target, in the fuzzing workspace.
+const IN_TREE: &str = "corpus";
+
+/// Largest input that is added to those in the tree, in bytes. Larger ones reach little more, and the tree is copied often.
+const MAX_KEPT_BYTES: u64 = 4 * 1024;
+
+/// Longest time to choose the inputs of a target that are kept.
+const MERGE_LIMIT: Duration = Duration::from_secs(1800);
+
+/// Directory of seeds, corpora and crashes, below the target directory.
 const OUTPUT: &str = "fuzzing";
 
-/// Seconds for each target when all that is asked is whether they still run.
+/// Seconds for each target in a test run, which only checks that the targets still run.
 const SMOKE_SECONDS: u64 = 10;
 
-/// Seconds after which a single input counts as a hang. The limits that a target sets end in milliseconds; the rest is
-/// for a machine that does other things as well.
+/// Seconds after which a single input counts as a hang. The limits that a target sets end a run within milliseconds;
+/// the rest allows for a busy machine.
 const HANG_SECONDS: u64 = 60;
 
-/// How long a target may take to start and to end beyond the time it was given.
+/// How long a target may take to start and to end, beyond its fuzzing time.
 const GRACE: Duration = Duration::from_secs(180);
 
 /// What to fuzz, and for how long.
@@ -35,41 +46,86 @@ const GRACE: Duration = Duration::from_secs(180);
 pub(crate) struct Options {
     /// Target to fuzz; all of them in turn if absent
     target: Option<String>,
+    /// Fuzz all targets in turn, and go on with the next after a crash
+    #[arg(long, conflicts_with = "target")]
+    all: bool,
     /// How long to fuzz each target
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     seconds: u64,
+    /// How long to fuzz all targets together, in equal parts
+    #[arg(long, value_name = "H", requires = "all", conflicts_with = "seconds", value_parser = hours)]
+    hours: Option<f64>,
+    /// Afterwards, add to the inputs in the tree what reaches code that those do not
+    #[arg(long)]
+    keep: bool,
     /// Run this input alone, to see again what it did
     #[arg(long, value_name = "FILE", requires = "target")]
     input: Option<PathBuf>,
 }
 
-/// What a target starts from beside the seeds.
+/// The inputs that a target starts from, beside the seeds.
 enum Corpus {
-    /// What earlier runs found, which this one adds to.
+    /// Inputs that earlier runs found. This run adds to them.
     Kept,
-    /// Nothing, so that the run takes as long today as it did yesterday.
+    /// None, so that every run takes the same time.
     Empty,
 }
 
-/// Fuzzes; fails if an input made a target crash or hang.
+/// Fuzzes. Fails if an input makes a target crash or hang.
 pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     let targets = chosen(targets(&places.root)?, options.target.as_deref())?;
     setup::run(places, Purpose::Test)?;
     let bench = Bench::set_up(places)?;
-    targets.iter().try_for_each(|target| match &options.input {
-        Some(input) => bench.replay(target, input),
-        None => bench.fuzz(target, options.seconds, &Corpus::Kept),
-    })
+    if let Some(input) = &options.input {
+        return targets.iter().try_for_each(|target| bench.replay(target, input));
+    }
+    let seconds = options.hours.map_or(options.seconds, |hours| part_of(hours, targets.len()));
+    let (mut reached, mut failures) = (Vec::new(), Vec::new());
+    for target in &targets {
+        match bench.fuzz(target, seconds, &Corpus::Kept) {
+            Ok(found) => reached.push((target, found)),
+            Err(error @ TaskError::Fuzz { .. }) if options.all => {
+                println!("{target}: {error}\n{}", error.hint().unwrap_or_default());
+                failures.push(error);
+            }
+            Err(error) => return Err(error),
+        }
+        if options.keep {
+            bench.keep(target)?;
+        }
+    }
+    println!("\n{:<24}{:>12}{:>10}{:>10}{:>9}", "", "inputs", "reached", "places", "part");
+    for (target, Found { inputs, reached, places, .. }) in &reached {
+        let part = 100.0 * *reached as f64 / *places as f64;
+        println!("{target:<24}{inputs:>12}{reached:>10}{places:>10}{part:>8.1}%");
+    }
+    match failures.into_iter().next() {
+        Some(first) => Err(first),
+        None => Ok(()),
+    }
+}
+
+/// Hours as people write them, such as `8` or `0.5`.
+fn hours(text: &str) -> Result<f64, String> {
+    let hours: f64 = text.parse().map_err(|_| "write a number of hours, such as 8 or 0.5".to_owned())?;
+    if (0.01..=168.0).contains(&hours) { Ok(hours) } else { Err("write 0.01 to 168 hours".to_owned()) }
+}
+
+/// The seconds of each of so many targets.
+fn part_of(hours: f64, targets: usize) -> u64 {
+    // At most a week, so that no digit is lost.
+    (hours * 3600.0 / targets.max(1) as f64).max(1.0) as u64
 }
 
 /// Fuzzes every target for a short time.
 pub(crate) fn smoke(places: &Places) -> Result<(), TaskError> {
     let bench = Bench::set_up(places)?;
-    targets(&places.root)?.iter().try_for_each(|target| bench.fuzz(target, SMOKE_SECONDS, &Corpus::Empty))
+    let targets = targets(&places.root)?;
+    targets.iter().try_for_each(|target| bench.fuzz(target, SMOKE_SECONDS, &Corpus::Empty).map(drop))
 }
 
-/// `cargo COMMAND` for the workspace of the targets. It runs in there, because that is where cargo looks for the
-/// configuration that names the wrapper; the artefacts go to the target directory of the whole.
+/// `cargo COMMAND` for the fuzzing workspace. It runs in that directory, because cargo looks there for the
+/// configuration that names the wrapper. The artefacts go to the target directory of the main workspace.
 pub(crate) fn cargo(places: &Places, command: &str) -> Result<Program, TaskError> {
     let program = Program::cargo(&places.root.join(WORKSPACE)).args([command, "--locked", "--target-dir"]);
     Ok(program.args([places.target()?]))
@@ -80,7 +136,7 @@ pub(crate) fn check_format(places: &Places) -> Result<(), TaskError> {
     Program::cargo(&places.root.join(WORKSPACE)).args(["fmt", "--check"]).show_and_run()
 }
 
-/// The names of all targets: what the manifest has in `fuzz_targets`.
+/// The names of all targets: the programs in the manifest that lie in `fuzz_targets`.
 fn targets(root: &Path) -> Result<Vec<String>, TaskError> {
     let path = root.join(WORKSPACE).join("Cargo.toml");
     let text = fs::read_to_string(&path).map_err(|source| TaskError::File { path: path.clone(), source })?;
@@ -104,7 +160,7 @@ fn chosen(targets: Vec<String>, name: Option<&str>) -> Result<Vec<String>, TaskE
     Err(TaskError::UnknownTarget { name: name.to_owned(), known: targets.join(", ") })
 }
 
-/// The targets, built, and their directories.
+/// The built targets, and their directories.
 struct Bench {
     root: PathBuf,
     programs: PathBuf,
@@ -135,7 +191,7 @@ impl Bench {
         Ok(bench)
     }
 
-    fn fuzz(&self, target: &str, seconds: u64, corpus: &Corpus) -> Result<(), TaskError> {
+    fn fuzz(&self, target: &str, seconds: u64, corpus: &Corpus) -> Result<Found, TaskError> {
         let corpus = match corpus {
             Corpus::Kept => self.output.join("corpus").join(target),
             Corpus::Empty => {
@@ -148,8 +204,9 @@ impl Bench {
         for directory in [&corpus, &crashes] {
             make(directory)?;
         }
-        // What is found goes to the first directory.
-        let directories = [corpus, self.output.join("seeds").join(target)];
+        // New inputs are written to the first directory.
+        let mut directories = vec![corpus, self.output.join("seeds").join(target), self.in_tree(target)];
+        directories.retain(|directory| directory.is_dir());
         let flags = [
             format!("-max_total_time={seconds}"),
             format!("-timeout={HANG_SECONDS}"),
@@ -166,13 +223,48 @@ impl Bench {
             let found = "no coverage counters; it was built without fuzz/rustc-with-counters.sh".to_owned();
             return Err(TaskError::Output { command: program.line(), found });
         }
-        let Found { inputs, reached, places, .. } = found;
+        let Found { inputs, reached, places, .. } = &found;
         println!("{target}: {inputs} inputs in {seconds} s reached {reached} of {places} places, no crash");
+        Ok(found)
+    }
+
+    /// The inputs of a target that are kept in the tree.
+    fn in_tree(&self, target: &str) -> PathBuf {
+        self.root.join(WORKSPACE).join(IN_TREE).join(target)
+    }
+
+    /// Adds to the inputs in the tree those found here that reach more than the seeds and they do.
+    fn keep(&self, target: &str) -> Result<(), TaskError> {
+        let kept = self.in_tree(target);
+        make(&kept)?;
+        // What reaches no more than the seeds is not kept: a directory of both is made first.
+        let both = self.output.join("both").join(target);
+        empty(&both)?;
+        let seeds = self.output.join("seeds").join(target);
+        for directory in [&seeds, &kept].into_iter().filter(|directory| directory.is_dir()) {
+            for name in names(directory)? {
+                let to = both.join(&name);
+                fs::copy(directory.join(name), &to).map_err(|source| TaskError::File { path: to, source })?;
+            }
+        }
+        let before = names(&both)?;
+        let program =
+            self.program(target).args(["-merge=1".to_owned(), format!("-max_len={MAX_KEPT_BYTES}")]);
+        let mut program = program.args([&both, &self.output.join("corpus").join(target)]);
+        let merged = program.capture(MERGE_LIMIT)?;
+        if !merged.status.success() {
+            return Err(TaskError::Output { command: program.line(), found: merged.stderr });
+        }
+        for name in names(&both)?.difference(&before) {
+            let (from, to) = (both.join(name), kept.join(name));
+            fs::copy(&from, &to).map_err(|source| TaskError::File { path: to.clone(), source })?;
+        }
+        println!("{target}: {} inputs are in {}", names(&kept)?.len(), kept.display());
         Ok(())
     }
 
     fn replay(&self, target: &str, input: &Path) -> Result<(), TaskError> {
-        // The target runs at the root of the workspace, wherever this was typed.
+        // The target runs at the root of the workspace, so a relative path of the caller is made absolute.
         let whole = std::path::absolute(input)
             .map_err(|source| TaskError::File { path: input.to_owned(), source })?;
         let mut program = self.program(target).args([whole]);
@@ -188,7 +280,7 @@ impl Bench {
         Program::new(self.programs.join(target), &self.root).env("RUST_BACKTRACE", "1")
     }
 
-    /// Runs a target and shows what it says, but for the lines that tell of each new input.
+    /// Runs a target and shows its output, without the lines that report each new input.
     fn watch(&self, program: &mut Program, limit: Duration) -> Result<Captured, TaskError> {
         println!("$ {}", program.line());
         program.follow(limit, |_, line| {
@@ -199,7 +291,7 @@ impl Bench {
     }
 }
 
-/// Whether a line is more than a step of the search or advice to the search's author.
+/// Whether a line is more than a step of the search, or advice to the author of the search.
 fn says_something(line: &str) -> bool {
     let is_step = line.starts_with('#') && !line.contains("pulse");
     let is_chatter = ["INFO:", "WARNING: Failed to find function", "stat::", "\tNEW_FUNC", "\"", "Done "]
@@ -208,14 +300,14 @@ fn says_something(line: &str) -> bool {
     !(is_step || is_chatter)
 }
 
-/// What libFuzzer said about its run.
+/// What libFuzzer reported about its run.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
     inputs: u64,
-    /// Places in the code that can be reached, and those that were.
+    /// Places in the code that can be reached. `reached` counts those that were.
     places: u64,
     reached: u64,
-    /// The input that did harm.
+    /// The input that caused the crash or hang.
     input: Option<PathBuf>,
 }
 
@@ -244,6 +336,13 @@ fn first_number(text: &str) -> u64 {
         .unwrap_or_default()
 }
 
+/// The names of the files in a directory.
+fn names(directory: &Path) -> Result<BTreeSet<OsString>, TaskError> {
+    let error = |source| TaskError::File { path: directory.to_owned(), source };
+    let entries = fs::read_dir(directory).map_err(error)?;
+    entries.map(|entry| entry.map(|entry| entry.file_name()).map_err(error)).collect()
+}
+
 fn empty(directory: &Path) -> Result<(), TaskError> {
     match fs::remove_dir_all(directory) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -260,6 +359,31 @@ fn make(directory: &Path) -> Result<(), TaskError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hours_are_divided_among_all_targets() {
+        assert_eq!(part_of(1.0, 14), 257);
+        assert_eq!(part_of(0.01, 100), 1);
+        assert_eq!(hours("0.5"), Ok(0.5));
+        for wrong in ["0", "-1", "NaN", "inf", "eight"] {
+            assert!(hours(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn inputs_in_the_tree_are_small_and_of_a_target() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("two levels up");
+        let known = targets(root).expect("manifest");
+        // There is no such directory until something is kept.
+        for entry in fs::read_dir(root.join(WORKSPACE).join(IN_TREE)).into_iter().flatten() {
+            let directory = entry.expect("an entry").path();
+            assert!(known.iter().any(|target| directory.ends_with(target)), "{}", directory.display());
+            for name in names(&directory).expect("read") {
+                let path = directory.join(name);
+                assert!(fs::metadata(&path).expect("there").len() <= MAX_KEPT_BYTES, "{}", path.display());
+            }
+        }
+    }
 
     #[test]
     fn every_file_of_a_target_is_in_the_manifest() {

@@ -1,7 +1,7 @@
 //! Set-up, demo, tests and checks of the workspace: `cargo xtask <task>`.
 //!
-//! A task is one file. Tasks start real programs, show what they start, and end with a status that says whether all of
-//! it went well; none of them needs more than a stable Rust toolchain, because `setup` brings the rest.
+//! A task is one file. Tasks start real programs, show what they start, and end with a status that says whether
+//! everything succeeded. They need only a stable Rust toolchain, because `setup` installs the rest.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ mod error;
 mod faults;
 mod fuzz;
 mod guests;
+mod mutants;
 mod ordinary;
 mod page;
 mod peers;
@@ -19,7 +20,9 @@ mod places;
 mod program;
 mod quoting;
 mod scratch;
+mod second_try;
 mod setup;
+mod simulate;
 mod soak;
 mod test;
 mod tidy;
@@ -57,8 +60,12 @@ enum Task {
     Soak(soak::Options),
     /// Let a plugin talk to servers that do each thing wrong, and hold the host to its bounds
     Peers(peers::Options),
-    /// Kill changes of what was decided at every call that writes, and look for what is lost
+    /// Let users, publishers and thieves do things at random, and compare the host with a model after each
+    Simulate(simulate::Options),
+    /// Kill whatever decides or starts something, or let its system calls fail, and look for what is lost or let in
     Faults(faults::Options),
+    /// Change what decides in one place after the other, and look for changes that no test notices
+    Mutants(mutants::Options),
     /// Look for inputs that make the host crash, hang or break its word
     Fuzz(fuzz::Options),
     /// Check layers, file headers, the root's contents and other rules of the code base
@@ -95,7 +102,9 @@ fn run(task: &Task) -> Result<(), TaskError> {
         Task::Bench(options) => bench::run(&places, options),
         Task::Soak(options) => soak::run(&places, options),
         Task::Peers(options) => peers::run(&places, options),
+        Task::Simulate(options) => simulate::run(&places, options),
         Task::Faults(options) => faults::run(&places, options),
+        Task::Mutants(options) => mutants::run(&places, options),
         Task::Fuzz(options) => fuzz::run(&places, options),
         Task::Tidy(options) => tidy::run(&places.root, options),
         Task::Deny => {

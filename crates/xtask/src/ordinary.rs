@@ -1,9 +1,9 @@
-//! `cargo xtask ordinary`: test programs once more, as an ordinary user.
+//! `cargo xtask ordinary`: runs the test programs again, as an ordinary user.
 //!
-//! Root passes every check of modes and owners, may signal every process and look into each, so tests that run as root miss
-//! what everybody else meets. Where the tests run as root anyway, as they do in a container, the programs that were built for
-//! it are run again under a user that the set-up makes. Elsewhere all tests run as an ordinary user already, and there is
-//! nothing more to do.
+//! Root passes every check of modes and owners, may signal every process and may look into each. So tests that run as
+//! root miss failures that ordinary users meet. If the tests run as root, as they do in a container, the programs that
+//! were built for them are run again as a user that the set-up creates. Otherwise all tests run as an ordinary user
+//! already, and this task does nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,15 +15,16 @@ use crate::error::TaskError;
 use crate::guests;
 use crate::places::{Places, RustHomes};
 use crate::program::Program;
+use crate::second_try;
 use crate::setup::{self, ORDINARY_USER, Purpose};
 
-/// Prepares what the user sees and runs a program there.
+/// The script that prepares what the user sees, and runs a program there.
 const WITHIN: &str = include_str!("ordinary/within.sh");
 
-/// Test programs that are about devices and a browser alone, where the user makes no difference.
+/// Test programs that only test devices or a browser, for which the user makes no difference.
 const WITHOUT: [&str; 3] = ["desktop", "jack", "page"];
 
-/// Crates of which no test depends on the user: the tasks themselves, and what plugins are made with.
+/// Crates whose tests do not depend on the user: the tasks themselves, and the crates with which plugins are made.
 const NOT_OF: [&str; 4] = ["xtask", "conductor-plugin", "conductor-plugin-macros", "conductor-abi"];
 
 /// Which test programs to run, and how.
@@ -40,7 +41,7 @@ pub(crate) struct Options {
     arguments: Vec<String>,
 }
 
-/// Runs the test programs as the ordinary user, if this is root.
+/// Runs the test programs as the ordinary user, if this task runs as root.
 pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     let uid = geteuid();
     if !uid.is_root() {
@@ -61,7 +62,8 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     prepare(&home, scratch.path(), &account)?;
     chosen.iter().try_for_each(|program| {
         println!("\n-- as {ORDINARY_USER}: {} of {}", program.name, program.package);
-        program.run(places, &account, scratch.path(), &home, &options.arguments)
+        let with = |arguments: &[String]| program.as_user(places, &account, scratch.path(), &home, arguments);
+        second_try::run(with(&options.arguments)?, |name, _| with(&["--exact".to_owned(), name.to_owned()]))
     })
 }
 
@@ -70,12 +72,12 @@ struct TestProgram {
     package: String,
     name: String,
     path: PathBuf,
-    /// Directory of its crate, in which cargo would run it.
+    /// Directory of the program's crate, in which cargo would run the program.
     directory: PathBuf,
 }
 
 impl TestProgram {
-    /// Reads a line of cargo's account of a build; `None` if it is about something else.
+    /// Reads a line of cargo's build messages. `None` if the line is about something else.
     fn read(line: &str) -> Option<Self> {
         let message: Value = serde_json::from_str(line).ok()?;
         let target = message.get("target")?;
@@ -101,24 +103,21 @@ impl TestProgram {
         is_named || (options.test.is_none() && !is_left_out)
     }
 
-    /// Runs it, in a mount namespace of its own.
-    fn run(
+    /// The program as the user runs it, in a new mount namespace.
+    fn as_user(
         &self,
         places: &Places,
         account: &Account,
         scratch: &Path,
         home: &Path,
         arguments: &[String],
-    ) -> Result<(), TaskError> {
-        let view = tempfile::Builder::new().prefix("view-").tempdir_in(scratch);
-        let view = view.map_err(|source| TaskError::File { path: scratch.to_owned(), source })?;
+    ) -> Result<Program, TaskError> {
         let target = places.target()?;
         let RustHomes { cargo, rustup } = places.rust_homes()?;
         let written = ["plugins", "fixtures", "tmp"].map(|directory| target.join(directory));
-        Program::new("unshare", &self.directory)
+        Ok(Program::new("unshare", &self.directory)
             .args(["--mount", "--propagation", "private", "sh"])
-            .args([scratch.join("within.sh")])
-            .args([view.path().as_os_str()])
+            .args([scratch.join("within.sh"), scratch.join("view")])
             .args([&account.user, &account.group])
             .args([&places.root, &target, &cargo, &rustup])
             .args(["--"])
@@ -140,28 +139,28 @@ impl TestProgram {
             .env("USER", ORDINARY_USER)
             .env("LOGNAME", ORDINARY_USER)
             .env("CARGO_HOME", cargo)
-            .env("RUSTUP_HOME", rustup)
-            .run_unseen()
+            .env("RUSTUP_HOME", rustup))
     }
 }
 
 /// Builds the test programs and lists them.
 fn build(places: &Places) -> Result<Vec<TestProgram>, TaskError> {
-    // Of the whole workspace even if one crate is wanted: alone it would have other features, and the engine be built again.
+    // The whole workspace is built even if one crate is wanted: alone the crate would have other features, and the
+    // engine would be built again.
     let cargo = Program::cargo(&places.root).args(["test", "--workspace", "--locked", "--no-run"]);
     let mut cargo = cargo.args(["--lib", "--bins", "--tests", "--message-format", "json-render-diagnostics"]);
     println!("$ {}", cargo.line());
     Ok(cargo.stdout()?.lines().filter_map(TestProgram::read).collect())
 }
 
-/// Numbers of the user.
+/// The ids of a user.
 pub(crate) struct Account {
     pub(crate) user: String,
     pub(crate) group: String,
 }
 
 impl Account {
-    /// The ordinary user, if this is root.
+    /// The ordinary user, if this task runs as root.
     pub(crate) fn of_ordinary_user(places: &Places) -> Result<Option<Self>, TaskError> {
         if geteuid().is_root() { Self::find(places).map(Some) } else { Ok(None) }
     }
@@ -175,7 +174,7 @@ impl Account {
     }
 }
 
-/// Makes the user's home, in a scratch directory that the user can reach, and the script beside it.
+/// Makes the user's home in a scratch directory that the user can reach, and puts the script beside it.
 fn prepare(home: &Path, scratch: &Path, account: &Account) -> Result<(), TaskError> {
     let failed = |source| TaskError::File { path: home.to_owned(), source };
     fs::create_dir(home).map_err(failed)?;

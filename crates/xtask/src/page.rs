@@ -1,4 +1,4 @@
-//! `cargo xtask test --only page`: the Plugin Manager's page in Chromium, against the real daemon with real plugins.
+//! `cargo xtask test --only page`: tests the Plugin Manager's page in Chromium, with the real daemon and real plugins.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use crate::guests;
 use crate::places::Places;
 use crate::program::Program;
 
-/// The tests and what they are run with, from the root.
+/// Directory of the tests and of the test runner, relative to the root.
 const TESTS: &str = "tests/browser";
 
-/// How many files of tests run at once: each of them waits for its own daemon most of the time.
+/// How many test files run at once. Each waits for its own daemon most of the time.
 const AT_ONCE: u32 = 2;
 
-/// Builds the programs and plugins, brings the test runner's packages, and runs every test. Pictures of the page are
-/// left below the target directory.
+/// Builds the programs and plugins, installs the test runner's packages, and runs every test. Pictures of the page are
+/// written below the target directory.
 pub(crate) fn run(places: &Places) -> Result<(), TaskError> {
     Program::build_as_for_tests(&places.root)?;
     guests::ALL.iter().try_for_each(|guests| guests.build(places))?;
@@ -30,7 +30,8 @@ pub(crate) fn run(places: &Places) -> Result<(), TaskError> {
         .show_and_run()
 }
 
-/// Whether the packages are those of the lock file: npm writes down what it installed, and when.
+/// Whether the installed packages are those of the lock file. npm records what it installed, and the record must be
+/// newer.
 pub(crate) fn is_installed(tests: &Path) -> bool {
     let changed = |name: &str| tests.join(name).metadata().and_then(|file| file.modified()).ok();
     match (changed("node_modules/.package-lock.json"), changed("package-lock.json")) {

@@ -1,4 +1,4 @@
-//! `cargo xtask peers`: servers that do each thing wrong, for longer than the tests let them.
+//! `cargo xtask peers`: runs servers that each do one thing wrong, for longer than the tests do.
 
 use crate::error::TaskError;
 use crate::places::Places;
@@ -17,12 +17,12 @@ pub(crate) struct Options {
 pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     setup::run(places, Purpose::Test)?;
     let seconds = options.seconds.to_string();
-    // Of the whole workspace, so that it is the program that the tests have built.
+    // The whole workspace is built, so that the program is the one that the tests use.
     let test = ["test", "--locked", "--workspace", "--test", "peers", "--"];
     Program::cargo(&places.root).args(test).args(["seconds", seconds.as_str()]).show_and_run()
 }
 
-/// A quarter of a minute for each of them, twelve minutes for all.
+/// Runs each peer for a quarter of a minute.
 pub(crate) fn long(places: &Places) -> Result<(), TaskError> {
     run(places, &Options { seconds: 15 })
 }

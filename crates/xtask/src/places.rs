@@ -1,4 +1,4 @@
-//! Where the workspace and the caches are. The only file that reads the environment.
+//! Where the workspace and the caches are. No other file of this crate reads the environment.
 
 use std::env;
 use std::ffi::OsString;
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use crate::error::TaskError;
 use crate::program::Program;
 
-/// Directories that tasks work in.
+/// Directories that tasks use.
 pub(crate) struct Places {
     /// Root of the workspace.
     pub(crate) root: PathBuf,
-    /// Where tools that only tests need are kept, outside of the workspace.
+    /// Directory for tools that only tests need, outside of the workspace.
     pub(crate) tools: PathBuf,
-    /// Directories in which programs are looked for.
+    /// Directories in which programs are looked for, in the form of `PATH`.
     pub(crate) path: OsString,
 }
 
-/// Where cargo and rustup keep what they need.
+/// Where cargo and rustup keep their files.
 pub(crate) struct RustHomes {
     /// Packages of the registry, and settings.
     pub(crate) cargo: PathBuf,
@@ -26,7 +26,7 @@ pub(crate) struct RustHomes {
 }
 
 impl Places {
-    /// Finds the directories from where this program was built and from the environment.
+    /// Finds the directories, from the path of this program's sources and from the environment.
     pub(crate) fn find() -> Result<Self, TaskError> {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = manifest.ancestors().nth(2).unwrap_or(manifest).to_path_buf();
@@ -38,7 +38,7 @@ impl Places {
         Ok(Self { root, tools: cache.join("conductor/tools"), path })
     }
 
-    /// The target directory of the workspace, as cargo sees it.
+    /// The target directory of the workspace, as cargo reports it.
     pub(crate) fn target(&self) -> Result<PathBuf, TaskError> {
         let mut program = Program::cargo(&self.root).args(["metadata", "--no-deps", "--format-version", "1"]);
         let output = program.stdout()?;
@@ -51,7 +51,7 @@ impl Places {
             })
     }
 
-    /// Where cargo and rustup keep what they need: named by the environment, else below the home directory.
+    /// Where cargo and rustup keep their files: named by the environment, otherwise below the home directory.
     pub(crate) fn rust_homes(&self) -> Result<RustHomes, TaskError> {
         let below_home = |name: &str| variable("HOME").map(|home| Path::new(&home).join(name));
         let find = |name: &str, directory: &str| {
@@ -60,7 +60,7 @@ impl Places {
         Ok(RustHomes { cargo: find("CARGO_HOME", ".cargo")?, rustup: find("RUSTUP_HOME", ".rustup")? })
     }
 
-    /// `PATH` with a directory in front.
+    /// `PATH` with a directory added at its beginning.
     pub(crate) fn path_with(&self, directory: &Path) -> OsString {
         let mut path = directory.as_os_str().to_owned();
         if !self.path.is_empty() {

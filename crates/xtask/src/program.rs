@@ -1,4 +1,4 @@
-//! Running other programs: shown as typed, without stdin, with a clean environment for cargo.
+//! Running other programs: their command lines are shown, stdin is empty, and cargo gets a clean environment.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use crate::error::TaskError;
 use crate::quoting::quoted;
 
-/// Variables that `cargo run` sets for this program. Build scripts that watch them would run again if they reached a
-/// cargo started from here, and everything that depends on those crates would be built twice.
+/// Variables that `cargo run` sets for this program. Some build scripts watch them. If the variables reached a cargo
+/// that is started here, those scripts would run again, and everything that depends on their crates would be built
+/// twice.
 const SET_BY_CARGO_RUN: [&str; 17] = [
     "CARGO_MANIFEST_DIR",
     "CARGO_MANIFEST_PATH",
@@ -32,7 +33,7 @@ const SET_BY_CARGO_RUN: [&str; 17] = [
     "OUT_DIR",
 ];
 
-/// How often a child with a deadline is looked at.
+/// Time between two looks at a child with a deadline.
 const POLL: Duration = Duration::from_millis(20);
 
 /// A program with its arguments, not yet started.
@@ -56,8 +57,8 @@ impl Program {
         Self::new("cargo", directory)
     }
 
-    /// Builds the programs of the workspace together with the tests, because without these the engine would be built once more, with
-    /// other features of what is below it.
+    /// Builds the programs of the workspace together with the tests. Without the tests, the engine would be built once
+    /// more, with other features of its dependencies.
     pub(crate) fn build_as_for_tests(root: &Path) -> Result<(), TaskError> {
         Self::cargo(root).args(["build", "--locked", "--workspace", "--bins", "--tests"]).show_and_run()
     }
@@ -96,27 +97,27 @@ impl Program {
         self.demand(status)
     }
 
-    /// As [`Program::show_and_run`], without showing the command line: for one that says nothing to whoever reads it.
+    /// As [`Program::show_and_run`], without showing the command line, for commands that would not interest the reader.
     pub(crate) fn run_unseen(mut self) -> Result<(), TaskError> {
         let status = self.command.status().map_err(|source| self.start_error(source))?;
         self.demand(status)
     }
 
-    /// Shows the command line on stderr, runs it with its words there too, and demands success; stdout stays free for
-    /// data.
+    /// Shows the command line on stderr, runs the program with its output there too, and demands success. stdout stays
+    /// free for data.
     pub(crate) fn say_and_run(mut self) -> Result<(), TaskError> {
         eprintln!("$ {}", self.line());
         let status = self.command.stdout(io::stderr()).status().map_err(|source| self.start_error(source))?;
         self.demand(status)
     }
 
-    /// Starts it with pipes for its stdout and stderr, for whoever ends it.
+    /// Starts the program with pipes for its stdout and stderr. The caller ends it.
     pub(crate) fn start(&mut self) -> Result<Child, TaskError> {
         let command = self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().map_err(|source| self.start_error(source))
     }
 
-    /// Runs it, demands success and returns what it printed on stdout; stderr is this program's.
+    /// Runs the program, demands success and returns its stdout. Its stderr is this program's.
     pub(crate) fn stdout(&mut self) -> Result<String, TaskError> {
         let output =
             self.command.stderr(Stdio::inherit()).output().map_err(|source| self.start_error(source))?;
@@ -124,18 +125,20 @@ impl Program {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// What it prints on stdout, or nothing if it fails or does not exist. For questions whose "no" is not an error.
+    /// The program's stdout, or nothing if the program fails or does not exist. For questions whose "no" is not an
+    /// error.
     pub(crate) fn answer(&mut self) -> Option<String> {
         let output = self.command.stderr(Stdio::null()).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Runs it to its end and returns all that it said, whatever its status; ends it when `limit` has passed.
+    /// Runs the program to its end, or ends it when `limit` has passed. Returns everything that it printed, whatever
+    /// its status.
     pub(crate) fn capture(&mut self, limit: Duration) -> Result<Captured, TaskError> {
         self.follow(limit, |_, _| ())
     }
 
-    /// Like [`Program::capture`], and hands every line to `each` as soon as it was printed.
+    /// Like [`Program::capture`], and hands every line to `each` as soon as the line is printed.
     pub(crate) fn follow(
         &mut self,
         limit: Duration,
@@ -150,7 +153,7 @@ impl Program {
             let stdout = scope.spawn(|| lines(out, |line| each(Stream::Out, line)));
             let stderr = scope.spawn(|| lines(err, |line| each(Stream::Err, line)));
             let status = child.wait_until(deadline);
-            // A child of the child may hold the pipes open; the child itself is gone and its output is complete.
+            // A child of the child may hold the pipes open, but the child itself has ended, and its output is complete.
             (status, stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
         });
         match status.map_err(|source| self.start_error(source))? {
@@ -163,7 +166,8 @@ impl Program {
         TaskError::Start { command: self.line(), source }
     }
 
-    fn demand(&self, status: ExitStatus) -> Result<(), TaskError> {
+    /// Fails unless the status, which is one of this program's, means success.
+    pub(crate) fn demand(&self, status: ExitStatus) -> Result<(), TaskError> {
         if status.success() {
             return Ok(());
         }
@@ -171,7 +175,7 @@ impl Program {
     }
 }
 
-/// Where a program wrote a line.
+/// The stream on which a program wrote a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
     /// stdout.
@@ -180,21 +184,21 @@ pub(crate) enum Stream {
     Err,
 }
 
-/// What a program said and how it ended.
+/// What a program printed, and how it ended.
 pub(crate) struct Captured {
-    /// How it ended.
+    /// The program's exit status.
     pub(crate) status: ExitStatus,
-    /// All of its stdout.
+    /// Everything that the program wrote to stdout.
     pub(crate) stdout: String,
-    /// All of its stderr.
+    /// Everything that the program wrote to stderr.
     pub(crate) stderr: String,
 }
 
-/// A child that does not outlive the function that started it.
+/// A child that is ended, at the latest, when the function that started it returns.
 struct EndedOnDrop(Child);
 
 impl EndedOnDrop {
-    /// Waits for the end; `None` when the deadline came first, and then the child was ended.
+    /// Waits for the end. `None` if the deadline came first; the child is then ended.
     fn wait_until(&mut self, deadline: Instant) -> io::Result<Option<ExitStatus>> {
         loop {
             if let Some(status) = self.0.try_wait()? {
@@ -212,7 +216,7 @@ impl EndedOnDrop {
 
 impl Drop for EndedOnDrop {
     fn drop(&mut self) {
-        // Both fail only when the child is gone already, which is what is wanted.
+        // Both calls fail only if the child has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

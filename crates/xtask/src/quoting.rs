@@ -1,4 +1,4 @@
-//! Words of command lines as they are shown.
+//! Quotes the words of command lines that are shown.
 
 /// A word of a command line, in quotes where a shell would need them.
 pub(crate) fn quoted(word: &str) -> String {

@@ -1,4 +1,4 @@
-//! A scratch home, and programs of this workspace that run in it with nothing of the caller's environment.
+//! A scratch home, and programs of this workspace that run in it with none of the caller's environment.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,17 +12,18 @@ use crate::error::TaskError;
 use crate::places::Places;
 use crate::program::{Captured, Program};
 
-/// Longest time that one program may run that is not followed while it does.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// Longest time that a program may run if its output is not followed. Stops one that hangs; a busy machine may need minutes
+/// to compile a large module.
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
-/// A home directory that is gone when this is dropped.
+/// A home directory that is deleted when this value is dropped.
 pub(crate) struct ScratchHome {
     directory: TempDir,
     path: OsString,
 }
 
 impl ScratchHome {
-    /// An empty home whose programs are those of this build profile.
+    /// An empty home that runs the programs of this build profile.
     pub(crate) fn new(places: &Places, prefix: &str, profile: &str) -> Result<Self, TaskError> {
         let temporary = |source| TaskError::File { path: "temporary directory".into(), source };
         let directory = TempDir::with_prefix(prefix).map_err(temporary)?;
@@ -35,7 +36,7 @@ impl ScratchHome {
         self.directory.path()
     }
 
-    /// A path in it.
+    /// A path in the home.
     pub(crate) fn at(&self, path: &str) -> PathBuf {
         self.path().join(path)
     }
@@ -67,18 +68,18 @@ impl ScratchHome {
         fs::create_dir_all(&path).map_err(|source| TaskError::File { path, source })
     }
 
-    /// A program as it will be run: in the home, with nothing of the caller's environment.
+    /// A program that is ready to run: in the home, with none of the caller's environment.
     pub(crate) fn program(&self, program: &str, arguments: &[&str]) -> Program {
         let environment = [("PATH", self.path.as_os_str()), ("HOME", self.path().as_os_str())];
         Program::new(program, self.path()).only_env(environment).args(arguments)
     }
 
-    /// Runs a program and shows nothing.
+    /// Runs a program without showing anything.
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Result<Captured, TaskError> {
         self.program(program, arguments).capture(LIMIT)
     }
 
-    /// Leaves the home on the disk.
+    /// Keeps the home on the disk.
     pub(crate) fn keep(&mut self) -> PathBuf {
         self.directory.disable_cleanup(true);
         self.path().to_owned()

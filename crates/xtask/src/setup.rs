@@ -1,7 +1,7 @@
-//! `cargo xtask setup`: brings what building and testing need, and says what and why before it does.
+//! `cargo xtask setup`: installs what building and testing need. It says what and why before it does.
 //!
-//! Everything is looked for by what it does (a program, a library, a file), not by package, so that a machine that has
-//! it from elsewhere is left alone. Where all is there, nothing is printed.
+//! Everything is looked for by what it provides (a program, a library, a file), not by its package, so that a machine
+//! that has it from another source is left alone. If nothing is missing, nothing is printed.
 
 use std::path::{Path, PathBuf};
 
@@ -10,27 +10,42 @@ use crate::guests;
 use crate::places::Places;
 use crate::program::Program;
 
-/// The user as whom test programs run again where this is root.
+/// The user that test programs run as again, if the tests run as root.
 pub(crate) const ORDINARY_USER: &str = "conductor-test";
 
-/// Version of cargo-deny that the checks are written for.
-const CARGO_DENY: &str = "0.20.2";
+/// A subcommand of cargo that one task needs.
+struct CargoTool {
+    name: &'static str,
+    /// The version that the task is written for.
+    version: &'static str,
+    /// Why the tool is needed.
+    reason: &'static str,
+}
 
-/// What the set-up is for; tests need more than building does.
+const CARGO_DENY: CargoTool =
+    CargoTool { name: "cargo-deny", version: "0.20.2", reason: "checks the dependencies" };
+
+const CARGO_MUTANTS: CargoTool = CargoTool {
+    name: "cargo-mutants",
+    version: "27.1.0",
+    reason: "changes code in one place after the other, for `cargo xtask mutants` alone",
+};
+
+/// What the set-up is for. Each purpose includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Purpose {
     /// Building the workspace and the plugins.
     Build,
-    /// Measuring them.
+    /// Measuring as well.
     Bench,
-    /// Running every test and check.
+    /// Running every test and check as well.
     Test,
 }
 
 /// Whether the machine was changed.
 #[derive(PartialEq, Eq)]
 pub(crate) enum Changed {
-    /// All was there.
+    /// Nothing was missing.
     Nothing,
     /// Something was installed.
     Something,
@@ -40,15 +55,15 @@ pub(crate) enum Changed {
 struct Package {
     /// Name in Debian and its relatives.
     debian: &'static str,
-    /// How to see that it is there.
+    /// How to see that the package is installed.
     found_by: FoundBy,
-    /// Since when it is needed.
+    /// The first purpose that needs the package.
     purpose: Purpose,
-    /// What for.
+    /// Why the package is needed.
     reason: &'static str,
 }
 
-/// How the presence of something is seen.
+/// How to see that something is installed.
 enum FoundBy {
     /// A program in `PATH`.
     Program(&'static str),
@@ -60,8 +75,8 @@ enum FoundBy {
     ClangRuntime,
 }
 
-/// Every package of the operating system that is needed. To add one is to add a line.
-const PACKAGES: [Package; 30] = [
+/// Every package of the operating system that is needed. A new package is one more entry.
+const PACKAGES: [Package; 31] = [
     Package {
         debian: "pkg-config",
         found_by: FoundBy::Program("pkg-config"),
@@ -165,6 +180,12 @@ const PACKAGES: [Package; 30] = [
         reason: "bus of a desktop that tests play",
     },
     Package {
+        debian: "gnome-keyring",
+        found_by: FoundBy::Program("gnome-keyring-daemon"),
+        purpose: Purpose::Test,
+        reason: "Secret Service in which a test keeps secrets",
+    },
+    Package {
         debian: "pipewire",
         found_by: FoundBy::Program("pipewire"),
         purpose: Purpose::Test,
@@ -244,23 +265,29 @@ const PACKAGES: [Package; 30] = [
     },
 ];
 
-/// Installs what is missing for the purpose.
+/// Installs what is missing for `purpose`.
 ///
 /// # Errors
 ///
-/// Fails if something is missing that cannot be installed from here, naming the command or package that brings it.
+/// Fails if something is missing that the task cannot install. The error names the command or package that provides it.
 pub(crate) fn run(places: &Places, purpose: Purpose) -> Result<Changed, TaskError> {
     let packages = packages(places, purpose)?;
     let rust = rust(places, purpose)?;
-    let tools = if purpose == Purpose::Test { cargo_deny(places)? } else { Changed::Nothing };
+    let tools = if purpose == Purpose::Test { CARGO_DENY.install(places)? } else { Changed::Nothing };
     let user = if purpose == Purpose::Test { ordinary_user(places)? } else { Changed::Nothing };
     let all = [packages, rust, tools, user];
     Ok(if all.contains(&Changed::Something) { Changed::Something } else { Changed::Nothing })
 }
 
-/// Where cargo-deny is kept: outside of the workspace and of the user's own programs, one directory per version.
+/// The program cargo-deny, which [`run`] has installed.
 pub(crate) fn cargo_deny_path(places: &Places) -> PathBuf {
-    cargo_deny_home(places).join("bin/cargo-deny")
+    CARGO_DENY.path(places)
+}
+
+/// Installs cargo-mutants if it is not there, and says where it is. No other task needs it.
+pub(crate) fn cargo_mutants(places: &Places) -> Result<PathBuf, TaskError> {
+    CARGO_MUTANTS.install(places)?;
+    Ok(CARGO_MUTANTS.path(places))
 }
 
 fn packages(places: &Places, purpose: Purpose) -> Result<Changed, TaskError> {
@@ -313,7 +340,7 @@ fn is_found(places: &Places, found_by: &FoundBy) -> bool {
     }
 }
 
-/// How to run a program as root without being asked for a password: nothing to prefix, `sudo -n`, or not at all.
+/// How to run a program as root without a password prompt: without a prefix, with `sudo -n`, or not at all.
 fn as_root(places: &Places) -> Option<Vec<&'static str>> {
     if Program::new("id", &places.root).args(["-u"]).answer().is_some_and(|uid| uid.trim() == "0") {
         return Some(vec![]);
@@ -322,14 +349,15 @@ fn as_root(places: &Places) -> Option<Vec<&'static str>> {
 }
 
 fn apt_get(places: &Places, prefix: &[&str], arguments: &[&str]) -> Result<(), TaskError> {
-    // `env` carries the variable through sudo. The lock may be held by the system's own updates for a while.
+    // `env` passes the variable through sudo. The system's own updates may hold the lock for a while.
     let fixed = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"];
     let mut words = prefix.iter().chain(&fixed).chain(arguments);
     let Some(program) = words.next() else { return Ok(()) };
     Program::new(program, &places.root).args(words).show_and_run()
 }
 
-/// The target of plugins, and for tests the formatter and the linter. The toolchain itself is never changed.
+/// Installs the compiler target of plugins and, for tests, the formatter and the linter. The toolchain itself is never
+/// changed.
 fn rust(places: &Places, purpose: Purpose) -> Result<Changed, TaskError> {
     let mut rustc = Program::new("rustc", &places.root).args(["--print", "sysroot"]);
     let sysroot = PathBuf::from(rustc.stdout()?.trim());
@@ -359,7 +387,7 @@ fn rust(places: &Places, purpose: Purpose) -> Result<Changed, TaskError> {
     Ok(Changed::Something)
 }
 
-/// Makes the user for these.
+/// Creates the user that test programs run as again.
 fn ordinary_user(places: &Places) -> Result<Changed, TaskError> {
     let exists = Program::new("id", &places.root).args([ORDINARY_USER]).answer().is_some();
     if exists || !rustix::process::geteuid().is_root() {
@@ -372,26 +400,33 @@ fn ordinary_user(places: &Places) -> Result<Changed, TaskError> {
     Ok(Changed::Something)
 }
 
-fn cargo_deny_home(places: &Places) -> PathBuf {
-    places.tools.join(format!("cargo-deny-{CARGO_DENY}"))
-}
-
-fn cargo_deny(places: &Places) -> Result<Changed, TaskError> {
-    if cargo_deny_path(places).is_file() {
-        return Ok(Changed::Nothing);
+impl CargoTool {
+    /// The tool's own directory: outside of the workspace and of the user's programs, one for each version.
+    fn home(&self, places: &Places) -> PathBuf {
+        places.tools.join(format!("{}-{}", self.name, self.version))
     }
-    let home = cargo_deny_home(places);
-    println!("Building cargo-deny {CARGO_DENY} into {}: it checks the dependencies", home.display());
-    let scratch = tempfile::tempdir()
-        .map_err(|source| TaskError::File { path: "temporary directory".into(), source })?;
-    Program::cargo(&places.root)
-        .args(["install", "--quiet", "cargo-deny", "--locked", "--version"])
-        .args([format!("={CARGO_DENY}").as_str()])
-        .args([Path::new("--root"), &home, Path::new("--target-dir"), scratch.path()])
-        // It runs for a second: the time to optimise it is not won back.
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-        .show_and_run()?;
-    Ok(Changed::Something)
+
+    fn path(&self, places: &Places) -> PathBuf {
+        self.home(places).join("bin").join(self.name)
+    }
+
+    fn install(&self, places: &Places) -> Result<Changed, TaskError> {
+        if self.path(places).is_file() {
+            return Ok(Changed::Nothing);
+        }
+        let home = self.home(places);
+        println!("Building {} {} into {}: it {}", self.name, self.version, home.display(), self.reason);
+        let scratch = tempfile::tempdir()
+            .map_err(|source| TaskError::File { path: "temporary directory".into(), source })?;
+        Program::cargo(&places.root)
+            .args(["install", "--quiet", self.name, "--locked", "--version"])
+            .args([format!("={}", self.version).as_str()])
+            .args([Path::new("--root"), &home, Path::new("--target-dir"), scratch.path()])
+            // Such a tool computes little itself, so optimising it would cost more time than it saves.
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+            .show_and_run()?;
+        Ok(Changed::Something)
+    }
 }

@@ -1,9 +1,10 @@
-//! `cargo xtask soak`: the daemon as it is shipped, under load for as long as is wanted, while a tenth of its plugins
+//! `cargo xtask soak`: runs the daemon as it is shipped under load, for a chosen time, while a tenth of its plugins
 //! attack it.
 //!
-//! Everything is seen from outside: events are sent as OSC packets, one for each plugin in turn, and matched with the
+//! Everything is observed from outside. Events are sent as OSC packets, to each plugin in turn, and matched with the
 //! rows that the daemon prints, by the number that each packet carries. The soak fails if a well-behaved plugin missed
-//! one event or failed one call. What it measures is printed with the machine that it was measured on, and is not judged.
+//! an event or failed a call. Measurements are printed together with the machine that they were made on, and are not
+//! judged.
 
 mod cast;
 mod daemon;
@@ -35,28 +36,29 @@ use pressure::Pressure;
 use report::Report;
 use traffic::Traffic;
 
-/// The configuration, where the daemon looks for it.
+/// Path of the configuration, where the daemon expects it.
 const CONFIG: &str = ".config/conductor/config.toml";
 
-/// Time before the first sample of memory: buffers fill, and plugins that fail in a row come to rest.
+/// Time before the first sample of memory, in which buffers fill and plugins that fail in a row are suspended.
 const WARM_UP: Duration = Duration::from_secs(20);
 
-/// How long the daemon is pressed on after that, with the same events beside it, until it is ended under that load.
+/// How long the daemon is put under pressure afterwards, with the same events beside it. It is then ended under that
+/// pressure.
 const PRESS_FOR: Duration = Duration::from_secs(30);
 
-/// Between two samples.
+/// Time between two samples.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
-/// Between two words on how it goes.
+/// Time between two progress messages.
 const SPEAK_EVERY: Duration = Duration::from_secs(60);
 
-/// How often the sender and the daemon are looked at.
+/// Time between two looks at the sender and the daemon.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Longest wait, after the daemon listens, for one more plugin to be loaded and to answer.
+/// Longest wait, after the daemon listens, for a late plugin to load and to answer.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Longest wait, after the last event was sent, for a row of a well-behaved plugin; then what is missing is lost.
+/// Longest wait for a row of a well-behaved plugin after the last event was sent. Events without a row are then lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to soak.
@@ -81,12 +83,12 @@ impl Options {
         Duration::from_secs(60 * u64::from(self.minutes))
     }
 
-    /// Time after which the daemon ends by itself: twice what it should take, with room for a slow start.
+    /// Time after which the daemon ends by itself: twice the expected time, with room for a slow start.
     fn lifetime(&self) -> Duration {
         2 * (WARM_UP + self.measured() + PRESS_FOR) + Duration::from_secs(300)
     }
 
-    /// The command line that asks for this.
+    /// The command line with these options.
     fn line(&self) -> String {
         let Self { minutes, plugins, rate, json } = self;
         let json = if *json { " --json" } else { "" };
@@ -94,12 +96,12 @@ impl Options {
     }
 }
 
-/// Ten minutes of it, as when nothing else is asked for.
+/// A soak of ten minutes, with the default options.
 pub(crate) fn long(places: &Places) -> Result<(), TaskError> {
     run(places, &Options { minutes: 10, plugins: 100, rate: 1000, json: false })
 }
 
-/// Builds, soaks and reports; fails if a well-behaved plugin missed an event or failed a call.
+/// Builds, soaks and reports. Fails if a well-behaved plugin missed an event or failed a call.
 pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     let machine = Machine::look()?;
     setup::run(places, Purpose::Build)?;
@@ -117,7 +119,7 @@ pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     report.verdict()
 }
 
-/// Builds as what is shipped is built.
+/// Builds with the profile in which the programs are shipped.
 fn build(places: &Places) -> Result<(), TaskError> {
     eprintln!("Building the programs in their release profile, the example plugins and a hostile plugin");
     let programs = ["build", "--release", "--locked", "--package", "conductor-daemon", "--bins"];
@@ -192,8 +194,8 @@ fn soak(
     })
 }
 
-/// Sends for this long from a thread of its own and looks after the daemon meanwhile. Returns the traffic, which can go
-/// on, and how long it took.
+/// Sends events for `duration` on a separate thread, and watches the daemon meanwhile. Returns the traffic, which can
+/// be continued, and how long sending took.
 fn send(
     mut traffic: Traffic,
     duration: Duration,
@@ -214,7 +216,7 @@ fn send(
     Ok((sent.map_err(traffic::error)?, started.elapsed()))
 }
 
-/// Waits until every well-behaved plugin has answered, or no answer has come for a while.
+/// Waits until every well-behaved plugin has answered, or until no answer has come for `patience`.
 fn wait_for_rows(ledger: &Ledger, daemon: &mut Daemon, patience: Duration) -> Result<(), TaskError> {
     let mut missing = ledger.missing();
     let mut since = Instant::now();
@@ -229,7 +231,7 @@ fn wait_for_rows(ledger: &Ledger, daemon: &mut Daemon, patience: Duration) -> Re
     Ok(())
 }
 
-/// Says how it goes, and when samples are due.
+/// Prints progress messages, and says when samples are due.
 struct Watch<'l> {
     ledger: &'l Ledger,
     started: Instant,

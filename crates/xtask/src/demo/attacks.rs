@@ -1,4 +1,4 @@
-//! Third act: what is refused, and by what.
+//! Third act: the attacks that are refused, and what refuses them.
 
 use serde_json::Value;
 
@@ -6,20 +6,20 @@ use crate::demo::signing::{KEY, signing};
 use crate::demo::stage::Stage;
 use crate::error::TaskError;
 
-/// Key of a signer whom the user does not trust.
+/// Key of a signer that the user does not trust.
 const STRANGER: &str = ".conductor/stranger-key";
 
-/// A file outside of every plugin's directory, which must stay as it is.
+/// A file outside of every plugin's directory, which must stay unchanged.
 const OUTSIDE: &str = "outside.txt";
 const OUTSIDE_TEXT: &str = "not for plugins";
 
-/// One attempt: what is tried, the command line, and what must come out.
+/// One attempt: its name, its command line, and the expected result.
 struct Attempt {
     tried: &'static str,
     arguments: Vec<&'static str>,
     /// Exit status of `conductor exec`.
     status: i32,
-    /// Fields of its JSON report and a text that each must contain. The last one says what stopped the attempt.
+    /// Fields of the JSON report, and a text that each must contain. The last field says what stopped the attempt.
     says: Vec<(&'static str, &'static str)>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn show(stage: &mut Stage) -> Result<(), TaskError> {
     Ok(())
 }
 
-/// Shows the command as a person sees it, then runs it again with `--json` and compares.
+/// Shows the command as a person sees it, then runs it again with `--json` and compares the report.
 fn make(stage: &mut Stage, attempt: &Attempt) -> Result<(), TaskError> {
     println!("Tried: {}", attempt.tried);
     let arguments = [&["exec"], &attempt.arguments[..]].concat();
@@ -54,7 +54,8 @@ fn make(stage: &mut Stage, attempt: &Attempt) -> Result<(), TaskError> {
     Ok(())
 }
 
-/// Makes a copy of a signed plugin with one byte changed, one without a signature, and one signed by a stranger.
+/// Makes three copies of a signed plugin: one with a changed byte, one without a signature, and one signed by a
+/// stranger.
 fn prepare(stage: &mut Stage) -> Result<(), TaskError> {
     stage.write(OUTSIDE, OUTSIDE_TEXT.as_bytes())?;
     let module = stage.read("plugins/chord.wasm")?;
@@ -133,7 +134,7 @@ fn attempts() -> Vec<Attempt> {
     ]
 }
 
-/// What the report names as the reason.
+/// The reason that the report gives.
 fn stopped_by(attempt: &Attempt, report: &Value) -> String {
     let Some((field, text)) = attempt.says.last() else { return String::new() };
     let found = texts(report, field);
@@ -145,7 +146,8 @@ fn stopped_by(attempt: &Attempt, report: &Value) -> String {
     said.cloned().unwrap_or_else(|| "nothing".to_owned())
 }
 
-/// The texts in a field of the report: its own, those of a list, or the attempts of a reply with their results.
+/// The texts in a field of the report: a single text, the texts of a list, or the attempts in a reply with their
+/// results.
 fn texts(report: &Value, field: &str) -> Vec<String> {
     let text = |value: &Value| match (value.get("attempt"), value.get("result")) {
         (Some(attempt), Some(result)) => Some(format!("{}: {}", attempt.as_str()?, result.as_str()?)),
@@ -158,7 +160,7 @@ fn texts(report: &Value, field: &str) -> Vec<String> {
     }
 }
 
-/// The text with every digest and key cut to its first digits, for the closing table.
+/// The text with every digest and key shortened to its first digits, for the closing table.
 fn short(text: &str) -> String {
     let cut = |word: &str| {
         let (hex, rest) = word.split_at_checked(64)?;

@@ -7,13 +7,13 @@ use crate::demo::tune::{BASS, TENOR, Tune, UPPER};
 use crate::demo::web_server::WebServer;
 use crate::error::TaskError;
 
-/// The configuration, where the daemon looks for it.
+/// Path of the configuration, where the daemon expects it.
 const CONFIG: &str = ".config/conductor/config.toml";
 
-/// Where the MIDI output goes: a file in place of a synthesizer.
+/// Where the MIDI output goes: a file takes the place of a synthesizer.
 const SYNTH: &str = "synth.bytes";
 
-/// Where the plugin `notes` keeps its notes, by the manual.
+/// Where the plugin `notes` keeps its notes, according to the manual.
 const NOTES: &str = ".local/share/conductor/plugin-data/notes/notes.txt";
 
 /// Lowest note that the webhook is called for: E5.
@@ -22,7 +22,7 @@ const HIGH: u8 = 76;
 /// Semitones that the plugin `chord` adds above a bass note: the note, its octave and the fifth above that.
 const INTERVALS: [u8; 3] = [0, 12, 19];
 
-/// Plays the piece and compares what the plugins left behind with what the piece holds.
+/// Plays the piece and compares the traces that the plugins leave with the notes of the piece.
 pub(crate) fn show(stage: &mut Stage) -> Result<(), TaskError> {
     stage.act("Play: a MIDI file through three plugins, strict mode");
     let server = WebServer::start()?;
@@ -119,14 +119,14 @@ parameters = {{ url = "http://{server}/note" }}
     )
 }
 
-/// Rows of the live table below its heading, and how many of them have the outcome `ok`. Fuel and microseconds follow
-/// the outcome, so it is looked for from the end.
+/// The number of rows of the live table below its headings, and how many of them have the outcome `ok`. Fuel and
+/// microseconds follow the outcome, so it is found from the end.
 fn count_calls(table: &str) -> (usize, usize) {
     let rows = || table.lines().skip(1);
     (rows().count(), rows().filter(|row| row.split_whitespace().rev().nth(2) == Some("ok")).count())
 }
 
-/// Notes that begin and notes that end among messages of three bytes.
+/// The number of notes that begin, and of notes that end, in messages of three bytes.
 fn count_notes(bytes: &[u8]) -> (usize, usize) {
     let kinds =
         bytes.chunks_exact(3).map(|message| (message.first().map(|status| status & 0xf0), message.get(2)));

@@ -3,13 +3,13 @@
 use crate::demo::stage::Stage;
 use crate::error::TaskError;
 
-/// Where the demo's key is, without the ending.
+/// Path of the demo's key, without the ending.
 pub(crate) const KEY: &str = ".conductor/my-plugin-key";
 
-/// Who signs.
+/// The arguments that name the signer.
 pub(crate) const DEVELOPER: [&str; 4] = ["--name", "Ada Example", "--email", "ada@example.org"];
 
-/// Generates a key, signs every plugin, and shows what verification says before and after the key is trusted.
+/// Generates a key, signs every plugin, and shows the result of verification before and after the key is trusted.
 pub(crate) fn show(stage: &mut Stage) -> Result<(), TaskError> {
     stage.act("Sign and trust");
     let generated = stage.show("conductor-sign", &["generate-key", KEY])?;

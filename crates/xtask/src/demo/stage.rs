@@ -1,4 +1,4 @@
-//! The scratch home, the programs on its `PATH`, and the list of what came out how.
+//! The scratch home, the programs on its `PATH`, and the list of results.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::places::Places;
 use crate::program::{Captured, Program, Stream};
 use crate::scratch::{LIMIT, ScratchHome};
 
-/// Longest line that is shown whole, in characters; one reply fills pages otherwise.
+/// Longest line that is shown whole, in characters. A single reply could otherwise fill pages.
 const LINE: usize = 200;
 
 /// Plugins that the demo copies into the scratch home.
@@ -22,7 +22,7 @@ pub(crate) struct Stage {
     results: Vec<ShownResult>,
 }
 
-/// One thing that was shown and how it came out.
+/// One thing that was shown, and its outcome.
 struct ShownResult {
     what: String,
     outcome: String,
@@ -71,8 +71,8 @@ impl Stage {
         println!("\n=== {heading}\n");
     }
 
-    /// Runs a program in the scratch home with nothing of the caller's environment, and shows it as typed with what
-    /// it printed, words after data.
+    /// Runs a program in the scratch home with none of the caller's environment. Shows its command line and then what
+    /// it printed, first data, then words.
     pub(crate) fn show(&self, program: &str, arguments: &[&str]) -> Result<Captured, TaskError> {
         let mut program = self.program(program, arguments);
         println!("$ {}", program.line());
@@ -86,7 +86,7 @@ impl Stage {
         Ok(captured)
     }
 
-    /// Like [`Stage::show`], with every line as it comes.
+    /// Like [`Stage::show`], but shows every line as soon as it is printed.
     pub(crate) fn show_live(&self, program: &str, arguments: &[&str]) -> Result<Captured, TaskError> {
         let mut program = self.program(program, arguments);
         println!("$ {}", program.line());
@@ -100,12 +100,12 @@ impl Stage {
         self.home.run(program, arguments)
     }
 
-    /// The program as it will be run.
+    /// The program, ready to run in the scratch home.
     fn program(&self, program: &str, arguments: &[&str]) -> Program {
         self.home.program(program, arguments)
     }
 
-    /// Records how something came out.
+    /// Records the outcome of something that was shown.
     pub(crate) fn record(&mut self, what: impl Into<String>, outcome: impl Into<String>, as_it_should: bool) {
         self.results.push(ShownResult { what: what.into(), outcome: outcome.into(), as_it_should });
     }
@@ -125,7 +125,7 @@ impl Stage {
         self.home.keep()
     }
 
-    /// Prints what came out how.
+    /// Prints the list of results.
     pub(crate) fn close(self, took: Duration) -> Result<(), TaskError> {
         println!("\n=== What came out\n");
         let width = self.results.iter().map(|result| result.what.chars().count()).max().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The piece that is played: Johann Sebastian Bach, Prelude in C major, BWV 846 (1722), as a Standard MIDI File.
 //!
-//! Every bar breaks one chord of five notes, twice: the bass, the tenor, then the upper three up and up again. Each
-//! voice has a channel of its own, so that each can be mapped to a plugin of its own.
+//! Every bar breaks one chord of five notes twice: first the bass, the tenor, then the upper three notes upwards, two
+//! times. Each voice has its own channel, so that it can be mapped to its own plugin.
 
 use std::path::Path;
 
@@ -14,12 +14,12 @@ use crate::error::TaskError;
 pub(crate) const BASS: u8 = 0;
 /// Channel of the voice above it.
 pub(crate) const TENOR: u8 = 1;
-/// Channel of the three upper notes.
+/// Channel of the three highest notes.
 pub(crate) const UPPER: u8 = 2;
 
 /// Ticks of a quarter note.
 const QUARTER: u16 = 96;
-/// Ticks of a sixteenth note, the only length in the piece but its last chord.
+/// Ticks of a sixteenth note, which is the length of all notes except the last chord.
 const SIXTEENTH: u32 = 24;
 /// Microseconds of a quarter note: 72 to the minute.
 const TEMPO: u32 = 60_000_000 / 72;
@@ -60,7 +60,7 @@ const BARS: [[u8; 5]; 32] = [
     [36, 48, 55, 58, 64],
 ];
 
-/// The two bars before the end, which run instead of breaking a chord.
+/// The two bars before the end, which are runs instead of broken chords.
 const RUNS: [[u8; 16]; 2] = [
     [36, 48, 53, 57, 60, 65, 60, 57, 60, 57, 53, 57, 53, 50, 53, 50],
     [36, 47, 67, 71, 74, 77, 74, 71, 74, 71, 67, 71, 62, 65, 64, 62],
@@ -78,7 +78,7 @@ struct Note {
     length: u32,
 }
 
-/// The piece, for counting what should have happened.
+/// The piece, with which the demo counts the expected results.
 pub(crate) struct Tune {
     notes: Vec<Note>,
 }
@@ -107,7 +107,7 @@ impl Tune {
         2 * self.notes.len()
     }
 
-    /// Notes of a channel from a key upward.
+    /// The number of notes of a channel from key `lowest` upwards.
     pub(crate) fn notes(&self, channel: u8, lowest: u8) -> usize {
         self.notes.iter().filter(|note| note.channel == channel && note.key >= lowest).count()
     }
@@ -125,7 +125,7 @@ impl Tune {
             moments.push((note.start, true, *note));
             moments.push((note.start + note.length, false, *note));
         }
-        // At one moment, notes end before others begin: the same key may be struck again.
+        // At the same tick, notes end before others begin, because the same key may be struck again.
         moments.sort_by_key(|(tick, begins, _)| (*tick, *begins));
         let mut track = vec![
             meta(MetaMessage::TrackName(b"Prelude in C major, BWV 846")),
@@ -147,7 +147,7 @@ impl Tune {
     }
 }
 
-/// Adds notes one after the other; in each group of eight the first is the bass and the second the tenor.
+/// Adds notes one after the other. In each group of eight, the first note is the bass and the second the tenor.
 fn add_sixteenths(notes: &mut Vec<Note>, start: &mut u32, keys: &[u8]) {
     for (index, key) in keys.iter().enumerate() {
         let channel = match index {

@@ -1,4 +1,4 @@
-//! A small web server on loopback: the other end of the webhook plugin.
+//! A small web server on loopback, which receives the requests of the webhook plugin.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use crate::error::TaskError;
 
-/// Largest body that is kept.
+/// Largest body that is accepted.
 const MAX_BODY: usize = 64 * 1024;
 
 /// How long a client may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A running server; it ends when this is dropped.
+/// A running server, which ends when this value is dropped.
 pub(crate) struct WebServer {
     address: SocketAddr,
     bodies: Arc<Mutex<Vec<String>>>,
@@ -24,12 +24,12 @@ pub(crate) struct WebServer {
 }
 
 impl WebServer {
-    /// Starts a server on a free port of loopback that keeps the bodies it is sent.
+    /// Starts a server on a free port of loopback that keeps the bodies of all requests.
     pub(crate) fn start() -> Result<Self, TaskError> {
         Self::start_with(true)
     }
 
-    /// Starts a server that keeps nothing, for more requests than fit into memory.
+    /// Starts a server that keeps no bodies, for more requests than fit into memory.
     pub(crate) fn start_forgetful() -> Result<Self, TaskError> {
         Self::start_with(false)
     }
@@ -55,7 +55,7 @@ impl WebServer {
         Ok(Self { address, bodies, ended, thread: Some(thread) })
     }
 
-    /// Host and port, as a grant names them.
+    /// Host and port, in the form of a grant.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -69,7 +69,8 @@ impl WebServer {
 impl Drop for WebServer {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
-        // Wakes the thread, which then sees that it should end; if it cannot be woken it has ended.
+        // The connection wakes the thread, which then sees that it is to end. If connecting fails, the thread has
+        // ended.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -1,114 +1,110 @@
-//! The home in which deeds are killed, put back as it was before each, and what is found in it afterwards.
+//! The home in which deeds are disturbed, put back as it was before each.
 
-use std::collections::BTreeSet;
+mod doing;
+mod state;
+
+use std::ffi::OsStr;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value as Json;
 use tempfile::TempDir;
-use walkdir::WalkDir;
 
+use super::deed::{By, Deed, Setting};
+use super::running::Running;
 use crate::error::TaskError;
+use crate::guests;
 use crate::ordinary::Account;
 use crate::places::Places;
 use crate::program::{Captured, Program};
 use crate::scratch::LIMIT;
 
-use super::deed::{By, Deed};
-use super::running::Running;
+pub(super) use doing::{Done, Plan, Site};
+use state::CACHE;
+pub(super) use state::State;
 
-/// Counts the sites of a program and kills it at one.
+/// Counts the sites of a program, and kills it or lets a call fail at one.
 const SUPERVISOR: &str = include_str!("supervisor.c");
 
-/// Status with which it ends where it killed the program.
-const KILLED: i32 = 137;
+/// A session of the page.
+const PAGE: &str = include_str!("page.mjs");
 
-/// Where a small module is that an earlier version has in its home, from the root of the workspace.
-const MODULE: &str = "tests/homes/grants-v1/data/plugins/loose.wasm";
+/// Fills an audit log.
+const FILL: &str = include_str!("fill.mjs");
+
+/// Bytes at which an audit log is full: 64 MiB, as the manual says.
+const FULL: &str = "67108864";
+
+/// Where small modules are that an earlier version has in its home, from the root of the workspace.
+const MODULES: &str = "tests/homes/grants-v1/data/plugins";
 
 /// A section without a meaning, which makes another file of a module.
 const SECTION: &[u8] = b"\x00\x06\x05other";
 
-/// What the daemon runs; the plugin that is installed stands in it.
-const CONFIG: &str = "[ui]\nenabled = false\n\n[plugins.notes]\n\n[[inputs]]\nname = \"clock\"\ntype = \"interval\"\nevery = \"1h\"\n";
+/// What the daemon runs: `notes` is called, and was denied what it would get by itself. `stolen` is of a revoked key, and
+/// `strange` of another key than the one before; neither must ever be loaded. The plugin that is installed stands in it.
+const CONFIG: &str = "[ui]\nenabled = false\n\n[plugins.notes]\n\n[plugins.stolen]\n\n[plugins.strange]\n\n\
+                      [[inputs]]\nname = \"clock\"\ntype = \"interval\"\nevery = \"1h\"\n";
 
 /// Where that is, from the home.
 const CONFIG_DIR: &str = ".config/conductor";
 
+/// Where the plugins are that it names, from the home.
+const PLUGINS_DIR: &str = ".local/share/conductor/plugins";
+
 /// Where the audit log is, and the key with which code in the cache is authenticated, from the home.
 const STATE_DIR: &str = ".local/state";
 
-/// Files of which there may be any number, because they can be made again.
-const CACHE: &str = ".cache";
-
-/// Members that say when something was decided, which no two runs have in common.
-const TIMES: [&str; 6] =
-    ["added_at", "removed_at", "revoked_at", "accepted_at", "statement_seen_at", "since"];
-
-/// What is decided, in a form that can be compared.
-pub(super) type State = String;
+/// Modules by their place in the home, the file that they are copied from, and who signs them.
+const SIGNED: [(&str, &str, &str); 7] = [
+    (".local/share/conductor/plugins/notes.wasm", "loose.wasm", "ada"),
+    (".local/share/conductor/plugins/stolen.wasm", "lights.wasm", "eve"),
+    (".local/share/conductor/plugins/strange.wasm", "hooks.wasm", "ada"),
+    ("new/fresh.wasm", "loose.wasm", "ada"),
+    ("new/notes.wasm", "loose.wasm", "ada"),
+    ("other/notes.wasm", "loose.wasm", "bob"),
+    ("other/strange.wasm", "hooks.wasm", "bob"),
+];
 
 /// A home, and a copy of what it was before.
 pub(super) struct Home {
     scratch: TempDir,
     account: Option<Account>,
-}
-
-/// What came of a deed.
-pub(super) struct Done {
-    /// Whether it was said to be done.
-    pub(super) is_done: bool,
-    /// Whether it was killed.
-    pub(super) is_killed: bool,
-    /// Its sites.
-    pub(super) sites: Vec<String>,
-    /// What was said.
-    pub(super) said: String,
+    /// The module of the plugin that runs programs.
+    script: PathBuf,
 }
 
 impl Home {
-    /// Makes a home with keys, a signed plugin and another version of it.
+    /// Makes a home with keys, signed plugins and another version of one.
     pub(super) fn new(places: &Places) -> Result<Self, TaskError> {
         let scratch = TempDir::with_prefix("conductor-faults-");
         let scratch =
             scratch.map_err(|source| TaskError::File { path: "temporary directory".into(), source })?;
         let account = Account::of_ordinary_user(places)?;
-        let home = Self { scratch, account };
+        let home = Self { scratch, account, script: guests::PLUGINS.module(places, "script")? };
         fs::set_permissions(home.scratch.path(), fs::Permissions::from_mode(0o711))
             .map_err(failed(home.scratch.path()))?;
         home.build(places)?;
-        for directory in ["", CONFIG_DIR, ".local/share/conductor/plugins", "new"] {
+        for directory in
+            ["", "new", "other", ".config", CONFIG_DIR, ".local", ".local/share", ".local/share/conductor"]
+        {
             let path = home.at(directory);
             fs::create_dir_all(&path).map_err(failed(&path))?;
-        }
-        for directory in
-            ["", "new", ".config", CONFIG_DIR, ".local", ".local/share", ".local/share/conductor"]
-        {
-            let path = home.at(directory);
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(failed(&path))?;
         }
-        let installed = home.at(".local/share/conductor/plugins/notes.wasm");
-        let module = places.root.join(MODULE);
-        fs::copy(&module, &installed).map_err(failed(&module))?;
-        fs::copy(&module, home.at("new/fresh.wasm")).map_err(failed(&module))?;
-        let mut other = read_bytes(&module)?;
-        other.extend_from_slice(SECTION);
-        fs::write(home.at("new/notes.wasm"), other).map_err(failed(&module))?;
+        let plugins = home.at(PLUGINS_DIR);
+        fs::create_dir_all(&plugins).map_err(failed(&plugins))?;
+        for (module, from, _) in SIGNED {
+            let from = places.root.join(MODULES).join(from);
+            fs::copy(&from, home.at(module)).map_err(failed(&from))?;
+        }
+        let other = home.at("new/notes.wasm");
+        let bytes = [read_bytes(&other)?, SECTION.to_vec()].concat();
+        fs::write(&other, bytes).map_err(failed(&other))?;
         fs::write(home.at(CONFIG_DIR).join("config.toml"), CONFIG).map_err(failed(&home.path()))?;
         home.give_to_user()?;
-        for key in ["ada", "bob", "bell"] {
-            home.must("conductor-sign", &["generate-key", &format!("~/{key}")])?;
-        }
-        home.must("conductor-sign", &["rotate", "~/bob", "~/bell"])?;
-        for (key, name) in [("{ada}", "Ada"), ("{bob}", "Bob")] {
-            home.must("conductor-sign", &["trust", "add", key, name])?;
-        }
-        for module in ["~/.local/share/conductor/plugins/notes.wasm", "~/new/notes.wasm", "~/new/fresh.wasm"]
-        {
-            let who = ["--name", "Ada", "--email", "ada@example.org"];
-            home.must("conductor-sign", &[&["sign", module, "~/ada"], &who[..]].concat())?;
-        }
+        home.decide()?;
         home.keep("first")?;
         // The code of all modules is in the cache from the beginning, so that no start has to compile.
         home.with_daemon(|home| {
@@ -121,10 +117,39 @@ impl Home {
         Ok(home)
     }
 
+    /// Makes keys, signs, trusts, revokes and denies.
+    fn decide(&self) -> Result<(), TaskError> {
+        for key in ["ada", "bob", "bell", "eve"] {
+            self.must("conductor-sign", &["generate-key", &format!("~/{key}")])?;
+        }
+        self.must("conductor-sign", &["rotate", "~/bob", "~/bell"])?;
+        for (key, name) in [("{ada}", "Ada"), ("{bob}", "Bob"), ("{eve}", "Eve")] {
+            self.must("conductor-sign", &["trust", "add", key, name])?;
+        }
+        for (module, _, key) in SIGNED {
+            self.sign(&format!("~/{module}"), key)?;
+        }
+        self.must("conductor-sign", &["trust", "revoke", "{eve}", "--reason", "stolen"])?;
+        self.with_daemon(|home| {
+            home.must("conductorctl", &["plugin", "revoke", "notes", "Midi"])?;
+            home.must("conductorctl", &["plugin", "install", "~/other/strange.wasm"])
+        })?;
+        Ok(())
+    }
+
+    /// Signs a module.
+    fn sign(&self, module: &str, key: &str) -> Result<(), TaskError> {
+        let who = ["--name", "Somebody", "--email", "somebody@example.org", "--force"];
+        let key = format!("~/{key}");
+        self.must("conductor-sign", &[&["sign", module, &key], &who[..]].concat()).map(drop)
+    }
+
     /// Compiles the supervisor and copies the programs to where the user can run them.
     fn build(&self, places: &Places) -> Result<(), TaskError> {
-        let source = self.scratch.path().join("supervisor.c");
-        fs::write(&source, SUPERVISOR).map_err(failed(&source))?;
+        for (name, text) in [("supervisor.c", SUPERVISOR), ("page.mjs", PAGE), ("fill.mjs", FILL)] {
+            let path = self.scratch.path().join(name);
+            fs::write(&path, text).map_err(failed(&path))?;
+        }
         let words = ["-O1", "-Wall", "-Wextra", "-Werror", "-o"];
         Program::new("cc", self.scratch.path())
             .args(words)
@@ -146,11 +171,6 @@ impl Home {
         if path.is_empty() { self.path() } else { self.path().join(path) }
     }
 
-    /// Who does everything here.
-    pub(super) fn who(&self) -> &'static str {
-        if self.account.is_some() { crate::setup::ORDINARY_USER } else { "this user" }
-    }
-
     fn give_to_user(&self) -> Result<(), TaskError> {
         let Some(account) = &self.account else { return Ok(()) };
         let owner = format!("{}:{}", account.user, account.group);
@@ -170,103 +190,49 @@ impl Home {
     /// Puts a fresh home in place, and does in it what comes before the deed.
     pub(super) fn prepare(&self, deed: &Deed) -> Result<(), TaskError> {
         copy(self.scratch.path(), "first", "home")?;
+        let config = self.at(CONFIG_DIR).join("config.toml");
+        match deed.setting {
+            Setting::Page => {
+                let served = CONFIG.replace("enabled = false", "enabled = true\nport = 0");
+                fs::write(&config, served).map_err(failed(&config))?;
+            }
+            Setting::Program => {
+                append(&config, "\n[plugins.script]\n")?;
+                let module = self.at(PLUGINS_DIR).join("script.wasm");
+                fs::copy(&self.script, &module).map_err(failed(&self.script))?;
+                self.give_to_user()?;
+                self.sign("~/.local/share/conductor/plugins/script.wasm", "ada")?;
+            }
+            Setting::Usual | Setting::Edited | Setting::FullLog | Setting::Cold => {}
+        }
         match deed.by {
             By::Sign => {
                 deed.before.iter().try_for_each(|words| self.must("conductor-sign", words).map(drop))?
             }
-            By::Daemon => self.with_daemon(|home| {
+            By::Daemon | By::Start | By::Page | By::Client => self.with_daemon(|home| {
                 deed.before.iter().try_for_each(|words| home.must("conductorctl", words).map(drop))
             })?,
         }
+        match deed.setting {
+            Setting::FullLog => self
+                .user_program("node".as_ref())
+                .args([self.scratch.path().join("fill.mjs").as_os_str(), self.audit_log().as_os_str()])
+                .args([FULL])
+                .run_unseen()?,
+            Setting::Cold => {
+                let cache = self.at(CACHE);
+                fs::remove_dir_all(&cache).map_err(failed(&cache))?;
+            }
+            Setting::Usual | Setting::Edited | Setting::Program | Setting::Page => {}
+        }
         self.keep("prepared")
-    }
-
-    /// Does the deed under the supervisor, which kills it at a site, from 1; 0 for at none.
-    pub(super) fn do_deed(&self, deed: &Deed, site: usize) -> Result<Done, TaskError> {
-        let (log, armed) = (self.at("../log"), self.at("../armed"));
-        fs::write(&log, "").map_err(failed(&log))?;
-        fs::set_permissions(&log, fs::Permissions::from_mode(0o666)).map_err(failed(&log))?;
-        let _ = fs::remove_file(&armed);
-        let number = site.to_string();
-        let supervised = |armed: &Path, program: &str| {
-            let words = [self.path().into_os_string(), log.clone().into_os_string(), (&number).into()];
-            let program = self.scratch.path().join(program);
-            self.as_user("supervisor").args(words).args([armed.as_os_str(), program.as_os_str()])
-        };
-        let (captured, status) = match deed.by {
-            By::Sign => {
-                let mut program = supervised(Path::new("-"), "conductor-sign").args(self.words(deed.words)?);
-                let captured = program.capture(LIMIT)?;
-                let status = captured.status;
-                (captured, status)
-            }
-            By::Daemon => {
-                let daemon = Running::start(supervised(&armed, "conductor").args(["run"]))?;
-                fs::write(&armed, "").map_err(failed(&armed))?;
-                let captured = self.run("conductorctl", deed.words)?;
-                (captured, daemon.stop()?)
-            }
-        };
-        let sites = fs::read_to_string(&log).map_err(failed(&log))?;
-        let said = format!("{}{}", captured.stdout, captured.stderr);
-        Ok(Done {
-            is_done: captured.status.success(),
-            is_killed: status.code() == Some(KILLED),
-            sites: sites.lines().map(str::to_owned).collect(),
-            said,
-        })
-    }
-
-    /// Does the deed once more, undisturbed; it may say that it is done already.
-    pub(super) fn do_again(&self, deed: &Deed) -> Result<(), TaskError> {
-        match deed.by {
-            By::Sign => {
-                self.run("conductor-sign", deed.words)?;
-                self.state(deed).map(drop)
-            }
-            // The next start has been, and it is what cleans up.
-            By::Daemon => Ok(()),
-        }
-    }
-
-    /// What is decided, read by the next start.
-    pub(super) fn state(&self, deed: &Deed) -> Result<State, TaskError> {
-        let mut state = String::new();
-        for words in [["trust", "list"], ["trust", "revoked"], ["trust", "pins"], ["trust", "rotations"]] {
-            let said = self.must("conductor-sign", &[&words[..], &["--json"]].concat())?;
-            let mut json: Json = serde_json::from_str(&said).unwrap_or_default();
-            without_times(&mut json);
-            state += &format!("{json}\n");
-        }
-        if deed.needs_daemon() {
-            state += &self.with_daemon(Self::plugins)?;
-            self.must("conductorctl", &["audit", "verify"])?;
-        }
-        Ok(state)
-    }
-
-    /// What runs, and what it may do.
-    fn plugins(&self) -> Result<State, TaskError> {
-        let list = self.must("conductorctl", &["plugin", "list", "--json"])?;
-        let list: Json = serde_json::from_str(&list).unwrap_or_default();
-        let mut state = String::new();
-        for plugin in list.get("plugins").and_then(Json::as_array).into_iter().flatten() {
-            let alias = plugin.get("alias").and_then(Json::as_str).unwrap_or_default();
-            let shown = self.must("conductorctl", &["plugin", "show", alias, "--json"])?;
-            let shown: Json = serde_json::from_str(&shown).unwrap_or_default();
-            let part = |field: &str| shown.get(field).cloned().unwrap_or_default();
-            let parts =
-                ["alias", "name", "state", "why", "trust", "digest", "bound_to", "capabilities"].map(part);
-            state += &format!("{}\n", Json::from(parts.to_vec()));
-        }
-        Ok(state)
     }
 
     /// Does something while the daemon runs, undisturbed.
     fn with_daemon<T>(&self, action: impl FnOnce(&Self) -> Result<T, TaskError>) -> Result<T, TaskError> {
         let daemon = Running::start(self.as_user("conductor").args(["run"]))?;
         let result = action(self)?;
-        let status = daemon.stop()?;
+        let status = daemon.stop()?.status;
         if status.success() {
             return Ok(result);
         }
@@ -274,24 +240,13 @@ impl Home {
         Err(TaskError::Status { command: "conductor run".to_owned(), status })
     }
 
-    /// All files of the home, but for those of caches.
-    pub(super) fn files(&self) -> Result<BTreeSet<String>, TaskError> {
-        let root = self.path();
-        let mut files = BTreeSet::new();
-        for entry in WalkDir::new(&root) {
-            let entry =
-                entry.map_err(|error| TaskError::File { path: root.clone(), source: error.into() })?;
-            let path = entry.path().strip_prefix(&root).unwrap_or(entry.path());
-            if !path.starts_with(CACHE) {
-                files.insert(path.to_string_lossy().into_owned());
-            }
-        }
-        Ok(files)
-    }
-
     /// A program of ours, run by the user in the home.
     fn as_user(&self, program: &str) -> Program {
-        let program = self.scratch.path().join(program);
+        self.user_program(self.scratch.path().join(program).as_os_str())
+    }
+
+    /// Any program, run by the user in the home.
+    fn user_program(&self, program: &OsStr) -> Program {
         let command = match &self.account {
             Some(Account { user, group }) => Program::new("setpriv", self.scratch.path())
                 .args(["--reuid", user, "--regid", group, "--clear-groups", "--"])
@@ -317,16 +272,17 @@ impl Home {
 
     /// Words with what the marks in them stand for.
     fn words(&self, words: &[&str]) -> Result<Vec<String>, TaskError> {
-        let word = |word: &&str| match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
-            Some(key) => {
+        let word = |word: &&str| {
+            let key = word.strip_prefix('{').and_then(|word| word.strip_suffix('}'));
+            if let Some(key) = key.filter(|key| key.bytes().all(|byte| byte.is_ascii_lowercase())) {
                 let path = self.at(&format!("{key}.public"));
                 let key = fs::read_to_string(&path).map_err(failed(&path))?;
-                Ok(key.trim().to_owned())
+                return Ok(key.trim().to_owned());
             }
-            None => Ok(match word.strip_prefix("~/") {
+            Ok(match word.strip_prefix("~/") {
                 Some(path) => self.at(path).to_string_lossy().into_owned(),
                 None => (*word).to_owned(),
-            }),
+            })
         };
         words.iter().map(word).collect()
     }
@@ -341,16 +297,10 @@ fn copy(scratch: &Path, from: &str, to: &str) -> Result<(), TaskError> {
     Program::new("cp", scratch).args(["-a", from, to]).run_unseen()
 }
 
-/// Leaves out when something was decided.
-fn without_times(json: &mut Json) {
-    match json {
-        Json::Object(members) => {
-            members.retain(|name, _| !TIMES.contains(&name.as_str()));
-            members.values_mut().for_each(without_times);
-        }
-        Json::Array(values) => values.iter_mut().for_each(without_times),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
-    }
+/// Adds text to the end of a file.
+fn append(path: &Path, text: &str) -> Result<(), TaskError> {
+    let file = fs::OpenOptions::new().append(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed(path))
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, TaskError> {

@@ -22,39 +22,57 @@ pub(super) struct Running {
     child: Child,
     log: Receiver<String>,
     seen: Vec<String>,
+    is_ready: bool,
+}
+
+/// How it ended.
+pub(super) struct Ended {
+    pub(super) status: ExitStatus,
+    /// All that it said.
+    pub(super) log: String,
 }
 
 impl Running {
+    /// Starts it and waits until it is ready.
+    pub(super) fn start(program: Program) -> Result<Self, TaskError> {
+        let running = Self::begin(program)?;
+        if running.is_ready {
+            return Ok(running);
+        }
+        Err(TaskError::Output { command: "conductor run".to_owned(), found: running.said() })
+    }
+
     /// Starts it and waits until it is ready, or has ended.
-    pub(super) fn start(mut program: Program) -> Result<Self, TaskError> {
+    pub(super) fn begin(mut program: Program) -> Result<Self, TaskError> {
         let mut child = program.start()?;
         let (sender, log) = channel();
         if let Some(stderr) = child.stderr.take() {
             thread::spawn(move || {
-                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
+                for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                    if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                         break;
                     }
                 }
             });
         }
-        let mut running = Self { child, log, seen: Vec::new() };
+        let mut running = Self { child, log, seen: Vec::new(), is_ready: false };
         let deadline = Instant::now() + PATIENCE;
-        loop {
+        while !running.is_ready {
             match running.log.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
-                    let is_ready = line.ends_with(" ready");
+                    running.is_ready = line.ends_with(" ready");
                     running.seen.push(line);
-                    if is_ready {
-                        return Ok(running);
-                    }
                 }
-                Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
-                    let (command, found) = ("conductor run".to_owned(), running.said());
-                    return Err(TaskError::Output { command, found });
-                }
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => return Err(late()),
             }
         }
+        Ok(running)
+    }
+
+    /// Whether it was ready once.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_ready
     }
 
     /// The first error that it told, or else what it said last.
@@ -64,14 +82,20 @@ impl Running {
     }
 
     /// Tells it to stop, waits for its end, and says how that was.
-    pub(super) fn stop(mut self) -> Result<ExitStatus, TaskError> {
+    pub(super) fn stop(mut self) -> Result<Ended, TaskError> {
         if let Ok(pid) = i32::try_from(self.child.id())
             && let Some(pid) = Pid::from_raw(pid)
         {
             // It may have ended already.
             let _ = kill_process(pid, Signal::TERM);
         }
-        self.wait()
+        let status = self.wait()?;
+        // Whatever it started ends with it, so that its last word comes soon.
+        let deadline = Instant::now() + PATIENCE;
+        while let Ok(line) = self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            self.seen.push(line);
+        }
+        Ok(Ended { status, log: self.seen.join("\n") })
     }
 
     /// Waits for its end.
@@ -84,12 +108,16 @@ impl Running {
                 return Ok(status);
             }
             if Instant::now() >= deadline {
-                let seconds = PATIENCE.as_secs();
-                return Err(TaskError::TimedOut { command: "conductor run".to_owned(), seconds });
+                return Err(late());
             }
             thread::sleep(LOOK_EVERY);
         }
     }
+}
+
+/// It takes too long.
+fn late() -> TaskError {
+    TaskError::TimedOut { command: "conductor run".to_owned(), seconds: PATIENCE.as_secs() }
 }
 
 impl Drop for Running {

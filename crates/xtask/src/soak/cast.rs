@@ -1,4 +1,4 @@
-//! Who takes part: copies of the example plugins, and of a hostile one, each under a name of its own.
+//! The plugins that take part: copies of the example plugins and of a hostile one, each with its own name.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,19 +15,19 @@ use crate::program::Program;
 use crate::scratch::ScratchHome;
 use crate::soak::{CONFIG, pressure};
 
-/// Where the key is, without the ending.
+/// Path of the key, without the ending.
 const KEY: &str = ".conductor/soak-key";
 
 /// One plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
-    /// Its name, to the user and in its manifest.
+    /// The plugin's name, which is also its alias.
     pub(crate) name: String,
-    /// The guest that it is a copy of.
+    /// The guest that the plugin is a copy of.
     pub(crate) guest: &'static str,
-    /// The action that every event for it calls.
+    /// The action that every event for the plugin calls.
     pub(crate) action: &'static str,
-    /// Whether it is one of those that attack.
+    /// Whether the plugin is hostile.
     pub(crate) is_hostile: bool,
 }
 
@@ -36,13 +36,13 @@ struct Part {
     guests: Guests,
     guest: &'static str,
     action: &'static str,
-    /// Grants and parameters, as the configuration writes them.
+    /// Grants in the notation of the configuration. `parameters` are in that notation too.
     grants: &'static str,
     parameters: &'static str,
 }
 
-/// What well-behaved plugins do, in turn: mostly little, some with a file, one with a request over the network. In the
-/// place of `SERVER` comes the address of the web server.
+/// The parts of well-behaved plugins, in turn. Most do little, some write a file, and one makes a network request.
+/// `SERVER` stands for the address of the web server.
 const WELL_BEHAVED: [Part; 9] = {
     const CHORD: Part =
         Part { guests: PLUGINS, guest: "chord", action: "chord", grants: "", parameters: "port = \"synth\"" };
@@ -58,7 +58,7 @@ const WELL_BEHAVED: [Part; 9] = {
     [CHORD, NOTES, CHORD, NOTES, CHORD, NOTES, CHORD, NOTES, WEBHOOK]
 };
 
-/// What hostile plugins do, in turn.
+/// The parts of hostile plugins, in turn.
 const HOSTILE: [Part; 12] = [
     hostile("loop", ""),
     hostile("sleep", ""),
@@ -79,7 +79,7 @@ const fn hostile(action: &'static str, parameters: &'static str) -> Part {
     Part { guests: FIXTURES, guest: "hostile", action, grants, parameters }
 }
 
-/// The part of plugin `number`: every tenth is hostile, beginning with the first.
+/// The part of plugin `number`. Every tenth plugin is hostile, beginning with the first.
 fn part(number: usize) -> &'static Part {
     match number % 10 {
         0 => &HOSTILE[number / 10 % HOSTILE.len()],
@@ -92,12 +92,12 @@ fn member(number: usize) -> Member {
     Member { name: format!("{guest}-{number:03}"), guest, action, is_hostile: number.is_multiple_of(10) }
 }
 
-/// The address that events for plugin `number` carry.
+/// The OSC address of the events for plugin `number`.
 pub(crate) fn osc_address(number: usize) -> String {
     format!("/p/{number:03}")
 }
 
-/// Makes the plugins in the scratch home: copied, named, signed, trusted and configured.
+/// Makes the plugins in the scratch home: copies, names, signs, trusts and configures them.
 pub(crate) fn assemble(
     places: &Places,
     home: &ScratchHome,
@@ -138,13 +138,13 @@ pub(crate) fn assemble(
     Ok(members)
 }
 
-/// Runs `conductor-sign`, demands success and returns what it printed.
+/// Runs `conductor-sign`, demands success and returns its output.
 fn demand(home: &ScratchHome, arguments: &[&str]) -> Result<String, TaskError> {
     let mut program: Program = home.program("conductor-sign", arguments);
     program.stdout()
 }
 
-/// The manifest, which is JSON, as TOML under another name: policy, pins and the data directory go by that name.
+/// Converts the manifest from JSON to TOML and changes its name. Policy, pins and the data directory go by that name.
 fn renamed(manifest: &str, name: &str) -> Result<String, TaskError> {
     let wrong =
         |found: String| TaskError::Output { command: "conductor-sign manifest show".to_owned(), found };
@@ -156,7 +156,7 @@ fn renamed(manifest: &str, name: &str) -> Result<String, TaskError> {
     toml::to_string(&fields).map_err(|error| wrong(error.to_string()))
 }
 
-/// TOML has no null: what is not there is left out.
+/// Removes nulls, because TOML has none.
 fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -168,7 +168,8 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
-/// The input `lifetime` is the one that ends: a daemon that is left alone, because this program was killed, ends with it.
+/// The input `lifetime` is the only one that ends. A daemon that is left alone because this program was killed ends
+/// with it.
 fn config(members: &[Member], server: SocketAddr, lifetime: Duration) -> String {
     let lifetime = lifetime.as_secs();
     let mut text = format!(

@@ -1,9 +1,10 @@
-//! The daemon under soak: started, read, and ended with all its children whatever happens.
+//! The daemon under soak: it is started, its output is read, and it is ended with all its children whatever happens.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::Child;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -17,20 +18,27 @@ use crate::soak::address_in;
 use crate::soak::ledger::Ledger;
 use crate::soak::process::{self, Process, Sample};
 
-/// Longest wait for it to listen; it waits 30 s for its plugins before it does.
+/// Longest wait for the daemon to listen. The daemon itself waits up to 30 s for its plugins before it listens.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Longest wait for the daemon to end after it was asked to; it gives calls under way ten seconds.
+/// Longest wait for the daemon to end after it was asked to. The daemon gives running calls ten seconds.
 const END_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Longest wait for its children to end after it did.
+/// Longest wait for the daemon's children to end after the daemon has ended.
 const CHILD_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often it is looked at.
+/// Time between two looks at the daemon.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Lines of its log that are kept for an error.
+/// Lines of the daemon's log that are kept for error messages, and lines about losses that are kept for the report.
 const KEPT_LINES: usize = 20;
+
+/// Most bytes that are read from a pipe at once: as many as a pipe holds.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Parts of lines in which the daemon says that it lost something.
+const LOSSES: [&str; 4] =
+    ["rows were left out", "came too fast", "lines of the log were dropped", "does not keep up"];
 
 /// A running daemon.
 pub(crate) struct Daemon {
@@ -38,24 +46,27 @@ pub(crate) struct Daemon {
     line: String,
     log: Arc<Mutex<Log>>,
     readers: Vec<JoinHandle<()>>,
-    /// Its descendants when they were looked for last: if it dies, nothing tells any longer whose they were.
+    /// The daemon's descendants when they were last listed. When the daemon dies, its descendants can no longer be
+    /// found.
     children: BTreeSet<Process>,
     has_ended: bool,
 }
 
-/// What the daemon said on stderr.
+/// What the daemon wrote to stderr.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
     last: VecDeque<String>,
-    /// Lines by level.
+    /// The number of lines by level.
     pub(crate) levels: BTreeMap<&'static str, u64>,
     refused: Vec<String>,
+    /// What the daemon itself says that it lost.
+    pub(crate) losses: Vec<String>,
     address: Option<SocketAddr>,
     flood: Option<SocketAddr>,
 }
 
 impl Daemon {
-    /// Starts the daemon of the scratch home; its rows go to the ledger as they come.
+    /// Starts the daemon of the scratch home. Its rows go to the ledger as they are printed.
     pub(crate) fn start(home: &ScratchHome, ledger: &Arc<Ledger>) -> Result<Self, TaskError> {
         let mut program = home.program("conductor", &["run", "--events", "--json", "--exit-at-end"]);
         let line = program.line();
@@ -63,31 +74,34 @@ impl Daemon {
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let log = Arc::new(Mutex::new(Log::default()));
         let (rows, said) = (Arc::clone(ledger), Arc::clone(&log));
+        // Rows are taken out of the pipe at once and read on another thread: the daemon leaves out rows for a slow reader.
+        let (chunks, read) = mpsc::channel();
         let readers = vec![
-            thread::spawn(move || each_line(out, |line| rows.row(line))),
+            thread::spawn(move || each_chunk(out, &chunks)),
+            thread::spawn(move || each_line(Some(Chunks::new(read)), |line| rows.row(line))),
             thread::spawn(move || each_line(err, |line| lock(&said).note(line))),
         ];
         Ok(Self { child, line, log, readers, children: BTreeSet::new(), has_ended: false })
     }
 
-    /// Its command line.
+    /// The daemon's command line.
     pub(crate) fn line(&self) -> &str {
         &self.line
     }
 
-    /// Looks at what it and its children hold.
+    /// Takes a sample of what the daemon and its children hold.
     pub(crate) fn sample(&mut self) -> Result<Sample, TaskError> {
         self.children = process::descendants(self.child.id());
         Sample::take(self.child.id(), &self.children)
     }
 
-    /// Looks more closely, for longer.
+    /// Takes a sample with the proportional memory, which takes longer.
     pub(crate) fn full_sample(&mut self) -> Result<Sample, TaskError> {
         let sample = self.sample()?;
         Ok(sample.with_proportional(self.child.id(), &self.children))
     }
 
-    /// Waits until it listens; returns the addresses for events and for floods.
+    /// Waits until the daemon listens. Returns the addresses for events and for floods.
     pub(crate) fn wait_until_listening(&mut self) -> Result<(SocketAddr, SocketAddr), TaskError> {
         let deadline = Instant::now() + START_PATIENCE;
         loop {
@@ -103,14 +117,14 @@ impl Daemon {
         }
     }
 
-    /// That it did not do what it should, with what it said last.
+    /// The error that says that the daemon did not do `what`, with the end of its log.
     pub(crate) fn complaint(&self, what: &str) -> TaskError {
         let last: Vec<String> = lock(&self.log).last.iter().cloned().collect();
         let found = format!("{what}; it said:\n{}", last.join("\n"));
         TaskError::Output { command: self.line.clone(), found }
     }
 
-    /// Fails if it has ended or refused a plugin.
+    /// Fails if the daemon has ended or has refused a plugin.
     pub(crate) fn check(&mut self) -> Result<(), TaskError> {
         let ended = self.child.try_wait();
         if let Some(status) =
@@ -124,7 +138,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Asks it to end and waits for that; returns what it had said.
+    /// Asks the daemon to end and waits until it has. Returns its log.
     pub(crate) fn stop(mut self) -> Result<Log, TaskError> {
         let ended = self.end();
         let log = lock(&self.log).clone();
@@ -135,7 +149,7 @@ impl Daemon {
         TaskError::TimedOut { command: self.line.clone(), seconds: END_PATIENCE.as_secs() }
     }
 
-    /// Ends it and all its children. `false` if it had to be killed.
+    /// Ends the daemon and all its children. Returns `false` if the daemon had to be killed.
     fn end(&mut self) -> bool {
         if std::mem::replace(&mut self.has_ended, true) {
             return true;
@@ -150,13 +164,13 @@ impl Daemon {
         while self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             if Instant::now() >= deadline {
                 in_time = false;
-                // It fails only if the daemon has ended just now.
+                // Killing fails only if the daemon has ended just now.
                 let _ = self.child.kill();
                 break;
             }
             thread::sleep(LOOK_EVERY);
         }
-        // The same holds here.
+        // Waiting fails only if the daemon was waited for before.
         let _ = self.child.wait();
         process::end(&children, CHILD_PATIENCE);
         for reader in self.readers.drain(..) {
@@ -184,6 +198,9 @@ impl Log {
             let address = if line.contains("input=\"flood\"") { &mut self.flood } else { &mut self.address };
             *address = address_in(line);
         }
+        if LOSSES.iter().any(|part| line.contains(part)) && self.losses.len() < KEPT_LINES {
+            self.losses.push(line.to_owned());
+        }
         if self.last.len() == KEPT_LINES {
             self.last.pop_front();
         }
@@ -195,7 +212,7 @@ fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Hands on the lines of a pipe until it closes.
+/// Calls `each` with every line of a pipe until the pipe is closed.
 fn each_line(pipe: Option<impl Read>, mut each: impl FnMut(&str)) {
     let Some(pipe) = pipe else { return };
     let mut reader = BufReader::new(pipe);
@@ -203,5 +220,65 @@ fn each_line(pipe: Option<impl Read>, mut each: impl FnMut(&str)) {
     while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         each(String::from_utf8_lossy(&line).trim_end());
         line.clear();
+    }
+}
+
+/// Sends what a pipe holds until the pipe is closed.
+fn each_chunk(pipe: Option<impl Read>, chunks: &Sender<Vec<u8>>) {
+    let Some(mut pipe) = pipe else { return };
+    let mut buffer = vec![0; CHUNK_BYTES];
+    while let Ok(read @ 1..) = pipe.read(&mut buffer) {
+        let chunk = buffer.get(..read).unwrap_or_default();
+        if chunks.send(chunk.to_vec()).is_err() {
+            return;
+        }
+    }
+}
+
+/// What [`each_chunk`] sends, to be read.
+struct Chunks {
+    chunks: Receiver<Vec<u8>>,
+    chunk: io::Cursor<Vec<u8>>,
+}
+
+impl Chunks {
+    fn new(chunks: Receiver<Vec<u8>>) -> Self {
+        Self { chunks, chunk: io::Cursor::default() }
+    }
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.chunk.position() == self.chunk.get_ref().len() as u64 {
+            // Without a sender, the pipe was closed.
+            let Ok(next) = self.chunks.recv() else { return Ok(0) };
+            self.chunk = io::Cursor::new(next);
+        }
+        self.chunk.read(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_however_the_pipe_is_cut() {
+        let (sender, chunks) = mpsc::channel();
+        for part in ["one\ntw", "o\nthr", "ee\n"] {
+            sender.send(part.as_bytes().to_vec()).expect("sent");
+        }
+        drop(sender);
+        let mut lines = Vec::new();
+        each_line(Some(Chunks::new(chunks)), |line| lines.push(line.to_owned()));
+        assert_eq!(lines, ["one", "two", "three"]);
+    }
+
+    #[test]
+    fn what_the_daemon_lost_is_kept() {
+        let mut log = Log::default();
+        log.note("2026-01-01T00:00:00Z  WARN conductor_daemon::calls: rows were left out left_out=7");
+        log.note("2026-01-01T00:00:00Z  INFO conductor_daemon::run: ready");
+        assert_eq!(log.losses.len(), 1);
     }
 }

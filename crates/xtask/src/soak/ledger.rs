@@ -1,4 +1,4 @@
-//! What was sent, and what became of it.
+//! The events that were sent, and what became of each.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,12 +13,12 @@ use crate::soak::pressure::{self, Pressed};
 /// Matches rows with events, by the number that both carry. Event `n` is for plugin `n` modulo the number of plugins.
 pub(crate) struct Ledger {
     started: Instant,
-    /// When each event was sent, in nanoseconds from the start.
+    /// When each event was sent, in nanoseconds since the start.
     times: Vec<AtomicU64>,
     sent: AtomicU64,
-    /// Number of the first event after the warm-up, which no event has while that goes on.
+    /// Number of the first event after the warm-up. During the warm-up, no event has this number.
     measured_from: AtomicU64,
-    /// Number of the first event that is not measured any more.
+    /// Number of the first event after the measured time.
     measured_to: AtomicU64,
     members: Vec<Member>,
     entries: Mutex<Entries>,
@@ -29,7 +29,7 @@ struct Entries {
     /// Outcomes by plugin.
     outcomes: Vec<BTreeMap<String, u64>>,
     answered: Vec<bool>,
-    /// Rows of well-behaved plugins.
+    /// The number of rows of well-behaved plugins.
     good_rows: u64,
     calls: Vec<MeasuredCall>,
     strange: Vec<String>,
@@ -46,33 +46,48 @@ pub(crate) struct MeasuredCall {
     pub(crate) member: usize,
     /// Microseconds from the packet's departure to the row's arrival.
     pub(crate) latency: u32,
-    /// Microseconds of the call itself, as the daemon says.
+    /// Microseconds of the call itself, according to the daemon.
     pub(crate) micros: u32,
 }
 
-/// Everything that the ledger knows at the end.
+/// Everything that the ledger knows at the end of the soak.
 pub(crate) struct Findings {
-    /// Events sent, those of the warm-up included.
+    /// The number of events that were sent, including the warm-up.
     pub(crate) sent: u64,
     /// Number of the first event after the warm-up.
     pub(crate) measured_from: u64,
-    /// Number of the first event after the measured ones.
+    /// Number of the first event after the measured time.
     pub(crate) measured_to: u64,
-    /// What became of the plugin that was pressed on.
+    /// What became of the calls of the plugin under pressure.
     pub(crate) pressed: Pressed,
-    /// Events sent, by plugin.
+    /// The number of events that were sent, by plugin.
     pub(crate) sent_by_member: Vec<u64>,
     /// Outcomes by plugin.
     pub(crate) outcomes: Vec<BTreeMap<String, u64>>,
     /// Calls of well-behaved plugins in the measured time.
     pub(crate) calls: Vec<MeasuredCall>,
-    /// Rows that match no event, and the first of them.
+    /// The number of rows that match no event. `strange` has the first of them.
     pub(crate) strange_rows: u64,
     pub(crate) strange: Vec<String>,
+    /// The first events for well-behaved plugins without a row.
+    pub(crate) lost: Vec<LostEvent>,
+}
+
+/// An event without a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct LostEvent {
+    pub(crate) number: u64,
+    /// Index of the plugin.
+    pub(crate) member: usize,
+    /// When it was sent, in seconds since the ledger was begun.
+    pub(crate) seconds: f64,
 }
 
 impl Ledger {
-    /// Most strange rows that are kept to be shown.
+    /// Most lost events that are named in the report.
+    const MOST_LOST: usize = 50;
+
+    /// Most strange rows that are kept for the report.
     const MOST_STRANGE: usize = 5;
 
     /// A ledger with room for `most` events.
@@ -94,21 +109,21 @@ impl Ledger {
         }
     }
 
-    /// Takes note that the next event is being sent; `None` if the ledger is full.
+    /// Notes that the next event is being sent. `None` if the ledger is full.
     pub(crate) fn next(&self) -> Option<u64> {
         let number = self.sent.load(Ordering::Relaxed);
         self.times.get(usize::try_from(number).ok()?)?.store(nanoseconds(self.started), Ordering::Relaxed);
-        // Whoever sees the number sees the time.
+        // The number is published after the time, so whoever sees the number sees the time.
         self.sent.store(number + 1, Ordering::Release);
         Some(number)
     }
 
-    /// Ends the warm-up: what is sent from here on is measured.
+    /// Ends the warm-up: events from here on are measured.
     pub(crate) fn measure_from_here(&self) {
         self.measured_from.store(self.sent(), Ordering::Relaxed);
     }
 
-    /// Ends the measured time: what is sent from here on only must not be lost.
+    /// Ends the measured time: events from here on are not measured, but must not be lost.
     pub(crate) fn measure_to_here(&self) {
         self.measured_to.store(self.sent(), Ordering::Relaxed);
     }
@@ -118,7 +133,7 @@ impl Ledger {
         self.sent.load(Ordering::Acquire)
     }
 
-    /// Events for well-behaved plugins that have no row yet.
+    /// The number of events for well-behaved plugins that have no row yet.
     pub(crate) fn missing(&self) -> u64 {
         let rows = self.entries().good_rows;
         let members = self.members.iter().enumerate();
@@ -126,7 +141,7 @@ impl Ledger {
         good.map(|(index, _)| self.sent_to(index, self.sent())).sum::<u64>().saturating_sub(rows)
     }
 
-    /// Takes a row of the daemon, which arrived just now.
+    /// Takes a row of the daemon that has just arrived.
     pub(crate) fn row(&self, line: &str) {
         let now = nanoseconds(self.started);
         let row = serde_json::from_str::<Value>(line).unwrap_or_default();
@@ -181,7 +196,7 @@ impl Ledger {
         (sent + self.members.len() as u64 - 1).saturating_sub(member as u64) / self.members.len() as u64
     }
 
-    /// Everything that is known.
+    /// Everything that the ledger knows.
     pub(crate) fn findings(&self) -> Findings {
         let sent = self.sent();
         let mut entries = self.entries();
@@ -195,7 +210,19 @@ impl Ledger {
             calls: std::mem::take(&mut entries.calls),
             strange_rows: entries.strange_rows,
             strange: entries.strange.clone(),
+            lost: self.lost(&entries.answered, sent),
         }
+    }
+
+    fn lost(&self, answered: &[bool], sent: u64) -> Vec<LostEvent> {
+        let events = (0..sent).zip(answered).zip(&self.times);
+        let lost = events.filter_map(|((number, answered), time)| {
+            let member = (number % self.members.len() as u64) as usize;
+            let is_good = self.members.get(member).is_some_and(|member| !member.is_hostile);
+            let seconds = Duration::from_nanos(time.load(Ordering::Relaxed)).as_secs_f64();
+            (is_good && !answered).then_some(LostEvent { number, member, seconds })
+        });
+        lost.take(Self::MOST_LOST).collect()
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -256,6 +283,8 @@ mod tests {
         let calls: Vec<(u64, u32)> = findings.calls.iter().map(|call| (call.number, call.micros)).collect();
         assert_eq!(calls, [(5, 7)], "what came before is the warm-up");
         assert_eq!(findings.strange_rows, 0);
+        let lost: Vec<_> = findings.lost.iter().map(|lost| (lost.number, lost.member)).collect();
+        assert_eq!(lost, [(2, 2)]);
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! What the soak ran on.
+//! The machine on which the soak ran.
 
 use std::fs;
 use std::thread;
 
 use crate::error::TaskError;
 
-/// The machine, so that numbers can be compared with those of another day.
+/// A description of the machine, so that results of different days can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Machine {
     /// Model of the processor.
@@ -14,12 +14,12 @@ pub(crate) struct Machine {
     pub(crate) processors: usize,
     /// Version of the kernel.
     pub(crate) kernel: String,
-    /// Processes that wanted to run before the soak began, averaged over a minute.
+    /// The load before the soak began: processes that wanted to run, averaged over a minute.
     pub(crate) load: String,
 }
 
 impl Machine {
-    /// Looks at the machine.
+    /// Reads the description of this machine.
     pub(crate) fn look() -> Result<Self, TaskError> {
         let read = |path: &str| {
             fs::read_to_string(path).map_err(|source| TaskError::File { path: path.into(), source })

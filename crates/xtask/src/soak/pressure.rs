@@ -1,5 +1,5 @@
-//! What presses on the daemon beside the soak: floods of OSC and of raw MIDI at one plugin that has a clock as well, somebody who
-//! follows calls and does not read, and a reload after the other.
+//! Pressure on the daemon beside the events of the soak: floods of OSC and of raw MIDI for one plugin that also has a
+//! clock, a follower of calls that does not read, and repeated reloads.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -17,13 +17,13 @@ use crate::error::TaskError;
 use crate::scratch::ScratchHome;
 use crate::soak::CONFIG;
 
-/// The plugin that is pressed on.
+/// The plugin under pressure.
 pub(crate) const PRESSED: &str = "pressed";
 
 /// The plugin that is replaced by every reload.
 pub(crate) const RELOADED: &str = "reloaded";
 
-/// The clock that calls the plugin that is pressed on.
+/// The clock that calls the plugin under pressure.
 pub(crate) const CLOCK: &str = "beat";
 
 /// OSC messages that are sent in a second.
@@ -32,16 +32,16 @@ const FLOOD_RATE: u32 = 8000;
 /// Messages in one packet.
 const PACKET: u32 = 40;
 
-/// Between two reloads.
+/// Time between two reloads.
 const RELOAD_EVERY: Duration = Duration::from_secs(2);
 
-/// The FIFO of the daemon's input, in the home.
+/// Path of the FIFO of the daemon's raw MIDI input, in the home.
 const PIPE: &str = "pipe";
 
-/// The socket of the daemon, in the home.
+/// Path of the daemon's socket, in the home.
 const SOCKET: &str = ".local/state/conductor/conductor.sock";
 
-/// Tables of the configuration for all of this.
+/// The tables of the configuration that the pressure needs.
 pub(crate) fn config() -> String {
     let mapping = |input: &str| {
         format!(
@@ -61,7 +61,7 @@ pub(crate) fn config() -> String {
     .concat()
 }
 
-/// What differs between one reload and the next.
+/// The line that differs from one reload to the next.
 fn fuel(is_other: bool) -> String {
     format!("max_fuel = {}\n", if is_other { 90_000_000 } else { 80_000_000 })
 }
@@ -73,17 +73,17 @@ pub(crate) fn prepare(home: &ScratchHome) -> Result<(), TaskError> {
     made.map_err(|error| TaskError::File { path, source: error.into() })
 }
 
-/// Everything that presses, until it is dropped.
+/// The sources of pressure, until this value is dropped.
 pub(crate) struct Pressure {
     is_over: Arc<AtomicBool>,
     reloads: Arc<AtomicU64>,
     threads: Vec<JoinHandle<io::Result<()>>>,
-    /// Somebody who asked for calls and never reads one.
+    /// A follower of calls that never reads.
     _deaf: UnixStream,
 }
 
 impl Pressure {
-    /// Begins to press; OSC goes to `flood`.
+    /// Starts the pressure. OSC packets go to `flood`.
     pub(crate) fn begin(home: &ScratchHome, flood: SocketAddr) -> Result<Self, TaskError> {
         let error = |what: &str| {
             let command = what.to_owned();
@@ -123,7 +123,7 @@ impl Pressure {
         Ok(Self { is_over, reloads, threads, _deaf: deaf })
     }
 
-    /// Fails if anything that presses has come to an end; returns how many reloads there were.
+    /// Fails if any source of pressure has ended. Returns the number of reloads.
     pub(crate) fn check(&mut self) -> Result<u64, TaskError> {
         while let Some(ended) = self.threads.iter().position(JoinHandle::is_finished) {
             let result = self.threads.swap_remove(ended).join();
@@ -141,13 +141,13 @@ impl Drop for Pressure {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            // The daemon is gone by now, and with it what they send to.
+            // The daemon has ended by now, so what the threads send to is gone.
             let _ = thread.join();
         }
     }
 }
 
-/// Sends packets of many messages, evenly.
+/// Sends packets of many messages at an even rate.
 fn send(socket: &UdpSocket, over: &AtomicBool) -> io::Result<()> {
     let message = b"\0\0\0\x0c/flood\0\0,\0\0\0";
     let packet = [&b"#bundle\0\0\0\0\0\0\0\0\x01"[..], &message.repeat(PACKET as usize)].concat();
@@ -165,7 +165,7 @@ fn send(socket: &UdpSocket, over: &AtomicBool) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes note-ons as fast as they are taken.
+/// Writes note-ons as fast as the daemon reads them.
 fn fill(mut pipe: std::fs::File, over: &AtomicBool) -> io::Result<()> {
     let notes = [0x90, 60, 100].repeat(1000);
     while !over.load(Ordering::Relaxed) {
@@ -182,21 +182,21 @@ fn fill(mut pipe: std::fs::File, over: &AtomicBool) -> io::Result<()> {
     Ok(())
 }
 
-/// What became of the calls of the plugin that is pressed on.
+/// What became of the calls of the plugin under pressure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pressed {
     /// Ticks of the clock that led to a call.
     pub(crate) ticks: u64,
-    /// Ticks before the last one that did not.
+    /// Ticks before the last one that led to no call.
     pub(crate) lost: u64,
     /// Calls for events of the floods.
     pub(crate) flooded: u64,
-    /// Reloads that were made meanwhile.
+    /// Reloads that were made during the pressure.
     pub(crate) reloads: u64,
 }
 
 impl Pressed {
-    /// Takes note of the event of a row.
+    /// Notes the event of a row.
     pub(crate) fn note(&mut self, event: &str) {
         let tick =
             event.strip_prefix(CLOCK).and_then(|event| event.strip_prefix(": tick ")?.parse::<u64>().ok());

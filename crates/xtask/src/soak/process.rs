@@ -1,4 +1,4 @@
-//! The daemon and its children as the kernel shows them under `/proc`, and their end.
+//! Reads `/proc` about the daemon and its children, and ends them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,10 +11,10 @@ use crate::error::TaskError;
 /// What the daemon and its children hold at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sample {
-    /// Resident memory of the daemon and all its descendants together, in bytes. Pages that processes share count in
-    /// each of them.
+    /// Resident memory of the daemon and all its descendants, in bytes. Pages that processes share are counted in each
+    /// of them.
     pub(crate) resident: u64,
-    /// The same with each shared page divided by the number of processes that share it, where it was counted.
+    /// The same with each shared page divided by the number of its processes, if that was counted.
     pub(crate) proportional: Option<u64>,
     /// Open descriptors of the daemon.
     pub(crate) descriptors: u64,
@@ -24,16 +24,16 @@ pub(crate) struct Sample {
     pub(crate) children: u64,
 }
 
-/// A process that cannot be mistaken for a later one of the same number.
+/// A process that cannot be mistaken for a later one with the same identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Process {
     id: u32,
-    /// When it started, in ticks since the machine did.
+    /// When the process started, in ticks since the machine started.
     started: u64,
 }
 
 impl Sample {
-    /// Looks at the daemon and its descendants. A child that has ended meanwhile counts as one without memory.
+    /// Takes a sample of the daemon and its descendants. A child that has ended meanwhile counts as using no memory.
     pub(crate) fn take(daemon: u32, children: &BTreeSet<Process>) -> Result<Self, TaskError> {
         let own = status(daemon)?;
         let resident =
@@ -50,7 +50,7 @@ impl Sample {
         })
     }
 
-    /// The sample with its proportional memory, which takes the kernel some time to count, if this user may ask for it.
+    /// The sample with its proportional memory, if this user may read it. Counting it takes the kernel some time.
     pub(crate) fn with_proportional(self, daemon: u32, children: &BTreeSet<Process>) -> Self {
         let ids = std::iter::once(daemon).chain(children.iter().map(|child| child.id));
         let of =
@@ -60,28 +60,28 @@ impl Sample {
 }
 
 impl Process {
-    /// Sends a signal, if the process is still there.
+    /// Sends a signal, if the process still exists.
     pub(crate) fn signal(self, signal: Signal) {
         if self.is_there()
             && let Some(id) = i32::try_from(self.id).ok().and_then(Pid::from_raw)
         {
-            // It may have ended since it was looked for.
+            // The process may have ended since it was looked for.
             let _ = kill_process(id, signal);
         }
     }
 
-    /// Whether the process is still there.
+    /// Whether the process still exists.
     pub(crate) fn is_there(self) -> bool {
         stat(self.id).is_some_and(|stat| stat.started == self.started && stat.state != 'Z')
     }
 
-    /// A process that runs now.
+    /// The process that has this identifier now.
     pub(crate) fn find(id: u32) -> Option<Self> {
         stat(id).map(|stat| Self { id, started: stat.started })
     }
 }
 
-/// Ends processes that should have ended with their parent: waits for a while, then does not ask.
+/// Ends processes that should have ended with their parent: waits for `patience`, then kills those that are left.
 pub(crate) fn end(processes: &BTreeSet<Process>, patience: Duration) {
     let deadline = Instant::now() + patience;
     while processes.iter().any(|process| process.is_there()) {
@@ -93,7 +93,7 @@ pub(crate) fn end(processes: &BTreeSet<Process>, patience: Duration) {
     }
 }
 
-/// Every process below this one.
+/// All descendants of a process.
 pub(crate) fn descendants(ancestor: u32) -> BTreeSet<Process> {
     let ids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -110,7 +110,7 @@ pub(crate) fn descendants(ancestor: u32) -> BTreeSet<Process> {
     found
 }
 
-/// What `/proc/ID/stat` says.
+/// The fields of `/proc/ID/stat` that are needed.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     state: char,
@@ -122,7 +122,7 @@ fn stat(id: u32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
 }
 
-/// The fields are counted from the end of the name, which may hold spaces and brackets (`proc_pid_stat(5)`).
+/// Fields are counted from the end of the name, which may contain spaces and brackets (`proc_pid_stat(5)`).
 fn parse_stat(text: &str) -> Option<Stat> {
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?.chars().next()?;
@@ -131,7 +131,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat { state, parent, started })
 }
 
-/// What `/proc/ID/status` says.
+/// The fields of `/proc/ID/status` that are needed.
 struct Status {
     resident: u64,
     threads: u64,

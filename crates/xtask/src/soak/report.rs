@@ -1,4 +1,4 @@
-//! What came out of a soak, as text, as JSON and as a verdict.
+//! The result of a soak, as text, as JSON and as a verdict.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,33 +9,33 @@ use serde_json::{Value, json};
 use crate::error::TaskError;
 use crate::soak::cast::Member;
 use crate::soak::daemon::Log;
-use crate::soak::ledger::{Findings, MeasuredCall};
+use crate::soak::ledger::{Findings, LostEvent, MeasuredCall};
 use crate::soak::machine::Machine;
 use crate::soak::pressure::Pressed;
 use crate::soak::process::Sample;
 use crate::soak::statistics::{Quantiles, Spread};
 use crate::soak::{PRESS_FOR, WARM_UP};
 
-/// Plugins whose slowest call is shown, so that a single one that is held up stands out.
+/// How many plugins are shown with their slowest call, so that one plugin that is held up stands out.
 const SLOWEST: usize = 3;
 
-/// Everything that was seen.
+/// Everything that was observed.
 pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) options_line: String,
     pub(crate) command: String,
     /// How long the measured part took.
     pub(crate) took: Duration,
-    /// How long the daemon took to end while it was pressed on.
+    /// How long the daemon took to end under pressure.
     pub(crate) took_to_end: Duration,
     pub(crate) cast: Vec<Member>,
-    /// From the end of the warm-up to the end of the soak.
+    /// Samples from the end of the warm-up to the end of the soak.
     pub(crate) samples: Vec<Sample>,
     pub(crate) findings: Findings,
     pub(crate) log: Log,
 }
 
-/// What became of the events for some plugins.
+/// What became of the events for some of the plugins.
 #[derive(Default)]
 struct Tally {
     plugins: u64,
@@ -92,11 +92,11 @@ impl fmt::Display for Tally {
 }
 
 impl Report {
-    /// Well-behaved plugins lose nothing and fail nowhere, and every row belongs to an event.
+    /// Succeeds if well-behaved plugins lost no event and failed no call, and every row belongs to an event.
     pub(crate) fn verdict(&self) -> Result<(), TaskError> {
         let good = self.tally(|member| !member.is_hostile);
         let (failed, lost, strange) = (good.failed(), good.unanswered(), self.findings.strange_rows);
-        // The clock of the plugin that is pressed on is as well-behaved as they are.
+        // The clock of the plugin under pressure must not lose ticks either.
         let lost = lost + self.findings.pressed.lost;
         if failed == 0 && lost == 0 && strange == 0 {
             return Ok(());
@@ -142,10 +142,15 @@ impl Report {
             "threads": change(&self.samples, |sample| sample.threads),
             "children": change(&self.samples, |sample| sample.children),
             "log_lines": self.log.levels,
+            "lost": self.findings.lost.iter().map(|lost| {
+                let plugin = self.cast.get(lost.member).map(|member| member.name.as_str());
+                json!({"event": lost.number, "plugin": plugin, "seconds": lost.seconds})
+            }).collect::<Vec<_>>(),
+            "said_of_losses": self.log.losses,
         })
     }
 
-    /// What became of the events for the plugins that are wanted.
+    /// What became of the events for the plugins for which `wanted` is true.
     fn tally(&self, wanted: impl Fn(&Member) -> bool) -> Tally {
         let mut tally = Tally::default();
         let all = self.cast.iter().zip(&self.findings.sent_by_member).zip(&self.findings.outcomes);
@@ -159,7 +164,7 @@ impl Report {
         tally
     }
 
-    /// The same by guest and action.
+    /// What became of the events by guest and action, for hostile or for well-behaved plugins.
     fn tallies(&self, hostile: bool) -> BTreeMap<String, Tally> {
         let members = self.cast.iter().filter(|member| member.is_hostile == hostile);
         let kinds = members.map(|Member { guest, action, .. }| (*guest, *action));
@@ -178,7 +183,7 @@ impl Report {
         self.measured() as f64 / self.took.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
-    /// Memory at the start and at the end with shared pages divided.
+    /// Memory at the start and at the end, with shared pages divided.
     fn proportional(&self) -> Option<(u64, u64)> {
         Some((self.samples.first()?.proportional?, self.samples.last()?.proportional?))
     }
@@ -187,7 +192,7 @@ impl Report {
         self.quantiles(|_| true, |call| call.latency)
     }
 
-    /// The call that arrived last after its event, of each of the plugins where that took longest.
+    /// The call with the highest latency of each plugin, for the [`SLOWEST`] plugins where it is highest.
     fn slowest(&self) -> Vec<&MeasuredCall> {
         let mut slowest = BTreeMap::new();
         for call in &self.findings.calls {
@@ -278,11 +283,18 @@ impl fmt::Display for Report {
         for row in &self.findings.strange {
             writeln!(f, "strange row   {row}")?;
         }
+        for LostEvent { number, member, seconds } in &self.findings.lost {
+            let name = self.cast.get(*member).map_or("", |member| member.name.as_str());
+            writeln!(f, "without row   event {number} for {name}, sent after {seconds:.3} s")?;
+        }
+        for line in &self.log.losses {
+            writeln!(f, "said of loss  {line}")?;
+        }
         Ok(())
     }
 }
 
-/// Quantiles as a row of the table.
+/// Quantiles as one row of the table.
 struct Row<'q>(&'q Quantiles);
 
 impl fmt::Display for Row<'_> {
@@ -293,7 +305,7 @@ impl fmt::Display for Row<'_> {
     }
 }
 
-/// First, last and highest value of the samples.
+/// The first, last and highest value of the samples.
 fn ends(samples: &[Sample], value: impl Fn(&Sample) -> u64) -> (u64, u64, u64) {
     let values: Vec<u64> = samples.iter().map(value).collect();
     let of = |value: Option<&u64>| value.copied().unwrap_or_default();
@@ -371,6 +383,7 @@ mod tests {
                 calls: vec![call],
                 strange_rows: 0,
                 strange: vec![],
+                lost: vec![LostEvent { number: 19, member: 1, seconds: 1.5 }],
             },
             log: Log::default(),
         }
@@ -403,6 +416,7 @@ mod tests {
             "  slowest: event 7 for notes after 300, the call itself 40",
             "  shared once 1.0 MiB after warming up, 0.5 MiB at the end",
             "pressure      7 reloads, 8 calls of floods in 30 s; 9 ticks beside them, 0 lost; ended by SIGTERM under load after 1.0 s",
+            "without row   event 19 for notes, sent after 1.500 s",
             "descriptors   9 after warming up, 10 at the end (+1), at most 10",
         ] {
             assert!(text.contains(part), "{part}\n{text}");

@@ -1,11 +1,11 @@
-//! Quantiles of measurements, and how far they spread in the course of a soak.
+//! Quantiles of measurements, and how much they vary during a soak.
 
 use serde_json::{Value, json};
 
-/// Parts of the soak that are compared with each other.
+/// The number of parts into which the soak is divided for comparison.
 const SLICES: usize = 10;
 
-/// Quantiles of one measurement in microseconds, over the whole time and over its tenths.
+/// Quantiles of one measurement in microseconds, over the whole time and over each tenth of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Quantiles {
     pub(crate) count: usize,
@@ -14,7 +14,7 @@ pub(crate) struct Quantiles {
     pub(crate) max: u32,
     /// Median, lowest and highest of the medians of the tenths.
     pub(crate) p50_spread: Spread,
-    /// The same of their 99th percentiles.
+    /// Median, lowest and highest of the 99th percentiles of the tenths.
     pub(crate) p99_spread: Spread,
 }
 
@@ -74,7 +74,8 @@ fn sorted(values: &[u32]) -> Vec<u32> {
     values
 }
 
-/// The smallest value that at least so many thousandths of all values do not exceed (nearest rank); 0 of nothing.
+/// The smallest of the values that is at least as large as `thousandths` thousandths of all values (nearest rank); 0 if
+/// there are no values.
 fn quantile(sorted: &[u32], thousandths: usize) -> u32 {
     let rank = (sorted.len() * thousandths).div_ceil(1000).max(1);
     sorted.get(rank - 1).copied().unwrap_or_default()

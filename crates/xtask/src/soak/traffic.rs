@@ -11,15 +11,15 @@ use crate::error::TaskError;
 use crate::soak::cast::osc_address;
 use crate::soak::ledger::Ledger;
 
-/// How far behind its schedule the sender may be and still catch up: a burst that is longer would fill the daemon's
-/// socket and measure the kernel.
+/// How far the sender may fall behind its schedule and still catch up. A longer burst would fill the daemon's socket,
+/// and measure the kernel instead of the daemon.
 const MOST_BEHIND: Duration = Duration::from_millis(20);
 
-/// Sends one event after the other, evenly, for one plugin after the other.
+/// Sends events at an even rate, to one plugin after the other.
 pub(crate) struct Traffic {
     socket: UdpSocket,
     interval: Duration,
-    /// The packet for each plugin, up to the number.
+    /// The packet for each plugin, up to the number of the event.
     packets: Vec<Vec<u8>>,
     ledger: Arc<Ledger>,
     stop: StopSending,
@@ -36,7 +36,7 @@ impl StopSending {
 }
 
 impl Traffic {
-    /// A sender to the daemon's input.
+    /// A sender to the daemon's OSC input.
     pub(crate) fn new(
         daemon: SocketAddr,
         rate: u32,
@@ -50,7 +50,7 @@ impl Traffic {
         Ok(Self { socket, interval, packets, ledger, stop: StopSending::default() })
     }
 
-    /// What ends [`Traffic::send`] early. Each call of it starts anew.
+    /// A handle that ends [`Traffic::send`] early. It works until this function is called again.
     pub(crate) fn stop(&mut self) -> StopSending {
         self.stop = StopSending::default();
         self.stop.clone()
@@ -65,7 +65,7 @@ impl Traffic {
         Ok(())
     }
 
-    /// Sends the next event; `false` if the ledger is full.
+    /// Sends the next event. Returns `false` if the ledger is full.
     fn send_one(&self) -> io::Result<bool> {
         let Some(number) = self.ledger.next() else { return Ok(false) };
         let plugin = (number % self.packets.len() as u64) as usize;
@@ -75,7 +75,7 @@ impl Traffic {
         Ok(true)
     }
 
-    /// Sends for this long. A sender that the machine held up leaves out what it missed.
+    /// Sends for `duration`. A sender that was held up by the machine skips the events that it missed.
     pub(crate) fn send(&mut self, duration: Duration) -> io::Result<()> {
         let end = Instant::now() + duration;
         let mut due = Instant::now();
@@ -93,7 +93,7 @@ impl Traffic {
     }
 }
 
-/// Why nothing could be sent.
+/// The error for a packet that could not be sent.
 pub(crate) fn error(source: io::Error) -> TaskError {
     TaskError::Start { command: "OSC sender on 127.0.0.1".to_owned(), source }
 }

@@ -1,7 +1,7 @@
-//! Modules that use each other in a circle: none of them can be read, tested or changed alone.
+//! Finds modules that use each other in a circle. No module of a circle can be read, tested or changed alone.
 //!
-//! The modules that a root or a module holds are siblings, and stand for all that is below them. Siblings do not use each
-//! other in a circle. A parent and its children may: they are one idea in several files.
+//! The modules that a root or a module declares are siblings. A sibling stands for itself and all modules below it.
+//! Siblings must not use each other in a circle. A parent and its children may: they are one idea in several files.
 
 mod knot;
 
@@ -12,7 +12,7 @@ use crate::tidy::circles::knot::{Knot, knots};
 use crate::tidy::modules::ModuleTree;
 use crate::tidy::not_yet::Exceptions;
 
-/// Finds circles everywhere but in the places that are known to have one.
+/// Finds circles everywhere except in the places that are known to have one.
 pub(crate) fn check(trees: &[ModuleTree], known: &Exceptions) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut places = BTreeSet::new();
@@ -54,7 +54,7 @@ fn violation(knot: &Knot<'_>) -> Option<Violation> {
     Some(Violation { path: first.file.clone(), line: first.line, rule })
 }
 
-/// Every circle of one tree, known or not, with every arrow in it.
+/// Every circle of one tree, known or not, with all its arrows.
 pub(crate) fn list(tree: &ModuleTree) -> String {
     let mut list = String::new();
     for knot in knots(tree) {
@@ -76,7 +76,7 @@ pub(crate) fn list(tree: &ModuleTree) -> String {
     list
 }
 
-/// How many first-level modules of a tree are in a circle, and how many places below have one.
+/// How many first-level modules of a tree are in a circle, and how many modules have children in a circle.
 pub(crate) fn count(tree: &ModuleTree) -> (usize, usize) {
     let knots = knots(tree);
     let (first, below): (Vec<_>, Vec<_>) = knots.iter().partition(|knot| knot.is_first_level());

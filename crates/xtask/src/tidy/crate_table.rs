@@ -1,5 +1,5 @@
-//! The table of crates in ARCHITECTURE.md, from the lowest to the highest: it and the workspace name the same crates, and
-//! no crate depends on one below it in the table.
+//! Checks the table of crates in ARCHITECTURE.md, which goes from the lowest to the highest crate. The table and the
+//! workspace must name the same crates, and no crate may depend on one below it in the table.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,20 +11,20 @@ use crate::tidy::source::Source;
 /// The document with the table.
 const DOCUMENT: &str = "ARCHITECTURE.md";
 
-/// The first cell of the table's head; the table is the first in the document that has it.
+/// The first cell of the table's heading. The table is the first in the document with this heading.
 const HEAD: &str = "crate";
 
-/// One row.
+/// One row of the table.
 pub(crate) struct Row<'a> {
-    /// Its line, from 1.
+    /// The row's line, counted from 1.
     pub(crate) line: usize,
     /// The whole row.
     pub(crate) text: &'a str,
-    /// The crates that its first cell names.
+    /// The crates that the first cell names.
     pub(crate) crates: Vec<&'a str>,
 }
 
-/// The document.
+/// The document with the table.
 pub(crate) fn document(sources: &[Source]) -> Option<&Source> {
     sources.iter().find(|source| source.path == Path::new(DOCUMENT))
 }
@@ -101,7 +101,7 @@ fn members(sources: &[Source]) -> BTreeMap<String, (&Source, Vec<String>)> {
         .collect()
 }
 
-/// Whether a manifest belongs to the members of this pattern: a directory, or `DIRECTORY/*`.
+/// Whether a manifest belongs to the members that this pattern names: a directory, or `DIRECTORY/*`.
 fn fits(pattern: &str, manifest: &Path) -> bool {
     let Some(directory) = manifest.parent() else { return false };
     match pattern.strip_suffix("/*") {

@@ -1,4 +1,5 @@
-//! Directories that the programs make: for their owner alone, whatever the umask is, so all are made by one function.
+//! Checks how the programs make directories: one function makes them all, accessible to their owner only, whatever the
+//! umask is.
 
 use std::path::Path;
 
@@ -8,10 +9,10 @@ use crate::tidy::source::{Source, has_word};
 /// The file with that function.
 const MAKER: &str = "crates/conductor-store/src/atomic_file.rs";
 
-/// What else makes directories, with the mode that the umask leaves.
+/// Other functions that make directories, whose mode depends on the umask.
 const MAKES: [&str; 3] = ["create_dir", "create_dir_all", "DirBuilder"];
 
-/// Checks what is shipped; tests make their own.
+/// Checks the shipped files. Tests may make their own directories.
 pub(crate) fn check(sources: &[Source]) -> Vec<Violation> {
     sources.iter().filter(|source| is_shipped(source)).flat_map(check_file).collect()
 }

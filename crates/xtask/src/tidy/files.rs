@@ -1,14 +1,14 @@
-//! Rules about a source file as a whole: its header, its length, its name, its stance on `unsafe`.
+//! Rules about a source file as a whole: its header, its length, its name, and whether it may contain `unsafe`.
 
 use std::path::Path;
 
 use crate::tidy::Violation;
 use crate::tidy::source::Source;
 
-/// Longest source file in lines. Past this a file wants to be a folder.
+/// Longest source file in lines. A longer one should become a folder.
 const MAX_LINES: usize = 600;
 
-/// Crates that may hold `unsafe` in a file that says why; all others forbid it.
+/// Crates that may contain `unsafe` in a file that says why. All others forbid it.
 const MAY_HOLD_UNSAFE: [&str; 2] = ["conductor-engine", "conductor-plugin"];
 
 /// Checks every Rust file.

@@ -1,4 +1,5 @@
-//! Rules about crates and their modules: no circles, no crate that is too large, a map in each, and a table of all.
+//! Rules about crates and their modules: no circles, no crate that is too large, a map in each library, and a table of
+//! all crates.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use crate::tidy::not_yet::NotYet;
 use crate::tidy::source::Source;
 use crate::tidy::{Violation, circles, crate_table, maps, sizes};
 
-/// Checks all of these rules, with the exceptions that are known.
+/// Checks all these rules, with the known exceptions.
 pub(crate) fn check(sources: &[Source], known: &NotYet) -> Vec<Violation> {
     let trees = modules::read(sources);
     let mut violations = circles::check(&trees, &known.circles);
@@ -17,7 +18,7 @@ pub(crate) fn check(sources: &[Source], known: &NotYet) -> Vec<Violation> {
     violations
 }
 
-/// Each crate and program with its size, its first-level modules and its circles.
+/// Each crate and program, with its size, its first-level modules and its circles.
 pub(crate) fn list(sources: &[Source]) -> String {
     let trees = modules::read(sources);
     let lines = sizes::lines(&trees);

@@ -1,16 +1,16 @@
-//! The layers: a crate may name only the crates that stand above it.
+//! The layers: a crate may name only crates that stand above it in the table of ARCHITECTURE.md.
 
 use crate::tidy::Violation;
 use crate::tidy::source::{Source, has_word};
 
-/// One crate of the workspace and what it may and may not name.
+/// One crate of the workspace, and the crates that it may and may not name.
 struct Layer {
     name: &'static str,
-    /// Crates of the workspace that it may name.
+    /// Crates of the workspace that the crate may name.
     may: &'static [&'static str],
-    /// Crates of the workspace that its code names without depending on them: what a macro expands to.
+    /// Crates of the workspace that the crate's macros name in their expansion, without depending on them.
     emits: &'static [&'static str],
-    /// Crates from elsewhere that it must not name, with the reason.
+    /// Other crates that the crate must not name, with the reason.
     never: &'static [(&'static str, &'static str)],
 }
 
@@ -22,12 +22,13 @@ const WORDS: &str = "this crate holds words about calls and does nothing itself"
 const DECIDES: &str = "this crate decides what may be done and does none of it";
 const NO_REASON: &str = "this crate holds processes and does not know what they run";
 const ASKED: &str = "the broker does not know what code asks it";
+const COUNTS: &str = "the ledger counts what sounds and knows neither plugins nor devices";
 const RUNS: &str = "the engine runs code and does nothing that the code asks for";
 const HOST_ONLY: &str = "wasm is known to conductor-engine alone; use its types";
 const GUEST: &str = "this crate runs inside plugins";
 
-/// Every crate, from the top layer down. A crate that is not listed is a violation by itself.
-const LAYERS: [Layer; 15] = [
+/// Every crate, from the top layer down. A crate that is not listed is a violation.
+const LAYERS: [Layer; 17] = [
     Layer {
         name: "conductor-abi",
         may: &[],
@@ -71,6 +72,18 @@ const LAYERS: [Layer; 15] = [
         never: &[("wasmtime", WORDS), ("tokio", WORDS), ("rustix", WORDS)],
     },
     Layer {
+        name: "conductor-sounding",
+        may: &["conductor-store"],
+        emits: &[],
+        never: &[
+            ("wasmtime", COUNTS),
+            ("tokio", COUNTS),
+            ("midir", COUNTS),
+            ("alsa", COUNTS),
+            ("jack", COUNTS),
+        ],
+    },
+    Layer {
         name: "conductor-policy",
         may: &["conductor-abi", "conductor-signing"],
         emits: &[],
@@ -94,6 +107,7 @@ const LAYERS: [Layer; 15] = [
             "conductor-abi",
             "conductor-signing",
             "conductor-call",
+            "conductor-sounding",
             "conductor-policy",
             "conductor-confine",
         ],
@@ -101,11 +115,36 @@ const LAYERS: [Layer; 15] = [
         never: &[("wasmtime", ASKED), ("wasmtime-wasi", ASKED), ("wasmparser", ASKED)],
     },
     Layer {
+        name: "conductor-secrets",
+        may: &["conductor-signing", "conductor-policy", "conductor-broker"],
+        emits: &[],
+        never: &[("wasmtime", HOST_ONLY), ("tokio", NO_ASYNC)],
+    },
+    Layer {
+        name: "conductor-surface",
+        may: &[
+            "conductor-abi",
+            "conductor-store",
+            "conductor-signing",
+            "conductor-sounding",
+            "conductor-broker",
+        ],
+        emits: &[],
+        never: &[
+            ("wasmtime", HOST_ONLY),
+            ("wasmtime-wasi", HOST_ONLY),
+            ("clap", "the command line belongs to the programs"),
+            ("hyper", "the control interface and the page belong to the daemon"),
+            ("tokio", "an input is a thread that blocks"),
+        ],
+    },
+    Layer {
         name: "conductor-core",
         may: &[
             "conductor-abi",
             "conductor-signing",
             "conductor-call",
+            "conductor-sounding",
             "conductor-policy",
             "conductor-confine",
             "conductor-engine",
@@ -118,18 +157,6 @@ const LAYERS: [Layer; 15] = [
         ],
     },
     Layer {
-        name: "conductor-surface",
-        may: &["conductor-abi", "conductor-store", "conductor-signing", "conductor-core"],
-        emits: &[],
-        never: &[
-            ("wasmtime", HOST_ONLY),
-            ("wasmtime-wasi", HOST_ONLY),
-            ("clap", "the command line belongs to the programs"),
-            ("hyper", "the control interface and the page belong to the daemon"),
-            ("tokio", "an input is a thread that blocks"),
-        ],
-    },
-    Layer {
         name: "conductor-daemon",
         may: &[
             "conductor-abi",
@@ -137,6 +164,7 @@ const LAYERS: [Layer; 15] = [
             "conductor-signing",
             "conductor-keys",
             "conductor-core",
+            "conductor-secrets",
             "conductor-surface",
         ],
         emits: &[],
@@ -204,7 +232,8 @@ fn check_manifest(source: &Source, layer: &Layer) -> Vec<Violation> {
     violations
 }
 
-/// Names of all dependencies: normal, development and build ones, for every target. A renamed one counts by its package.
+/// Names of all dependencies: normal, development and build ones, for every target. A renamed dependency counts under
+/// its package's name.
 pub(crate) fn dependencies(manifest: &toml::Table) -> Vec<String> {
     let tables = ["dependencies", "dev-dependencies", "build-dependencies"];
     let of = |table: &toml::Table| -> Vec<String> {

@@ -1,11 +1,11 @@
-//! Links between documents: every one leads to a file that is there.
+//! Links between documents: each must lead to an existing file.
 
 use std::path::Path;
 
 use crate::tidy::Violation;
 use crate::tidy::source::Source;
 
-/// Checks the local links of every Markdown file; addresses on the web are not asked.
+/// Checks the local links of every Markdown file. Addresses on the web are not checked.
 pub(crate) fn check(root: &Path, sources: &[Source]) -> Vec<Violation> {
     let documents =
         sources.iter().filter(|source| source.path.extension().is_some_and(|extension| extension == "md"));
@@ -35,7 +35,7 @@ fn check_document(root: &Path, document: &Source) -> Vec<Violation> {
     violations
 }
 
-/// Targets of inline links: what stands in `](…)`.
+/// The targets of inline links: the text in `](…)`.
 fn targets(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next())
 }

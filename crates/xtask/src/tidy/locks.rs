@@ -1,4 +1,4 @@
-//! Lock files: what is fuzzed is what is shipped, and is built once for both.
+//! Lock files: the packages that are fuzzed are those that are shipped, and are built once for both.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use crate::tidy::Violation;
 use crate::tidy::source::Source;
 
-/// The lock file that decides.
+/// The lock file that sets the versions.
 const MAIN: &str = "Cargo.lock";
 
-/// The one that follows it.
+/// The lock file that must follow.
 const FUZZ: &str = "fuzz/Cargo.lock";
 
 /// Checks that a package which both lock files name has the same versions in both.

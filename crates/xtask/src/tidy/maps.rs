@@ -1,4 +1,4 @@
-//! The head of a library: one sentence that says what the crate is, and a map of its modules.
+//! The head of a library: one sentence that says what the crate is, and then a map of its modules.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub(crate) fn check(sources: &[Source], trees: &[ModuleTree], known: &Exceptions
 fn check_library(source: &Source, tree: &ModuleTree) -> Vec<Violation> {
     let head: Vec<&str> =
         source.text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
-    // A file without a head breaks the rule about headers.
+    // A missing head breaks the rule about headers, so it is not reported here.
     let Some((first, rest)) = head.split_first() else { return Vec::new() };
     let mut violations = Vec::new();
     if !is_one_sentence(first) || rest.first().is_some_and(|second| !second.is_empty()) {

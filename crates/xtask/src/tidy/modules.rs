@@ -1,7 +1,7 @@
-//! The modules of each crate as its sources declare them, without tests, and every name of one that another uses.
+//! The modules of each crate as its sources declare them, without tests, and every place where a module names another.
 //!
-//! Sources are parsed and nothing is expanded: a method that is called on a value names no module, and neither does a
-//! link in a comment.
+//! Sources are parsed, and macros are not expanded. A method that is called on a value names no module, and neither
+//! does a link in a comment.
 
 mod names;
 mod reading;
@@ -16,35 +16,35 @@ use crate::tidy::source::Source;
 
 pub(crate) use self::names::Arrows;
 
-/// The modules below one root: those of a library or of a program.
+/// The modules below one root, which is a library or a program.
 pub(crate) struct ModuleTree {
-    /// The crate, or the program where a crate has several: `conductor-core`, `conductorctl`.
+    /// The name of the crate or, in a crate with several programs, of the program: `conductor-core`, `conductorctl`.
     pub(crate) name: String,
-    /// The crate of the workspace, by its directory.
+    /// The name of the crate's directory.
     pub(crate) crate_name: String,
-    /// The file that the compiler begins with.
+    /// The file with which the compiler begins.
     pub(crate) root: PathBuf,
-    /// Lines of each file, without the modules of tests in it.
+    /// The number of lines of each file, without its test modules.
     pub(crate) lines: BTreeMap<PathBuf, usize>,
     /// Files that could not be parsed.
     pub(crate) unread: Vec<Violation>,
-    /// The root first.
+    /// The root first, then all other modules.
     modules: Vec<Module>,
     mentions: Vec<Mention>,
 }
 
-/// One module: what can be named in it.
+/// One module, with everything that can be named in it.
 #[derive(Default)]
 struct Module {
     name: String,
     /// `None` for the root.
     parent: Option<usize>,
     children: BTreeMap<String, usize>,
-    /// Names that `use` brings in, each with the path that it stands for.
+    /// Names that `use` imports, each with its full path.
     imports: BTreeMap<String, Vec<String>>,
-    /// Paths of `use PATH::*`.
+    /// The paths of `use PATH::*`.
     globs: Vec<Vec<String>>,
-    /// Names of types, functions and other items that are declared here.
+    /// Names of types, functions and other items that the module declares.
     items: BTreeSet<String>,
 }
 
@@ -52,9 +52,9 @@ struct Module {
 pub(crate) struct Mention {
     module: usize,
     path: Vec<String>,
-    /// The file, from the root of the repository.
+    /// The file, relative to the root of the repository.
     pub(crate) file: PathBuf,
-    /// The line, from 1.
+    /// The line, counted from 1.
     pub(crate) line: usize,
 }
 
@@ -77,7 +77,7 @@ impl ModuleTree {
         self.root.ends_with("lib.rs")
     }
 
-    /// The module by its path from the root: `conductor-core::broker::calls`.
+    /// The path of the module from the root: `conductor-core::broker::calls`.
     pub(crate) fn path_of(&self, module: usize) -> String {
         let names = self.line_of(module).into_iter().skip(1).map(|module| self.name_of(module));
         [self.name.as_str()].into_iter().chain(names).collect::<Vec<_>>().join("::")
@@ -88,7 +88,7 @@ impl ModuleTree {
         self.modules.get(module).map_or("", |module| module.name.as_str())
     }
 
-    /// The module after all that hold it, the root first.
+    /// The module and all its ancestors, the root first.
     fn line_of(&self, module: usize) -> Vec<usize> {
         let parent = |module: &usize| self.modules.get(*module)?.parent;
         let mut line: Vec<usize> = std::iter::successors(Some(module), parent).collect();
@@ -119,7 +119,7 @@ pub(crate) fn read(sources: &[Source]) -> Vec<ModuleTree> {
         .collect()
 }
 
-/// What a crate or program is called whose root this file is.
+/// The name of the crate or program whose root this file is.
 fn root_name(path: &Path) -> Option<&str> {
     let parts: Vec<&str> = path.components().filter_map(|part| part.as_os_str().to_str()).collect();
     match parts.as_slice() {

@@ -1,4 +1,4 @@
-//! What may lie at the root of the repository.
+//! Checks which files and directories are at the root of the repository.
 
 use std::fs;
 use std::path::Path;
@@ -6,17 +6,18 @@ use std::path::Path;
 use crate::error::TaskError;
 use crate::tidy::Violation;
 
-/// The documents of the root. Everything else that is prose belongs to the manual in `docs/`.
+/// The documents at the root. All other prose belongs to the manual in `docs/`.
 const DOCUMENTS: [&str; 6] =
     ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"];
 
-/// Files that tools look for at the root.
+/// Files that tools expect at the root.
 const FILES: [&str; 5] = ["Cargo.lock", "Cargo.toml", "clippy.toml", "deny.toml", "rustfmt.toml"];
 
-/// Directories of the root; hidden ones belong to tools.
-const DIRECTORIES: [&str; 8] = ["bench", "crates", "docs", "fuzz", "plugins", "target", "tests", "web"];
+/// Directories at the root. Hidden directories belong to tools.
+const DIRECTORIES: [&str; 9] =
+    ["bench", "crates", "docs", "fuzz", "plugins", "sdk", "target", "tests", "web"];
 
-/// Finds what lies at the root and should not, and documents that are missing.
+/// Finds entries of the root that should not be there, and documents that are missing.
 pub(crate) fn check(root: &Path) -> Result<Vec<Violation>, TaskError> {
     let file_error = |source| TaskError::File { path: root.to_owned(), source };
     let mut names = Vec::new();
@@ -43,7 +44,7 @@ fn check_names(names: &[(String, bool)]) -> Vec<Violation> {
             violations.push(Violation { path: name.into(), line: 0, rule: rule.to_owned() });
         }
     }
-    // A tree with crates but without its documents is incomplete; a bare directory is no tree.
+    // A tree with a `Cargo.toml` must have its documents; a bare directory need not.
     for document in DOCUMENTS {
         let is_tree = names.iter().any(|(name, _)| name == "Cargo.toml");
         if is_tree && !names.iter().any(|(name, _)| name == document) {

@@ -1,4 +1,4 @@
-//! How large a crate may be before it wants to be several.
+//! How large a crate may be before it should be divided.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use crate::tidy::modules::ModuleTree;
 use crate::tidy::not_yet::Exceptions;
 use crate::tidy::source::Source;
 
-/// Largest crate in lines, tests aside: what one person can have read.
+/// Largest crate in lines without tests: as much as one person can have read.
 const MAX_LINES: usize = 12_000;
 
-/// What the crate's row in the table of crates says where it may be larger; the reason follows.
+/// The text in a crate's row of the table of crates that allows the crate to be larger. A reason follows it.
 const REASON: &str = "more than 12,000 lines because ";
 
 /// Lines of each crate without its tests.
@@ -26,7 +26,7 @@ pub(crate) fn lines(trees: &[ModuleTree]) -> BTreeMap<&str, usize> {
     files.into_iter().map(|(name, files)| (name, files.values().sum())).collect()
 }
 
-/// Finds crates that are too large, and reasons that nothing needs.
+/// Finds crates that are too large, and reasons that are not needed.
 pub(crate) fn check(sources: &[Source], trees: &[ModuleTree], known: &Exceptions) -> Vec<Violation> {
     let document = crate_table::document(sources);
     let rows = document.map(crate_table::rows).unwrap_or_default();
@@ -66,7 +66,7 @@ mod tests {
 
     const PATH: &str = "crates/big/src";
 
-    /// A crate of this many lines, and four ways of tests of as many each.
+    /// A crate with this many lines, and as many lines again of tests in several forms.
     fn tree(lines: usize, row: &str) -> SmallTree {
         let body = "\n".repeat(lines - 4);
         let tests = "\n".repeat(MAX_LINES);

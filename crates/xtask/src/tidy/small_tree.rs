@@ -1,4 +1,4 @@
-//! Small trees in temporary directories, which break a rule or keep it.
+//! Small trees in temporary directories, for tests of rules.
 
 use std::fs;
 
@@ -6,11 +6,11 @@ use tempfile::TempDir;
 
 use crate::tidy::source::Source;
 
-/// A tree that is gone when this is dropped.
+/// A tree that is deleted when this value is dropped.
 pub(crate) struct SmallTree(TempDir);
 
 impl SmallTree {
-    /// A tree of these files.
+    /// A tree with these files.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let tree = Self(tempfile::tempdir().expect("directory"));
         for (path, text) in files {
@@ -19,14 +19,14 @@ impl SmallTree {
         tree
     }
 
-    /// Writes one more.
+    /// Writes one more file.
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.0.path().join(path);
         fs::create_dir_all(path.parent().expect("inside the tree")).expect("directory");
         fs::write(path, text).expect("file");
     }
 
-    /// The tree as rules get it.
+    /// The tree in the form in which rules get it.
     pub(crate) fn sources(&self) -> Vec<Source> {
         crate::tidy::read_tree(self.0.path()).expect("readable")
     }

@@ -1,4 +1,4 @@
-//! One text file of the tree, and its code without comments and literals.
+//! One text file of the tree, and its code with comments and literals removed.
 
 use std::path::{Path, PathBuf};
 
@@ -6,28 +6,28 @@ use crate::tidy::Violation;
 
 /// One text file.
 pub(crate) struct Source {
-    /// Path from the root.
+    /// Path relative to the root.
     pub(crate) path: PathBuf,
     /// The file as it is.
     pub(crate) text: String,
-    /// For Rust: the file with comments and the insides of literals blanked, line by line as in `text`.
+    /// For Rust: the text with comments and the contents of literals blanked. Lines stay the same as in `text`.
     pub(crate) code: String,
 }
 
 impl Source {
-    /// A file of this path with this text.
+    /// A file with this path and this text.
     pub(crate) fn new(path: &Path, text: String) -> Self {
         let is_rust = path.extension().is_some_and(|extension| extension == "rs");
         let code = if is_rust { without_comments_and_literals(&text) } else { String::new() };
         Self { path: path.to_owned(), text, code }
     }
 
-    /// Whether this is Rust.
+    /// Whether this is a Rust file.
     pub(crate) fn is_rust(&self) -> bool {
         self.path.extension().is_some_and(|extension| extension == "rs")
     }
 
-    /// The crate of the workspace that the file belongs to, by its directory.
+    /// The crate that the file belongs to, by its directory.
     pub(crate) fn crate_name(&self) -> Option<&str> {
         let inside = self.path.strip_prefix("crates").ok()?;
         inside.components().next()?.as_os_str().to_str()
@@ -39,7 +39,7 @@ impl Source {
     }
 }
 
-/// Whether `word` stands in `line` by itself, not as a part of a longer identifier.
+/// Whether `word` is in `line` as a whole word, not as part of a longer identifier.
 pub(crate) fn has_word(line: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(start, _)| {
@@ -49,7 +49,7 @@ pub(crate) fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// Blanks comments and the insides of string and character literals; line breaks stay where they are.
+/// Blanks comments and the contents of string and character literals. Line breaks stay where they are.
 fn without_comments_and_literals(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -69,7 +69,7 @@ fn without_comments_and_literals(text: &str) -> String {
     out
 }
 
-/// Length of the comment or literal that starts here; 0 where none does.
+/// Length of the comment or literal that starts here; 0 if none starts.
 fn skip_length(rest: &str, before: Option<char>) -> usize {
     if rest.starts_with("//") {
         return rest.find('\n').unwrap_or(rest.len());
@@ -109,7 +109,7 @@ fn block_comment_length(rest: &str) -> usize {
     rest.len()
 }
 
-/// Length up to and with the closing quote; a backslash hides the character after it.
+/// Length up to and including the closing quote. A backslash escapes the next character.
 fn until_closed(inside: &str, quote: char) -> usize {
     let mut hidden = false;
     for (position, c) in inside.char_indices() {
@@ -121,7 +121,7 @@ fn until_closed(inside: &str, quote: char) -> usize {
     inside.len()
 }
 
-/// `r"…"`, `r#"…"#` and their byte and C forms.
+/// The length of `r"…"`, `r#"…"#` and their byte and C forms.
 fn raw_string_length(rest: &str) -> Option<usize> {
     let after_r =
         rest.strip_prefix("br").or_else(|| rest.strip_prefix("cr")).or_else(|| rest.strip_prefix('r'))?;
@@ -132,7 +132,8 @@ fn raw_string_length(rest: &str) -> Option<usize> {
     Some(inside.find(&close).map_or(rest.len(), |end| opened + end + close.len()))
 }
 
-/// A character literal, not a lifetime: the closing quote follows one character or one escape.
+/// The length of a character literal. In a literal, unlike a lifetime, the closing quote follows one character or one
+/// escape.
 fn character_length(rest: &str) -> usize {
     let inside = rest.get(1..).unwrap_or_default();
     if inside.starts_with('\\') {

@@ -1,9 +1,9 @@
-//! Words that promise work instead of doing it, and tests that do not run.
+//! Finds words that stand for unfinished work, and tests that do not run.
 
 use crate::tidy::Violation;
 use crate::tidy::source::{Source, has_word};
 
-/// Words for unfinished work. Each is written in two halves here, so that this list does not find itself.
+/// Words for unfinished work. Each is written in two halves, so that this rule does not find its own list.
 const UNFINISHED: [&str; 4] =
     [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("HA", "CK")];
 

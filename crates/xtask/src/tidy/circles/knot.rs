@@ -1,18 +1,18 @@
-//! Siblings of which each can be reached from each other one along arrows.
+//! Groups of siblings in which each can be reached from every other along arrows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::tidy::modules::{Arrows, Mention, ModuleTree};
 
-/// Two or more siblings that all use each other, directly or by way of others.
+/// Two or more siblings that all use each other, directly or through other siblings.
 pub(super) struct Knot<'a> {
     tree: &'a ModuleTree,
-    /// The module that holds them; the root is 0.
+    /// The module that declares the siblings; the root is 0.
     holder: usize,
     members: BTreeSet<usize>,
-    /// The arrows among them.
+    /// The arrows among the siblings.
     arrows: Arrows<'a>,
-    /// The shortest circle: each member of it once.
+    /// The shortest circle, with each of its members once.
     circle: Vec<usize>,
 }
 
@@ -32,17 +32,17 @@ pub(super) fn knots(tree: &ModuleTree) -> Vec<Knot<'_>> {
 }
 
 impl<'a> Knot<'a> {
-    /// The module that holds them, by its path.
+    /// The path of the module that declares the siblings.
     pub(super) fn place(&self) -> String {
         self.tree.path_of(self.holder)
     }
 
-    /// Whether these are modules that the root declares.
+    /// Whether the root declares the siblings.
     pub(super) fn is_first_level(&self) -> bool {
         self.holder == 0
     }
 
-    /// Their names.
+    /// The names of the siblings.
     pub(super) fn members(&self) -> Vec<&str> {
         self.members.iter().map(|member| self.tree.name_of(*member)).collect()
     }
@@ -53,14 +53,14 @@ impl<'a> Knot<'a> {
         names.collect::<Vec<_>>().join(" -> ")
     }
 
-    /// The arrows of the shortest circle, each with one place where it is.
+    /// The arrows of the shortest circle, each with one place in the sources.
     pub(super) fn circle(&self) -> Vec<(String, &'a Mention)> {
         let next = self.circle.iter().cycle().skip(1);
         let pairs = self.circle.iter().zip(next).map(|(from, to)| (*from, *to));
         pairs.filter_map(|pair| Some((self.arrow(pair), *self.arrows.get(&pair)?.first()?))).collect()
     }
 
-    /// All arrows among the members, each with all places where it is.
+    /// All arrows among the members, each with all its places in the sources.
     pub(super) fn arrows(&self) -> Vec<(String, &[&'a Mention])> {
         self.arrows.iter().map(|(pair, mentions)| (self.arrow(*pair), mentions.as_slice())).collect()
     }
@@ -70,7 +70,7 @@ impl<'a> Knot<'a> {
     }
 }
 
-/// Siblings by the group in which all reach each other; those that are alone are left out.
+/// Groups of siblings in which all reach each other. Siblings that are alone are left out.
 fn groups(arrows: &Arrows<'_>) -> Vec<BTreeSet<usize>> {
     let members: BTreeSet<usize> = arrows.keys().flat_map(|(from, to)| [*from, *to]).collect();
     let reached: BTreeMap<usize, BTreeSet<usize>> =

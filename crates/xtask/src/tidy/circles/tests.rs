@@ -1,10 +1,10 @@
-//! Small trees with circles, and trees that look as if they had one.
+//! Small trees with circles, and trees that only seem to have one.
 
 use super::*;
 use crate::tidy::modules;
 use crate::tidy::small_tree::SmallTree;
 
-/// Circles in a crate `x` of these files below `src`.
+/// The violations in a crate `x` with these files below `src`.
 fn rules(files: &[(&str, &str)], known: &Exceptions) -> Vec<String> {
     let tree = SmallTree::new(&[]);
     for (path, text) in files {
@@ -14,7 +14,7 @@ fn rules(files: &[(&str, &str)], known: &Exceptions) -> Vec<String> {
     found.iter().map(ToString::to_string).collect()
 }
 
-/// The shortest circles alone: `x: a -> b -> a`.
+/// Only the shortest circles: `x: a -> b -> a`.
 fn ways(files: &[(&str, &str)]) -> Vec<String> {
     let tree = SmallTree::new(&[]);
     for (path, text) in files {
@@ -28,10 +28,10 @@ fn ways(files: &[(&str, &str)]) -> Vec<String> {
 const ROOT: (&str, &str) =
     ("lib.rs", "mod a;\nmod b;\nmod c;\npub use c::{Low, deeper::{self, Deep as Sea}};\n");
 
-/// Something that all may use.
+/// A module that all others may use.
 const LOW: (&str, &str) = ("c.rs", "pub struct Low;\npub mod deeper { pub struct Deep; }\n");
 
-/// Two modules of which `a` uses `b`, and `b` has this text.
+/// The circles of two modules: `a` uses `b`, and `b` has this text.
 fn with_b(b: &str) -> Vec<String> {
     ways(&[ROOT, LOW, ("a.rs", "use crate::b::B;\npub struct A;\npub fn f() {}\n"), ("b.rs", b)])
 }

@@ -1,26 +1,27 @@
-//! Which modules a path leads through, and so which siblings use each other.
+//! Finds the modules that a path leads through, and so which siblings use each other.
 
 use std::collections::BTreeMap;
 
 use super::{Mention, Module, ModuleTree};
 
-/// How many names may stand for another name in turn, so that a circle of imports ends.
+/// Most names that may stand for another name in turn. Ends circles of imports.
 const MAX_STEPS: usize = 16;
 
-/// Where one module uses its sibling, in the order of the sources.
+/// The places where one module uses its sibling, in the order of the sources.
 pub(crate) type Arrows<'a> = BTreeMap<(usize, usize), Vec<&'a Mention>>;
 
-/// Where a path leads.
+/// The way of a path.
 #[derive(Default)]
 struct Way {
-    /// All modules on it.
+    /// All modules on the way.
     through: Vec<usize>,
-    /// The module that it names, if it names one.
+    /// The module that the path names, if it names one.
     end: Option<usize>,
 }
 
 impl ModuleTree {
-    /// For each module that holds others: which of these use which, each with all that is below it.
+    /// For each module that has children: which of its children use which, each child standing for all modules below
+    /// it.
     pub(crate) fn arrows(&self) -> BTreeMap<usize, Arrows<'_>> {
         let mut found = BTreeMap::<usize, Arrows<'_>>::new();
         for mention in &self.mentions {
@@ -29,7 +30,7 @@ impl ModuleTree {
             for module in self.targets(mention) {
                 let to = self.line_of(module);
                 let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-                // A module and what holds it are a parent and its child.
+                // A module and its ancestor are not siblings.
                 if let (Some(holder), Some(a), Some(b)) =
                     (shared.checked_sub(1), from.get(shared), to.get(shared))
                     && let Some(holder) = from.get(holder)
@@ -46,12 +47,12 @@ impl ModuleTree {
         found
     }
 
-    /// Modules that a path in the code leads through.
+    /// The modules that a path in the code leads through.
     fn targets(&self, mention: &Mention) -> Vec<usize> {
         let module = mention.module;
         match mention.path.as_slice() {
-            // A name alone is a variable, or of a prelude, or an import that was seen where it stands; or `use super::*`
-            // brought it in. No module is used by its name alone.
+            // A single name is a variable, comes from a prelude, or is an import that was counted at its `use`; or `use
+            // super::*` imports it. A single name that is a module's own name does not count as a use of that module.
             [name] if !self.modules.get(module).is_none_or(|module| module.knows(name)) => {
                 let way = self.through_globs(module, module, &mention.path, MAX_STEPS);
                 if way.end.is_some() { Vec::new() } else { way.through }
@@ -61,7 +62,7 @@ impl ModuleTree {
         }
     }
 
-    /// The way of a path that stands in `scope` and is followed for `from`, which is in it.
+    /// The way of a path that is written in `scope`, which is looked up for code in `from`.
     fn way(&self, from: usize, scope: usize, path: &[String], steps: usize) -> Way {
         let Some(steps) = steps.checked_sub(1) else { return Way::default() };
         let (mut at, mut rest) = match path.split_first() {
@@ -82,7 +83,7 @@ impl ModuleTree {
                 rest = after;
                 continue;
             }
-            // What a module beside this one takes from elsewhere is an arrow of its own.
+            // What a module beside this one imports from elsewhere counts as an arrow of that module.
             if !self.line_of(from).contains(&at) {
                 return Way { through, end: None };
             }
@@ -100,7 +101,7 @@ impl ModuleTree {
         Way { through, end: Some(at) }
     }
 
-    /// The way of a path whose first name comes from one of the `use …::*` of a module.
+    /// The way of a path whose first name comes from one of a module's `use …::*`.
     fn through_globs(&self, from: usize, scope: usize, path: &[String], steps: usize) -> Way {
         let Some(steps) = steps.checked_sub(1) else { return Way::default() };
         let globs = self.modules.get(scope).into_iter().flat_map(|module| &module.globs);
@@ -117,7 +118,7 @@ impl ModuleTree {
 }
 
 impl Module {
-    /// Whether the name is declared or brought in here by itself.
+    /// Whether the module itself declares or imports the name.
     fn knows(&self, name: &str) -> bool {
         self.children.contains_key(name) || self.imports.contains_key(name) || self.items.contains(name)
     }

@@ -1,4 +1,4 @@
-//! From the file of a root along its `mod` declarations to the whole tree.
+//! Reads the whole tree from the file of its root, along the `mod` declarations.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -11,7 +11,7 @@ use super::test_only::{is_test_file, is_test_only, of_item};
 use super::{Module, ModuleTree};
 use crate::tidy::source::Source;
 
-/// Fills a tree that has nothing but its root.
+/// Fills a tree that has only its root.
 pub(super) fn read(sources: &BTreeMap<&Path, &Source>, tree: ModuleTree) -> ModuleTree {
     let root = tree.root.clone();
     let children = root.parent().map(Path::to_owned).unwrap_or_default();
@@ -25,13 +25,13 @@ struct Reader<'a> {
     tree: ModuleTree,
 }
 
-/// Where items stand.
+/// Where items are declared.
 struct Place<'a> {
     module: usize,
     file: &'a Path,
-    /// Whether they stand in `mod NAME { … }`.
+    /// Whether the items are in `mod NAME { … }`.
     is_inline: bool,
-    /// The directory in which the files of child modules are looked for.
+    /// The directory in which files of child modules are looked for.
     children: PathBuf,
 }
 
@@ -75,7 +75,7 @@ impl Reader<'_> {
             return;
         }
         let (file, children) = match path_attribute(&item.attrs) {
-            // Such a file has its children beside it.
+            // A file that `#[path]` names has its children beside it.
             Some(path) => {
                 let base = if place.is_inline { Some(place.children.as_path()) } else { place.file.parent() };
                 let file = without_dots(&base.unwrap_or(Path::new("")).join(path));
@@ -90,7 +90,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The child of this name, which a second declaration for another system shares.
+    /// The child with this name. A second declaration, for another system, shares it.
     fn child(&mut self, parent: usize, name: String) -> usize {
         let new = self.tree.modules.len();
         let Some(holder) = self.tree.modules.get_mut(parent) else { return parent };
@@ -110,7 +110,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes down the names that an item gives to its module.
+    /// Notes the names that an item declares in its module.
     fn declare(&mut self, item: &Item, module: usize) {
         let Some(module) = self.tree.modules.get_mut(module) else { return };
         let declared = match item {

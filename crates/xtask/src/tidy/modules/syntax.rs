@@ -1,4 +1,4 @@
-//! The paths in parsed code: in imports, types, expressions, attributes and what is handed to macros.
+//! Finds the paths in parsed code: in imports, types, expressions, attributes and the arguments of macros.
 
 use std::path::Path;
 
@@ -9,30 +9,30 @@ use syn::{Arm, Attribute, Field, ImplItem, Item, ItemUse, Macro, Meta, Stmt, Tra
 
 use super::{Mention, test_only};
 
-/// One name that a `use` brings in.
+/// One name that a `use` imports.
 pub(super) struct Import {
-    /// The path that it stands for, or what stands before `*`.
+    /// The full path of the name, or the path before `*`.
     pub(super) path: Vec<String>,
     pub(super) kind: ImportKind,
     line: usize,
 }
 
-/// How the name is brought in.
+/// How the name is imported.
 pub(super) enum ImportKind {
     /// Under this name.
     Named(String),
-    /// With all others of the module: `use PATH::*`.
+    /// With all other names of a module: `use PATH::*`.
     All,
-    /// For its methods alone: `use PATH as _`.
+    /// Only for its methods: `use PATH as _`.
     Unnamed,
 }
 
-/// A name as it is in the file system: without `r#`.
+/// A name as in the file system, without `r#`.
 pub(super) fn name(identifier: &Ident) -> String {
     identifier.unraw().to_string()
 }
 
-/// What a `use` brings in; nothing where its path begins with `::`, which leads to another crate.
+/// What a `use` imports; nothing if its path begins with `::`, because such a path leads to another crate.
 pub(super) fn imports(item: &ItemUse) -> Vec<Import> {
     let mut found = Vec::new();
     if item.leading_colon.is_none() {
@@ -45,7 +45,7 @@ fn add_imports(tree: &UseTree, above: &mut Vec<String>, found: &mut Vec<Import>)
     let mut add = |last: &Ident, known_as: &Ident, above: &[String]| {
         let mut path = above.to_vec();
         path.extend((last != "self" || above.is_empty()).then(|| name(last)));
-        // `use a::b::{self}` brings in `b`.
+        // `use a::b::{self}` imports `b`.
         let known_as =
             if known_as == "self" { path.last().cloned().unwrap_or_default() } else { name(known_as) };
         let kind = if known_as == "_" { ImportKind::Unnamed } else { ImportKind::Named(known_as) };
@@ -90,7 +90,8 @@ impl Paths<'_> {
         }
     }
 
-    /// Paths of more than one name in what a macro or an attribute is given, which only that one can parse.
+    /// Adds paths of several names in the arguments of a macro or an attribute, which only that macro or attribute
+    /// could parse.
     fn add_tokens(&mut self, tokens: TokenStream) {
         let (mut path, mut begin, mut colons) = (Vec::new(), 0, 0);
         for token in tokens {
@@ -131,7 +132,7 @@ impl Paths<'_> {
         }
     }
 
-    /// Paths that serde is given as strings: `#[serde(default = "crate::limits::memory")]`.
+    /// Adds paths that serde gets as strings: `#[serde(default = "crate::limits::memory")]`.
     fn add_strings(&mut self, tokens: TokenStream) {
         for token in tokens {
             match token {

@@ -1,11 +1,11 @@
-//! What is compiled for tests alone.
+//! Finds code that is compiled for tests only.
 
 use std::path::Path;
 
 use syn::punctuated::Punctuated;
 use syn::{Attribute, ImplItem, Item, Meta, Stmt, Token, TraitItem};
 
-/// Whether what has these attributes is compiled for tests alone.
+/// Whether an item with these attributes is compiled for tests only.
 pub(super) fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let wants = attribute.path().is_ident("cfg").then(|| attribute.parse_args::<Meta>().ok());
@@ -13,7 +13,7 @@ pub(super) fn is_test_only(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Whether the condition is never true outside of tests.
+/// Whether the condition is false whenever no tests are compiled.
 fn needs_test(condition: &Meta) -> bool {
     if condition.path().is_ident("test") {
         return true;
@@ -26,7 +26,7 @@ fn needs_test(condition: &Meta) -> bool {
     list.path.is_ident("any") && !parts.is_empty() && parts.iter().all(needs_test)
 }
 
-/// Whether a file holds tests, by its name or its folder.
+/// Whether a file contains tests, by its name or its folder.
 pub(super) fn is_test_file(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
 }
@@ -75,7 +75,7 @@ pub(super) fn of_trait_item(item: &TraitItem) -> &[Attribute] {
     }
 }
 
-/// The attributes of a statement; those of an expression are not looked at.
+/// The attributes of a statement. Attributes of expressions are ignored.
 pub(super) fn of_statement(statement: &Stmt) -> &[Attribute] {
     match statement {
         Stmt::Local(local) => &local.attrs,
