@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs rustc; for crates of this project with the coverage counters of LLVM's SanitizerCoverage, which libFuzzer reads.
-# Every other crate is compiled as it is for the tests, so that both share one build of it. Stable Rust has these flags;
-# the sanitizers themselves, such as that of addresses, it does not have.
+# Runs rustc. Crates of this project get the coverage counters of LLVM's SanitizerCoverage, which libFuzzer reads. Every
+# other crate is compiled as for the tests, so that both share one build of it. Stable Rust has the flags for counters;
+# it has no sanitizers, such as the address sanitizer.
 case "${CARGO_PKG_NAME:-}/${CARGO_CRATE_NAME:-}" in
     conductor-fuzz/seeds) exec "$@" ;;
     conductor-*)

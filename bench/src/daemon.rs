@@ -1,4 +1,4 @@
-//! The daemon itself, in a home of its own.
+//! Runs the daemon itself, in a separate home.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -12,17 +12,17 @@ use serde_json::Value as Json;
 
 use crate::stage::{Result, Stage};
 
-/// Longest wait for it to do what it was started for.
+/// Longest wait for the daemon to do what it was started for.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A daemon that runs until this is dropped.
+/// A daemon that runs until this value is dropped.
 pub(crate) struct Daemon {
     child: Child,
     socket: PathBuf,
 }
 
 impl Daemon {
-    /// Starts the daemon with this configuration. Plugins and trust are those of the stage.
+    /// Starts the daemon with this configuration, and with the plugins and the trust store of the stage.
     pub(crate) fn start(stage: &Stage, config: &str) -> Result<Self> {
         fs::write(stage.config_dir().join("config.toml"), config)?;
         let runtime = stage.path().join("runtime");
@@ -39,7 +39,7 @@ impl Daemon {
         Ok(Self { child: command.spawn()?, socket: runtime.join("conductor.sock") })
     }
 
-    /// Waits until so many plugins run.
+    /// Waits until `plugins` plugins run.
     pub(crate) fn wait_for(&mut self, plugins: u64, stage: &Stage) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -56,7 +56,7 @@ impl Daemon {
         }
     }
 
-    /// Asks over the conductor.socket.
+    /// Sends a request over the control socket and returns the response.
     pub(crate) fn ask(&self, request: &str) -> Result<Json> {
         let mut stream = UnixStream::connect(&self.socket)?;
         writeln!(stream, r#"{{"version":1,"request":"{request}"}}"#)?;
@@ -81,7 +81,7 @@ impl Drop for Daemon {
     }
 }
 
-/// The part of the memory of a process that is its own, shared pages divided among those who share them.
+/// The proportional set size of a process in bytes: its own memory, and its part of each page that it shares.
 pub(crate) fn proportional_bytes(pid: u64) -> Result<f64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).ok_or("no Pss")?;

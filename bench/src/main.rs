@@ -1,9 +1,9 @@
 //! Measures Conductor against its yardsticks, in one run and in turn: `cargo xtask bench`.
 //!
-//! A yardstick is what the work costs without Conductor: the bare engine, two processes that hand bytes to and fro, a peer.
-//! Ratios are what counts: the machine does other things as well, and those meet both. Subject and yardstick are timed in
-//! alternating rounds, of which a median and a 99th percentile are taken; what takes less than a microsecond is timed a
-//! hundred calls at a time.
+//! A yardstick is what the work costs without Conductor: the bare engine, two processes that exchange bytes, or a peer.
+//! Ratios count, because whatever else the machine does affects both. Subject and yardstick are timed in alternating
+//! rounds, whose median and 99th percentile are taken. Work of less than a microsecond is timed a hundred calls at a
+//! time.
 
 mod daemon;
 mod modules;

@@ -1,14 +1,14 @@
-//! Modules that are written here, as text or byte by byte.
+//! Modules that are generated here, as text or byte by byte.
 
 use wasm_encoder::{
     CodeSection, ConstExpr, CustomSection, ExportKind, ExportSection, Function, FunctionSection,
     GlobalSection, GlobalType, MemorySection, MemoryType, Module, TypeSection, ValType,
 };
 
-/// Bytes of the large module, about.
+/// About how many bytes the large module has.
 const MEGABYTE: usize = 1 << 20;
 
-/// Steps of arithmetic in each of its functions.
+/// Arithmetic steps in each function of the large module.
 const STEPS: u32 = 60;
 
 /// A plugin of a megabyte of code: functions that compute, load and store, branch, and call one another.
@@ -63,7 +63,7 @@ fn constant(value: i32) -> Function {
     function
 }
 
-/// A function that is like no other, so that none of them is compiled away.
+/// A function that differs from all others, so that the compiler merges none.
 fn computing(index: u32) -> Function {
     let mut function = Function::new([(2, ValType::I32)]);
     let mut code = function.instructions();
@@ -86,7 +86,7 @@ fn computing(index: u32) -> Function {
     function
 }
 
-/// A plugin of these exports whose `execute` does what the text says.
+/// A plugin with the exports of every plugin, whose `execute` has this body.
 pub(crate) fn executing(pages: u32, imports: &str, body: &str) -> Vec<u8> {
     let text = format!(
         r#"(module
@@ -98,7 +98,7 @@ pub(crate) fn executing(pages: u32, imports: &str, body: &str) -> Vec<u8> {
     wat::parse_str(text).expect("valid text")
 }
 
-/// A copy of a plugin under another name, which is another plugin.
+/// A copy of a plugin under another name, which makes it another plugin.
 pub(crate) fn renamed(plugin: &[u8], name: &str) -> Vec<u8> {
     let manifest = format!(r#"{{"name":"{name}","version":"1.0.0","capabilities":[{{"name":"Midi"}}]}}"#);
     let manifest = conductor_abi::Manifest::from_json(manifest.as_bytes()).expect("a manifest");

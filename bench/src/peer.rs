@@ -1,4 +1,4 @@
-//! What Conductor is held against.
+//! The peers that Conductor is compared with.
 
 pub(crate) mod bare;
 pub(crate) mod extism;

@@ -1,4 +1,4 @@
-//! What was measured, as a picture: how far each value is from its goal.
+//! The results as a picture: how far each value is from its goal.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,7 +13,7 @@ const SCALE: f64 = 420.0;
 const VALUES: f64 = 170.0;
 const HEAD: f64 = 56.0;
 
-/// Ends of the scale, as parts of the goal; what lies beyond is drawn at the end.
+/// Ends of the scale, as fractions of the goal. Values beyond an end are drawn at that end.
 const LEAST: f64 = 0.1;
 const MOST: f64 = 10.0;
 
@@ -22,7 +22,7 @@ pub(crate) fn write(path: &Path, rows: &[Row]) -> io::Result<()> {
     fs::write(path, svg(rows))
 }
 
-/// SVG 1.1. One line a row: its name, a bar from the goal to the value, the value.
+/// The picture as SVG 1.1. Each row has its name, a bar from the goal to the value, and the value.
 fn svg(rows: &[Row]) -> String {
     let (width, height) = (LABELS + SCALE + VALUES, HEAD + ROW * rows.len() as f64 + 24.0);
     let mut svg = format!(
@@ -69,7 +69,7 @@ fn svg(rows: &[Row]) -> String {
     svg
 }
 
-/// The value as a part of the goal: below one it is reached.
+/// The value as a fraction of the goal. Below 1, the goal is reached.
 fn part(row: &Row) -> f64 {
     match row.better {
         Better::Lower => row.value / row.goal,
@@ -77,7 +77,7 @@ fn part(row: &Row) -> f64 {
     }
 }
 
-/// Where on the scale, which is logarithmic.
+/// The position on the scale, which is logarithmic.
 fn place(part: f64) -> f64 {
     let part = if part.is_nan() { LEAST } else { part.clamp(LEAST, MOST) };
     LABELS + SCALE * (part / LEAST).ln() / (MOST / LEAST).ln()

@@ -1,4 +1,4 @@
-//! What was measured: as a table, as JSON.
+//! The results, as a table and as JSON.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::sample::Samples;
 use crate::stage::Result;
 
-/// One goal, and how far it is reached.
+/// One measurement, its goal, and whether the goal is reached.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     /// What was measured.
@@ -18,13 +18,13 @@ pub(crate) struct Row {
     pub(crate) unit: &'static str,
     pub(crate) median: f64,
     pub(crate) p99: f64,
-    /// Median of the yardstick, where there is one.
+    /// Median of the yardstick, if there is one.
     pub(crate) yardstick: Option<f64>,
-    /// What the goal bounds.
+    /// The value that the goal bounds.
     pub(crate) value: f64,
     pub(crate) goal: f64,
     pub(crate) better: Better,
-    /// What `value` is.
+    /// What `value` stands for.
     pub(crate) of: &'static str,
 }
 
@@ -35,12 +35,12 @@ pub(crate) enum Better {
     Higher,
 }
 
-/// A unit of time with its length in nanoseconds.
+/// Units of time, each with its length in nanoseconds.
 pub(crate) const MICROSECONDS: (&str, f64) = ("µs", 1e3);
 pub(crate) const MILLISECONDS: (&str, f64) = ("ms", 1e6);
 
 impl Row {
-    /// A subject whose median is held against that of a yardstick.
+    /// A row whose value is the ratio of a subject's median and a yardstick's.
     pub(crate) fn ratio(
         what: &str,
         (unit, length): (&'static str, f64),
@@ -66,7 +66,7 @@ impl Row {
         }
     }
 
-    /// A row that another process of this program measured; unit and meaning are among those given.
+    /// A row that another process of this program measured. Its unit and its meaning must be among those given.
     pub(crate) fn from_json(
         json: &serde_json::Value,
         units: &[&'static str],
@@ -96,7 +96,7 @@ impl Row {
         }
     }
 
-    /// As [`Row::from_json`] reads it.
+    /// The row in the form that [`Row::from_json`] reads.
     pub(crate) fn json(&self) -> serde_json::Value {
         let mut json = self.public_json();
         json["of"] = self.of.into();
@@ -115,7 +115,7 @@ impl Row {
     }
 }
 
-/// Prints the head of the table.
+/// Prints the headings of the table.
 pub(crate) fn print_head() {
     println!(
         "{:<66} {:>10} {:>10} {:>10}      {:>8} {:>8}",
@@ -123,7 +123,7 @@ pub(crate) fn print_head() {
     );
 }
 
-/// Prints one row of it.
+/// Prints one row of the table.
 pub(crate) fn print(row: &Row) {
     let yardstick = row.yardstick.map_or_else(String::new, number);
     let sign = match row.better {
@@ -150,7 +150,7 @@ pub(crate) fn write(path: &Path, rows: &[Row]) -> io::Result<()> {
     fs::write(path, format!("{:#}\n", json!({ "rows": rows })))
 }
 
-/// A number with about three digits that say something.
+/// A number with about three significant digits.
 pub(crate) fn number(value: f64) -> String {
     let digits = match value.abs() {
         large if large >= 100.0 => 0,

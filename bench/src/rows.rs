@@ -10,6 +10,7 @@ pub(crate) mod load;
 pub(crate) mod many;
 pub(crate) mod midi;
 pub(crate) mod pinned;
+pub(crate) mod silence;
 pub(crate) mod start;
 pub(crate) mod verify;
 pub(crate) mod worker;
@@ -18,11 +19,11 @@ use crate::report::Row;
 use crate::sample::Effort;
 use crate::stage::{Built, Result};
 
-/// A measurement: its name on the command line, and what makes its rows.
+/// A measurement: its name on the command line, and the function that makes its rows.
 pub(crate) type Measurement = (&'static str, fn(&Built, Effort) -> Result<Vec<Row>>);
 
-/// All of them, in the order of the table.
-pub(crate) const ALL: [Measurement; 13] = [
+/// All measurements, in the order of the table.
+pub(crate) const ALL: [Measurement; 14] = [
     ("dispatch", dispatch::measure),
     ("allocations", allocations::measure),
     ("worker", worker::measure),
@@ -35,5 +36,6 @@ pub(crate) const ALL: [Measurement; 13] = [
     ("many", many::measure),
     ("cores", cores::measure),
     ("midi", midi::measure),
+    ("silence", silence::measure),
     ("limits", limits::measure),
 ];

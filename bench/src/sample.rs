@@ -1,15 +1,15 @@
-//! Times, and what is made of them.
+//! Times of calls, and statistics of them.
 
 use std::time::{Duration, Instant};
 
-/// How much is measured.
+/// How many rounds are measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
-    /// Rounds of what takes microseconds.
+    /// Rounds for work of microseconds.
     pub(crate) many: usize,
-    /// Rounds of what takes milliseconds.
+    /// Rounds for work of milliseconds.
     pub(crate) some: usize,
-    /// Rounds of what takes tenths of seconds and more.
+    /// Rounds for work of tenths of seconds and more.
     pub(crate) few: usize,
 }
 
@@ -40,29 +40,30 @@ impl Samples {
         self.quantile(0.01)
     }
 
-    /// Each without what calls cost anyway, shared among so many.
+    /// Each sample less the fixed cost `anyway`, divided by `times`.
     pub(crate) fn each_of(&self, anyway: f64, times: u32) -> Self {
         Self::new(self.0.iter().map(|time| (time - anyway) / f64::from(times)).collect())
     }
 
-    /// The sample below which this part of them lies.
+    /// The sample below which the fraction `part` of all samples lies.
     fn quantile(&self, part: f64) -> f64 {
         let last = self.0.len().saturating_sub(1);
         self.0.get((last as f64 * part).round() as usize).copied().unwrap_or(f64::NAN)
     }
 }
 
-/// Something that is called again and again; so many calls are timed at once that the clock itself does not count.
+/// Something that is called repeatedly. `batch` calls are timed together, so that the cost of reading the clock does
+/// not matter.
 pub(crate) struct Subject<'s> {
     pub(crate) batch: u32,
     pub(crate) call: &'s mut dyn FnMut(),
 }
 
-/// Times two subjects in turn, so that whatever else the machine does meets both.
+/// Times two subjects in alternation, so that whatever else the machine does affects both.
 pub(crate) fn alternate<'s>(rounds: usize, mut a: Subject<'s>, mut b: Subject<'s>) -> (Samples, Samples) {
     let (mut of_a, mut of_b) = (Vec::with_capacity(rounds), Vec::with_capacity(rounds));
     for round in 0..rounds + rounds / 10 + 1 {
-        // Whoever comes first finds the caches as the other left them.
+        // The subject that runs first finds the caches in the state in which the other subject left them.
         let (first, second) = if round % 2 == 0 { (&mut a, &mut b) } else { (&mut b, &mut a) };
         let (first, second) = (time(first), time(second));
         let (in_a, in_b) = if round % 2 == 0 { (first, second) } else { (second, first) };

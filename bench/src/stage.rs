@@ -1,4 +1,5 @@
-//! Where everything happens: a directory that is gone afterwards, a key that is trusted in it, and plugins signed with it.
+//! The place of a run: a directory that is deleted afterwards, a key that is trusted in it, and plugins signed with
+//! that key.
 
 use std::error::Error;
 use std::fs;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::modules;
 
-/// Whatever goes wrong ends the run.
+/// Any error ends the run.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The request that plugins parse: 200 bytes.
@@ -58,13 +59,13 @@ impl Stage {
         self.path().join("config")
     }
 
-    /// A guest's bytes, as they were built.
+    /// The bytes of a guest as it was built.
     pub(crate) fn built(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.built.guests.join(format!("{name}.wasm"));
         fs::read(&path).map_err(|error| format!("{}: {error}", path.display()).into())
     }
 
-    /// A guest's bytes, with a manifest that gives it its name.
+    /// The bytes of a guest, with a manifest that names it.
     pub(crate) fn guest(&self, name: &str) -> Result<Vec<u8>> {
         Ok(modules::renamed(&self.built(name)?, name))
     }
@@ -79,7 +80,7 @@ impl Stage {
         Ok(path)
     }
 
-    /// What hosts are configured with: signatures are required.
+    /// The configuration of hosts, which requires signatures.
     pub(crate) fn config(&self) -> WasmConfig {
         WasmConfig {
             require_signature: true,
@@ -89,7 +90,7 @@ impl Stage {
         }
     }
 
-    /// A host that runs plugins in the daemon's own worker processes, both walls up, with a cache of compiled code.
+    /// A host that runs plugins in the daemon's worker processes, behind both walls, with a cache of compiled code.
     pub(crate) fn workers(&self, config: WasmConfig, devices: Devices) -> Result<Host> {
         let cache = CodeCache::open(&self.path().join("code"), &self.path().join("code.secret"))?;
         let program = WorkerProgram::new(&self.built.conductor, ["worker"]);
@@ -103,7 +104,7 @@ impl Stage {
     }
 }
 
-/// Options under which Midi is granted.
+/// Options that grant Midi.
 pub(crate) fn with_midi() -> Result<PluginOptions> {
     Ok(PluginOptions { granted: vec!["Midi".parse()?], ..PluginOptions::default() })
 }

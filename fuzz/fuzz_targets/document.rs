@@ -1,4 +1,4 @@
-//! Any bytes as a signature document: it is judged, and what is read survives being written.
+//! Any bytes as a signature document: the document is judged, and one that can be read is the same after it is written.
 
 #![no_main]
 #![forbid(unsafe_code)]

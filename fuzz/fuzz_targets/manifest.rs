@@ -1,4 +1,4 @@
-//! Any text as a manifest: what is accepted can be put into a module and is found there again.
+//! Any text as a manifest: an accepted manifest can be put into a module and is found there again.
 
 #![no_main]
 #![forbid(unsafe_code)]
@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = conductor_abi::Manifest::from_json(bytes);
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(manifest) = manifest_from_toml(text) else { return };
-    // A manifest in TOML may be longer as JSON than a module may carry.
+    // A manifest that fits in TOML may be too long for a module when written as JSON.
     let Ok(wasm) = add_manifest(MODULE, &manifest, false) else { return };
     let plugin = UnverifiedPlugin::from_parts("fuzzed.wasm", wasm, None);
     let file: &PluginFile = plugin.file();

@@ -1,4 +1,4 @@
-//! Any bytes as a module: they are refused, or they run and stay within their limits. The host survives both.
+//! Any bytes as a module: the module is refused, or it runs and stays within its limits. The host survives both.
 
 #![no_main]
 #![forbid(unsafe_code)]
@@ -14,7 +14,7 @@ use wasm_mutate::WasmMutate;
 
 const REQUEST: &[u8] = br#"{"action":"go","context":{"timestamp":0},"parameters":null}"#;
 
-/// Small, so that many inputs fit into a second.
+/// Small limits, so that many inputs fit into a second.
 fn limits() -> Limits {
     Limits {
         max_fuel: 200_000,
@@ -40,13 +40,13 @@ fuzz_target!(|bytes: &[u8]| {
     let options = PluginOptions {
         limits: Some(limits()),
         accept_unsigned: true,
-        // A module may declare the capability for public hosts, and would be granted it.
+        // A module may declare Network for public hosts, and would get it automatically.
         denied: vec![Capability::Network],
         ..PluginOptions::default()
     };
     let plugin = UnverifiedPlugin::from_parts("fuzzed.wasm", bytes.to_vec(), None);
     let Ok(mut plugin) = HOST.load_unverified(plugin, &options) else { return };
-    // A second call meets what the first one left behind.
+    // The second call finds what the first one left behind.
     for _ in 0..2 {
         let report = plugin.execute(REQUEST);
         let limits = limits();
@@ -56,13 +56,13 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(
             report.log.iter().map(|line| line.text.len()).sum::<usize>() <= limits.max_log_bytes as usize
         );
-        // No module has a worker to crash here.
+        // The modules run in this process, so there is no worker to crash.
         assert!(!matches!(report.outcome, Outcome::Crashed { .. }), "{:?}", report.outcome);
     }
 });
 
-// Most changes of single bytes make a module that is refused by its form. Every other change is therefore one that
-// leaves a module valid, so that compiler and instance get their share.
+// Most changes of single bytes make a module malformed, so that it is refused. Every second change therefore keeps the
+// module valid, so that compiler and instance are tested as well.
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let valid = data.get(..size).filter(|wasm| seed.is_multiple_of(2) && wasmparser::validate(wasm).is_ok());
     match valid.and_then(|wasm| mutant(wasm, max_size, seed)) {
@@ -74,7 +74,7 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     }
 });
 
-/// A valid module that differs from this one, if one that is small enough is found quickly.
+/// A valid module that differs from this one, if one of at most `max_size` bytes is found quickly.
 fn mutant(wasm: &[u8], max_size: usize, seed: u32) -> Option<Vec<u8>> {
     let mut mutate = WasmMutate::default();
     mutate.seed(seed.into()).fuel(200).preserve_semantics(false);

@@ -1,4 +1,4 @@
-//! Any text as a PKCS#11 URI: what is read survives being shown, without its PIN.
+//! Any text as a PKCS#11 URI: a URI that can be read is the same after it is shown, except for its PIN.
 
 #![no_main]
 #![forbid(unsafe_code)]
@@ -11,7 +11,7 @@ fuzz_target!(|text: &str| {
         Ok(uri) => {
             let shown = uri.to_string();
             assert!(!shown.contains(char::is_control), "{shown:?}");
-            // What is escaped takes more room, and may be too long to be read again.
+            // Escapes take more room, so the shown text may be too long to be read again.
             if let Ok(again) = shown.parse::<TokenUri>() {
                 assert!(again == uri.without_pin(), "{shown}");
             }

@@ -1,4 +1,4 @@
-//! Any bytes as a revocation list: it is judged, and what holds says the same when it is read again.
+//! Any bytes as a revocation list: the list is judged, and one that holds says the same when it is read again.
 
 #![no_main]
 #![forbid(unsafe_code)]

@@ -1,4 +1,5 @@
-//! Any bytes as a chain of rotations: what holds survives being written, and can be joined to what was accepted.
+//! Any bytes as a chain of rotations: a chain that holds is the same after it is written, and can be joined to accepted
+//! rotations.
 
 #![no_main]
 #![forbid(unsafe_code)]

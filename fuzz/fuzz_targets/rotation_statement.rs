@@ -1,8 +1,8 @@
-//! Rotations that state anything at all, signed by the keys that they need: those that hold are a chain by every rule, and
-//! fit together whichever part comes first.
+//! Rotations with any statement, signed by the keys that they need: those that hold form a chain by every rule, and can
+//! be joined in any order.
 //!
-//! Each line of an input is a link: a digit for the old key, one for the new key, and what both sign, in which `@` and a
-//! digit stand for a key.
+//! Each line of an input is a link: a digit for the old key, a digit for the new key, and the statement that both sign.
+//! In the statement, `@` and a digit stand for a key.
 
 #![no_main]
 #![forbid(unsafe_code)]
@@ -40,7 +40,7 @@ fn signed_link(line: &str) -> Option<String> {
     for (number, key) in KEYS.iter().enumerate() {
         statement = statement.replace(&format!("@{number}"), &key.public_key().to_string());
     }
-    // The pre-authentication encoding of DSSE, written down a second time.
+    // The pre-authentication encoding of DSSE, implemented independently of the library.
     let length = statement.len();
     let message =
         format!("DSSEv1 {} {ROTATION_PAYLOAD_TYPE} {length} {statement}", ROTATION_PAYLOAD_TYPE.len());

@@ -1,6 +1,6 @@
-//! Any text as a file of the trust store: it is read, or refused with the line that is wrong.
+//! Any text as a file of the trust store: the file is read, or refused with the line that is wrong.
 //!
-//! The first byte says which file: trusted keys, revocations, pins or rotations.
+//! The first byte says which file it is: trusted keys, revocations, pins or rotations.
 
 #![no_main]
 #![forbid(unsafe_code)]
@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
     texts[usize::from(which % 4)] = text;
     match TrustStore::from_texts(texts) {
         Ok(store) => {
-            // Whatever a file says, it can be asked about.
+            // Whatever a file says, the store can be asked about keys.
             if let Ok(key) = SigningKey::generate() {
                 let key = key.public_key();
                 assert!(store.get(&key).is_none() && store.revoked_key(&key).is_none());

@@ -1,4 +1,4 @@
-//! Any bytes as what a worker says to its supervisor: they are a frame or they are not, and decoding them ends.
+//! Any bytes as a message of a worker to its supervisor: they are a frame or not, and decoding them ends.
 
 #![no_main]
 #![forbid(unsafe_code)]

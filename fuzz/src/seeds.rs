@@ -1,9 +1,9 @@
 //! Writes the inputs that fuzzing starts from: `seeds VECTORS OUT` makes a directory for each target in OUT.
 //!
-//! For `module` they are the attacks in `tests/vectors`, compiled; for `host_call` requests of each operation; for
-//! `worker_frame` the shapes that frames have; for `manifest`, `pkcs11_uri` and `rotation_statement` texts that are
-//! sound. Whatever has to be signed is written by the example `sound_files` of `conductor-signing`, which is compiled
-//! without counters.
+//! For `module` these are the attacks in `tests/vectors`, compiled; for `host_call`, requests of operations, as postcard and as JSON; for
+//! `worker_frame`, frames of each form; for `manifest`, `pkcs11_uri` and `rotation_statement`, valid texts. The seeds
+//! that need a signature are written by the example `sound_files` of `conductor-signing`, which is compiled without
+//! counters.
 
 #![forbid(unsafe_code)]
 
@@ -12,7 +12,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Numbers of the operations, as `host_call` reads them.
+/// Numbers of the operations, in the form in which `host_call` reads them.
 const HTTP_REQUEST: [u8; 4] = 0x100_u32.to_le_bytes();
 const MIDI_PORTS: [u8; 4] = 0x200_u32.to_le_bytes();
 const MIDI_SEND: [u8; 4] = 0x201_u32.to_le_bytes();
@@ -36,7 +36,7 @@ fn write_all(directory: &Path, seeds: Vec<(&str, Vec<u8>)>) -> io::Result<()> {
     seeds.into_iter().try_for_each(|(name, bytes)| fs::write(directory.join(name), bytes))
 }
 
-/// Compiles every `.wat` below `directory`; the name of the result says where it was below `root`.
+/// Compiles every `.wat` below `directory`. The name of the result is made from the file's path below `root`.
 fn write_modules(root: &Path, directory: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
@@ -51,7 +51,7 @@ fn write_modules(root: &Path, directory: &Path, out: &Path) -> Result<(), Box<dy
     Ok(())
 }
 
-/// Requests as `conductor-abi` encodes them: postcard, in which a list is its length and its items.
+/// Requests as `conductor-abi` encodes them: in postcard, a list is its length and then its items.
 fn host_calls() -> Vec<(&'static str, Vec<u8>)> {
     let http = |method: &str, url: &str, header: Option<(&str, &str)>, body: &[u8]| {
         let mut bytes = [&HTTP_REQUEST[..], &list(method.as_bytes()), &list(url.as_bytes())].concat();
@@ -73,12 +73,33 @@ fn host_calls() -> Vec<(&'static str, Vec<u8>)> {
         ("midi-sysex", midi("synth", &[0xf0, 0x7d, 1, 2, 0xf7])),
         ("unknown", 0x999_u32.to_le_bytes().to_vec()),
     ]
+    .into_iter()
+    .chain(host_calls_in_json().map(|(name, text)| (name, text.as_bytes().to_vec())))
+    .collect()
 }
 
-/// Heads of frames, in postcard: the number of the variant, then its fields; behind some of them the bytes that follow.
+/// Requests as JSON, of each form that a field can have.
+const fn host_calls_in_json() -> [(&'static str, &'static str); 9] {
+    [
+        (
+            "json-http",
+            r#"{"op":"http-request","method":"POST","url":"http://127.0.0.1:1/","headers":[["a","b"]],"body":"base64:aGk="}"#,
+        ),
+        ("json-midi", r#"{"op":"midi-send","port":"synth","bytes":[144,60,100]}"#),
+        ("json-midi-ports", r#"{"op":"midi-ports"}"#),
+        ("json-last", r#"{ "bytes" : "base64:8H0BAvc=" , "port":"s\u0079nth", "op" : "midi-send" }"#),
+        ("json-volume", r#"{"op":"volume","change":{"by":-2.5e-1}}"#),
+        ("json-socket", r#"{"op":"websocket-send","socket":0,"message":{"text":"\ud834\udd1e\n"}}"#),
+        ("json-program", r#"{"op":"program-run","program":"/bin/true","arguments":["-a",""],"input":[]}"#),
+        ("json-log", r#"{"op":"log","level":"info","message":"m"}"#),
+        ("json-deep", r#"{"op":"mute","change":{"a":[[{"b":[true,false,null,1e9]}]]}}"#),
+    ]
+}
+
+/// Heads of frames in postcard: the number of the variant, then its fields. Some heads are followed by further bytes.
 fn worker_frames() -> Vec<(&'static str, Vec<u8>)> {
     let done = |end: &[u8]| {
-        // Replied, fuel, memory, one line of log (its source and its text), nothing dropped, one limit that refused.
+        // Replied, fuel, memory, one log line (source and text), nothing dropped, and one limit that refused something.
         [&[7][..], end, &[1, 0x90, 0x4e, 0x80, 0x80, 0x04, 1, 0, 3], b"log", &[0, 1, 5], b"\"reply\""]
             .concat()
     };
@@ -110,7 +131,7 @@ fn token_uris() -> Vec<(&'static str, Vec<u8>)> {
     vec![("path", path.as_bytes().to_vec()), ("query", query.as_bytes().to_vec())]
 }
 
-/// Links, one on a line, whose keys are digits.
+/// Links, one on each line, whose keys are digits.
 fn rotation_statements() -> Vec<(&'static str, Vec<u8>)> {
     let link = |old: u8, sequence: u8, day: u8, keeps: &str| {
         let new = old + 1;
@@ -129,6 +150,6 @@ fn rotation_statements() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn list(bytes: &[u8]) -> Vec<u8> {
-    // One byte of length holds up to 127.
+    // One byte of a length holds numbers up to 127.
     [&[bytes.len().min(127) as u8][..], bytes].concat()
 }

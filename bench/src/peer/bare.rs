@@ -12,7 +12,7 @@ use crate::stage::Result;
 const FUEL: u64 = 100_000_000;
 const TICKS: u64 = 5_000;
 
-/// Configuration of an engine as it would be without Conductor.
+/// The configuration of an engine as it would be used without Conductor.
 pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config
@@ -23,7 +23,7 @@ pub(crate) fn config() -> Config {
     config
 }
 
-/// As [`config`], with instances from a pool that keeps what one left behind for the next.
+/// As [`config`], with a pool of instances, in which the memory of an ended instance is used again.
 pub(crate) fn pooled() -> Config {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_core_instances(16)
@@ -37,7 +37,7 @@ pub(crate) fn pooled() -> Config {
     config
 }
 
-/// A linker with WASI, and with the host's import, which answers at once.
+/// A linker with WASI and with the host's import, which answers at once.
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<WasiP1Ctx>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |context| context)?;
@@ -45,7 +45,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<WasiP1Ctx>> {
         "conductor",
         "call",
         |mut caller: Caller<'_, WasiP1Ctx>, _op: u32, start: u32, len: u32| -> u64 {
-            // As little as a host function can do with a request: look at it.
+            // The least that a host function can do with a request: look at it.
             let memory = caller.get_export("memory").and_then(wasmtime::Extern::into_memory);
             let bytes = memory.as_ref().map(|memory| memory.data(&caller));
             let end = start as usize + len as usize;
@@ -84,14 +84,14 @@ impl Bare {
         Ok(Self { store, memory, alloc, dealloc, execute })
     }
 
-    /// Compiles and links a module on an engine of its own.
+    /// Compiles and links a module on a new engine.
     pub(crate) fn compile(config: &Config, bytes: &[u8]) -> Result<InstancePre<WasiP1Ctx>> {
         let engine = Engine::new(config)?;
         let module = Module::from_binary(&engine, bytes)?;
         Ok(linker(&engine)?.instantiate_pre(&module)?)
     }
 
-    /// Executes a request as plugins of Conductor are called.
+    /// Executes a request in the way in which Conductor calls plugins.
     pub(crate) fn execute(&mut self, request: &[u8]) -> Result<()> {
         self.store.set_fuel(FUEL)?;
         self.store.set_epoch_deadline(TICKS);

@@ -1,11 +1,11 @@
-//! Two processes that hand the same bytes to and fro through pipes, and do nothing else.
+//! Two processes that pass the same bytes to and fro through pipes, and do nothing else.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::stage::Result;
 
-/// The other process, which this program is as well.
+/// The other process, which runs this program too.
 pub(crate) struct Ping {
     child: Child,
     to: Option<ChildStdin>,
@@ -22,7 +22,7 @@ impl Ping {
         Ok(Self { child, to, from, buffer: vec![0; bytes] })
     }
 
-    /// There and back again.
+    /// Sends the bytes and reads them back.
     pub(crate) fn round(&mut self, payload: &[u8]) -> Result<()> {
         self.to.as_mut().ok_or("no pipe")?.write_all(payload)?;
         self.from.read_exact(&mut self.buffer)?;
@@ -37,9 +37,9 @@ impl Drop for Ping {
     }
 }
 
-/// The other process: hands back what comes, until nothing does.
+/// The other process: sends back what it reads, until its input ends.
 pub(crate) fn pong(bytes: usize) -> Result<()> {
-    // Without the buffers of the standard streams.
+    // The buffers of the standard streams would add copies.
     let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
     let (stdin, stdout) = (std::os::fd::AsFd::as_fd(&stdin), std::os::fd::AsFd::as_fd(&stdout));
     let mut from = std::fs::File::from(stdin.try_clone_to_owned()?);

@@ -1,4 +1,4 @@
-//! Allocations on the heap of the host, for each dispatch in process.
+//! Allocations on the host's heap per dispatch in process.
 
 use conductor_core::{Host, PluginOptions};
 

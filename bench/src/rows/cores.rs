@@ -1,4 +1,4 @@
-//! Two processors busy with different plugins.
+//! Two processors, each busy with another plugin.
 
 use std::sync::Barrier;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::report::{Better, Row};
 use crate::sample::{Effort, Samples};
 use crate::stage::{Built, REQUEST, Result, Stage, succeed};
 
-/// How long calls are counted for.
+/// How long calls are counted.
 const WINDOW: Duration = Duration::from_millis(100);
 
 pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
@@ -43,7 +43,7 @@ pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
         what: "throughput of two busy processors, different plugins; of one".to_owned(),
         unit: "1/s",
         median,
-        // The slowest: more is better here.
+        // The slowest windows, because more calls are better here.
         p99: two.p1(),
         yardstick: Some(yardstick),
         value: median / yardstick,
@@ -53,7 +53,7 @@ pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
     }])
 }
 
-/// Calls in a second of all together, each on a thread.
+/// Calls in a second of all subjects together, each on its own thread.
 fn count(all: Vec<&mut (dyn FnMut() + Send)>) -> f64 {
     let barrier = Barrier::new(all.len());
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Dispatch in process: a plugin that is loaded and lives across calls.
+//! Dispatch in process, to a plugin whose instance lives across calls.
 
 use conductor_core::{Host, PluginOptions};
 

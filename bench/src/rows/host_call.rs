@@ -1,4 +1,4 @@
-//! A host call that is granted and does next to nothing: three bytes to a MIDI port that takes them.
+//! A granted host call that does next to nothing: three bytes to a MIDI port that discards them.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::stage::{Built, Result, Stage, succeed, with_midi};
 /// Host calls in one call of the plugin.
 const TIMES: u32 = 100;
 
-/// Bytes of the request of this host call, about.
+/// About how many bytes the request of this host call has.
 const BYTES: usize = 12;
 
-/// A port that takes everything.
+/// A port that discards everything.
 struct Sink;
 
 impl MidiOutputs for Sink {
@@ -46,7 +46,7 @@ pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
     Ok(vec![Row::ratio(what, MICROSECONDS, &subject, &yardstick, 3.0)])
 }
 
-/// The same through the broker, for a process that has one processor.
+/// The same call through the broker, for a process that has one processor.
 pub(crate) fn measure_pinned(built: &Built, effort: Effort) -> Result<Row> {
     let stage = Stage::new(built)?;
     let path = stage.plugin("calls", &stage.guest("calls")?)?;
@@ -64,7 +64,8 @@ fn devices() -> Devices {
     Devices { midi: Arc::new(Sink), ..Devices::default() }
 }
 
-/// What one host call of a plugin costs, and what one of the yardstick, which is given a request and how many it asks for.
+/// The cost of one host call, of a plugin and of the yardstick. The yardstick gets a request and the number of host
+/// calls that the request asks for.
 fn calls(
     rounds: usize,
     plugin: &mut dyn Plugin,

@@ -1,4 +1,4 @@
-//! A limit of 50 ms: how long a call really takes.
+//! A limit of 50 ms, and how long calls really take under it.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ const CALL: &str = r#"(import "conductor" "call" (func $call (param i32 i32 i32)
 
 pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
     let stage = Stage::new(built)?;
-    // One subscription to the monotonic clock, a minute from now.
+    // One subscription to the monotonic clock, for a minute from now.
     let sleep = "(i32.store (i32.const 16) (i32.const 1)) (i64.store (i32.const 24) (i64.const 60000000000))
          (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))";
     let listen = format!(
@@ -39,7 +39,7 @@ pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
     ];
     let config = || WasmConfig {
         max_execution_time: LIMIT,
-        // Time is to end the calls, not fuel.
+        // Calls must be ended by time, not by fuel.
         max_fuel: u64::MAX / 4,
         ..stage.config()
     };

@@ -1,4 +1,5 @@
-//! Loading a signed plugin of a megabyte: compiled before, in this process and into a new worker, and for the first time.
+//! Loading a signed plugin of a megabyte: from compiled code, into this process and into a new worker, and for the
+//! first time.
 
 use std::fs;
 use std::path::Path;
@@ -70,7 +71,7 @@ fn cache(stage: &Stage) -> Result<CodeCache> {
     Ok(CodeCache::open(&stage.path().join("code-here"), &stage.path().join("code-here.secret"))?)
 }
 
-/// What loading costs at least: reading, hashing and authenticating bytes, and making code of them.
+/// The least work that loading needs: reading, hashing and authenticating bytes, and making code of them.
 struct Bytes {
     engine: Engine,
     plugin: std::path::PathBuf,
@@ -91,12 +92,12 @@ impl Bytes {
         let mut mac = Hmac::<Sha256>::new_from_slice(&digest)?;
         mac.update(&code);
         assert_ne!(mac.finalize().into_bytes().as_slice(), [0; 32]);
-        // SAFETY: this program serialized the code a moment ago, into a directory that nobody else may write to.
+        // SAFETY: this program serialized the code a moment ago, into a directory that nobody else can write to.
         Ok(unsafe { Module::deserialize(&self.engine, &code) }?)
     }
 }
 
-/// Starts and ends a process of the daemon's program, which does nothing.
+/// Runs the daemon's program once without work, to its end.
 fn spawn(program: &Path) {
     let status = Command::new(program).arg("--version").stdout(Stdio::null()).status();
     assert!(status.is_ok_and(|status| status.success()));

@@ -1,4 +1,4 @@
-//! One plugin, and a thousand of them, in process, with events spread over them.
+//! One plugin and up to a thousand, in process, with the events spread over all plugins.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::report::{Better, Row};
 use crate::sample::{Effort, Samples, Subject, alternate};
 use crate::stage::{Built, REQUEST, Result, Stage, succeed};
 
-/// Calls that are timed at once: as many as there are plugins at most.
+/// Calls that are timed together: as many as there are plugins at most.
 const BATCH: u32 = 1_000;
 
 const NUMBERS: [usize; 3] = [10, 100, 1_000];
@@ -46,7 +46,7 @@ pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Calls in a second, and which part that is of those with one plugin.
+/// Calls in a second, and their ratio to the calls with one plugin.
 fn row(number: usize, many: &Samples, single: &Samples) -> Row {
     let (median, yardstick) = (1e9 / many.median(), 1e9 / single.median());
     Row {

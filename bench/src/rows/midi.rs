@@ -1,4 +1,4 @@
-//! MIDI bytes in, through a plugin, MIDI bytes out: through FIFOs, from end to end.
+//! MIDI bytes through a plugin, from one FIFO to another: the time from end to end.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, Read, Write};
@@ -22,7 +22,7 @@ pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
     measure_so(built, effort, "free")
 }
 
-/// For a process that has one processor: no process waits for another core to wake up.
+/// For a process that has one processor, so that no process waits for another core to wake up.
 pub(crate) fn measure_pinned(built: &Built, effort: Effort) -> Result<Vec<Row>> {
     measure_so(built, effort, "pinned")
 }
@@ -84,7 +84,7 @@ fn measure_so(built: &Built, effort: Effort, how: &str) -> Result<Vec<Row>> {
     Ok(vec![Row::ratio(&what, MICROSECONDS, &subject, &yardstick, 1.3), late])
 }
 
-/// A thread that plays what comes from one FIFO to another, through a plugin in this process.
+/// Starts a thread that plays notes from one FIFO to another, through a plugin in this process.
 fn in_process(stage: &Stage, keys: &Path, synth: &Path) -> Result<JoinHandle<()>> {
     let synth = OpenOptions::new().read(true).write(true).open(synth)?;
     let devices = Devices { midi: Arc::new(Synth(synth)), ..Devices::default() };
@@ -92,7 +92,7 @@ fn in_process(stage: &Stage, keys: &Path, synth: &Path) -> Result<JoinHandle<()>
     let mut plugin = host.load(&stage.path().join("calls.wasm"), &with_midi()?)?;
     let keys = keys.to_owned();
     Ok(std::thread::spawn(move || {
-        // Opens when somebody plays, and ends with them.
+        // Opening waits for the writer, and reading ends with the writer.
         let mut keys = File::open(keys).expect("a FIFO");
         let mut message = [0; 3];
         while keys.read_exact(&mut message).is_ok() {
@@ -130,23 +130,24 @@ struct Pipes {
 
 impl Pipes {
     fn open(keys: &Path, synth: &Path) -> Result<Self> {
-        // Read and write, so that neither open waits for the other end.
+        // Opened for reading and writing, so that no open waits for the other end.
         let open = |path: &Path| OpenOptions::new().read(true).write(true).open(path);
         Ok(Self { keys: open(keys)?, synth: open(synth)?, note: 0 })
     }
 
-    /// Plays a note and waits for it.
+    /// Plays a note, or ends the last one, and waits until that comes out.
     fn note(&mut self) {
-        self.note = (self.note + 1) % 128;
-        let message = [0x90, self.note, 100];
+        self.note = (self.note + 1) % 255;
+        let velocity = if self.note % 2 == 0 { 100 } else { 0 };
+        let message = [0x90, self.note / 2, velocity];
         let mut answer = [0; 3];
         let played = self.keys.write_all(&message).and_then(|()| self.synth.read_exact(&mut answer));
         assert!(played.is_ok() && answer == message, "{played:?}: {answer:?}");
     }
 }
 
-/// A program that does without Conductor what the measured one does with it: reads notes from one FIFO, makes a request of each
-/// for another process, and writes what that one answers to another FIFO.
+/// Does natively what the measured daemon does: reads notes from one FIFO, sends a request for each note to another
+/// process, and writes that process's answers to another FIFO.
 pub(crate) fn native(keys: &Path, synth: &Path) -> Result<()> {
     let mut keys = File::open(keys)?;
     let mut synth = OpenOptions::new().write(true).open(synth)?;
@@ -174,7 +175,7 @@ fn plugin() -> Result<(Child, ChildStdin, ChildStdout)> {
     Ok((child, to, from))
 }
 
-/// The other process.
+/// The other process of [`native`].
 pub(crate) fn native_plugin() -> Result<()> {
     let stdout = std::io::stdout();
     let mut stdout = File::from(stdout.as_fd().try_clone_to_owned()?);

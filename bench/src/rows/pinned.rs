@@ -1,4 +1,5 @@
-//! What is measured on one processor: no process waits for another core to wake up, which takes longer than all the rest.
+//! Measurements on one processor. There no process waits for another core to wake up, which takes longer than
+//! everything else together.
 
 use std::process::Command;
 
@@ -9,7 +10,7 @@ use crate::report::{MICROSECONDS, Row};
 use crate::sample::Effort;
 use crate::stage::{Built, Result};
 
-/// Measures in a process of its own, so that the other measurements keep all processors.
+/// Measures in a separate process, so that the other measurements keep all processors.
 pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
     let mut command = Command::new("/proc/self/exe");
     command.arg("pinned");
@@ -28,9 +29,9 @@ pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
         .collect()
 }
 
-/// The measurements of that process.
+/// Makes the measurements in that process.
 pub(crate) fn measure_here(built: &Built, effort: Effort) -> Result<Vec<Row>> {
-    // One processor for all threads of this process and those that it starts.
+    // Restricts all threads of this process, and of processes that it starts, to one processor.
     let all = sched_getaffinity(None)?;
     let first = (0..CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu)).ok_or("no processor")?;
     let mut one = CpuSet::new();

@@ -1,4 +1,4 @@
-//! The start of a daemon with a hundred distinct plugins, all compiled before.
+//! The start of a daemon with a hundred different plugins, all compiled before.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
         config.push_str(&format!("[plugins.{name}]\npath = \"{}\"\n", path.display()));
     }
     let first = config.lines().take(2).collect::<Vec<_>>().join("\n");
-    // What was never compiled is compiled now.
+    // This start compiles the plugins for the first time.
     Daemon::start(&stage, &config)?.wait_for(PLUGINS, &stage)?;
 
     let (mut all, mut one, mut memory) = (Vec::new(), Vec::new(), Vec::new());

@@ -11,7 +11,7 @@ const BYTES: usize = 100_000_000;
 
 pub(crate) fn measure(built: &Built, effort: Effort) -> Result<Vec<Row>> {
     let stage = Stage::new(built)?;
-    // A module of one section that holds numbers.
+    // A module with a single section of arbitrary numbers.
     let mut module = b"\0asm\x01\0\0\0".to_vec();
     let numbers: Vec<u8> =
         (0..BYTES as u32 / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();

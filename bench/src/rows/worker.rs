@@ -1,4 +1,4 @@
-//! Dispatch through the worker process, both walls up.
+//! Dispatch through a worker process, behind both walls.
 
 use conductor_core::{Devices, PluginOptions};
 
@@ -8,11 +8,11 @@ use crate::report::{Better, MICROSECONDS, Row};
 use crate::sample::{Effort, Samples, Subject, alternate};
 use crate::stage::{Built, REQUEST, Result, Stage, succeed};
 
-/// What it costs, and what it is held against.
+/// The times of the worker and of its yardsticks.
 struct Measured {
     worker: Samples,
     ping: Samples,
-    /// A second run, against Extism, which has no second process to wait for.
+    /// A second run, compared with Extism, which has no second process to wait for.
     worker_again: Samples,
     extism: Samples,
 }

@@ -1,4 +1,4 @@
-//! Plays a chord while a note is held, or an arpeggio of the chords on hold step by step.
+//! Plays a chord while a note is held, or plays the notes of held chords one by one as an arpeggio.
 
 #![forbid(unsafe_code)]
 
@@ -28,21 +28,21 @@ struct Parameters {
     intervals: Option<Vec<i8>>,
 }
 
-/// Velocity and notes of the chord of every note that is down, and the note that `step` played last.
+/// The chord of every note that is down, each with its velocity, and the note that `step` played last.
 #[derive(Default)]
 struct Voices {
     chords: BTreeMap<u8, (u8, Vec<u8>)>,
     last: Option<u8>,
 }
 
-/// Notes to end, then notes to begin with their velocity.
+/// Notes to end, and notes to begin, each with its velocity.
 type Change = (Vec<u8>, Vec<(u8, u8)>);
 
 /// Voices by action, port and channel.
 static VOICES: Mutex<BTreeMap<(&str, String, u8), Voices>> = Mutex::new(BTreeMap::new());
 
 impl Voices {
-    /// Begins or ends the chord of a note. A note that another chord holds as well goes on when one of them ends.
+    /// Begins or ends the chord of a note. A note that another chord holds as well goes on when one chord ends.
     fn follow(&mut self, call: &Call<Parameters>) -> Change {
         let Some(event) = call.note_event() else { return Change::default() };
         let (NoteEvent::On { note: root, .. } | NoteEvent::Off { note: root }) = event;
@@ -57,7 +57,7 @@ impl Voices {
         (ended, begun)
     }
 
-    /// Ends the last note and begins the next one above it, or the lowest when there is none above.
+    /// Ends the last note and begins the next higher one, or the lowest if there is none higher.
     fn step(&mut self) -> Change {
         let chords = self.chords.values();
         let held = chords.flat_map(|(velocity, notes)| notes.iter().map(move |note| (*note, *velocity)));

@@ -1,10 +1,10 @@
-//! What begins and ends with which event.
+//! Which notes begin and end at which event.
 
 use conductor_plugin::Context;
 
 use super::*;
 
-/// What a note with this velocity does, 0 ending it.
+/// What a note with this velocity changes; velocity 0 ends the note.
 fn note(voices: &mut Voices, note: u8, velocity: u8, intervals: Option<&[i8]>) -> Change {
     let parameters =
         Parameters { port: "synth".into(), channel: 0, intervals: intervals.map(<[i8]>::to_vec) };

@@ -1,4 +1,4 @@
-//! Tells you something, opens a page or locks the screen when you play a note.
+//! Shows a notification, opens a page or locks the screen when you play a note.
 
 #![forbid(unsafe_code)]
 

@@ -62,7 +62,7 @@ fn volume(call: Call<Option<Volume>>) -> Result<Value, String> {
     desktop::volume(change).map(shown).map_err(|error| error.to_string())
 }
 
-/// What the parameters ask for; a controller's value stands in for a level.
+/// The change that the parameters ask for. A controller's value is used if no level is given.
 fn change(parameters: &Volume, value: Option<f64>) -> Result<VolumeChange, &'static str> {
     match (parameters.level, parameters.by) {
         (Some(_), Some(_)) => Err("say `level` or `by`, not both"),
@@ -84,7 +84,7 @@ fn mute(call: Call<Option<Mute>>) -> Result<Value, HostError> {
 }
 
 fn shown(state: VolumeState) -> Value {
-    // Three places, as the level was asked for: the rest is noise of the number format.
+    // Three decimal places, like the requested level. Further digits are noise of the number format.
     let level = (f64::from(state.level) * 1000.0).round() / 1000.0;
     json!({ "level": level, "muted": state.muted })
 }

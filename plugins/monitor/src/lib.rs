@@ -1,4 +1,4 @@
-//! Shows what comes from a MIDI input, byte for byte, also what no mapping reacts to.
+//! Shows the messages of a MIDI input byte for byte, including those that no mapping can react to.
 
 #![forbid(unsafe_code)]
 
@@ -21,7 +21,7 @@ plugin! {
 }
 
 thread_local! {
-    /// What is listened to.
+    /// The subscription to the input that is being listened to.
     static SUBSCRIPTION: RefCell<Option<Subscription>> = const { RefCell::new(None) };
 }
 
@@ -64,7 +64,7 @@ fn read(call: Call<Option<Wait>>) -> Result<Heard, String> {
     })
 }
 
-/// The bytes in hexadecimal.
+/// The bytes of a message in hexadecimal.
 fn shown(message: &MidiMessage) -> String {
     let bytes: Vec<String> = message.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     bytes.join(" ")

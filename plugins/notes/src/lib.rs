@@ -1,4 +1,4 @@
-//! Keeps a diary of events in `notes.txt`; when that is full it becomes `notes.old.txt` and a new one begins.
+//! Keeps a diary of events in `notes.txt`. When the file is full, it becomes `notes.old.txt` and a new one begins.
 
 #![forbid(unsafe_code)]
 
@@ -19,7 +19,7 @@ plugin! {
     },
 }
 
-/// The plugin's own directory, as the host shows it.
+/// The plugin's own directory, at the path where the host puts it.
 const DIRECTORY: &str = "/";
 
 #[derive(Deserialize)]
@@ -80,7 +80,7 @@ fn read_from(directory: &Path, lines: usize) -> io::Result<Vec<String>> {
     Ok(all[all.len().saturating_sub(lines)..].iter().map(ToString::to_string).collect())
 }
 
-/// Everything that the event says about itself, as `name=fact`.
+/// All members of the event, as `name=fact`.
 fn facts(context: &Context) -> String {
     let event = serde_json::to_value(context).unwrap_or_default();
     let fields = event.as_object().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! Adding, rotating and reading, in a directory of the test's own.
+//! Adding, rotating and reading, in a temporary directory.
 
 use super::*;
 

@@ -1,7 +1,7 @@
 //! OBS Studio through its own WebSocket server: scenes, inputs, recording and streaming.
 //!
-//! The server is part of OBS 28 and newer, under Tools, WebSocket Server Settings. The plugin keeps one connection for
-//! each address, and opens it anew where it was lost.
+//! The server is part of OBS 28 and newer, under Tools, WebSocket Server Settings. The plugin keeps one connection, and
+//! opens it anew if it was lost.
 
 #![forbid(unsafe_code)]
 
@@ -46,7 +46,7 @@ plugin! {
     },
 }
 
-/// Where OBS listens unless it is told otherwise.
+/// Where OBS listens by default.
 const ADDRESS: &str = "localhost:4455";
 
 /// The largest value of a MIDI controller.
@@ -89,11 +89,11 @@ struct Volume {
 }
 
 thread_local! {
-    /// The connection of the calls before.
+    /// The connection that an earlier call opened.
     static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
 }
 
-/// Asks OBS for something, through the connection of the call before if it still holds.
+/// Sends a request to OBS, through the connection of an earlier call if that still works.
 fn ask(password: Option<&str>, request: &str, data: &Value) -> Result<Value, String> {
     SESSION.with_borrow_mut(|kept| {
         if let Some(session) = kept {
@@ -129,7 +129,7 @@ fn step(call: Call<Option<Step>>) -> Result<Value, String> {
     Ok(json!({ "scene": name }))
 }
 
-/// Names of the scenes in the order in which OBS shows them, and the one that is on.
+/// Names of the scenes in the order in which OBS shows them, and the name of the active scene.
 fn list(password: Option<&str>) -> Result<(Vec<String>, String), String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -142,7 +142,7 @@ fn list(password: Option<&str>) -> Result<(Vec<String>, String), String> {
     #[serde(rename_all = "camelCase")]
     struct Entry {
         scene_name: String,
-        /// Counted from the bottom of what OBS shows.
+        /// Counted from the bottom of OBS's list.
         #[serde(default)]
         scene_index: i64,
     }
@@ -154,7 +154,7 @@ fn list(password: Option<&str>) -> Result<(Vec<String>, String), String> {
     Ok((names, current_program_scene_name))
 }
 
-/// The scene so many further on, from the beginning again after the last.
+/// The scene `by` places further on. After the last scene comes the first.
 fn stepped<'a>(names: &'a [String], current: &str, by: i64) -> Option<&'a String> {
     let count = i64::try_from(names.len()).ok()?;
     let at = names.iter().position(|name| name == current).unwrap_or(0);
@@ -180,7 +180,7 @@ fn volume(call: Call<Volume>) -> Result<Value, String> {
     if !(0.0..=1.0).contains(&level) {
         return Err(format!("a level is 0 to 1, not {level}"));
     }
-    // Ears hear ratios: the middle of a fader is to sound half as loud.
+    // People hear ratios: the middle of a fader is to sound half as loud.
     let data = json!({ "inputName": input, "inputVolumeMul": level.powi(3) });
     ask(password.as_deref(), "SetInputVolume", &data)
 }

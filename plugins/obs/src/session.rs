@@ -1,4 +1,4 @@
-//! A connection to OBS that has passed the greeting of its protocol, obs-websocket 5.
+//! A connection to OBS after the greeting of its protocol, obs-websocket 5.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use sha2::{Digest as _, Sha256};
 /// The subprotocol in which messages are JSON.
 const SUBPROTOCOL: &str = "obswebsocket.json";
 
-/// The version of requests that this plugin speaks.
+/// The version of requests that this plugin uses.
 const RPC_VERSION: u32 = 1;
 
 /// How long OBS may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Most messages that are not the answer before the answer; this plugin subscribes to no events.
+/// Most other messages that may come before an answer. This plugin subscribes to no events.
 const MAX_OTHERS: usize = 16;
 
-/// What a message is.
+/// The kinds of message.
 mod op {
     pub(super) const HELLO: u32 = 0;
     pub(super) const IDENTIFY: u32 = 1;
@@ -35,9 +35,9 @@ mod op {
 /// Why OBS did not do what it was asked for.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// The connection is of no more use; another may be.
+    /// The connection cannot be used any more. Another connection may work.
     Lost(String),
-    /// OBS said no, or the host did.
+    /// OBS or the host refused.
     Refused(String),
 }
 
@@ -55,7 +55,7 @@ struct Message {
 }
 
 impl Session {
-    /// Connects and says the password, if OBS asks for one.
+    /// Connects, and proves the password if OBS asks for one.
     pub(crate) fn open(address: &str, password: Option<&str>) -> Result<Self, Error> {
         let socket = WebSocket::open(&format!("ws://{address}/"), SUBPROTOCOL).map_err(refused)?;
         let session = Self { socket, requests: 0 };
@@ -106,7 +106,7 @@ impl Session {
         self.socket.send_text(&json!({ "op": op, "d": data }).to_string()).map_err(lost)
     }
 
-    /// The data of the next message of one kind; others are passed over.
+    /// The data of the next message of one kind. Other messages are skipped.
     fn next(&self, op: u32) -> Result<Value, Error> {
         for _ in 0..MAX_OTHERS {
             match self.socket.receive(PATIENCE).map_err(lost)? {
@@ -128,7 +128,7 @@ impl Session {
     }
 }
 
-/// What shows that the password is known, without saying it.
+/// The proof that the plugin knows the password, without the password itself.
 fn proof(password: &str, salt: &str, challenge: &str) -> String {
     let hash = |text: String| STANDARD.encode(Sha256::digest(text));
     hash(hash(format!("{password}{salt}")) + challenge)

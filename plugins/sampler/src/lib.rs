@@ -39,20 +39,20 @@ plugin! {
 /// Longest tone in seconds.
 const MAX_SECONDS: f32 = 10.0;
 
-/// Most bytes of a file that are read; the host keeps no more of what waits to be played.
+/// Most bytes of a file that are read. The host keeps no more bytes that wait to be played.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Most sounds that are remembered, to be ended; the host keeps no more.
+/// Most sounds that are remembered, so that `stop` can end them. The host plays no more at once.
 const MAX_SOUNDS: usize = 16;
 
-/// Pitch and number of the note that others are counted from, the A above middle C.
+/// Pitch and number of the reference note, the A above middle C.
 const A: (f32, f32) = (440.0, 69.0);
 
-/// The hardest that a note is struck.
+/// The largest velocity of a note.
 const MAX_VELOCITY: f32 = 127.0;
 
 thread_local! {
-    /// What may still sound, the newest last.
+    /// Sounds that may still be playing, the newest last.
     static SOUNDS: RefCell<Vec<Sound>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -123,7 +123,7 @@ fn remembered(sound: Sound) -> Value {
 
 fn stop(_call: Call<Option<Value>>) -> Result<(), HostError> {
     for sound in SOUNDS.take() {
-        // It has mostly ended by itself.
+        // Most sounds have ended by themselves, and then stopping fails.
         let _ = sound.stop();
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Runs programs and scripts of the user's own, which the grant names one by one.
+//! Runs programs and scripts of the user, which the grant names one by one.
 
 #![forbid(unsafe_code)]
 
@@ -50,7 +50,7 @@ fn run(call: Call<Parameters>) -> Result<Printed, String> {
     }
 }
 
-/// Replaces `{name}` by the fact of that name, or by nothing where the event lacks it.
+/// Replaces `{name}` by the fact of that name, or by nothing if the event lacks the fact.
 fn filled(text: String, context: &Value) -> String {
     ["note", "velocity", "cc", "value", "channel"].iter().fold(text, |text, name| {
         let fact = match context.get(name) {

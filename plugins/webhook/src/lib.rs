@@ -1,4 +1,4 @@
-//! Sends events to a web address: a home automation rule, a chat channel, a script of one's own.
+//! Sends events to a web address, such as a home automation rule, a chat channel or a script of yours.
 
 #![forbid(unsafe_code)]
 
@@ -49,7 +49,7 @@ fn post(call: Call<Parameters>) -> Result<Sent, String> {
     }
 }
 
-/// Replaces `{name}` in every string by the fact of that name, or by nothing where the event lacks it.
+/// Replaces `{name}` in every string by the fact of that name, or by nothing if the event lacks the fact.
 fn filled(template: Value, context: &Context) -> Value {
     match template {
         Value::String(text) => Value::String(facts(context).iter().fold(text, |text, (name, fact)| {

@@ -29,8 +29,10 @@ struct Echo {
 }
 
 fn send(call: Call<Send>) -> Result<(), HostError> {
-    for _ in 0..call.parameters.times {
-        midi::send(&call.parameters.port, &[0x90, 60, 100])?;
+    for time in 0..call.parameters.times {
+        // A note, and its end.
+        let velocity = if time % 2 == 0 { 100 } else { 0 };
+        midi::send(&call.parameters.port, &[0x90, 60, velocity])?;
     }
     Ok(())
 }

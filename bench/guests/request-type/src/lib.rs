@@ -1,8 +1,8 @@
-//! The request that is parsed, with what is needed of it as it stands in the bytes.
+//! The request that the guests parse. Its texts are borrowed from the bytes.
 
 use serde::Deserialize;
 
-/// A request of Conductor's, as a plugin reads it that is in a hurry.
+/// A request of Conductor, as a plugin reads it that must be fast.
 #[derive(Deserialize)]
 pub struct Request<'a> {
     action: &'a str,
@@ -28,12 +28,12 @@ struct Parameters<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Parses JSON; `None` if it is no request of this kind.
+    /// Parses JSON. `None` if the JSON is no request of this kind.
     pub fn parse(json: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(json).ok()
     }
 
-    /// Whether there is something to play, for which every field has to be looked at.
+    /// Whether there is a note to play. The answer depends on every field, so none can be left unread.
     pub fn is_playable(&self) -> bool {
         let Context { velocity, note, channel, timestamp } = &self.context;
         let Parameters { port, channel: to, intervals } = &self.parameters;

@@ -1,13 +1,13 @@
-//! A plugin without the SDK that parses its request and is done: the least that any plugin does.
+//! A plugin without the SDK that only parses its request: the least that any plugin does.
 
 use std::sync::Mutex;
 
 use request_type::Request;
 
-/// Where the host writes requests.
+/// The buffer that the host writes requests into.
 static REQUEST: Mutex<[u8; 4096]> = Mutex::new([0; 4096]);
 
-/// SAFETY: `unsafe` is what a fixed name is declared with; the linker would refuse a second of the same name.
+/// SAFETY: a fixed name needs `unsafe`, because names could clash; the linker would refuse a second `alloc`.
 #[unsafe(no_mangle)]
 extern "C" fn alloc(size: u32) -> u32 {
     let buffer = REQUEST.lock().expect("one thread");
