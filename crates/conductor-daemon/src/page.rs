@@ -7,6 +7,7 @@
 mod access;
 mod api;
 mod connection;
+mod disk;
 mod events;
 mod files;
 mod origin;

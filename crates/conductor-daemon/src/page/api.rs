@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conductor_signing::Companion;
+use futures_util::future::try_join;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -11,15 +12,17 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use super::access::{Access, Session};
+use super::disk::{Disk, NotDone};
 use super::events::{Changes, EventBody};
 use super::files;
 use super::origin::{self, Area, OwnOrigin, only};
 use super::peer;
 use super::reply::{self, Problem, Reply};
-use super::staging::Staging;
+use super::staging::{Part, Staging};
 use super::ticket::Ticket;
 use crate::control::{Answer, Asker, Interface, MAX_REQUEST_BYTES, Refusal, RefusalCause, Request, Response};
 
@@ -42,6 +45,9 @@ const MAX_LEFT_OVER: u64 = 1024 * 1024;
 /// Longest wait for those bytes.
 const LEFT_OVER_WAIT: Duration = Duration::from_millis(500);
 
+/// Most parts of an upload that wait to be written.
+const MAX_PARTS_WAITING: usize = 4;
+
 /// How many records of the audit log are read if the request names no number.
 const USUAL_RECORDS: usize = 200;
 
@@ -50,17 +56,33 @@ pub(super) struct Api {
     interface: Arc<Interface>,
     access: Arc<Access>,
     port: u16,
-    staging: Staging,
+    staging: Arc<Staging>,
+    disk: Disk,
     changes: Arc<Changes>,
 }
 
 impl Api {
     pub(super) fn new(interface: Arc<Interface>, access: Arc<Access>, port: u16, staging: Staging) -> Self {
-        Self { interface, access, port, staging, changes: Arc::default() }
+        let (staging, disk) = (Arc::new(staging), Disk::default());
+        Self { interface, access, port, staging, disk, changes: Arc::default() }
     }
 
-    pub(super) const fn staging(&self) -> &Staging {
-        &self.staging
+    /// Deletes uploads that nobody came back for.
+    pub(super) async fn sweep(&self) {
+        // While the disk does not keep up, they stay until the next time.
+        let _ = self.on_disk(Staging::sweep).await;
+    }
+
+    /// Works on the uploads.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Staging) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let staging = Arc::clone(&self.staging);
+        self.disk.run(move || work(&staging)).await.map_err(|not_done| match not_done {
+            NotDone::Busy => Problem::of(Refusal::new(RefusalCause::NotCalled, not_done.to_string())),
+            NotDone::CutShort => internal(&not_done.to_string()),
+        })
     }
 
     pub(super) fn changes(&self) -> &Changes {
@@ -236,7 +258,8 @@ impl Api {
             }
             [id] => {
                 demand(&parts.method, &Method::DELETE, "DELETE")?;
-                if self.staging.remove(id) {
+                let id = (*id).to_owned();
+                if self.on_disk(move |staging| staging.remove(&id)).await? {
                     Ok(reply::empty(StatusCode::NO_CONTENT))
                 } else {
                     Err(unknown_path())
@@ -247,7 +270,9 @@ impl Api {
                 let companion = companion.ok_or_else(unknown_path)?;
                 demand(&parts.method, &Method::POST, "POST")?;
                 let bytes = read(body, companion.max_bytes() as u64).await?;
-                match self.staging.accompany(id, companion, &bytes) {
+                let id = (*id).to_owned();
+                let kept = self.on_disk(move |staging| staging.accompany(&id, companion, &bytes));
+                match kept.await? {
                     Ok(true) => Ok(reply::empty(StatusCode::NO_CONTENT)),
                     Ok(false) => Err(unknown_path()),
                     Err(error) => Err(internal(&format!("the upload cannot be kept: {error}"))),
@@ -258,26 +283,37 @@ impl Api {
     }
 
     async fn stage(&self, body: &mut Incoming) -> Result<Reply, Problem> {
-        let failed = |error: std::io::Error| internal(&format!("the upload cannot be kept: {error}"));
         let max = self.staging.max_module_bytes();
         if body.size_hint().lower() > max {
             return Err(too_large(max));
         }
-        let mut upload = self.staging.begin().map_err(failed)?.ok_or_else(|| {
+        let (parts, waiting) = mpsc::channel(MAX_PARTS_WAITING);
+        let taken = self.on_disk(move |staging| staging.take(waiting));
+        let (taken, ()) = try_join(taken, send_parts(body, max, parts)).await?;
+        let taken = taken.map_err(|error| internal(&format!("the upload cannot be kept: {error}")))?;
+        let (id, path) = taken.ok_or_else(|| {
             let message = "as many plugins are being uploaded as can be at once".to_owned();
             Problem::of(Refusal::new(RefusalCause::NotCalled, message))
         })?;
-        let mut size = 0;
-        while let Some(bytes) = next(body).await? {
-            size += bytes.len() as u64;
-            if size > max {
-                return Err(too_large(max));
-            }
-            upload.write(&bytes).map_err(failed)?;
-        }
-        let (id, path) = upload.finish();
         Ok(reply::json(StatusCode::CREATED, format!("{}\n", json!({ "upload": id, "path": path }))))
     }
+}
+
+/// Hands a body of at most `max` bytes over, part by part. Ends early if nobody takes the parts any more.
+async fn send_parts(body: &mut Incoming, max: u64, parts: mpsc::Sender<Part>) -> Result<(), Problem> {
+    let mut size = 0;
+    while let Some(bytes) = next(body).await? {
+        size += bytes.len() as u64;
+        if size > max {
+            return Err(too_large(max));
+        }
+        if parts.send(Part::Bytes(bytes)).await.is_err() {
+            return Ok(());
+        }
+    }
+    // If nobody takes the end, whoever took the parts says why.
+    let _ = parts.send(Part::End).await;
+    Ok(())
 }
 
 /// A file of the page.

@@ -77,6 +77,8 @@ impl Server {
                 select(pin!(serve(listener, api)), stopped).await;
                 Ok::<_, io::Error>(())
             });
+            // What still waits for a disk is not waited for.
+            runtime.shutdown_background();
             if let Err(error) = result {
                 tracing::error!("the Plugin Manager is not served: {error}");
             }
@@ -109,7 +111,7 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 }
 
 async fn serve(listener: tokio::net::TcpListener, api: Arc<Api>) {
-    tokio::spawn(every(SWEEP_EVERY, Arc::clone(&api), |api| api.staging().sweep()));
+    tokio::spawn(sweep(Arc::clone(&api)));
     let mut connections: VecDeque<(AbortHandle, Arc<Ticket>)> = VecDeque::new();
     loop {
         let (stream, client) = match listener.accept().await {
@@ -151,10 +153,10 @@ fn look_for_changes(api: Weak<Api>) -> io::Result<()> {
     Builder::new().name("changes".into()).spawn(look).map(drop)
 }
 
-/// Repeats an action for ever, with `wait` between.
-async fn every(wait: Duration, api: Arc<Api>, action: impl Fn(&Api)) {
+/// Deletes uploads that nobody came back for, for ever.
+async fn sweep(api: Arc<Api>) {
     loop {
-        tokio::time::sleep(wait).await;
-        action(&api);
+        tokio::time::sleep(SWEEP_EVERY).await;
+        api.sweep().await;
     }
 }

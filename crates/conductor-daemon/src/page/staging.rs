@@ -1,6 +1,8 @@
 //! Plugins that were uploaded and not installed. They are kept for a while, so that the user can look at them.
 //!
 //! Nothing here ever runs. Installing reads the file anew, and decides about it as about any other file.
+//!
+//! Everything here but [`Staging::max_module_bytes`] may wait for the disk.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -11,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use conductor_signing::{Companion, atomic_file};
 use data_encoding::HEXLOWER;
+use hyper::body::Bytes;
+use tokio::sync::mpsc::Receiver;
 
 /// Most uploads at once. A further upload ends the oldest complete one, so that forgotten uploads keep nobody out.
 const MAX_UPLOADS: usize = 4;
@@ -37,8 +41,14 @@ struct Kept {
     is_whole: bool,
 }
 
+/// A part of an upload.
+pub(super) enum Part {
+    Bytes(Bytes),
+    End,
+}
+
 /// A file that is being uploaded. The file is deleted unless it becomes complete.
-pub(super) struct Upload<'s> {
+struct Upload<'s> {
     staging: &'s Staging,
     id: String,
     file: File,
@@ -62,8 +72,21 @@ impl Staging {
         self.max_module_bytes
     }
 
+    /// Takes a module, part by part, and keeps it. Returns its name and its file; `None` if the most uploads are under way
+    /// already. The caller's thread waits for the parts.
+    pub(super) fn take(&self, mut parts: Receiver<Part>) -> io::Result<Option<(String, PathBuf)>> {
+        let Some(mut upload) = self.begin()? else { return Ok(None) };
+        while let Some(part) = parts.blocking_recv() {
+            match part {
+                Part::Bytes(bytes) => upload.write(&bytes)?,
+                Part::End => return Ok(Some(upload.finish())),
+            }
+        }
+        Err(io::Error::new(ErrorKind::UnexpectedEof, "the rest of it did not come"))
+    }
+
     /// Begins to take a module; `None` if the most uploads are under way already.
-    pub(super) fn begin(&self) -> io::Result<Option<Upload<'_>>> {
+    fn begin(&self) -> io::Result<Option<Upload<'_>>> {
         let mut bytes = [0; ID_BYTES];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
         let id = HEXLOWER.encode(&bytes);
@@ -146,12 +169,12 @@ impl Drop for Staging {
 
 impl Upload<'_> {
     /// Takes the next bytes.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
     }
 
     /// Keeps the complete upload. Returns its name and its file.
-    pub(super) fn finish(mut self) -> (String, PathBuf) {
+    fn finish(mut self) -> (String, PathBuf) {
         self.is_whole = true;
         if let Some(upload) = self.staging.uploads().iter_mut().find(|upload| upload.id == self.id) {
             upload.is_whole = true;
