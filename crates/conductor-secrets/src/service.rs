@@ -37,6 +37,10 @@ const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
 const ITEM_INTERFACE: &str = "org.freedesktop.Secret.Item";
 const PROMPT_INTERFACE: &str = "org.freedesktop.Secret.Prompt";
 
+/// The bus itself, which knows who owns a name.
+const BUS: &str = "org.freedesktop.DBus";
+const BUS_PATH: &str = "/org/freedesktop/DBus";
+
 /// The path that stands for "none".
 const NONE: &str = "/";
 
@@ -222,8 +226,14 @@ impl Service {
         }
         let failed = |error: &dyn std::fmt::Display| ServiceError::Failed(error.to_string());
         let completed = zruntime::block_on(async {
+            // Anybody on the bus may send a signal that looks like the answer.
+            let owner =
+                self.bus.call_method(Some(BUS), BUS_PATH, Some(BUS), "GetNameOwner", &(SERVICE,)).await;
+            let owner = owner.map_err(|error| failed(&error))?;
+            let owner: String = owner.body().deserialize().map_err(|error| failed(&error))?;
             let rule = MatchRule::builder()
                 .msg_type(message::Type::Signal)
+                .sender(owner.as_str())
                 .interface(PROMPT_INTERFACE)
                 .member("Completed")
                 .path(prompt.as_str())

@@ -37,7 +37,8 @@ enum Deed {
     Delete(String),
 }
 
-/// The service, whose person accepts every prompt or declines every one.
+/// The service, whose person accepts every prompt or declines every one. A stranger on the bus claims the opposite of each
+/// before the person answers.
 pub(crate) struct Asking {
     state: Arc<Mutex<State>>,
 }
@@ -50,15 +51,16 @@ impl Asking {
             let bus = Builder::address(address).build().await.expect("the bus");
             let calls = MessageStream::from(&bus);
             bus.request_name(NAME).await.expect("the name");
-            (bus, calls)
+            let stranger = Builder::address(address).build().await.expect("the bus");
+            (bus, calls, stranger)
         });
-        let (bus, mut calls) = bus;
+        let (bus, mut calls, stranger) = bus;
         let served = Arc::clone(&state);
         thread::spawn(move || {
             zruntime::block_on(async move {
                 while let Some(Ok(message)) = calls.next().await {
                     if message.message_type() == Type::MethodCall {
-                        answer(&bus, &message, &served, accepts).await;
+                        answer(&bus, &stranger, &message, &served, accepts).await;
                     }
                 }
             });
@@ -113,7 +115,13 @@ impl State {
     }
 }
 
-async fn answer(bus: &Connection, message: &Message, state: &Mutex<State>, accepts: bool) {
+async fn answer(
+    bus: &Connection,
+    stranger: &Connection,
+    message: &Message,
+    state: &Mutex<State>,
+    accepts: bool,
+) {
     let header = message.header();
     let (Some(member), Some(object)) = (header.member(), header.path()) else { return };
     let (member, object, body) = (member.as_str(), object.as_str().to_owned(), message.body());
@@ -156,11 +164,21 @@ async fn answer(bus: &Connection, message: &Message, state: &Mutex<State>, accep
         }
         "Prompt" => {
             bus.reply(&header, &()).await.expect("answered");
+            claim(stranger, &object, accepts).await.expect("claimed");
             complete(bus, &object, state, accepts).await
         }
         other => panic!("nobody is expected to call {other}"),
     }
     .expect("answered");
+}
+
+/// The stranger claims that the person answered a prompt, the other way round.
+async fn claim(stranger: &Connection, prompt: &str, accepts: bool) -> zbus::Result<()> {
+    let completed = (accepts, Variant::from(""));
+    stranger.emit_signal(None::<&str>, prompt, PROMPT, "Completed", &completed).await?;
+    // Once the bus answers, it has passed the signal on.
+    const BUS: &str = "org.freedesktop.DBus";
+    stranger.call_method(Some(BUS), "/org/freedesktop/DBus", Some(BUS), "GetId", &()).await.map(drop)
 }
 
 /// The person answers a prompt.
