@@ -54,6 +54,10 @@ name = "mode"
 type = "choice"
 choices = ["major", ${toml(`${SCRIPT}${BIDI}`)}]
 description = ${toml(`${SCRIPT} ${IMAGE} ${ANSI} ${BIDI} ${LONG}`)}
+[[settings]]
+name = "greeting"
+type = "text"
+default = ${toml(`Hello${BIDI}`)}
 `;
 
 const home = new Home();
@@ -120,6 +124,9 @@ test('on the plugin’s own page, and in its reply', async () => {
   await page.getByRole('heading', { name: 'What it may do' }).waitFor();
   await isText(page, 'plugin');
   await shows(page.locator('main'), SHOWN);
+  // What is in a field is what will be kept, so it stays as it is; beside it stands what is not seen of it.
+  assert.equal(await page.getByLabel('greeting').inputValue(), `Hello${BIDI}`);
+  await shows(page.locator('.field', { hasText: 'greeting' }), [`Hello${SHOWN[3]}`]);
   await page.getByLabel('Action', { exact: true }).selectOption('reply');
   await page.getByLabel('Parameters, as JSON').fill('{"bytes": 2000}');
   await page.getByRole('button', { name: 'Run', exact: true }).click();

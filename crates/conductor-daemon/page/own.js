@@ -24,7 +24,7 @@ export function settings(plugin) {
 }
 
 function field(plugin, setting, id) {
-  const hints = [setting.description && theirs(setting.description), setting.range && theirs(setting.range), setting.secret && (setting.is_set ? 'It is set, and not shown.' : 'It is not shown.')].filter(Boolean);
+  const hints = [setting.description && theirs(setting.description), setting.range && theirs(setting.range), setting.secret && (setting.is_set ? 'It is set, and not shown.' : 'It is not shown.'), hidden(setting)].filter(Boolean);
   const described = { id, name: setting.name, 'aria-describedby': hints.length > 0 && `${id}-hint` };
   return h('div', { class: 'field', key: visible(setting.name) },
     h('label', { for: id }, theirs(setting.name)),
@@ -45,6 +45,10 @@ function control(setting, described) {
   const mode = { integer: 'numeric', number: 'decimal' }[setting.type];
   return h('input', { ...described, type, inputmode: mode, value: text, maxlength: setting.max_length && String(setting.max_length), autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' });
 }
+
+/** The value in a field, where the field shows another text than it holds: the value may be the plugin's. */
+const hidden = (setting) => !setting.secret && !optionsOf(setting) && visible(shownAs(setting)) !== shownAs(setting)
+  && ['Its value has characters that are not seen: ', theirs(shownAs(setting))];
 
 /** What can be chosen for a setting, if it is not typed. The field has the place of each, because it is the plugin's text. */
 const optionsOf = (setting) => ({ bool: ['true', 'false'], choice: setting.choices }[setting.type]);
